@@ -1,0 +1,15 @@
+// Package thothfs is the root of a program, not a library: a corpus of core and
+// crash dumps in an object store, mounted as a file system.
+//
+// The packages stand at the top level because nobody imports a program and `ls`
+// shows the house. README.md walks one read(2) through them; docs/decisions.md
+// says why they are as they are; scripts/importlint holds the direction of imports:
+//
+//	cmd/thothfs   verbs and flags; builds one stack of stores, mounts it, waits
+//	fs            the tree as FUSE nodes
+//	corpus        the dumps of one store: catalogue, sync, uploads
+//	cache         local blocks of pinned object versions
+//	dump          what a dump is: formats, Thoth's hash, the info.json document
+//	query         dump specifications
+//	store         the contract with an object store, and its implementations
+package thothfs

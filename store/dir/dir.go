@@ -1,0 +1,118 @@
+// Package dir is the contract of package store over a local directory in Thoth's
+// layout: an object is a regular file, a directory a directory. It is the
+// embedded default. The directory may be read and changed by other programs too;
+// several processes may write to it at once.
+//
+// Versions: an ETag is made of inode, size, mtime and ctime, so a file that was
+// changed in place is another version. Between two looks at a file that is
+// changed in place at that very moment, the file system's clock decides.
+//
+// Writing: an object is written to ROOT/.thothfs/tmp, synced, read back from the
+// disk and compared by MD5, and moved into place with its directory synced.
+// Blocks of zeros become holes. What a killed process leaves in .thothfs/tmp is
+// removed by the next [Open]; .thothfs itself is never shown. New files and
+// directories are private to the user (0600, 0700). Conditions are checked under
+// a flock of the parent directory, which everything of this package takes; other
+// programs do not, and may still change a file between the check and the move.
+//
+// Symbolic links are followed inside the corpus and never out of it. Links that
+// lead nowhere or out, sockets, pipes and devices are not listed, and never opened.
+//
+// Calls do not wait for anything but the disk and that flock: ctx is looked at
+// between pieces of work, not within a read(2). No goroutines.
+package dir
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"thothfs/store"
+)
+
+// private is the folder of our own at the top of the corpus.
+const private = ".thothfs"
+
+// Store is a corpus in a local directory.
+type Store struct {
+	root *os.Root
+}
+
+var (
+	_ store.Store = (*Store)(nil)
+	_ store.Local = (*Store)(nil)
+)
+
+// Open opens the corpus in the existing directory path. The error has a kind.
+// It also removes what killed processes left of unfinished objects.
+func Open(path string) (*Store, error) {
+	root, err := os.OpenRoot(path)
+	if err != nil {
+		return nil, failure("open", path, err)
+	}
+	s := &Store{root: root}
+	s.sweep()
+	return s, nil
+}
+
+// Create is Open, and makes the directory, private, if it is absent.
+func Create(path string) (*Store, error) {
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, failure("create", path, err)
+	}
+	return Open(path)
+}
+
+// Close gives the directory back. No call may follow.
+func (s *Store) Close() error { return s.root.Close() }
+
+// Stat describes the file or directory at key.
+func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
+	if err := ctx.Err(); err != nil {
+		return store.Attr{}, err
+	}
+	name, err := existing("stat", key)
+	if err != nil {
+		return store.Attr{}, err
+	}
+	return s.describe("stat", key, name)
+}
+
+// describe is Stat without its preliminaries. It opens nothing.
+func (s *Store) describe(op, key, name string) (store.Attr, error) {
+	fi, err := s.root.Stat(name)
+	if err != nil {
+		return store.Attr{}, failure(op, key, err)
+	}
+	return describeInfo(op, key, fi)
+}
+
+// Remove removes the version ref, or an empty directory.
+func (s *Store) Remove(ctx context.Context, ref store.Ref) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name, err := existing("remove", ref.Key)
+	if err != nil {
+		return err
+	}
+	if name == "." {
+		return invalid("remove", ref.Key, errors.New("it is the corpus itself"))
+	}
+	p, err := s.lockParent(ctx, name)
+	if err != nil {
+		return failure("remove", ref.Key, err)
+	}
+	defer p.close()
+	attr, err := s.describe("remove", ref.Key, name)
+	if err != nil {
+		return err
+	}
+	if !attr.Dir && ref.ETag != "" && ref.ETag != attr.ETag {
+		return &store.Error{Op: "remove", Key: ref.Key, Kind: store.ErrConflict}
+	}
+	if err := p.remove(attr.Dir); err != nil {
+		return failure("remove", ref.Key, err)
+	}
+	return failure("remove", ref.Key, p.sync())
+}

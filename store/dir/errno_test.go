@@ -1,0 +1,67 @@
+package dir
+
+import (
+	"errors"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"thothfs/store"
+)
+
+func TestKindOf(t *testing.T) {
+	for no, want := range map[syscall.Errno]error{
+		syscall.ENOENT: store.ErrNotExist, syscall.ENOTDIR: store.ErrNotExist, syscall.EACCES: store.ErrPermission,
+		syscall.EPERM: store.ErrPermission, syscall.EROFS: store.ErrPermission, syscall.ENOSPC: store.ErrTooLarge,
+		syscall.EDQUOT: store.ErrTooLarge, syscall.EFBIG: store.ErrTooLarge, syscall.EXDEV: store.ErrInvalid,
+		syscall.EEXIST: store.ErrConflict, syscall.ENOTEMPTY: store.ErrConflict, syscall.ELOOP: store.ErrInvalid,
+		syscall.EIO: store.ErrUnavailable, syscall.EMFILE: store.ErrUnavailable, syscall.ESTALE: store.ErrUnavailable,
+	} {
+		err := failure("put", "d/o", &os.PathError{Op: "open", Path: "/private/path", Err: no})
+		if store.Kind(err) != want || !errors.Is(err, want) {
+			t.Errorf("%v is %v, want %v", no, err, want)
+		}
+		has := &store.Error{Op: "put", Kind: store.ErrStale}
+		if failure("put", "d/o", has) != error(has) {
+			t.Error("an error with a kind was changed")
+		}
+	}
+}
+
+// A directory that has just changed may change again unseen, so it is another
+// version until it has settled.
+func TestDirectoryVersion(t *testing.T) {
+	now := time.Now()
+	old := version{ino: 1, mtime: now.Add(-time.Second).UnixNano()}
+	young := version{ino: 1, mtime: now.Add(-time.Millisecond).UnixNano()}
+	if a, b := old.directory(now), old.directory(now.Add(1)); a != b {
+		t.Errorf("settled: %s, %s", a, b)
+	}
+	if a, b := young.directory(now), young.directory(now.Add(1)); a == b {
+		t.Errorf("not settled: %s twice", a)
+	}
+}
+
+func TestRun(t *testing.T) {
+	block := func(kinds string) (p []byte) {
+		for _, k := range kinds {
+			b := make([]byte, holeSize)
+			if k == 'x' {
+				b[len(b)-1] = 1
+			}
+			p = append(p, b...)
+		}
+		return p
+	}
+	for kinds, want := range map[string]int{"": 0, "0": 1, "x": 1, "00x": 2, "xx0": 2, "x0x": 1, "000": 3} {
+		if got := run(block(kinds)); got != want*holeSize {
+			t.Errorf("%s: %d, want %d", kinds, got, want*holeSize)
+		}
+	}
+	for _, p := range [][]byte{make([]byte, 100), append(make([]byte, holeSize), 0, 0)} {
+		if got := run(p); got != len(p) {
+			t.Errorf("%d zeros: %d", len(p), got)
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package dir
+
+import (
+	"errors"
+	"strings"
+
+	"thothfs/store"
+)
+
+// maxName is what Linux file systems hold in one component.
+const maxName = 255
+
+// nameOf turns a key into a path below the root, "." for the corpus itself.
+// The error says why there can be no such file.
+func nameOf(key string) (string, error) {
+	if !store.ValidKey(key) {
+		return "", errors.New("malformed key")
+	}
+	if key == "" {
+		return ".", nil
+	}
+	for i, c := range strings.Split(key, "/") {
+		switch {
+		case c == "." || c == "..":
+			return "", errors.New(`no file can be called "` + c + `"`)
+		case len(c) > maxName:
+			return "", errors.New("a name of more than 255 bytes")
+		case i == 0 && c == private:
+			return "", errors.New(private + " is reserved")
+		}
+	}
+	return key, nil
+}
+
+// existing is the path of something to look at: what cannot be is not there.
+func existing(op, key string) (string, error) {
+	name, err := nameOf(key)
+	if err == nil {
+		return name, nil
+	}
+	kind := store.ErrNotExist
+	if !store.ValidKey(key) {
+		kind = store.ErrInvalid
+	}
+	return "", &store.Error{Op: op, Key: key, Kind: kind, Err: err}
+}
+
+// writable is the path of an object to store.
+func writable(op, key string) (string, error) {
+	name, err := nameOf(key)
+	if err == nil && name == "." {
+		err = errors.New("it is the corpus itself")
+	}
+	if err != nil {
+		return "", invalid(op, key, err)
+	}
+	return name, nil
+}

@@ -1,0 +1,174 @@
+package mem
+
+import (
+	"bytes"
+	"crypto/md5"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"thothfs/store"
+)
+
+// object is one version of an object, or a directory. It is never changed, only
+// replaced, so that data can be handed around without a lock.
+type object struct {
+	data []byte
+	attr store.Attr
+}
+
+// objects is the tree, flat: every directory is an entry of its own.
+type objects struct {
+	mu     sync.Mutex // guards what follows
+	byKey  map[string]*object
+	names  map[string]map[string]bool // by directory: what is in it
+	serial int                        // of the last version made
+	noMD5  bool                       // attributes are given without
+}
+
+func newObjects() *objects {
+	o := &objects{byKey: map[string]*object{}, names: map[string]map[string]bool{}}
+	o.byKey[""] = o.directoryLocked(time.Now())
+	return o
+}
+
+func (o *objects) etagLocked() string {
+	o.serial++
+	return fmt.Sprintf("v%d", o.serial)
+}
+
+func (o *objects) directoryLocked(now time.Time) *object {
+	return &object{attr: store.Attr{ETag: o.etagLocked(), ModTime: now.UTC(), Dir: true}}
+}
+
+func (o *objects) objectLocked(data []byte, now time.Time) *object {
+	sum := md5.Sum(data)
+	return &object{data: data, attr: store.Attr{
+		ETag: o.etagLocked(), Size: int64(len(data)), ModTime: now.UTC(), MD5: sum[:],
+	}}
+}
+
+// attrLocked is what clients are told of x.
+func (o *objects) attrLocked(x *object) store.Attr {
+	a := x.attr
+	a.MD5 = bytes.Clone(a.MD5)
+	if o.noMD5 {
+		a.MD5 = nil
+	}
+	return a
+}
+
+// parent returns the directory that holds key, and key's name in it.
+func parent(key string) (dir, name string) {
+	i := strings.LastIndexByte(key, '/')
+	return key[:max(i, 0)], key[i+1:]
+}
+
+// putLocked puts x at key, whose parents exist, and tells the parent.
+func (o *objects) putLocked(key string, x *object) {
+	dir, name := parent(key)
+	if o.byKey[key] == nil {
+		if o.names[dir] == nil {
+			o.names[dir] = map[string]bool{}
+		}
+		o.names[dir][name] = true
+		o.touchLocked(key)
+	}
+	o.byKey[key] = x
+}
+
+// dropLocked removes what is at key, with all below it, and tells the parent.
+func (o *objects) dropLocked(key string) {
+	for name := range o.names[key] {
+		o.dropLocked(join(key, name))
+	}
+	dir, name := parent(key)
+	delete(o.byKey, key)
+	delete(o.names, key)
+	delete(o.names[dir], name)
+	o.touchLocked(key)
+}
+
+// touchLocked gives the directory that holds key a new version.
+func (o *objects) touchLocked(key string) {
+	dir, _ := parent(key)
+	if d := o.byKey[dir]; d != nil && d.attr.Dir {
+		o.byKey[dir] = o.directoryLocked(time.Now())
+	}
+}
+
+// mkdirsLocked makes the directories above key; false if one of them is an object.
+func (o *objects) mkdirsLocked(key string) bool {
+	if key == "" {
+		return true
+	}
+	dir, _ := parent(key)
+	if d := o.byKey[dir]; d != nil {
+		return d.attr.Dir
+	}
+	if !o.mkdirsLocked(dir) {
+		return false
+	}
+	o.putLocked(dir, o.directoryLocked(time.Now()))
+	return true
+}
+
+// childrenLocked are the names in dir in byte order.
+func (o *objects) childrenLocked(dir string) []string {
+	return slices.Sorted(maps.Keys(o.names[dir]))
+}
+
+func (o *objects) set(key string, data []byte) store.Attr {
+	return o.setTime(key, data, time.Now())
+}
+
+func (o *objects) setTime(key string, data []byte, modTime time.Time) store.Attr {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !store.ValidKey(key) || key == "" || !o.mkdirsLocked(key) {
+		panic(fmt.Sprintf("mem: %q cannot be an object", key))
+	}
+	x := o.objectLocked(bytes.Clone(data), modTime)
+	o.putLocked(key, x)
+	return x.attr
+}
+
+func (o *objects) delete(key string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.byKey[key] != nil && key != "" {
+		o.dropLocked(key)
+	}
+}
+
+func (o *objects) data(key string) ([]byte, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	x := o.byKey[key]
+	if x == nil || x.attr.Dir {
+		return nil, false
+	}
+	return append([]byte{}, x.data...), true
+}
+
+func (o *objects) keys() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	keys := []string{}
+	for key, x := range o.byKey {
+		if !x.attr.Dir {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (o *objects) hideMD5() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.noMD5 = true
+}

@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// RetryOptions says how patient [Retry] is. Zero fields mean the default.
+type RetryOptions struct {
+	Tries  int           // calls in all, 8
+	Budget time.Duration // no try begins later than this after the first failure, 2 min
+	First  time.Duration // the first pause, before jitter, 100 ms; doubled each time
+	Most   time.Duration // the longest pause unless the store asks for more, 10 s
+
+	// Stall is how long one try may make no progress before it is given up, 30 s.
+	// Calls whose progress cannot be seen get Slowest on top, for the bytes they
+	// carry. A long Put goes on for as long as its source is being read.
+	Stall   time.Duration
+	Slowest int64 // bytes/s, 64 KiB/s
+}
+
+func (o RetryOptions) withDefaults() RetryOptions {
+	or := func(d *time.Duration, v time.Duration) {
+		if *d == 0 {
+			*d = v
+		}
+	}
+	or(&o.Budget, 2*time.Minute)
+	or(&o.First, 100*time.Millisecond)
+	or(&o.Most, 10*time.Second)
+	or(&o.Stall, 30*time.Second)
+	if o.Tries == 0 {
+		o.Tries = 8
+	}
+	if o.Slowest == 0 {
+		o.Slowest = 64 << 10
+	}
+	return o
+}
+
+// Retry returns s with calls repeated that fail with [ErrUnavailable], and a few
+// times those that fail with [ErrCorrupt], pausing longer and longer, with
+// jitter, and at least as long as the store asked for. It gives up with the last
+// error when the tries or the budget are used up, and at once when the next try
+// would begin after ctx's deadline.
+//
+// A Put whose outcome is unknown is repeated only after reading back: what is
+// there with the same size and MD5 was stored, by whatever try; the old version
+// means that it was not; anything else is ErrConflict. That may also be a version
+// that somebody based on ours, which was there for a moment: so an edit that is
+// made again on a conflict should be one that can be made twice. A Remove whose
+// outcome is unknown has succeeded when nothing is there. A List goes on behind the last
+// name that it yielded, a ReadAt behind the last good byte.
+//
+// Objects handed out as local files (see [AsLocal]) are not concerned.
+func Retry(s Store, o RetryOptions) Store {
+	return &retrier{Store: s, o: o.withDefaults()}
+}
+
+type retrier struct {
+	Store
+	o RetryOptions
+}
+
+// Unwrap returns the store that Retry was given.
+func (r *retrier) Unwrap() Store { return r.Store }
+
+// carrying is the patience with a call that carries so many bytes unseen.
+func (r *retrier) carrying(bytes int64) time.Duration {
+	return r.o.Stall + time.Duration(bytes/r.o.Slowest)*time.Second
+}
+
+// again repeats try by the schedule.
+func again[T any](ctx context.Context, r *retrier, what call, patience time.Duration, try func(context.Context) (T, error)) (T, error) {
+	s := newSchedule(&r.o)
+	for {
+		v, err := attempt(ctx, what, patience, func(ctx context.Context, _ *watchdog) (T, error) { return try(ctx) })
+		if err == nil {
+			return v, nil
+		}
+		if err = s.wait(ctx, err); err != nil {
+			return v, err
+		}
+	}
+}
+
+func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int, error) {
+	s := newSchedule(&r.o)
+	done := 0
+	for {
+		n, err := attempt(ctx, call{"read", ref.Key}, r.carrying(int64(len(p)-done)),
+			func(ctx context.Context, _ *watchdog) (int, error) {
+				return r.Store.ReadAt(ctx, ref, p[done:], off+int64(done))
+			})
+		if errors.Is(err, ErrCorrupt) {
+			n = 0 // a store that gave wrong bytes once is not believed in part
+		}
+		done += n
+		if err == nil || err == io.EOF || n > 0 && done == len(p) {
+			return done, eofOnly(err)
+		}
+		if err = s.wait(ctx, err); err != nil {
+			return done, err
+		}
+	}
+}
+
+func eofOnly(err error) error {
+	if err == io.EOF {
+		return err
+	}
+	return nil
+}
+
+// largeGet is how much of a Get's limit counts for the patience with it.
+const largeGet = 16 << 20
+
+func (r *retrier) Get(ctx context.Context, known Ref, limit int64) ([]byte, Attr, error) {
+	type answer struct {
+		data []byte
+		attr Attr
+	}
+	a, err := again(ctx, r, call{"get", known.Key}, r.carrying(min(limit, largeGet)), func(ctx context.Context) (a answer, err error) {
+		a.data, a.attr, err = r.Store.Get(ctx, known, limit)
+		return a, err
+	})
+	return a.data, a.attr, err
+}
+
+func (r *retrier) Stat(ctx context.Context, key string) (Attr, error) {
+	return again(ctx, r, call{"stat", key}, r.o.Stall, func(ctx context.Context) (Attr, error) { return r.Store.Stat(ctx, key) })
+}
+
+func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		l := listing{r: r, dir: dir, from: from, s: newSchedule(&r.o), yield: yield}
+		for {
+			err := l.goOn(ctx)
+			if err == nil {
+				return
+			}
+			if err = l.s.wait(ctx, err); err != nil {
+				yield(Entry{}, err)
+				return
+			}
+		}
+	}
+}
+
+// listing is a List under way, through any number of tries.
+type listing struct {
+	r         *retrier
+	dir, from string
+	s         *schedule
+	yield     func(Entry, error) bool
+	some      bool // from was yielded
+}
+
+// goOn makes one try. nil is the end: of the directory, or of the caller's wish.
+func (l *listing) goOn(ctx context.Context) error {
+	_, err := attempt(ctx, call{"list", l.dir}, l.r.o.Stall, func(ctx context.Context, w *watchdog) (struct{}, error) {
+		for e, err := range l.r.Store.List(ctx, l.dir, l.from) {
+			if err != nil {
+				return struct{}{}, err
+			}
+			if l.some && e.Name <= l.from {
+				continue
+			}
+			l.from, l.some = e.Name, true
+			l.s.progress()
+			w.pause() // the caller may take its time
+			if !l.yield(e, nil) {
+				return struct{}{}, nil
+			}
+			w.progress(l.r.o.Stall)
+		}
+		return struct{}{}, nil
+	})
+	return err
+}

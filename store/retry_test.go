@@ -1,0 +1,391 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/store"
+	"thothfs/store/mem"
+)
+
+// retried is a Retry over a store in memory that holds one object.
+func retried(o store.RetryOptions) (*mem.Store, store.Store, store.Ref) {
+	m := mem.New()
+	attr := m.Set("d/o", []byte("some data"))
+	return m, store.Retry(m, o), store.Ref{Key: "d/o", ETag: attr.ETag}
+}
+
+// clocked notes when a store is asked to describe something.
+type clocked struct {
+	store.Store
+	at *[]time.Time
+}
+
+func (c clocked) Stat(ctx context.Context, key string) (store.Attr, error) {
+	*c.at = append(*c.at, time.Now())
+	return c.Store.Stat(ctx, key)
+}
+
+func TestPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mem.New()
+		var at []time.Time
+		s := store.Retry(clocked{m, &at}, store.RetryOptions{Tries: 10, Most: 2 * time.Second})
+		m.Inject(mem.Fault{Times: mem.Always, Kind: store.ErrUnavailable})
+		_, err := s.Stat(t.Context(), "d/o")
+		wantKind(t, err, store.ErrUnavailable)
+		if len(at) != 10 {
+			t.Fatalf("%d tries", len(at))
+		}
+		differ := false
+		for i := 1; i < len(at); i++ {
+			mean := min(100*time.Millisecond<<(i-1), 2*time.Second)
+			got := at[i].Sub(at[i-1])
+			if got < mean/2-1 || got > mean*3/2+1 {
+				t.Errorf("pause %d is %v, want about %v", i, got, mean)
+			}
+			differ = differ || got != mean
+		}
+		if !differ {
+			t.Error("there is no jitter")
+		}
+	})
+}
+
+func TestBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s, _ := retried(store.RetryOptions{Tries: 1000, Budget: time.Minute})
+		m.Inject(mem.Fault{Times: mem.Always, Kind: store.ErrUnavailable, Delay: time.Second})
+		start := time.Now()
+		_, err := s.Stat(t.Context(), "d/o")
+		wantKind(t, err, store.ErrUnavailable)
+		if took := time.Since(start); took < 30*time.Second || took > 62*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s, _ := retried(store.RetryOptions{})
+		m.Inject(mem.Fault{Kind: store.ErrUnavailable, RetryAfter: 40 * time.Second})
+		start := time.Now()
+		if _, err := s.Stat(t.Context(), "d/o"); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 40*time.Second || took > 50*time.Second {
+			t.Errorf("tried again after %v", took)
+		}
+		m.Inject(mem.Fault{Kind: store.ErrUnavailable, RetryAfter: time.Hour})
+		start = time.Now()
+		_, err := s.Stat(t.Context(), "d/o")
+		wantKind(t, err, store.ErrUnavailable)
+		if took := time.Since(start); took != 0 {
+			t.Errorf("gave up after %v, not at once", took)
+		}
+	})
+}
+
+func TestCallersContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s, _ := retried(store.RetryOptions{})
+		m.Inject(mem.Fault{Times: mem.Always, Kind: store.ErrUnavailable, RetryAfter: 10 * time.Second})
+
+		start := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := s.Stat(ctx, "d/o")
+		cancel()
+		wantKind(t, err, store.ErrUnavailable) // the next try would be too late
+		if took := time.Since(start); took != 0 {
+			t.Errorf("gave up after %v, not at once", took)
+		}
+
+		ctx, cancel = context.WithCancel(t.Context())
+		time.AfterFunc(3*time.Second, cancel)
+		start = time.Now()
+		_, err = s.Stat(ctx, "d/o")
+		wantKind(t, err, context.Canceled)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("ended after %v", took)
+		}
+	})
+}
+
+// What is no passing trouble is not repeated; wrong answers a few times.
+func TestNotRepeated(t *testing.T) {
+	for _, c := range []struct {
+		kind  error
+		calls int
+	}{
+		{store.ErrNotExist, 1}, {store.ErrPermission, 1}, {store.ErrConflict, 1}, {store.ErrStale, 1}, {store.ErrTooLarge, 1},
+		{store.ErrNotModified, 1}, {store.ErrInvalid, 1}, {store.ErrCorrupt, 3}, {store.ErrUnavailable, 8},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m, s, ref := retried(store.RetryOptions{})
+			m.Inject(mem.Fault{Times: mem.Always, Kind: c.kind})
+			_, err := s.ReadAt(t.Context(), ref, make([]byte, 4), 0)
+			wantKind(t, err, c.kind)
+			_, _, err = s.Get(t.Context(), ref, 100)
+			wantKind(t, err, c.kind)
+			if r, g := m.Calls(mem.Read), m.Calls(mem.Get); r != c.calls || g != c.calls {
+				t.Errorf("%v: %d reads, %d gets, want %d", c.kind, r, g, c.calls)
+			}
+		})
+	}
+}
+
+// Every operation that hangs is ended, and tried again.
+func TestStalled(t *testing.T) {
+	for name, call := range map[string]func(context.Context, store.Store, store.Ref) error{
+		mem.Read: func(ctx context.Context, s store.Store, ref store.Ref) error {
+			p := make([]byte, 9)
+			_, err := s.ReadAt(ctx, ref, p, 0)
+			return err
+		},
+		mem.Get: func(ctx context.Context, s store.Store, ref store.Ref) error {
+			_, _, err := s.Get(ctx, store.Ref{Key: ref.Key}, 100)
+			return err
+		},
+		mem.Stat: func(ctx context.Context, s store.Store, ref store.Ref) error {
+			_, err := s.Stat(ctx, ref.Key)
+			return err
+		},
+		mem.List: func(ctx context.Context, s store.Store, _ store.Ref) error {
+			_, err := names(s.List(ctx, "d", ""))
+			return err
+		},
+		mem.Put: func(ctx context.Context, s store.Store, ref store.Ref) error {
+			_, err := s.Put(ctx, ref, bytes.NewReader([]byte("new")), 3)
+			return err
+		},
+		mem.Remove: func(ctx context.Context, s store.Store, ref store.Ref) error { return s.Remove(ctx, ref) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, s, ref := retried(store.RetryOptions{})
+				m.Inject(mem.Fault{Op: name, Block: make(chan struct{})})
+				start := time.Now()
+				if err := call(t.Context(), s, ref); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took < 30*time.Second || took > 31*time.Second {
+					t.Errorf("took %v", took)
+				}
+				if m.Calls(name) != 2 {
+					t.Errorf("%d calls", m.Calls(name))
+				}
+			})
+		})
+	}
+}
+
+// slow is a store that takes a while for each piece of a put, and at its end.
+type slow struct {
+	store.Store
+	piece, end time.Duration
+}
+
+func (s slow) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
+	for off := int64(0); off < size; off += 1 << 20 {
+		if err := sleep(ctx, s.piece); err != nil {
+			return store.Attr{}, err
+		}
+		src.ReadAt(make([]byte, min(1<<20, size-off)), off)
+	}
+	if err := sleep(ctx, s.end); err != nil {
+		return store.Attr{}, err
+	}
+	return s.Store.Put(ctx, old, src, size)
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// A put that goes on is not cut, however long it takes.
+func TestLongPut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mem.New()
+		c := store.Count(slow{m, 20 * time.Second, 33 * time.Second})
+		s := store.Retry(c, store.RetryOptions{})
+		start := time.Now()
+		if _, err := s.Put(t.Context(), store.Ref{Key: "d/o"}, bytes.NewReader(make([]byte, 40<<20)), 40<<20); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took < 10*time.Minute || c.Snapshot().Put.Calls != 1 {
+			t.Errorf("took %v and %d tries", took, c.Snapshot().Put.Calls)
+		}
+	})
+}
+
+func TestReadGoesOn(t *testing.T) {
+	for _, kind := range []error{store.ErrUnavailable, store.ErrCorrupt} {
+		synctest.Test(t, func(t *testing.T) {
+			m, s, ref := retried(store.RetryOptions{})
+			m.Inject(mem.Fault{Op: mem.Read, Times: 2, Kind: kind, Short: 3, Garbage: true})
+			p := make([]byte, 12)
+			n, err := s.ReadAt(t.Context(), ref, p, 0)
+			if string(p[:n]) != "some data" || err != io.EOF {
+				t.Errorf("%q, %v", p[:n], err)
+			}
+		})
+	}
+}
+
+func names(seq iter.Seq2[store.Entry, error]) (names []string, err error) {
+	for e, err := range seq {
+		if err != nil {
+			return names, err
+		}
+		names = append(names, e.Name)
+	}
+	return names, nil
+}
+
+func TestListGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := mem.New()
+		var want []string
+		for i := range 100 {
+			want = append(want, fmt.Sprintf("%03d", i))
+			m.Set("d/"+want[i], nil)
+		}
+		s := store.Retry(m, store.RetryOptions{Tries: 3})
+		m.Inject(mem.Fault{Op: mem.List, Times: 20, Kind: store.ErrUnavailable, Short: 5}) // more than 3, but it gets on
+		got, err := names(s.List(t.Context(), "d", ""))
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q, %v", got, err)
+		}
+		m.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Kind: store.ErrUnavailable, Short: 1})
+		got, err = names(s.List(t.Context(), "d", "097"))
+		if !slices.Equal(got, want[97:98]) || !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("never on from the last: %q, %v", got, err)
+		}
+		m.Heal()
+		got = nil
+		for e, err := range s.List(t.Context(), "d", "090") {
+			if err != nil {
+				t.Error(err)
+			}
+			got = append(got, e.Name)
+			time.Sleep(time.Minute) // who takes his time is not a store that stalls
+		}
+		if !slices.Equal(got, want[90:]) {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+func wantKind(t *testing.T, err, kind error) {
+	t.Helper()
+	if !errors.Is(err, kind) {
+		t.Errorf("got %v, want %v", err, kind)
+	}
+}
+
+// Every way that a put of unknown outcome can have gone.
+func TestUnknownPut(t *testing.T) {
+	data := []byte("new data")
+	other := func(m *mem.Store) func() { return func() { m.Set("d/o", []byte("not ours")) } }
+	ours := func(m *mem.Store) func() { return func() { m.Set("d/o", data) } }
+	lost := mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}
+	done := mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable, AfterApply: true}
+	down := mem.Fault{Op: mem.Stat, Kind: store.ErrUnavailable, Times: 3}
+	at := func(f mem.Fault, nth int, before func()) mem.Fault { f.Nth, f.Before = nth, before; return f }
+	for _, c := range []struct {
+		name   string
+		tries  int
+		faults func(*mem.Store) []mem.Fault
+		puts   int
+		want   error
+	}{
+		{"not stored", 0, func(*mem.Store) []mem.Fault { return []mem.Fault{lost} }, 2, nil},
+		{"stored", 0, func(*mem.Store) []mem.Fault { return []mem.Fault{done} }, 1, nil},
+		{"stored, and the answer is long in coming", 0, func(*mem.Store) []mem.Fault { return []mem.Fault{done, down} }, 1, nil},
+		{"stored by the last try", 1, func(*mem.Store) []mem.Fault { return []mem.Fault{done} }, 1, nil},
+		{"not stored by the last try", 1, func(*mem.Store) []mem.Fault { return []mem.Fault{lost} }, 1, store.ErrUnavailable},
+		{"stored by the first while the second is on its way", 0, func(m *mem.Store) []mem.Fault {
+			return []mem.Fault{lost, {Op: mem.Put, Nth: 2, Before: ours(m)}}
+		}, 2, nil},
+		{"somebody else was quicker", 0, func(m *mem.Store) []mem.Fault { return []mem.Fault{at(lost, 1, other(m))} }, 1, store.ErrConflict},
+		{"somebody else in between", 0, func(m *mem.Store) []mem.Fault {
+			return []mem.Fault{lost, {Op: mem.Put, Nth: 2, Before: other(m)}}
+		}, 2, store.ErrConflict},
+		{"stored, then replaced by somebody else", 0, func(m *mem.Store) []mem.Fault {
+			return []mem.Fault{done, {Op: mem.Stat, Before: other(m)}}
+		}, 1, store.ErrConflict},
+		{"conflict that is known", 0, func(m *mem.Store) []mem.Fault {
+			return []mem.Fault{{Op: mem.Put, Before: ours(m)}}
+		}, 1, store.ErrConflict},
+	} {
+		for _, withMD5 := range []bool{true, false} {
+			for _, create := range []bool{true, false} {
+				t.Run(fmt.Sprintf("%s/md5=%v/create=%v", c.name, withMD5, create), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						m := mem.New()
+						old := store.Ref{Key: "d/o"}
+						if !create {
+							old.ETag = m.Set("d/o", []byte("old data")).ETag // as long as the new
+						}
+						if !withMD5 {
+							m.HideMD5()
+						}
+						for _, f := range c.faults(m) {
+							m.Inject(f)
+						}
+						attr, err := store.Retry(m, store.RetryOptions{Tries: c.tries}).Put(t.Context(), old, bytes.NewReader(data), int64(len(data)))
+						checkPut(t, m, attr, err, c.want, data)
+						if n := m.Calls(mem.Put); n != c.puts {
+							t.Errorf("%d puts, want %d", n, c.puts)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+func checkPut(t *testing.T, m *mem.Store, attr store.Attr, err, want error, data []byte) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error %v, want %v", err, want)
+	}
+	if want != nil {
+		return
+	}
+	now, statErr := m.Stat(t.Context(), "d/o")
+	sum := md5.Sum(data)
+	if got, _ := m.Data("d/o"); statErr != nil || attr.ETag != now.ETag || !bytes.Equal(attr.MD5, sum[:]) || !bytes.Equal(got, data) {
+		t.Errorf("attr %+v, stat %+v, data %q", attr, now, got)
+	}
+}
+
+func TestUnknownRemove(t *testing.T) {
+	for _, after := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			m, s, ref := retried(store.RetryOptions{})
+			m.Inject(mem.Fault{Op: mem.Remove, Kind: store.ErrUnavailable, AfterApply: after})
+			if err := s.Remove(t.Context(), ref); err != nil {
+				t.Error(err)
+			}
+			if keys := m.Keys(); len(keys) > 0 {
+				t.Errorf("left: %q", keys)
+			}
+			wantKind(t, s.Remove(t.Context(), ref), store.ErrNotExist)
+		})
+	}
+}

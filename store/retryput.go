@@ -1,0 +1,158 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"io"
+	"time"
+)
+
+// finishing is how many bytes/s a store gets through at least at the end of a
+// Put, when it syncs or verifies what it has received.
+const finishing = 8 << 20
+
+// putting is a Put under way, through any number of tries.
+type putting struct {
+	r    *retrier
+	old  Ref
+	src  io.ReaderAt
+	size int64
+	sum  []byte // MD5 of src, once it was needed
+	// unknown: some try so far may have stored the object, or may yet.
+	unknown bool
+}
+
+func (r *retrier) Put(ctx context.Context, old Ref, src io.ReaderAt, size int64) (Attr, error) {
+	p := &putting{r: r, old: old, src: src, size: size}
+	s := newSchedule(&r.o)
+	for {
+		attr, err := p.step(ctx)
+		if err == nil {
+			return attr, nil
+		}
+		if err = s.wait(ctx, err); err != nil {
+			return p.giveUp(ctx, err)
+		}
+	}
+}
+
+// step makes one try, but not before it is known what became of those before.
+func (p *putting) step(ctx context.Context) (Attr, error) {
+	if p.unknown {
+		attr, stored, err := p.readBack(ctx)
+		if stored || err != nil {
+			return attr, err
+		}
+	}
+	attr, err := p.try(ctx)
+	if errors.Is(err, ErrUnavailable) {
+		p.unknown = true
+	}
+	if p.unknown && errors.Is(err, ErrConflict) { // with our own earlier try?
+		attr, stored, failed := p.readBack(ctx)
+		if stored || failed != nil {
+			return attr, failed
+		}
+	}
+	return attr, err
+}
+
+func (p *putting) try(ctx context.Context) (Attr, error) {
+	stall := p.r.o.Stall
+	after := stall + time.Duration(p.size/finishing)*time.Second
+	first := stall
+	if p.size == 0 {
+		first = after
+	}
+	return attempt(ctx, call{"put", p.old.Key}, first, func(ctx context.Context, w *watchdog) (Attr, error) {
+		src := watched{src: p.src, size: p.size, w: w, during: stall, after: after}
+		return p.r.Store.Put(ctx, p.old, src, p.size)
+	})
+}
+
+// giveUp looks a last time whether the object was stored after all.
+func (p *putting) giveUp(ctx context.Context, err error) (Attr, error) {
+	if p.unknown && errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
+		if attr, stored, _ := p.readBack(ctx); stored {
+			return attr, nil
+		}
+	}
+	return Attr{}, err
+}
+
+// readBack finds out what is there: our object (stored), what was there before or
+// what a try will be told is wrong (neither), or something else (ErrConflict).
+func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err error) {
+	attr, err = attempt(ctx, call{"stat", p.old.Key}, p.r.o.Stall, func(ctx context.Context, _ *watchdog) (Attr, error) {
+		return p.r.Store.Stat(ctx, p.old.Key)
+	})
+	if errors.Is(err, ErrNotExist) {
+		attr, err = Attr{}, nil
+	}
+	if err != nil || attr.Dir || attr.ETag == p.old.ETag {
+		return Attr{}, false, err
+	}
+	same, err := p.same(ctx, &attr)
+	if err == nil && !same {
+		err = &Error{Op: "put", Key: p.old.Key, Kind: ErrConflict}
+	}
+	return attr, same, err
+}
+
+// same tells whether attr is of an object with the content of src. It fills in
+// the MD5 if the store does not know it.
+func (p *putting) same(ctx context.Context, attr *Attr) (bool, error) {
+	if attr.Size != p.size {
+		return false, nil
+	}
+	var err error
+	if p.sum == nil {
+		if p.sum, err = sumOf(ctx, p.src.ReadAt, p.size); err != nil {
+			return false, err
+		}
+	}
+	if attr.MD5 == nil {
+		ref := Ref{Key: p.old.Key, ETag: attr.ETag}
+		attr.MD5, err = sumOf(ctx, func(b []byte, off int64) (int, error) { return p.r.ReadAt(ctx, ref, b, off) }, p.size)
+		if errors.Is(err, ErrStale) || errors.Is(err, ErrNotExist) {
+			return false, nil
+		}
+	}
+	return bytes.Equal(attr.MD5, p.sum), err
+}
+
+// sumOf is the MD5 of size bytes that readAt gives.
+func sumOf(ctx context.Context, readAt func([]byte, int64) (int, error), size int64) ([]byte, error) {
+	sum := md5.New()
+	buf := make([]byte, min(size, 1<<20))
+	for off := int64(0); off < size; off += int64(len(buf)) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		buf = buf[:min(int64(len(buf)), size-off)]
+		n, err := readAt(buf, off)
+		if n < len(buf) {
+			if err == nil || err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return nil, err
+		}
+		sum.Write(buf)
+	}
+	return sum.Sum(nil), nil
+}
+
+func (r *retrier) Remove(ctx context.Context, ref Ref) error {
+	unknown := false
+	_, err := again(ctx, r, call{"remove", ref.Key}, r.o.Stall, func(ctx context.Context) (struct{}, error) {
+		err := r.Store.Remove(ctx, ref)
+		if unknown && errors.Is(err, ErrNotExist) {
+			err = nil
+		}
+		unknown = unknown || err != nil // what is repeated is what may have happened
+		return struct{}{}, err
+	})
+	return err
+}
