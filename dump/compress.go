@@ -1,0 +1,121 @@
+package dump
+
+import (
+	"bufio"
+	"compress/bzip2"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+)
+
+// maxZstdWindow is the most memory that a zstd frame may ask for: what
+// zstd --long=30 writes. systemd-coredump asks for 8 MiB.
+const maxZstdWindow = 1 << 30
+
+// compression is one kind of compressed file.
+type compression struct {
+	kind, magic string
+	suffixes    []string
+	open        func(io.Reader) (io.ReadCloser, error)
+}
+
+// compressions are the kinds known. All take several streams or frames one after
+// the other, as their own tools do.
+var compressions = []compression{
+	{"zstd", "\x28\xb5\x2f\xfd", []string{".zst", ".zstd"}, openZstd},
+	{"gzip", "\x1f\x8b", []string{".gz"}, func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
+	{"xz", "\xfd7zXZ\x00", []string{".xz"}, openXZ},
+	{"lz4", "\x04\x22\x4d\x18", []string{".lz4"}, func(r io.Reader) (io.ReadCloser, error) {
+		return io.NopCloser(lz4.NewReader(r)), nil
+	}},
+	{"bzip2", "BZh", []string{".bz2"}, func(r io.Reader) (io.ReadCloser, error) {
+		return io.NopCloser(bzip2.NewReader(r)), nil
+	}},
+}
+
+// Compression names the compression that a file beginning with head has: "zstd",
+// "gzip", "xz", "lz4", "bzip2", or "" for none that is known. Eight bytes of head
+// are enough.
+func Compression(head []byte) string {
+	for _, c := range compressions {
+		if len(head) >= len(c.magic) && string(head[:len(c.magic)]) == c.magic {
+			return c.kind
+		}
+	}
+	return ""
+}
+
+// Decompress returns the content of r, compressed as kind, a result of
+// Compression other than "". A stream that is cut short or damaged fails the read
+// that meets it, never as io.EOF. Memory goes up to the window that the stream
+// asks for: 1 GiB for zstd, 4 GiB for xz, a few MiB for the others. Close frees
+// what the reader holds; r stays the caller's.
+func Decompress(r io.Reader, kind string) (io.ReadCloser, error) {
+	for _, c := range compressions {
+		if c.kind == kind {
+			b := bufio.NewReaderSize(r, 1<<20)
+			if _, err := b.Peek(1); err != nil {
+				return nil, fmt.Errorf("%s: %w", kind, noEOF(err))
+			}
+			rc, err := c.open(b)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", kind, noEOF(err))
+			}
+			return &decompressor{rc, kind}, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown compression %q", kind)
+}
+
+// decompressor names the compression in errors.
+type decompressor struct {
+	io.ReadCloser
+	kind string
+}
+
+func (d *decompressor) Read(p []byte) (int, error) {
+	n, err := d.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = fmt.Errorf("%s: %w", d.kind, err)
+	}
+	return n, err
+}
+
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func openZstd(r io.Reader) (io.ReadCloser, error) {
+	d, err := zstd.NewReader(r,
+		zstd.WithDecoderConcurrency(1), // decodes in Read, without goroutines
+		zstd.WithDecoderMaxWindow(maxZstdWindow),
+		zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	return d.IOReadCloser(), nil
+}
+
+// TrimCompressionSuffix drops the suffix of kind from a file's name, if it has
+// one and is more than that.
+func TrimCompressionSuffix(name, kind string) string {
+	for _, c := range compressions {
+		if c.kind != kind {
+			continue
+		}
+		for _, suffix := range c.suffixes {
+			if short, ok := strings.CutSuffix(name, suffix); ok && short != "" {
+				return short
+			}
+		}
+	}
+	return name
+}

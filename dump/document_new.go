@@ -1,0 +1,135 @@
+package dump
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// DocumentFields is what a new document says. What is empty is left out.
+type DocumentFields struct {
+	Name       string    // the dump's directory: "/USER/stor/thoth/HASH"
+	Dump       string    // the dump itself: Name, a slash and the base name
+	PID        string    // of a core
+	Cmd        string    // of a core
+	Psargs     string    // of a core
+	Platform   string    // the release of the system that crashed
+	Node       string    // its name
+	Time       time.Time // kept to the millisecond
+	Stack      []string  // frames, innermost first; empty but not nil is written as []
+	Type       Type
+	Ticket     string
+	Properties map[string]string // written in the order of their names; always there
+}
+
+// NewDocument returns the document of a new dump as Thoth lays it out: tabs, a member
+// on each line, Thoth's order, and version "1". It is valid JSON and UTF-8 whatever
+// the fields hold; bytes that are not UTF-8 become U+FFFD.
+func NewDocument(f DocumentFields) []byte {
+	var lines []string
+	add := func(key, value string) {
+		if value != "" {
+			lines = append(lines, "\t"+string(quote(key))+": "+value)
+		}
+	}
+	text := func(key, value string) {
+		if value != "" {
+			add(key, string(quote(value)))
+		}
+	}
+	text("name", f.Name)
+	text("dump", f.Dump)
+	if f.Type != Crash {
+		text("pid", f.PID)
+		text("cmd", f.Cmd)
+		text("psargs", f.Psargs)
+	}
+	text("platform", f.Platform)
+	text("node", f.Node)
+	text("version", "1")
+	add("time", formatSeconds(f.Time))
+	add("stack", formatList(f.Stack))
+	text("type", string(f.Type))
+	text("ticket", f.Ticket)
+	add("properties", formatProperties(f.Properties))
+	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
+}
+
+// formatSeconds prints seconds since 1970, with milliseconds if there are any.
+func formatSeconds(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	ms := t.UnixMilli()
+	sign := ""
+	if ms < 0 {
+		sign, ms = "-", -ms
+	}
+	s := sign + strconv.FormatInt(ms/1000, 10)
+	if ms%1000 != 0 {
+		s += strings.TrimRight(fmt.Sprintf(".%03d", ms%1000), "0")
+	}
+	return s
+}
+
+func formatList(list []string) string {
+	if len(list) == 0 {
+		if list == nil {
+			return ""
+		}
+		return "[]"
+	}
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = string(quote(s))
+	}
+	return "[ " + strings.Join(quoted, ", ") + " ]"
+}
+
+func formatProperties(properties map[string]string) string {
+	if len(properties) == 0 {
+		return "{}"
+	}
+	var lines []string
+	for _, key := range slices.Sorted(maps.Keys(properties)) {
+		lines = append(lines, "\t\t"+string(quote(key))+": "+string(quote(properties[key])))
+	}
+	return "{\n" + strings.Join(lines, ",\n") + "\n\t}"
+}
+
+// quote returns s as a JSON string. Beyond what JSON asks for it escapes the control
+// characters that terminals obey and the line ends that JavaScript knows.
+func quote(s string) []byte {
+	out := append(make([]byte, 0, len(s)+2), '"')
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == '"' || r == '\\':
+			out = append(out, '\\', byte(r))
+		case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
+			out = appendEscape(out, r)
+		default:
+			out = utf8.AppendRune(out, r)
+		}
+		i += size
+	}
+	return append(out, '"')
+}
+
+// appendEscape appends the escape of a character below U+10000.
+func appendEscape(out []byte, r rune) []byte {
+	switch r {
+	case '\n':
+		return append(out, `\n`...)
+	case '\t':
+		return append(out, `\t`...)
+	case '\r':
+		return append(out, `\r`...)
+	}
+	return fmt.Appendf(out, `\u%04x`, r)
+}

@@ -1,0 +1,256 @@
+package dump
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// ELF is the header of an ELF dump: where everything in the file is. Offsets are
+// as the file states them and may lie beyond its end.
+type ELF struct {
+	Class    int // 32 or 64
+	Order    binary.ByteOrder
+	OSABI    byte
+	Machine  uint16
+	Flags    uint32
+	Segments []Segment // in file order
+	Auxv     []Aux     // of the process; nil when it is not in the notes
+
+	SegmentTable Range // the program headers
+	SectionTable Range // the section headers; empty without them
+
+	ehdr  view
+	loads []Segment // those with bytes in the file, by address
+}
+
+// Segment is a program header.
+type Segment struct {
+	Type, Flags                                uint32
+	Offset, Vaddr, Paddr, Filesz, Memsz, Align uint64
+}
+
+// Aux is an entry of the auxiliary vector.
+type Aux struct{ Type, Value uint64 }
+
+// Range is a range of the file in bytes.
+type Range struct{ Off, Len uint64 }
+
+// Segment types.
+const (
+	SegmentLoad = 1
+	SegmentNote = 4
+)
+
+// Types of Aux that dumps are searched for.
+const (
+	AuxPhdr   = 3
+	AuxBase   = 7
+	AuxEntry  = 9
+	AuxExecFn = 31
+)
+
+const (
+	elfMagic = "\x7fELF"
+	pnXnum   = 0xffff
+
+	// maxSegments is more than any kernel writes: vm.max_map_count is 65,530
+	// unless raised, and a header takes 56 bytes.
+	maxSegments = 1 << 20
+	// maxTable bounds a table of headers in bytes.
+	maxTable = maxSegments * 64
+)
+
+// layout is where the fields of a header are, which differs by class.
+type layout struct {
+	phoff, shoff, flags, phentsize, phnum, shentsize, shnum int
+	phdr, shdr, shSize, shOffset, shInfo                    int
+}
+
+func layoutOf(class int) layout {
+	if class == 32 {
+		return layout{28, 32, 36, 42, 44, 46, 48, 32, 40, 20, 16, 28}
+	}
+	return layout{32, 40, 48, 54, 56, 58, 60, 56, 64, 32, 24, 44}
+}
+
+// parseEhdr reads the file header of an ELF file from its first bytes. ok is
+// false when it is not ELF. The table of segments is not read yet.
+func parseEhdr(head []byte) (e *ELF, ok bool) {
+	if len(head) < 18 || string(head[:4]) != elfMagic {
+		return nil, false
+	}
+	e = &ELF{OSABI: head[7]}
+	switch head[4] {
+	case 1:
+		e.Class = 32
+	case 2:
+		e.Class = 64
+	default:
+		return nil, false
+	}
+	switch head[5] {
+	case 1:
+		e.Order = binary.LittleEndian
+	case 2:
+		e.Order = binary.BigEndian
+	default:
+		return nil, false
+	}
+	e.ehdr = e.view(head)
+	e.Machine = e.ehdr.u16(18)
+	e.Flags = e.ehdr.u32(layoutOf(e.Class).flags)
+	return e, true
+}
+
+func (e *ELF) view(b []byte) view { return view{b, e.Order, e.Class / 8} }
+
+func (e *ELF) phoff() uint64  { return e.ehdr.long(layoutOf(e.Class).phoff) }
+func (e *ELF) phentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).phentsize)) }
+func (e *ELF) phnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).phnum)) }
+func (e *ELF) shoff() uint64  { return e.ehdr.long(layoutOf(e.Class).shoff) }
+func (e *ELF) shentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).shentsize)) }
+func (e *ELF) shnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).shnum)) }
+
+// segment reads one program header.
+func (e *ELF) segment(b []byte) Segment {
+	v := e.view(b)
+	if e.Class == 32 {
+		return Segment{
+			Type: v.u32(0), Flags: v.u32(24), Offset: v.long(4), Vaddr: v.long(8),
+			Paddr: v.long(12), Filesz: v.long(16), Memsz: v.long(20), Align: v.long(28),
+		}
+	}
+	return Segment{
+		Type: v.u32(0), Flags: v.u32(4), Offset: v.long(8), Vaddr: v.long(16),
+		Paddr: v.long(24), Filesz: v.long(32), Memsz: v.long(40), Align: v.long(48),
+	}
+}
+
+// readTables reads all program headers that the file has, also more than 65,534
+// of them, whose count is in the first section header.
+func (e *ELF) readTables(s *source) error {
+	l := layoutOf(e.Class)
+	e.SectionTable = Range{e.shoff(), uint64(e.shnum()) * uint64(e.shentsize())}
+	n := uint64(e.phnum())
+	if n == pnXnum && e.shoff() > 0 && e.shoff() < math.MaxInt64 {
+		shdr, err := s.hold(int64(e.shoff()), int64(l.shdr))
+		if err != nil {
+			return err
+		}
+		n = max(n, uint64(e.view(shdr).u32(l.shInfo)))
+	}
+	stride := uint64(e.phentsize())
+	e.SegmentTable = Range{e.phoff(), n * stride}
+	if n > 0 && e.phentsize() < l.phdr {
+		return fmt.Errorf("%w: program headers of %d bytes", ErrDamaged, stride)
+	}
+	return e.readSegments(s)
+}
+
+func (e *ELF) readSegments(s *source) error {
+	t := e.SegmentTable
+	if t.Off > math.MaxInt64 {
+		return nil
+	}
+	stride := e.phentsize()
+	tbl, err := s.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	if err != nil {
+		return err
+	}
+	size := layoutOf(e.Class).phdr
+	for ; len(tbl) >= size && len(e.Segments) < maxSegments; tbl = tbl[min(stride, len(tbl)):] {
+		seg := e.segment(tbl)
+		e.Segments = append(e.Segments, seg)
+		if seg.Type == SegmentLoad && seg.Filesz > 0 {
+			e.loads = append(e.loads, seg)
+		}
+	}
+	slices.SortStableFunc(e.loads, func(a, b Segment) int { return cmp.Compare(a.Vaddr, b.Vaddr) })
+	return nil
+}
+
+// FileRange tells where in the file the memory at addr is, and how many bytes of
+// the segment follow from there on. ok is false for memory that is not in the
+// dump. The range may lie beyond the end of a truncated file.
+func (e *ELF) FileRange(addr uint64) (r Range, ok bool) {
+	i, _ := slices.BinarySearchFunc(e.loads, addr, func(s Segment, a uint64) int {
+		if s.Vaddr <= a {
+			return -1
+		}
+		return 1
+	})
+	if i == 0 {
+		return Range{}, false
+	}
+	seg := e.loads[i-1]
+	d := addr - seg.Vaddr
+	if d >= seg.Filesz || seg.Offset > math.MaxInt64 || d > math.MaxInt64-seg.Offset {
+		return Range{}, false
+	}
+	return Range{seg.Offset + d, seg.Filesz - d}, true
+}
+
+// memory reads up to n bytes of the process at addr: fewer where the segment or
+// the file ends, none when addr is not in the dump.
+func (e *ELF) memory(s *source, addr uint64, n int) ([]byte, error) {
+	r, ok := e.FileRange(addr)
+	if !ok {
+		return nil, nil
+	}
+	b := make([]byte, s.clip(int64(r.Off), int64(min(uint64(n), r.Len))))
+	_, err := s.fill(b, int64(r.Off))
+	return b, err
+}
+
+// needed returns how long the file must be to hold all that its headers speak of.
+func (e *ELF) needed(s *source) (int64, error) {
+	end := max(uint64(e.ehdrSize()), e.SegmentTable.end(), e.SectionTable.end())
+	for _, seg := range e.Segments {
+		end = max(end, Range{seg.Offset, seg.Filesz}.end())
+	}
+	sections, err := e.sectionsEnd(s)
+	return int64(min(max(end, sections), math.MaxInt64)), err
+}
+
+func (e *ELF) ehdrSize() int {
+	if e.Class == 32 {
+		return 52
+	}
+	return 64
+}
+
+// end is where the range ends, or the largest number when that is beyond all files.
+func (r Range) end() uint64 {
+	if r.Len == 0 {
+		return 0
+	}
+	if r.Off > math.MaxUint64-r.Len {
+		return math.MaxUint64
+	}
+	return r.Off + r.Len
+}
+
+// sectionsEnd is the end of the last section with bytes in the file: illumos
+// leaves symbol tables behind the last segment.
+func (e *ELF) sectionsEnd(s *source) (uint64, error) {
+	l, t, stride := layoutOf(e.Class), e.SectionTable, e.shentsize()
+	if t.Len == 0 || t.Off > math.MaxInt64 || stride < l.shdr {
+		return 0, nil
+	}
+	tbl, err := s.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	if err != nil {
+		return 0, err
+	}
+	var end uint64
+	for ; len(tbl) >= l.shdr; tbl = tbl[min(stride, len(tbl)):] {
+		v := e.view(tbl)
+		const null, nobits = 0, 8
+		if t := v.u32(4); t != null && t != nobits {
+			end = max(end, Range{v.long(l.shOffset), v.long(l.shSize)}.end())
+		}
+	}
+	return end, nil
+}

@@ -1,0 +1,227 @@
+package dump
+
+import (
+	"bytes"
+	"crypto/md5"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// seeds are all real cores, as far as they are small, and the synthetic files.
+func seeds(f *testing.F) [][]byte {
+	f.Helper()
+	var all [][]byte
+	paths, err := filepath.Glob("testdata/cores/*")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, p := range paths {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			f.Fatal(err)
+		}
+		all = append(all, b[:min(len(b), 32<<10)])
+	}
+	for _, e := range []elfFile{
+		synthIllumos(64, emX86_64, le), synthIllumos(32, emSPARC, be),
+		synthNetBSD(emSPARCV9), synthOpenBSD(), synthVMCore(),
+	} {
+		all = append(all, e.build().dense())
+	}
+	return append(all, synthKdump(le, 8), synthKdump(be, 8), []byte("makedumpfile\x00\x00\x00\x00"))
+}
+
+// checkInfo holds what is true of whatever Inspect returns.
+func checkInfo(t *testing.T, info *Info, err error) {
+	t.Helper()
+	var u *UnsupportedError
+	switch {
+	case err == nil && (info.Type != Core && info.Type != Crash || info.Format == ""):
+		t.Errorf("%+v", info)
+	case err == nil && (info.Needed < 0 || len(info.Modules) > maxModules || len(info.Threads) > maxThreads):
+		t.Errorf("%+v", info)
+	case err != nil && !errors.As(err, &u) && !errors.Is(err, ErrDamaged):
+		t.Errorf("error of no kind: %v", err)
+	}
+}
+
+func FuzzInspect(f *testing.F) {
+	for _, b := range seeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if tooMuchToHash(b) {
+			return
+		}
+		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		checkInfo(t, info, err)
+	})
+}
+
+// tooMuchToHash tells whether a file claims so many notes beyond its end that
+// hashing their zeros takes seconds.
+func tooMuchToHash(b []byte) bool {
+	e, ok := parseEhdr(b)
+	if !ok {
+		return false
+	}
+	s, err := newSource(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return true
+	}
+	h := &elfHasher{s: s, e: e, sum: md5.New(), limit: 1 << 20}
+	_, err = h.run()
+	return err != nil
+}
+
+// FuzzHash holds Hash to the plainest way to compute it.
+func FuzzHash(f *testing.F) {
+	for _, b := range seeds(f) {
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		e, ok := parseEhdr(b)
+		if !ok || tooMuchToHash(b) || e.checkCore() != nil {
+			return
+		}
+		id, err := Hash(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := plainHash(b, e); id != want {
+			t.Errorf("got %v, want %v", id, want)
+		}
+	})
+}
+
+// plainHash is the algorithm on a file in memory, without reads, windows and bounds.
+func plainHash(b []byte, e *ELF) ID {
+	pos := int64(0)
+	pread := func(n, off int64) []byte {
+		p := make([]byte, n)
+		current := off < 0
+		if current {
+			off = pos
+		}
+		if off < int64(len(b)) {
+			n = int64(copy(p, b[off:]))
+		} else {
+			n = 0
+		}
+		if current {
+			pos += n
+		}
+		return p
+	}
+	sum := md5.New()
+	stride, n := e.phentsize(), e.phnum()
+	table := pread(int64(stride*n), jsNumber(e.phoff(), e.Class))
+	for i := range n {
+		seg := e.segment(table[i*stride:][:layoutOf(e.Class).phdr])
+		sum.Write(appendPhdrJSON(nil, seg, e.Class))
+		if seg.Type == SegmentNote {
+			sum.Write(pread(jsNumber(seg.Filesz, e.Class), jsNumber(seg.Offset, e.Class)))
+		}
+	}
+	return ID(sum.Sum(nil))
+}
+
+// FuzzNotes reads anything as the notes of a dump of any machine.
+func FuzzNotes(f *testing.F) {
+	for _, c := range realCores {
+		b := readCore(f, c.file)
+		info := inspect(f, b)
+		for _, s := range info.ELF.Segments {
+			if s.Type == SegmentNote {
+				notes := b[s.Offset:]
+				f.Add(notes[:min(uint64(len(notes)), s.Filesz, 16<<10)], info.ELF.Machine, info.ELF.Class == 64, false)
+			}
+		}
+	}
+	for _, seg := range synthIllumos(64, emX86_64, le).segments[:2] {
+		f.Add(seg.content, uint16(emX86_64), true, false)
+	}
+	f.Add(synthOpenBSD().segments[0].content, uint16(emX86_64), true, false)
+	f.Add(synthVMCore().segments[0].content, uint16(emX86_64), true, false)
+	f.Fuzz(func(t *testing.T, notes []byte, machine uint16, wide, big bool) {
+		e := elfFile{class: 32, order: le, machine: machine}
+		if wide {
+			e.class = 64
+		}
+		if big {
+			e.order = be
+		}
+		page := readCore(t, "lldb-linux-x86_64.exe")
+		e.segments = []elfSegment{noteSegment(notes), loadSegment(0x400000, page), noteSegment(notes[len(notes)/2:])}
+		b := e.build().dense()
+		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		checkInfo(t, info, err)
+	})
+}
+
+func FuzzKdump(f *testing.F) {
+	f.Add(synthKdump(le, 8))
+	f.Add(synthKdump(be, 8))
+	f.Add(synthKdump(le, 4))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = append([]byte(kdumpMagic), b[min(len(b), 8):]...)
+		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		checkInfo(t, info, err)
+	})
+}
+
+func FuzzCrashHeader(f *testing.F) {
+	for _, name := range []string{"synthetic-vmdump.0", "synthetic-vmdump.1"} {
+		f.Add(readCore(f, name)[:2048])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		b = append([]byte{0xed, 0xc8, 0xfe, 0xde}, b[min(len(b), 4):]...)
+		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		checkInfo(t, info, err)
+		if err == nil && len(info.AlsoIDs) != 2 {
+			t.Errorf("%+v", info)
+		}
+	})
+}
+
+func FuzzOrigin(f *testing.F) {
+	f.Add("core.node.1000.fc2e22bc6ee647b6b90729ab34a250b1.4242.1700000000123456.zst")
+	f.Add(`core.a\x2fb.0.fc2e22bc6ee647b6b90729ab34a250b1.1.1`)
+	f.Add("core.12345")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, o := range []Origin{
+			OriginFromName(s),
+			OriginFromXattrs(func(string) (string, bool) { return s, true }),
+		} {
+			if o.PID < 0 || o.Source == "" && o != (Origin{}) || !o.Time.IsZero() && (o.Time.Year() < 1970 || o.Time.Year() > 9999) {
+				t.Errorf("%q: %+v", s, o)
+			}
+		}
+	})
+}
+
+// FuzzDecompress finds panics and endless streams; what is wrong must say so.
+func FuzzDecompress(f *testing.F) {
+	content := readCore(f, "lldb-linux-s390x.core")[:4096]
+	for _, kind := range []string{"zstd", "gzip", "xz", "lz4"} {
+		f.Add(compress(f, kind, content))
+	}
+	f.Add([]byte("BZh91AY&SY\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		kind := Compression(b)
+		if kind == "" {
+			return
+		}
+		r, err := Decompress(bytes.NewReader(b), kind)
+		if err != nil {
+			return
+		}
+		_, _ = io.Copy(io.Discard, io.LimitReader(r, 8<<20))
+		if err := r.Close(); err != nil && kind != "gzip" {
+			t.Errorf("%s: close: %v", kind, err)
+		}
+	})
+}

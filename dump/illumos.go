@@ -1,0 +1,112 @@
+package dump
+
+import "strings"
+
+// Types of note with the owner CORE that only illumos writes (sys/elf.h).
+const (
+	ntPstatus   = 10
+	ntPsinfo    = 13
+	ntUtsname   = 15
+	ntLwpstatus = 16
+	ntZonename  = 21
+)
+
+// illumosLayout is where illumos keeps things (sys/procfs.h, sys/old_procfs.h and
+// sys/regset.h), in bytes from the start of each note.
+type illumosLayout struct {
+	prFname, prPsargs          int // prpsinfo_t; pr_pid is at 16
+	psFname, psPsargs, psWstat int // psinfo_t; pr_pid is at 8
+	pstatusLwp                 int // pstatus_t; pr_pid is at 8
+	regs, word, pc, sp, fs     int // lwpstatus_t; the last three are counts of registers
+}
+
+func (e *ELF) illumosLayout() illumosLayout {
+	l := illumosLayout{84, 100, 88, 104, 184, 336, 344, 4, 14, 17, 0}
+	if e.Class == 64 {
+		l = illumosLayout{120, 136, 136, 152, 232, 384, 544, 8, 17, 20, 26}
+	}
+	switch e.Machine {
+	case emSPARC, emSPARC32P, emSPARCV9:
+		l.pc, l.sp, l.fs = 33, 14, 0
+	}
+	return l
+}
+
+// isIllumos tells whether a note of CORE proves an illumos process.
+func isIllumos(n note) bool {
+	switch n.typ {
+	case ntPstatus, ntPsinfo, ntUtsname, ntLwpstatus:
+		return true
+	case ntPrpsinfo:
+		return len(n.b) == 260 || len(n.b) == 328
+	}
+	return false
+}
+
+// illumosCore reads the core of an illumos process: a segment of notes in the old
+// layouts, then one in the new ones.
+func (c *elfCore) illumosCore() {
+	c.info.OS = "illumos"
+	l := c.elf.illumosLayout()
+	signal := 0
+	for n := range c.notes.all() {
+		if n.owner != "CORE" {
+			continue
+		}
+		switch n.typ {
+		case ntPrpsinfo:
+			c.illumosProcess(n.view, 16, l.prFname, l.prPsargs)
+		case ntPsinfo:
+			c.illumosProcess(n.view, 8, l.psFname, l.psPsargs)
+			if signal == 0 {
+				signal = n.i32(l.psWstat) & 0x7f
+			}
+		case ntPstatus:
+			if t := l.thread(view{n.at(l.pstatusLwp, len(n.b)-l.pstatusLwp), n.order, n.word}); t.Signal != 0 {
+				signal = t.Signal
+			}
+		case ntLwpstatus:
+			c.addThread(l.thread(n.view))
+		default:
+			c.illumosFacts(n)
+		}
+	}
+	c.info.Signal = signal
+	if signal == 0 {
+		c.info.Signal = c.firstSignal()
+	}
+}
+
+// illumosProcess takes the facts of the first note that has them, as Thoth does.
+func (c *elfCore) illumosProcess(v view, pid, fname, psargs int) {
+	if c.info.HasPID || len(v.b) < psargs+80 {
+		return
+	}
+	c.info.PID, c.info.HasPID = v.i32(pid), true
+	c.info.Cmd = v.text(fname, 16)
+	c.info.Psargs = strings.TrimRight(v.text(psargs, 80), " ")
+}
+
+func (c *elfCore) illumosFacts(n note) {
+	switch n.typ {
+	case ntAuxv:
+		c.elf.Auxv = n.auxv()
+	case ntUtsname: // struct utsname: five strings of 257 bytes
+		c.info.Node = n.text(257, 257)
+		c.info.Platform = n.text(771, 257)
+	case ntZonename:
+		if name := cstring(n.b); name != "" {
+			c.info.Properties["zonename"] = name
+		}
+	}
+}
+
+// thread reads an lwpstatus_t.
+func (l illumosLayout) thread(v view) Thread {
+	reg := func(i int) uint64 { return v.long(l.regs + i*l.word) }
+	t := Thread{TID: v.i32(4), Signal: int(int16(v.u16(12))), PC: reg(l.pc), SP: reg(l.sp)}
+	if l.fs != 0 {
+		t.TLS = reg(l.fs)
+	}
+	return t
+}

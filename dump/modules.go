@@ -1,0 +1,210 @@
+package dump
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+	"slices"
+)
+
+const (
+	// maxModules and maxMappings bound what is kept of the mapped files; the
+	// kernel writes at most 4 MiB of their names.
+	maxModules  = 4096
+	maxMappings = 1 << 17
+
+	// modulePage is what is read of a module to find its build-id. The headers and
+	// the note of any linker's output are within.
+	modulePage = 4096
+
+	// maxModuleNotes is how many segments of notes of a module are searched.
+	maxModuleNotes = 4
+)
+
+// mapping is a file mapped at an address.
+type mapping struct {
+	start, end uint64
+	first      bool // from the beginning of the file on
+	path       string
+}
+
+// linuxFiles reads NT_FILE: count, page size, count × {start, end, offset in
+// pages}, then count names, each ending in a NUL.
+func (c *elfCore) linuxFiles(v view) {
+	if v.word == 0 {
+		return
+	}
+	count := v.long(0)
+	header := uint64(2 * v.word)
+	entry := uint64(3 * v.word)
+	if uint64(len(v.b)) < header || count > (uint64(len(v.b))-header)/entry {
+		return
+	}
+	names := v.b[header+count*entry:]
+	var maps []mapping
+	for i := range min(count, maxMappings) {
+		name, rest, ok := bytes.Cut(names, []byte{0})
+		if !ok {
+			break
+		}
+		names = rest
+		at := int(header + i*entry)
+		maps = append(maps, mapping{v.long(at), v.long(at + v.word), v.long(at+2*v.word) == 0, string(name)})
+	}
+	c.addMappings(maps)
+}
+
+// addMappings makes modules of mappings: one for each file, and another one where
+// a file is mapped from its beginning on once more, beyond other files.
+func (c *elfCore) addMappings(maps []mapping) {
+	slices.SortStableFunc(maps, func(a, b mapping) int { return cmp.Compare(a.start, b.start) })
+	open := make(map[string]int) // path to index in Modules
+	for _, m := range maps {
+		if m.path == "" || m.end <= m.start {
+			continue
+		}
+		i, ok := open[m.path]
+		if !ok || m.first && i != len(c.info.Modules)-1 {
+			if len(c.info.Modules) == maxModules {
+				continue
+			}
+			i = len(c.info.Modules)
+			open[m.path] = i
+			c.info.Modules = append(c.info.Modules, Module{Path: m.path, Start: m.start})
+			c.heads = append(c.heads, nil)
+		}
+		c.info.Modules[i].End = max(c.info.Modules[i].End, m.end)
+		if m.first && len(c.heads[i]) < 2 {
+			c.heads[i] = append(c.heads[i], m.start)
+		}
+	}
+}
+
+// identify reads the build-ids of the modules and finds the executable.
+func (c *elfCore) identify() error {
+	for i := range c.info.Modules {
+		m := &c.info.Modules[i]
+		for _, addr := range c.heads[i] {
+			id, err := c.buildID(addr)
+			if err != nil {
+				return err
+			}
+			m.BuildID = cmp.Or(m.BuildID, id)
+		}
+	}
+	for _, typ := range []uint64{AuxPhdr, AuxEntry} {
+		addr, ok := c.elf.Aux(typ)
+		if m := c.moduleAt(addr); ok && m != nil {
+			c.info.Executable, c.info.BuildID = m.Path, m.BuildID
+			return nil
+		}
+	}
+	return c.executableName()
+}
+
+func (c *elfCore) moduleAt(addr uint64) *Module {
+	for i, m := range c.info.Modules {
+		if addr >= m.Start && addr < m.End {
+			return &c.info.Modules[i]
+		}
+	}
+	return nil
+}
+
+// execNames are the entries of the auxiliary vector that point to the path by
+// which the program was started.
+var execNames = map[string]uint64{"linux": AuxExecFn, "freebsd": 15, "illumos": 2014, "netbsd": 2014}
+
+// executableName reads the path that the program was started by from its stack,
+// and the build-id from where its headers are.
+func (c *elfCore) executableName() error {
+	if addr, ok := c.elf.Aux(execNames[c.info.OS]); ok {
+		b, err := c.elf.memory(c.s, addr, 4096)
+		if err != nil {
+			return err
+		}
+		if i := bytes.IndexByte(b, 0); i > 0 {
+			c.info.Executable = string(b[:i])
+		}
+	}
+	addr, ok := c.elf.Aux(AuxPhdr)
+	if !ok {
+		return nil
+	}
+	// The program headers follow the file header, in the first page.
+	id, err := c.buildID(addr &^ (modulePage - 1))
+	c.info.BuildID = id
+	return err
+}
+
+// buildID reads the build-id of the ELF file that is mapped at addr, "" when
+// there is none in the dump.
+func (c *elfCore) buildID(addr uint64) (string, error) {
+	page, err := c.elf.memory(c.s, addr, modulePage)
+	if err != nil {
+		return "", err
+	}
+	m, ok := parseEhdr(page)
+	if !ok {
+		return "", nil
+	}
+	segs := m.pageSegments(page)
+	bias := addr
+	for _, s := range segs {
+		if s.Type == SegmentLoad {
+			bias = addr - (s.Vaddr - s.Offset)
+			break
+		}
+	}
+	tries := 0
+	for _, s := range segs {
+		if s.Type != SegmentNote || tries == maxModuleNotes {
+			continue
+		}
+		tries++
+		b, err := c.moduleBytes(page, addr, bias+s.Vaddr, s.Filesz)
+		if err != nil {
+			return "", err
+		}
+		if id := gnuBuildID(m, b); id != "" {
+			return id, nil
+		}
+	}
+	return "", nil
+}
+
+// pageSegments reads the program headers of a module as far as they are in its
+// first page.
+func (e *ELF) pageSegments(page []byte) []Segment {
+	size, stride, off := layoutOf(e.Class).phdr, e.phentsize(), e.phoff()
+	if off >= uint64(len(page)) || stride < size {
+		return nil
+	}
+	var segs []Segment
+	for b := page[off:]; len(b) >= size && len(segs) < e.phnum(); b = b[min(stride, len(b)):] {
+		segs = append(segs, e.segment(b))
+	}
+	return segs
+}
+
+// moduleBytes returns n bytes at addr, at most a page, from the module's first
+// page when they are there.
+func (c *elfCore) moduleBytes(page []byte, start, addr, n uint64) ([]byte, error) {
+	n = min(n, modulePage)
+	if d := addr - start; addr >= start && d < uint64(len(page)) && n <= uint64(len(page))-d {
+		return page[d : d+n], nil
+	}
+	return c.elf.memory(c.s, addr, int(n))
+}
+
+// gnuBuildID finds NT_GNU_BUILD_ID among notes.
+func gnuBuildID(e *ELF, b []byte) string {
+	const ntGNUBuildID = 3
+	ns := notes{segments: [][]byte{b}, order: e.Order, word: e.Class / 8}
+	for n := range ns.all() {
+		if n.owner == "GNU" && n.typ == ntGNUBuildID && len(n.b) > 0 && len(n.b) <= 64 {
+			return hex.EncodeToString(n.b)
+		}
+	}
+	return ""
+}

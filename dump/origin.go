@@ -1,0 +1,107 @@
+package dump
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Origin is what is known of a dump from beside it. A Linux core does not hold
+// the host's name or the time of death.
+type Origin struct {
+	Node, Cmd, Exe string
+	PID            int // 0: not known
+	Time           time.Time
+	Source         string // where it is from: "name", "xattr"; "" when nothing is known
+}
+
+// OriginFromName reads the names that are told apart without knowing the pattern
+// of the machine they are from: core.COMM.UID.BOOTID.PID.MICROSECONDS of
+// systemd-coredump, with or without the suffix of its compression, and core.PID
+// of a bare Linux kernel.
+func OriginFromName(base string) Origin {
+	for _, c := range compressions {
+		base = TrimCompressionSuffix(base, c.kind)
+	}
+	rest, ok := strings.CutPrefix(base, "core.")
+	if !ok {
+		return Origin{}
+	}
+	if pid, ok := decimal(rest); ok && pid <= maxPID {
+		return Origin{PID: int(pid), Source: "name"}
+	}
+	// The command may hold dots: older versions did not escape them.
+	var last [4]string
+	for i := range last {
+		dot := strings.LastIndexByte(rest, '.')
+		if dot < 0 {
+			return Origin{}
+		}
+		last[i], rest = rest[dot+1:], rest[:dot]
+	}
+	micros, ok1 := decimal(last[0])
+	pid, ok2 := decimal(last[1])
+	_, ok3 := decimal(last[3])
+	if _, err := ParseID(last[2]); err != nil || !ok1 || !ok2 || !ok3 || pid > maxPID || rest == "" {
+		return Origin{}
+	}
+	return Origin{
+		Cmd: unescape(rest), PID: int(pid), Time: unixMicro(micros), Source: "name",
+	}
+}
+
+// OriginFromXattrs reads the attributes that systemd-coredump leaves on a file.
+// get returns the value of an extended attribute, false when there is none.
+func OriginFromXattrs(get func(name string) (string, bool)) Origin {
+	var o Origin
+	text := func(name string) string {
+		v, ok := get("user.coredump." + name)
+		v = cstring([]byte(v))
+		if ok && v != "" {
+			o.Source = "xattr"
+		}
+		return v
+	}
+	o.Node, o.Cmd, o.Exe = text("hostname"), text("comm"), text("exe")
+	if pid, ok := decimal(text("pid")); ok && pid <= maxPID {
+		o.PID = int(pid)
+	}
+	if micros, ok := decimal(text("timestamp")); ok {
+		o.Time = unixMicro(micros)
+	}
+	return o
+}
+
+// maxPID is the largest process number that the types of any kernel hold.
+const maxPID = 1<<31 - 1
+
+func unixMicro(micros int64) time.Time {
+	return unixTime(micros/1e6, micros%1e6*1000)
+}
+
+// decimal reads digits and nothing else.
+func decimal(s string) (int64, bool) {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil
+}
+
+// unescape undoes xescape of systemd: \xNN for what may not stand in the name.
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+4 <= len(s) && s[i+1] == 'x' {
+			if n, err := strconv.ParseUint(s[i+2:i+4], 16, 8); err == nil {
+				b.WriteByte(byte(n))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,59 @@
+package dump
+
+import (
+	"testing"
+	"time"
+)
+
+func TestOriginFromName(t *testing.T) {
+	const boot = "fc2e22bc6ee647b6b90729ab34a250b1"
+	at := time.Unix(1700000000, 123456000).UTC()
+	for _, c := range []struct {
+		name string
+		want Origin
+	}{
+		{"core.node.1000." + boot + ".4242.1700000000123456.zst", Origin{Cmd: "node", PID: 4242, Time: at, Source: "name"}},
+		{"core.node.1000." + boot + ".4242.1700000000123456", Origin{Cmd: "node", PID: 4242, Time: at, Source: "name"}},
+		{"core.svc.startd.0." + boot + ".10.1700000000123456.lz4", Origin{Cmd: "svc.startd", PID: 10, Time: at, Source: "name"}},
+		{`core.a\x2fb\x20c.0.` + boot + ".10.1700000000123456.xz", Origin{Cmd: "a/b c", PID: 10, Time: at, Source: "name"}},
+		{`core.a\x2.0.` + boot + ".10.1700000000123456", Origin{Cmd: `a\x2`, PID: 10, Time: at, Source: "name"}},
+		{"core.node.1000." + boot + ".4242.0", Origin{Cmd: "node", PID: 4242, Source: "name"}},
+		{"core.12345", Origin{PID: 12345, Source: "name"}},
+		{"core.99999999999", Origin{}},
+		{"core.", Origin{}},
+		{"core", Origin{}},
+		{"vmcore.0", Origin{}},
+		{"core.svc.startd.70377", Origin{}}, // the pattern is not known: the dump says it itself
+		{"core..1000." + boot + ".4242.17", Origin{}},
+		{"core.node.1000." + boot[1:] + ".4242.17", Origin{}},
+		{"core.node.x." + boot + ".4242.17", Origin{}},
+		{"core.node.1000." + boot + ".4242.99999999999999999999", Origin{}},
+		{"core.node.1000." + boot + ".-1.17", Origin{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := OriginFromName(c.name); got != c.want {
+				t.Errorf("got %+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestOriginFromXattrs(t *testing.T) {
+	attrs := map[string]string{
+		"user.coredump.pid": "4242", "user.coredump.uid": "1000", "user.coredump.signal": "11",
+		"user.coredump.timestamp": "1700000000123456", "user.coredump.hostname": "db7",
+		"user.coredump.comm": "node", "user.coredump.exe": "/usr/bin/node",
+	}
+	get := func(name string) (string, bool) { v, ok := attrs[name]; return v, ok }
+	want := Origin{Node: "db7", Cmd: "node", Exe: "/usr/bin/node", PID: 4242, Time: time.Unix(1700000000, 123456000).UTC(), Source: "xattr"}
+	if got := OriginFromXattrs(get); got != want {
+		t.Errorf("got %+v", got)
+	}
+	if got := OriginFromXattrs(func(string) (string, bool) { return "", false }); got != (Origin{}) {
+		t.Errorf("got %+v", got)
+	}
+	odd := func(string) (string, bool) { return "-5\x00x", true }
+	if got := OriginFromXattrs(odd); got.PID != 0 || !got.Time.IsZero() || got.Node != "-5" {
+		t.Errorf("got %+v", got)
+	}
+}

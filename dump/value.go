@@ -1,0 +1,206 @@
+package dump
+
+import (
+	"iter"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Kind is what a [Value] is.
+type Kind byte
+
+// The kinds of value. KindNone is that of the zero Value.
+const (
+	KindNone Kind = iota
+	KindNull
+	KindBool
+	KindNumber
+	KindString
+	KindArray
+	KindObject
+)
+
+// Value is a piece of a document, as it is written there. It is immutable and shares
+// the document's memory.
+type Value struct {
+	raw []byte // Invariant: empty, or one JSON value without space around it
+}
+
+// Kind returns what the value is.
+func (v Value) Kind() Kind {
+	if len(v.raw) == 0 {
+		return KindNone
+	}
+	switch v.raw[0] {
+	case '{':
+		return KindObject
+	case '[':
+		return KindArray
+	case '"':
+		return KindString
+	case 't', 'f':
+		return KindBool
+	case 'n':
+		return KindNull
+	}
+	return KindNumber
+}
+
+// JSON returns the value as it is written in the document. The caller does not
+// change it.
+func (v Value) JSON() []byte { return v.raw }
+
+// Text returns the text form: a string's characters (which may be any, NUL and
+// invalid UTF-8 included), a number as it is written, true, false or null, and an
+// object or array as compact JSON. Of the zero Value it is empty.
+func (v Value) Text() string {
+	switch v.Kind() {
+	case KindString:
+		return unquote(v.raw[1 : len(v.raw)-1])
+	case KindArray, KindObject:
+		return string(compact(v.raw))
+	}
+	return string(v.raw)
+}
+
+// Strings returns the text forms of an array's elements, and nil for any other value.
+func (v Value) Strings() []string {
+	if v.Kind() != KindArray {
+		return nil
+	}
+	texts := []string{}
+	for e := range v.Elements() {
+		texts = append(texts, e.Text())
+	}
+	return texts
+}
+
+// Elements yields the elements of an array; none for any other value.
+func (v Value) Elements() iter.Seq[Value] {
+	return func(yield func(Value) bool) {
+		if v.Kind() != KindArray {
+			return
+		}
+		for i := skipSpace(v.raw, 1); v.raw[i] != ']'; {
+			end, err := valueEnd(v.raw, i)
+			if err != nil || !yield(Value{v.raw[i:end]}) {
+				return
+			}
+			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
+				i = skipSpace(v.raw, i+1)
+			}
+		}
+	}
+}
+
+// Members yields the members of an object in the order of the document, a key that
+// is there twice twice; none for any other value.
+func (v Value) Members() iter.Seq2[string, Value] {
+	return func(yield func(string, Value) bool) {
+		if v.Kind() != KindObject {
+			return
+		}
+		for i := skipSpace(v.raw, 1); v.raw[i] != '}'; {
+			keyStop, _ := stringEnd(v.raw, i)
+			start, err := keyEnd(v.raw, i)
+			if err != nil {
+				return
+			}
+			end, err := valueEnd(v.raw, start)
+			if err != nil || !yield(keyText(v.raw[i+1:keyStop-1]), Value{v.raw[start:end]}) {
+				return
+			}
+			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
+				i = skipSpace(v.raw, i+1)
+			}
+		}
+	}
+}
+
+// keyText is unquote without an allocation for the keys that most documents have.
+func keyText(raw []byte) string {
+	for _, known := range [...]string{"name", "dump", "pid", "cmd", "psargs", "platform", "node", "version",
+		"time", "stack", "type", "ticket", "properties", "id"} {
+		if string(raw) == known {
+			return known
+		}
+	}
+	return unquote(raw)
+}
+
+// unquote returns the characters that the inside of a JSON string stands for. Half
+// a surrogate pair becomes U+FFFD; other bytes stay as they are.
+func unquote(raw []byte) string {
+	first := 0
+	for first < len(raw) && raw[first] != '\\' {
+		first++
+	}
+	if first == len(raw) {
+		return string(raw)
+	}
+	out := append(make([]byte, 0, len(raw)), raw[:first]...)
+	for i := first; i < len(raw); {
+		if raw[i] != '\\' {
+			out = append(out, raw[i])
+			i++
+			continue
+		}
+		r, n := unescapeRune(raw[i:])
+		out = utf8.AppendRune(out, r)
+		i += n
+	}
+	return string(out)
+}
+
+// unescapeRune returns what the escape means that raw begins with, and its length.
+func unescapeRune(raw []byte) (rune, int) {
+	n := escapeLen(raw)
+	switch {
+	case n == 0: // cannot be in a valid string
+		return '\\', 1
+	case n == 2:
+		switch raw[1] {
+		case 'b':
+			return '\b', 2
+		case 'f':
+			return '\f', 2
+		case 'n':
+			return '\n', 2
+		case 'r':
+			return '\r', 2
+		case 't':
+			return '\t', 2
+		}
+		return rune(raw[1]), 2
+	}
+	r := hexRune(raw[2:6])
+	if utf16.IsSurrogate(r) && escapeLen(raw[6:]) == 6 {
+		if pair := utf16.DecodeRune(r, hexRune(raw[8:12])); pair != utf8.RuneError {
+			return pair, 12
+		}
+	}
+	return r, 6 // AppendRune turns a lone surrogate into U+FFFD
+}
+
+func hexRune(digits []byte) rune {
+	n, _ := strconv.ParseUint(string(digits), 16, 32)
+	return rune(n)
+}
+
+// compact drops the white space outside strings.
+func compact(raw []byte) []byte {
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case ' ', '\t', '\n', '\r':
+		case '"':
+			end, _ := stringEnd(raw, i)
+			out = append(out, raw[i:end]...)
+			i = end - 1
+		default:
+			out = append(out, raw[i])
+		}
+	}
+	return out
+}

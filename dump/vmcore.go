@@ -1,0 +1,88 @@
+package dump
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// maxVMCoreInfo bounds the text that a Linux kernel leaves of itself: it writes
+// it into one page.
+const maxVMCoreInfo = 1 << 20
+
+// linuxKernel reads an ELF dump of a Linux kernel: /proc/vmcore, makedumpfile -E,
+// virsh dump, QEMU's dump-guest-memory.
+func (c *elfCore) linuxKernel() error {
+	c.info.Format, c.info.OS, c.info.Type = "Linux vmcore", "linux", Crash
+	for n := range c.notes.all() {
+		switch {
+		case n.owner == "CORE" && n.typ == ntPrstatus:
+			c.addThread(archOf(c.info.Machine, c.elf.Class).thread(n.view, c.info.Machine))
+		case n.owner == "VMCOREINFO":
+			info := parseVMCoreInfo(n.b)
+			info.describe(c.info)
+			node, err := c.kernelNode(info)
+			if err != nil {
+				return err
+			}
+			c.info.Node = node
+		}
+	}
+	return nil
+}
+
+// vmcoreInfo is the text of a VMCOREINFO note: KEY=VALUE lines
+// (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux).
+type vmcoreInfo map[string]string
+
+func parseVMCoreInfo(b []byte) vmcoreInfo {
+	info := vmcoreInfo{}
+	for line := range bytes.Lines(b[:min(len(b), maxVMCoreInfo)]) {
+		key, value, ok := bytes.Cut(bytes.TrimRight(line, "\x00\n"), []byte("="))
+		if ok {
+			info[string(key)] = string(value)
+		}
+	}
+	return info
+}
+
+// describe adds what the kernel says to what is not known yet.
+func (v vmcoreInfo) describe(i *Info) {
+	if rel := v["OSRELEASE"]; rel != "" && i.Platform == "" {
+		i.Platform = linuxPlatform(rel)
+	}
+	if sec, err := strconv.ParseInt(v["CRASHTIME"], 10, 64); err == nil && i.Time.IsZero() {
+		i.Time = unixTime(sec, 0)
+	}
+	if i.BuildID == "" {
+		i.BuildID = v["BUILD-ID"]
+	}
+}
+
+func linuxPlatform(release string) string { return "Linux_" + release }
+
+// unixTime is a time that a dump claims; none when no calendar has it.
+func unixTime(sec, nsec int64) time.Time {
+	if sec <= 0 || sec > 253402300799 { // the end of 9999
+		return time.Time{}
+	}
+	return time.Unix(sec, nsec).UTC()
+}
+
+// kernelNode reads the host's name from the kernel's memory: VMCOREINFO tells
+// where init_uts_ns is, whose struct new_utsname has strings of 65 bytes.
+func (c *elfCore) kernelNode(v vmcoreInfo) (string, error) {
+	addr, err := strconv.ParseUint(v["SYMBOL(init_uts_ns)"], 16, 64)
+	if err != nil {
+		return "", nil
+	}
+	off, err := strconv.ParseUint(v["OFFSET(uts_namespace.name)"], 10, 16)
+	if err != nil {
+		return "", nil
+	}
+	b, err := c.elf.memory(c.s, addr+off, 2*65)
+	if err != nil || len(b) < 2*65 || cstring(b[:65]) != "Linux" {
+		return "", err
+	}
+	return cstring(b[65:]), nil
+}

@@ -1,0 +1,90 @@
+package dump
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/ulikunitz/xz"
+)
+
+// xzFooter is the length of a stream's footer.
+const xzFooter = 12
+
+var errXZFooter = errors.New("stream without its footer")
+
+// openXZ decodes xz, and sees to it that the last stream is whole: the library
+// takes some that end too early for ones that end there.
+func openXZ(r io.Reader) (io.ReadCloser, error) {
+	t := &tailReader{r: r}
+	x, err := xz.NewReader(t)
+	if err != nil {
+		return nil, err
+	}
+	return &xzReader{x, t}, nil
+}
+
+type xzReader struct {
+	*xz.Reader
+	tail *tailReader
+}
+
+func (x *xzReader) Close() error { return nil }
+
+func (x *xzReader) Read(p []byte) (int, error) {
+	n, err := x.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		err = io.EOF
+		if ferr := x.tail.checkFooter(); ferr != nil {
+			err = ferr
+		}
+	}
+	return n, err
+}
+
+// tailReader remembers the end of what was read, without the zeros that may pad
+// streams.
+type tailReader struct {
+	r     io.Reader
+	tail  []byte
+	zeros int // that followed tail
+}
+
+func (t *tailReader) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.keep(p[:n])
+	return n, err
+}
+
+func (t *tailReader) keep(p []byte) {
+	end := len(p)
+	for end > 0 && p[end-1] == 0 {
+		end--
+	}
+	if end == 0 {
+		t.zeros += len(p)
+		return
+	}
+	start := max(0, end-xzFooter)
+	if start == 0 {
+		t.tail = append(t.tail, make([]byte, min(t.zeros, xzFooter))...)
+	}
+	t.tail = append(t.tail, p[start:end]...)
+	t.tail = t.tail[max(0, len(t.tail)-xzFooter):]
+	t.zeros = len(p) - end
+}
+
+// checkFooter reads to the end and looks at the last footer: CRC32, size of the
+// index, flags, magic (The .xz File Format, 2.1.2).
+func (t *tailReader) checkFooter() error {
+	if _, err := io.Copy(io.Discard, t); err != nil {
+		return err
+	}
+	f := t.tail
+	if len(f) < xzFooter || string(f[10:]) != "YZ" || crc32.ChecksumIEEE(f[4:10]) != binary.LittleEndian.Uint32(f) {
+		return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, errXZFooter)
+	}
+	return nil
+}

@@ -1,0 +1,91 @@
+package query
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+const ageHint = "an age is a number and one of s, min, minute, h, d, w, week, fortnight, m or month (31 days), " +
+	"y or year; a moment is 2013-07-11 or 2013-07-11T18:00:00Z"
+
+const day = 24 * time.Hour
+
+// unitOf returns the length of a unit of age, as the original Thoth has them.
+func unitOf(name string) (time.Duration, bool) {
+	switch name {
+	case "", "s":
+		return time.Second, true
+	case "min", "minute":
+		return time.Minute, true
+	case "h":
+		return time.Hour, true
+	case "d":
+		return day, true
+	case "w", "week":
+		return 7 * day, true
+	case "fortnight":
+		return 14 * day, true
+	case "m", "month":
+		return 31 * day, true
+	case "y", "year":
+		return 365 * day, true
+	}
+	return 0, false
+}
+
+// ParseAge reads an age: a whole number and a unit. Units are s (which may be left
+// out), min, minute, h, d, w, week, fortnight, m and month (31 days), y and year (365
+// days); without a number it is one of them. An age beyond 292 years, the longest
+// Duration, counts as that.
+func ParseAge(s string) (time.Duration, error) {
+	digits := 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		digits++
+	}
+	unit, ok := unitOf(s[digits:])
+	switch {
+	case s == "":
+		return 0, errors.New("an age is missing")
+	case !ok:
+		return 0, fmt.Errorf("%q is not an age", s)
+	case digits == 0:
+		return unit, nil
+	}
+	n, err := strconv.ParseInt(s[:digits], 10, 64)
+	if err != nil || n > math.MaxInt64/int64(unit) { // the error can only be the range
+		return math.MaxInt64, nil
+	}
+	return time.Duration(n) * unit, nil
+}
+
+// parseCutoff reads what follows mtime= or otime=: an age or a moment.
+func parseCutoff(op Op, s string) (Constraint, error) {
+	if t, err := time.Parse(time.DateOnly, s); err == nil && !t.IsZero() {
+		return Constraint{Path: "time", Op: op, Value: s, At: t}, nil
+	}
+	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
+		return moment(op, t), nil
+	}
+	age, err := ParseAge(s)
+	if err != nil {
+		return Constraint{}, err
+	}
+	return Constraint{Path: "time", Op: op, Value: s, Age: age}, nil
+}
+
+// moment is the constraint that compares with t, in a year that RFC 3339 can write.
+func moment(op Op, t time.Time) Constraint {
+	first := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // the instant before is Time's zero
+	last := time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
+	t = t.UTC().Round(0)
+	if t.Before(first) {
+		t = first
+	}
+	if t.After(last) {
+		t = last
+	}
+	return Constraint{Path: "time", Op: op, Value: t.Format(time.RFC3339Nano), At: t}
+}

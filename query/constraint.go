@@ -1,0 +1,100 @@
+package query
+
+import (
+	"path"
+	"time"
+)
+
+// Op is what a [Constraint] asks for.
+type Op int
+
+// The kinds of constraint.
+const (
+	OpEqual     Op = iota // the text at Path is Value
+	OpGlob                // the text at Path matches the pattern Value
+	OpUndefined           // nothing, or null, is at Path
+	OpNewer               // the dump's time is at or after the cutoff
+	OpOlder               // the dump's time is before the cutoff
+)
+
+// Constraint is one condition of a specification. It is made by this package only;
+// an index reads its fields to find candidates, and asks Match for the truth.
+type Constraint struct {
+	// Path is where to look, literally. Of OpNewer and OpOlder it is "time".
+	Path string
+	Op   Op
+	// Value is the literal text (OpEqual), the pattern with its escapes (OpGlob), or
+	// the age or moment as written (OpNewer, OpOlder).
+	Value string
+	// Prefix is what every text begins with that matches an OpGlob.
+	Prefix string
+	// At is the cutoff of OpNewer and OpOlder; zero when it is Age before now.
+	At  time.Time
+	Age time.Duration
+
+	glob pattern
+}
+
+// Fields is what a specification looks at in a dump. *dump.Document is one.
+type Fields interface {
+	// Lookup returns the text form of what is at path. Of an array it is in list
+	// instead, one for each element; list is nil for anything else. ok is false when
+	// nothing, or null, is there.
+	Lookup(path string) (text string, list []string, ok bool)
+	// Time returns the time of the dump, or false when it is not known.
+	Time() (time.Time, bool)
+}
+
+// Cutoff returns the moment that an OpNewer or OpOlder compares with.
+func (c Constraint) Cutoff(now time.Time) time.Time {
+	if !c.At.IsZero() {
+		return c.At
+	}
+	return now.Add(-c.Age)
+}
+
+// MatchText says whether a single text satisfies an OpEqual or OpGlob. Of the other
+// kinds it is false.
+func (c Constraint) MatchText(text string) bool {
+	switch c.Op {
+	case OpEqual:
+		return text == c.Value
+	case OpGlob:
+		return c.glob.match(text)
+	}
+	return false
+}
+
+// Match says whether a dump satisfies the constraint.
+func (c Constraint) Match(d Fields, now time.Time) bool {
+	switch c.Op {
+	case OpNewer, OpOlder:
+		t, ok := d.Time()
+		return ok && t.Before(c.Cutoff(now)) == (c.Op == OpOlder)
+	}
+	text, list, ok := lookup(d, c.Path)
+	if c.Op == OpUndefined || !ok {
+		return !ok && c.Op == OpUndefined
+	}
+	if list == nil {
+		return c.MatchText(text)
+	}
+	for _, element := range list {
+		if c.MatchText(element) {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup is Fields.Lookup with the stand-in for "id".
+func lookup(d Fields, p string) (string, []string, bool) {
+	text, list, ok := d.Lookup(p)
+	if ok || p != "id" {
+		return text, list, ok
+	}
+	if text, _, ok = d.Lookup("name"); ok {
+		text = path.Base(text)
+	}
+	return text, nil, ok
+}

@@ -1,0 +1,33 @@
+// Package query is the language of dump specifications: parse, print, match.
+//
+// A specification is a list of constraints separated by blanks, all of which must
+// hold. It is what the verbs take on the command line and what names a directory
+// below query/ or narrows a view in the mount:
+//
+//	type=core cmd=svc* ticket=undefined mtime=6h limit=20
+//
+// A constraint is PATH=VALUE, split at the first equals sign. PATH is a path in
+// info.json: "cmd", "properties.triage.engineer". VALUE is compared with the text of
+// what is there: a string as it is, a number as it is written, true, false, an object
+// as compact JSON. An array (the stack) matches if one of its elements does.
+//
+//   - "*" stands for any characters, newlines included, "?" for exactly one, over the
+//     whole value.
+//   - undefined: the property is not set, or null.
+//   - mtime=AGE (or time=AGE): the dump is at most that old; otime=AGE: it is older.
+//     Together they are a range without a gap or an overlap. They look at the time of
+//     the dump; a dump without one matches neither. AGE is a number and a unit (see
+//     [ParseAge]), or a moment: 2013-07-11 or 2013-07-11T18:00:00Z.
+//   - limit=N: at most N dumps, the newest.
+//   - dump=stdin (also dumps=stdin, name=stdin): the identifiers on standard input.
+//   - A word without an equals sign is an identifier: a hash, a prefix of one, or the
+//     path of a local dump. There is at most one.
+//   - A backslash makes the next character an ordinary one, so that every value can be
+//     written: "psargs=sh\ -c", "cmd=a\*", "ticket=\undefined", "\limit=3".
+//
+// The path "id" is the dump's hash: where a document has no such member, the last
+// part of "name" stands in.
+//
+// The package is pure: nothing in it waits, keeps state or starts a goroutine, and
+// its values may be used by several goroutines at once.
+package query
