@@ -24,7 +24,7 @@ type DocumentFields struct {
 	Stack      []string  // frames, innermost first; empty but not nil is written as []
 	Type       Type
 	Ticket     string
-	Properties map[string]string // written in the order of their names; always there
+	Properties map[string]string // by path, dots nest; written in the order of their names; always there
 }
 
 // NewDocument returns the document of a new dump as Thoth lays it out: tabs, a member
@@ -91,15 +91,43 @@ func formatList(list []string) string {
 	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
+// formatProperties prints an object of properties; "source.node" is the member node of
+// an object source.
 func formatProperties(properties map[string]string) string {
-	if len(properties) == 0 {
+	root := map[string]any{}
+	for _, path := range slices.Sorted(maps.Keys(properties)) {
+		at := root
+		parts := strings.Split(path, ".")
+		for _, part := range parts[:len(parts)-1] {
+			inner, ok := at[part].(map[string]any)
+			if !ok {
+				inner = map[string]any{}
+				at[part] = inner
+			}
+			at = inner
+		}
+		at[parts[len(parts)-1]] = properties[path]
+	}
+	return formatObject(root, "\t")
+}
+
+// formatObject prints strings and objects, a member a line, in the order of their keys.
+func formatObject(object map[string]any, indent string) string {
+	if len(object) == 0 {
 		return "{}"
 	}
 	var lines []string
-	for _, key := range slices.Sorted(maps.Keys(properties)) {
-		lines = append(lines, "\t\t"+string(quote(key))+": "+string(quote(properties[key])))
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		line := indent + "\t" + string(quote(key)) + ": "
+		switch v := object[key].(type) {
+		case string:
+			line += string(quote(v))
+		case map[string]any:
+			line += formatObject(v, indent+"\t")
+		}
+		lines = append(lines, line)
 	}
-	return "{\n" + strings.Join(lines, ",\n") + "\n\t}"
+	return "{\n" + strings.Join(lines, ",\n") + "\n" + indent + "}"
 }
 
 // quote returns s as a JSON string. Beyond what JSON asks for it escapes the control

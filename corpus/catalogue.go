@@ -1,0 +1,178 @@
+package corpus
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// catalogue is the local copy of what a corpus holds. Everything goes through read
+// and write, which rebuild it when it turns out to be damaged.
+type catalogue struct {
+	path     string
+	identity string // of the corpus
+	writer   int64  // of this process, in the journal
+	log      *slog.Logger
+	scratch  string // directory to remove at the end, "" none
+
+	mu     sync.Mutex // guards what follows; held while a database is opened
+	db     *database
+	resets int // how often db was replaced
+}
+
+// openCatalogue opens the catalogue of a corpus. When its directory cannot be used
+// it is a temporary one: a corpus is never unusable for want of a cache.
+func openCatalogue(ctx context.Context, o Options) (*catalogue, error) {
+	identity := o.Name + "\x00" + o.Root
+	sum := sha256.Sum256([]byte(identity))
+	cat := &catalogue{
+		path:     filepath.Join(o.Dir, fmt.Sprintf("%x.db", sum[:8])),
+		identity: identity,
+		writer:   rand.Int64(),
+		log:      o.Log,
+	}
+	err := cat.open(ctx)
+	if err == nil || ctx.Err() != nil {
+		return cat, err
+	}
+	o.Log.Warn("the catalogue cannot be kept, going on with a temporary one", "path", cat.path, "error", err)
+	scratch, terr := os.MkdirTemp("", "thothfs-catalogue-")
+	if terr != nil {
+		return nil, errors.Join(err, terr)
+	}
+	cat.scratch, cat.path = scratch, filepath.Join(scratch, "catalogue.db")
+	if terr := cat.open(ctx); terr != nil {
+		os.RemoveAll(scratch)
+		return nil, errors.Join(err, terr)
+	}
+	return cat, nil
+}
+
+func (c *catalogue) open(ctx context.Context) (err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.db, err = openDatabase(ctx, c.path, c.identity, c.log)
+	return err
+}
+
+func (c *catalogue) close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	err := c.db.close()
+	if c.scratch != "" {
+		err = errors.Join(err, os.RemoveAll(c.scratch))
+	}
+	return err
+}
+
+func (c *catalogue) current() *database {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.db
+}
+
+func (c *catalogue) resetCount() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.resets
+}
+
+// read runs f on connections for reading; f may be run a second time.
+func (c *catalogue) read(ctx context.Context, f func(q querier) error) error {
+	return c.try(ctx, func(db *database) error { return f(db.prepared) })
+}
+
+// readOnce is read for an f that must not be run again by itself: errRebuilt says
+// that the caller is to begin again.
+func (c *catalogue) readOnce(ctx context.Context, f func(q querier) error) error {
+	return c.tryOnce(ctx, func(db *database) error { return f(db.prepared) })
+}
+
+// write runs f in a transaction; f may be run a second time. It is not cut short by
+// the end of ctx: what was learned is kept.
+func (c *catalogue) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	ctx = context.WithoutCancel(ctx)
+	return c.try(ctx, func(db *database) error {
+		tx, err := db.writer.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback() // does nothing once committed
+		if err := f(tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}
+
+func (c *catalogue) try(ctx context.Context, f func(*database) error) error {
+	return again(func() error { return c.tryOnce(ctx, f) })
+}
+
+func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error {
+	db := c.current()
+	err := f(db)
+	if !broken(err) || ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(errRebuilt, c.replace(ctx, db, err))
+}
+
+// errRebuilt says that the catalogue was rebuilt instead of what was asked for.
+var errRebuilt = errors.New("the catalogue was rebuilt")
+
+// again runs f, and once more if the catalogue was rebuilt under it.
+func again(f func() error) error {
+	err := f()
+	if errors.Is(err, errRebuilt) {
+		err = f()
+	}
+	return err
+}
+
+// replace opens the catalogue anew after old failed because of why, unless somebody
+// did so already.
+func (c *catalogue) replace(ctx context.Context, old *database, why error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.db != old {
+		return nil
+	}
+	c.log.Error("the catalogue is damaged, rebuilding it", "path", c.path, "error", why)
+	if old.isAt(c.path) {
+		discard(c.path)
+	}
+	db, err := openDatabase(ctx, c.path, c.identity, c.log)
+	if err != nil {
+		return err
+	}
+	c.db = db
+	c.resets++
+	old.close()
+	return nil
+}
+
+// adopt turns to the file that another process put in the place of ours, if one did.
+func (c *catalogue) adopt(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if _, err := os.Stat(c.path); err != nil || c.db.isAt(c.path) {
+		return nil
+	}
+	db, err := openDatabase(ctx, c.path, c.identity, c.log)
+	if err != nil {
+		return err
+	}
+	old := c.db
+	c.db = db
+	c.resets++
+	old.close()
+	return nil
+}

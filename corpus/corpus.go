@@ -1,0 +1,92 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"thothfs/store"
+)
+
+// Options say which corpus, and how closely to follow it.
+type Options struct {
+	Store store.Store
+	// Name identifies the store, for the catalogue's file.
+	Name string
+	// Root is the path that "name" and "dump" in info.json begin with:
+	// "/USER/stor/thoth".
+	Root string
+	// Dir is the private directory of the catalogue; it is made (0700) if absent.
+	Dir string
+	// Poll is how often Run looks at the store; 0 is never.
+	Poll time.Duration
+	// AttrTimeout is how long Dump trusts a document without asking the store.
+	AttrTimeout time.Duration
+	// Revalidate is the age from which a document that nobody looked at is read
+	// again in the background; 0 is 20 times Poll, at least ten minutes.
+	Revalidate time.Duration
+	// Log may be nil.
+	Log *slog.Logger
+}
+
+// ErrAmbiguous is a prefix that several hashes have.
+var ErrAmbiguous = errors.New("ambiguous")
+
+// Corpus is the dumps of one store.
+type Corpus struct {
+	o     Options
+	store store.Store
+	log   *slog.Logger
+	now   func() time.Time // a test's clock
+	host  func() host      // a test's machine
+
+	cat        *catalogue
+	events     *events
+	looks      *looks
+	stale      *staleDirs
+	outage     outage
+	unwritable atomic.Bool // the catalogue, as far as logged
+	state      syncState
+
+	syncing chan struct{} // holds a token while a reconciliation goes on
+
+	tailing     sync.Mutex // guards what follows; held while other processes' changes are told
+	journalSeen int64
+	resets      int // of cat
+}
+
+// Open opens the catalogue of a corpus, making or rebuilding it if need be. It
+// does not touch the store. The caller closes the Corpus.
+func Open(ctx context.Context, o Options) (*Corpus, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Revalidate == 0 {
+		o.Revalidate = max(20*o.Poll, 10*time.Minute)
+	}
+	cat, err := openCatalogue(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
+	}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), host: thisHost, syncing: make(chan struct{}, 1)}
+	if err := c.recall(ctx); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
+	}
+	return c, nil
+}
+
+// Close ends the calling of subscribers and closes the catalogue. Run and all
+// other calls have ended before; it must not be called by a subscriber.
+func (c *Corpus) Close() error {
+	c.events.close()
+	return c.cat.close()
+}
+
+// Generation moves with every visible change of the corpus. It starts anew with
+// the process.
+func (c *Corpus) Generation() uint64 { return c.events.generation.Load() }

@@ -1,0 +1,277 @@
+package corpus
+
+import (
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// readers is how many queries run at once.
+const readers = 4
+
+// database is one open catalogue file. Its connections are made when it is opened
+// and kept: one made later might find another file at the path.
+type database struct {
+	writer, readers *sql.DB
+	prepared        *statements // on readers
+	file            os.FileInfo
+}
+
+// querier is what runs a query: a pool, a connection or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// errForeign is a file that is no catalogue of this corpus and version.
+var errForeign = errors.New("not a catalogue of this corpus in this version")
+
+// openDatabase opens the catalogue at path, after making it, or making it anew if it
+// is of no use. Only one process at a time does that.
+func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) (*database, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	unlock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	db, err := openExisting(ctx, path, identity)
+	if err == nil || ctx.Err() != nil || !errors.Is(err, fs.ErrNotExist) && !broken(err) {
+		return db, err
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		log.Warn("the catalogue is of no use, making a new one", "path", path, "error", err)
+	}
+	discard(path)
+	return create(ctx, path, identity)
+}
+
+// lockFile takes the lock that the file at path is. File systems without locks have
+// none: then two processes may rebuild at once, and one of them for nothing.
+func lockFile(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	return func() { f.Close() }, nil
+}
+
+// discard removes a catalogue with what SQLite keeps beside it: a log left over must
+// not be applied to the next file.
+func discard(path string) {
+	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+		os.Remove(path + suffix)
+	}
+}
+
+func openExisting(ctx context.Context, path, identity string) (*database, error) {
+	if err := checkHeader(path); err != nil {
+		return nil, err
+	}
+	db, err := connect(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.check(ctx, identity); err != nil {
+		db.close()
+		return nil, err
+	}
+	return db, nil
+}
+
+// checkHeader finds files that are not SQLite's, not ours, or cut short, without
+// SQLite, which would begin to mend what must only be thrown away. The offsets are
+// those of https://www.sqlite.org/fileformat.html section 1.3.
+func checkHeader(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var h [100]byte
+	if _, err := f.ReadAt(h[:], 0); err != nil {
+		return fmt.Errorf("%w: %w", errForeign, err)
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	pageSize := int64(binary.BigEndian.Uint16(h[16:]))
+	if pageSize == 1 {
+		pageSize = 65536
+	}
+	// With a log beside it, pages may be on their way from there.
+	short := fi.Size() < pageSize*int64(binary.BigEndian.Uint32(h[28:]))
+	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
+		short = false
+	}
+	switch {
+	case short,
+		string(h[:16]) != "SQLite format 3\x00",
+		binary.BigEndian.Uint32(h[68:]) != applicationID,
+		binary.BigEndian.Uint32(h[60:]) != schemaVersion:
+		return errForeign
+	}
+	return nil
+}
+
+// smallFile is up to which size a catalogue is checked through when it is opened;
+// the damage of a larger one shows when it is met.
+const smallFile = 8 << 20
+
+func (d *database) check(ctx context.Context, identity string) error {
+	var have string
+	err := d.readers.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'identity'`).Scan(&have)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && have != identity {
+		return errForeign
+	}
+	if err != nil {
+		return err
+	}
+	if d.file.Size() > smallFile {
+		return nil
+	}
+	var verdict string
+	if err := d.readers.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+		return err
+	}
+	if verdict != "ok" {
+		return fmt.Errorf("%w: %s", errForeign, verdict)
+	}
+	return nil
+}
+
+func create(ctx context.Context, path, identity string) (*database, error) {
+	// SQLite would make it readable for everybody.
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	f.Close()
+	db, err := connect(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.fill(ctx, identity); err != nil {
+		db.close()
+		discard(path)
+		return nil, err
+	}
+	return db, nil
+}
+
+// fill makes the tables. The header is written to the file proper at once, where
+// checkHeader looks.
+func (d *database) fill(ctx context.Context, identity string) error {
+	tx, err := d.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // does nothing once committed
+	setup := schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
+	if _, err := tx.ExecContext(ctx, setup); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('identity', ?)`, identity); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	_, err = d.writer.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return err
+}
+
+func connect(ctx context.Context, path string) (*database, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &database{file: fi}
+	const common = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)&_pragma=journal_size_limit(67108864)"
+	d.writer, err = pool(ctx, path, common+"&_txlock=immediate&_pragma=cache_size(-16000)", 1)
+	if err != nil {
+		return nil, err
+	}
+	d.readers, err = pool(ctx, path, common+"&_pragma=query_only(1)&_pragma=cache_size(-4000)", readers)
+	if err != nil {
+		d.writer.Close()
+		return nil, err
+	}
+	d.prepared = &statements{db: d.readers, m: map[string]*sql.Stmt{}}
+	return d, nil
+}
+
+// pool opens n connections to path.
+func pool(ctx context.Context, path, params string, n int) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	connector, err := sqlite.NewConnector((&url.URL{Scheme: "file", Path: abs, RawQuery: params}).String())
+	if err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	for range n {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			db.Close()
+			return nil, err
+		}
+		defer conn.Close() // to the pool, once there are all of them
+	}
+	return db, nil
+}
+
+func (d *database) close() error {
+	return errors.Join(d.readers.Close(), d.writer.Close())
+}
+
+// isAt tells whether this file is the one at path.
+func (d *database) isAt(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && os.SameFile(fi, d.file)
+}
+
+// broken tells whether err means that the file is of no use any more.
+func broken(err error) bool {
+	if errors.Is(err, errForeign) {
+		return true
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_SCHEMA:
+		return true
+	case sqlite3.SQLITE_ERROR:
+		// A table of ours that is not there is another file than we made.
+		return strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
+			strings.Contains(e.Error(), "no such index")
+	}
+	return false
+}

@@ -1,0 +1,131 @@
+package corpus
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
+)
+
+// InfoName is the name of the document in a dump's directory.
+const InfoName = "info.json"
+
+// maxInfo is how large a document may be to be read.
+const maxInfo = 16 << 20
+
+// Dump is one dump of the corpus as its document describes it. It is shared; do
+// not change it.
+type Dump struct {
+	ID      dump.ID
+	ETag    string    // version of info.json
+	Size    int64     // of info.json
+	ModTime time.Time // of info.json
+	// Doc is the document as stored; an empty one when it is too large to be read.
+	Doc *dump.Document
+	// Damage says in words what is wrong with the document, "" nothing.
+	Damage string
+
+	Type, Cmd, Node, Platform, Ticket string    // "" not set, or not a single value
+	Time                              time.Time // of the dump; zero when unknown
+
+	checked time.Time // when the store was last asked
+}
+
+// Ref is the version of the document that this describes.
+func (d *Dump) Ref() store.Ref { return store.Ref{Key: infoKey(d.ID), ETag: d.ETag} }
+
+// Fields is what specifications look at: the document, with the hash as "id"
+// whatever the document says.
+func (d *Dump) Fields() query.Fields { return fields{d.Doc, d.ID} }
+
+func infoKey(id dump.ID) string { return id.String() + "/" + InfoName }
+
+// fields adds to a document what is known without it.
+type fields struct {
+	*dump.Document
+	id dump.ID
+}
+
+// Lookup is that of the document, but for "id".
+func (f fields) Lookup(path string) (string, []string, bool) {
+	if path == "id" {
+		return f.id.String(), nil, true
+	}
+	return f.Document.Lookup(path)
+}
+
+// newDump reads a document into a Dump. With damage the document was not to be had.
+func newDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
+	d := &Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: dump.ParseDocument(raw), Damage: damage}
+	if damage == "" {
+		d.Damage = d.Doc.Damage()
+	}
+	for _, f := range [...]struct {
+		name Field
+		to   *string
+	}{{TypeField, &d.Type}, {Cmd, &d.Cmd}, {Node, &d.Node}, {Platform, &d.Platform}, {Ticket, &d.Ticket}} {
+		if text, list, ok := d.Doc.Lookup(string(f.name)); ok && list == nil {
+			*f.to = text
+		}
+	}
+	d.Time, _ = d.Doc.Time()
+	return d
+}
+
+// Cached returns what the catalogue knows of a dump, without asking the store.
+// One that it does not know is store.ErrNotExist.
+func (c *Corpus) Cached(ctx context.Context, id dump.ID) (*Dump, error) {
+	d, err := c.cat.dump(ctx, id)
+	if err == nil && d == nil {
+		err = notExist("get", infoKey(id))
+	}
+	return d, err
+}
+
+// Resolve finds the dump that a hash, or a prefix of one, means. What is no such
+// prefix, or of no dump, is store.ErrNotExist; a prefix of several is
+// ErrAmbiguous. The store is asked only for a whole hash that is not known.
+func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
+	if id, err := dump.ParseID(prefix); err == nil {
+		if _, err := c.Cached(ctx, id); err == nil {
+			return id, nil
+		}
+		_, err := c.Dump(ctx, id)
+		return id, err
+	}
+	low, high, ok := span(prefix)
+	if !ok {
+		return dump.ID{}, notExist("stat", prefix)
+	}
+	ids, err := c.cat.between(ctx, low, high, 2)
+	switch {
+	case err != nil:
+		return dump.ID{}, err
+	case len(ids) == 0:
+		return dump.ID{}, notExist("stat", prefix)
+	case len(ids) > 1:
+		return dump.ID{}, fmt.Errorf("%s is the beginning of several hashes: %w", prefix, ErrAmbiguous)
+	}
+	return ids[0], nil
+}
+
+// span returns the first and the last hash that begin with prefix.
+func span(prefix string) (low, high dump.ID, ok bool) {
+	if prefix == "" || len(prefix) > 2*len(low) {
+		return low, high, false
+	}
+	const zeros, efs = "00000000000000000000000000000000", "ffffffffffffffffffffffffffffffff"
+	low, err := dump.ParseID(prefix + zeros[len(prefix):])
+	if err != nil {
+		return low, high, false
+	}
+	high, err = dump.ParseID(prefix + efs[len(prefix):])
+	return low, high, err == nil
+}
+
+func notExist(op, key string) error {
+	return &store.Error{Op: op, Key: key, Kind: store.ErrNotExist}
+}

@@ -1,0 +1,223 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/gob"
+	"errors"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// AnalyzersDir is the directory of the corpus that holds analyzers.
+const AnalyzersDir = "analyzers"
+
+// Files returns the objects of a dump's directory, info.json included, in byte
+// order of their names. The list is at most Poll old (AttrTimeout when there is no
+// poll), or as old as the store has been unavailable. The caller must not change it.
+// A directory that is not there is store.ErrNotExist.
+func (c *Corpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
+	return c.entries(ctx, id.String())
+}
+
+// Analyzers returns the objects of analyzers/, as Files does. When the corpus has no
+// such directory there are none.
+func (c *Corpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
+	entries, err := c.entries(ctx, AnalyzersDir)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
+// DumpFile returns which of Files is the dump: the one that the document names,
+// else the only one that can be meant. There is none (store.ErrNotExist) when it
+// was purged.
+func (c *Corpus) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) {
+	entries, err := c.Files(ctx, id)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	d, err := c.cat.dump(ctx, id)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	named := ""
+	if d != nil {
+		named = d.Doc.String("dump")
+	}
+	if e, ok := pickDump(entries, named); ok {
+		return e, nil
+	}
+	return store.Entry{}, notExist("stat", id.String()+"/core")
+}
+
+// Stale has the next Files ask the store: somebody met an object that is newer than
+// the list. The zero ID is for Analyzers.
+func (c *Corpus) Stale(id dump.ID) {
+	if id == (dump.ID{}) {
+		c.stale.add(AnalyzersDir)
+		return
+	}
+	c.stale.add(id.String())
+}
+
+// staleDirs are directories whose lists are too old, with how often that was said.
+type staleDirs struct {
+	mu sync.Mutex // guards what follows
+	n  int
+	at map[string]int
+}
+
+func newStaleDirs() *staleDirs { return &staleDirs{at: map[string]int{}} }
+
+func (s *staleDirs) add(dir string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.at) >= maxLooks {
+		clear(s.at) // those lists are old after Poll all the same
+	}
+	s.n++
+	s.at[dir] = s.n
+}
+
+// get returns a mark that is 0 when the list of dir is not too old.
+func (s *staleDirs) get(dir string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at[dir]
+}
+
+// drop says that the list is of after the mark.
+func (s *staleDirs) drop(dir string, mark int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at[dir] == mark {
+		delete(s.at, dir)
+	}
+}
+
+// pickDump picks the dump of a directory; named is the path in the document. Only a
+// name that was listed is ever picked, so what a document says leads nowhere else.
+func pickDump(entries []store.Entry, named string) (store.Entry, bool) {
+	var others, likely []store.Entry
+	base := path.Base(named)
+	for _, e := range entries {
+		switch {
+		case e.Dir || e.Name == InfoName:
+			continue
+		case named != "" && e.Name == base:
+			return e, true
+		case strings.HasPrefix(e.Name, "."):
+			continue
+		}
+		others = append(others, e)
+		if looksLikeDump(e.Name) {
+			likely = append(likely, e)
+		}
+	}
+	switch {
+	case len(likely) == 1:
+		return likely[0], true
+	case len(others) == 1:
+		return others[0], true
+	}
+	return store.Entry{}, false
+}
+
+func looksLikeDump(name string) bool {
+	for _, prefix := range []string{"core", "vmcore", "vmdump"} {
+		if rest, ok := strings.CutPrefix(name, prefix); ok && (rest == "" || rest[0] == '.') {
+			return true
+		}
+	}
+	return false
+}
+
+// entries lists a directory, as cached as Files says.
+func (c *Corpus) entries(ctx context.Context, dir string) ([]store.Entry, error) {
+	now, mark := c.now(), c.stale.get(dir)
+	entries, at, err := c.cat.listing(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	known := !at.IsZero()
+	age := now.Sub(at)
+	young := age >= 0 && age <= max(c.o.Poll, c.o.AttrTimeout) && mark == 0
+	if known && (young || c.outage.pausing(now)) {
+		return entries, nil
+	}
+	fresh, err := c.listDir(ctx, dir)
+	c.outage.note(c.now(), err, c.log)
+	switch {
+	case err == nil:
+		if kerr := c.cat.keepListing(ctx, dir, now, fresh); kerr != nil {
+			c.log.Debug("the catalogue cannot be written", "error", kerr)
+		}
+		c.stale.drop(dir, mark)
+		return fresh, nil
+	case known && errors.Is(err, store.ErrUnavailable):
+		return entries, nil
+	case known && errors.Is(err, store.ErrNotExist):
+		c.forget(ctx, dir)
+	}
+	return nil, err
+}
+
+func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
+	entries := []store.Entry{}
+	for e, err := range c.store.List(ctx, dir, "") {
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// forget has the next look at a directory ask the store.
+func (c *Corpus) forget(ctx context.Context, dir string) {
+	err := c.cat.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM listings WHERE dir = ?`, dir)
+		return err
+	})
+	if err != nil {
+		c.log.Debug("the catalogue cannot be written", "error", err)
+	}
+}
+
+// listing returns what a directory held, and when; the zero time when that is not
+// known.
+func (c *catalogue) listing(ctx context.Context, dir string) (entries []store.Entry, at time.Time, err error) {
+	err = c.read(ctx, func(q querier) error {
+		var ms int64
+		var raw []byte
+		err := q.QueryRowContext(ctx, `SELECT at, entries FROM listings WHERE dir = ?`, dir).Scan(&ms, &raw)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		if err == nil && gob.NewDecoder(bytes.NewReader(raw)).Decode(&entries) == nil {
+			at = time.UnixMilli(ms)
+		}
+		return err
+	})
+	return entries, at, err
+}
+
+func (c *catalogue) keepListing(ctx context.Context, dir string, at time.Time, entries []store.Entry) error {
+	var raw bytes.Buffer
+	if err := gob.NewEncoder(&raw).Encode(entries); err != nil {
+		return err
+	}
+	return c.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(context.WithoutCancel(ctx), `INSERT INTO listings (dir, at, entries) VALUES (?, ?, ?)
+			ON CONFLICT DO UPDATE SET at = excluded.at, entries = excluded.entries`, dir, at.UnixMilli(), raw.Bytes())
+		return err
+	})
+}

@@ -1,0 +1,154 @@
+package corpus
+
+import (
+	"context"
+	"database/sql"
+
+	"thothfs/dump"
+)
+
+const (
+	// manyChanges in one transaction are told to other processes as "everything".
+	manyChanges = 64
+	// keptChanges is how far behind another process may be.
+	keptChanges = 4096
+)
+
+// keepJournal tells the other processes that share the catalogue what this
+// transaction changed.
+func (b *batch) keepJournal(writer int64) error {
+	if len(b.changes) == 0 {
+		return nil
+	}
+	changes := b.changes
+	if len(changes) > manyChanges {
+		changes = []Change{{}}
+	}
+	for _, ch := range changes {
+		if err := b.journal(writer, ch); err != nil {
+			return err
+		}
+	}
+	_, err := b.exec(`DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?`, keptChanges)
+	return err
+}
+
+func (b *batch) journal(writer int64, ch Change) error {
+	id, old := ch.ID[:], make([]any, 10)
+	if ch.Everything() {
+		id = []byte{}
+	}
+	if d := ch.Old; d != nil {
+		old = []any{d.ETag, d.Size, nano(d.ModTime), d.Type, d.Cmd, d.Node, d.Platform, d.Ticket, nil, d.Time.Nanosecond()}
+		if !d.Time.IsZero() {
+			old[8] = d.Time.Unix()
+		}
+	}
+	_, err := b.exec(`INSERT INTO journal (writer, id, etag, size, mtime, type, cmd, node, platform, ticket, time, nsec)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{writer, id}, old...)...)
+	return err
+}
+
+// entry is what a row of the journal says.
+type entry struct {
+	seq, writer int64
+	id          []byte
+	old         *Dump // without document
+}
+
+func scanEntry(scan func(...any) error) (e entry, err error) {
+	var etag sql.NullString
+	var r record
+	var size, mtime, nsec sql.NullInt64
+	err = scan(&e.seq, &e.writer, &e.id, &etag, &size, &mtime,
+		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.sec, &nsec)
+	if err != nil || !etag.Valid {
+		return e, err
+	}
+	r.id, r.nsec = e.id, nsec.Int64
+	e.old = &Dump{ID: r.ident(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64),
+		Type: r.texts[0].String, Cmd: r.texts[1].String, Node: r.texts[2].String,
+		Platform: r.texts[3].String, Ticket: r.texts[4].String, Time: r.when()}
+	return e, nil
+}
+
+// entriesAfter returns the journal from after seq on.
+func (c *catalogue) entriesAfter(ctx context.Context, seq int64) (all []entry, err error) {
+	const query = `SELECT seq, writer, id, etag, size, mtime, type, cmd, node, platform, ticket, time, nsec FROM journal WHERE seq > ? ORDER BY seq`
+	err = c.read(ctx, func(q querier) error {
+		all, err = collect(ctx, q, scanEntry, query, seq)
+		return err
+	})
+	return all, err
+}
+
+func (c *catalogue) journalEnd(ctx context.Context) (seq int64, err error) {
+	err = c.read(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT coalesce(max(seq), 0) FROM journal`).Scan(&seq)
+	})
+	return seq, err
+}
+
+// tail tells subscribers what other processes changed in the catalogue.
+func (c *Corpus) tail(ctx context.Context) error {
+	c.tailing.Lock()
+	defer c.tailing.Unlock()
+	if resets := c.cat.resetCount(); resets != c.resets {
+		c.resets = resets
+		c.events.emit(Change{})
+		return c.recall(ctx)
+	}
+	entries, err := c.cat.entriesAfter(ctx, c.journalSeen)
+	if err != nil || len(entries) == 0 {
+		return err
+	}
+	changes, err := c.told(ctx, entries)
+	if err != nil {
+		return err
+	}
+	c.journalSeen = entries[len(entries)-1].seq
+	c.events.emit(changes...)
+	return nil
+}
+
+// told turns entries by others into changes.
+func (c *Corpus) told(ctx context.Context, entries []entry) ([]Change, error) {
+	var changes []Change
+	// AUTOINCREMENT leaves no gap: a transaction that fails takes its numbers back.
+	if entries[0].seq > c.journalSeen+1 {
+		return []Change{{}}, nil
+	}
+	for _, e := range entries {
+		switch {
+		case e.writer == c.cat.writer:
+			continue
+		case len(e.id) == 0:
+			return []Change{{}}, nil
+		}
+		var id dump.ID
+		copy(id[:], e.id)
+		now, err := c.cat.dump(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if now != nil || e.old != nil {
+			changes = append(changes, Change{ID: id, Old: e.old, New: now})
+		}
+	}
+	return changes, nil
+}
+
+// recall takes up what the catalogue knows of earlier processes.
+func (c *Corpus) recall(ctx context.Context) error {
+	seq, err := c.cat.journalEnd(ctx)
+	if err != nil {
+		return err
+	}
+	complete, err := c.cat.meta(ctx, "complete")
+	if err != nil {
+		return err
+	}
+	c.journalSeen = seq
+	c.state.setComplete(complete != "")
+	return nil
+}

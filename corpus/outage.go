@@ -1,0 +1,58 @@
+package corpus
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thothfs/store"
+)
+
+// pause is how long a store that did not answer is left alone by those who can do
+// without: a reader must not wait for every single document of a store that is down.
+const pause = 5 * time.Second
+
+// outage knows whether the store answers, and logs when that changes.
+type outage struct {
+	mu    sync.Mutex // guards what follows
+	since time.Time  // zero: it answers
+	until time.Time  // of the pause
+}
+
+// note takes in how a call of the store ended.
+func (o *outage) note(now time.Time, err error, log *slog.Logger) {
+	if !errors.Is(err, store.ErrUnavailable) {
+		if err == nil || store.Kind(err) != nil {
+			o.answered(now, log)
+		}
+		return
+	}
+	o.mu.Lock()
+	first := o.since.IsZero()
+	if first {
+		o.since = now
+	}
+	o.until = now.Add(pause)
+	o.mu.Unlock()
+	if first {
+		log.Warn("the store is unavailable, going on with what is known", "error", err)
+	}
+}
+
+func (o *outage) answered(now time.Time, log *slog.Logger) {
+	o.mu.Lock()
+	since := o.since
+	o.since, o.until = time.Time{}, time.Time{}
+	o.mu.Unlock()
+	if !since.IsZero() {
+		log.Info("the store is back", "after", now.Sub(since).Round(time.Second))
+	}
+}
+
+// pausing tells whether the store is being left alone.
+func (o *outage) pausing(now time.Time) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return now.Before(o.until)
+}

@@ -1,0 +1,192 @@
+package corpus
+
+import (
+	"strings"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/query"
+)
+
+// verify is what still has to be asked of the rows that a plan's conditions find.
+type verify int
+
+const (
+	exact      verify = iota // nothing: the conditions say all
+	byColumns                // Match over the indexed columns
+	byDocument               // Match over the document
+)
+
+// plan is how the catalogue answers a specification: conditions that indexes serve,
+// and what is left to query.Spec.Match.
+type plan struct {
+	spec   query.Spec
+	now    time.Time
+	where  []string
+	args   []any
+	verify verify
+	// columns tells that there is a condition on one of the five text columns. Such
+	// conditions find no odd row: those are to be looked at one by one.
+	columns bool
+}
+
+func newPlan(spec query.Spec, now time.Time) *plan {
+	p := &plan{spec: spec, now: now}
+	if prefix, ok := spec.ID(); ok {
+		p.prefix(prefix)
+	}
+	for _, c := range spec.Constraints() {
+		p.add(c)
+	}
+	return p
+}
+
+func (p *plan) and(condition string, args ...any) {
+	p.where = append(p.where, condition)
+	p.args = append(p.args, args...)
+}
+
+func (p *plan) prefix(prefix string) {
+	low, high, ok := span(prefix)
+	if !ok {
+		p.and(`0`)
+		return
+	}
+	p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
+}
+
+func (p *plan) add(c query.Constraint) {
+	switch {
+	case c.Op == query.OpNewer:
+		p.newer(c.Cutoff(p.now))
+	case c.Op == query.OpOlder:
+		p.older(c.Cutoff(p.now))
+	case c.Path == "id":
+		p.id(c)
+	case isIndexed(c.Path):
+		p.text(c)
+	default:
+		p.verify = byDocument
+	}
+}
+
+// newer is time >= t, in a form that the index serves.
+func (p *plan) newer(t time.Time) {
+	p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
+}
+
+func (p *plan) older(t time.Time) {
+	p.and(`d.time <= ? AND (d.time < ? OR d.nsec < ?)`, t.Unix(), t.Unix(), t.Nanosecond())
+}
+
+func (p *plan) id(c query.Constraint) {
+	switch c.Op {
+	case query.OpEqual:
+		if id, err := dump.ParseID(c.Value); err == nil {
+			p.and(`d.id = ?`, id[:])
+			return
+		}
+		p.and(`0`)
+	case query.OpUndefined:
+		p.and(`0`)
+	default:
+		if low, high, ok := span(c.Prefix); ok {
+			p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
+		}
+		p.verify = max(p.verify, byColumns)
+	}
+}
+
+func (p *plan) text(c query.Constraint) {
+	p.columns = true
+	column := `d.` + c.Path
+	switch c.Op {
+	case query.OpEqual:
+		p.and(column+` = ?`, c.Value)
+	case query.OpUndefined:
+		p.and(column + ` IS NULL`)
+	default:
+		// Any text is less than any BLOB.
+		p.and(column+` >= ? AND `+column+` < x''`, c.Prefix)
+		if end, ok := after(c.Prefix); ok {
+			p.and(column+` < ?`, end)
+		}
+		p.verify = max(p.verify, byColumns)
+	}
+}
+
+// after returns the least string that is greater than all that begin with prefix.
+func after(prefix string) (string, bool) {
+	b := []byte(prefix)
+	for len(b) > 0 && b[len(b)-1] == 0xff {
+		b = b[:len(b)-1]
+	}
+	if len(b) == 0 {
+		return "", false
+	}
+	b[len(b)-1]++
+	return string(b), true
+}
+
+func isIndexed(path string) bool {
+	for _, f := range fieldNames {
+		if path == string(f) {
+			return true
+		}
+	}
+	return false
+}
+
+// sql returns the query for the rows that satisfy the conditions and more, which may
+// be empty: the columns of record, or with lean the first two that matter.
+func (p *plan) sql(lean bool, more, order string) string {
+	var b strings.Builder
+	b.WriteString(`SELECT `)
+	switch {
+	case lean && p.verify == exact:
+		b.WriteString(`d.id, d.time`)
+	case p.verify == byDocument:
+		b.WriteString(columns + `, x.doc`)
+	default:
+		b.WriteString(columns)
+	}
+	b.WriteString(` FROM dumps d`)
+	if lean && p.verify == exact && len(p.where) == 0 && more == "" && order == orderID {
+		b.WriteString(` INDEXED BY dumps_list`)
+	}
+	if p.verify == byDocument {
+		b.WriteString(` JOIN docs x ON x.n = d.n`)
+	}
+	where := p.where
+	if more != "" {
+		where = append(where[:len(where):len(where)], more)
+	}
+	if len(where) > 0 {
+		b.WriteString(` WHERE ` + strings.Join(where, ` AND `))
+	}
+	b.WriteString(order)
+	return b.String()
+}
+
+const (
+	orderID     = ` ORDER BY d.id`
+	orderNewest = ` ORDER BY d.time DESC, d.id DESC` // those without a time last
+	noOrder     = ``
+)
+
+// rowFields is what specifications look at in a row whose columns say all.
+type rowFields struct{ r *record }
+
+func (f rowFields) Lookup(path string) (string, []string, bool) {
+	if path == "id" {
+		return f.r.ident().String(), nil, true
+	}
+	for i, name := range fieldNames {
+		if path == string(name) {
+			return f.r.texts[i].String, nil, f.r.texts[i].Valid
+		}
+	}
+	return "", nil, false
+}
+
+func (f rowFields) Time() (time.Time, bool) { return f.r.when(), f.r.sec.Valid }

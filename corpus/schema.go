@@ -1,0 +1,80 @@
+package corpus
+
+// A catalogue file says by these two that it is ours and of this version. Any other
+// is rebuilt: change schemaVersion with schema.
+const (
+	applicationID = 0x74686f74 // "thot"
+	schemaVersion = 1
+)
+
+// schema is the catalogue's.
+//
+// A document lives apart from its row, so that a list of dumps never touches
+// documents. The columns type to ticket hold what query.Fields.Lookup says: NULL for
+// nothing; the text; and in a row that is odd, because one of the five is an array,
+// an empty BLOB in all five, which no condition of ours on a column finds: those
+// rows are looked at one by one. Every index carries id and time, so lists come from
+// it alone, in the order of the hashes.
+//
+// Times: mtime in nanoseconds, checked, due and at in milliseconds, time in seconds
+// with nsec beside it; all since 1970. time is NULL when unknown.
+const schema = `
+CREATE TABLE meta (
+	key   TEXT PRIMARY KEY,
+	value
+) WITHOUT ROWID;
+
+CREATE TABLE dumps (
+	id       BLOB PRIMARY KEY, -- 16 bytes
+	n        INTEGER NOT NULL, -- its document
+	etag     TEXT NOT NULL,    -- of info.json, as are size and mtime
+	size     INTEGER NOT NULL,
+	mtime    INTEGER NOT NULL,
+	checked  INTEGER NOT NULL, -- when the store was asked; 0: ask soon
+	dirtag   TEXT NOT NULL,    -- version of the directory when it was listed
+	damage   TEXT NOT NULL,    -- why the document was not to be had
+	odd      INTEGER NOT NULL,
+	type, cmd, node, platform, ticket,
+	time     INTEGER,
+	nsec     INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX dumps_list     ON dumps (id, time);
+CREATE INDEX dumps_type     ON dumps (type, id, time);
+CREATE INDEX dumps_cmd      ON dumps (cmd, id, time);
+CREATE INDEX dumps_node     ON dumps (node, id, time);
+CREATE INDEX dumps_platform ON dumps (platform, id, time);
+CREATE INDEX dumps_ticket   ON dumps (ticket, id, time);
+CREATE INDEX dumps_time     ON dumps (time, id, nsec);
+CREATE INDEX dumps_checked  ON dumps (checked);
+CREATE INDEX dumps_odd      ON dumps (id) WHERE odd;
+
+CREATE TABLE docs (
+	n   INTEGER PRIMARY KEY,
+	doc BLOB NOT NULL
+);
+
+-- Directories that look like a dump's and are none yet.
+CREATE TABLE pending (
+	id     BLOB PRIMARY KEY,
+	tries  INTEGER NOT NULL, -- 0: not looked into yet
+	due    INTEGER NOT NULL,
+	dirtag TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX pending_due ON pending (due);
+
+-- What directories were seen to hold: a dump's (its hash), and analyzers.
+CREATE TABLE listings (
+	dir     TEXT PRIMARY KEY,
+	at      INTEGER NOT NULL,
+	entries BLOB NOT NULL
+);
+
+-- The last changes, for the other processes that share the file. An empty id stands
+-- for many. The rest is what was known before; NULL if the dump is new.
+CREATE TABLE journal (
+	seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+	writer INTEGER NOT NULL,
+	id     BLOB NOT NULL,
+	etag, size, mtime, type, cmd, node, platform, ticket, time, nsec
+);
+`

@@ -1,0 +1,135 @@
+package corpus
+
+import (
+	"context"
+	"time"
+)
+
+// round says how far one reconciliation goes.
+type round struct {
+	list  bool      // list the corpus even if it seems not to have changed
+	due   time.Time // look again at unfinished uploads whose time comes by then
+	again int       // at most so many
+	stale time.Time // look again at dumps that nobody looked at since then
+	old   int       // at most so many
+}
+
+// Sync reconciles the catalogue with the store: it finds the dumps that are new and
+// those that are gone, reads the documents that were never read and those whose
+// directory is known to have changed, and asks for the current version of others, the
+// longest neglected first, up to 1024. While it goes on the catalogue can be used and
+// fills. Interrupted, it keeps what it has, and the next one goes on from there.
+//
+// progress, if not nil, is called from time to time, from this goroutine, with the
+// number of documents dealt with. Documents that the store does not let us read do
+// not fail a Sync; they are looked at again later.
+func (c *Corpus) Sync(ctx context.Context, progress func(done, total int)) error {
+	large, err := c.moreThan(ctx, smallCorpus)
+	if err != nil {
+		return err
+	}
+	now := c.now()
+	return c.reconcile(ctx, round{
+		list: !large,
+		due:  now.Add(24 * time.Hour), again: 1024,
+		stale: now.Add(-c.o.AttrTimeout), old: 1024,
+	}, progress)
+}
+
+// poll is the reconciliation that goes on all the time: it asks a single question
+// when nothing has changed and nothing is due.
+func (c *Corpus) poll(ctx context.Context) error {
+	now := c.now()
+	return c.reconcile(ctx, round{due: now, again: 256, stale: now.Add(-c.o.Revalidate), old: 128}, nil)
+}
+
+func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, total int)) error {
+	select {
+	case c.syncing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.syncing }()
+	if progress == nil {
+		progress = func(int, int) {}
+	}
+	if err := c.cat.adopt(ctx); err != nil {
+		return err
+	}
+	if err := c.tail(ctx); err != nil {
+		return err
+	}
+	resets := c.cat.resetCount()
+	if err := c.list(ctx, r.list); err != nil {
+		return err
+	}
+	if err := c.readAll(ctx, r, progress); err != nil {
+		return err
+	}
+	if c.cat.resetCount() != resets {
+		return nil // it was rebuilt under way, so it is all but complete
+	}
+	return c.markComplete(ctx)
+}
+
+func (c *Corpus) markComplete(ctx context.Context) error {
+	if c.Synced() {
+		return nil
+	}
+	n, err := c.cat.unseenCount(ctx)
+	if err != nil || n > 0 {
+		return err
+	}
+	if err := c.cat.note(ctx, metaComplete, "yes"); err != nil {
+		return err
+	}
+	c.state.setComplete(true)
+	return nil
+}
+
+// pageSize is how many tasks are held in memory at once.
+const pageSize = 8192
+
+// readAll reads the documents of a round.
+func (c *Corpus) readAll(ctx context.Context, r round, progress func(done, total int)) error {
+	unseen, err := c.cat.unseenCount(ctx)
+	if err != nil {
+		return err
+	}
+	more, err := c.moreTasks(ctx, r)
+	if err != nil {
+		return err
+	}
+	rd := &reading{c: c, total: unseen + len(more), progress: progress}
+	rd.tell()
+	var page []task
+	for after := (task{}); unseen > 0; after = page[len(page)-1] {
+		if page, err = c.cat.unseen(ctx, after.id, pageSize); err != nil || len(page) == 0 {
+			break
+		}
+		if err = rd.read(ctx, page); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err := rd.read(ctx, more); err != nil {
+		return err
+	}
+	return rd.verdict()
+}
+
+// moreTasks returns what is to be looked at again.
+func (c *Corpus) moreTasks(ctx context.Context, r round) ([]task, error) {
+	flagged, err := c.cat.flagged(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unfinished, err := c.cat.unfinished(ctx, r.due, r.again)
+	if err != nil {
+		return nil, err
+	}
+	aged, err := c.cat.aged(ctx, r.stale, r.old)
+	return append(append(flagged, unfinished...), aged...), err
+}

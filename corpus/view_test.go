@@ -1,0 +1,279 @@
+package corpus
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store/mem"
+)
+
+var (
+	someTexts = []string{"", "a", "ab", "abc", "b", "svc.startd", "a*b", "undefined", "nul\x00x", "new\nline", "ü", "\U0010ffff", "7", "../../etc", " a"}
+	someTimes = []any{nil, 0, 1, 1.5, 1.25, 2, -1, "1", "1.75", 1e9, 253402300800.0, -62135596801.0, "never", 1e300, 1500000000.123}
+)
+
+// randomDocument is a document with anything in the fields that are indexed.
+func randomDocument(r *rand.Rand) []byte {
+	m := map[string]any{}
+	for _, f := range fieldNames {
+		switch r.IntN(12) {
+		case 0, 1, 2: // not set
+		case 3:
+			m[string(f)] = nil
+		case 4:
+			m[string(f)] = []any{someTexts[r.IntN(len(someTexts))], someTexts[r.IntN(len(someTexts))]}
+		case 5:
+			m[string(f)] = []any{7, map[string]any{"a": "b"}, true, []int{}}[r.IntN(4)]
+		default:
+			m[string(f)] = someTexts[r.IntN(len(someTexts))]
+		}
+	}
+	if t := someTimes[r.IntN(len(someTimes))]; t != nil {
+		m["time"] = t
+	}
+	if r.IntN(2) == 0 {
+		m["properties"] = map[string]any{"x": someTexts[r.IntN(len(someTexts))]}
+	}
+	if r.IntN(3) == 0 {
+		m["stack"] = []string{"libc`abort+0x1", "main"}
+	}
+	raw, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	if r.IntN(20) == 0 {
+		raw = raw[:r.IntN(len(raw))]
+	}
+	return raw
+}
+
+// randomSpec is a specification that some of those match.
+func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
+	var s query.Spec
+	for range r.IntN(4) {
+		path := []string{"cmd", "cmd", "ticket", "node", "type", "platform", "properties.x", "stack", "id"}[r.IntN(9)]
+		switch r.IntN(7) {
+		case 0, 1:
+			s = s.And(query.Equal(path, someTexts[r.IntN(len(someTexts))]))
+		case 2:
+			s = s.And(query.Undefined(path))
+		case 3:
+			pattern := []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*"}[r.IntN(8)]
+			s = s.And(must(query.Parse(path + "=" + pattern)))
+		case 4:
+			moment := func() time.Time { return time.UnixMilli(1000 + int64(r.IntN(5))*250) }
+			s = s.And(query.Between(moment(), moment()))
+		case 5:
+			s = s.And(must(query.Parse([]string{"mtime=1h", "otime=1h", "mtime=100y", "otime=300y", "mtime=2001-09-09", "otime=1970-01-01T00:00:01Z"}[r.IntN(6)])))
+		default:
+			s = s.And(must(query.Parse(id.String()[:1+r.IntN(32)])))
+		}
+	}
+	return s
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestIndexNeverChangesTheAnswer(t *testing.T) {
+	const dumps, specs = 300, 250
+	r := rand.New(rand.NewPCG(1, 2))
+	s, docs := mem.New(), map[dump.ID]query.Fields{}
+	for i := range dumps {
+		raw := randomDocument(r)
+		s.Set(infoKey(ident(i)), raw)
+		docs[ident(i)] = fields{dump.ParseDocument(raw), ident(i)}
+	}
+	c := open(t, options(t, s))
+	now := time.Unix(1_000_000_000, 0)
+	c.now = func() time.Time { return now }
+	sync1(t, c)
+	found := 0
+	for range specs {
+		spec := randomSpec(r, ident(r.IntN(dumps)))
+		var want []dump.ID
+		for id, doc := range docs {
+			if spec.Match(doc, now) {
+				want = append(want, id)
+			}
+		}
+		slices.SortFunc(want, compareIDs)
+		found += len(want)
+		if diff := cmp.Diff(want, selected(t, c, spec.String())); diff != "" {
+			t.Fatalf("%q\n%s", spec, diff)
+		}
+		checkOrder(t, c, spec, docs, want)
+		f := fieldNames[r.IntN(len(fieldNames))]
+		checkValues(t, c, f, spec, docs, want)
+		checkDays(t, c, spec, docs, want)
+	}
+	if found < specs {
+		t.Errorf("only %d matches", found)
+	}
+}
+
+// byTime is the order of Dumps.
+func byTime(docs map[dump.ID]query.Fields, ids []dump.ID) []dump.ID {
+	return slices.SortedFunc(slices.Values(ids), func(a, b dump.ID) int {
+		return older(rowOf(a, docs[a]), rowOf(b, docs[b]))
+	})
+}
+
+func rowOf(id dump.ID, doc query.Fields) Row {
+	t, ok := doc.Time()
+	if !ok {
+		return Row{id, unknown}
+	}
+	return Row{id, t.Unix()}
+}
+
+func checkOrder(t *testing.T, c *Corpus, spec query.Spec, docs map[dump.ID]query.Fields, want []dump.ID) {
+	t.Helper()
+	want = byTime(docs, want)
+	limit := 1 + len(want)/2
+	for _, limited := range []bool{false, true} {
+		if limited {
+			spec, want = spec.And(must(query.Parse(fmt.Sprint("limit=", limit)))), want[max(0, len(want)-limit):]
+		}
+		var got []dump.ID
+		for d, err := range c.Dumps(t.Context(), spec) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, d.ID)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("order of %q\n%s", spec, diff)
+		}
+	}
+	sorted := slices.Clone(want)
+	slices.SortFunc(sorted, compareIDs)
+	if diff := cmp.Diff(sorted, selected(t, c, spec.String())); diff != "" {
+		t.Fatalf("%q\n%s", spec, diff)
+	}
+}
+
+func checkValues(t *testing.T, c *Corpus, f Field, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
+	t.Helper()
+	want := map[string]Value{}
+	for _, id := range ids {
+		text, list, ok := docs[id].Lookup(string(f))
+		if !ok {
+			continue
+		}
+		if list == nil {
+			list = []string{text}
+		}
+		slices.Sort(list)
+		for _, text := range slices.Compact(list) {
+			v := want[text]
+			v.Text, v.Count = text, v.Count+1
+			want[text] = v
+		}
+	}
+	got, err := c.Values(t.Context(), f, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, v := range got {
+		texts = append(texts, v.Text)
+		if v.Count != want[v.Text].Count {
+			t.Fatalf("%s of %q: %q counts %d, want %d", f, spec, v.Text, v.Count, want[v.Text].Count)
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), texts); diff != "" {
+		t.Fatalf("%s of %q\n%s", f, spec, diff)
+	}
+}
+
+func checkDays(t *testing.T, c *Corpus, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
+	t.Helper()
+	want := map[int]bool{}
+	for _, id := range ids {
+		if at, ok := docs[id].Time(); ok && at.Year() >= 1 && at.Year() <= 9999 {
+			want[at.Year()] = true
+		}
+	}
+	got, err := c.Days(t.Context(), 0, 0, spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), got); diff != "" {
+		t.Fatalf("years of %q\n%s", spec, diff)
+	}
+}
+
+func TestDays(t *testing.T) {
+	s := mem.New()
+	for i, at := range []string{"2013-07-11T18:00:00Z", "2013-07-11T00:00:00Z", "2013-07-31T23:59:59Z", "2013-08-01T00:00:00Z", "2020-02-29T12:00:00Z", "2013-12-31T23:59:59Z", "2014-01-01T00:00:00Z"} {
+		s.Set(infoKey(ident(i)), info(ident(i), fmt.Sprint("c", i), "", must(time.Parse(time.RFC3339, at)).Unix()))
+	}
+	s.Set(infoKey(ident(99)), info(ident(99), "untimed", "", 0))
+	c := open(t, options(t, s))
+	sync1(t, c)
+	for _, tt := range []struct {
+		year, month int
+		spec        string
+		want        []int
+	}{
+		{0, 0, "", []int{2013, 2014, 2020}},
+		{2013, 0, "", []int{7, 8, 12}},
+		{2013, 7, "", []int{11, 31}},
+		{2013, 12, "", []int{31}},
+		{2014, 1, "", []int{1}},
+		{2020, 2, "", []int{29}},
+		{2019, 0, "", nil},
+		{2013, 0, "cmd=c0", []int{7}},
+		{0, 0, "cmd=c4", []int{2020}},
+		{2013, 7, "type=core cmd=c*", []int{11, 31}},
+	} {
+		got, err := c.Days(t.Context(), tt.year, tt.month, parse(t, tt.spec))
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%d %d %q: %v %v, want %v", tt.year, tt.month, tt.spec, got, err, tt.want)
+		}
+	}
+}
+
+// TestListsComeFromIndexes holds the queries that views are made of to their indexes.
+func TestListsComeFromIndexes(t *testing.T) {
+	c := open(t, options(t, mem.New()))
+	for spec, index := range map[string]string{
+		"":                                  "COVERING INDEX dumps_list",
+		"cmd=x":                             "COVERING INDEX dumps_cmd",
+		"node=x":                            "COVERING INDEX dumps_node",
+		"ticket=x":                          "COVERING INDEX dumps_ticket",
+		"ticket=undefined":                  "COVERING INDEX dumps_ticket",
+		"platform=x":                        "COVERING INDEX dumps_platform",
+		"mtime=2013-07-11 otime=2013-07-12": "COVERING INDEX dumps_time",
+	} {
+		query := newPlan(parse(t, spec), time.Now())
+		var plan []string
+		err := c.cat.read(t.Context(), func(q querier) error {
+			return each(t.Context(), q, func(scan func(...any) error) error {
+				var a, b, d int
+				var text string
+				err := scan(&a, &b, &d, &text)
+				plan = append(plan, text)
+				return err
+			}, "EXPLAIN QUERY PLAN "+query.sql(true, "", orderID), query.args...)
+		})
+		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(text, index) || spec != "" && !strings.Contains(spec, "time") && strings.Contains(text, "B-TREE") {
+			t.Errorf("%q: %s %v", spec, text, err)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+// Command importlint holds the project to its package map: which package may
+// import which other package of the project, and which library lives in exactly
+// one package. It prints every arrow that is not on the map and exits 1.
+//
+//	go run ./scripts/importlint
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+)
+
+const module = "thothfs"
+
+// arrows is the map: a package of the project and the packages of the project
+// that its production code may import.
+var arrows = map[string][]string{
+	"":                                 {},
+	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "store", "store/dir", "store/manta"},
+	"fs":                               {"corpus", "cache", "dump", "query", "store"},
+	"corpus":                           {"dump", "query", "store"},
+	"cache":                            {"store"},
+	"dump":                             {},
+	"query":                            {},
+	"store":                            {},
+	"store/dir":                        {"store"},
+	"store/manta":                      {"store"},
+	"store/mem":                        {"store"},
+	"store/storetest":                  {"store", "store/mem"},
+	"store/manta/mantatest":            {},
+	"store/manta/mantatest/mantatestd": {"store/manta/mantatest"},
+}
+
+// owners are the libraries (by prefix of the import path) that only one package
+// uses, tests aside.
+var owners = map[string]string{
+	"github.com/hanwen/go-fuse/":       "fs",
+	"github.com/joyent/triton-go":      "store/manta",
+	"github.com/hashicorp/golang-lru/": "cache",
+	"modernc.org/sqlite":               "corpus",
+	"database/sql":                     "corpus",
+	"github.com/spf13/cobra":           "cmd/thothfs",
+}
+
+// commandOnly may be used by commands (package main) alone.
+var commandOnly = []string{"github.com/spf13/pflag"}
+
+type listed struct {
+	ImportPath string
+	Name       string
+	Imports    []string
+}
+
+func main() {
+	pkgs, err := list()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "importlint:", err)
+		os.Exit(2)
+	}
+	bad := 0
+	for _, p := range pkgs {
+		for _, complaint := range check(p) {
+			fmt.Println(complaint)
+			bad++
+		}
+	}
+	if bad > 0 {
+		fmt.Fprintf(os.Stderr, "importlint: %d imports are not on the package map (scripts/importlint/main.go)\n", bad)
+		os.Exit(1)
+	}
+}
+
+func list() ([]listed, error) {
+	cmd := exec.Command("go", "list", "-json=ImportPath,Name,Imports", "./...")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var pkgs []listed
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return pkgs, nil
+		} else if err != nil {
+			return nil, err
+		}
+		pkgs = append(pkgs, p)
+	}
+}
+
+func check(p listed) []string {
+	self := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+	allowed, known := arrows[self]
+	if !known && !strings.HasPrefix(self, "scripts/") {
+		return []string{fmt.Sprintf("%s is not on the package map", self)}
+	}
+	var out []string
+	for _, imp := range p.Imports {
+		if why := refuse(self, p.Name, imp, allowed); why != "" {
+			out = append(out, fmt.Sprintf("%s imports %s: %s", self, imp, why))
+		}
+	}
+	return out
+}
+
+// refuse says why self must not import imp, or "".
+func refuse(self, name, imp string, allowed []string) string {
+	if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
+		if strings.HasPrefix(self, "scripts/") || slices.Contains(allowed, inner) {
+			return ""
+		}
+		return "no such arrow on the map"
+	}
+	for prefix, owner := range owners {
+		if strings.HasPrefix(imp, prefix) && owner != self {
+			return "only " + owner + " uses it"
+		}
+	}
+	for _, lib := range commandOnly {
+		if imp == lib && name != "main" {
+			return "only commands parse flags"
+		}
+	}
+	if path.Base(self) == "dump" || self == "query" {
+		if imp == "os" || imp == "net/http" {
+			return "the package is pure"
+		}
+	}
+	return ""
+}
