@@ -1,0 +1,251 @@
+package cache
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"math/bits"
+	"path/filepath"
+	"sync"
+
+	"thothfs/store"
+)
+
+// Source is where blocks come from when they are not held: the part of
+// [store.Store] that the cache calls. It must be safe for concurrent use and
+// follow the contract of store.Store.ReadAt.
+type Source interface {
+	ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (n int, err error)
+}
+
+// Options say where the cache lives and how much it may take.
+type Options struct {
+	Dir       string // made if absent (0700); may be shared by processes of one user
+	Quota     int64  // bytes on disk in Dir; 0: 10 % of the disk, at most 50 GiB
+	Source    Source
+	Namespace string       // which store: one Dir may serve several
+	Log       *slog.Logger // nil: nothing is logged
+	BlockSize int          // bytes, a power of two from 4 KiB to 1 MiB; 0: 128 KiB
+	Memory    int64        // bytes of block buffers, and as much at most in the place of a failing disk; 0: 64 MiB
+	Fetches   int          // concurrent requests to the Source; 0: 32
+
+	floor int64                 // bytes to leave free on the disk, for tests; 0: 5 % of it
+	fault func(op string) error // makes disk operations fail, for tests
+}
+
+const (
+	defaultBlock   = 128 << 10
+	defaultMemory  = 64 << 20
+	defaultFetches = 32
+	maxRange       = 1 << 20 // bytes that one request asks for
+)
+
+// Cache keeps blocks of object versions on the local disk. It is safe for
+// concurrent use.
+type Cache struct {
+	source  Source
+	block   int64
+	run     int64 // most blocks in one request
+	window  int64 // most bytes of read-ahead for one handle
+	disk    *disk
+	memory  *memory
+	gate    gate
+	buffers buffers
+	n       counters
+	stop    context.CancelFunc // ends the housekeeper
+	wg      sync.WaitGroup     // housekeeper and flights
+
+	mu      sync.Mutex // guards all below
+	objects map[objectKey]*object
+	closed  bool
+}
+
+// objectKey tells versions apart, and the sizes that callers claim for one.
+type objectKey struct {
+	name string
+	size int64
+}
+
+// Open makes or reopens the cache in o.Dir, in constant time: what the
+// directory holds is measured in the background. A directory that belongs to
+// somebody else, or is open to others and holds other files, is an error; a
+// disk that is full or read-only is not: the cache then works from memory.
+//
+// The caller closes the cache.
+func Open(o Options) (*Cache, error) {
+	if o.Source == nil || o.Dir == "" {
+		return nil, fmt.Errorf("cache: no directory or no source")
+	}
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir = dir
+	wrong := claim(o.Dir)
+	if wrong != nil && !isDiskFault(wrong) {
+		return nil, wrong
+	}
+	c := newCache(o)
+	if wrong != nil {
+		c.disk.failed("open", wrong)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.wg.Add(1)
+	go func() { // ended by Close
+		defer c.wg.Done()
+		c.disk.quota.keep(ctx)
+	}()
+	return c, nil
+}
+
+// complete fills in the defaults and checks the rest.
+func (o *Options) complete() error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.BlockSize == 0 {
+		o.BlockSize = defaultBlock
+	}
+	if o.Memory == 0 {
+		o.Memory = defaultMemory
+	}
+	if o.Fetches == 0 {
+		o.Fetches = defaultFetches
+	}
+	if !validBlock(int64(o.BlockSize)) {
+		return fmt.Errorf("cache: block size %d is not a power of two from 4 KiB to 1 MiB", o.BlockSize)
+	}
+	if o.Memory < 0 || o.Fetches < 0 || o.Quota < 0 {
+		return fmt.Errorf("cache: negative quota, memory or number of fetches")
+	}
+	return nil
+}
+
+func validBlock(n int64) bool { return n >= page && n <= maxRange && bits.OnesCount64(uint64(n)) == 1 }
+
+func newCache(o Options) *Cache {
+	c := &Cache{
+		source:  o.Source,
+		block:   int64(o.BlockSize),
+		memory:  newMemory(o.Memory, int64(o.BlockSize)),
+		gate:    gate{slots: int64(o.Fetches), bytes: o.Memory},
+		buffers: buffers{block: int64(o.BlockSize)},
+		objects: map[objectKey]*object{},
+	}
+	c.run = max(1, min(maxRange, o.Memory/2)/c.block)
+	space := sha256.Sum256([]byte(o.Namespace))
+	ns := filepath.Join(o.Dir, hex.EncodeToString(space[:16]))
+	ev := &evictor{dir: o.Dir, n: &c.n, marks: c.object, hands: map[string]int64{}}
+	c.disk = &disk{
+		n:      &c.n,
+		pairs:  newPairs(o.Dir, ns, o.fault),
+		health: &health{log: o.Log},
+		quota:  newQuota(o, ev.run),
+	}
+	// A window that the quota or the memory cannot hold would be evicted unread.
+	c.window = min(maxWindow, c.disk.quota.limit/4, o.Memory/2)
+	return c
+}
+
+// Close ends every fetch and goroutine of the cache and returns when they have
+// ended; reads that wait return fs.ErrClosed. What is on disk stays.
+func (c *Cache) Close() error {
+	c.mu.Lock()
+	again := c.closed
+	c.closed = true
+	objects := make([]*object, 0, len(c.objects))
+	for _, o := range c.objects {
+		objects = append(objects, o)
+	}
+	c.mu.Unlock()
+	if again {
+		return nil
+	}
+	for _, o := range objects {
+		o.ground()
+	}
+	c.stop()
+	c.wg.Wait()
+	c.disk.pairs.close()
+	return nil
+}
+
+// ground ends all flights.
+func (o *object) ground() {
+	o.mu.Lock()
+	flights := make([]*flight, 0, len(o.flights))
+	for _, f := range o.flights {
+		flights = append(flights, f)
+	}
+	o.mu.Unlock()
+	for _, f := range flights {
+		f.cancel()
+	}
+}
+
+// begin counts a flight, unless the cache is closed.
+func (c *Cache) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.wg.Add(1)
+	return true
+}
+
+// Open returns a handle on the version ref, which has size bytes. It does not
+// touch the disk, and what is wrong with ref or size is told by ReadAt. The
+// caller closes the handle.
+func (c *Cache) Open(ref store.Ref, size int64) *File {
+	v := newVersion(ref, size, c.block)
+	return &File{o: c.enter(v), stream: stream{block: c.block, size: size, most: c.window}}
+}
+
+// enter returns the object for v with a reference.
+func (c *Cache) enter(v version) *object {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := objectKey{v.name(), v.size}
+	if o, ok := c.objects[key]; ok && o.retain() {
+		return o
+	}
+	o := newObject(c, v)
+	c.objects[key] = o
+	return o
+}
+
+func (c *Cache) forget(o *object) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if key := (objectKey{o.name(), o.size}); c.objects[key] == o {
+		delete(c.objects, key)
+	}
+}
+
+// object returns the version with these files if it is open here, or nil.
+func (c *Cache) object(name string, size int64) *object {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.objects[objectKey{name, size}]
+}
+
+// freeBuffer returns a buffer and what it was accounted for.
+func (c *Cache) freeBuffer(buf []byte) {
+	c.gate.free(int64(cap(buf)))
+	c.buffers.put(buf)
+}
+
+// Held returns the bytes that the version ref takes on the local disk, whoever
+// put them there: what st_blocks should say. Blocks of zeros take none. It
+// costs one stat(2).
+func (c *Cache) Held(ref store.Ref) int64 {
+	v := newVersion(ref, 0, c.block)
+	return c.disk.held(&v)
+}

@@ -1,0 +1,62 @@
+// Package cache keeps blocks of object versions on the local disk, so that what
+// was read once is not fetched again: not by another reader, another process, nor
+// after a remount.
+//
+// It knows versions (store.Ref with an ETag), which never change, and so has
+// nothing to revalidate. It does not know dumps, directories or the kernel, and it
+// does not retry: its Source does.
+//
+// # On disk
+//
+// A version is two files, Dir/NAMESPACE/xx/ID.data and ID.map, where ID is the
+// SHA-256 of key, ETag and block size. The data file is sparse and as long as the
+// object; a complete one is the object itself. The map file holds a record for each
+// block, as laid out in record.go: absent, present with a checksum for each 4 KiB, or
+// all zeros, which takes no space. Data is written before its record, and neither is
+// flushed.
+//
+// Whatever is read from disk is verified, every time. That costs about as much as
+// reading it from the page cache does, and a read of 4 KiB verifies 4 KiB. In return
+// nothing else has to be true: not that the disk kept its order of writes over a
+// power cut, not that another process has left the block alone since it was last
+// looked at, not that the files are those that were written. What does not verify is
+// absent, is counted when it was damage, and is fetched again.
+//
+// # Processes
+//
+// Any number of processes of one user may use one Dir. They hold a shared flock on
+// the map files they have open; who makes or unlinks a pair holds it exclusively. A
+// lock on the data file (none is taken so far) pins a version: it is not evicted.
+// Evictors exclude one another by Dir/evict.lock. A process that is killed leaves
+// nothing that the next has to repair.
+//
+// # Reading
+//
+// [File.ReadAt] takes each block from disk, else from the memory that stands in for a
+// failing disk, else joins or begins a flight: one range request for up to 1 MiB of
+// neighbouring blocks, whoever asks. A flight belongs to the cache; see flight for its
+// life. Readers get their bytes before the blocks go to disk. Buffers have a budget of
+// bytes and requests one of number, over all handles (see gate): demand waits, read-ahead
+// is dropped. A handle read in sequence gets a window of read-ahead that doubles up to
+// 8 MiB (see stream); one read at random never gets more than the blocks it touches.
+//
+// # Space
+//
+// The quota bounds the blocks of the file system under Dir, all namespaces together.
+// Room is reserved before a write. Whole files that nobody has open go first, least
+// recently used first; then blocks of files in use, punched out one by one, those lately
+// read spared. When nothing can go the block stays in memory.
+//
+// # A failing disk
+//
+// A write that fails (full, broken, read-only, gone) costs nothing but the copy on disk:
+// the block goes to memory. After three failures the cache is degraded and writes once
+// a second, to see whether the disk is well again; see health.
+//
+// # Goroutines and locks
+//
+// Open starts one goroutine, the housekeeper, which measures the directory. Each flight
+// is one more. Close ends them all. The order of locks is File.mu, object.mu, Cache.mu;
+// none is held during I/O, a fetch or a copy. The others (gate, pairs, quota, health) are
+// leaves.
+package cache

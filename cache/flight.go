@@ -1,0 +1,325 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"thothfs/store"
+)
+
+// flight is one range request under way: a run of blocks, fetched once whoever
+// asks. It belongs to the cache, not to the reader who began it: it has its own
+// context and lives while anybody is interested. When the last one leaves, its
+// blocks are forgotten, so that the next to ask begins anew, and then it is
+// cancelled.
+//
+// Readers leave the address of their buffer. The flight fills it, so that its
+// own buffer does not depend on how quickly anybody fetches from it; then it
+// stores the blocks, out of the readers' way.
+type flight struct {
+	o      *object
+	span   span
+	cancel context.CancelFunc
+
+	// All below is guarded by o.mu.
+	state   flightState
+	waiters map[*waiter]struct{}
+	ahead   int    // handles that want it as read-ahead
+	buf     []byte // set from landed on
+	users   int    // of buf; the last one frees it
+}
+
+type flightState int
+
+const (
+	flying flightState = iota // not all there yet
+	landed                    // buf is filled, being stored
+	over                      // forgotten
+)
+
+// waiter is a reader's interest in a flight. The flight writes to p until it
+// has sent to done.
+type waiter struct {
+	f    *flight
+	p    []byte
+	off  int64 // of p in the object
+	done chan error
+}
+
+// copyFrom fills the part of w.p that the flight covers.
+func (w *waiter) copyFrom(buf []byte) {
+	begin := w.f.span.first * w.f.o.block
+	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+int64(len(buf)))
+	copy(w.p[lo-w.off:hi-w.off], buf[lo-begin:hi-begin])
+}
+
+// ask joins or begins the flights for missing. What has landed already is
+// copied at once.
+func (o *object) ask(p []byte, off int64, missing []span) ([]*waiter, error) {
+	o.mu.Lock()
+	var waits, ready []*waiter
+	var begun error
+	last := (*flight)(nil)
+	for _, s := range o.cutLocked(missing) {
+		f := o.flights[s.first]
+		if f == nil {
+			if f, begun = o.beginLocked(s, true); begun != nil {
+				break
+			}
+		}
+		if f == last {
+			continue
+		}
+		last = f
+		w := &waiter{f: f, p: p, off: off, done: make(chan error, 1)}
+		if f.state == landed {
+			f.users++
+			ready = append(ready, w)
+			continue
+		}
+		f.waiters[w] = struct{}{}
+		waits = append(waits, w)
+	}
+	o.mu.Unlock()
+	for _, w := range ready {
+		w.copyFrom(w.f.buf)
+		w.f.letGo()
+	}
+	if begun != nil {
+		o.leave(waits)
+	}
+	return waits, begun
+}
+
+// cutLocked cuts spans where a flight begins or ends.
+func (o *object) cutLocked(spans []span) (cut []span) {
+	for _, s := range spans {
+		var before *flight
+		for b := s.first; b < s.first+s.n; b++ {
+			f := o.flights[b]
+			if b == s.first || f != before {
+				cut = append(cut, span{b, 0})
+			}
+			cut[len(cut)-1].n++
+			before = f
+		}
+	}
+	return cut
+}
+
+// beginLocked starts a flight, which ends by itself, when nobody waits for it
+// any more, or with the cache. A flight of read-ahead has passed the gate.
+func (o *object) beginLocked(s span, demand bool) (*flight, error) {
+	if !o.c.begin() {
+		return nil, errShut
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &flight{o: o, span: s, cancel: cancel, waiters: map[*waiter]struct{}{}}
+	for b := s.first; b < s.first+s.n; b++ {
+		o.flights[b] = f
+	}
+	o.refs.Add(1) // the caller has one, so this is not the first
+	go f.run(ctx, demand)
+	return f, nil
+}
+
+// wait returns nil when all waiters have been served, and at once when ctx
+// ends; else how many bytes from off on are right.
+func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, error) {
+	for i, w := range waits {
+		select {
+		case err := <-w.done:
+			if err != nil {
+				o.leave(waits[i+1:])
+				return int(max(0, w.f.span.first*o.block-off)), err
+			}
+		case <-ctx.Done():
+			o.leave(waits[i:])
+			return 0, ctx.Err()
+		}
+	}
+	return 0, nil
+}
+
+// leave gives up waiting. When it returns nothing writes to the buffer.
+func (o *object) leave(waits []*waiter) {
+	for _, w := range waits {
+		o.mu.Lock()
+		_, waiting := w.f.waiters[w]
+		delete(w.f.waiters, w)
+		idle := waiting && o.abandonLocked(w.f)
+		o.mu.Unlock()
+		if idle {
+			w.f.cancel()
+		}
+		if !waiting {
+			<-w.done
+		}
+	}
+}
+
+// dropAhead takes a handle's interest off its read-ahead.
+func (o *object) dropAhead(flights []*flight) {
+	for _, f := range flights {
+		o.mu.Lock()
+		f.ahead--
+		idle := o.abandonLocked(f)
+		o.mu.Unlock()
+		if idle {
+			f.cancel()
+		}
+	}
+}
+
+// abandonLocked forgets a flight that nobody waits for; the caller cancels it.
+func (o *object) abandonLocked(f *flight) bool {
+	if f.state != flying || len(f.waiters) > 0 || f.ahead > 0 {
+		return false
+	}
+	o.forgetLocked(f)
+	return true
+}
+
+func (o *object) forgetLocked(f *flight) {
+	f.state = over
+	for b := f.span.first; b < f.span.first+f.span.n; b++ {
+		if o.flights[b] == f {
+			delete(o.flights, b)
+		}
+	}
+}
+
+// run is the flight's goroutine.
+func (f *flight) run(ctx context.Context, demand bool) {
+	o, c := f.o, f.o.c
+	defer c.wg.Done()
+	c.n.inFlight.Add(1)
+	defer c.n.inFlight.Add(-1)
+	defer o.release()
+	defer f.cancel()
+	size := o.bytes(f.span.first, f.span.n)
+	if demand {
+		_, n := c.buffers.class(size)
+		if err := c.gate.enter(ctx, n); err != nil {
+			f.fail(ctx, err)
+			return
+		}
+	}
+	buf := c.buffers.get(size)
+	local, err := f.fill(ctx, buf)
+	c.gate.leave()
+	if err != nil {
+		c.freeBuffer(buf)
+		f.fail(ctx, err)
+		return
+	}
+	if !f.land(buf) {
+		c.freeBuffer(buf)
+		return
+	}
+	if !local {
+		f.keep(ctx, buf)
+	}
+	o.mu.Lock()
+	o.forgetLocked(f)
+	o.mu.Unlock()
+	f.letGo()
+}
+
+// fill gets the blocks, from the disk if they have come there since the reader
+// looked: by another flight or another process.
+func (f *flight) fill(ctx context.Context, buf []byte) (local bool, err error) {
+	if f.local(buf) {
+		return true, nil
+	}
+	return false, f.fetch(ctx, buf)
+}
+
+func (f *flight) local(buf []byte) bool {
+	o, d := f.o, f.o.c.disk
+	pair := d.open(o)
+	if pair != nil {
+		defer d.pairs.release(pair)
+	}
+	for i := range f.span.n {
+		b := f.span.first + i
+		dst := buf[i*o.block:][:o.length(b)]
+		if !o.c.memory.read(&o.version, b, dst, 0) && (pair == nil || !d.read(o, pair, b, dst, 0)) {
+			return false
+		}
+	}
+	return true
+}
+
+// fetch reads the run from the Source. Errors pass through as they are and are
+// not remembered; a short answer is an error.
+func (f *flight) fetch(ctx context.Context, buf []byte) error {
+	o, n := f.o, &f.o.c.n
+	n.fetches.Add(1)
+	off := f.span.first * o.block
+	got, err := o.c.source.ReadAt(ctx, o.ref, buf, off)
+	n.bytesFetched.Add(int64(max(0, got)))
+	if got == len(buf) && (err == nil || errors.Is(err, io.EOF)) {
+		return nil
+	}
+	n.fetchErrors.Add(1)
+	if err == nil || errors.Is(err, io.EOF) {
+		short := fmt.Errorf("%d of %d bytes at offset %d", got, len(buf), off)
+		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: short}
+	}
+	return err
+}
+
+// fail tells those who wait, after the blocks are forgotten. If it was cancelled
+// while somebody waits, that was the cache's Close.
+func (f *flight) fail(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		err = errShut
+	}
+	f.o.mu.Lock()
+	waiters := f.waiters
+	f.waiters = nil
+	f.o.forgetLocked(f)
+	f.o.mu.Unlock()
+	for w := range waiters {
+		w.done <- err
+	}
+}
+
+// land serves those who wait; false: there was nobody left.
+func (f *flight) land(buf []byte) bool {
+	f.o.mu.Lock()
+	if f.state == over {
+		f.o.mu.Unlock()
+		return false
+	}
+	waiters := f.waiters
+	f.waiters, f.state, f.buf, f.users = nil, landed, buf, 1
+	f.o.mu.Unlock()
+	for w := range waiters {
+		w.copyFrom(buf)
+		w.done <- nil
+	}
+	return true
+}
+
+// keep puts the blocks on disk, or where the disk does not take them in memory.
+func (f *flight) keep(ctx context.Context, buf []byte) {
+	c := f.o.c
+	if err := c.disk.store(ctx, f.o, f.span.first, buf); err != nil {
+		c.memory.add(&f.o.version, f.span.first, buf)
+	}
+}
+
+// letGo ends one use of the buffer.
+func (f *flight) letGo() {
+	f.o.mu.Lock()
+	f.users--
+	free := f.users == 0
+	f.o.mu.Unlock()
+	if free {
+		f.o.c.freeBuffer(f.buf)
+	}
+}

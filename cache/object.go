@@ -1,0 +1,173 @@
+package cache
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+// maxMarked bounds the bitmap of blocks lately read, for sizes that a store
+// claims and nobody believes; beyond it the clock spares nothing.
+const maxMarked = 1 << 24
+
+// object is what all handles on one version share while there are any, or
+// fetches under way.
+type object struct {
+	version
+	c       *Cache
+	refs    atomic.Int64 // handles, reads and flights; at 0 it is over
+	damaged atomic.Bool  // and that was logged
+	touched atomic.Int64 // Unix nanoseconds of the last note of use on disk
+	marks   []atomic.Uint32
+
+	mu      sync.Mutex // guards flights and what each flight says it guards; taken before Cache.mu
+	flights map[int64]*flight
+}
+
+func newObject(c *Cache, v version) *object {
+	o := &object{version: v, c: c, flights: map[int64]*flight{}}
+	if n := max(0, v.blocks()); n <= maxMarked {
+		o.marks = make([]atomic.Uint32, (n+31)/32)
+	}
+	o.refs.Store(1)
+	return o
+}
+
+// retain takes a reference, unless the last is gone.
+func (o *object) retain() bool {
+	for {
+		n := o.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if o.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (o *object) release() {
+	if o.refs.Add(-1) == 0 {
+		o.c.forget(o)
+		o.c.disk.pairs.drop(o)
+	}
+}
+
+// mark notes that block b was read.
+func (o *object) mark(b int64) {
+	if int(b/32) >= len(o.marks) {
+		return
+	}
+	if w, bit := &o.marks[b/32], uint32(1)<<(b%32); w.Load()&bit == 0 {
+		w.Or(bit)
+	}
+}
+
+// unmark returns whether block b was marked, and clears the mark.
+func (o *object) unmark(b int64) bool {
+	if o == nil || int(b/32) >= len(o.marks) {
+		return false
+	}
+	bit := uint32(1) << (b % 32)
+	return o.marks[b/32].And(^bit)&bit != 0
+}
+
+// part returns where block b lies in a read of len(p) bytes at off: that part
+// of p, and at which offset of the block it begins.
+func (o *object) part(p []byte, off, b int64) (dst []byte, from int64) {
+	begin := b * o.block
+	lo, hi := max(off, begin), min(off+int64(len(p)), begin+o.length(b))
+	return p[lo-off : hi-off], lo - begin
+}
+
+// span is n blocks from first.
+type span struct{ first, n int64 }
+
+// add lengthens the last span by b, or begins another where there is none, a
+// gap, or limit blocks already.
+func add(spans []span, b, limit int64) []span {
+	if k := len(spans) - 1; k >= 0 && spans[k].first+spans[k].n == b && spans[k].n < limit {
+		spans[k].n++
+		return spans
+	}
+	return append(spans, span{b, 1})
+}
+
+// read fills p from off on, all of it within the object.
+func (o *object) read(ctx context.Context, p []byte, off int64) (int, error) {
+	missing := o.readLocal(p, off)
+	if len(missing) == 0 {
+		return len(p), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	waits, err := o.ask(p, off, missing)
+	if err != nil {
+		return 0, err
+	}
+	if n, err := o.wait(ctx, waits, off); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+// readLocal fills what memory and disk hold, and returns the rest in spans fit
+// for one range request each.
+func (o *object) readLocal(p []byte, off int64) (missing []span) {
+	first, last := off/o.block, (off+int64(len(p))-1)/o.block
+	d := o.c.disk
+	pair := d.open(o)
+	if pair != nil {
+		defer d.pairs.release(pair)
+	}
+	lost := int64(0)
+	for b := first; b <= last; b++ {
+		dst, from := o.part(p, off, b)
+		if o.c.memory.read(&o.version, b, dst, from) || pair != nil && d.read(o, pair, b, dst, from) {
+			continue
+		}
+		missing = add(missing, b, o.c.run)
+		lost++
+	}
+	o.c.n.misses.Add(lost)
+	o.c.n.hits.Add(last - first + 1 - lost)
+	return missing
+}
+
+// absent returns the blocks of s that are neither held nor under way.
+func (o *object) absent(s span) (spans []span) {
+	coming := o.underWay(s)
+	want := func(b int64) {
+		if !coming[b] && !o.c.memory.has(&o.version, b) {
+			spans = add(spans, b, o.c.run)
+		}
+	}
+	pair := o.c.disk.open(o)
+	if pair == nil {
+		for b := s.first; b < s.first+s.n; b++ {
+			want(b)
+		}
+		return spans
+	}
+	defer o.c.disk.pairs.release(pair)
+	if err := pair.missing(&o.version, s.first, s.n, want); err != nil {
+		o.c.disk.failed("read", err)
+	}
+	return spans
+}
+
+func (o *object) underWay(s span) map[int64]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.flights) == 0 {
+		return nil
+	}
+	coming := map[int64]bool{}
+	for b := s.first; b < s.first+s.n; b++ {
+		if o.flights[b] != nil {
+			coming[b] = true
+		}
+	}
+	return coming
+}

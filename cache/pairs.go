@@ -1,0 +1,269 @@
+package cache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sys/unix"
+)
+
+// maxPairs bounds the open pairs of files; those in use are never closed, so
+// there may be more while that many are being read at once.
+const maxPairs = 256
+
+var (
+	errBusy    = errors.New("being evicted")
+	errForeign = errors.New("the map file in use is not of this version")
+	errShut    = fmt.Errorf("cache: %w", iofs.ErrClosed)
+)
+
+// pairs are the open local files, least recently used closed first.
+type pairs struct {
+	dir   string // Dir
+	ns    string // Dir/NAMESPACEHASH
+	fault func(op string) error
+
+	mu      sync.Mutex // guards all below, and refs and dropped of each pair; held for no I/O
+	open    *simplelru.LRU[*object, *pair]
+	opening map[*object]chan struct{} // closed when done
+	idle    []*pair                   // dropped and unused: closed by whoever unlocks
+	live    int                       // not closed yet
+	shut    bool
+}
+
+func newPairs(dir, ns string, fault func(string) error) *pairs {
+	t := &pairs{dir: dir, ns: ns, fault: fault, opening: map[*object]chan struct{}{}}
+	t.open, _ = simplelru.NewLRU(maxPairs, func(_ *object, p *pair) { t.dropLocked(p) })
+	return t
+}
+
+// path is where o's files are, without the suffix.
+func (t *pairs) path(name string) string { return filepath.Join(t.ns, name[:2], name) }
+
+// acquire returns o's pair, opening it if need be. The caller releases it.
+func (t *pairs) acquire(o *object) (*pair, error) {
+	for {
+		t.mu.Lock()
+		if p, ok := t.open.Get(o); ok {
+			p.refs++
+			t.mu.Unlock()
+			return p, nil
+		}
+		opening, shut := t.opening[o], t.shut
+		if opening == nil && !shut {
+			t.opening[o] = make(chan struct{})
+		}
+		t.mu.Unlock()
+		switch {
+		case shut:
+			return nil, errShut
+		case opening == nil:
+			p, err := t.openPair(o)
+			return t.add(o, p, err)
+		}
+		<-opening
+	}
+}
+
+// add enters a pair just opened, or not, and lets those who wait for it look.
+func (t *pairs) add(o *object, p *pair, err error) (*pair, error) {
+	t.mu.Lock()
+	defer t.unlock()
+	close(t.opening[o])
+	delete(t.opening, o)
+	if err != nil {
+		return nil, err
+	}
+	t.live++
+	if t.shut {
+		t.dropLocked(p)
+		return nil, errShut
+	}
+	t.open.Add(o, p)
+	p.refs++
+	return p, nil
+}
+
+func (t *pairs) release(p *pair) {
+	t.mu.Lock()
+	defer t.unlock()
+	p.refs--
+	if p.dropped && p.refs == 0 {
+		t.idle = append(t.idle, p)
+	}
+}
+
+// drop closes o's pair as soon as nobody uses it.
+func (t *pairs) drop(o *object) {
+	t.mu.Lock()
+	defer t.unlock()
+	t.open.Remove(o)
+}
+
+func (t *pairs) dropLocked(p *pair) {
+	p.dropped = true
+	if p.refs == 0 {
+		t.idle = append(t.idle, p)
+	}
+}
+
+// unlock closes what has become idle, after letting go of the lock.
+func (t *pairs) unlock() {
+	idle := t.idle
+	t.idle = nil
+	t.live -= len(idle)
+	t.mu.Unlock()
+	for _, p := range idle {
+		p.close()
+	}
+}
+
+func (t *pairs) close() {
+	t.mu.Lock()
+	defer t.unlock()
+	t.shut = true
+	t.open.Purge()
+}
+
+func (t *pairs) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.live
+}
+
+// openPair opens or makes o's files. An evictor has them for milliseconds, so
+// waiting for one is bounded.
+func (t *pairs) openPair(o *object) (*pair, error) {
+	if err := t.faulty("open"); err != nil {
+		return nil, err
+	}
+	var err error
+	for i := range 8 {
+		var p *pair
+		if p, err = t.tryOpen(o); err == nil || !errors.Is(err, errBusy) {
+			return p, err
+		}
+		time.Sleep(time.Millisecond << i / 2)
+	}
+	return nil, err
+}
+
+func (t *pairs) faulty(op string) error {
+	if t.fault == nil {
+		return nil
+	}
+	return t.fault(op)
+}
+
+// tryOpen takes the map file exclusively if nobody else has it, to check or
+// make it; otherwise those who have it did so.
+func (t *pairs) tryOpen(o *object) (*pair, error) {
+	path := t.path(o.name())
+	records, err := t.create(path + ".map")
+	if err != nil {
+		return nil, err
+	}
+	p := &pair{records: records, fault: t.fault}
+	switch alone := flock(records, unix.LOCK_EX); {
+	case !alone && !flock(records, unix.LOCK_SH), !isAt(records, path+".map"):
+		err = errBusy
+	case alone:
+		if err = p.prepare(&o.version, path+".data"); err == nil && !flock(records, unix.LOCK_SH) {
+			err = errBusy
+		}
+	default:
+		err = p.join(&o.version, path+".data")
+	}
+	if err != nil {
+		records.Close()
+		if p.data != nil {
+			p.data.Close()
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// create opens a file for reading and writing, and makes it and the
+// directories between Dir and it when they are not there. Dir itself is made
+// again only where its parent still is: a disk that is gone stays gone.
+func (t *pairs) create(path string) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
+	f, err := os.OpenFile(path, flags, 0o600)
+	if !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	for _, dir := range []string{t.dir, t.ns, filepath.Dir(path)} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, flags, 0o600)
+}
+
+// isAt reports whether f is still the file at path.
+func isAt(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Lstat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+// prepare opens the data file, starting both files anew when the map file is
+// not v's.
+func (p *pair) prepare(v *version, path string) error {
+	fresh := !p.owned(v)
+	if fresh {
+		if err := p.records.Truncate(0); err != nil {
+			return err
+		}
+	}
+	if err := p.openData(v, path, fresh); err != nil || !fresh {
+		return err
+	}
+	if err := p.failing("header"); err != nil {
+		return err
+	}
+	_, err := p.records.WriteAt(v.header(), 0)
+	return err
+}
+
+// join opens the data file of a pair that somebody else has open.
+func (p *pair) join(v *version, path string) error {
+	if !p.owned(v) {
+		return errForeign
+	}
+	return p.openData(v, path, false)
+}
+
+func (p *pair) owned(v *version) bool {
+	h := make([]byte, headerFixed)
+	_, err := p.records.ReadAt(h, 0)
+	return (err == nil || errors.Is(err, io.EOF)) && v.owns(h)
+}
+
+// openData opens the data file and gives it the object's size. The records
+// find out what a file that was shorter has lost.
+func (p *pair) openData(v *version, path string, fresh bool) (err error) {
+	flags := os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
+	if fresh {
+		flags |= os.O_TRUNC
+	}
+	if p.data, err = os.OpenFile(path, flags, 0o600); err != nil {
+		return err
+	}
+	st, err := p.data.Stat()
+	if err != nil || st.Size() == v.size {
+		return err
+	}
+	return p.data.Truncate(v.size)
+}

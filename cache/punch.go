@@ -1,0 +1,108 @@
+package cache
+
+import (
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// clock punches blocks out of a file in use: its hand goes round the blocks,
+// spares those read since it last passed (as far as this process knows) and
+// takes the others.
+type clock struct {
+	data, records *os.File
+	size, block   int64
+	object        *object // nil: open in other processes only
+}
+
+// punchUsed frees up to want bytes of the pair at path, and returns how many.
+// A pair whose data file somebody has locked is pinned: it is left whole.
+func (e *evictor) punchUsed(path string, want int64) int64 {
+	c, err := openClock(path)
+	if err != nil {
+		return 0
+	}
+	defer c.data.Close()
+	defer c.records.Close()
+	if !flock(c.data, unix.LOCK_EX) {
+		return 0
+	}
+	name := filepath.Base(path)
+	c.object = e.marks(name, c.size)
+	blocks := (c.size + c.block - 1) / c.block
+	hand, freed := e.hands[path], int64(0)
+	for turned := int64(0); turned < 2*blocks && freed < want; {
+		if hand >= blocks {
+			hand = 0
+		}
+		n := min(64, blocks-hand)
+		n, bytes, err := c.sweep(hand, n, want-freed)
+		e.n.blocksEvicted.Add((bytes + c.block - 1) / c.block)
+		hand, turned, freed = hand+n, turned+n, freed+bytes
+		if err != nil {
+			break
+		}
+	}
+	e.hands[path] = hand
+	return freed
+}
+
+func openClock(path string) (*clock, error) {
+	records, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	c := &clock{records: records}
+	h := make([]byte, headerFixed)
+	_, err = records.ReadAt(h, 0)
+	ok := false
+	if c.size, c.block, ok = parseHeader(h); err == nil && !ok {
+		err = errForeign
+	}
+	if err == nil {
+		c.data, err = os.OpenFile(path+".data", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	}
+	if err != nil {
+		records.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// sweep passes over n blocks from first, or fewer when want bytes are freed. It
+// returns how many it passed and how many bytes it freed.
+func (c *clock) sweep(first, n, want int64) (passed, freed int64, err error) {
+	size := recordSize(c.block)
+	recs := make([]byte, n*size)
+	got, _ := c.records.ReadAt(recs, recordOffset(c.block, first))
+	clear(recs[got:])
+	run := int64(0) // blocks before passed to be punched together
+	for ; passed < n && freed+run*c.block < want; passed++ {
+		if recs[passed*size+stateOffset] == statePresent && !c.object.unmark(first+passed) {
+			run++
+			continue
+		}
+		if err := c.release(first+passed-run, run); err != nil {
+			return passed, freed, err
+		}
+		freed += run * c.block
+		run = 0
+	}
+	if err := c.release(first+passed-run, run); err != nil {
+		return passed, freed, err
+	}
+	return passed, freed + run*c.block, nil
+}
+
+// release clears the records of n blocks, then punches them. A reader who has
+// seen the record, and not yet the data, finds that the sums do not hold.
+func (c *clock) release(first, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	if _, err := c.records.WriteAt(make([]byte, n*recordSize(c.block)), recordOffset(c.block, first)); err != nil {
+		return err
+	}
+	return punch(c.data, first*c.block, n*c.block)
+}

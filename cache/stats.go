@@ -1,0 +1,61 @@
+package cache
+
+import "sync/atomic"
+
+// Stats is what the cache did since it was opened, and holds now.
+type Stats struct {
+	Hits          int64 // blocks served from disk or memory
+	Misses        int64 // blocks that a reader had to wait for
+	BytesRead     int64 // handed to readers
+	Fetches       int64 // range requests to the Source
+	BytesFetched  int64 // what they brought
+	FetchErrors   int64 // those that failed
+	ReadAhead     int64 // blocks fetched before anybody asked
+	AheadDropped  int64 // blocks of read-ahead given up for want of memory or connections
+	FilesEvicted  int64
+	BlocksEvicted int64 // punched out of files in use
+	Corrupt       int64 // blocks on disk that failed their checksum, and were fetched again
+	DiskErrors    int64
+
+	InFlight      int64  // gauge: fetches begun and not stored yet
+	BufferedBytes int64  // gauge: buffers of those
+	MemoryBytes   int64  // gauge: blocks that the disk could not take
+	OpenFiles     int64  // gauge: local files open
+	DiskBytes     int64  // gauge: estimate of what Dir takes, all processes together
+	Quota         int64  // bytes
+	State         string // "normal", or "degraded": the disk fails, new blocks stay in memory
+}
+
+// counters are what Stats is made of.
+type counters struct {
+	hits, misses, bytesRead, fetches, bytesFetched, fetchErrors atomic.Int64
+	readAhead, aheadDropped, filesEvicted, blocksEvicted        atomic.Int64
+	corrupt, diskErrors, inFlight                               atomic.Int64
+}
+
+// Stats returns the counters and gauges; cheap. They are read one after the
+// other, not at one instant.
+func (c *Cache) Stats() Stats {
+	n := &c.n
+	return Stats{
+		Hits:          n.hits.Load(),
+		Misses:        n.misses.Load(),
+		BytesRead:     n.bytesRead.Load(),
+		Fetches:       n.fetches.Load(),
+		BytesFetched:  n.bytesFetched.Load(),
+		FetchErrors:   n.fetchErrors.Load(),
+		ReadAhead:     n.readAhead.Load(),
+		AheadDropped:  n.aheadDropped.Load(),
+		FilesEvicted:  n.filesEvicted.Load(),
+		BlocksEvicted: n.blocksEvicted.Load(),
+		Corrupt:       n.corrupt.Load(),
+		DiskErrors:    n.diskErrors.Load(),
+		InFlight:      n.inFlight.Load(),
+		BufferedBytes: c.gate.buffered(),
+		MemoryBytes:   c.memory.bytes(),
+		OpenFiles:     2 * int64(c.disk.pairs.count()),
+		DiskBytes:     c.disk.quota.estimate(),
+		Quota:         c.disk.quota.limit,
+		State:         c.disk.health.String(),
+	}
+}
