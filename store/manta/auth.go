@@ -1,0 +1,167 @@
+package manta
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"thothfs/store"
+)
+
+// agentTime is how long an agent may take to say which keys it has.
+const agentTime = 10 * time.Second
+
+// auth signs requests, or leaves them unsigned.
+type auth struct {
+	who  string // "/ACCOUNT" or "/ACCOUNT/SUBUSER"
+	none bool
+	opts KeyOptions
+
+	mu     sync.Mutex    // guards all below; never held while signing
+	key    *Key          // nil with none
+	skew   time.Duration // what the server's clock has more than ours
+	date   string        // the date that header was signed for by signer
+	header string
+	signer *Key
+}
+
+func newAuth(o Options) (*auth, error) {
+	a := &auth{who: "/" + o.Account, none: o.NoAuth, opts: o.Key}
+	if o.SubUser != "" {
+		a.who += "/" + o.SubUser
+	}
+	if a.none {
+		return a, nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), agentTime)
+	defer cancel()
+	key, err := FindKey(ctx, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	a.key = key
+	return a, nil
+}
+
+// current is the key that signs at present.
+func (a *auth) current() *Key {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.key
+}
+
+// sign returns the Date header of a request made now and the Authorization
+// header for it, which is "" where nothing is signed. Requests of the same
+// second share a signature: it covers the date alone.
+func (a *auth) sign(ctx context.Context) (date, header string, err error) {
+	a.mu.Lock()
+	date = time.Now().Add(a.skew).UTC().Format(http.TimeFormat)
+	key, header := a.key, a.header
+	if a.none || a.date == date && a.signer == key {
+		a.mu.Unlock()
+		return date, header, nil
+	}
+	a.mu.Unlock()
+	header, err = a.signWith(ctx, key, date)
+	if err != nil && ctx.Err() == nil {
+		// The agent may have lost the key, or be gone, when the file is still there.
+		if key = a.reload(ctx, key); key != nil {
+			header, err = a.signWith(ctx, key, date)
+		}
+	}
+	if err != nil {
+		return "", "", signError(ctx, err)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.date, a.header, a.signer = date, header, key
+	return date, header, nil
+}
+
+func signError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return &badAnswer{kind: store.ErrPermission, text: err.Error()}
+}
+
+// signWith is the Authorization header for date.
+func (a *auth) signWith(ctx context.Context, key *Key, date string) (string, error) {
+	sig, err := key.signature(ctx, []byte("date: "+date))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf(`Signature keyId="%s/keys/%s",algorithm="%s",headers="date",signature="%s"`,
+		a.who, key.Fingerprint(), algorithm(key.public), base64.StdEncoding.EncodeToString(sig)), nil
+}
+
+// signatureOf is the part of an Authorization header that nobody else should see.
+func signatureOf(header string) string {
+	_, sig, _ := strings.Cut(header, `signature="`)
+	return strings.TrimSuffix(sig, `"`)
+}
+
+// reload looks for the key again, and returns it if it is another than used.
+func (a *auth) reload(ctx context.Context, used *Key) *Key {
+	if now := a.current(); now != used {
+		return now // somebody else did
+	}
+	key, err := findKey(ctx, a.opts, used)
+	if err != nil || key == used {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.key = key
+	return key
+}
+
+// remedies are what has been done for a request that was refused. Each is tried
+// once.
+type remedies struct{ key, clock bool }
+
+// mend does what a refusal calls for, and reports whether the request is worth
+// repeating. used is the key that the request was signed with.
+func (a *auth) mend(ctx context.Context, err error, used *Key, tried *remedies) bool {
+	var e *statusError
+	if a.none || !errors.As(err, &e) {
+		return false
+	}
+	switch {
+	case e.badKey() && !tried.key:
+		tried.key = true
+		return a.reload(ctx, used) != nil
+	case e.badClock() && !tried.clock:
+		tried.clock = true
+		return a.setClock(e.header.Get("Date"))
+	}
+	return false
+}
+
+// badKey reports whether the server does not know the key, or knows another.
+func (e *statusError) badKey() bool {
+	return e.status == http.StatusForbidden && (e.code == "InvalidSignature" || e.code == "KeyDoesNotExist")
+}
+
+// badClock reports whether the server's clock says something else than ours.
+func (e *statusError) badClock() bool {
+	return e.status == http.StatusBadRequest &&
+		(e.code == "RequestExpired" || e.code == "InvalidHeader" && strings.Contains(e.message, "skew"))
+}
+
+// setClock takes the time from the server.
+func (a *auth) setClock(date string) bool {
+	t, err := http.ParseTime(date)
+	if err != nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.skew = time.Until(t)
+	return true
+}

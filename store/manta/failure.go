@@ -1,0 +1,203 @@
+package manta
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"thothfs/store"
+)
+
+// badAnswer is an answer that no status tells of, or a failure of our own that
+// has a kind.
+type badAnswer struct {
+	kind error
+	text string
+}
+
+func (e *badAnswer) Error() string { return e.text }
+
+func corrupt(format string, args ...any) error {
+	return &badAnswer{kind: store.ErrCorrupt, text: fmt.Sprintf(format, args...)}
+}
+
+// errDirectory and errObject are answers of the wrong kind of thing.
+var (
+	errDirectory = &badAnswer{kind: store.ErrInvalid, text: "it is a directory"}
+	errObject    = &badAnswer{kind: store.ErrInvalid, text: "it is not a directory"}
+)
+
+// maxErrorBody is how much of the body of an error is read.
+const maxErrorBody = 64 << 10
+
+// statusError is an answer of 300 and more.
+type statusError struct {
+	status    int
+	code      string // Manta's, "" when the answer has none, as any to HEAD
+	message   string
+	requestID string
+	header    http.Header
+	fromManta bool // and not from something in between
+}
+
+func (e *statusError) Error() string {
+	s := strconv.Itoa(e.status)
+	if e.code != "" {
+		s += " " + e.code
+	}
+	if e.message != "" {
+		s += ": " + e.message
+	}
+	return s
+}
+
+// newStatusError reads the error that resp tells.
+func newStatusError(req *http.Request, resp *http.Response) *statusError {
+	h := resp.Header
+	e := &statusError{status: resp.StatusCode, requestID: h.Get("X-Request-Id"), header: h}
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status says enough
+	var told struct{ Code, Message string }
+	if json.Unmarshal(b, &told) == nil {
+		e.code, e.message = printable(told.Code, 60), printable(told.Message, 300)
+	}
+	if e.code == "" && e.message == "" {
+		e.message = http.StatusText(e.status)
+	}
+	// What a server says of our request must not carry our signature into a log.
+	if sig := req.Header.Get("Authorization"); sig != "" && strings.Contains(e.message, signatureOf(sig)) {
+		e.message = "(the message repeats the signature)"
+	}
+	e.fromManta = e.code != "" || len(b) == 0 && (e.requestID != "" || strings.HasPrefix(h.Get("Server"), "Manta"))
+	return e
+}
+
+// asStatus returns the statusError in err, or nil.
+func asStatus(err error) *statusError {
+	var e *statusError
+	errors.As(err, &e)
+	return e
+}
+
+// printable is at most n bytes of s on one line.
+func printable(s string, n int) string {
+	s = strings.ToValidUTF8(s[:min(len(s), n)], "")
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// kind is the kind of error for an operation that reads or one that writes.
+func (e *statusError) kind(writes bool) error {
+	changed := store.ErrStale
+	if writes {
+		changed = store.ErrConflict
+	}
+	switch e.status {
+	case http.StatusNotModified:
+		return store.ErrNotModified
+	case http.StatusUnauthorized, http.StatusForbidden:
+		return store.ErrPermission
+	case http.StatusNotFound:
+		if e.fromManta {
+			return store.ErrNotExist
+		}
+		return store.ErrUnavailable // a proxy, or the wrong address: the object may well be there
+	case http.StatusPreconditionFailed:
+		return changed
+	case http.StatusConflict:
+		if e.code == "ConcurrentRequest" || e.code == "" {
+			return changed
+		}
+		return store.ErrInvalid // a directory that is full, roles
+	case http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage:
+		return store.ErrTooLarge
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return store.ErrUnavailable
+	case http.StatusBadRequest:
+		return e.badRequestKind()
+	case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+		return store.ErrCorrupt
+	}
+	if e.status >= 500 {
+		return store.ErrUnavailable
+	}
+	return store.ErrCorrupt
+}
+
+// badRequestKind is the kind of a 400, which Manta has for many things.
+func (e *statusError) badRequestKind() error {
+	switch e.code {
+	case "DirectoryNotEmpty":
+		return store.ErrConflict
+	case "ContentMD5Mismatch":
+		return store.ErrCorrupt
+	case "InvalidHeader", "RequestExpired":
+		return store.ErrPermission
+	case "InvalidResource", "InvalidUpdate", "ParentNotDirectory",
+		"OperationNotAllowedOnDirectory", "OperationNotAllowedOnRootDirectory":
+		return store.ErrInvalid
+	}
+	return store.ErrCorrupt
+}
+
+// retryAfter is how long the server asks to be left alone.
+func (e *statusError) retryAfter(now time.Time) time.Duration {
+	h := e.header.Get("Retry-After")
+	if n, err := strconv.Atoi(h); err == nil {
+		return max(0, time.Duration(n)*time.Second)
+	}
+	if at, err := http.ParseTime(h); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
+}
+
+// writes reports whether op changes the store.
+func writes(op string) bool { return op == "put" || op == "remove" }
+
+// failed is err as the contract says it. Only ctx's own errors stay as they are;
+// of whatever else comes from the network the text alone is kept, because some
+// of it passes for an end of ctx.
+func failed(ctx context.Context, op, key string, err error) error {
+	var known *store.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	e := &store.Error{Op: op, Key: key}
+	var bad *badAnswer
+	status := asStatus(err)
+	switch {
+	case status != nil:
+		e.Kind, e.Err = status.kind(writes(op)), errors.New(status.Error())
+		e.RequestID, e.RetryAfter = status.requestID, status.retryAfter(time.Now())
+		if status.status == http.StatusInsufficientStorage {
+			e.Err = errors.New("Manta has no room for it: " + status.Error())
+		}
+	case errors.As(err, &bad):
+		e.Kind, e.Err = bad.kind, bad
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		e.Kind, e.Err = store.ErrUnavailable, errors.New(plainText(err))
+	}
+	return e
+}
+
+// plainText is what err says without the request that it happened to.
+func plainText(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return err.Error()
+}

@@ -1,0 +1,153 @@
+package manta
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// maxKeyFile is the most that a file with a key has.
+const maxKeyFile = 64 << 10
+
+// fileID tells whether a file is still the same.
+type fileID struct {
+	name  string
+	size  int64
+	mtime time.Time
+}
+
+// readSmall reads a file of at most maxKeyFile bytes.
+func readSmall(name string) ([]byte, fileID, error) {
+	fi, err := os.Stat(name)
+	if err != nil {
+		return nil, fileID{}, err
+	}
+	if !fi.Mode().IsRegular() || fi.Size() > maxKeyFile {
+		return nil, fileID{}, fmt.Errorf("%s: not a key", name)
+	}
+	b, err := os.ReadFile(name)
+	return b, fileID{name, fi.Size(), fi.ModTime()}, err
+}
+
+// readKeyFile reads the private key in the file name, which must be the one that
+// is looked for.
+func readKeyFile(o KeyOptions, name string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
+	b, id, err := readSmall(name)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.file == id {
+		return old, nil
+	}
+	signer, err := parsePrivateKey(b, func() ([]byte, error) { return askPassphrase(o, name) })
+	if err != nil {
+		return nil, fmt.Errorf("key file %s: %w", name, err)
+	}
+	if !match(signer.PublicKey()) {
+		return nil, fmt.Errorf("key file %s: holds the key %s, not %s", name, ssh.FingerprintLegacyMD5(signer.PublicKey()), o.ID)
+	}
+	return newFileKey(signer, name, id)
+}
+
+func askPassphrase(o KeyOptions, name string) ([]byte, error) {
+	if o.Passphrase == nil {
+		return nil, errors.New("the key is encrypted, and nobody can be asked for the passphrase")
+	}
+	return o.Passphrase(name)
+}
+
+// parsePrivateKey reads a private key in the formats of OpenSSH, PKCS#1, SEC 1
+// or PKCS#8, encrypted or not.
+func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
+	if block, _ := pem.Decode(b); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
+		pass, err := passphrase()
+		if err != nil {
+			return nil, err
+		}
+		der, err := decryptPKCS8(block.Bytes, pass)
+		if err != nil {
+			return nil, err
+		}
+		b = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+		signer, err := ssh.ParsePrivateKey(b)
+		if err != nil {
+			return nil, errPassphrase // what came out is no key
+		}
+		return signer, nil
+	}
+	signer, err := ssh.ParsePrivateKey(b)
+	var locked *ssh.PassphraseMissingError
+	if !errors.As(err, &locked) {
+		return signer, err
+	}
+	pass, err := passphrase()
+	if err != nil {
+		return nil, err
+	}
+	return ssh.ParsePrivateKeyWithPassphrase(b, pass)
+}
+
+// findKeyInDir finds the key in o.Dir, by the public keys there, and then by the
+// private ones that tell who they are without a passphrase. It returns nil when
+// it is not there.
+func findKeyInDir(o KeyOptions, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
+	if o.Dir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(o.Dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		name := filepath.Join(o.Dir, e.Name())
+		private, isPublic := strings.CutSuffix(name, ".pub")
+		if !isPublic || !holdsPublic(name, match) {
+			continue
+		}
+		if _, err := os.Stat(private); err == nil {
+			return readKeyFile(o, private, match, old)
+		}
+	}
+	for _, e := range entries {
+		name := filepath.Join(o.Dir, e.Name())
+		if holdsPrivate(name, match) {
+			return readKeyFile(o, name, match, old)
+		}
+	}
+	return nil, nil
+}
+
+// holdsPublic reports whether the file holds the public key looked for.
+func holdsPublic(name string, match func(ssh.PublicKey) bool) bool {
+	b, _, err := readSmall(name)
+	if err != nil {
+		return false
+	}
+	public, _, _, _, err := ssh.ParseAuthorizedKey(b)
+	return err == nil && match(public)
+}
+
+// holdsPrivate reports whether the file holds the private key looked for. Of
+// encrypted ones only OpenSSH's own format tells.
+func holdsPrivate(name string, match func(ssh.PublicKey) bool) bool {
+	b, _, err := readSmall(name)
+	if err != nil || !bytes.Contains(b, []byte("PRIVATE KEY")) {
+		return false
+	}
+	signer, err := ssh.ParsePrivateKey(b)
+	if err == nil {
+		return match(signer.PublicKey())
+	}
+	var locked *ssh.PassphraseMissingError
+	return errors.As(err, &locked) && locked.PublicKey != nil && match(locked.PublicKey)
+}

@@ -1,0 +1,173 @@
+// Package manta is the store in Manta, by way of triton-go, of which it is the
+// only user.
+//
+// # What is done here and not left to triton-go
+//
+// Every request goes through triton-go's client, and every request passes one
+// http.RoundTripper of ours (transport.go), which does what triton-go gets wrong
+// or does not do: it signs, dates, sets the length of a body, turns every answer
+// of 300 and more into a statusError, refuses what was not asked for, and drains
+// and closes what nobody will read. Of triton-go's own calls only the two that
+// execute a request are used; those above them clean paths, so that objects
+// called "." could not be reached, and lose the status of an answer.
+//
+// # Versions
+//
+// A version is Manta's ETag, a bare UUID, which goes out as it came in. A
+// directory's is made from its number of entries, the only thing about it that
+// moves when its entries do.
+//
+// # Concurrency
+//
+// A Store is safe for concurrent use. No call leaves anything running but idle
+// connections, which Close drops.
+package manta
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	triton "github.com/joyent/triton-go"
+	"github.com/joyent/triton-go/authentication"
+	"github.com/joyent/triton-go/client"
+	"github.com/joyent/triton-go/storage"
+
+	"thothfs/store"
+)
+
+// Options say which corpus, and who asks.
+type Options struct {
+	URL     string // of Manta: https://HOST[:PORT]
+	Account string // who asks (MANTA_USER)
+	SubUser string // a subuser of Account who asks, or ""
+	Owner   string // whose corpus (THOTH_USER); "" means Account
+	Dir     string // the corpus directory; "" means /OWNER/stor/thoth
+	Key     KeyOptions
+	NoAuth  bool // send no signature; Key is not looked at
+
+	// InsecureTLS accepts any certificate.
+	InsecureTLS bool
+	// Stall is how long a request may make no progress; 0 means 60 s.
+	Stall time.Duration
+	Log   *slog.Logger // nil means none
+}
+
+// Store is a corpus in Manta.
+type Store struct {
+	prefix string // path of the URL, which a proxy may want
+	dir    string // the corpus directory, decoded
+	client *client.Client
+	auth   *auth
+	wire   *transport
+	log    *slog.Logger
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open returns the store. It finds the key, and does not touch the network.
+func Open(o Options) (*Store, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	u, err := parseURL(o.URL)
+	if err != nil {
+		return nil, err
+	}
+	a, err := newAuth(o)
+	if err != nil {
+		return nil, err
+	}
+	prefix := strings.TrimRight(u.Path, "/")
+	u.Path, u.RawPath = "", ""
+	c, err := storage.NewClient(&triton.ClientConfig{
+		MantaURL:    u.String(),
+		AccountName: o.Owner,
+		Signers:     []authentication.Signer{unsigned{}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	wire := newTransport(a, o)
+	c.Client.HTTPClient.Transport = wire
+	return &Store{prefix: prefix, dir: o.Dir, client: c.Client, auth: a, wire: wire, log: o.Log}, nil
+}
+
+// complete fills in what follows from the rest.
+func (o *Options) complete() error {
+	if o.Account == "" && !o.NoAuth {
+		return errors.New("no Manta account given")
+	}
+	if o.Owner == "" {
+		o.Owner = o.Account
+	}
+	if o.Dir == "" && o.Owner == "" {
+		return errors.New("no Manta account given whose corpus it is")
+	}
+	if o.Dir == "" {
+		o.Dir = "/" + o.Owner + "/stor/thoth"
+	}
+	dir := strings.Trim(o.Dir, "/")
+	owner, below, _ := strings.Cut(dir, "/")
+	if owner == "" || below == "" || !store.ValidKey(dir) || !utf8.ValidString(dir) {
+		return fmt.Errorf("%q is not a directory in Manta, as /ACCOUNT/stor/thoth is", o.Dir)
+	}
+	o.Dir = "/" + dir
+	if o.Owner == "" {
+		o.Owner = owner
+	}
+	if o.Stall <= 0 {
+		o.Stall = time.Minute
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// parseURL parses the address of a Manta. What it says of credentials and the
+// like is dropped: Manta has no use for it, and it would appear in messages.
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("the URL of Manta is not like https://HOST")
+	}
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, nil
+}
+
+// Close drops the idle connections. The store may still be used.
+func (s *Store) Close() error {
+	s.wire.base.CloseIdleConnections()
+	return nil
+}
+
+// path is the decoded path of key. triton-go escapes it.
+func (s *Store) path(key string) string {
+	if key == "" {
+		return s.dir
+	}
+	return s.dir + "/" + key
+}
+
+// checkKey returns an error unless Manta could hold key.
+func checkKey(op, key string) error {
+	if store.ValidKey(key) && utf8.ValidString(key) {
+		return nil
+	}
+	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid}
+}
+
+// unsigned stands in for a signer: the transport signs, because it is there that
+// the date may have to be corrected.
+type unsigned struct{}
+
+var _ authentication.Signer = unsigned{}
+
+func (unsigned) DefaultAlgorithm() string              { return "" }
+func (unsigned) KeyFingerprint() string                { return "" }
+func (unsigned) Sign(string, bool) (string, error)     { return "", nil }
+func (unsigned) SignRaw(string) (a, b string, _ error) { return "", "", nil }

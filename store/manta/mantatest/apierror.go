@@ -1,0 +1,75 @@
+package mantatest
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+)
+
+// apiError is an error as Manta words it.
+type apiError struct {
+	status  int
+	Code    string            `json:"code"`
+	Message string            `json:"message"`
+	header  map[string]string // further headers
+	close   bool              // the connection ends with the answer
+}
+
+func (e *apiError) Error() string { return e.Code + ": " + e.Message }
+
+// with adds a header to the answer.
+func (e *apiError) with(name, value string) *apiError {
+	if e.header == nil {
+		e.header = map[string]string{}
+	}
+	e.header[name] = value
+	return e
+}
+
+func apiErrorf(status int, code, format string, args ...any) *apiError {
+	return &apiError{status: status, Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+func notFound(p path) *apiError {
+	return apiErrorf(http.StatusNotFound, "ResourceNotFound", "%s was not found", p)
+}
+
+// errNotModified is the answer 304.
+var errNotModified = errors.New("not modified")
+
+// sendError answers with err. body is false for HEAD, whose errors are bare.
+func sendError(w http.ResponseWriter, body bool, err error) {
+	if errors.Is(err, errNotModified) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	var e *apiError
+	if !errors.As(err, &e) {
+		e = apiErrorf(http.StatusInternalServerError, "InternalError", "%v", err)
+	}
+	h := w.Header()
+	for _, name := range []string{"Content-Type", "Content-MD5", "Content-Length", "Accept-Ranges"} {
+		h.Del(name)
+	}
+	for name, value := range e.header {
+		h.Set(name, value)
+	}
+	if e.close {
+		h.Set("Connection", "close")
+	}
+	if !body {
+		w.WriteHeader(e.status)
+		return
+	}
+	text, _ := json.Marshal(e)
+	sum := md5.Sum(text)
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(text)))
+	h.Set("Content-MD5", base64.StdEncoding.EncodeToString(sum[:]))
+	w.WriteHeader(e.status)
+	_, _ = w.Write(text)
+}

@@ -1,0 +1,152 @@
+package mantatest
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	_ "crypto/sha1" // the hashes that signatures are made with
+	_ "crypto/sha256"
+	_ "crypto/sha512"
+	"encoding/base64"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+const maxSkew = 300 * time.Second
+
+// caller is who asks.
+type caller struct {
+	who       string // "account" or "account/user"
+	anonymous bool
+}
+
+var authParam = regexp.MustCompile(`([a-zA-Z]+)="([^"]*)"`)
+
+func invalidHeader(format string, args ...any) error {
+	return apiErrorf(http.StatusBadRequest, "InvalidHeader", format, args...)
+}
+
+// authenticate finds out who asks.
+func (s *Server) authenticate(r *http.Request) (caller, error) {
+	h := strings.TrimSpace(r.Header.Get("Authorization"))
+	if h == "" || s.keys.open() {
+		return caller{anonymous: true}, nil
+	}
+	scheme, rest, _ := strings.Cut(h, " ")
+	if !strings.EqualFold(scheme, "Signature") {
+		return caller{}, apiErrorf(http.StatusForbidden, "AuthorizationSchemeNotAllowed", "%s is not allowed", scheme)
+	}
+	params := map[string]string{"headers": "date"}
+	for _, m := range authParam.FindAllStringSubmatch(rest, -1) {
+		params[m[1]] = m[2]
+	}
+	text, err := s.signedText(r, strings.Fields(strings.ToLower(params["headers"])))
+	if err != nil {
+		return caller{}, err
+	}
+	sig, err := base64.StdEncoding.DecodeString(params["signature"])
+	if err != nil || params["keyId"] == "" || len(sig) == 0 {
+		return caller{}, invalidHeader("the authorization header is malformed")
+	}
+	who, key, err := s.keys.find(params["keyId"])
+	if err != nil {
+		return caller{}, err
+	}
+	if !s.keys.check(params["keyId"], key, strings.ToLower(params["algorithm"]), text, sig) {
+		return caller{}, apiErrorf(http.StatusForbidden, "InvalidSignature", "the signature we calculated does not match the one you sent")
+	}
+	return caller{who: who}, nil
+}
+
+// signedText is the text whose signature r must carry. Its date is checked.
+func (s *Server) signedText(r *http.Request, names []string) (string, error) {
+	dated := ""
+	lines := make([]string, len(names))
+	for i, name := range names {
+		switch {
+		case name == "(request-target)":
+			lines[i] = name + ": " + strings.ToLower(r.Method) + " " + r.RequestURI
+			continue
+		case name == "host":
+			lines[i] = "host: " + r.Host
+			continue
+		case header(r, name) == "":
+			return "", invalidHeader("%s was not in the request", name)
+		case name == "date" || name == "x-date":
+			dated = name
+		}
+		lines[i] = name + ": " + header(r, name)
+	}
+	if dated == "" {
+		return "", invalidHeader("date is not signed")
+	}
+	date, ok := headerDate(r, dated)
+	if !ok {
+		return "", invalidHeader("%s is not a date", dated)
+	}
+	if skew := s.clock().Sub(date); skew.Abs() > maxSkew {
+		return "", invalidHeader("clock skew of %ds was greater than %ds", int(skew.Abs().Seconds()), int(maxSkew.Seconds()))
+	}
+	return strings.Join(lines, "\n"), nil
+}
+
+// hashOf is the hash that the second half of an algorithm's name means, or 0.
+func hashOf(name string) crypto.Hash {
+	switch name {
+	case "sha1":
+		return crypto.SHA1
+	case "sha256":
+		return crypto.SHA256
+	case "sha384":
+		return crypto.SHA384
+	case "sha512":
+		return crypto.SHA512
+	}
+	return 0
+}
+
+// verify reports whether sig is the signature of text by key.
+func verify(key ssh.PublicKey, algorithm string, text, sig []byte) bool {
+	ck, ok := key.(ssh.CryptoPublicKey)
+	kind, hashName, _ := strings.Cut(algorithm, "-")
+	hash := hashOf(hashName)
+	if !ok || hash == 0 {
+		return false
+	}
+	h := hash.New()
+	h.Write(text)
+	sum := h.Sum(nil)
+	switch k := ck.CryptoPublicKey().(type) {
+	case *rsa.PublicKey:
+		return kind == "rsa" && rsa.VerifyPKCS1v15(k, hash, sum, sig) == nil
+	case *ecdsa.PublicKey:
+		return kind == "ecdsa" && hash != crypto.SHA1 && ecdsa.VerifyASN1(k, sum, sig)
+	case ed25519.PublicKey:
+		return algorithm == "ed25519-sha512" && ed25519.Verify(k, text, sig)
+	}
+	return false
+}
+
+// authorize checks that who may do to p what r asks.
+func (s *Server) authorize(who caller, r *http.Request, p path) error {
+	reading := slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method)
+	if s.keys.open() || p.public() && reading || !who.anonymous && s.keys.allows(who.who, p[0]) {
+		return nil
+	}
+	if !who.anonymous && reading && len(p) > 2 {
+		if rec, err := s.tree.lookup(p); err == nil && rec == nil {
+			return notFound(p) // a stranger may know that nothing is there
+		}
+	}
+	name := who.who
+	if who.anonymous {
+		name = "anonymous"
+	}
+	return apiErrorf(http.StatusForbidden, "AuthorizationFailed", "%s is not allowed to access %s", name, p)
+}

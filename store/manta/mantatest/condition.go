@@ -1,0 +1,90 @@
+package mantatest
+
+import (
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+)
+
+var (
+	// listComma is where a list of ETags is split.
+	listComma = regexp.MustCompile(`\s*,\s*`)
+	// quotedWord is the only kind of quoted ETag whose quotes are taken off. A
+	// UUID has hyphens and is none.
+	quotedWord = regexp.MustCompile(`^"([A-Za-z0-9_]*)"$`)
+)
+
+// header is a request header as Node sees it: repeated ones joined.
+func header(r *http.Request, name string) string {
+	return strings.Join(r.Header.Values(name), ", ")
+}
+
+// etagMatches reports whether list names etag, which is "" when nothing is there.
+func etagMatches(list, etag string) bool {
+	for _, c := range listComma.Split(list, -1) {
+		c = quotedWord.ReplaceAllString(strings.TrimPrefix(c, "W/"), "$1")
+		if c == "*" || c == etag {
+			return true
+		}
+	}
+	return false
+}
+
+// headerDate is the date in a header. What cannot be parsed is as good as absent.
+func headerDate(r *http.Request, name string) (time.Time, bool) {
+	return parseDate(r.Header.Get(name))
+}
+
+// parseDate takes a date in GMT or, as triton-go writes it, UTC.
+func parseDate(s string) (time.Time, bool) {
+	for _, zone := range []string{"GMT", "UTC"} {
+		if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 "+zone, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// checkConditions checks the four conditional headers against the object rec,
+// which is nil when nothing is there. An empty header is no condition.
+func checkConditions(r *http.Request, rec *record) error {
+	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
+	failed := func(format string, args ...any) error {
+		return apiErrorf(http.StatusPreconditionFailed, "PreconditionFailed", format, args...)
+	}
+	etag := etagOf(rec)
+	if m := header(r, "If-Match"); m != "" && !etagMatches(m, etag) {
+		return failed("if-match '%s' didn't match etag '%s'", m, etag)
+	}
+	if m := header(r, "If-None-Match"); m != "" && etagMatches(m, etag) {
+		if reading {
+			return errNotModified
+		}
+		return failed("if-none-match '%s' matched etag '%s'", m, etag)
+	}
+	if rec == nil {
+		return nil
+	}
+	modified := rec.lastModified()
+	if d, ok := headerDate(r, "If-Modified-Since"); ok && !modified.After(d) {
+		if reading {
+			return errNotModified
+		}
+		return failed("object was modified at '%s'; if-modified-since '%s'", modified, d)
+	}
+	if d, ok := headerDate(r, "If-Unmodified-Since"); ok && modified.After(d) {
+		return failed("object was modified at '%s'; if-unmodified-since '%s'", modified, d)
+	}
+	return nil
+}
+
+// commitBase is the version that a write must still find at commit, or nil: only
+// conditional requests are checked again there.
+func commitBase(r *http.Request, rec *record) *string {
+	if header(r, "If-Match") == "" && header(r, "If-None-Match") == "" {
+		return nil
+	}
+	etag := etagOf(rec)
+	return &etag
+}

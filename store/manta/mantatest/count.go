@@ -1,0 +1,66 @@
+package mantatest
+
+import (
+	"maps"
+	"sync"
+)
+
+// Counters are what a Server has seen and sent since it began or since
+// ResetCounters.
+type Counters struct {
+	Requests    map[string]int64 // by method
+	Total       int64            // requests of all methods
+	BodyBytes   int64            // sent in bodies of answers, errors included
+	Uploaded    int64            // received in bodies of requests
+	Connections int64            // accepted
+}
+
+// counts are the live Counters.
+type counts struct {
+	mu sync.Mutex // guards c
+	c  Counters
+}
+
+// Counters returns the counters so far.
+func (s *Server) Counters() Counters {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	c := s.counts.c
+	c.Requests = maps.Clone(c.Requests)
+	return c
+}
+
+// ResetCounters sets all counters to zero.
+func (s *Server) ResetCounters() {
+	s.counts.mu.Lock()
+	defer s.counts.mu.Unlock()
+	s.counts.c = Counters{}
+}
+
+func (c *counts) request(method string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.c.Requests == nil {
+		c.c.Requests = map[string]int64{}
+	}
+	c.c.Requests[method]++
+	c.c.Total++
+}
+
+func (c *counts) sent(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.c.BodyBytes += n
+}
+
+func (c *counts) received(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.c.Uploaded += n
+}
+
+func (c *counts) connection() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.c.Connections++
+}

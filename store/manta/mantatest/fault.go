@@ -1,0 +1,171 @@
+package mantatest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// On says which requests a fault meets.
+type On struct {
+	Method string // "" means any
+	Path   string // what the decoded path ends in; "" means any
+	Nth    int    // the first of the matching requests to meet, from 1; 0 means 1
+	Times  int    // how many of them to meet; 0 means all from then on
+}
+
+// Action is one thing that happens to a request that meets a fault.
+type Action func(*plan)
+
+// plan is what shall happen to one request.
+type plan struct {
+	before      []func()
+	answer      http.HandlerFunc
+	reset       bool
+	outcomeLost bool
+	wholeBody   bool
+	header      map[string]string
+	after       []func()
+
+	// What happens to the body; each counts in body bytes and is -1 when off.
+	cutAt, stallAt, garbleAt int64
+	release                  <-chan struct{}
+	lines                    int // the answer ends cleanly after so many writes; -1: off
+}
+
+func newPlan() *plan { return &plan{cutAt: -1, stallAt: -1, garbleAt: -1, lines: -1} }
+
+// plainBody reports whether the body goes out as it is.
+func (p *plan) plainBody() bool {
+	return p.cutAt < 0 && p.stallAt < 0 && p.garbleAt < 0 && p.lines < 0
+}
+
+// Answer answers with status, header and body instead of serving the request.
+// X-Request-Id and Server are set as usual.
+func Answer(status int, header map[string]string, body string) Action {
+	return func(p *plan) {
+		p.answer = func(w http.ResponseWriter, _ *http.Request) {
+			for k, v := range header {
+				w.Header().Set(k, v)
+			}
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}
+	}
+}
+
+// AnswerError answers with a Manta error instead of serving the request.
+func AnswerError(status int, code, message string) Action {
+	return func(p *plan) {
+		p.answer = func(w http.ResponseWriter, r *http.Request) {
+			sendError(w, r.Method != http.MethodHead, apiErrorf(status, code, "%s", message))
+		}
+	}
+}
+
+// AnswerWith lets f answer instead of serving the request.
+func AnswerWith(f http.HandlerFunc) Action { return func(p *plan) { p.answer = f } }
+
+// Reset resets the connection before anything is served or answered.
+func Reset() Action { return func(p *plan) { p.reset = true } }
+
+// ApplyThenCut serves the request and then closes the connection instead of
+// answering: the client cannot know the outcome.
+func ApplyThenCut() Action { return func(p *plan) { p.outcomeLost = true } }
+
+// CutAt closes the connection after k bytes of the answer's body.
+func CutAt(k int64) Action { return func(p *plan) { p.cutAt = k } }
+
+// StallAt holds the answer back after k bytes of its body until release is
+// closed or the client goes away.
+func StallAt(k int64, release <-chan struct{}) Action {
+	return func(p *plan) { p.stallAt, p.release = k, release }
+}
+
+// GarbleAt inverts all bytes of the answer's body from k on.
+func GarbleAt(k int64) Action { return func(p *plan) { p.garbleAt = k } }
+
+// EndAfterLines ends a listing after n entries, cleanly, as Manta does when its
+// metadata tier fails under way.
+func EndAfterLines(n int) Action { return func(p *plan) { p.lines = n } }
+
+// WholeForRange answers a request for a range with 200 and everything.
+func WholeForRange() Action { return func(p *plan) { p.wholeBody = true } }
+
+// WithHeader replaces a header of the answer; an empty value takes it away.
+func WithHeader(name, value string) Action {
+	return func(p *plan) {
+		if p.header == nil {
+			p.header = map[string]string{}
+		}
+		p.header[name] = value
+	}
+}
+
+// Before calls f before the request is served.
+func Before(f func()) Action { return func(p *plan) { p.before = append(p.before, f) } }
+
+// After calls f when the request has been served.
+func After(f func()) Action { return func(p *plan) { p.after = append(p.after, f) } }
+
+// fault is an order that stands.
+type fault struct {
+	on      On
+	actions []Action
+	seen    int
+}
+
+type faults struct {
+	mu     sync.Mutex // guards orders and what they count
+	orders []*fault
+}
+
+// Fault orders that requests that match on meet all of do, together with the
+// actions of every other fault that they match. Remove takes the order back.
+func (s *Server) Fault(on On, do ...Action) (remove func()) {
+	f := &fault{on: on, actions: do}
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.orders = append(s.faults.orders, f)
+	return func() { s.faults.remove(f) }
+}
+
+// ClearFaults takes all orders back.
+func (s *Server) ClearFaults() {
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.orders = nil
+}
+
+func (fs *faults) remove(f *fault) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.orders = slices.DeleteFunc(fs.orders, func(o *fault) bool { return o == f })
+}
+
+// plan counts the request and returns what shall happen to it.
+func (fs *faults) plan(method, path string) *plan {
+	p := newPlan()
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	for _, f := range fs.orders {
+		if f.meets(method, path) {
+			for _, a := range f.actions {
+				a(p)
+			}
+		}
+	}
+	return p
+}
+
+// meets counts a request and reports whether it is one of those ordered. The
+// caller holds the lock of the faults.
+func (f *fault) meets(method, path string) bool {
+	if f.on.Method != "" && f.on.Method != method || !strings.HasSuffix(path, f.on.Path) {
+		return false
+	}
+	f.seen++
+	first := max(f.on.Nth, 1)
+	return f.seen >= first && (f.on.Times == 0 || f.seen < first+f.on.Times)
+}

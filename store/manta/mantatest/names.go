@@ -1,0 +1,131 @@
+package mantatest
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// bigDir is from how many names on a directory's names are remembered.
+	bigDir = 1000
+	// settled is how old a directory's time must be to be told from a later one.
+	settled = 50 * time.Millisecond
+)
+
+// names remembers the sorted names of big directories, so that a page of a
+// listing does not cost reading a million of them.
+type names struct {
+	mu   sync.Mutex // guards dirs and what is in it
+	dirs map[string]*dirNames
+}
+
+type dirNames struct {
+	sorted []string
+	mtime  time.Time // the directory's on disk when sorted was right
+}
+
+// page returns the total of names in the directory disk and, by sub, a copy of
+// the part that is asked for.
+func (t *tree) page(disk string, sub func(sorted []string) []string) (total int, part []string, err error) {
+	fi, err := os.Stat(disk)
+	if absent(err) {
+		return 0, nil, nil
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	if total, part, ok := t.names.page(disk, fi.ModTime(), sub); ok {
+		return total, part, nil
+	}
+	sorted, err := t.readNames(disk)
+	if err != nil {
+		return 0, nil, err
+	}
+	total, part = len(sorted), slices.Clone(sub(sorted))
+	if total >= bigDir && time.Since(fi.ModTime()) > settled {
+		t.names.remember(disk, fi.ModTime(), sorted)
+	}
+	return total, part, nil
+}
+
+// readNames reads the names of the directory disk, in byte order.
+func (t *tree) readNames(disk string) ([]string, error) {
+	f, err := os.Open(disk)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	all, err := f.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	sorted := all[:0]
+	for _, name := range all {
+		if strings.HasPrefix(name, hashed) {
+			if r := t.readRecord(disk + "/" + name); r != nil {
+				sorted = append(sorted, r.Name)
+			}
+		} else if !strings.HasPrefix(name, reserved) && utf8.ValidString(name) {
+			sorted = append(sorted, name)
+		}
+	}
+	slices.Sort(sorted)
+	return sorted, nil
+}
+
+func (n *names) page(disk string, mtime time.Time, sub func([]string) []string) (int, []string, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.dirs[disk]
+	if d == nil || !d.mtime.Equal(mtime) {
+		return 0, nil, false
+	}
+	return len(d.sorted), slices.Clone(sub(d.sorted)), true
+}
+
+func (n *names) remember(disk string, mtime time.Time, sorted []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.dirs == nil {
+		n.dirs = map[string]*dirNames{}
+	}
+	n.dirs[disk] = &dirNames{sorted: sorted, mtime: mtime}
+}
+
+// added says that the server has put name into the directory disk.
+func (n *names) added(disk, name string) {
+	n.change(disk, func(d *dirNames) {
+		if i, found := slices.BinarySearch(d.sorted, name); !found {
+			d.sorted = slices.Insert(d.sorted, i, name)
+		}
+	})
+}
+
+// removed says that the server has taken name out of the directory disk.
+func (n *names) removed(disk, name string) {
+	n.change(disk, func(d *dirNames) {
+		if i, found := slices.BinarySearch(d.sorted, name); found {
+			d.sorted = slices.Delete(d.sorted, i, i+1)
+		}
+	})
+}
+
+func (n *names) change(disk string, f func(*dirNames)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	d := n.dirs[disk]
+	if d == nil {
+		return
+	}
+	fi, err := os.Stat(disk)
+	if err != nil {
+		delete(n.dirs, disk)
+		return
+	}
+	f(d)
+	d.mtime = fi.ModTime()
+}

@@ -1,0 +1,50 @@
+package mantatest
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// path is a decoded path: account, root and names. "." and ".." are names.
+type path []string
+
+func (p path) String() string { return "/" + strings.Join(p, "/") }
+
+func (p path) base() string { return p[len(p)-1] }
+func (p path) dir() path    { return p[:len(p)-1] }
+
+// isRoot reports whether p is /ACCOUNT/ROOT, which is there without being made.
+func (p path) isRoot() bool { return len(p) == 2 }
+
+func (p path) public() bool { return len(p) >= 2 && p[1] == "public" }
+
+// roots are what an account has, sorted.
+var roots = [...]string{"public", "reports", "stor"}
+
+// parsePath decodes the path of a request. Components are decoded one by one;
+// a slash that was escaped separates all the same; repeated slashes and one at
+// the end mean nothing.
+func parsePath(escaped string) (path, error) {
+	decoded, err := url.PathUnescape(escaped)
+	if err != nil {
+		return nil, apiErrorf(400, "BadRequest", "malformed escape in the path")
+	}
+	return splitPath(decoded)
+}
+
+// splitPath is the path that decoded spells.
+func splitPath(decoded string) (path, error) {
+	if !utf8.ValidString(decoded) || strings.Contains(decoded, "\x00") {
+		return nil, apiErrorf(400, "InvalidResource", "%q is not a valid path", decoded)
+	}
+	p := path(slices.DeleteFunc(strings.Split(decoded, "/"), func(c string) bool { return c == "" }))
+	if len(p) == 0 {
+		return nil, apiErrorf(404, "ResourceNotFound", "/ does not exist")
+	}
+	if len(p) > 1 && !slices.Contains(roots[:], p[1]) {
+		return nil, apiErrorf(404, "ResourceNotFound", "%s does not exist", p)
+	}
+	return p, nil
+}

@@ -1,0 +1,117 @@
+package mantatest
+
+import (
+	"io"
+	"net/http"
+	"strconv"
+)
+
+// read serves GET and HEAD.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, p path, pl *plan) error {
+	if len(p) == 1 {
+		return s.listAccount(w, r)
+	}
+	rec, f, err := s.tree.open(p)
+	if f != nil {
+		defer f.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		return notFound(p)
+	}
+	if rec.Dir {
+		return s.list(w, r, p, rec)
+	}
+	return s.readObject(w, r, rec, f, pl)
+}
+
+func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record, f io.ReadSeeker, pl *plan) error {
+	setVersion(w.Header(), rec)
+	if !acceptable(header(r, "Accept"), rec.ContentType) {
+		return apiErrorf(http.StatusNotAcceptable, "NotAcceptable", "%s is not acceptable", rec.ContentType)
+	}
+	if err := checkConditions(r, rec); err != nil {
+		return err
+	}
+	setObject(w.Header(), rec)
+	if r.Method == http.MethodHead {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	asked := header(r, "Range")
+	part, err := parseRange(asked, rec.Size)
+	if err != nil {
+		return err
+	}
+	if asked != "" && rec.Size > 0 {
+		w.Header().Set("Content-Type", octetStream) // the storage node's, not the object's
+	}
+	if part == nil || pl.wholeBody {
+		return send(w, rec, f)
+	}
+	return sendPart(w, rec, f, part)
+}
+
+// send answers with the whole object.
+func send(w http.ResponseWriter, rec *record, f io.Reader) error {
+	if rec.Size > 0 {
+		w.Header().Set("Accept-Ranges", "bytes")
+	}
+	w.WriteHeader(http.StatusOK)
+	_, err := io.CopyN(w, f, rec.Size)
+	return abort(err)
+}
+
+// sendPart answers with a part of the object.
+func sendPart(w http.ResponseWriter, rec *record, f io.ReadSeeker, part *byteRange) error {
+	if _, err := f.Seek(part.start, io.SeekStart); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Del("Content-MD5")
+	h.Set("Content-Range", part.contentRange(rec.Size))
+	h.Set("Content-Length", strconv.FormatInt(part.length, 10))
+	w.WriteHeader(http.StatusPartialContent)
+	_, err := io.CopyN(w, f, part.length)
+	return abort(err)
+}
+
+// abort ends the connection when a body could not be sent whole: it is too late
+// for another answer.
+func abort(err error) error {
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// setVersion sets what answers and errors tell of a loaded object.
+func setVersion(h http.Header, rec *record) {
+	h.Set("Etag", rec.ETag)
+	h.Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
+}
+
+// setObject sets the headers of an object.
+func setObject(h http.Header, rec *record) {
+	h.Set("Content-Type", rec.ContentType)
+	h.Set("Content-Length", strconv.FormatInt(rec.Size, 10))
+	if rec.MD5 != "" {
+		h.Set("Content-MD5", rec.MD5)
+	}
+	level := rec.Durability
+	if rec.Size == 0 {
+		level = 0 // nothing is stored
+	}
+	h.Set("Durability-Level", strconv.Itoa(level))
+	setUser(h, rec)
+}
+
+// setUser sets the headers that were stored with an object or directory, named
+// as they were stored.
+func setUser(h http.Header, rec *record) {
+	for name, value := range rec.Headers {
+		h[name] = []string{value}
+	}
+}

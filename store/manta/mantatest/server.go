@@ -1,0 +1,124 @@
+package mantatest
+
+import (
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+)
+
+// Options say what a Server serves, and how well.
+type Options struct {
+	Root      string        // the directory that holds the accounts; made if absent
+	Latency   time.Duration // added to each request
+	Bandwidth int64         // bytes per second for all connections together, each way; 0: no limit
+	Gzip      bool          // compress for whoever accepts it, as production does
+	// UploadTimeout is how long an upload may bring nothing; 0 means 45 s.
+	UploadTimeout time.Duration
+	// Clock is the server's idea of the time; nil means time.Now.
+	Clock func() time.Time
+	// Trace, when not nil, is called with each request before it is served.
+	Trace func(*http.Request)
+}
+
+// Server is a Manta over a directory. It is an http.Handler.
+type Server struct {
+	// URL is where a server that Start started listens.
+	URL string
+
+	tree          *tree
+	gzip          bool
+	uploadTimeout time.Duration
+	clock         func() time.Time
+	trace         func(*http.Request)
+	latency       atomic.Int64
+	down, up      limiter
+	counts        counts
+	faults        faults
+	keys          keyring
+}
+
+// New makes a Server over o.Root. Without keys (see AddKey) it asks nobody who
+// they are and lets everybody do everything.
+func New(o Options) (*Server, error) {
+	s := &Server{gzip: o.Gzip, uploadTimeout: o.UploadTimeout, clock: o.Clock, trace: o.Trace}
+	if s.uploadTimeout == 0 {
+		s.uploadTimeout = 45 * time.Second
+	}
+	if s.clock == nil {
+		s.clock = time.Now
+	}
+	root, err := filepath.Abs(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	if s.tree, err = openTree(root, s.now); err != nil {
+		return nil, err
+	}
+	s.SetLatency(o.Latency)
+	s.SetBandwidth(o.Bandwidth)
+	return s, nil
+}
+
+// TB is the part of *testing.T that Start uses.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(func())
+	TempDir() string
+}
+
+// Start runs a Server on the loopback interface until the test ends; see its
+// URL. An empty o.Root is a new temporary directory.
+func Start(t TB, o Options) *Server {
+	t.Helper()
+	if o.Root == "" {
+		o.Root = t.TempDir()
+	}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := httptest.NewUnstartedServer(s)
+	h.Config = s.HTTPServer()
+	h.Start()
+	s.URL = h.URL
+	t.Cleanup(func() {
+		h.CloseClientConnections() // a stalled answer must not keep Close waiting
+		h.Close()
+	})
+	return s
+}
+
+// HTTPServer returns a net/http server for s that counts connections. HTTP/1.1
+// only, as Manta's front end.
+func (s *Server) HTTPServer() *http.Server {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	return &http.Server{
+		Handler:           s,
+		Protocols:         p,
+		ReadHeaderTimeout: time.Minute,
+		IdleTimeout:       120 * time.Second,
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				s.counts.connection()
+			}
+		},
+	}
+}
+
+// SetLatency changes the time added to each request from now on.
+func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
+
+// SetBandwidth changes the bytes per second of all connections together, each
+// way, from now on; 0 means no limit.
+func (s *Server) SetBandwidth(bytesPerSecond int64) {
+	s.down.set(bytesPerSecond)
+	s.up.set(bytesPerSecond)
+}
+
+// now is the server's time to the millisecond, which is what Manta keeps.
+func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }

@@ -1,0 +1,278 @@
+package mantatest
+
+import (
+	"bytes"
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxContentLength bounds a chunked upload that says no bound of its own.
+const maxContentLength = int64(51200) << 20
+
+var errRootOperation = apiErrorf(http.StatusBadRequest, "OperationNotAllowedOnRootDirectory", "not allowed on a root directory")
+
+// put serves PUT: an object, a directory, or new metadata.
+func (s *Server) put(w http.ResponseWriter, r *http.Request, p path) error {
+	dir, link := isDirectoryType(r.Header.Get("Content-Type"))
+	switch {
+	case len(p) == 1:
+		return errRootOperation
+	case r.URL.Query().Get("metadata") != "":
+		return s.putMetadata(w, r, p)
+	case link:
+		return apiErrorf(http.StatusForbidden, "SnaplinksDisabledError", "snaplinks have been disabled for this account")
+	case dir:
+		return s.putDirectory(w, r, p)
+	case p.isRoot():
+		return errRootOperation
+	}
+	return s.putObject(w, r, p)
+}
+
+func (s *Server) putDirectory(w http.ResponseWriter, r *http.Request, p path) error {
+	if err := s.tree.mkdir(p, userHeaders(r, p)); err != nil {
+		return err
+	}
+	rec, err := s.tree.lookup(p)
+	if err == nil && rec != nil {
+		w.Header().Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *Server) putMetadata(w http.ResponseWriter, r *http.Request, p path) error {
+	for _, name := range []string{"Content-Length", "Content-MD5", "durability-level"} {
+		if r.Header.Get(name) != "" {
+			e := apiErrorf(http.StatusBadRequest, "InvalidUpdate", "overwrite of %q forbidden", strings.ToLower(name))
+			e.close = true // else net/http would wait for a body that may never come
+			return e
+		}
+	}
+	rec, err := s.tree.lookup(p)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		return notFound(p)
+	}
+	if !rec.Dir {
+		setVersion(w.Header(), rec)
+		if err := checkConditions(r, rec); err != nil {
+			return err
+		}
+	}
+	err = s.tree.update(p, func(rec *record) {
+		rec.Headers, rec.MTime = userHeaders(r, p), s.now()
+		if ct := r.Header.Get("Content-Type"); ct != "" && !rec.Dir {
+			rec.ContentType = contentType(ct)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// putObject stores an object.
+func (s *Server) putObject(w http.ResponseWriter, r *http.Request, p path) error {
+	rec, sum, err := s.newObject(r, p)
+	if err != nil {
+		return err
+	}
+	base, err := s.checkTarget(w, r, p)
+	if err != nil {
+		return err
+	}
+	limit, err := uploadLimit(r)
+	if err != nil {
+		return err
+	}
+	tmp, got, err := s.receive(w, r, limit)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // in vain once it is committed
+	if sum != nil && tmp.size > 0 && !bytes.Equal(sum, got) {
+		return apiErrorf(http.StatusBadRequest, "ContentMD5Mismatch", "Content-MD5 expected to be %s, but was %s",
+			base64.StdEncoding.EncodeToString(sum), base64.StdEncoding.EncodeToString(got))
+	}
+	rec.MD5, rec.MTime = base64.StdEncoding.EncodeToString(got), s.now()
+	if err := s.tree.commit(p, tmp.Name(), rec, base); err != nil {
+		return err
+	}
+	setVersion(w.Header(), rec)
+	w.Header().Set("Computed-MD5", rec.MD5)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// newObject is the record of the object that r wants to store, and the sum that
+// r says its body has.
+func (s *Server) newObject(r *http.Request, p path) (*record, []byte, error) {
+	sum, err := contentMD5(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	copies, err := durability(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	rec := &record{
+		Name: p.base(), ETag: newUUID(), Durability: copies,
+		ContentType: contentType(r.Header.Get("Content-Type")), Headers: userHeaders(r, p),
+	}
+	d, err := disposition(r.Header.Get("Content-Disposition"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if d != "" {
+		rec.Headers["content-disposition"] = d
+	}
+	return rec, sum, nil
+}
+
+// checkTarget checks, before the body is read, that p may be written. It returns
+// the version that must still be there at commit, nil for any.
+func (s *Server) checkTarget(w http.ResponseWriter, r *http.Request, p path) (*string, error) {
+	old, err := s.tree.lookup(p)
+	if err != nil {
+		return nil, err
+	}
+	if old != nil && old.Dir {
+		if saysLength(r) || r.Header.Get("Content-MD5") != "" || r.Header.Get("durability-level") != "" {
+			return nil, apiErrorf(http.StatusBadRequest, "InvalidUpdate", "overwrite of \"content-length\" forbidden on a directory")
+		}
+		return nil, checkOverwrite(p, old, nil)
+	}
+	if old != nil {
+		setVersion(w.Header(), old)
+	}
+	if err := checkConditions(r, old); err != nil {
+		return nil, err
+	}
+	return commitBase(r, old), s.tree.checkParent(p)
+}
+
+func (t *tree) checkParent(p path) error {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	return t.parentLocked(p)
+}
+
+// saysLength reports whether r has a Content-Length.
+func saysLength(r *http.Request) bool { return r.Header.Get("Content-Length") != "" }
+
+// uploadLimit is how many bytes the body may have.
+func uploadLimit(r *http.Request) (int64, error) {
+	h := r.Header.Get("max-content-length")
+	if r.ContentLength >= 0 || h == "" {
+		return max(r.ContentLength, maxContentLength), nil
+	}
+	n, err := strconv.ParseInt(h, 10, 64)
+	if err != nil || n < 0 {
+		return 0, apiErrorf(http.StatusBadRequest, "InvalidMaxContentLength", "max-content-length is invalid: %s", h)
+	}
+	return n, nil
+}
+
+// upload is a file that holds a body.
+type upload struct {
+	*os.File
+	size int64
+}
+
+// receive reads the body into a closed file of at most limit bytes and returns
+// it with its MD5. The caller removes it.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*upload, []byte, error) {
+	f, err := os.Create(filepath.Join(s.tree.root, reserved, "tmp", newUUID()))
+	if err != nil {
+		return nil, nil, err
+	}
+	h := md5.New()
+	body := &uploadReader{s: s, r: r, rc: http.NewResponseController(w)}
+	n, err := io.CopyBuffer(io.MultiWriter(f, h), io.LimitReader(body, limit+1), make([]byte, 64<<10))
+	if err == nil && n > limit {
+		err = apiErrorf(http.StatusRequestEntityTooLarge, "MaxContentLengthExceeded", "request has exceeded %d bytes", limit)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return nil, nil, uploadError(err)
+	}
+	return &upload{File: f, size: n}, h.Sum(nil), nil
+}
+
+// uploadError is the answer to a body that broke off.
+func uploadError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		e := apiErrorf(http.StatusRequestTimeout, "UploadTimeout", "request took too long to send data")
+		e.close = true
+		return e
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		panic(http.ErrAbortHandler) // nobody is there to be answered
+	}
+	return err
+}
+
+// uploadReader reads the body of r as fast as the bandwidth allows, and gives up
+// when nothing comes.
+type uploadReader struct {
+	s  *Server
+	r  *http.Request
+	rc *http.ResponseController
+}
+
+func (u *uploadReader) Read(p []byte) (int, error) {
+	_ = u.rc.SetReadDeadline(time.Now().Add(u.s.uploadTimeout)) // not every writer has one
+	n, err := u.r.Body.Read(p)
+	u.s.counts.received(int64(n))
+	if werr := u.s.up.wait(u.r.Context(), n); werr != nil && err == nil {
+		err = werr
+	}
+	if err == io.EOF {
+		_ = u.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// remove serves DELETE.
+func (s *Server) remove(w http.ResponseWriter, r *http.Request, p path) error {
+	if len(p) <= 2 {
+		return errRootOperation
+	}
+	rec, err := s.tree.lookup(p)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		return notFound(p)
+	}
+	var base *string
+	if !rec.Dir { // no condition counts for a directory
+		setVersion(w.Header(), rec)
+		if err := checkConditions(r, rec); err != nil {
+			return err
+		}
+		base = commitBase(r, rec)
+	}
+	if err := s.tree.remove(p, base); err != nil {
+		return err
+	}
+	w.Header().Del("Etag")
+	w.Header().Del("Last-Modified")
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,66 @@
+package manta
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// span is a range of bytes, both ends included, as HTTP counts.
+type span struct{ first, last int64 }
+
+func (s span) String() string { return fmt.Sprintf("bytes=%d-%d", s.first, s.last) }
+
+// parseSpan reads a Range header that span wrote.
+func parseSpan(h string) (s span, err error) {
+	_, err = fmt.Sscanf(h, "bytes=%d-%d", &s.first, &s.last)
+	return s, err
+}
+
+// parseContentRange reads a Content-Range header. For an object that the range
+// lies behind, only its size is there.
+func parseContentRange(h string) (s span, size int64, ok bool) {
+	if n, err := fmt.Sscanf(h, "bytes %d-%d/%d", &s.first, &s.last, &size); err == nil && n == 3 {
+		return s, size, h == fmt.Sprintf("bytes %d-%d/%d", s.first, s.last, size)
+	}
+	if n, err := fmt.Sscanf(h, "bytes */%d", &size); err == nil && n == 1 {
+		return span{}, size, true
+	}
+	return s, 0, false
+}
+
+// checkRange returns what is wrong with the answer to a pinned range. An answer
+// of 200 is right for an empty object, and for directories, which know no
+// ranges.
+func checkRange(req *http.Request, resp *http.Response) error {
+	if isDirectory(resp.Header) {
+		return errDirectory
+	}
+	if want, got := req.Header.Get("If-Match"), resp.Header.Get("Etag"); got != want {
+		return corrupt("the answer is of version %.60q instead of %.60q", got, want)
+	}
+	if resp.StatusCode == http.StatusOK && resp.ContentLength == 0 {
+		return nil
+	}
+	if resp.StatusCode != http.StatusPartialContent {
+		return corrupt("status %d in answer to a range", resp.StatusCode)
+	}
+	asked, err := parseSpan(req.Header.Get("Range"))
+	if err != nil {
+		return err
+	}
+	h := resp.Header.Get("Content-Range")
+	got, size, ok := parseContentRange(h)
+	if !ok || got.first != asked.first || got.last != min(asked.last, size-1) {
+		return corrupt("answered %.60q when asked for %s", h, asked)
+	}
+	if n := got.last - got.first + 1; resp.ContentLength >= 0 && resp.ContentLength != n {
+		return corrupt("the answer has %d bytes instead of %d", resp.ContentLength, n)
+	}
+	return nil
+}
+
+// isDirectory tells a directory's answer. The type alone does not: an object
+// may be stored with any.
+func isDirectory(h http.Header) bool {
+	return h.Get("Etag") == "" && h.Get("Result-Set-Size") != ""
+}

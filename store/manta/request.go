@@ -1,0 +1,98 @@
+package manta
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/joyent/triton-go/client"
+)
+
+// request is one request to Manta.
+type request struct {
+	method string
+	path   string // decoded, below the URL
+	query  url.Values
+	header http.Header
+	body   *source // nil: none. It is rewound when the request is repeated
+}
+
+// response is a successful answer. Its body must be closed, and can no longer
+// be read once the context of the request is over.
+type response struct {
+	status int
+	length int64 // of the body, or of what HEAD was asked about; -1: not told
+	header http.Header
+	body   io.ReadCloser
+}
+
+// do makes the request, again if it was refused for a key that has changed or a
+// clock that is wrong. The error is a *statusError, a *badAnswer, or whatever
+// kept the request from being answered.
+func (s *Store) do(ctx context.Context, r request) (*response, error) {
+	var tried remedies
+	for {
+		key := s.auth.current()
+		resp, err := s.once(ctx, r)
+		if err == nil {
+			return resp, nil
+		}
+		err = s.explain(ctx, r, err)
+		if !s.auth.mend(ctx, err, key, &tried) {
+			return nil, err
+		}
+		s.log.Debug("repeating a refused request", "method", r.method, "path", r.path, "error", err)
+	}
+}
+
+// exchange is where the transport leaves what triton-go keeps to itself.
+type exchange struct {
+	status int
+	length int64
+}
+
+type exchangeKey struct{}
+
+// once makes the request through triton-go.
+func (s *Store) once(ctx context.Context, r request) (*response, error) {
+	// triton-go resets a field of the client after each call: a copy for each
+	// keeps that from being a data race.
+	c := *s.client
+	x := new(exchange)
+	ctx = context.WithValue(ctx, exchangeKey{}, x)
+	in := client.RequestNoEncodeInput{Method: r.method, Path: s.prefix + r.path, Headers: &r.header}
+	if r.query != nil {
+		in.Query = &r.query
+	}
+	if r.body != nil {
+		r.body.rewind()
+		in.Body = r.body
+		defer r.body.wait()
+	}
+	body, header, err := c.ExecuteRequestNoEncode(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return &response{status: x.status, length: x.length, header: header, body: body}, nil
+}
+
+// explain finds the code of a refused HEAD, whose answer has none, by asking the
+// same of GET for a byte.
+func (s *Store) explain(ctx context.Context, r request, err error) error {
+	var e *statusError
+	if r.method != http.MethodHead || !errors.As(err, &e) || e.status != http.StatusForbidden && e.status != http.StatusBadRequest {
+		return err
+	}
+	resp, gerr := s.once(ctx, request{method: http.MethodGet, path: r.path, query: url.Values{"limit": {"1"}}})
+	if gerr == nil {
+		resp.body.Close()
+		return err
+	}
+	var full *statusError
+	if errors.As(gerr, &full) && full.status == e.status {
+		return gerr
+	}
+	return err
+}
