@@ -1,0 +1,110 @@
+package fs
+
+import (
+	"context"
+	"io"
+	"os"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"thothfs/cache"
+	"thothfs/store"
+)
+
+// blockHandle is an open file whose bytes come through the block cache.
+type blockHandle struct {
+	o    *object
+	file *cache.File
+}
+
+var _ fusefs.FileReader = (*blockHandle)(nil)
+
+// Read never answers with less than was asked for, except at the end of the file:
+// the kernel would take what is missing for zeroes.
+func (h *blockHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	dest = clip(dest, off, h.o.size)
+	if len(dest) == 0 {
+		return fuse.ReadResultData(nil), 0
+	}
+	c := h.o.t.call(ctx)
+	defer c.end()
+	n, err := h.file.ReadAt(c, dest, off)
+	if n < len(dest) {
+		if err == nil || err == io.EOF {
+			err = store.ErrCorrupt
+		}
+		return nil, h.o.fail(c, "read", err)
+	}
+	h.o.t.counts.read(n)
+	return fuse.ReadResultData(dest), 0
+}
+
+var _ fusefs.FileLseeker = (*blockHandle)(nil)
+
+func (h *blockHandle) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	return seekData(h.o.size, off, whence)
+}
+
+var _ fusefs.FileReleaser = (*blockHandle)(nil)
+
+func (h *blockHandle) Release(ctx context.Context) syscall.Errno {
+	h.file.Close()
+	return 0
+}
+
+// localHandle is an open file of a local store.
+type localHandle struct {
+	o      *object
+	file   *os.File
+	fd     int
+	opened unix.Stat_t // at open
+}
+
+var _ fusefs.FileReader = (*localHandle)(nil)
+
+// Read hands the local file to the kernel. One that was written to in place since
+// it was opened is not the version it was, and is ESTALE.
+func (h *localHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	var now unix.Stat_t
+	if err := unix.Fstat(h.fd, &now); err != nil {
+		return nil, h.o.fail(ctx, "read", err)
+	}
+	if now.Size != h.opened.Size || now.Mtim != h.opened.Mtim {
+		return nil, h.o.fail(ctx, "read", store.ErrStale)
+	}
+	n := len(clip(dest, off, h.o.size))
+	h.o.t.counts.read(n)
+	return fuse.ReadResultFd(uintptr(h.fd), off, n), 0
+}
+
+var _ fusefs.FileLseeker = (*localHandle)(nil)
+
+// Lseek finds the holes of the local file. The position that it moves is nobody's:
+// every read says where.
+func (h *localHandle) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	at, err := unix.Seek(h.fd, int64(off), int(whence))
+	if err != nil {
+		return 0, seekErrno(err)
+	}
+	return uint64(at), 0
+}
+
+var _ fusefs.FileReleaser = (*localHandle)(nil)
+
+func (h *localHandle) Release(ctx context.Context) syscall.Errno {
+	h.file.Close()
+	return 0
+}
+
+// clip cuts a read off at the end of a file of size bytes.
+func clip(dest []byte, off, size int64) []byte {
+	return dest[:max(0, min(int64(len(dest)), size-off))]
+}
+
+func (c *counts) read(n int) {
+	c.reads.Add(1)
+	c.readBytes.Add(int64(n))
+}

@@ -1,0 +1,108 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
+)
+
+// hashDir is by-hash: every dump, under its hash.
+type hashDir struct {
+	dirNode
+	rows kept[corpus.Row]
+}
+
+// cached returns a dump as the catalogue has it. Of one that the catalogue does
+// not know, the store is asked: it may have come this moment.
+func (t *tree) cached(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
+	d, err := t.o.Corpus.Cached(ctx, id)
+	if errors.Is(err, store.ErrNotExist) {
+		return t.o.Corpus.Dump(ctx, id)
+	}
+	return d, err
+}
+
+var _ fusefs.NodeLookuper = (*hashDir)(nil)
+
+// Lookup finds a dump by its hash, or by any beginning of it that only one has.
+func (d *hashDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	d.t.counts.lookups.Add(1)
+	d.t.live.add(d)
+	if !isHashPrefix(name) {
+		return nil, syscall.ENOENT
+	}
+	c := d.t.call(ctx)
+	defer c.end()
+	id, err := dump.ParseID(name)
+	if err != nil {
+		return d.lookupPrefix(c, ctx, name, out)
+	}
+	found, err := d.t.cached(c, id)
+	if err != nil {
+		return nil, d.t.fail(c, "lookup", d.below(name), err)
+	}
+	return d.add(ctx, id, unixOf(found), out), 0
+}
+
+func (d *hashDir) lookupPrefix(c, ctx context.Context, prefix string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	id, err := d.t.o.Corpus.Resolve(c, prefix)
+	if err != nil {
+		return nil, d.t.fail(c, "lookup", d.below(prefix), err)
+	}
+	l := &nameLink{dumpNode: d.t.dumpNode(id), target: id.String()}
+	l.attr(&out.Attr)
+	out.SetEntryTimeout(d.t.o.AttrTimeout) // another dump may make it ambiguous
+	return d.child(ctx, l, identity(syscall.S_IFLNK, number(kindPrefix, d.path, prefix), d.path, prefix, l.target)), 0
+}
+
+func (d *hashDir) add(ctx context.Context, id dump.ID, seconds int64, out *fuse.EntryOut) *fusefs.Inode {
+	n := &dumpDir{dumpNode: d.t.dumpNode(id)}
+	n.attr(seconds, &out.Attr)
+	// The whole hash is the identity; half of it is the number's business.
+	return d.child(ctx, n, identity(syscall.S_IFDIR, dumpNumber(id), string(id[:])))
+}
+
+// unixOf is the time of a dump as corpus.Row has it.
+func unixOf(d *corpus.Dump) int64 {
+	if d.Time.IsZero() {
+		return 0
+	}
+	return d.Time.Unix()
+}
+
+var _ fusefs.NodeOpendirHandler = (*hashDir)(nil)
+
+func (d *hashDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	d.t.live.add(d)
+	return d.t.openDir(d, true)
+}
+
+func (d *hashDir) list(ctx context.Context) (listing, error) {
+	s, err := d.rows.get(d.t, 0, func() ([]corpus.Row, error) { return d.t.o.Corpus.Select(ctx, query.Spec{}) })
+	if err != nil {
+		return nil, err
+	}
+	return dumpDirs(s.items), nil
+}
+
+// dumpDirs lists dumps as directories.
+type dumpDirs []corpus.Row
+
+func (r dumpDirs) len() int { return len(r) }
+
+func (r dumpDirs) entry(i int) fuse.DirEntry {
+	return fuse.DirEntry{Name: r[i].ID.String(), Mode: syscall.S_IFDIR, Ino: dumpNumber(r[i].ID)}
+}
+
+func (d *hashDir) lookupEntry(ctx context.Context, l listing, i int, out *fuse.EntryOut) *fusefs.Inode {
+	r := l.(dumpDirs)[i]
+	return d.add(ctx, r.ID, r.Time, out)
+}

@@ -1,0 +1,98 @@
+package fs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+)
+
+// maxBackground is how many reads the kernel keeps in flight. Its own default of
+// 12 holds random readers over a slow link down to a fifth.
+const maxBackground = 128
+
+// maxRead is the largest read the kernel may ask for, in bytes.
+const maxRead = 1 << 20
+
+// Mount mounts the corpus at mountpoint, a directory, and returns when it can be
+// used. A mountpoint whose former process died is mended first; one that has a
+// live corpus is ErrMounted. The caller ends the Server by Unmount.
+func Mount(mountpoint string, o Options) (*Server, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
+	mountpoint, err := resolve(mountpoint)
+	if err != nil {
+		return nil, err
+	}
+	if err := Mend(mountpoint); err != nil {
+		return nil, err
+	}
+	tree := newTree(o)
+	root := &root{node: node{t: tree}}
+	raw := fusefs.NewNodeFS(root, tree.nodeOptions())
+	mo := tree.mountOptions()
+	kernel, err := fuse.NewServer(raw, mountpoint, &mo)
+	if err != nil {
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+	}
+	return newServer(mountpoint, tree, root, kernel)
+}
+
+// resolve makes a mountpoint absolute and free of links, as the kernel's table
+// has it, without touching the directory itself: it may be a dead mount.
+func resolve(mountpoint string) (string, error) {
+	abs, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return "", err
+	}
+	parent, err := filepath.EvalSymlinks(filepath.Dir(abs))
+	if err != nil {
+		return "", err
+	}
+	direct := filepath.Join(parent, filepath.Base(abs))
+	if target, err := os.Readlink(direct); err == nil {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(parent, target)
+		}
+		return filepath.EvalSymlinks(target)
+	}
+	return direct, nil
+}
+
+func (t *tree) nodeOptions() *fusefs.Options {
+	return &fusefs.Options{
+		EntryTimeout:    &t.entryTimeout,
+		AttrTimeout:     &t.o.AttrTimeout,
+		NegativeTimeout: &t.o.AttrTimeout,
+		RootStableAttr:  &fusefs.StableAttr{Ino: fuse.FUSE_ROOT_ID},
+	}
+}
+
+func (t *tree) mountOptions() fuse.MountOptions {
+	mo := fuse.MountOptions{
+		FsName:               t.o.FsName,
+		Name:                 fsType,
+		AllowOther:           t.o.AllowOther,
+		DirectMount:          os.Geteuid() == 0,
+		MaxBackground:        maxBackground,
+		MaxWrite:             maxRead,
+		MaxStackDepth:        2,
+		EnableSymlinkCaching: true,
+		IgnoreSecurityLabels: true,
+		ExtraCapabilities:    fuse.CAP_READDIRPLUS_AUTO,
+		Logger:               t.words.logger(),
+		PanicHandler:         t.panicked,
+	}
+	t.addMountOptions(&mo)
+	return mo
+}
+
+// panicked is the end of a call that met a bug of ours: the mount lives on.
+func (t *tree) panicked(what any) fuse.Status {
+	t.o.Log.Error("a bug in thothfs: the call answers EIO", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
+	return fuse.EIO
+}

@@ -1,0 +1,127 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// object is a file: one version of one object of the store. Everything about it
+// is immutable, so the kernel may keep its pages for as long as it likes; another
+// version is another node under the same number.
+type object struct {
+	dumpNode
+	ref   store.Ref
+	size  int64
+	mtime time.Time
+	mode  uint32
+}
+
+func (t *tree) object(id dump.ID, key string, e store.Entry, mode uint32) object {
+	return object{
+		dumpNode: t.dumpNode(id),
+		ref:      store.Ref{Key: key, ETag: e.ETag},
+		size:     e.Size, mtime: e.ModTime, mode: mode,
+	}
+}
+
+func (o *object) identity() fusefs.StableAttr {
+	return identity(syscall.S_IFREG, number(kindObject, o.ref.Key), o.ref.Key, o.ref.ETag)
+}
+
+var _ fusefs.NodeGetattrer = (*object)(nil)
+
+func (o *object) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	c := o.t.call(ctx)
+	defer c.end()
+	o.attr(c, &out.Attr)
+	return 0
+}
+
+func (o *object) attr(ctx context.Context, out *fuse.Attr) {
+	o.t.attr(out, o.mode, o.size, o.mtime)
+	out.Blocks = o.blocks(ctx)
+}
+
+// blocks is what the file takes on this machine, in units of 512 bytes, so that
+// du shows the cache. It is at least one: tar -S takes a file without any block
+// for one hole, and never reads it.
+func (o *object) blocks(ctx context.Context) uint64 {
+	if o.size == 0 {
+		return 0
+	}
+	if o.t.local == nil {
+		return max(1, uint64(o.t.o.Cache.Held(o.ref)+511)/512)
+	}
+	f, err := o.t.local.OpenLocal(ctx, o.ref)
+	if err != nil {
+		return uint64(o.size+511) / 512
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return uint64(o.size+511) / 512
+	}
+	return max(1, uint64(st.Blocks))
+}
+
+var _ fusefs.NodeAccesser = (*object)(nil)
+
+// Access is that of every node, but for scripts.
+func (o *object) Access(ctx context.Context, mask uint32) syscall.Errno {
+	if o.mode == modeScript {
+		mask &^= accessExec
+	}
+	return o.node.Access(ctx, mask)
+}
+
+var _ fusefs.NodeOpener = (*object)(nil)
+
+// Open pins the version. A local file that was replaced meanwhile is ESTALE, upon
+// which the kernel looks the name up once more.
+func (o *object) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	if isWriting(flags) {
+		return nil, 0, syscall.EROFS
+	}
+	c := o.t.call(ctx)
+	defer c.end()
+	h, err := o.open(c)
+	if err != nil {
+		return nil, 0, o.fail(c, "open", err)
+	}
+	o.t.counts.opens.Add(1)
+	return h, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+func (o *object) open(ctx context.Context) (fusefs.FileHandle, error) {
+	if o.t.local == nil {
+		return &blockHandle{o: o, file: o.t.o.Cache.Open(o.ref, o.size)}, nil
+	}
+	f, err := o.t.local.OpenLocal(ctx, o.ref)
+	if err != nil {
+		return nil, err
+	}
+	h := &localHandle{o: o, file: f, fd: int(f.Fd())}
+	if err := unix.Fstat(h.fd, &h.opened); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return h, nil
+}
+
+// fail is tree.fail; of an object that was replaced the listing is forgotten, so
+// that the next lookup finds the new version.
+func (o *object) fail(ctx context.Context, op string, err error) syscall.Errno {
+	if c, ok := o.t.o.Corpus.(staler); ok && errors.Is(err, store.ErrStale) {
+		c.Stale(o.id)
+	}
+	return o.t.fail(ctx, op, o.place(), err)
+}

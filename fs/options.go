@@ -1,0 +1,103 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"thothfs/cache"
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
+)
+
+// Corpus is what the tree needs of a catalogue; *corpus.Corpus is one. Errors
+// are those of package store, corpus.ErrAmbiguous, or those of ctx.
+type Corpus interface {
+	Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error)
+	Cached(ctx context.Context, id dump.ID) (*corpus.Dump, error)
+	Resolve(ctx context.Context, prefix string) (dump.ID, error)
+	Select(ctx context.Context, spec query.Spec) ([]corpus.Row, error)
+	Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error)
+	Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error)
+	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
+	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
+	Analyzers(ctx context.Context) ([]store.Entry, error)
+	Generation() uint64
+	Subscribe(fn func([]corpus.Change)) (cancel func())
+}
+
+// staler is a Corpus that can be told that what Files listed is not there any more.
+type staler interface{ Stale(id dump.ID) }
+
+// Blocks is what the tree needs of a block cache; *cache.Cache is one.
+type Blocks interface {
+	Open(ref store.Ref, size int64) *cache.File
+	Held(ref store.Ref) int64
+}
+
+// Stat is one line of .thothfs/stats.
+type Stat struct {
+	Name  string // lower case, dots between the parts: "cache.bytes_fetched"
+	Value int64
+}
+
+// Options say what to mount and how.
+type Options struct {
+	Corpus Corpus      // required; the caller runs and closes it
+	Cache  Blocks      // required unless Store hands out local files; the caller closes it
+	Store  store.Store // asked for store.Local only; may be nil
+
+	FsName       string        // which store, for df and mount: "thothfs#/srv/corpus"; "": "thothfs"
+	AllowOther   bool          // let other users in
+	MountOptions []string      // as after mount -o; unknown ones fail the mount
+	AttrTimeout  time.Duration // how long the kernel may believe in by-hash; 0: 1 s
+	OpTimeout    time.Duration // after which a call to us that waits is ETIMEDOUT; 0: 60 s
+	Grace        time.Duration // from a signal to EINTR; 0: 200 ms
+
+	Stats  func() []Stat // counters of the other layers for .thothfs/stats; may be nil
+	Config func() []byte // .thothfs/config, the settings in force; may be nil
+	Log    *slog.Logger  // nil: slog.Default()
+}
+
+// The defaults of Options.
+const (
+	defaultAttrTimeout = time.Second
+	defaultOpTimeout   = time.Minute
+	defaultGrace       = 200 * time.Millisecond
+)
+
+func (o *Options) setDefaults() error {
+	if o.FsName == "" {
+		o.FsName = fsType
+	}
+	if o.AttrTimeout <= 0 {
+		o.AttrTimeout = defaultAttrTimeout
+	}
+	if o.OpTimeout <= 0 {
+		o.OpTimeout = defaultOpTimeout
+	}
+	if o.Grace <= 0 {
+		o.Grace = defaultGrace
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Corpus == nil {
+		return errors.New("no corpus to mount")
+	}
+	if _, ok := localStore(o.Store); !ok && o.Cache == nil {
+		return errors.New("no block cache for a store that is not local")
+	}
+	return nil
+}
+
+// localStore is store.AsLocal for a store that may be nil.
+func localStore(s store.Store) (store.Local, bool) {
+	if s == nil {
+		return nil, false
+	}
+	return store.AsLocal(s)
+}

@@ -1,0 +1,89 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"syscall"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"thothfs/query"
+)
+
+// timeDir is by-time, a year of it, or a month: the years, months or days (UTC)
+// that have dumps. A day is a view.
+type timeDir struct {
+	dirNode
+	year, month int // 0: by-time itself, or a year
+	numbers     kept[int]
+}
+
+func (d *timeDir) snapshot(c context.Context) (*snapshot[int], error) {
+	return d.numbers.get(d.t, 0, func() ([]int, error) { return d.t.o.Corpus.Days(c, d.year, d.month, query.Spec{}) })
+}
+
+// nameOf is the name of a year, month or day in the directory.
+func (d *timeDir) nameOf(n int) string {
+	if d.year == 0 {
+		return fmt.Sprintf("%04d", n)
+	}
+	return fmt.Sprintf("%02d", n)
+}
+
+var _ fusefs.NodeLookuper = (*timeDir)(nil)
+
+func (d *timeDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
+	d.t.counts.lookups.Add(1)
+	d.t.live.add(d)
+	n, err := strconv.Atoi(name)
+	if err != nil || d.nameOf(n) != name {
+		return nil, syscall.ENOENT
+	}
+	c := d.t.call(ctx)
+	defer c.end()
+	s, err := d.snapshot(c)
+	if err != nil {
+		return nil, d.t.fail(c, "lookup", d.below(name), err)
+	}
+	if !slices.Contains(s.items, n) {
+		return nil, syscall.ENOENT
+	}
+	if d.month != 0 {
+		day := time.Date(d.year, time.Month(d.month), n, 0, 0, 0, 0, time.UTC)
+		return d.addView(ctx, name, query.Between(day, day.AddDate(0, 0, 1)), 3, out), 0
+	}
+	return d.addPeriod(ctx, name, n, out), 0
+}
+
+func (d *timeDir) addPeriod(ctx context.Context, name string, n int, out *fuse.EntryOut) *fusefs.Inode {
+	p := &timeDir{dirNode: d.t.dirNode(d.below(name)), year: n}
+	if d.year != 0 {
+		p.year, p.month = d.year, n
+	}
+	p.attr(&out.Attr)
+	return d.child(ctx, p, p.identity())
+}
+
+var _ fusefs.NodeOpendirHandler = (*timeDir)(nil)
+
+func (d *timeDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
+	d.t.live.add(d)
+	return d.t.openDir(d, true)
+}
+
+func (d *timeDir) list(ctx context.Context) (listing, error) {
+	s, err := d.snapshot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var l names
+	for _, n := range s.items {
+		name := d.nameOf(n)
+		l.add(name, modeDir, number(kindDir, d.below(name)))
+	}
+	return l, nil
+}
