@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"thothfs/cache"
+	"thothfs/corpus"
+	"thothfs/fs"
+	"thothfs/store"
+)
+
+// fsOptions hands the stack to the file system, with what .thothfs/ shows.
+func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, options []string, log *slog.Logger) fs.Options {
+	return fs.Options{
+		Corpus:       c,
+		Cache:        blocks,
+		Store:        s.store,
+		FsName:       "thothfs#" + s.target.String(),
+		MountOptions: options,
+		AttrTimeout:  a.attrTimeout,
+		Stats:        func() []fs.Stat { return stats(s, c, blocks) },
+		Config:       func() []byte { return a.config(s) },
+		Log:          log,
+	}
+}
+
+// config is what .thothfs/config shows: the settings in force, as flags.
+func (a *app) config(s *stack) []byte {
+	var b bytes.Buffer
+	for _, line := range [][2]string{
+		{"version", versionText()},
+		{"store", s.target.String()},
+		{"cache-dir", s.cache},
+		{"cache-size", a.cacheSize.String()},
+		{"poll", a.poll.String()},
+		{"attr-timeout", a.attrTimeout.String()},
+		{"log", a.logPath()},
+		{"verbose", fmt.Sprint(a.verbose)},
+	} {
+		fmt.Fprintf(&b, "%s=%s\n", line[0], line[1])
+	}
+	return b.Bytes()
+}
+
+// logPath is the file that --log names, "" when it names none.
+func (a *app) logPath() string {
+	switch a.log {
+	case "", "stderr", "none", "syslog", "journal":
+		return ""
+	}
+	path, err := filepath.Abs(a.log)
+	if err != nil {
+		return a.log
+	}
+	return path
+}
+
+// stats are the counters of the layers below the tree, for .thothfs/stats.
+func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
+	known, total, _ := c.SyncState()
+	b := blocks.Stats()
+	out := []fs.Stat{
+		{Name: "corpus.dumps.read", Value: int64(known)},
+		{Name: "corpus.dumps.listed", Value: int64(total)},
+		{Name: "cache.hits", Value: b.Hits},
+		{Name: "cache.misses", Value: b.Misses},
+		{Name: "cache.bytes.read", Value: b.BytesRead},
+		{Name: "cache.bytes.fetched", Value: b.BytesFetched},
+		{Name: "cache.fetches", Value: b.Fetches},
+		{Name: "cache.fetch.errors", Value: b.FetchErrors},
+		{Name: "cache.ahead.blocks", Value: b.ReadAhead},
+		{Name: "cache.ahead.dropped", Value: b.AheadDropped},
+		{Name: "cache.corrupt.blocks", Value: b.Corrupt},
+		{Name: "cache.disk.bytes", Value: b.DiskBytes},
+		{Name: "cache.disk.errors", Value: b.DiskErrors},
+		{Name: "cache.disk.quota", Value: b.Quota},
+		{Name: "cache.evicted.blocks", Value: b.BlocksEvicted},
+		{Name: "cache.evicted.files", Value: b.FilesEvicted},
+		{Name: "cache.inflight", Value: b.InFlight},
+		{Name: "cache.memory.bytes", Value: b.BufferedBytes + b.MemoryBytes},
+	}
+	return append(out, storeStats(s)...)
+}
+
+// storeStats are the requests to the store, tries included, and what they brought.
+func storeStats(s *stack) []fs.Stat {
+	n := s.requests.Snapshot()
+	var out []fs.Stat
+	for _, op := range []struct {
+		name  string
+		count store.OpCounts
+	}{{"read", n.Read}, {"get", n.Get}, {"stat", n.Stat}, {"list", n.List}, {"put", n.Put}, {"remove", n.Remove}} {
+		out = append(out,
+			fs.Stat{Name: "store." + op.name + ".calls", Value: op.count.Calls},
+			fs.Stat{Name: "store." + op.name + ".errors", Value: op.count.Errors},
+			fs.Stat{Name: "store." + op.name + ".bytes", Value: op.count.Bytes})
+	}
+	return out
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// app is one run of the program.
+type app struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	getenv         func(string) string
+
+	store       string
+	cacheDir    string
+	cacheSize   byteSize
+	poll        time.Duration
+	attrTimeout time.Duration
+	log         string
+	verbose     bool
+
+	closers []func()
+}
+
+// atExit has f called when the verb is done, last in first out.
+func (a *app) atExit(f func()) { a.closers = append(a.closers, f) }
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		a.closers[i]()
+	}
+	a.closers = nil
+}
+
+const rootLong = `thothfs keeps a corpus of core and crash dumps, in a local directory or in
+Manta, and mounts it: debuggers and scripts work on local paths, and only what
+they read is fetched.
+
+The corpus: --store DIR, or --store manta:[/ACCOUNT/stor/thoth]; else
+$THOTHFS_STORE; else Manta when MANTA_URL is set (with MANTA_USER, MANTA_KEY_ID,
+MANTA_SUBUSER, MANTA_NO_AUTH, MANTA_TLS_INSECURE and THOTH_USER, as for thoth);
+else the directory $XDG_DATA_HOME/thothfs/corpus.
+
+Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:               "thothfs",
+		Short:             "A corpus of core and crash dumps as a file system",
+		Long:              rootLong,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.flagsFromEnv(cmd.Flags()) },
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	a.globalFlags(root.PersistentFlags())
+	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.lsCommand(),
+		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand())
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
+	})
+	return root
+}
+
+func (a *app) globalFlags(f *pflag.FlagSet) {
+	f.StringVar(&a.store, "store", "", "the corpus: a `DIR`, or manta:[/ACCOUNT/stor/thoth]")
+	f.StringVar(&a.cacheDir, "cache-dir", "", "private `DIR` for fetched blocks and the catalogue (default: the user's cache directory)")
+	f.Var(&a.cacheSize, "cache-size", "`SIZE` the cache may take, as 20GiB (default: a tenth of its disk, at most 50GiB)")
+	f.DurationVar(&a.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0: never")
+	f.DurationVar(&a.attrTimeout, "attr-timeout", time.Second, "how long what is known of one dump is taken as current")
+	f.StringVar(&a.log, "log", "", "where to log: a `FILE`, stderr, or syslog (the journal)")
+	f.BoolVarP(&a.verbose, "verbose", "v", false, "log more")
+}
+
+// flagsFromEnv sets every flag that was not given from THOTHFS_NAME.
+func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
+	var first error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "THOTHFS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		v := a.getenv(name)
+		if f.Changed || v == "" || f.Name == "help" {
+			return
+		}
+		if err := flags.Set(f.Name, v); err != nil && first == nil {
+			first = fmt.Errorf("%s=%q in the environment: %w", name, v, err)
+		}
+	})
+	return first
+}
+
+// cachePath is the private directory for blocks and catalogues.
+func (a *app) cachePath() (string, error) {
+	if a.cacheDir != "" {
+		return filepath.Abs(a.cacheDir)
+	}
+	if dir, err := os.UserCacheDir(); err == nil {
+		return filepath.Join(dir, "thothfs"), nil
+	}
+	if os.Geteuid() == 0 { // started by init, without a HOME
+		return "/var/cache/thothfs", nil
+	}
+	return "", fmt.Errorf("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
+}
+
+// byteSize is a pflag.Value in bytes, written as people do: 512MB, 20GiB.
+type byteSize int64
+
+func (b *byteSize) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return humanize.IBytes(uint64(*b))
+}
+
+func (b *byteSize) Type() string { return "SIZE" }
+
+func (b *byteSize) Set(s string) error {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > 1<<62 {
+		return fmt.Errorf("a size such as 512MB or 20GiB is meant")
+	}
+	*b = byteSize(n)
+	return nil
+}

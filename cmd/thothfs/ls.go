@@ -1,0 +1,37 @@
+package main
+
+import "github.com/spf13/cobra"
+
+const specHelp = `
+A dump is named by its hash, a unique prefix of it, or the path of a local copy.
+A specification is made of constraints that must all hold: cmd=svc.startd,
+node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
+(newer than), otime=1d (older than), limit=10, dump=stdin.`
+
+func (a *app) lsCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls [SPEC...] [PROP...]",
+		Short: "List dumps",
+		Long: `Lists the dumps that match, oldest first: all of them without a specification.
+Every PROP becomes a column more, as psargs or properties.triage. With --json
+the documents are printed as an array, each with its hash as "id".
+` + specHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.corpusNow(cmd.Context())
+			if err != nil {
+				return err
+			}
+			sel, err := a.selectDumps(cmd.Context(), c, args)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return writeDocuments(a.stdout, sel.dumps(cmd.Context()))
+			}
+			return writeTable(a.stdout, sel.dumps(cmd.Context()), sel.words)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the documents instead of a table")
+	return cmd
+}

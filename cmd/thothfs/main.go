@@ -1,0 +1,100 @@
+// Command thothfs mounts a corpus of core and crash dumps as a file system and
+// carries Thoth's verbs: upload, ls, info, report, object. See README.md.
+//
+// This package turns flags and environment into one stack of stores (stack.go),
+// hands it to the packages that do the work, and waits. It is the only one that
+// reads the environment, parses flags and exits.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailure  = 1
+	exitNotFound = 2 // the dump is not in the corpus, as in the original
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	args := mountHelperArgs(os.Args)
+	code := run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run is the whole program but for the process around it.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv}
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	a.close()
+	if err == nil {
+		return exitOK
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintf(stderr, "thothfs: %s\n", printable(err.Error()))
+	}
+	if errors.Is(err, errNotInCorpus) {
+		return exitNotFound
+	}
+	return exitFailure
+}
+
+var (
+	// errSaid is an error whose words have reached the user already.
+	errSaid = errors.New("already reported")
+	// errNotInCorpus makes the exit code 2.
+	errNotInCorpus = errors.New("not in the corpus")
+)
+
+// mountHelperArgs lets mount(8) and fstab call the program: installed (or
+// linked) as mount.thothfs it is run as `mount.thothfs SOURCE MOUNTPOINT [-o …]`,
+// and by mount.fuse3 as `thothfs SOURCE MOUNTPOINT -o …` never without a verb,
+// so only the first form needs translating. See mount(8), "External helpers".
+func mountHelperArgs(argv []string) []string {
+	args := argv[1:]
+	if filepath.Base(argv[0]) != "mount.thothfs" || len(args) < 2 {
+		return args
+	}
+	out := []string{"mount", args[1]}
+	if src := args[0]; src != "none" && src != "thothfs" {
+		out = append(out, "--store="+src)
+	}
+	for _, arg := range args[2:] {
+		// -s (sloppy), -f (fake), -n (no mtab) mean nothing here.
+		if arg != "-s" && arg != "-n" && arg != "-f" {
+			out = append(out, arg)
+		}
+	}
+	return out
+}
+
+// printable keeps whatever a store or a file name put into a message from
+// driving the terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
+			return r
+		}
+		return '�'
+	}, s)
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"thothfs/cache"
+	"thothfs/fs"
+)
+
+const mountLong = `Mounts the corpus and returns when it is ready; the file system's process stays
+in the background until the mountpoint is unmounted (thothfs umount, umount(8)
+or fusermount3 -u) or it gets SIGTERM. With --foreground it stays, and Ctrl-C
+unmounts.
+
+A mountpoint whose former process died ("Transport endpoint is not connected")
+is mended. Messages of the background process go to --log, by default
+thothfs.log in the cache directory.
+
+Options of -o: ro, allow_other, allow_root, default_permissions, auto_unmount,
+nodev, nosuid, noexec, noatime, fsname=NAME and the like go to the kernel; a
+flag of this program may be given there too, for fstab: cache-size=20GiB. With
+the program linked as /sbin/mount.thothfs, a line in fstab is
+
+  /srv/dumps  /thoth  thothfs  allow_other,cache-size=20GiB  0 0`
+
+type mountFlags struct {
+	foreground bool
+	options    []string
+}
+
+func (a *app) mountCommand() *cobra.Command {
+	var m mountFlags
+	cmd := &cobra.Command{
+		Use:   "mount MOUNTPOINT",
+		Short: "Mount the corpus as a file system",
+		Long:  mountLong,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			opts, err := splitMountOptions(m.options, cmd.Flags().Lookup, cmd.Flags().Set)
+			if err != nil {
+				return err
+			}
+			return a.mount(cmd.Context(), args[0], m.foreground, opts)
+		},
+	}
+	cmd.Flags().BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
+	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, comma-separated, as of mount(8)")
+	return cmd
+}
+
+func (a *app) mount(ctx context.Context, mountpoint string, foreground bool, options []string) (err error) {
+	mountpoint, err = filepath.Abs(mountpoint)
+	if err != nil {
+		return err
+	}
+	if !foreground && !a.isBackground() {
+		if err := checkMountpoint(mountpoint); err != nil {
+			return err
+		}
+		return a.background(ctx)
+	}
+	server, run, err := a.startMount(ctx, mountpoint, foreground, options)
+	if rerr := a.reportReady(err); err != nil || rerr != nil {
+		if server != nil {
+			server.Unmount(ctx)
+		}
+		if a.isBackground() && rerr == nil {
+			return errSaid // by the half that waits
+		}
+		return errors.Join(err, rerr)
+	}
+	return a.serve(ctx, server, run)
+}
+
+// startMount builds the stack, opens catalogue and cache, and mounts. The
+// function it returns runs the catalogue's sync and poll until its context ends.
+func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool, options []string) (*fs.Server, func(context.Context) error, error) {
+	cachePath, err := a.cachePath()
+	if err != nil {
+		return nil, nil, err
+	}
+	fallback := filepath.Join(cachePath, "thothfs.log")
+	if foreground {
+		fallback = "stderr"
+	}
+	log, err := a.logger(fallback)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := a.openStack(false, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.target.dir, "log": a.logPath()}); err != nil {
+		return nil, nil, err
+	}
+	c, err := a.openCorpus(ctx, s, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	blocks, err := a.openCache(s, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	server, err := fs.Mount(mountpoint, a.fsOptions(s, c, blocks, options, log))
+	if err != nil {
+		return nil, nil, err
+	}
+	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
+	return server, c.Run, nil
+}
+
+func (a *app) openCache(s *stack, log *slog.Logger) (*cache.Cache, error) {
+	blocks, err := cache.Open(cache.Options{
+		Dir:       filepath.Join(s.cache, "blocks"),
+		Namespace: s.target.String() + a.getenv("MANTA_URL"),
+		Quota:     int64(a.cacheSize),
+		Source:    s.store,
+		Log:       log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	a.atExit(func() { blocks.Close() })
+	return blocks, nil
+}
+
+// serve waits until the file system is unmounted, by us on a signal or by
+// somebody else.
+func (a *app) serve(ctx context.Context, server *fs.Server, run func(context.Context) error) error {
+	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	synced := make(chan error, 1)
+	go func() { synced <- run(runCtx) }() // ended by cancel, awaited below
+	unmounted := make(chan struct{})
+	go func() { server.Wait(); close(unmounted) }() // ends with the mount
+	var err error
+	select {
+	case <-unmounted:
+	case <-ctx.Done():
+		// Whoever has a file open may go on; a second signal cuts them off.
+		again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+		err = server.Unmount(again)
+		stop()
+		<-unmounted
+	}
+	cancel()
+	return errors.Join(err, <-synced)
+}
+
+// splitMountOptions takes our own flags out of -o and leaves the kernel's.
+func splitMountOptions(given []string, lookup func(string) *pflag.Flag, set func(name, value string) error) ([]string, error) {
+	var kernel []string
+	for _, opt := range strings.Split(strings.Join(given, ","), ",") {
+		name, value, hasValue := strings.Cut(opt, "=")
+		switch {
+		case opt == "" || opt == "defaults" || strings.HasPrefix(opt, "x-") || opt == "_netdev" || opt == "nofail":
+		case name != "options" && lookup(name) != nil:
+			if !hasValue {
+				value = "true"
+			}
+			if err := set(name, value); err != nil {
+				return nil, fmt.Errorf("-o %s: %w", opt, err)
+			}
+		default:
+			kernel = append(kernel, opt)
+		}
+	}
+	return kernel, nil
+}
+
+func isNotConnected(err error) bool { return errors.Is(err, syscall.ENOTCONN) }

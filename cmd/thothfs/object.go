@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"thothfs/corpus"
+)
+
+func (a *app) objectCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "object FILE...",
+		Short: "Print the hash of local dumps",
+		Long: `Prints Thoth's hash of each local dump, one a line: the name under which the
+corpus keeps it. Compressed dumps (zstd, gzip, xz, lz4, bzip2) are looked into.
+Nothing is uploaded and no corpus is needed.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			var failed error
+			for _, path := range files {
+				id, err := corpus.HashFile(cmd.Context(), path, "")
+				if err != nil {
+					fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", printable(path), printable(err.Error()))
+					failed = errSaid
+					continue
+				}
+				fmt.Fprintln(a.stdout, id)
+			}
+			return failed
+		},
+	}
+}

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "report [SPEC...] [PROP]",
+		Short: "Count dumps by the value of a property",
+		Long: `Prints a JSON object of the values that a property has among the dumps that match,
+and how many dumps have each, the fewest first. Without a property, the number
+of dumps.
+` + specHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.corpusNow(cmd.Context())
+			if err != nil {
+				return err
+			}
+			sel, err := a.selectDumps(cmd.Context(), c, args)
+			if err != nil {
+				return err
+			}
+			if len(sel.words) > 1 {
+				return fmt.Errorf("one property is meant, not %d: %q", len(sel.words), sel.words)
+			}
+			counts, n := make(tally), 0
+			for l, err := range sel.dumps(cmd.Context()) {
+				if err != nil {
+					return err
+				}
+				n++
+				if len(sel.words) == 1 {
+					counts.add(l.doc, sel.words[0])
+				}
+			}
+			if len(sel.words) == 0 {
+				_, err := fmt.Fprintln(a.stdout, n)
+				return err
+			}
+			return counts.write(a.stdout)
+		},
+	}
+}

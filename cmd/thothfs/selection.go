@@ -1,0 +1,174 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
+)
+
+// selection is which dumps a verb's words mean: those that match spec and, when
+// identifiers were given, are among them.
+type selection struct {
+	corpus *corpus.Corpus
+	spec   query.Spec
+	ids    []dump.ID
+	byID   bool     // only ids are meant, were there none of them
+	words  []string // what was neither: properties, for ls and report
+}
+
+// selectDumps sorts a verb's words into constraints (prop=value), dumps (a hash,
+// a unique prefix, a local dump) and the rest. With `dump=stdin` among them the
+// identifiers come from standard input.
+func (a *app) selectDumps(ctx context.Context, c *corpus.Corpus, args []string) (*selection, error) {
+	sel := &selection{corpus: c}
+	var constraints []string
+	for _, arg := range args {
+		if strings.Contains(arg, "=") {
+			constraints = append(constraints, arg)
+		} else if err := sel.addWord(ctx, arg); err != nil {
+			return nil, err
+		}
+	}
+	var err error
+	if sel.spec, err = query.ParseArgs(constraints); err != nil {
+		return nil, err
+	}
+	if word, ok := sel.spec.ID(); ok {
+		return nil, fmt.Errorf("%q: give the dump as an argument of its own", word)
+	}
+	if sel.spec.FromStdin() {
+		return sel, a.readIdentifiers(ctx, sel)
+	}
+	return sel, nil
+}
+
+func (sel *selection) addWord(ctx context.Context, word string) error {
+	id, err := resolve(ctx, sel.corpus, word)
+	switch {
+	case err == nil:
+		sel.ids, sel.byID = append(sel.ids, id), true
+		return nil
+	case errors.Is(err, errNoIdentifier):
+		sel.words = append(sel.words, word)
+		return nil
+	}
+	return err
+}
+
+// readIdentifiers takes the words of standard input as dumps.
+func (a *app) readIdentifiers(ctx context.Context, sel *selection) error {
+	sel.byID = true
+	words := bufio.NewScanner(a.stdin)
+	words.Split(bufio.ScanWords)
+	for words.Scan() {
+		id, err := resolve(ctx, sel.corpus, words.Text())
+		if err != nil {
+			return fmt.Errorf("%q on standard input: %w", words.Text(), err)
+		}
+		sel.ids = append(sel.ids, id)
+	}
+	return words.Err()
+}
+
+// dumps yields the selected dumps, oldest first.
+func (sel *selection) dumps(ctx context.Context) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
+		seq := sel.corpus.Dumps(ctx, sel.spec)
+		if sel.byID {
+			seq = sel.named(ctx)
+		}
+		for d, err := range seq {
+			if err != nil {
+				yield(listed{}, err)
+				return
+			}
+			if !yield(listed{id: d.ID.String(), doc: d.Doc}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// named yields those of the identified dumps that match.
+func (sel *selection) named(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
+	return func(yield func(*corpus.Dump, error) bool) {
+		var found []*corpus.Dump
+		now := time.Now()
+		seen := make(map[dump.ID]bool)
+		for _, id := range sel.ids {
+			d, err := sel.corpus.Cached(ctx, id)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !seen[id] && sel.spec.Match(d.Fields(), now) {
+				found = append(found, d)
+			}
+			seen[id] = true
+		}
+		slices.SortStableFunc(found, func(a, b *corpus.Dump) int {
+			return cmp.Or(a.Time.Compare(b.Time), slices.Compare(a.ID[:], b.ID[:]))
+		})
+		if limit := sel.spec.Limit(); limit > 0 && len(found) > limit {
+			found = found[len(found)-limit:]
+		}
+		for _, d := range found {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// errNoIdentifier is a word that can be neither a hash nor a local dump.
+var errNoIdentifier = errors.New("neither a dump's hash nor a local dump")
+
+// minPrefix is the length from which a word of hex digits that names no dump is
+// an error rather than the name of a property.
+const minPrefix = 8
+
+// resolve finds the dump that a word names: by hash or unique prefix of one, or
+// by the hash of the local dump at that path.
+func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
+	unknown := errNoIdentifier
+	if isHex(word) {
+		id, err := c.Resolve(ctx, word)
+		if err == nil {
+			return id, nil
+		}
+		if !errors.Is(err, store.ErrNotExist) {
+			return dump.ID{}, fmt.Errorf("%s: %w", word, err)
+		}
+		if len(word) >= minPrefix {
+			unknown = fmt.Errorf("%s is %w", word, errNotInCorpus)
+		}
+	}
+	fi, err := os.Stat(word)
+	if err != nil || !fi.Mode().IsRegular() {
+		return dump.ID{}, unknown
+	}
+	id, err := corpus.HashFile(ctx, word, "")
+	if err != nil {
+		return dump.ID{}, fmt.Errorf("%s: %w", word, err)
+	}
+	if _, err := c.Cached(ctx, id); errors.Is(err, store.ErrNotExist) {
+		return dump.ID{}, fmt.Errorf("%s (%s) is %w", word, id, errNotInCorpus)
+	}
+	return id, err
+}
+
+func isHex(s string) bool {
+	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/term"
+
+	"thothfs/corpus"
+	"thothfs/store"
+	"thothfs/store/dir"
+	"thothfs/store/manta"
+)
+
+// stack is the one stack of stores that everything works on, outermost last:
+// the store itself, Count around it, Retry around that.
+type stack struct {
+	target   target
+	store    store.Store
+	requests *store.Counter // every try counts
+	root     string         // the path that "name" in info.json begins with
+	cache    string         // the private directory
+}
+
+// openStack builds the stack of the corpus that flags and environment name. With
+// create, or when no corpus is named, a directory that is absent is made.
+func (a *app) openStack(create bool, log *slog.Logger) (*stack, error) {
+	t, err := a.pickTarget()
+	if err != nil {
+		return nil, err
+	}
+	cachePath, err := a.cachePath()
+	if err != nil {
+		return nil, err
+	}
+	bare, err := a.openStore(t, create || a.store == "", log)
+	if err != nil {
+		return nil, fmt.Errorf("the corpus %s: %w", t, err)
+	}
+	counted := store.Count(bare)
+	s := &stack{target: t, store: store.Retry(counted, store.RetryOptions{}), requests: counted, root: t.manta, cache: cachePath}
+	if t.dir != "" {
+		s.root = t.dir
+	}
+	return s, nil
+}
+
+// openStore opens the bare store. A second kind of store is one more case.
+func (a *app) openStore(t target, create bool, log *slog.Logger) (store.Store, error) {
+	if t.dir != "" {
+		s, err := openDir(t.dir, create)
+		if err != nil {
+			return nil, err
+		}
+		a.atExit(func() { s.Close() })
+		return s, nil
+	}
+	s, err := manta.Open(a.mantaOptions(t.manta, log))
+	if err != nil {
+		return nil, err
+	}
+	a.atExit(func() { s.Close() })
+	return s, nil
+}
+
+// openDir opens a directory corpus. One that was named but is not there may be a
+// slip of the pen: only who means to fill it makes it.
+func openDir(path string, create bool) (*dir.Store, error) {
+	if create {
+		return dir.Create(path)
+	}
+	s, err := dir.Open(path)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, errors.New("there is no such directory (thothfs upload makes it)")
+	}
+	return s, err
+}
+
+// mantaOptions reads the environment as node-manta and thoth do.
+func (a *app) mantaOptions(path string, log *slog.Logger) manta.Options {
+	return manta.Options{
+		URL:         a.getenv("MANTA_URL"),
+		Account:     a.getenv("MANTA_USER"),
+		SubUser:     a.getenv("MANTA_SUBUSER"),
+		Dir:         path,
+		NoAuth:      a.truthy("MANTA_NO_AUTH"),
+		InsecureTLS: a.truthy("MANTA_TLS_INSECURE"),
+		Key: manta.KeyOptions{
+			ID:          a.getenv("MANTA_KEY_ID"),
+			Dir:         a.sshDir(),
+			AgentSocket: a.getenv("SSH_AUTH_SOCK"),
+			Passphrase:  a.askPassphrase,
+		},
+		Log: log,
+	}
+}
+
+// sshDir is where ssh keeps keys, "" when there is no home.
+func (a *app) sshDir() string {
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, ".ssh")
+}
+
+// askPassphrase asks on the terminal for the passphrase of an encrypted key.
+func (a *app) askPassphrase(keyFile string) ([]byte, error) {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, errors.New("the key is encrypted and there is no terminal to ask on: add it to ssh-agent")
+	}
+	defer tty.Close()
+	fmt.Fprintf(tty, "passphrase of %s: ", printable(keyFile))
+	defer fmt.Fprintln(tty)
+	return term.ReadPassword(int(tty.Fd()))
+}
+
+// openCorpus opens the catalogue of a stack.
+func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corpus.Corpus, error) {
+	c, err := corpus.Open(ctx, corpus.Options{
+		Store:       s.store,
+		Name:        s.target.String() + a.getenv("MANTA_URL"),
+		Root:        s.root,
+		Dir:         filepath.Join(s.cache, "catalogue"),
+		Poll:        a.poll,
+		AttrTimeout: a.attrTimeout,
+		Log:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.atExit(func() { c.Close() })
+	return c, nil
+}
+
+// corpusNow is the corpus of the flags, reconciled with its store: what the
+// verbs that answer questions work on.
+func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
+	log, err := a.verbLogger()
+	if err != nil {
+		return nil, err
+	}
+	s, err := a.openStack(false, log)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.openCorpus(ctx, s, log)
+	if err != nil {
+		return nil, err
+	}
+	bar := a.progress("reading the corpus", false)
+	err = c.Sync(ctx, bar.set)
+	bar.done()
+	if err != nil {
+		return nil, fmt.Errorf("the corpus %s: %w", s.target, err)
+	}
+	return c, nil
+}

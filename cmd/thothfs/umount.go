@@ -1,0 +1,118 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"thothfs/fs"
+)
+
+// leaveTimeout is how long umount waits for the file system's process to end.
+const leaveTimeout = 10 * time.Second
+
+func (a *app) umountCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "umount MOUNTPOINT",
+		Short: "Unmount it",
+		Long: `Unmounts the corpus and waits until its process has ended. When programs still
+use it, says which, and detaches it: it is gone from the tree at once, and its
+process ends when the last of them lets go.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.umount(cmd.Context(), args[0]) },
+	}
+}
+
+func (a *app) umount(ctx context.Context, mountpoint string) error {
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return err
+	}
+	mountpoint = realPath(mountpoint)
+	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(mountpoint))
+	if err != nil {
+		return err
+	}
+	if len(mounts) == 0 || mounts[0].FSType != "fuse.thothfs" {
+		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
+	}
+	pid := servingPID(mountpoint)
+	err = unmount(mountpoint, 0)
+	if errors.Is(err, unix.EBUSY) {
+		a.sayHolders(mountpoint)
+		return unmount(mountpoint, unix.MNT_DETACH)
+	}
+	if err != nil {
+		return err
+	}
+	return awaitExit(ctx, pid)
+}
+
+func (a *app) sayHolders(mountpoint string) {
+	fmt.Fprintf(a.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", printable(mountpoint))
+	for _, h := range fs.Holders(mountpoint) {
+		fmt.Fprintf(a.stderr, "  %d %s (%s)\n", h.PID, printable(h.Name), printable(h.What))
+	}
+}
+
+// unmount calls umount2(2), or fusermount3 where only that may.
+func unmount(mountpoint string, flags int) error {
+	err := unix.Unmount(mountpoint, flags|unix.UMOUNT_NOFOLLOW)
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	arg := "-u"
+	if flags&unix.MNT_DETACH != 0 {
+		arg = "-uz"
+	}
+	out, err := exec.Command("fusermount3", arg, mountpoint).CombinedOutput()
+	switch {
+	case err == nil:
+		return nil
+	case bytes.Contains(out, []byte("busy")):
+		return unix.EBUSY
+	case errors.Is(err, exec.ErrNotFound):
+		return errors.New("fusermount3 is not installed (Debian: apt-get install fuse3)")
+	}
+	return fmt.Errorf("fusermount3: %s", bytes.TrimSpace(out))
+}
+
+// servingPID asks the mount for its process; 0 when it does not answer.
+func servingPID(mountpoint string) int {
+	text, err := os.ReadFile(filepath.Join(mountpoint, ".thothfs", "pid"))
+	if err != nil {
+		return 0
+	}
+	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
+	return pid
+}
+
+// awaitExit waits until process pid has ended. One that is gone already is fine.
+func awaitExit(ctx context.Context, pid int) error {
+	if pid <= 0 {
+		return nil
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return nil
+	}
+	defer unix.Close(fd)
+	deadline := time.Now().Add(leaveTimeout)
+	for time.Now().Before(deadline) && ctx.Err() == nil {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 200)
+		if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
+			return nil
+		}
+	}
+	return fmt.Errorf("unmounted, but its process %d is still ending", pid)
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"thothfs/corpus"
+)
+
+const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
+it is, and prints the hash. A dump that is there already is left alone; one whose
+upload was interrupted is completed. Compressed dumps are unpacked.
+
+What a dump does not say itself comes from the options, else from
+systemd-coredump's attributes or the file's name, else from this machine when
+the dump was written since it booted. The stack comes from a debugger on the
+PATH (gdb; mdb for illumos); without one it is left out.`
+
+type uploadFlags struct {
+	node, platform, time string
+	noStack              bool
+}
+
+func (a *app) uploadCommand() *cobra.Command {
+	var u uploadFlags
+	cmd := &cobra.Command{
+		Use:   "upload FILE...",
+		Short: "Store dumps in the corpus",
+		Long:  uploadLong,
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			return a.upload(cmd.Context(), files, u)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&u.node, "node", "", "the `HOST` the dump is from")
+	f.StringVar(&u.platform, "platform", "", "the operating system `VERSION` it ran")
+	f.StringVar(&u.time, "time", "", "when it was made: `TIME` as 2013-07-11T18:11:43Z")
+	f.BoolVar(&u.noStack, "no-stack", false, "do not run a debugger for the stack")
+	return cmd
+}
+
+func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
+	options, err := u.options()
+	if err != nil {
+		return err
+	}
+	log, err := a.verbLogger()
+	if err != nil {
+		return err
+	}
+	s, err := a.openStack(true, log)
+	if err != nil {
+		return err
+	}
+	options.TempDir = filepath.Join(s.cache, "tmp")
+	if err := os.MkdirAll(options.TempDir, 0o700); err != nil {
+		return err
+	}
+	c, err := a.openCorpus(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, path := range files {
+		if err := a.uploadOne(ctx, c, path, options); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", printable(path), printable(err.Error()))
+			failed = errSaid
+		}
+	}
+	return failed
+}
+
+func (a *app) uploadOne(ctx context.Context, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
+	bar := a.progress(filepath.Base(path), true)
+	o.Progress = bar.setBytes
+	res, err := c.Upload(ctx, path, o)
+	bar.done()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stderr, "thothfs: %s %s\n", printable(filepath.Base(path)), res.State)
+	if res.Info != nil && res.Info.Truncated() {
+		fmt.Fprintf(a.stderr, "thothfs: %s is truncated: %d bytes of the %d that its headers speak of\n",
+			printable(filepath.Base(path)), res.Info.Size, res.Info.Needed)
+	}
+	fmt.Fprintln(a.stdout, res.ID)
+	return nil
+}
+
+func (u uploadFlags) options() (corpus.UploadOptions, error) {
+	o := corpus.UploadOptions{Node: u.node, Platform: u.platform}
+	if !u.noStack {
+		o.Stack = stackOf
+	}
+	if u.time == "" {
+		return o, nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, u.time); err == nil {
+			o.Time = t.UTC()
+			return o, nil
+		}
+	}
+	return o, errors.New("--time: a time such as 2013-07-11T18:11:43Z is meant")
+}

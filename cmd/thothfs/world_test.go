@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"thothfs/store/manta/mantatest"
+)
+
+// asProgram makes the test binary behave as the program itself, so that tests
+// run the real command, in processes of its own, under the race detector.
+const asProgram = "THOTHFS_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// world is one user's machine: a corpus, a cache, a mountpoint.
+type world struct {
+	t      *testing.T
+	dir    string
+	corpus string // of a directory corpus
+	mnt    string
+	env    []string
+}
+
+// newWorld makes a world whose corpus is a local directory.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	dir := t.TempDir()
+	w := &world{t: t, dir: dir, corpus: filepath.Join(dir, "corpus"), mnt: filepath.Join(dir, "mnt")}
+	w.env = append(cleanEnv(), asProgram+"=1", "HOME="+dir,
+		"THOTHFS_STORE="+w.corpus, "THOTHFS_CACHE_DIR="+filepath.Join(dir, "cache"))
+	if err := os.Mkdir(w.mnt, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// newMantaWorld makes a world whose corpus is in a Manta of its own, each of whose
+// requests takes latency longer. The server keeps what it has in a directory:
+// its corpus is that of w.corpus.
+func newMantaWorld(t *testing.T, latency time.Duration) (*world, *mantatest.Server) {
+	t.Helper()
+	w := newWorld(t)
+	root := filepath.Join(w.dir, "manta")
+	srv := mantatest.Start(t, mantatest.Options{Root: root, Latency: latency})
+	w.corpus = filepath.Join(root, "alice", "stor", "thoth")
+	w.setenv("THOTHFS_STORE=manta:", "MANTA_URL="+srv.URL, "MANTA_USER=alice", "MANTA_NO_AUTH=true")
+	return w, srv
+}
+
+// cleanEnv is the environment without what would steer the program.
+func cleanEnv() []string {
+	var env []string
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "THOTHFS_") && !strings.HasPrefix(kv, "MANTA_") && !strings.HasPrefix(kv, "THOTH_") &&
+			!strings.HasPrefix(kv, "XDG_") && !strings.HasPrefix(kv, "HOME=") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// setenv changes the environment of later commands.
+func (w *world) setenv(kv ...string) {
+	for _, pair := range kv {
+		name, _, _ := strings.Cut(pair, "=")
+		var kept []string
+		for _, old := range w.env {
+			if !strings.HasPrefix(old, name+"=") {
+				kept = append(kept, old)
+			}
+		}
+		w.env = append(kept, pair)
+	}
+}
+
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+func (w *world) command(args ...string) *exec.Cmd {
+	self, err := os.Executable()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Env = w.env
+	cmd.Dir = w.dir
+	return cmd
+}
+
+// try runs `thothfs args…`.
+func (w *world) try(args ...string) result {
+	w.t.Helper()
+	return w.tryInput("", args...)
+}
+
+func (w *world) tryInput(stdin string, args ...string) result {
+	w.t.Helper()
+	cmd := w.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	return finish(w.t, cmd)
+}
+
+func finish(t *testing.T, cmd *exec.Cmd) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("%v: %v", cmd.Args, err)
+	}
+	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+}
+
+// must runs `thothfs args…`, which must succeed, and returns its output.
+func (w *world) must(args ...string) string {
+	w.t.Helper()
+	r := w.try(args...)
+	if r.code != 0 {
+		w.t.Fatalf("thothfs %v: exit %d\n%s%s", args, r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+// sh runs a bash script in the world's directory and returns its output.
+func (w *world) sh(script string) string {
+	w.t.Helper()
+	r := w.trySh(script)
+	if r.code != 0 {
+		w.t.Fatalf("%s: exit %d\n%s%s", script, r.code, r.stdout, r.stderr)
+	}
+	return r.stdout
+}
+
+func (w *world) trySh(script string) result {
+	w.t.Helper()
+	cmd := exec.Command("bash", "-c", script)
+	cmd.Dir = w.dir
+	cmd.Env = append(cleanEnv(), "HOME="+w.dir, "LC_ALL=C")
+	return finish(w.t, cmd)
+}
+
+// mount mounts the world's corpus in the background and has it unmounted at the
+// end of the test.
+func (w *world) mount(args ...string) {
+	w.t.Helper()
+	needFUSE(w.t)
+	w.must(append([]string{"mount", w.mnt}, args...)...)
+	w.t.Cleanup(func() { w.unmount() })
+}
+
+// unmount leaves no mount behind, whatever the test did to it.
+func (w *world) unmount() {
+	if !mounted(w.mnt) {
+		return
+	}
+	if r := w.try("umount", w.mnt); r.code != 0 {
+		w.t.Errorf("umount: %s", r.stderr)
+		syscall.Unmount(w.mnt, syscall.MNT_DETACH)
+	}
+}
+
+// pid is the process that serves the mount.
+func (w *world) pid() int {
+	w.t.Helper()
+	n, err := strconv.Atoi(strings.TrimSpace(w.sh("cat mnt/.thothfs/pid")))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// waitFor polls until ok, for what happens in another process.
+func waitFor(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within a minute: %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func mounted(dir string) bool {
+	text, _ := os.ReadFile("/proc/self/mounts")
+	return strings.Contains(string(text), " "+dir+" fuse.thothfs ")
+}
+
+// needFUSE and need skip a test whose tools are not there; in CI that is a failure.
+func needFUSE(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		missing(t, "/dev/fuse is not there: no file system can be mounted")
+	}
+}
+
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, tool+" is not installed (make setup)")
+		}
+	}
+}
+
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}

@@ -1,0 +1,24 @@
+// Command relay is a Go program that crashes with a core: a map that was never
+// made is written to.
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+type session struct{ seen map[string]int }
+
+//go:noinline
+func (s *session) note(peer string) { s.seen[peer]++ }
+
+//go:noinline
+func serve(peer string) {
+	var s session
+	s.note(peer)
+}
+
+func main() {
+	debug.SetTraceback("crash") // as GOTRACEBACK=crash: end in SIGABRT
+	serve(os.Args[0])
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Makes sure that what the tests and the demo use is there: installs it on Debian and its kin when run as root,
+# and otherwise names what is missing. Go, git and make are taken for granted.
+set -euo pipefail
+
+# command and the Debian package that has it
+need=(
+	"fusermount3 fuse3"     # mounting without root, and umount
+	"gdb gdb"               # backtraces
+	"eu-stack elfutils"     # a reader that mmaps
+	"setfattr attr"         # xattrs from the shell
+	"gcc gcc"               # programs to crash
+	"npm npm"               # the independent Manta client, and json(1)
+)
+
+missing=()
+for pair in "${need[@]}"; do
+	read -r cmd pkg <<<"$pair"
+	command -v "$cmd" >/dev/null 2>&1 || missing+=("$pkg")
+done
+# gcc without a C library's headers cannot build anything.
+[ -e /usr/include/stdio.h ] || missing+=("libc6-dev")
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+	echo "setup: installing ${missing[*]}" >&2
+	export DEBIAN_FRONTEND=noninteractive
+	apt-get update -qq
+	apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+	exit 0
+fi
+echo "setup: not installed here: ${missing[*]}" >&2
+echo "setup: on Debian: sudo apt-get install ${missing[*]}" >&2
+[ "${CI:-}" = true ] && exit 1
+echo "setup: going on; what needs them is skipped and says so" >&2
