@@ -13,6 +13,7 @@ build: ## leaves bin/thothfs
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/thothfs ./cmd/thothfs
 
 demo: build ## a small real corpus, mounted under ./demo, and the main job on it
+	./scripts/setup.sh demo
 	./scripts/demo.sh
 
 demo-clean: ## unmount and remove what `make demo` left

@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests and the demo use is there: installs it on Debian and its kin when run as root,
-# and otherwise names what is missing. Go, git and make are taken for granted.
+# Makes sure that what the tests (or, with the word demo, the demo) use is there: installs it on Debian and its kin when
+# run as root, and otherwise names what is missing. Go, git and make are taken for granted.
 set -euo pipefail
 
 # command and the Debian package that has it
 need=(
 	"fusermount3 fuse3"     # mounting without root, and umount
 	"gdb gdb"               # backtraces
-	"eu-stack elfutils"     # a reader that mmaps
 	"setfattr attr"         # xattrs from the shell
 	"gcc gcc"               # programs to crash
-	"npm npm"               # the independent Manta client, and json(1)
 )
+if [ "${1:-}" != demo ]; then
+	need+=(
+		"eu-stack elfutils" # a reader that mmaps
+		"npm npm"           # the independent Manta client, and json(1)
+		"zstd zstd" "lz4 lz4" "xz xz-utils" "bzip2 bzip2"
+	)
+fi
 
 missing=()
 for pair in "${need[@]}"; do
