@@ -46,7 +46,7 @@ func Mend(mountpoint string) error {
 // mountAt returns the topmost mount on exactly that directory, or nil. It asks
 // the kernel's table and touches no file system.
 func mountAt(mountpoint string) (*mountinfo.Info, error) {
-	all, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(mountpoint))
+	all, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != mountpoint, false })
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}

@@ -19,9 +19,10 @@ const readyFD = 3
 // readyEnv marks the background half.
 const readyEnv = "THOTHFS_READY_FD"
 
-// background starts this program again as a session of its own, with the same
-// arguments, and waits until it has mounted or said why not. Go cannot fork, so
-// the child is a fresh run that finds readyEnv set.
+// background starts this program again with the same arguments, and waits until
+// it has mounted or said why not. Go cannot fork, so the child is a fresh run that
+// finds readyEnv set. It keeps the terminal until it is ready: it may have to ask
+// for a passphrase. Then it becomes a session of its own.
 func (a *app) background(ctx context.Context) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -37,7 +38,6 @@ func (a *app) background(ctx context.Context) error {
 	cmd.Env = append(os.Environ(), readyEnv+"=1")
 	cmd.Stderr = os.Stderr         // until it is ready: fusermount3 speaks there
 	cmd.ExtraFiles = []*os.File{w} // becomes readyFD
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		w.Close()
 		return err
@@ -87,9 +87,12 @@ func (a *app) reportReady(mountErr error) error {
 	return detachStdio()
 }
 
-// detachStdio points the standard streams at /dev/null and leaves the working
+// detachStdio leaves the terminal's session, points the standard streams at /dev/null and leaves the working
 // directory, so that neither a terminal nor a directory is held.
 func detachStdio() error {
+	if _, err := syscall.Setsid(); err != nil {
+		return err
+	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err

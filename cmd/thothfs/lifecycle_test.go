@@ -283,3 +283,20 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 		t.Error("the process did not end with its mount")
 	}
 }
+
+// TestUmountOfAMountOnAMount: /thoth may be a file system of its own.
+func TestUmountOfAMountOnAMount(t *testing.T) {
+	needFUSE(t)
+	w := newWorld(t)
+	w.thothsCorpus()
+	if err := syscall.Mount("none", w.mnt, "tmpfs", 0, ""); err != nil {
+		t.Skip("mounting a tmpfs is for root: ", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(w.mnt, syscall.MNT_DETACH) })
+	w.must("mount", w.mnt)
+	t.Cleanup(func() { syscall.Unmount(w.mnt, syscall.MNT_DETACH) })
+	w.must("umount", w.mnt)
+	if strings.Contains(w.sh("cat /proc/mounts"), w.mnt+" fuse") {
+		t.Error("still mounted")
+	}
+}

@@ -98,7 +98,7 @@ func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := a.openStack(false, log)
+	s, err := a.openStack(ctx, false, log)
 	if err != nil {
 		return nil, nil, err
 	}

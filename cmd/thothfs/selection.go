@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/query"
@@ -72,14 +74,20 @@ func (a *app) readIdentifiers(ctx context.Context, sel *selection) error {
 	sel.byID = true
 	words := bufio.NewScanner(a.stdin)
 	words.Split(bufio.ScanWords)
-	for words.Scan() {
+	for {
+		more, err := orInterrupted(ctx, func() (bool, error) { return words.Scan(), nil })
+		if err != nil {
+			return err
+		}
+		if !more {
+			return words.Err()
+		}
 		id, err := resolve(ctx, sel.corpus, words.Text())
 		if err != nil {
 			return fmt.Errorf("%q on standard input: %w", words.Text(), err)
 		}
 		sel.ids = append(sel.ids, id)
 	}
-	return words.Err()
 }
 
 // dumps yields the selected dumps, oldest first.
@@ -107,8 +115,12 @@ func (sel *selection) named(ctx context.Context) iter.Seq2[*corpus.Dump, error] 
 		var found []*corpus.Dump
 		now := time.Now()
 		seen := make(map[dump.ID]bool)
+		sel.refresh(ctx)
 		for _, id := range sel.ids {
 			d, err := sel.corpus.Cached(ctx, id)
+			if errors.Is(err, store.ErrNotExist) {
+				err = fmt.Errorf("%s is %w", id, errNotInCorpus)
+			}
 			if err != nil {
 				yield(nil, err)
 				return
@@ -130,6 +142,20 @@ func (sel *selection) named(ctx context.Context) iter.Seq2[*corpus.Dump, error] 
 			}
 		}
 	}
+}
+
+// refresh asks the store for the documents of the identified dumps: a Sync asks for
+// some only. What cannot be had stays as it is known.
+func (sel *selection) refresh(ctx context.Context) {
+	var asking errgroup.Group
+	asking.SetLimit(32)
+	for _, id := range sel.ids {
+		asking.Go(func() error {
+			sel.corpus.Dump(ctx, id)
+			return nil
+		})
+	}
+	asking.Wait()
 }
 
 // errNoIdentifier is a word that can be neither a hash nor a local dump.

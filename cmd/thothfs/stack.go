@@ -28,7 +28,7 @@ type stack struct {
 
 // openStack builds the stack of the corpus that flags and environment name. With
 // create, or when no corpus is named, a directory that is absent is made.
-func (a *app) openStack(create bool, log *slog.Logger) (*stack, error) {
+func (a *app) openStack(ctx context.Context, create bool, log *slog.Logger) (*stack, error) {
 	t, err := a.pickTarget()
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (a *app) openStack(create bool, log *slog.Logger) (*stack, error) {
 	if err != nil {
 		return nil, err
 	}
-	bare, err := a.openStore(t, create || a.store == "", log)
+	bare, err := a.openStore(ctx, t, create || a.store == "", log)
 	if err != nil {
 		return nil, fmt.Errorf("the corpus %s: %w", t, err)
 	}
@@ -50,7 +50,7 @@ func (a *app) openStack(create bool, log *slog.Logger) (*stack, error) {
 }
 
 // openStore opens the bare store. A second kind of store is one more case.
-func (a *app) openStore(t target, create bool, log *slog.Logger) (store.Store, error) {
+func (a *app) openStore(ctx context.Context, t target, create bool, log *slog.Logger) (store.Store, error) {
 	if t.dir != "" {
 		s, err := openDir(t.dir, create)
 		if err != nil {
@@ -59,7 +59,7 @@ func (a *app) openStore(t target, create bool, log *slog.Logger) (store.Store, e
 		a.atExit(func() { s.Close() })
 		return s, nil
 	}
-	s, err := manta.Open(a.mantaOptions(t.manta, log))
+	s, err := manta.Open(a.mantaOptions(ctx, t.manta, log))
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func openDir(path string, create bool) (*dir.Store, error) {
 }
 
 // mantaOptions reads the environment as node-manta and thoth do.
-func (a *app) mantaOptions(path string, log *slog.Logger) manta.Options {
+func (a *app) mantaOptions(ctx context.Context, path string, log *slog.Logger) manta.Options {
 	return manta.Options{
 		URL:         a.getenv("MANTA_URL"),
 		Account:     a.getenv("MANTA_USER"),
@@ -93,7 +93,7 @@ func (a *app) mantaOptions(path string, log *slog.Logger) manta.Options {
 			ID:          a.getenv("MANTA_KEY_ID"),
 			Dir:         a.sshDir(),
 			AgentSocket: a.getenv("SSH_AUTH_SOCK"),
-			Passphrase:  a.askPassphrase,
+			Passphrase:  func(keyFile string) ([]byte, error) { return a.askPassphrase(ctx, keyFile) },
 		},
 		Log: log,
 	}
@@ -109,15 +109,45 @@ func (a *app) sshDir() string {
 }
 
 // askPassphrase asks on the terminal for the passphrase of an encrypted key.
-func (a *app) askPassphrase(keyFile string) ([]byte, error) {
+func (a *app) askPassphrase(ctx context.Context, keyFile string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, errors.New("the key is encrypted and there is no terminal to ask on: add it to ssh-agent")
 	}
 	defer tty.Close()
+	state, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return nil, err
+	}
 	fmt.Fprintf(tty, "passphrase of %s: ", printable(keyFile))
 	defer fmt.Fprintln(tty)
-	return term.ReadPassword(int(tty.Fd()))
+	// A read of a terminal cannot be called off: the end of ctx leaves it behind.
+	pass, err := orInterrupted(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
+	if ctx.Err() != nil {
+		term.Restore(int(tty.Fd()), state)
+	}
+	return pass, err
+}
+
+// orInterrupted returns what f does, or ctx's error if ctx ends before f does. f is
+// then left to itself, for a process that is about to end.
+func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := f()
+		done <- result{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
 }
 
 // openCorpus opens the catalogue of a stack.
@@ -145,7 +175,7 @@ func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := a.openStack(false, log)
+	s, err := a.openStack(ctx, false, log)
 	if err != nil {
 		return nil, err
 	}

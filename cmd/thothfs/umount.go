@@ -39,11 +39,12 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 		return err
 	}
 	mountpoint = realPath(mountpoint)
-	mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(mountpoint))
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != mountpoint, false })
 	if err != nil {
 		return err
 	}
-	if len(mounts) == 0 || mounts[0].FSType != "fuse.thothfs" {
+	// The last is on top: the mountpoint may be a mount of something else below.
+	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
 	pid := servingPID(mountpoint)

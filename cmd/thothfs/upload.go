@@ -55,7 +55,7 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.openStack(true, log)
+	s, err := a.openStack(ctx, true, log)
 	if err != nil {
 		return err
 	}

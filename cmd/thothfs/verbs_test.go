@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,6 +60,25 @@ func TestVerbsOnACorpusOfTheOriginal(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// TestInfoIsCurrent: in a corpus of more dumps than one Sync asks for again.
+func TestInfoIsCurrent(t *testing.T) {
+	w := newWorld(t)
+	args := []string{"info", "--attr-timeout=1ms"}
+	set := func(ticket string) {
+		for i := range 1500 {
+			id := fmt.Sprintf("%032x", i)
+			args = append(args[:2+i], id)
+			w.put(id+"/info.json", `{"type":"core","ticket":"`+ticket+`"}`)
+		}
+	}
+	set("A-1")
+	w.must("report")
+	set("B-2")
+	if n := strings.Count(w.must(args...), "B-2"); n != 1500 {
+		t.Errorf("info shows %d of 1500 edits", n)
+	}
 }
 
 func TestInfo(t *testing.T) {
