@@ -22,7 +22,7 @@ type catalogue struct {
 	log      *slog.Logger
 	scratch  string // directory to remove at the end, "" none
 
-	mu     sync.Mutex // guards what follows; held while a database is opened
+	mu     sync.Mutex // guards what follows, path and scratch; held while a database is opened
 	db     *database
 	resets int // how often db was replaced
 }
@@ -43,13 +43,7 @@ func openCatalogue(ctx context.Context, o Options) (*catalogue, error) {
 		return cat, err
 	}
 	o.Log.Warn("the catalogue cannot be kept, going on with a temporary one", "path", cat.path, "error", err)
-	scratch, terr := os.MkdirTemp("", "thothfs-catalogue-")
-	if terr != nil {
-		return nil, errors.Join(err, terr)
-	}
-	cat.scratch, cat.path = scratch, filepath.Join(scratch, "catalogue.db")
-	if terr := cat.open(ctx); terr != nil {
-		os.RemoveAll(scratch)
+	if terr := cat.openScratch(ctx); terr != nil {
 		return nil, errors.Join(err, terr)
 	}
 	return cat, nil
@@ -76,6 +70,13 @@ func (c *catalogue) current() *database {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.db
+}
+
+// where is the path of the file.
+func (c *catalogue) where() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.path
 }
 
 func (c *catalogue) resetCount() int {
@@ -119,6 +120,9 @@ func (c *catalogue) try(ctx context.Context, f func(*database) error) error {
 func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error {
 	db := c.current()
 	err := f(db)
+	if noRoom(err) && ctx.Err() == nil {
+		return c.leave(ctx, db, err)
+	}
 	if !broken(err) || ctx.Err() != nil {
 		return err
 	}
@@ -156,6 +160,42 @@ func (c *catalogue) replace(ctx context.Context, old *database, why error) error
 	c.db = db
 	c.resets++
 	old.close()
+	return nil
+}
+
+// leave goes on with a temporary catalogue after db, on a disk that is full or failing,
+// could not be written because of why. From a temporary one there is no way on.
+func (c *catalogue) leave(ctx context.Context, db *database, why error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.db != db {
+		return errRebuilt
+	}
+	if c.scratch != "" {
+		return why
+	}
+	c.log.Warn("the catalogue cannot be kept, going on with a temporary one", "path", c.path, "error", why)
+	if err := c.openScratch(ctx); err != nil {
+		return errors.Join(why, err)
+	}
+	c.resets++
+	db.close()
+	return errRebuilt
+}
+
+// openScratch opens a temporary catalogue in the place of the one there is, if any.
+func (c *catalogue) openScratch(ctx context.Context) error {
+	scratch, err := os.MkdirTemp("", "thothfs-catalogue-")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(scratch, "catalogue.db")
+	db, err := openDatabase(ctx, path, c.identity, c.log)
+	if err != nil {
+		os.RemoveAll(scratch)
+		return err
+	}
+	c.scratch, c.path, c.db = scratch, path, db
 	return nil
 }
 

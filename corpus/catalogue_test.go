@@ -242,3 +242,34 @@ func TestKilled(t *testing.T) {
 	sync1(t, c)
 	wantCount(t, c, "", 3000)
 }
+
+// TestFullDiskUnderway: a corpus is not empty because the catalogue has no room.
+func TestFullDiskUnderway(t *testing.T) {
+	s := mem.New()
+	seed(s, 3000)
+	c := open(t, options(t, s))
+	if _, err := c.cat.current().writer.Exec(`PRAGMA max_page_count = 40`); err != nil {
+		t.Fatal(err)
+	}
+	sync1(t, c)
+	wantCount(t, c, "", 3000)
+	if c.cat.scratch == "" {
+		t.Error("the catalogue was not full")
+	}
+}
+
+// TestDamageWhileReading: what was noted before the damage is noted again.
+func TestDamageWhileReading(t *testing.T) {
+	s := mem.New()
+	seed(s, 3000)
+	c := open(t, options(t, s))
+	var once sync.Once
+	if err := c.Sync(t.Context(), func(done, total int) {
+		if done > 1000 {
+			once.Do(func() { execSQL(t, c.cat.path, `DROP TABLE docs; DROP TABLE dumps`) })
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, c, "", 3000)
+}

@@ -48,6 +48,7 @@ type Corpus struct {
 	events     *events
 	looks      *looks
 	stale      *staleDirs
+	turns      *turns
 	outage     outage
 	unwritable atomic.Bool // the catalogue, as far as logged
 	state      syncState
@@ -72,7 +73,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), host: thisHost, syncing: make(chan struct{}, 1)}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
 	if err := c.recall(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)

@@ -21,7 +21,13 @@ import (
 	"thothfs/store/mem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(editorRoot) != "" {
+		runEditor()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // ident returns the i-th hash, in a random order that is always the same.
 func ident(i int) (id dump.ID) {

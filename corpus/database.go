@@ -256,6 +256,19 @@ func (d *database) isAt(path string) bool {
 	return err == nil && os.SameFile(fi, d.file)
 }
 
+// noRoom tells whether err means that nothing can be written where the file is.
+func noRoom(err error) bool {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
+		return true
+	}
+	return false
+}
+
 // broken tells whether err means that the file is of no use any more.
 func broken(err error) bool {
 	if errors.Is(err, errForeign) {

@@ -15,7 +15,7 @@ import (
 type fact struct{ text, source string }
 
 // describe makes the document of a dump.
-func (u *upload) describe(ctx context.Context, h *holding) []byte {
+func (u *upload) describe(h *holding, stack []string) []byte {
 	info, origins := u.info, u.src.origins()
 	f := dump.DocumentFields{
 		Name:       u.c.o.Root + "/" + h.id.String(),
@@ -23,7 +23,7 @@ func (u *upload) describe(ctx context.Context, h *holding) []byte {
 		Cmd:        info.Cmd,
 		Psargs:     info.Psargs,
 		Type:       info.Type,
-		Stack:      u.stack(ctx),
+		Stack:      stack,
 		Properties: maps.Clone(info.Properties),
 	}
 	if f.Properties == nil {

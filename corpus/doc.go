@@ -1,5 +1,5 @@
 // Package corpus knows the dumps of one store: which there are, what their
-// documents say, and how a new one gets in. It is the only user of SQL.
+// documents say, how they are edited, and how a new one gets in. It is the only user of SQL.
 //
 // # The catalogue
 //
@@ -26,6 +26,14 @@
 // While the store is unavailable everything known is answered from the catalogue.
 // An edit that another client made of a known dump's document is therefore seen
 // when the dump is looked at, or when its turn comes, not at once.
+//
+// # Edits
+//
+// [Corpus.Edit] replaces exactly the version of a document that it was made from, and
+// is made anew from a newer one until that succeeds: of clients that edit one dump at
+// the same time none loses anything. The catalogue learns of an edit, and subscribers
+// are told, before Edit returns; other processes that share the catalogue learn of it
+// from there, and others as they follow the store.
 //
 // # Meaning
 //

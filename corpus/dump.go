@@ -14,7 +14,7 @@ import (
 const InfoName = "info.json"
 
 // maxInfo is how large a document may be to be read.
-const maxInfo = 16 << 20
+const maxInfo = dump.MaxDocument
 
 // Dump is one dump of the corpus as its document describes it. It is shared; do
 // not change it.
@@ -28,8 +28,10 @@ type Dump struct {
 	// Damage says in words what is wrong with the document, "" nothing.
 	Damage string
 
-	Type, Cmd, Node, Platform, Ticket string    // "" not set, or not a single value
-	Time                              time.Time // of the dump; zero when unknown
+	// "": not set, or not a single value.
+	Type, Cmd, Node, Platform, Ticket, Signature string
+	// Time is that of the dump; zero when unknown.
+	Time time.Time
 
 	checked time.Time // when the store was last asked
 }
@@ -66,7 +68,7 @@ func newDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
 	for _, f := range [...]struct {
 		name Field
 		to   *string
-	}{{TypeField, &d.Type}, {Cmd, &d.Cmd}, {Node, &d.Node}, {Platform, &d.Platform}, {Ticket, &d.Ticket}} {
+	}{{TypeField, &d.Type}, {Cmd, &d.Cmd}, {Node, &d.Node}, {Platform, &d.Platform}, {Ticket, &d.Ticket}, {Signature, &d.Signature}} {
 		if text, list, ok := d.Doc.Lookup(string(f.name)); ok && list == nil {
 			*f.to = text
 		}

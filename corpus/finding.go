@@ -22,6 +22,11 @@ type finding struct {
 
 	etag string        // the version that is still current: same
 	wait time.Duration // how long not to look again: unread and absent
+
+	// Of a document that we stored: the version that it replaced, and when we began.
+	// Then at is when that was done, and by afterStored later.
+	replaced string
+	began    time.Time
 }
 
 type findingKind int
@@ -93,7 +98,7 @@ func (b *batch) old(id dump.ID) (*Dump, int64, error) {
 func (b *batch) note(f *finding) error {
 	if f.kind == same {
 		_, err := b.exec(`UPDATE dumps SET checked = ? WHERE id = ? AND etag = ? AND checked < ?`,
-			f.at.UnixMilli(), f.id[:], f.etag, f.at.UnixMilli())
+			f.at.UnixNano(), f.id[:], f.etag, f.at.UnixNano())
 		return err
 	}
 	if f.kind == unread {
@@ -109,10 +114,24 @@ func (b *batch) note(f *finding) error {
 	return b.remove(f, old, n)
 }
 
+// afterStored is how much later than it was stored a document of our own counts as seen:
+// a look that began at that very moment may have been before.
+const afterStored = 1 // nanosecond
+
 // outdated tells that the catalogue knows better than f: the look that it knows from
-// began later. A look in the future is a clock that was set back.
+// began later. A look well in the future is a clock that was set back.
+//
+// What we stored ourselves is newer than what it replaced, whenever that was looked
+// at; but what else was seen after we began was built on it.
 func outdated(f *finding, old *Dump) bool {
-	return old != nil && old.checked.After(f.at) && old.checked.Sub(f.at) < time.Hour
+	at := f.at
+	if f.replaced != "" && old != nil {
+		if old.ETag == f.replaced {
+			return false
+		}
+		at = f.began.Add(afterStored)
+	}
+	return old != nil && old.checked.After(at) && old.checked.Sub(at) < time.Minute
 }
 
 func (b *batch) put(f *finding, old *Dump, n int64) error {
@@ -123,7 +142,7 @@ func (b *batch) put(f *finding, old *Dump, n int64) error {
 	case old == nil:
 		err = b.insert(f, d)
 	case old.ETag == d.ETag && old.Damage == d.Damage:
-		_, err = b.exec(`UPDATE dumps SET checked = ? WHERE id = ?`, f.at.UnixMilli(), f.id[:])
+		_, err = b.exec(`UPDATE dumps SET checked = ? WHERE id = ?`, f.at.UnixNano(), f.id[:])
 		return err
 	default:
 		err = b.update(f, d, n)
@@ -145,8 +164,8 @@ func (b *batch) insert(f *finding, d *Dump) error {
 		return err
 	}
 	args := append([]any{f.id[:], n, f.id[:]}, values(f, d)...)
-	if _, err := b.exec(`INSERT INTO dumps (id, n, dirtag, etag, size, mtime, checked, damage, odd, type, cmd, node, platform, ticket, time, nsec)
-		VALUES (?, ?, coalesce((SELECT dirtag FROM pending WHERE id = ?), ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...); err != nil {
+	if _, err := b.exec(`INSERT INTO dumps (id, n, dirtag, etag, size, mtime, checked, damage, odd, type, cmd, node, platform, ticket, signature, time, nsec)
+		VALUES (?, ?, coalesce((SELECT dirtag FROM pending WHERE id = ?), ''), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, args...); err != nil {
 		return err
 	}
 	_, err = b.exec(`DELETE FROM pending WHERE id = ?`, f.id[:])
@@ -158,7 +177,7 @@ func (b *batch) update(f *finding, d *Dump, n int64) error {
 		return err
 	}
 	_, err := b.exec(`UPDATE dumps SET etag = ?, size = ?, mtime = ?, checked = ?, damage = ?, odd = ?,
-		type = ?, cmd = ?, node = ?, platform = ?, ticket = ?, time = ?, nsec = ? WHERE id = ?`, append(values(f, d), f.id[:])...)
+		type = ?, cmd = ?, node = ?, platform = ?, ticket = ?, signature = ?, time = ?, nsec = ? WHERE id = ?`, append(values(f, d), f.id[:])...)
 	return err
 }
 
@@ -169,8 +188,8 @@ func values(f *finding, d *Dump) []any {
 	if t, ok := d.Doc.Time(); ok {
 		sec = t.Unix()
 	}
-	return []any{d.ETag, d.Size, nano(d.ModTime), f.at.UnixMilli(), f.damage, odd,
-		texts[0], texts[1], texts[2], texts[3], texts[4], sec, d.Time.Nanosecond()}
+	return []any{d.ETag, d.Size, nano(d.ModTime), f.at.UnixNano(), f.damage, odd,
+		texts[0], texts[1], texts[2], texts[3], texts[4], texts[5], sec, d.Time.Nanosecond()}
 }
 
 func nonNil(b []byte) []byte {
@@ -206,7 +225,7 @@ func (b *batch) remove(f *finding, old *Dump, n int64) error {
 func (b *batch) postpone(f *finding) error {
 	const longest = time.Hour
 	if f.kind == unread {
-		if _, err := b.exec(`UPDATE dumps SET checked = ? WHERE id = ?`, f.at.UnixMilli(), f.id[:]); err != nil {
+		if _, err := b.exec(`UPDATE dumps SET checked = ? WHERE id = ?`, f.at.UnixNano(), f.id[:]); err != nil {
 			return err
 		}
 	}

@@ -34,18 +34,18 @@ func (b *batch) keepJournal(writer int64) error {
 }
 
 func (b *batch) journal(writer int64, ch Change) error {
-	id, old := ch.ID[:], make([]any, 10)
+	id, old := ch.ID[:], make([]any, 11)
 	if ch.Everything() {
 		id = []byte{}
 	}
 	if d := ch.Old; d != nil {
-		old = []any{d.ETag, d.Size, nano(d.ModTime), d.Type, d.Cmd, d.Node, d.Platform, d.Ticket, nil, d.Time.Nanosecond()}
+		old = []any{d.ETag, d.Size, nano(d.ModTime), d.Type, d.Cmd, d.Node, d.Platform, d.Ticket, d.Signature, nil, d.Time.Nanosecond()}
 		if !d.Time.IsZero() {
-			old[8] = d.Time.Unix()
+			old[9] = d.Time.Unix()
 		}
 	}
-	_, err := b.exec(`INSERT INTO journal (writer, id, etag, size, mtime, type, cmd, node, platform, ticket, time, nsec)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{writer, id}, old...)...)
+	_, err := b.exec(`INSERT INTO journal (writer, id, etag, size, mtime, type, cmd, node, platform, ticket, signature, time, nsec)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, append([]any{writer, id}, old...)...)
 	return err
 }
 
@@ -61,20 +61,20 @@ func scanEntry(scan func(...any) error) (e entry, err error) {
 	var r record
 	var size, mtime, nsec sql.NullInt64
 	err = scan(&e.seq, &e.writer, &e.id, &etag, &size, &mtime,
-		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.sec, &nsec)
+		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.texts[5], &r.sec, &nsec)
 	if err != nil || !etag.Valid {
 		return e, err
 	}
 	r.id, r.nsec = e.id, nsec.Int64
 	e.old = &Dump{ID: r.ident(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64),
 		Type: r.texts[0].String, Cmd: r.texts[1].String, Node: r.texts[2].String,
-		Platform: r.texts[3].String, Ticket: r.texts[4].String, Time: r.when()}
+		Platform: r.texts[3].String, Ticket: r.texts[4].String, Signature: r.texts[5].String, Time: r.when()}
 	return e, nil
 }
 
 // entriesAfter returns the journal from after seq on.
 func (c *catalogue) entriesAfter(ctx context.Context, seq int64) (all []entry, err error) {
-	const query = `SELECT seq, writer, id, etag, size, mtime, type, cmd, node, platform, ticket, time, nsec FROM journal WHERE seq > ? ORDER BY seq`
+	const query = `SELECT seq, writer, id, etag, size, mtime, type, cmd, node, platform, ticket, signature, time, nsec FROM journal WHERE seq > ? ORDER BY seq`
 	err = c.read(ctx, func(q querier) error {
 		all, err = collect(ctx, q, scanEntry, query, seq)
 		return err

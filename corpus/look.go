@@ -117,7 +117,7 @@ func (c *Corpus) current(id dump.ID, known *Dump) bool {
 		last = known.checked
 	}
 	age := now.Sub(last)
-	return age >= 0 && age <= c.o.AttrTimeout
+	return age >= -afterStored && age <= c.o.AttrTimeout
 }
 
 // ask compares what is known of a dump, nil for nothing, with the store.
@@ -153,18 +153,20 @@ func (c *Corpus) ask(ctx context.Context, id dump.ID, known *Dump) (*Dump, error
 	return known, nil
 }
 
-// keep notes findings and tells subscribers. That the catalogue cannot take them is
-// logged: what was found is true nevertheless.
-func (c *Corpus) keep(ctx context.Context, findings ...finding) {
+// keep notes findings and tells subscribers; told is whether there was anything to
+// tell. That the catalogue cannot take them is logged: what was found is true
+// nevertheless.
+func (c *Corpus) keep(ctx context.Context, findings ...finding) (told bool) {
 	changes, err := c.cat.record(ctx, findings)
 	if err != nil {
 		if !c.unwritable.Swap(true) {
-			c.log.Error("the catalogue cannot be written", "path", c.cat.path, "error", err)
+			c.log.Error("the catalogue cannot be written", "path", c.cat.where(), "error", err)
 		}
-		return
+		return false
 	}
 	c.unwritable.Store(false)
 	c.events.emit(changes...)
+	return len(changes) > 0
 }
 
 // read looks into a directory for a document other than the version etag. Its kinds

@@ -89,7 +89,15 @@ func (c *catalogue) flagged(ctx context.Context) ([]task, error) {
 
 // aged returns up to limit dumps that nobody looked at since before, oldest first.
 func (c *catalogue) aged(ctx context.Context, before time.Time, limit int) ([]task, error) {
-	return c.tasks(ctx, `SELECT id, etag, 0 FROM dumps WHERE checked > 0 AND checked <= ? ORDER BY checked LIMIT ?`, before.UnixMilli(), limit)
+	return c.tasks(ctx, `SELECT id, etag, 0 FROM dumps WHERE checked > 0 AND checked <= ? ORDER BY checked LIMIT ?`, before.UnixNano(), limit)
+}
+
+// agedCount is how many dumps nobody has looked at since before.
+func (c *catalogue) agedCount(ctx context.Context, before time.Time) (n int, err error) {
+	err = c.read(ctx, func(q querier) error {
+		return q.QueryRowContext(ctx, `SELECT count(*) FROM dumps WHERE checked > 0 AND checked <= ?`, before.UnixNano()).Scan(&n)
+	})
+	return n, err
 }
 
 func (c *catalogue) tasks(ctx context.Context, query string, args ...any) (all []task, err error) {

@@ -25,7 +25,7 @@ type plan struct {
 	where  []string
 	args   []any
 	verify verify
-	// columns tells that there is a condition on one of the five text columns. Such
+	// columns tells that there is a condition on one of the text columns. Such
 	// conditions find no odd row: those are to be looked at one by one.
 	columns bool
 }
@@ -63,7 +63,7 @@ func (p *plan) add(c query.Constraint) {
 		p.older(c.Cutoff(p.now))
 	case c.Path == "id":
 		p.id(c)
-	case isIndexed(c.Path):
+	case columnOf(c.Path) != "":
 		p.text(c)
 	default:
 		p.verify = byDocument
@@ -99,7 +99,7 @@ func (p *plan) id(c query.Constraint) {
 
 func (p *plan) text(c query.Constraint) {
 	p.columns = true
-	column := `d.` + c.Path
+	column := columnOf(c.Path)
 	switch c.Op {
 	case query.OpEqual:
 		p.and(column+` = ?`, c.Value)
@@ -126,15 +126,6 @@ func after(prefix string) (string, bool) {
 	}
 	b[len(b)-1]++
 	return string(b), true
-}
-
-func isIndexed(path string) bool {
-	for _, f := range fieldNames {
-		if path == string(f) {
-			return true
-		}
-	}
-	return false
 }
 
 // sql returns the query for the rows that satisfy the conditions and more, which may

@@ -13,6 +13,7 @@ import (
 const (
 	inFlight   = 32  // documents read at once
 	batchSize  = 256 // findings noted in one transaction
+	batchBytes = 16 << 20
 	flushEvery = 250 * time.Millisecond
 	// maxFailures in a row, without one success, are an outage of the store rather
 	// than trouble with some of its objects.
@@ -27,6 +28,7 @@ type reading struct {
 
 	done     int
 	findings []finding
+	held     int   // bytes of findings
 	good     int   // documents that the store answered for
 	inARow   int   // failures since
 	denied   int   // not ours to read
@@ -56,7 +58,7 @@ func (r *reading) read(ctx context.Context, tasks []task) error {
 // fetch starts workers that read documents; the channel is closed when the last of
 // them has ended, which the end of ctx brings about.
 func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
-	results := make(chan result, inFlight)
+	results := make(chan result) // a document that waits to be noted keeps its worker waiting
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(inFlight, len(tasks)) {
@@ -90,7 +92,7 @@ func (r *reading) gather(ctx context.Context, results <-chan result) error {
 			if err := r.take(res); err != nil {
 				return err
 			}
-			if len(r.findings) < batchSize {
+			if len(r.findings) < batchSize && r.held < batchBytes {
 				continue
 			}
 		case <-tick.C:
@@ -130,6 +132,7 @@ func (r *reading) take(res result) error {
 		f.kind = unread
 	}
 	r.done++
+	r.held += len(f.raw)
 	r.findings = append(r.findings, f)
 	return nil
 }
@@ -141,7 +144,7 @@ func (r *reading) flush(ctx context.Context) error {
 		return nil
 	}
 	findings := r.findings
-	r.findings = nil
+	r.findings, r.held = nil, 0
 	changes, err := r.c.cat.record(ctx, findings)
 	if err != nil {
 		return err

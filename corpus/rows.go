@@ -11,7 +11,7 @@ import (
 )
 
 // columns are those of a Dump without its document, in the order that scan takes.
-const columns = `d.id, d.etag, d.size, d.mtime, d.checked, d.damage, d.type, d.cmd, d.node, d.platform, d.ticket, d.time, d.nsec`
+const columns = `d.id, d.etag, d.size, d.mtime, d.checked, d.damage, d.type, d.cmd, d.node, d.platform, d.ticket, d.signature, d.time, d.nsec`
 
 const withDoc = `SELECT ` + columns + `, x.doc FROM dumps d JOIN docs x ON x.n = d.n `
 
@@ -24,7 +24,7 @@ func scanDump(scan func(...any) error) (*Dump, error) {
 	}
 	attr := store.Attr{ETag: r.etag, Size: r.size, ModTime: fromNano(r.mtime)}
 	d := newDump(r.ident(), raw, attr, r.damage)
-	d.checked = time.UnixMilli(r.checked)
+	d.checked = time.Unix(0, r.checked)
 	return d, nil
 }
 
@@ -33,14 +33,14 @@ type record struct {
 	id                   []byte
 	etag, damage         string
 	size, mtime, checked int64
-	texts                [5]sql.NullString // type, cmd, node, platform, ticket
+	texts                [fieldCount]sql.NullString // as fieldNames
 	sec                  sql.NullInt64
 	nsec                 int64
 }
 
 func (r *record) targets() []any {
 	return []any{&r.id, &r.etag, &r.size, &r.mtime, &r.checked, &r.damage,
-		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.sec, &r.nsec}
+		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.texts[5], &r.sec, &r.nsec}
 }
 
 func (r *record) ident() (id dump.ID) {
@@ -70,9 +70,9 @@ func fromNano(n int64) time.Time {
 	return time.Unix(0, n).UTC()
 }
 
-// indexed returns what the columns of a document hold: the five texts, and whether
+// indexed returns what the columns of a document hold: the texts, and whether
 // the row is odd.
-func indexed(doc *dump.Document) (texts [5]any, odd bool) {
+func indexed(doc *dump.Document) (texts [fieldCount]any, odd bool) {
 	for i, f := range fieldNames {
 		text, list, ok := doc.Lookup(string(f))
 		odd = odd || list != nil
@@ -88,8 +88,23 @@ func indexed(doc *dump.Document) (texts [5]any, odd bool) {
 	return texts, odd
 }
 
-// fieldNames are the fields in the order of the columns.
-var fieldNames = [5]Field{TypeField, Cmd, Node, Platform, Ticket}
+const fieldCount = 6
+
+// fieldNames are the indexed fields in the order of their columns.
+var fieldNames = [fieldCount]Field{TypeField, Cmd, Node, Platform, Ticket, Signature}
+
+// columnOf returns the column of the indexed field at a path of the document, or "".
+func columnOf(path string) string {
+	if path == string(Signature) {
+		return "d.signature"
+	}
+	for _, f := range fieldNames {
+		if path == string(f) {
+			return "d." + path
+		}
+	}
+	return ""
+}
 
 func (c *catalogue) dump(ctx context.Context, id dump.ID) (d *Dump, err error) {
 	err = c.read(ctx, func(q querier) error {

@@ -4,19 +4,19 @@ package corpus
 // is rebuilt: change schemaVersion with schema.
 const (
 	applicationID = 0x74686f74 // "thot"
-	schemaVersion = 1
+	schemaVersion = 2
 )
 
 // schema is the catalogue's.
 //
 // A document lives apart from its row, so that a list of dumps never touches
-// documents. The columns type to ticket hold what query.Fields.Lookup says: NULL for
-// nothing; the text; and in a row that is odd, because one of the five is an array,
-// an empty BLOB in all five, which no condition of ours on a column finds: those
-// rows are looked at one by one. Every index carries id and time, so lists come from
+// documents. The columns type to signature hold what query.Fields.Lookup says: NULL
+// for nothing; the text; and in a row that is odd, because one of the six is an
+// array, an empty BLOB in all six, which no condition of ours on a column finds:
+// those rows are looked at one by one. Every index carries id and time, so lists come from
 // it alone, in the order of the hashes.
 //
-// Times: mtime in nanoseconds, checked, due and at in milliseconds, time in seconds
+// Times: mtime and checked in nanoseconds, due and at in milliseconds, time in seconds
 // with nsec beside it; all since 1970. time is NULL when unknown.
 const schema = `
 CREATE TABLE meta (
@@ -34,7 +34,7 @@ CREATE TABLE dumps (
 	dirtag   TEXT NOT NULL,    -- version of the directory when it was listed
 	damage   TEXT NOT NULL,    -- why the document was not to be had
 	odd      INTEGER NOT NULL,
-	type, cmd, node, platform, ticket,
+	type, cmd, node, platform, ticket, signature,
 	time     INTEGER,
 	nsec     INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -44,6 +44,7 @@ CREATE INDEX dumps_cmd      ON dumps (cmd, id, time);
 CREATE INDEX dumps_node     ON dumps (node, id, time);
 CREATE INDEX dumps_platform ON dumps (platform, id, time);
 CREATE INDEX dumps_ticket   ON dumps (ticket, id, time);
+CREATE INDEX dumps_signature ON dumps (signature, id, time) WHERE signature IS NOT NULL;
 CREATE INDEX dumps_time     ON dumps (time, id, nsec);
 CREATE INDEX dumps_checked  ON dumps (checked);
 CREATE INDEX dumps_odd      ON dumps (id) WHERE odd;
@@ -75,6 +76,6 @@ CREATE TABLE journal (
 	seq    INTEGER PRIMARY KEY AUTOINCREMENT,
 	writer INTEGER NOT NULL,
 	id     BLOB NOT NULL,
-	etag, size, mtime, type, cmd, node, platform, ticket, time, nsec
+	etag, size, mtime, type, cmd, node, platform, ticket, signature, time, nsec
 );
 `

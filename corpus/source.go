@@ -82,6 +82,10 @@ func (s *source) unpack(ctx context.Context, tempDir string) error {
 		return err
 	}
 	s.file, s.unpacked = f, true
+	// It needs no name, and what has none is not left behind by a process that is killed.
+	if err := os.Remove(f.Name()); err != nil {
+		return err
+	}
 	if s.size, err = copyContext(ctx, &sparseWriter{f: f}, r); err != nil {
 		return fmt.Errorf("unpacking %s: %w", s.path, err)
 	}
@@ -92,14 +96,13 @@ func (s *source) close() {
 	s.given.Close()
 	if s.unpacked {
 		s.file.Close()
-		os.Remove(s.file.Name())
 	}
 }
 
 // local is the path of the dump itself, for a debugger.
 func (s *source) local() string {
 	if s.unpacked {
-		return s.file.Name()
+		return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), s.file.Fd())
 	}
 	return s.path
 }

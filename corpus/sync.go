@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -17,8 +18,8 @@ type round struct {
 // Sync reconciles the catalogue with the store: it finds the dumps that are new and
 // those that are gone, reads the documents that were never read and those whose
 // directory is known to have changed, and asks for the current version of others, the
-// longest neglected first, up to 1024. While it goes on the catalogue can be used and
-// fills. Interrupted, it keeps what it has, and the next one goes on from there.
+// longest neglected first, up to [MaxAsked] (see Unasked). While it goes on the catalogue
+// can be used and fills. Interrupted, it keeps what it has, and the next one goes on from there.
 //
 // progress, if not nil, is called from time to time, from this goroutine, with the
 // number of documents dealt with. Documents that the store does not let us read do
@@ -32,8 +33,17 @@ func (c *Corpus) Sync(ctx context.Context, progress func(done, total int)) error
 	return c.reconcile(ctx, round{
 		list: !large,
 		due:  now.Add(24 * time.Hour), again: 1024,
-		stale: now.Add(-c.o.AttrTimeout), old: 1024,
+		stale: now.Add(-c.o.AttrTimeout), old: MaxAsked,
 	}, progress)
+}
+
+// MaxAsked is how many documents that are known one Sync asks the store for again.
+const MaxAsked = 8192
+
+// Unasked is how many documents the catalogue shows as they were at since or before,
+// because nobody asked the store for them after that.
+func (c *Corpus) Unasked(ctx context.Context, since time.Time) (int, error) {
+	return c.cat.agedCount(ctx, since)
 }
 
 // poll is the reconciliation that goes on all the time: it asks a single question
@@ -59,17 +69,28 @@ func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, tot
 	if err := c.tail(ctx); err != nil {
 		return err
 	}
-	resets := c.cat.resetCount()
+	for tries := 3; ; tries-- {
+		resets := c.cat.resetCount()
+		err := c.listAndRead(ctx, r, progress)
+		if c.cat.resetCount() == resets {
+			if err != nil {
+				return err
+			}
+			return c.markComplete(ctx)
+		}
+		// It was rebuilt under way, and what was noted before is gone.
+		if tries == 1 || ctx.Err() != nil {
+			return errors.Join(errRebuilt, err)
+		}
+		r.list = true
+	}
+}
+
+func (c *Corpus) listAndRead(ctx context.Context, r round, progress func(done, total int)) error {
 	if err := c.list(ctx, r.list); err != nil {
 		return err
 	}
-	if err := c.readAll(ctx, r, progress); err != nil {
-		return err
-	}
-	if c.cat.resetCount() != resets {
-		return nil // it was rebuilt under way, so it is all but complete
-	}
-	return c.markComplete(ctx)
+	return c.readAll(ctx, r, progress)
 }
 
 func (c *Corpus) markComplete(ctx context.Context) error {

@@ -276,3 +276,26 @@ func removeAll(t testing.TB, root, key string) {
 		t.Fatal(err)
 	}
 }
+
+// What one Sync does not get round to is counted, not passed over.
+func TestSyncAsksForMany(t *testing.T) {
+	s := mem.New()
+	seed(s, MaxAsked+100)
+	o := options(t, s)
+	o.AttrTimeout = time.Nanosecond
+	c := open(t, o)
+	sync1(t, c)
+	calls := s.Calls(mem.Get)
+	began := time.Now()
+	sync1(t, c)
+	if read := s.Calls(mem.Get) - calls; read != MaxAsked {
+		t.Errorf("%d documents asked for, not %d", read, MaxAsked)
+	}
+	if n, err := c.Unasked(t.Context(), began); err != nil || n != 100 {
+		t.Errorf("%d unasked, %v", n, err)
+	}
+	sync1(t, c)
+	if n, err := c.Unasked(t.Context(), began); err != nil || n != 0 {
+		t.Errorf("%d unasked after another round, %v", n, err)
+	}
+}

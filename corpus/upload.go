@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"thothfs/dump"
@@ -14,6 +15,10 @@ import (
 type UploadOptions struct {
 	Node, Platform string    // "": found out
 	Time           time.Time // zero: found out
+	// Set and Ticket, if not empty, are edits of the document: a new dump has them
+	// from the beginning, one that is there gets them by Edit.
+	Ticket string
+	Set    []dump.Edit
 	// Stack runs a debugger on the dump at path, a local uncompressed file. Without
 	// it, or when it fails or finds nothing, the document has no stack.
 	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
@@ -61,7 +66,7 @@ var (
 // leaves nothing that looks like a dump; trying again completes it.
 //
 // Besides those of the store, errors are ErrDiffers, ErrChanged, those of
-// dump.Inspect and those of the file. store.ErrConflict means that others keep
+// dump.Inspect, of Edit and of the file. store.ErrConflict means that others keep
 // changing the same dump.
 func (c *Corpus) Upload(ctx context.Context, path string, o UploadOptions) (UploadResult, error) {
 	src, err := openSource(ctx, path, o.TempDir)
@@ -69,11 +74,15 @@ func (c *Corpus) Upload(ctx context.Context, path string, o UploadOptions) (Uplo
 		return UploadResult{}, err
 	}
 	defer src.close()
+	edits := o.edits()
+	if err := writable(edits); err != nil {
+		return UploadResult{}, err
+	}
 	info, err := dump.Inspect(src.file, src.size)
 	if err != nil {
 		return UploadResult{}, err
 	}
-	u := &upload{c: c, o: o, src: src, info: info}
+	u := &upload{c: c, o: o, src: src, info: info, edits: edits}
 	res := UploadResult{ID: info.ID, Size: src.size, Info: info}
 	for tries := 3; ; tries-- {
 		err := u.run(ctx, &res)
@@ -89,6 +98,16 @@ type upload struct {
 	o    UploadOptions
 	src  *source
 	info *dump.Info
+
+	edits []dump.Edit
+}
+
+// edits are what is to be edited.
+func (o *UploadOptions) edits() []dump.Edit {
+	if o.Ticket == "" {
+		return o.Set
+	}
+	return append(slices.Clone(o.Set), dump.Set("ticket", o.Ticket))
 }
 
 // run looks at what is there and does what is missing. With store.ErrConflict
@@ -104,6 +123,9 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 		return err
 	}
 	res.State = todo.state
+	if err := u.foresee(h); err != nil {
+		return err
+	}
 	var stored store.Ref
 	if todo.send {
 		if stored, err = u.send(ctx, store.Ref{Key: res.Key, ETag: h.dump.ETag}); err != nil {
@@ -112,7 +134,10 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 	}
 	if h.hasInfo {
 		u.learn(ctx, h)
-		return nil
+		if len(u.edits) > 0 {
+			_, err = u.c.Edit(ctx, h.id, u.edits...)
+		}
+		return err
 	}
 	if todo.state == Stored {
 		if err := u.alone(ctx, h, stored); err != nil {
@@ -120,6 +145,19 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 		}
 	}
 	return u.document(ctx, h, stored)
+}
+
+// foresee tells, before much is sent, that the edits are not possible.
+func (u *upload) foresee(h *holding) error {
+	raw := h.raw
+	if !h.hasInfo {
+		raw = u.describe(h, nil)
+	}
+	if h.damage != "" {
+		return nil // Edit says so
+	}
+	_, _, err := dump.ParseDocument(raw).Apply(u.edits...)
+	return err
 }
 
 // todo is what is missing.
@@ -195,7 +233,10 @@ func (u *upload) yield(ctx context.Context, stored store.Ref) error {
 // document stores the document, which makes a dump of it. stored is the dump if this
 // upload stored it.
 func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) error {
-	raw := u.describe(ctx, h)
+	raw, _, err := dump.ParseDocument(u.describe(h, u.stack(ctx))).Apply(u.edits...)
+	if err != nil {
+		return err
+	}
 	at := u.c.now()
 	attr, err := u.c.store.Put(ctx, store.Ref{Key: infoKey(h.id)}, bytesAt(raw), int64(len(raw)))
 	if errors.Is(err, store.ErrConflict) {

@@ -46,7 +46,7 @@ func (c *Corpus) tally(ctx context.Context, t tally, f Field, spec query.Spec) e
 
 // tallyColumns counts in the rows that are not odd.
 func (c *Corpus) tallyColumns(ctx context.Context, t tally, f Field, p *plan) error {
-	column := `d.` + string(f)
+	column := columnOf(string(f))
 	texts := column + ` >= '' AND ` + column + ` < x''`
 	if p.verify != exact {
 		i := slices.Index(fieldNames[:], f)

@@ -30,6 +30,7 @@ const (
 	Node      Field = "node"
 	Platform  Field = "platform"
 	Ticket    Field = "ticket"
+	Signature Field = "properties.signature" // of the crash: what has the same is the same bug
 )
 
 // Value is one value that a field has.

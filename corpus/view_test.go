@@ -42,7 +42,12 @@ func randomDocument(r *rand.Rand) []byte {
 		m["time"] = t
 	}
 	if r.IntN(2) == 0 {
-		m["properties"] = map[string]any{"x": someTexts[r.IntN(len(someTexts))]}
+		properties := map[string]any{"x": someTexts[r.IntN(len(someTexts))]}
+		if v, ok := m[string(Signature)]; ok && r.IntN(4) > 0 { // where it belongs; a key with a dot is found too
+			delete(m, string(Signature))
+			properties["signature"] = v
+		}
+		m["properties"] = properties
 	}
 	if r.IntN(3) == 0 {
 		m["stack"] = []string{"libc`abort+0x1", "main"}
@@ -259,6 +264,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 		"ticket=x":                          "COVERING INDEX dumps_ticket",
 		"ticket=undefined":                  "COVERING INDEX dumps_ticket",
 		"platform=x":                        "COVERING INDEX dumps_platform",
+		"properties.signature=x":            "COVERING INDEX dumps_signature",
 		"mtime=2013-07-11 otime=2013-07-12": "COVERING INDEX dumps_time",
 	} {
 		query := newPlan(parse(t, spec), time.Now())
@@ -276,4 +282,26 @@ func TestListsComeFromIndexes(t *testing.T) {
 			t.Errorf("%q: %s %v", spec, text, err)
 		}
 	}
+}
+
+// Dumps with the same signature are found together, as soon as they have one.
+func TestSignature(t *testing.T) {
+	s := mem.New()
+	seed(s, 4)
+	c := open(t, options(t, s))
+	sync1(t, c)
+	for i, signature := range []string{"0123456789012345", "b", "b"} {
+		d, err := c.Edit(t.Context(), ident(i), dump.Set("properties.signature", signature))
+		if err != nil || d.Signature != signature {
+			t.Fatal(d, err)
+		}
+	}
+	got, err := c.Values(t.Context(), Signature, parse(t, ""))
+	want := []Value{{"0123456789012345", 1, 1_000_000}, {"b", 2, 1_000_002}}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Error(diff, err)
+	}
+	wantCount(t, c, "properties.signature=b", 2)
+	wantCount(t, c, "properties.signature=0*", 1)
+	wantCount(t, c, "properties.signature=undefined", 1)
 }

@@ -3,6 +3,7 @@
 // beside a dump in its file's name and attributes.
 //
 // [Inspect] reads what a dump says about itself, [Hash] only its name,
+// [Reads] which parts of a dump a debugger will read first,
 // [Decompress] what hides in a compressed one, [ParseDocument] an info.json.
 //
 // The package is pure: it opens no file, reads only what it is handed, keeps no

@@ -21,6 +21,8 @@ type Document struct {
 	view   Value    // Invariant: one valid JSON object; raw itself unless that is damaged
 	top    []member // of view, a key once; nil when there are more than maxMembers
 	damage string
+	mended bool // view is not what is stored
+	lossy  bool // nor does it hold all of that
 }
 
 type member struct {
@@ -38,11 +40,12 @@ func ParseDocument(raw []byte) *Document {
 		d.view = Value{raw[start:end]}
 	} else {
 		var view []byte
-		view, damage = mend(raw)
-		d.view = Value{view}
+		view, damage, d.lossy = mend(raw)
+		d.view, d.mended = Value{view}, true
 	}
 	if !utf8.Valid(raw) {
 		damage = append(damage, "not UTF-8")
+		d.lossy = d.lossy || d.mended // mending may have replaced such bytes
 	}
 	d.top = collect(d.view)
 	if v, ok := d.Get("time"); ok && v.Kind() != KindNull {

@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -13,11 +14,11 @@ const (
 )
 
 // mend makes an object of what can be read of a damaged document, and says what is
-// wrong with it. It takes time in proportion to the document, and what it returns is
+// wrong with it; lossy tells that there is more in it than that. It takes time in proportion to the document, and what it returns is
 // valid JSON whatever raw is.
-func mend(raw []byte) (view []byte, damage []string) {
+func mend(raw []byte) (view []byte, damage []string, lossy bool) {
 	if len(raw) > maxMend {
-		return []byte("{}"), []string{"damaged, and too large to mend"}
+		return []byte("{}"), []string{"damaged, and too large to mend"}, true
 	}
 	m := &mender{in: raw, budget: 4 * len(raw), place: map[string]int{}}
 	if bytes.HasPrefix(raw, []byte("\ufeff")) {
@@ -27,17 +28,17 @@ func mend(raw []byte) (view []byte, damage []string) {
 	m.space()
 	switch {
 	case len(bytes.Trim(raw[m.pos:], "\x00")) == 0:
-		m.note("empty")
+		m.lose("empty")
 	case m.peek() != '{':
-		m.note("not a JSON object")
+		m.lose("not a JSON object")
 	default:
 		m.documents()
 	}
 	view = render(m.found)
 	if end, err := valueEnd(view, 0); err != nil || end != len(view) { // out of reach, but the invariant is worth it
-		return []byte("{}"), append(m.damage, "unreadable")
+		return []byte("{}"), append(m.damage, "unreadable"), true
 	}
-	return view, m.damage
+	return view, m.damage, m.lossy
 }
 
 // mender reads forgivingly. Values that are sound are copied byte for byte but for
@@ -50,6 +51,7 @@ type mender struct {
 	found  []mended
 	place  map[string]int // of each key in found
 	damage []string
+	lossy  bool
 }
 
 // mended is a member of the outermost object.
@@ -71,6 +73,12 @@ func (m *mender) note(format string, args ...any) {
 	}
 }
 
+// lose notes damage by which something does not get into the view.
+func (m *mender) lose(format string, args ...any) {
+	m.note(format, args...)
+	m.lossy = true
+}
+
 // documents reads all objects of the file and joins them.
 func (m *mender) documents() {
 	for ; m.peek() == '{' && m.file < maxJoined; m.file++ {
@@ -81,7 +89,7 @@ func (m *mender) documents() {
 		m.note("%d documents in one file", m.file)
 	}
 	if m.pos < len(m.in) {
-		m.note("text after the end")
+		m.lose("text after the end")
 	}
 }
 
@@ -93,10 +101,12 @@ func (m *mender) join(key string, value []byte) {
 	case ok:
 		if old := m.found[i]; key == "properties" && old.file != m.file && old.value[0] == '{' && value[0] == '{' {
 			value = joinObjects(old.value, value)
+		} else if !bytes.Equal(compact(old.value), compact(value)) {
+			m.lossy = true // readers take the later one, but the earlier is there
 		}
 		m.found[i] = mended{key, value, m.file}
 	case len(m.found) == maxMembers:
-		m.note("too many members to mend")
+		m.lose("too many members to mend")
 	default:
 		m.place[key] = len(m.found)
 		m.found = append(m.found, mended{key, value, m.file})
@@ -121,7 +131,7 @@ func (m *mender) members(depth int, member func(key string, value []byte)) {
 		m.space()
 		switch c := m.peek(); {
 		case m.pos >= len(m.in):
-			m.note("cut short")
+			m.lose("cut short")
 			return
 		case c == '}':
 			m.pos++
@@ -140,6 +150,7 @@ func (m *mender) members(depth int, member func(key string, value []byte)) {
 			}
 			end, _ := stringEnd(m.in, m.pos)
 			key := keyText(m.in[m.pos+1 : end-1])
+			m.lossy = m.lossy || strings.ContainsRune(key, utf8.RuneError) // it is written anew
 			m.pos, _ = keyEnd(m.in, m.pos)
 			if value := m.value(key, '}', depth+1); value != nil {
 				member(key, value)
@@ -156,13 +167,13 @@ func (m *mender) elements(key string, depth int) []byte {
 		m.space()
 		switch c := m.peek(); {
 		case m.pos >= len(m.in):
-			m.note("cut short")
+			m.lose("cut short")
 			return append(out, ']')
 		case c == ']':
 			m.pos++
 			return append(out, ']')
 		case c == '}' || c == ':':
-			m.note("%s has no end", name(key))
+			m.lose("%s has no end", name(key))
 			return append(out, ']')
 		case c == ',':
 			m.pos++
@@ -186,17 +197,17 @@ func (m *mender) elements(key string, depth int) []byte {
 func (m *mender) value(key string, end byte, depth int) []byte {
 	switch c := m.peek(); {
 	case m.pos >= len(m.in):
-		m.note("cut short")
+		m.lose("cut short")
 		return nil
 	case c == ',' || c == end:
-		m.note("%s has no value", name(key))
+		m.lose("%s has no value", name(key))
 		return nil
 	case c == '"':
 		return m.text(key, end)
 	case c != '{' && c != '[':
 		return m.scalar(key, end)
 	case depth >= maxDepth:
-		m.note("nested too deeply")
+		m.lose("nested too deeply")
 		m.skipContainer()
 		return nil
 	case c == '[':
@@ -226,10 +237,10 @@ func (m *mender) scalar(key string, end byte) []byte {
 		m.pos++
 	}
 	if m.pos == len(m.in) {
-		m.note("cut short") // a number may go on
+		m.lose("cut short") // a number may go on
 		return nil
 	}
-	m.note("%s is not JSON", name(key))
+	m.lose("%s is not JSON", name(key))
 	return nil
 }
 
@@ -253,7 +264,7 @@ func (m *mender) skipContainer() {
 
 // garbage goes to where something may be read again.
 func (m *mender) garbage() {
-	m.note("unreadable text")
+	m.lose("unreadable text")
 	m.pos++
 	for m.pos < len(m.in) && m.in[m.pos] != ',' && m.in[m.pos] != '}' && m.in[m.pos] != '\n' {
 		m.pos++

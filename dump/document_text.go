@@ -28,7 +28,7 @@ func (m *mender) text(key string, end byte) []byte {
 		return quote(string(m.in[start+1 : stop-1]))
 	}
 	if !closed {
-		m.note("cut short")
+		m.lose("cut short")
 		m.pos = len(m.in)
 		return nil
 	}
@@ -38,7 +38,7 @@ func (m *mender) text(key string, end byte) []byte {
 			return m.in[start:stop]
 		}
 	}
-	m.note("%s is not JSON", name(key))
+	m.lose("%s is not JSON", name(key))
 	return nil
 }
 
@@ -47,7 +47,7 @@ func (m *mender) text(key string, end byte) []byte {
 // original never wrote a line's end into a string.
 func (m *mender) bareEnd(start int, end byte) int {
 	if m.budget < 0 {
-		m.note("too damaged to mend")
+		m.lose("too damaged to mend")
 		return 0
 	}
 	if stop := m.lineEnd(start, end); stop > 0 {

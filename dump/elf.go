@@ -132,6 +132,14 @@ func (e *ELF) segment(b []byte) Segment {
 // readTables reads all program headers that the file has, also more than 65,534
 // of them, whose count is in the first section header.
 func (e *ELF) readTables(s *source) error {
+	if err := e.locateTables(s); err != nil {
+		return err
+	}
+	return e.readSegments(s)
+}
+
+// locateTables finds out where the tables of headers are and how long.
+func (e *ELF) locateTables(s *source) error {
 	l := layoutOf(e.Class)
 	e.SectionTable = Range{e.shoff(), uint64(e.shnum()) * uint64(e.shentsize())}
 	n := uint64(e.phnum())
@@ -147,7 +155,7 @@ func (e *ELF) readTables(s *source) error {
 	if n > 0 && e.phentsize() < l.phdr {
 		return fmt.Errorf("%w: program headers of %d bytes", ErrDamaged, stride)
 	}
-	return e.readSegments(s)
+	return nil
 }
 
 func (e *ELF) readSegments(s *source) error {

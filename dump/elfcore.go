@@ -9,6 +9,8 @@ type elfCore struct {
 	notes notes
 	info  *Info
 	heads [][]uint64 // by module: where the beginning of its file is mapped
+
+	kernel vmcoreInfo // nil when there is none
 }
 
 // Systems that an ELF dump may be of, as its notes tell.
@@ -62,11 +64,22 @@ func (e *ELF) checkCore() error {
 }
 
 func (c *elfCore) read() error {
+	c.facts()
+	if c.kernel == nil {
+		return c.identify()
+	}
+	node, err := c.kernelNode(c.kernel)
+	c.info.Node = node
+	return err
+}
+
+// facts takes what the notes say, without a further read.
+func (c *elfCore) facts() {
 	switch c.system() {
 	case ofLinux:
 		c.linuxCore()
 	case ofLinuxKernel:
-		return c.linuxKernel()
+		c.linuxKernel()
 	case ofIllumos:
 		c.illumosCore()
 	case ofFreeBSD:
@@ -80,7 +93,6 @@ func (c *elfCore) read() error {
 	case ofHubris:
 		c.info.Format, c.info.OS = "Hubris dump", "hubris"
 	}
-	return c.identify()
 }
 
 // system tells by the notes whose dump it is; the file header of most does not say.

@@ -12,23 +12,17 @@ const maxVMCoreInfo = 1 << 20
 
 // linuxKernel reads an ELF dump of a Linux kernel: /proc/vmcore, makedumpfile -E,
 // virsh dump, QEMU's dump-guest-memory.
-func (c *elfCore) linuxKernel() error {
+func (c *elfCore) linuxKernel() {
 	c.info.Format, c.info.OS, c.info.Type = "Linux vmcore", "linux", Crash
 	for n := range c.notes.all() {
 		switch {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
 			c.addThread(archOf(c.info.Machine, c.elf.Class).thread(n.view, c.info.Machine))
 		case n.owner == "VMCOREINFO":
-			info := parseVMCoreInfo(n.b)
-			info.describe(c.info)
-			node, err := c.kernelNode(info)
-			if err != nil {
-				return err
-			}
-			c.info.Node = node
+			c.kernel = parseVMCoreInfo(n.b)
+			c.kernel.describe(c.info)
 		}
 	}
-	return nil
 }
 
 // vmcoreInfo is the text of a VMCOREINFO note: KEY=VALUE lines

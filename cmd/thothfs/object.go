@@ -25,7 +25,9 @@ Nothing is uploaded and no corpus is needed.`,
 					failed = errSaid
 					continue
 				}
-				fmt.Fprintln(a.stdout, id)
+				if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+					return err
+				}
 			}
 			return failed
 		},

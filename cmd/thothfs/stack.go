@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/term"
 
@@ -171,6 +172,25 @@ func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corp
 // corpusNow is the corpus of the flags, reconciled with its store: what the
 // verbs that answer questions work on.
 func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
+	c, err := a.corpusAsKnown(ctx)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now().Add(-a.attrTimeout)
+	bar := a.progress("reading the corpus", false)
+	err = c.Sync(ctx, bar.set)
+	bar.done()
+	if err != nil {
+		return nil, fmt.Errorf("the corpus: %w", err)
+	}
+	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
+		fmt.Fprintf(a.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
+	}
+	return c, nil
+}
+
+// corpusAsKnown is the corpus of the flags as the catalogue has it.
+func (a *app) corpusAsKnown(ctx context.Context) (*corpus.Corpus, error) {
 	log, err := a.verbLogger()
 	if err != nil {
 		return nil, err
@@ -179,15 +199,5 @@ func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.openCorpus(ctx, s, log)
-	if err != nil {
-		return nil, err
-	}
-	bar := a.progress("reading the corpus", false)
-	err = c.Sync(ctx, bar.set)
-	bar.done()
-	if err != nil {
-		return nil, fmt.Errorf("the corpus %s: %w", s.target, err)
-	}
-	return c, nil
+	return a.openCorpus(ctx, s, log)
 }

@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 )
 
 const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
@@ -23,8 +26,9 @@ the dump was written since it booted. The stack comes from a debugger on the
 PATH (gdb; mdb for illumos); without one it is left out.`
 
 type uploadFlags struct {
-	node, platform, time string
-	noStack              bool
+	node, platform, time, ticket string
+	set                          []string
+	noStack                      bool
 }
 
 func (a *app) uploadCommand() *cobra.Command {
@@ -42,6 +46,8 @@ func (a *app) uploadCommand() *cobra.Command {
 	f.StringVar(&u.node, "node", "", "the `HOST` the dump is from")
 	f.StringVar(&u.platform, "platform", "", "the operating system `VERSION` it ran")
 	f.StringVar(&u.time, "time", "", "when it was made: `TIME` as 2013-07-11T18:11:43Z")
+	f.StringVar(&u.ticket, "ticket", "", "set the `TICKET` of the dumps")
+	f.StringArrayVar(&u.set, "set", nil, "set a custom property, `PROP=VALUE`; may be repeated")
 	f.BoolVar(&u.noStack, "no-stack", false, "do not run a debugger for the stack")
 	return cmd
 }
@@ -59,9 +65,9 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 	if err != nil {
 		return err
 	}
-	options.TempDir = filepath.Join(s.cache, "tmp")
-	if err := os.MkdirAll(options.TempDir, 0o700); err != nil {
-		return err
+	// Where the cache cannot be, compressed dumps are unpacked in the system's place.
+	if dir := filepath.Join(s.cache, "tmp"); os.MkdirAll(dir, 0o700) == nil && unix.Access(dir, unix.W_OK) == nil {
+		options.TempDir = dir
 	}
 	c, err := a.openCorpus(ctx, s, log)
 	if err != nil {
@@ -93,12 +99,22 @@ func (a *app) uploadOne(ctx context.Context, c *corpus.Corpus, path string, o co
 		fmt.Fprintf(a.stderr, "thothfs: %s is truncated: %d bytes of the %d that its headers speak of\n",
 			printable(filepath.Base(path)), res.Info.Size, res.Info.Needed)
 	}
-	fmt.Fprintln(a.stdout, res.ID)
-	return nil
+	_, err = fmt.Fprintln(a.stdout, res.ID)
+	return err
 }
 
 func (u uploadFlags) options() (corpus.UploadOptions, error) {
-	o := corpus.UploadOptions{Node: u.node, Platform: u.platform}
+	o := corpus.UploadOptions{Node: u.node, Platform: u.platform, Ticket: u.ticket}
+	if strings.Contains(u.ticket, "=") {
+		return o, fmt.Errorf("--ticket: %q is no ticket", u.ticket)
+	}
+	for _, pair := range u.set {
+		prop, value, ok := strings.Cut(pair, "=")
+		if !ok || prop == "" {
+			return o, fmt.Errorf("--set: PROP=VALUE is meant, not %q", pair)
+		}
+		o.Set = append(o.Set, dump.Set("properties."+prop, value))
+	}
 	if !u.noStack {
 		o.Stack = stackOf
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -21,6 +22,9 @@ const (
 	pageSize = 1024 // the most that Manta gives
 	// maxShort is how often a page may bring nothing where more is known to be.
 	maxShort = 3
+	// maxLine is more than a line of a listing has: a name, a type and a
+	// disposition, each from a header or a URL.
+	maxLine = 128 << 10
 )
 
 // List implements store.Store. A page is read whole before the first of its
@@ -166,9 +170,12 @@ func (s *Store) page(ctx context.Context, path string, query url.Values) (page, 
 // readEntries reads the lines of a listing.
 func readEntries(r io.Reader) ([]store.Entry, error) {
 	var entries []store.Entry
-	br := bufio.NewReader(r)
+	br := bufio.NewReaderSize(r, maxLine)
 	for {
-		line, err := br.ReadBytes('\n')
+		line, err := br.ReadSlice('\n') // good until the next
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return nil, corrupt("the listing has a line of more than %d bytes", maxLine)
+		}
 		if err == io.EOF && len(line) == 0 {
 			return entries, nil
 		}

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"thothfs/corpus"
+	"thothfs/store"
+)
+
+func (a *app) analyzersCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "analyzers",
+		Short: "List the corpus's analyzers",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.corpusAsKnown(cmd.Context())
+			if err != nil {
+				return err
+			}
+			entries, err := c.Analyzers(cmd.Context())
+			for _, e := range entries {
+				fmt.Fprintln(a.stdout, cell(e.Name))
+			}
+			return err
+		},
+	}
+}
+
+func (a *app) analyzerCommand() *cobra.Command {
+	var remove bool
+	cmd := &cobra.Command{
+		Use:   "analyzer NAME",
+		Short: "Store an analyzer from standard input, or remove one",
+		Long: `Stores what is on standard input as the analyzer NAME of the corpus, whatever was
+there under that name; with --rm removes it. In a mount the analyzers are the files
+of analyzers/.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.corpusAsKnown(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if remove {
+				return sayNoAnalyzer(args[0], c.RemoveAnalyzer(cmd.Context(), args[0]))
+			}
+			return a.storeAnalyzer(cmd.Context(), c, args[0])
+		},
+	}
+	cmd.Flags().BoolVar(&remove, "rm", false, "remove the analyzer")
+	return cmd
+}
+
+func (a *app) storeAnalyzer(ctx context.Context, c *corpus.Corpus, name string) error {
+	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(a.stdin, maxValue+1)) })
+	if err != nil {
+		return err
+	}
+	if len(text) == 0 {
+		return errors.New("there is nothing on standard input: give the script there, as in thothfs analyzer NAME <script")
+	}
+	return c.PutAnalyzer(ctx, name, text)
+}
+
+func sayNoAnalyzer(name string, err error) error {
+	if errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("there is no analyzer %q (see: thothfs analyzers)", name)
+	}
+	return err
+}

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+)
+
+// editsInFlight is how many dumps are edited at once.
+const editsInFlight = 32
+
+// maxValue is the most that is read from standard input as a value, in bytes.
+const maxValue = dump.MaxDocument
+
+// editVerb is one of set, unset, ticket and unticket.
+type editVerb struct {
+	use, short, long string
+	minArgs          int
+	// parse splits the arguments into those that select dumps and the edit to make.
+	parse func(a *app, args []string) (spec []string, edit dump.Edit, err error)
+}
+
+func (a *app) editCommands() []*cobra.Command {
+	var commands []*cobra.Command
+	for _, v := range []editVerb{
+		{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, (*app).parseSet},
+		{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, 2, parseUnset},
+		{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, 2, parseTicket},
+		{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, 1, parseUnticket},
+	} {
+		commands = append(commands, a.editCommand(v))
+	}
+	return commands
+}
+
+const (
+	setLong = `Sets properties.PROP of every dump that matches. A VALUE that is a JSON object,
+array, number or boolean is stored as such, anything else as a string; left out,
+it is read from standard input. The first word is a dump or a specification, and
+more may follow: constraints, or hashes of 8 digits and more.`
+	unsetLong  = `Removes properties.PROP of every dump that matches.`
+	ticketLong = `Sets the ticket of every dump that matches. A ticket with an equals sign in it is
+refused: it is more likely a constraint whose ticket was forgotten.`
+	unticketLong = `Removes the ticket of every dump that matches.`
+)
+
+func (a *app) editCommand(v editVerb) *cobra.Command {
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   v.use,
+		Short: v.short,
+		Long:  v.long + " What could not be done is reported dump by\ndump, and the exit code is 1 then.\n" + specHelp,
+		Args:  cobra.MinimumNArgs(v.minArgs),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			spec, edit, err := v.parse(a, args)
+			if err != nil {
+				return err
+			}
+			if !dump.Writable(edit.Path) {
+				return fmt.Errorf("%s cannot be set: the name of a property is meant", strings.TrimPrefix(edit.Path, "properties."))
+			}
+			return a.editAll(cmd.Context(), spec, edit, dryRun)
+		},
+	}
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print the hashes of the dumps that would be changed")
+	return cmd
+}
+
+// parseSet finds the PROP: the first word behind the specification.
+func (a *app) parseSet(args []string) ([]string, dump.Edit, error) {
+	n := 1
+	for n < len(args) && (strings.Contains(args[n], "=") || isHex(args[n]) && len(args[n]) >= minPrefix) {
+		n++
+	}
+	spec, rest := args[:n], args[n:]
+	switch len(rest) {
+	case 1:
+		text, err := a.readValue()
+		return spec, dump.Set("properties."+rest[0], text), err
+	case 2:
+		return spec, dump.Set("properties."+rest[0], rest[1]), nil
+	}
+	return nil, dump.Edit{}, fmt.Errorf("SPEC... PROP [VALUE] is meant: %d words follow the specification", len(rest))
+}
+
+// readValue reads a value from standard input, without the newline at its end.
+func (a *app) readValue() (string, error) {
+	text, err := io.ReadAll(io.LimitReader(a.stdin, maxValue+1))
+	if err == nil && len(text) > maxValue {
+		err = fmt.Errorf("the value on standard input has more than %d bytes", maxValue)
+	}
+	return strings.TrimSuffix(string(text), "\n"), err
+}
+
+func parseUnset(_ *app, args []string) ([]string, dump.Edit, error) {
+	last := len(args) - 1
+	return args[:last], dump.Unset("properties." + args[last]), nil
+}
+
+func parseTicket(_ *app, args []string) ([]string, dump.Edit, error) {
+	last := len(args) - 1
+	ticket := args[last]
+	if strings.Contains(ticket, "=") || ticket == "" {
+		return nil, dump.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
+	}
+	return args[:last], dump.Set("ticket", ticket), nil
+}
+
+func parseUnticket(_ *app, args []string) ([]string, dump.Edit, error) {
+	return args, dump.Unset("ticket"), nil
+}
+
+// editAll makes an edit to every dump that is selected.
+func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun bool) error {
+	c, err := a.corpusNow(ctx)
+	if err != nil {
+		return err
+	}
+	sel, err := a.selectDumps(ctx, c, spec)
+	if err != nil {
+		return err
+	}
+	if err := sel.noWords(); err != nil {
+		return err
+	}
+	ids, err := sel.collect(ctx)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		for _, id := range ids {
+			fmt.Fprintln(a.stdout, id)
+		}
+		return nil
+	}
+	return a.reportEdits(ctx, ids, a.makeEdits(ctx, c, ids, edit))
+}
+
+// makeEdits edits dumps, some at a time, and returns how each that failed did.
+func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, edit dump.Edit) map[dump.ID]error {
+	var (
+		mu     sync.Mutex // guards failed, done
+		failed = make(map[dump.ID]error)
+		done   int
+		group  errgroup.Group
+	)
+	group.SetLimit(editsInFlight)
+	bar := a.progress("editing", false)
+	defer bar.done()
+	for _, id := range ids {
+		group.Go(func() error {
+			_, err := c.Edit(ctx, id, edit)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed[id] = err
+			}
+			done++
+			bar.set(done, len(ids))
+			return nil
+		})
+	}
+	group.Wait()
+	return failed
+}
+
+func (a *app) reportEdits(ctx context.Context, ids []dump.ID, failed map[dump.ID]error) error {
+	for _, id := range ids {
+		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
+			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", id, printable(err.Error()))
+		}
+	}
+	fmt.Fprintf(a.stderr, "thothfs: %d of %d dumps are so now\n", len(ids)-len(failed), len(ids))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(failed) > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// collect is the hashes of the selected dumps, oldest first.
+func (sel *selection) collect(ctx context.Context) ([]dump.ID, error) {
+	var ids []dump.ID
+	for l, err := range sel.dumps(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		id, err := dump.ParseID(l.id)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

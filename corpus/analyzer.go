@@ -1,0 +1,128 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// MaxAnalyzer is how many bytes an analyzer may have.
+const MaxAnalyzer = 16 << 20
+
+// PutAnalyzer stores an analyzer, whatever was there under its name. A name that no
+// analyzer can have is store.ErrInvalid, one that is too large store.ErrTooLarge.
+func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) error {
+	key, err := analyzerKey("put", name)
+	if err != nil {
+		return err
+	}
+	if len(data) > MaxAnalyzer {
+		return &store.Error{Op: "put", Key: key, Kind: store.ErrTooLarge}
+	}
+	return c.changeAnalyzers(ctx, key, func() error { return c.replace(ctx, key, data) })
+}
+
+// RemoveAnalyzer removes an analyzer. One that is not there is store.ErrNotExist.
+func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
+	key, err := analyzerKey("remove", name)
+	if err != nil {
+		return err
+	}
+	return c.changeAnalyzers(ctx, key, func() error {
+		err := c.store.Remove(ctx, store.Ref{Key: key})
+		if errors.Is(err, store.ErrConflict) { // any version would do: there is something in it
+			return errDirectory("remove", key)
+		}
+		return err
+	})
+}
+
+func errDirectory(op, key string) error {
+	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New("it is a directory")}
+}
+
+// RenameAnalyzer renames an analyzer; one that has the new name is replaced. Stores
+// cannot rename: for a moment it is there under both names, and so it is if removing
+// the old one fails.
+func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
+	old, err := analyzerKey("rename", from)
+	if err != nil {
+		return err
+	}
+	key, err := analyzerKey("rename", to)
+	if err != nil {
+		return err
+	}
+	return c.changeAnalyzers(ctx, old, func() error { return c.move(ctx, old, key) })
+}
+
+// analyzerKey is where an analyzer is. Its name must be one that a file can have, and
+// that a terminal shows as it is.
+func analyzerKey(op, name string) (string, error) {
+	key := AnalyzersDir + "/" + name
+	control := strings.ContainsFunc(name, unicode.IsControl)
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") || control || len(name) > 255 || !utf8.ValidString(name) {
+		return "", &store.Error{Op: op, Key: AnalyzersDir, Kind: store.ErrInvalid, Err: fmt.Errorf("%q is no name for an analyzer", name)}
+	}
+	return key, nil
+}
+
+// changeAnalyzers makes a change, again while others get in its way, and has the next
+// Analyzers ask the store, in this process and in those that share the catalogue.
+func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
+	leave, err := c.turns.enter(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	defer func() { // whatever came of it, it may have happened
+		c.Stale(dump.ID{})
+		c.forget(ctx, AnalyzersDir)
+	}()
+	for y := newYield(ctx); ; {
+		err := change()
+		c.outage.note(c.now(), err, c.log)
+		if !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+		if !y.wait(ctx) {
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+// replace stores data at key, in the place of what is there now.
+func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
+	attr, err := c.store.Stat(ctx, key)
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		attr = store.Attr{}
+	case err != nil:
+		return err
+	case attr.Dir:
+		return errDirectory("put", key)
+	}
+	_, err = c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytesAt(data), int64(len(data)))
+	return err
+}
+
+func (c *Corpus) move(ctx context.Context, from, to string) error {
+	data, attr, err := c.store.Get(ctx, store.Ref{Key: from}, MaxAnalyzer)
+	if err != nil || from == to {
+		return err
+	}
+	if err := c.replace(ctx, to, data); err != nil {
+		return err
+	}
+	err = c.store.Remove(ctx, store.Ref{Key: from, ETag: attr.ETag})
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // somebody removed it meanwhile
+	}
+	return err
+}

@@ -1,0 +1,233 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// ErrReadOnlyField is an edit of a field that is not for people to edit.
+var ErrReadOnlyField = errors.New("this field cannot be edited")
+
+// Edit edits the document of a dump, all edits or none, and returns the dump as it is
+// then. It returns once that is stored, and the catalogue, Generation and subscribers
+// know. Edits that others make at the same time are kept, however many there are.
+// What is so already is not stored again.
+//
+// It takes one round trip when the version that the catalogue knows is current, and
+// to find that everything is so already; else two, or three if the document changed
+// within AttrTimeout; and more when others change it at that very time.
+//
+// Errors are ErrReadOnlyField, unless dump.Writable allows the paths; those of
+// dump.Document.Apply; store.ErrNotExist for a dump that is not there;
+// store.ErrConflict, when others keep changing the document until ctx's deadline, or
+// for two minutes; and the others of the store. After one of these, but for
+// ErrConflict, or the end of ctx, the edit may have been made.
+//
+// A condition (dump.IfAbsent, dump.IfPresent) is judged on the very document that the
+// edit replaces. When the connection breaks in the middle, and somebody edits the
+// document before it can be read back, an edit that was made cannot be told from
+// somebody else's: then it is dump.ErrPresent although it was ours.
+func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
+	if err := writable(edits); err != nil {
+		return nil, err
+	}
+	return c.Amend(ctx, id, edits...)
+}
+
+func writable(edits []dump.Edit) error {
+	for _, e := range edits {
+		if !dump.Writable(e.Path) {
+			return fmt.Errorf("%q: %w", e.Path, ErrReadOnlyField)
+		}
+	}
+	return nil
+}
+
+// Amend is Edit for any field, for those who know a dump better than its document
+// does: analyzers.
+func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
+	leave, err := c.turns.enter(ctx, infoKey(id))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	a := &amendment{c: c, id: id, edits: edits}
+	d, err := a.run(ctx)
+	if a.seen != nil { // and nothing was built on it
+		c.keep(ctx, *a.seen)
+		a.looked(a.seen.at)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("edit %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// amendment is an edit under way.
+type amendment struct {
+	c     *Corpus
+	id    dump.ID
+	edits []dump.Edit
+	known *Dump    // the latest that was seen; nil none
+	seen  *finding // how, unless the catalogue knows
+}
+
+func (a *amendment) run(ctx context.Context) (*Dump, error) {
+	y := newYield(ctx)
+	d, err := a.first(ctx)
+	for d == nil && err == nil {
+		d, err = a.try(ctx)
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
+		if !y.wait(ctx) {
+			return nil, errors.Join(err, ctx.Err())
+		}
+		a.relent()
+		d, err = nil, a.look(ctx)
+	}
+	return d, err
+}
+
+// first edits what the catalogue knows, hoping that it is current. If it may be old
+// the store is asked at the same time. nil without an error says that the hope was
+// vain, or that there was none, and that known is what the store has.
+func (a *amendment) first(ctx context.Context) (d *Dump, err error) {
+	if a.known, err = a.c.cat.dump(ctx, a.id); err != nil {
+		return nil, err
+	}
+	if a.known == nil {
+		return nil, a.look(ctx)
+	}
+	raw, changed, err := a.apply()
+	if err != nil || !changed { // by what is known, which may be old
+		return nil, a.look(ctx)
+	}
+	if a.c.current(a.id, a.known) {
+		d, err = a.put(ctx, raw)
+		if errors.Is(err, store.ErrConflict) {
+			return nil, a.look(ctx)
+		}
+		return d, err
+	}
+	looked, stop := a.glance(ctx)
+	defer stop()
+	d, err = a.put(ctx, raw)
+	if errors.Is(err, store.ErrConflict) {
+		g := <-looked
+		return nil, a.take(g.finding, g.err)
+	}
+	return d, err
+}
+
+// try edits what is known, which is what the store has, or had a moment ago.
+func (a *amendment) try(ctx context.Context) (*Dump, error) {
+	raw, changed, err := a.apply()
+	if err != nil {
+		return nil, err
+	}
+	if !changed {
+		return a.known, nil
+	}
+	return a.put(ctx, raw)
+}
+
+func (a *amendment) apply() (raw []byte, changed bool, err error) {
+	if d := a.known; d.Damage != d.Doc.Damage() { // it was not to be had
+		return nil, false, &dump.DamagedError{Damage: d.Damage}
+	}
+	return a.known.Doc.Apply(a.edits...)
+}
+
+// put stores a document in the place of the one that is known.
+func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
+	c, began := a.c, a.c.now()
+	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
+	c.outage.note(c.now(), err, c.log)
+	if err != nil {
+		return nil, err
+	}
+	f := finding{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
+	a.seen = nil
+	told := c.keep(ctx, f)
+	a.looked(f.at)
+	if !told {
+		// Somebody was faster to note it. If that was another process, subscribers
+		// are to know before we return nevertheless.
+		if err := c.tail(ctx); err != nil {
+			c.log.Debug("the catalogue cannot be read", "error", err)
+		}
+	}
+	d := newDump(a.id, raw, attr, "")
+	d.checked = f.at
+	return d, nil
+}
+
+// look finds out what the store has.
+func (a *amendment) look(ctx context.Context) error {
+	return a.take(a.c.read(ctx, a.id, a.etag()))
+}
+
+func (a *amendment) etag() string {
+	if a.known == nil {
+		return ""
+	}
+	return a.known.ETag
+}
+
+// take makes what was found known.
+func (a *amendment) take(f finding, err error) error {
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.kind == found:
+		a.known, a.seen = newDump(a.id, f.raw, f.attr, f.damage), &f
+		a.known.checked = f.at
+	case f.kind == absent:
+		if a.known != nil {
+			a.seen = &f
+		}
+		return notExist("get", infoKey(a.id))
+	default:
+		a.looked(f.at)
+	}
+	return nil
+}
+
+// looked says when the store was asked, if the catalogue knows what it said.
+func (a *amendment) looked(at time.Time) {
+	if !a.c.unwritable.Load() {
+		a.c.looks.set(a.id, at)
+	}
+}
+
+// glance begins a look of its own. stop ends it; it must be called.
+func (a *amendment) glance(ctx context.Context) (looked <-chan result, stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	c, id, etag := a.c, a.id, a.etag()
+	results, done := make(chan result, 1), make(chan struct{})
+	go func() { // ended by stop
+		defer close(done)
+		f, err := c.read(ctx, id, etag)
+		results <- result{f, err}
+	}()
+	return results, func() { cancel(); <-done }
+}
+
+// relent has removals that were refused by a conflict succeed when there is nothing
+// left to remove: that may be our own doing.
+func (a *amendment) relent() {
+	a.edits = slices.Clone(a.edits)
+	for i := range a.edits {
+		if e := &a.edits[i]; e.Value == nil && e.If == dump.IfPresent {
+			e.If = dump.Always
+		}
+	}
+}

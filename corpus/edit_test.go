@@ -1,0 +1,329 @@
+package corpus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+	"thothfs/store/mem"
+	"thothfs/store/storetest"
+)
+
+// corpusOfOne is a corpus that knows the dump ident(0) of a store.
+func corpusOfOne(t testing.TB, s *mem.Store, over store.Store) *Corpus {
+	t.Helper()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := open(t, options(t, over))
+	sync1(t, c)
+	return c
+}
+
+// stored is the document that a store holds of ident(0).
+func stored(t testing.TB, s *mem.Store) *dump.Document {
+	t.Helper()
+	raw, _ := s.Data(infoKey(ident(0)))
+	if !json.Valid(raw) {
+		t.Fatalf("not JSON: %q", raw)
+	}
+	return dump.ParseDocument(raw)
+}
+
+// edit makes an edit that must succeed and show.
+func edit(t testing.TB, c *Corpus, edits ...dump.Edit) *Dump {
+	t.Helper()
+	d, err := c.Edit(t.Context(), ident(0), edits...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, err := c.Cached(t.Context(), ident(0))
+	if err != nil || known.ETag != d.ETag || string(known.Doc.Raw()) != string(d.Doc.Raw()) {
+		t.Errorf("the catalogue has %+v, %v", known, err)
+	}
+	return d
+}
+
+// foreign edits the document behind everybody's back.
+func foreign(t testing.TB, s *mem.Store, edits ...dump.Edit) {
+	t.Helper()
+	raw, _, err := stored(t, s).Apply(edits...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Set(infoKey(ident(0)), raw)
+}
+
+func TestEdit(t *testing.T) {
+	s := mem.New()
+	c := corpusOfOne(t, s, s)
+	w, cancel := watch(c)
+	defer cancel()
+	before := c.Generation()
+	raw, _ := s.Data(infoKey(ident(0)))
+	d := edit(t, c, dump.Set("ticket", "OS-1"), dump.Set("properties.triage.engineer", "bmc"))
+	if c.Generation() == before {
+		t.Error("Generation has not moved")
+	}
+	if d.Ticket != "OS-1" || stored(t, s).String("ticket") != "OS-1" || stored(t, s).String("properties.triage.engineer") != "bmc" {
+		t.Errorf("%+v", d)
+	}
+	wantCount(t, c, "ticket=OS-1", 1)
+	wantCount(t, c, "ticket=undefined", 0)
+	ch := w.wait(t, 1)[0]
+	if ch.ID != ident(0) || ch.Old == nil || ch.Old.Ticket != "" || ch.New == nil || ch.New.Ticket != "OS-1" {
+		t.Errorf("%+v", ch)
+	}
+	edit(t, c, dump.Unset("ticket"), dump.Unset("properties.triage.engineer"), dump.Unset("properties.triage"))
+	if again, _ := s.Data(infoKey(ident(0))); string(again) != string(raw) {
+		t.Errorf("there and back: %s, was %s", again, raw)
+	}
+	wantCount(t, c, "ticket=undefined", 1)
+	if ch := w.wait(t, 2)[1]; ch.Old.Ticket != "OS-1" || ch.New.Ticket != "" {
+		t.Errorf("%+v", ch)
+	}
+}
+
+// The processes that share a catalogue learn of an edit from it.
+func TestEditIsSeenByOtherProcesses(t *testing.T) {
+	s := mem.New()
+	o := options(t, s)
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c, other := open(t, o), open(t, o)
+	sync1(t, c)
+	sync1(t, other)
+	w, cancel := watch(other)
+	defer cancel()
+	d := edit(t, c, dump.Set("ticket", "OS-1"))
+	calls := s.Calls("")
+	if seen, err := other.Cached(t.Context(), ident(0)); err != nil || seen.ETag != d.ETag {
+		t.Errorf("%+v %v", seen, err)
+	}
+	if err := other.tail(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if ch := w.wait(t, 1)[0]; ch.New == nil || ch.New.Ticket != "OS-1" || s.Calls("") != calls {
+		t.Errorf("%+v", ch)
+	}
+}
+
+// TestEditRoundTrips counts what an edit asks of the store, and how long it waits for
+// that if each answer takes a second.
+func TestEditRoundTrips(t *testing.T) {
+	set := dump.Set("ticket", "OS-1")
+	for _, tt := range []struct {
+		name        string
+		age         time.Duration // of what is known
+		meanwhile   []dump.Edit   // by others
+		trips       int           // one after the other
+		puts, calls int
+		unknown     bool
+	}{
+		{name: "current", trips: 1, puts: 1, calls: 1},
+		{name: "old, and still current", age: time.Minute, trips: 1, puts: 1, calls: 2},
+		{name: "old, and changed", age: time.Minute, meanwhile: []dump.Edit{dump.Set("properties.a", "b")}, trips: 2, puts: 2, calls: 3},
+		{name: "old, and so already", age: time.Minute, meanwhile: []dump.Edit{set}, trips: 1, puts: 1, calls: 2},
+		{name: "not known", unknown: true, trips: 2, puts: 1, calls: 2},
+		{name: "young, and changed", meanwhile: []dump.Edit{dump.Set("properties.a", "b")}, trips: 3, puts: 2, calls: 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				c := corpusOfOne(t, s, s)
+				if tt.unknown {
+					c = open(t, options(t, s))
+				}
+				time.Sleep(tt.age)
+				if tt.meanwhile != nil {
+					foreign(t, s, tt.meanwhile...)
+				}
+				s.Inject(mem.Fault{Times: mem.Always, Delay: time.Second})
+				puts, calls, began := s.Calls(mem.Put), s.Calls(""), time.Now()
+				edit(t, c, set)
+				puts, calls = s.Calls(mem.Put)-puts, s.Calls("")-calls
+				if took := time.Since(began); took/time.Second != time.Duration(tt.trips) || puts != tt.puts || calls != tt.calls {
+					t.Errorf("%v, %d calls, %d of them to put", took, calls, puts)
+				}
+				if doc := stored(t, s); doc.String("ticket") != "OS-1" || tt.meanwhile != nil && doc.String(tt.meanwhile[0].Path) == "" {
+					t.Errorf("%s", doc.Raw())
+				}
+			})
+		})
+	}
+}
+
+// What is so already is not stored, and that it is so is not merely believed.
+func TestEditThatIsSoAlready(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		c := corpusOfOne(t, s, s)
+		first := edit(t, c, dump.Set("ticket", "OS-1"))
+		gets, puts := s.Calls(mem.Get), s.Calls(mem.Put)
+		if d := edit(t, c, dump.Set("ticket", "OS-1")); d.ETag != first.ETag || s.Calls(mem.Put) != puts || s.Calls(mem.Get) != gets+1 {
+			t.Errorf("%+v, %d gets", d, s.Calls(mem.Get)-gets)
+		}
+		foreign(t, s, dump.Unset("ticket"))
+		edit(t, c, dump.Set("ticket", "OS-1"))
+		if got := stored(t, s).String("ticket"); got != "OS-1" {
+			t.Errorf("ticket is %q: lost", got)
+		}
+	})
+}
+
+func TestEditRefuses(t *testing.T) {
+	damaged := []byte(`{"cmd":"x","ticket":"A"`)
+	for _, tt := range []struct {
+		name  string
+		doc   []byte // nil: as ever
+		edit  dump.Edit
+		want  error // nil: a *dump.DamagedError
+		asked bool  // the store was
+	}{
+		{"a field that is not people's", nil, dump.Set("cmd", "y"), ErrReadOnlyField, false},
+		{"properties as a whole", nil, dump.Set("properties", "{}"), ErrReadOnlyField, false},
+		{"through a string", []byte(`{"properties":{"a":"b"}}`), dump.Set("properties.a.b", "y"), dump.ErrEdit, true},
+		{"not UTF-8", nil, dump.Set("properties.a", "\xff"), dump.ErrEdit, true},
+		{"there already", []byte(`{"ticket":"A"}`), dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfAbsent}, dump.ErrPresent, true},
+		{"not there", nil, dump.Edit{Path: "ticket", If: dump.IfPresent}, dump.ErrAbsent, true},
+		{"damaged", damaged, dump.Set("ticket", "B"), nil, true},
+		{"too large to be read", make([]byte, maxInfo+1), dump.Set("ticket", "B"), nil, true},
+		{"too large then", nil, dump.Set("properties.a", strings.Repeat("x", dump.MaxDocument)), dump.ErrTooLarge, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := mem.New()
+			c := corpusOfOne(t, s, s)
+			if tt.doc != nil {
+				s.Set(infoKey(ident(0)), tt.doc) // the catalogue has yet to see that
+			}
+			was, _ := s.Data(infoKey(ident(0)))
+			calls := s.Calls("")
+			d, err := c.Edit(t.Context(), ident(0), tt.edit)
+			var lossy *dump.DamagedError
+			if d != nil || tt.want == nil && !errors.As(err, &lossy) || tt.want != nil && !errors.Is(err, tt.want) || (s.Calls("") > calls) != tt.asked {
+				t.Errorf("%+v, %v, %d calls", d, err, s.Calls("")-calls)
+			}
+			if is, _ := s.Data(infoKey(ident(0))); string(is) != string(was) {
+				t.Errorf("it is %q now", is)
+			}
+		})
+	}
+}
+
+func TestEditOfNoDump(t *testing.T) {
+	s := mem.New()
+	c := corpusOfOne(t, s, s)
+	if _, err := c.Edit(t.Context(), ident(1), dump.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
+		t.Error(err)
+	}
+	s.Delete(ident(0).String())
+	if _, err := c.Edit(t.Context(), ident(0), dump.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
+		t.Error(err)
+	}
+	if _, err := c.Cached(t.Context(), ident(0)); !errors.Is(err, store.ErrNotExist) {
+		t.Error("it is still known:", err)
+	}
+	if keys := s.Keys(); len(keys) != 0 {
+		t.Error(keys)
+	}
+}
+
+// What the catalogue believes to be the case does not decide a condition.
+func TestEditConditions(t *testing.T) {
+	create := dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfAbsent}
+	replace := dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfPresent}
+	for _, tt := range []struct {
+		name      string
+		believed  []dump.Edit
+		meanwhile dump.Edit
+		edit      dump.Edit
+		want      error
+	}{
+		{"create, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), create, nil},
+		{"create, there meanwhile", nil, dump.Set("ticket", "A"), create, dump.ErrPresent},
+		{"create, the same there meanwhile", nil, dump.Set("ticket", "B"), create, dump.ErrPresent},
+		{"replace, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), replace, dump.ErrAbsent},
+		{"replace, there meanwhile", nil, dump.Set("ticket", "A"), replace, nil},
+		{"remove, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), dump.Edit{Path: "ticket", If: dump.IfPresent}, dump.ErrAbsent},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := mem.New()
+			c := corpusOfOne(t, s, s)
+			if tt.believed != nil {
+				edit(t, c, tt.believed...)
+			}
+			foreign(t, s, tt.meanwhile)
+			if _, err := c.Edit(t.Context(), ident(0), tt.edit); !errorsIs(err, tt.want) {
+				t.Errorf("got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestEditOfADamagedDocument(t *testing.T) {
+	s := mem.New()
+	c := corpusOfOne(t, s, s)
+	s.Set(infoKey(ident(0)), []byte("{\n\t\"cmd\": \"x\",\n\t\"psargs\": \"sh -c \"a\"\"\n}\n{ \"properties\": { \"y\": 1.0 } }\n"))
+	d := edit(t, c, dump.Set("ticket", "A"))
+	want := "{\n\t\"cmd\": \"x\",\n\t\"psargs\": \"sh -c \\\"a\\\"\",\n\t\"properties\": {\"y\":1.0},\n\t\"ticket\": \"A\"\n}\n"
+	if raw, _ := s.Data(infoKey(ident(0))); string(raw) != want || d.Damage != "" {
+		t.Errorf("%s, %q", raw, d.Damage)
+	}
+}
+
+func TestAmend(t *testing.T) {
+	s := mem.New()
+	c := corpusOfOne(t, s, s)
+	d, err := c.Amend(t.Context(), ident(0), dump.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, dump.Set("cmd", "y"))
+	if err != nil || d.Cmd != "y" || len(stored(t, s).Stack()) != 1 {
+		t.Errorf("%+v %v", d, err)
+	}
+}
+
+// TestEditFaults has every call of the store fail in turn, on the bare store and
+// behind Retry: an edit that succeeded is there and shows, the document is whole
+// whatever happens, and the next edit succeeds.
+func TestEditFaults(t *testing.T) {
+	for _, retry := range []bool{false, true} {
+		name := map[bool]string{false: "bare", true: "behind retry"}[retry]
+		t.Run(name, func(t *testing.T) {
+			storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
+				synctest.Test(t, func(t *testing.T) { editTwice(t, retry, arm) })
+			})
+		})
+	}
+}
+
+// editTwice edits with a fault, then without.
+func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
+	s := mem.New()
+	over := store.Store(s)
+	if retry {
+		over = store.Retry(s, store.RetryOptions{})
+	}
+	c := corpusOfOne(t, s, over)
+	time.Sleep(time.Minute)
+	foreign(t, s, dump.Set("properties.theirs", "x"))
+	arm(s.Faulty)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	d, err := c.Edit(ctx, ident(0), dump.Set("ticket", "OS-1"))
+	doc := stored(t, s)
+	switch {
+	case err == nil && (doc.String("ticket") != "OS-1" || d.Ticket != "OS-1"):
+		t.Errorf("acknowledged and lost: %s", doc.Raw())
+	case err != nil && store.Kind(err) == nil && ctx.Err() == nil:
+		t.Errorf("an error of no kind: %v", err)
+	}
+	s.Heal()
+	edit(t, c, dump.Set("properties.ours", "y"), dump.Set("ticket", "OS-1"))
+	doc = stored(t, s)
+	if doc.String("ticket") != "OS-1" || doc.String("properties.ours") != "y" || doc.String("properties.theirs") != "x" {
+		t.Errorf("%s", doc.Raw())
+	}
+	sync1(t, c)
+	wantCount(t, c, "ticket=OS-1 properties.theirs=x", 1)
+}
