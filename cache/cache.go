@@ -5,10 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/bits"
 	"path/filepath"
 	"sync"
+
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"thothfs/store"
 )
@@ -31,6 +34,27 @@ type Options struct {
 	Memory    int64        // bytes of block buffers, and as much at most in the place of a failing disk; 0: 64 MiB
 	Fetches   int          // concurrent requests to the Source; 0: 32
 
+	// Predict tells which ranges of an object will be read first. It is run when a
+	// version is opened for which nobody has a handle, unless what it tells is held;
+	// then once more from what is held alone. It reads through the cache, and calls
+	// want, from any goroutine, for what is to be fetched; a want for what it is
+	// about to read comes before the read. Its reads fail when the last handle is
+	// closed. It must bound itself; its error ends the prediction, and no more.
+	// nil: nothing is predicted.
+	Predict func(r io.ReaderAt, size int64, want func(off, n int64)) error
+	// Hot returns the hot pack of a version, as [EncodePack] made it, in one round
+	// trip; store.ErrNotExist: there is none. It is asked for where Predict would be
+	// run, at the same time, and ends it. A pack that is not in order is ignored.
+	// nil: there are none.
+	Hot    func(ctx context.Context, ref store.Ref, size int64) ([]byte, error)
+	Around int64 // how far the kernel reads to either side of a page fault; 0: 64 KiB, negative: not at all
+
+	// Complete says when versions that are open are fetched to the end, one after
+	// the other; it ends with the last handle on a version, and what was fetched is
+	// kept. What the quota does not hold twice is not completed.
+	Complete Completion
+	Share    int // of the link's time for CompleteIdle, percent; 0: 50
+
 	floor int64                 // bytes to leave free on the disk, for tests; 0: 5 % of it
 	fault func(op string) error // makes disk operations fail, for tests
 }
@@ -45,17 +69,26 @@ const (
 // Cache keeps blocks of object versions on the local disk. It is safe for
 // concurrent use.
 type Cache struct {
-	source  Source
-	block   int64
-	run     int64 // most blocks in one request
-	window  int64 // most bytes of read-ahead for one handle
-	disk    *disk
-	memory  *memory
-	gate    gate
-	buffers buffers
-	n       counters
-	stop    context.CancelFunc // ends the housekeeper
-	wg      sync.WaitGroup     // housekeeper and flights
+	source    Source
+	block     int64
+	run       int64         // most blocks in one request
+	window    int64         // most bytes of read-ahead for one stream
+	around    int64         // bytes by which predictions are widened
+	attends   bool          // versions have sessions
+	hots      chan struct{} // holds an element for each pack on its way
+	lessons   *lru.Cache[[sha256.Size]byte, *lesson]
+	finishing chan struct{} // holds an element while a version is completed in the background
+	others    activity
+	boot      uint64
+	options   Options
+	disk      *disk
+	memory    *memory
+	gate      gate
+	buffers   buffers
+	n         counters
+	latencies latencies
+	stop      context.CancelFunc // ends the housekeeper
+	wg        sync.WaitGroup     // housekeeper and flights
 
 	mu      sync.Mutex // guards all below
 	objects map[objectKey]*object
@@ -118,6 +151,22 @@ func (o *Options) complete() error {
 	if o.Fetches == 0 {
 		o.Fetches = defaultFetches
 	}
+	if o.Around == 0 {
+		o.Around = defaultAround
+	}
+	if o.Share == 0 {
+		o.Share = defaultShare
+	}
+	switch o.Complete {
+	case CompleteNever, CompleteIdle, CompleteAlways:
+	case "never":
+		o.Complete = CompleteNever
+	default:
+		return fmt.Errorf("cache: completion %q is none of never, idle, always", o.Complete)
+	}
+	if o.Share < 1 || o.Share > 100 {
+		return fmt.Errorf("cache: a share of %d %%", o.Share)
+	}
 	if !validBlock(int64(o.BlockSize)) {
 		return fmt.Errorf("cache: block size %d is not a power of two from 4 KiB to 1 MiB", o.BlockSize)
 	}
@@ -131,13 +180,20 @@ func validBlock(n int64) bool { return n >= page && n <= maxRange && bits.OnesCo
 
 func newCache(o Options) *Cache {
 	c := &Cache{
-		source:  o.Source,
-		block:   int64(o.BlockSize),
-		memory:  newMemory(o.Memory, int64(o.BlockSize)),
-		gate:    gate{slots: int64(o.Fetches), bytes: o.Memory},
-		buffers: buffers{block: int64(o.BlockSize)},
-		objects: map[objectKey]*object{},
+		source:    o.Source,
+		block:     int64(o.BlockSize),
+		memory:    newMemory(o.Memory, int64(o.BlockSize)),
+		gate:      gate{slots: int64(o.Fetches), bytes: o.Memory},
+		buffers:   buffers{block: int64(o.BlockSize)},
+		objects:   map[objectKey]*object{},
+		around:    max(0, o.Around),
+		attends:   o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
+		hots:      make(chan struct{}, maxHots),
+		finishing: make(chan struct{}, 1),
+		boot:      bootID(),
+		options:   o,
 	}
+	c.lessons, _ = lru.New[[sha256.Size]byte, *lesson](maxLessons)
 	c.run = max(1, min(maxRange, o.Memory/2)/c.block)
 	space := sha256.Sum256([]byte(o.Namespace))
 	ns := filepath.Join(o.Dir, hex.EncodeToString(space[:16]))
@@ -160,12 +216,19 @@ func (c *Cache) Close() error {
 	again := c.closed
 	c.closed = true
 	objects := make([]*object, 0, len(c.objects))
+	var sessions []*session
 	for _, o := range c.objects {
 		objects = append(objects, o)
+		if o.session != nil {
+			sessions = append(sessions, o.session)
+		}
 	}
 	c.mu.Unlock()
 	if again {
 		return nil
+	}
+	for _, s := range sessions {
+		s.end()
 	}
 	for _, o := range objects {
 		o.ground()
@@ -200,12 +263,24 @@ func (c *Cache) begin() bool {
 	return true
 }
 
+// shut returns an error if the cache is closed.
+func (c *Cache) shut() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errShut
+	}
+	return nil
+}
+
 // Open returns a handle on the version ref, which has size bytes. It does not
 // touch the disk, and what is wrong with ref or size is told by ReadAt. The
-// caller closes the handle.
+// caller closes the handle. With the first handle on a version what will be read
+// of it begins to be fetched, as the Options say; with the last one that ends.
 func (c *Cache) Open(ref store.Ref, size int64) *File {
-	v := newVersion(ref, size, c.block)
-	return &File{o: c.enter(v), stream: stream{block: c.block, size: size, most: c.window}}
+	o := c.enter(newVersion(ref, size, c.block))
+	c.attend(o)
+	return &File{o: o, streams: streams{block: c.block, size: size, most: c.window}}
 }
 
 // enter returns the object for v with a reference.

@@ -107,6 +107,35 @@ func (d *disk) store(ctx context.Context, o *object, first int64, buf []byte) er
 	return err
 }
 
+// storePages is store for pages of block b from first on.
+func (d *disk) storePages(ctx context.Context, o *object, b, first int64, data []byte) error {
+	if !d.health.mayWrite() {
+		return errResting
+	}
+	err := d.writePages(ctx, o, b, first, data)
+	if err == nil {
+		d.health.wrote()
+		return nil
+	}
+	d.failed("write", err)
+	return err
+}
+
+func (d *disk) writePages(ctx context.Context, o *object, b, first int64, data []byte) error {
+	cost := recordSize(o.block) + (int64(len(data))+page-1)/page*page
+	if err := d.quota.reserve(ctx, cost); err != nil {
+		return err
+	}
+	defer d.quota.wrote(cost)
+	p, err := d.pairs.acquire(o)
+	if err != nil {
+		return err
+	}
+	defer d.pairs.release(p)
+	o.mark(b)
+	return p.writePages(&o.version, b, first, data)
+}
+
 func (d *disk) write(ctx context.Context, o *object, first int64, buf []byte) error {
 	cost := o.cost(buf)
 	if err := d.quota.reserve(ctx, cost); err != nil {

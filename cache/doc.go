@@ -11,9 +11,9 @@
 // A version is two files, Dir/NAMESPACE/xx/ID.data and ID.map, where ID is the
 // SHA-256 of key, ETag and block size. The data file is sparse and as long as the
 // object; a complete one is the object itself. The map file holds a record for each
-// block, as laid out in record.go: absent, present with a checksum for each 4 KiB, or
-// all zeros, which takes no space. Data is written before its record, and neither is
-// flushed.
+// block, as laid out in record.go: absent, present with a checksum for each 4 KiB, there
+// for some of its 4 KiB pages, or all zeros, which takes no space. Data is written before
+// its record, and neither is flushed.
 //
 // Whatever is read from disk is verified, every time. That costs about as much as
 // reading it from the page cache does, and a read of 4 KiB verifies 4 KiB. In return
@@ -26,7 +26,7 @@
 //
 // Any number of processes of one user may use one Dir. They hold a shared flock on
 // the map files they have open; who makes or unlinks a pair holds it exclusively. A
-// lock on the data file (none is taken so far) pins a version: it is not evicted.
+// shared lock on the data file pins a version ([File.LocalFile]): it is not evicted.
 // Evictors exclude one another by Dir/evict.lock. A process that is killed leaves
 // nothing that the next has to repair.
 //
@@ -36,9 +36,33 @@
 // failing disk, else joins or begins a flight: one range request for up to 1 MiB of
 // neighbouring blocks, whoever asks. A flight belongs to the cache; see flight for its
 // life. Readers get their bytes before the blocks go to disk. Buffers have a budget of
-// bytes and requests one of number, over all handles (see gate): demand waits, read-ahead
-// is dropped. A handle read in sequence gets a window of read-ahead that doubles up to
-// 8 MiB (see stream); one read at random never gets more than the blocks it touches.
+// bytes and requests one of number, over all handles (see gate): demand goes before
+// prefetch, read-ahead takes what is left or is dropped. A handle read in sequence, at
+// up to eight places by turns, gets a window of read-ahead for each that grows up to
+// 8 MiB (see stream); one read at random never gets more than the blocks it touches. A
+// request that takes far longer than is usual is made again, and who answers first wins.
+//
+// # Before reading
+//
+// While a version is open it has a session, which fetches what nobody has asked for yet:
+//
+//   - its hot pack (Options.Hot): the pages that debuggers read first, in one request. It
+//     races with the readers' own, and serves those who wait for what it has;
+//   - where there is none, what Options.Predict tells, widened by what the kernel reads
+//     around a page fault. A reader makes demand of prefetch that has not begun;
+//   - the rest, if Options.Complete says so.
+//
+// What is held is not asked for: the prediction is first run on what is held alone. What
+// a session read on demand can be had as a pack for the next, on another machine
+// ([Cache.PackOf]).
+//
+// # Complete versions
+//
+// A version that is complete is read from end to end once, compared with the MD5 that is
+// expected ([File.Expect]), and sealed (see seal.go). Then it can be handed to the kernel
+// as a local file. That is the one way in which bytes leave the cache unverified, so a
+// seal is worth nothing after a restart of the machine. Pages of packs are fetched again
+// before: a complete version holds what the Source gave and nothing else.
 //
 // # Space
 //
@@ -56,7 +80,8 @@
 // # Goroutines and locks
 //
 // Open starts one goroutine, the housekeeper, which measures the directory. Each flight
-// is one more. Close ends them all. The order of locks is File.mu, object.mu, Cache.mu;
-// none is held during I/O, a fetch or a copy. The others (gate, pairs, quota, health) are
-// leaves.
+// is one more, or two when it is hedged, and each session two until it has nothing more
+// to do. Close ends them all. The order of locks is File.mu, session.mu, object.mu,
+// Cache.mu; none is held during I/O, a fetch or a copy. The others (gate, pairs, quota,
+// health, lesson, latencies, hedge) are leaves, but for hedge.mu before Cache.mu.
 package cache

@@ -20,10 +20,9 @@ const maxSize = 1 << 62
 type File struct {
 	o *object
 
-	mu     sync.Mutex // guards all below; taken before object.mu
-	stream stream
-	ahead  []*flight // read-ahead of this handle, under way or lately landed
-	closed bool
+	mu      sync.Mutex // guards all below; taken before object.mu
+	streams streams
+	closed  bool
 }
 
 // Size returns the size of the object in bytes, as given to [Cache.Open].
@@ -57,7 +56,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	defer f.o.release()
 	n, err := 0, error(nil)
 	if len(want) > 0 {
-		n, err = f.o.read(ctx, want, off)
+		n, err = f.o.read(ctx, want, off, demand)
 	}
 	f.o.c.n.bytesRead.Add(int64(n))
 	if err == nil && len(want) < len(p) {
@@ -73,35 +72,37 @@ func (f *File) begin(off, n int64) bool {
 		f.mu.Unlock()
 		return false
 	}
-	from, to, broken := int64(0), int64(0), false
-	if n > 0 {
-		from, to, broken = f.stream.note(off, n)
-	}
+	var s *stream
 	var drop []*flight
-	if broken {
-		drop, f.ahead = f.ahead, nil
+	from, to, sequential := int64(0), int64(0), false
+	if n > 0 {
+		s, from, to, drop = f.streams.note(off, n)
+		sequential = s.window >= proven*f.o.block
 	}
 	f.mu.Unlock()
 	f.o.dropAhead(drop)
+	if s != nil && !sequential {
+		f.o.lesson.Load().note(off, n)
+	}
 	if from < to {
-		f.readAhead(span{from / f.o.block, (to - from) / f.o.block})
+		f.readAhead(s, span{from / f.o.block, (to - from) / f.o.block})
 	}
 	return true
 }
 
-// readAhead begins to fetch what is missing of s, as far as there is room for
-// it now.
-func (f *File) readAhead(s span) {
+// readAhead begins to fetch what is missing of sp for s, as far as there is room
+// for it now.
+func (f *File) readAhead(s *stream, sp span) {
 	o, c := f.o, f.o.c
 	var begun []*flight
 	dropped := int64(0)
-	for _, run := range o.absent(s) {
+	for _, run := range o.absent(sp, c.run) {
 		_, n := c.buffers.class(o.bytes(run.first, run.n))
 		if !c.gate.tryEnter(n) {
 			dropped += run.n
 			continue
 		}
-		fl := o.beginAhead(run)
+		fl := o.beginAhead(run, ahead)
 		if fl == nil {
 			c.gate.leave()
 			c.gate.free(n)
@@ -111,12 +112,12 @@ func (f *File) readAhead(s span) {
 		begun = append(begun, fl)
 	}
 	c.n.aheadDropped.Add(dropped)
-	f.keepAhead(begun, dropped > 0)
+	f.keepAhead(s, begun, dropped > 0)
 }
 
-// beginAhead starts a flight of read-ahead unless one of its blocks is under
-// way already.
-func (o *object) beginAhead(s span) *flight {
+// beginAhead starts a flight of read-ahead or prefetch unless one of its blocks
+// is under way already.
+func (o *object) beginAhead(s span, why class) *flight {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for b := s.first; b < s.first+s.n; b++ {
@@ -124,7 +125,7 @@ func (o *object) beginAhead(s span) *flight {
 			return nil
 		}
 	}
-	f, err := o.beginLocked(s, false)
+	f, err := o.beginLocked(s, why)
 	if err != nil {
 		return nil
 	}
@@ -132,22 +133,40 @@ func (o *object) beginAhead(s span) *flight {
 	return f
 }
 
-// keepAhead remembers what to drop on Close, and forgets what is over.
-func (f *File) keepAhead(begun []*flight, shrink bool) {
+// keepAhead remembers what to drop when the stream breaks off or the handle is
+// closed, and forgets what is over.
+func (f *File) keepAhead(s *stream, begun []*flight, shrink bool) {
 	f.mu.Lock()
 	if shrink {
-		f.stream.shrink()
+		s.shrink()
 	}
-	closed := f.closed
-	if !closed {
+	gone := f.closed || s.window == 0
+	if !gone {
 		f.o.mu.Lock()
-		f.ahead = slices.DeleteFunc(f.ahead, func(fl *flight) bool { return fl.state == over })
+		s.flights = slices.DeleteFunc(s.flights, func(fl *flight) bool { return fl.state == over })
 		f.o.mu.Unlock()
-		f.ahead = append(f.ahead, begun...)
+		s.flights = append(s.flights, begun...)
 	}
 	f.mu.Unlock()
-	if closed {
+	if gone {
 		f.o.dropAhead(begun)
+	}
+}
+
+// Warm waits until what was to be fetched for the version at its first open, the
+// hot pack or what was predicted, is there or given up.
+func (f *File) Warm(ctx context.Context) error {
+	f.o.c.mu.Lock()
+	s := f.o.session
+	f.o.c.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	select {
+	case <-s.warm:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 
@@ -159,10 +178,10 @@ func (f *File) Close() error {
 		return iofs.ErrClosed
 	}
 	f.closed = true
-	drop := f.ahead
-	f.ahead = nil
+	drop := f.streams.drop()
 	f.mu.Unlock()
 	f.o.dropAhead(drop)
+	f.o.c.desert(f.o)
 	f.o.release()
 	return nil
 }

@@ -2,11 +2,6 @@ package cache
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-
-	"thothfs/store"
 )
 
 // flight is one range request under way: a run of blocks, fetched once whoever
@@ -21,14 +16,18 @@ import (
 type flight struct {
 	o      *object
 	span   span
+	why    class
 	cancel context.CancelFunc
 
 	// All below is guarded by o.mu.
 	state   flightState
+	err     error // why it failed
 	waiters map[*waiter]struct{}
-	ahead   int    // handles that want it as read-ahead
-	buf     []byte // set from landed on
-	users   int    // of buf; the last one frees it
+	ahead   int           // handles and sessions that want it as read-ahead or prefetch
+	buf     []byte        // set while landed, and until the last user has let go
+	users   int           // of buf; the last one frees it
+	ticket  *ticket       // at the gate; nil for read-ahead
+	done    chan struct{} // closed at the end of its goroutine, the blocks stored or not
 }
 
 type flightState int
@@ -48,16 +47,24 @@ type waiter struct {
 	done chan error
 }
 
-// copyFrom fills the part of w.p that the flight covers.
+// part returns the part of w.p that the flight covers, and its offset in the
+// object.
+func (w *waiter) part() (dst []byte, off int64) {
+	o, s := w.f.o, w.f.span
+	begin := s.first * o.block
+	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+o.bytes(s.first, s.n))
+	return w.p[lo-w.off : hi-w.off], lo
+}
+
+// copyFrom fills that part.
 func (w *waiter) copyFrom(buf []byte) {
-	begin := w.f.span.first * w.f.o.block
-	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+int64(len(buf)))
-	copy(w.p[lo-w.off:hi-w.off], buf[lo-begin:hi-begin])
+	dst, off := w.part()
+	copy(dst, buf[off-w.f.span.first*w.f.o.block:])
 }
 
 // ask joins or begins the flights for missing. What has landed already is
-// copied at once.
-func (o *object) ask(p []byte, off int64, missing []span) ([]*waiter, error) {
+// copied at once. What demand joins is demand from then on.
+func (o *object) ask(p []byte, off int64, missing []span, why class) ([]*waiter, error) {
 	o.mu.Lock()
 	var waits, ready []*waiter
 	var begun error
@@ -65,7 +72,7 @@ func (o *object) ask(p []byte, off int64, missing []span) ([]*waiter, error) {
 	for _, s := range o.cutLocked(missing) {
 		f := o.flights[s.first]
 		if f == nil {
-			if f, begun = o.beginLocked(s, true); begun != nil {
+			if f, begun = o.beginLocked(s, why); begun != nil {
 				break
 			}
 		}
@@ -79,6 +86,9 @@ func (o *object) ask(p []byte, off int64, missing []span) ([]*waiter, error) {
 			ready = append(ready, w)
 			continue
 		}
+		if why == demand {
+			o.joinLocked(f, s)
+		}
 		f.waiters[w] = struct{}{}
 		waits = append(waits, w)
 	}
@@ -91,6 +101,17 @@ func (o *object) ask(p []byte, off int64, missing []span) ([]*waiter, error) {
 		o.leave(waits)
 	}
 	return waits, begun
+}
+
+// joinLocked makes demand of a flight, of which a reader wants s.
+func (o *object) joinLocked(f *flight, s span) {
+	if f.why != prefetch {
+		return
+	}
+	o.c.gate.promote(f.ticket)
+	for b := s.first; b < s.first+s.n; b++ {
+		o.met(b, true)
+	}
 }
 
 // cutLocked cuts spans where a flight begins or ends.
@@ -111,17 +132,25 @@ func (o *object) cutLocked(spans []span) (cut []span) {
 
 // beginLocked starts a flight, which ends by itself, when nobody waits for it
 // any more, or with the cache. A flight of read-ahead has passed the gate.
-func (o *object) beginLocked(s span, demand bool) (*flight, error) {
+func (o *object) beginLocked(s span, why class) (*flight, error) {
 	if !o.c.begin() {
 		return nil, errShut
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &flight{o: o, span: s, cancel: cancel, waiters: map[*waiter]struct{}{}}
+	f := &flight{o: o, span: s, why: why, cancel: cancel, waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
+	if why == demand || why == prefetch {
+		_, n := o.c.buffers.class(o.bytes(s.first, s.n))
+		f.ticket = newTicket(n, why == prefetch)
+		o.c.gate.line(f.ticket)
+	}
 	for b := s.first; b < s.first+s.n; b++ {
 		o.flights[b] = f
 	}
+	if why == prefetch {
+		o.foresee(s)
+	}
 	o.refs.Add(1) // the caller has one, so this is not the first
-	go f.run(ctx, demand)
+	go f.run(ctx)
 	return f, nil
 }
 
@@ -192,24 +221,27 @@ func (o *object) forgetLocked(f *flight) {
 }
 
 // run is the flight's goroutine.
-func (f *flight) run(ctx context.Context, demand bool) {
+func (f *flight) run(ctx context.Context) {
 	o, c := f.o, f.o.c
 	defer c.wg.Done()
+	defer close(f.done)
 	c.n.inFlight.Add(1)
 	defer c.n.inFlight.Add(-1)
+	if f.why != background {
+		c.others.begin()
+		defer c.others.end()
+	}
 	defer o.release()
 	defer f.cancel()
-	size := o.bytes(f.span.first, f.span.n)
-	if demand {
-		_, n := c.buffers.class(size)
-		if err := c.gate.enter(ctx, n); err != nil {
+	if f.ticket != nil {
+		if err := c.gate.await(ctx, f.ticket); err != nil {
 			f.fail(ctx, err)
 			return
 		}
 	}
-	buf := c.buffers.get(size)
-	local, err := f.fill(ctx, buf)
-	c.gate.leave()
+	buf := c.buffers.get(o.bytes(f.span.first, f.span.n))
+	buf, local, err := f.fill(ctx, buf)
+	c.gate.leaveAs(f.ticket)
 	if err != nil {
 		c.freeBuffer(buf)
 		f.fail(ctx, err)
@@ -228,13 +260,15 @@ func (f *flight) run(ctx context.Context, demand bool) {
 	f.letGo()
 }
 
-// fill gets the blocks, from the disk if they have come there since the reader
-// looked: by another flight or another process.
-func (f *flight) fill(ctx context.Context, buf []byte) (local bool, err error) {
-	if f.local(buf) {
-		return true, nil
+// fill gets the blocks into buf, or a buffer in its stead: from the disk if they
+// have come there since the reader looked, by another flight or another process.
+// Completion looks for full blocks right before, and takes no others.
+func (f *flight) fill(ctx context.Context, buf []byte) (filled []byte, local bool, err error) {
+	if f.why != background && f.local(buf) {
+		return buf, true, nil
 	}
-	return false, f.fetch(ctx, buf)
+	filled, err = f.fetch(ctx, buf)
+	return filled, false, err
 }
 
 func (f *flight) local(buf []byte) bool {
@@ -253,25 +287,6 @@ func (f *flight) local(buf []byte) bool {
 	return true
 }
 
-// fetch reads the run from the Source. Errors pass through as they are and are
-// not remembered; a short answer is an error.
-func (f *flight) fetch(ctx context.Context, buf []byte) error {
-	o, n := f.o, &f.o.c.n
-	n.fetches.Add(1)
-	off := f.span.first * o.block
-	got, err := o.c.source.ReadAt(ctx, o.ref, buf, off)
-	n.bytesFetched.Add(int64(max(0, got)))
-	if got == len(buf) && (err == nil || errors.Is(err, io.EOF)) {
-		return nil
-	}
-	n.fetchErrors.Add(1)
-	if err == nil || errors.Is(err, io.EOF) {
-		short := fmt.Errorf("%d of %d bytes at offset %d", got, len(buf), off)
-		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: short}
-	}
-	return err
-}
-
 // fail tells those who wait, after the blocks are forgotten. If it was cancelled
 // while somebody waits, that was the cache's Close.
 func (f *flight) fail(ctx context.Context, err error) {
@@ -280,18 +295,31 @@ func (f *flight) fail(ctx context.Context, err error) {
 	}
 	f.o.mu.Lock()
 	waiters := f.waiters
-	f.waiters = nil
+	f.waiters, f.err = nil, err
 	f.o.forgetLocked(f)
+	if f.why == prefetch {
+		f.o.forgo(f.span)
+	}
 	f.o.mu.Unlock()
 	for w := range waiters {
 		w.done <- err
 	}
 }
 
+// failure is why a flight that is done failed, or nil.
+func (f *flight) failure() error {
+	f.o.mu.Lock()
+	defer f.o.mu.Unlock()
+	return f.err
+}
+
 // land serves those who wait; false: there was nobody left.
 func (f *flight) land(buf []byte) bool {
 	f.o.mu.Lock()
 	if f.state == over {
+		if f.why == prefetch {
+			f.o.forgo(f.span)
+		}
 		f.o.mu.Unlock()
 		return false
 	}
@@ -317,9 +345,12 @@ func (f *flight) keep(ctx context.Context, buf []byte) {
 func (f *flight) letGo() {
 	f.o.mu.Lock()
 	f.users--
-	free := f.users == 0
+	var free []byte
+	if f.users == 0 {
+		free, f.buf = f.buf, nil // who remembers the flight does not hold on to its buffer
+	}
 	f.o.mu.Unlock()
-	if free {
-		f.o.c.freeBuffer(f.buf)
+	if free != nil {
+		f.o.c.freeBuffer(free)
 	}
 }

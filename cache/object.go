@@ -18,20 +18,33 @@ type object struct {
 	refs    atomic.Int64 // handles, reads and flights; at 0 it is over
 	damaged atomic.Bool  // and that was logged
 	touched atomic.Int64 // Unix nanoseconds of the last note of use on disk
-	marks   []atomic.Uint32
+
+	marks    blockSet // lately read, for the clock
+	foreseen blockSet // prefetched and not read yet
+
+	pack   atomic.Pointer[pack]   // while it is not stored
+	lesson atomic.Pointer[lesson] // nil: nothing is to be learned
+
+	expected atomic.Pointer[digest] // MD5 of the whole; nil: not known
+
+	handles int      // guarded by Cache.mu
+	session *session // guarded by Cache.mu; nil without handles
 
 	mu      sync.Mutex // guards flights and what each flight says it guards; taken before Cache.mu
 	flights map[int64]*flight
 }
 
 func newObject(c *Cache, v version) *object {
-	o := &object{version: v, c: c, flights: map[int64]*flight{}}
-	if n := max(0, v.blocks()); n <= maxMarked {
-		o.marks = make([]atomic.Uint32, (n+31)/32)
+	o := &object{version: v, c: c, flights: map[int64]*flight{}, marks: newBlockSet(v.blocks())}
+	if c.attends {
+		o.foreseen = newBlockSet(v.blocks())
 	}
 	o.refs.Store(1)
 	return o
 }
+
+// plausible reports whether ref and size are such that anything can be read.
+func (o *object) plausible() bool { return o.ref.ETag != "" && o.size > 0 && o.size <= maxSize }
 
 // retain takes a reference, unless the last is gone.
 func (o *object) retain() bool {
@@ -53,24 +66,40 @@ func (o *object) release() {
 	}
 }
 
-// mark notes that block b was read.
-func (o *object) mark(b int64) {
-	if int(b/32) >= len(o.marks) {
-		return
+// blockSet is a set of blocks, safe for concurrent use. One for too large an
+// object is always empty.
+type blockSet []atomic.Uint32
+
+func newBlockSet(n int64) blockSet {
+	if n < 0 || n > maxMarked {
+		return nil
 	}
-	if w, bit := &o.marks[b/32], uint32(1)<<(b%32); w.Load()&bit == 0 {
-		w.Or(bit)
-	}
+	return make(blockSet, (n+31)/32)
 }
 
-// unmark returns whether block b was marked, and clears the mark.
-func (o *object) unmark(b int64) bool {
-	if o == nil || int(b/32) >= len(o.marks) {
+// mark adds block b, and returns whether that is new.
+func (s blockSet) mark(b int64) bool {
+	if b/32 >= int64(len(s)) {
 		return false
 	}
-	bit := uint32(1) << (b % 32)
-	return o.marks[b/32].And(^bit)&bit != 0
+	w, bit := &s[b/32], uint32(1)<<(b%32)
+	return w.Load()&bit == 0 && w.Or(bit)&bit == 0
 }
+
+// unmark takes block b out, and returns whether it was in.
+func (s blockSet) unmark(b int64) bool {
+	if b/32 >= int64(len(s)) {
+		return false
+	}
+	w, bit := &s[b/32], uint32(1)<<(b%32)
+	return w.Load()&bit != 0 && w.And(^bit)&bit != 0
+}
+
+// mark notes that block b was read.
+func (o *object) mark(b int64) { o.marks.mark(b) }
+
+// unmark returns whether block b was read since it was last asked; o may be nil.
+func (o *object) unmark(b int64) bool { return o != nil && o.marks.unmark(b) }
 
 // part returns where block b lies in a read of len(p) bytes at off: that part
 // of p, and at which offset of the block it begins.
@@ -94,17 +123,20 @@ func add(spans []span, b, limit int64) []span {
 }
 
 // read fills p from off on, all of it within the object.
-func (o *object) read(ctx context.Context, p []byte, off int64) (int, error) {
-	missing := o.readLocal(p, off)
+func (o *object) read(ctx context.Context, p []byte, off int64, why class) (int, error) {
+	missing := o.readLocal(p, off, why)
 	if len(missing) == 0 {
 		return len(p), nil
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	waits, err := o.ask(p, off, missing)
+	waits, err := o.ask(p, off, missing, why)
 	if err != nil {
 		return 0, err
+	}
+	if pk := o.pack.Load(); pk != nil { // it came since we looked
+		o.serve(pk)
 	}
 	if n, err := o.wait(ctx, waits, off); err != nil {
 		return n, err
@@ -114,33 +146,39 @@ func (o *object) read(ctx context.Context, p []byte, off int64) (int, error) {
 
 // readLocal fills what memory and disk hold, and returns the rest in spans fit
 // for one range request each.
-func (o *object) readLocal(p []byte, off int64) (missing []span) {
+func (o *object) readLocal(p []byte, off int64, why class) (missing []span) {
 	first, last := off/o.block, (off+int64(len(p))-1)/o.block
 	d := o.c.disk
 	pair := d.open(o)
 	if pair != nil {
 		defer d.pairs.release(pair)
 	}
-	lost := int64(0)
+	lost, pk := int64(0), o.pack.Load()
 	for b := first; b <= last; b++ {
 		dst, from := o.part(p, off, b)
-		if o.c.memory.read(&o.version, b, dst, from) || pair != nil && d.read(o, pair, b, dst, from) {
+		if pk != nil && pk.read(dst, b*o.block+from) || o.c.memory.read(&o.version, b, dst, from) || pair != nil && d.read(o, pair, b, dst, from) {
+			if why == demand {
+				o.met(b, false)
+			}
 			continue
 		}
 		missing = add(missing, b, o.c.run)
 		lost++
 	}
-	o.c.n.misses.Add(lost)
-	o.c.n.hits.Add(last - first + 1 - lost)
+	if why == demand {
+		o.c.n.misses.Add(lost)
+		o.c.n.hits.Add(last - first + 1 - lost)
+	}
 	return missing
 }
 
-// absent returns the blocks of s that are neither held nor under way.
-func (o *object) absent(s span) (spans []span) {
+// absent returns the blocks of s that are neither held nor under way, in spans
+// of at most limit blocks.
+func (o *object) absent(s span, limit int64) (spans []span) {
 	coming := o.underWay(s)
 	want := func(b int64) {
 		if !coming[b] && !o.c.memory.has(&o.version, b) {
-			spans = add(spans, b, o.c.run)
+			spans = add(spans, b, limit)
 		}
 	}
 	pair := o.c.disk.open(o)

@@ -71,6 +71,11 @@ func (p *pair) read(v *version, b int64, dst []byte, from int64) (answer, error)
 		return held, nil
 	case statePresent:
 		return p.verified(v, b, dst, from, s)
+	case statePartial:
+		first := from / page
+		if hasPages(s.record, first, (from+int64(len(dst))+page-1)/page-first) {
+			return p.verified(v, b, dst, from, s)
+		}
 	}
 	return absent, nil
 }
@@ -86,6 +91,14 @@ func (p *pair) record(v *version, rec []byte, b int64) error {
 		return nil
 	}
 	return err
+}
+
+// state reads the record of block b and returns what it says.
+func (p *pair) state(v *version, rec []byte, b int64) (byte, error) {
+	if err := p.record(v, rec, b); err != nil {
+		return stateAbsent, err
+	}
+	return v.recordState(rec, b), nil
 }
 
 // verified reads whole pages around the range asked for, straight into dst
@@ -127,7 +140,7 @@ func (p *pair) mismatch(v *version, b int64, s *scratch) (answer, error) {
 	return corrupt, err
 }
 
-// missing calls fn for each of n blocks from first that has no record.
+// missing calls fn for each of n blocks from first that is not there in full.
 func (p *pair) missing(v *version, first, n int64, fn func(b int64)) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -137,7 +150,8 @@ func (p *pair) missing(v *version, first, n int64, fn func(b int64)) error {
 		return err
 	}
 	for i := range n {
-		if v.recordState(s.block[i*size:(i+1)*size], first+i) == stateAbsent {
+		switch v.recordState(s.block[i*size:(i+1)*size], first+i) {
+		case stateAbsent, statePartial:
 			fn(first + i)
 		}
 	}
@@ -173,6 +187,34 @@ func (p *pair) write(v *version, first int64, buf []byte) error {
 		return err
 	}
 	_, err := p.records.WriteAt(s.block, recordOffset(v.block, first))
+	return err
+}
+
+// writePages stores pages of block b, of which data has those from first on,
+// unless the block is there in full. Two who do so at once may lose each other's.
+func (p *pair) writePages(v *version, b, first int64, data []byte) error {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	s.record = grow(s.record, recordSize(v.block))
+	state, err := p.state(v, s.record, b)
+	if err != nil || state == statePresent || state == stateZero {
+		return err
+	}
+	if err := p.put(data, b*v.block+first*page); err != nil {
+		return err
+	}
+	// Once more: an evictor may have taken the pages that were there before.
+	if state, err = p.state(v, s.record, b); err != nil || state == statePresent || state == stateZero {
+		return err
+	}
+	if state == stateAbsent {
+		clear(s.record)
+	}
+	if err := p.failing("record"); err != nil {
+		return err
+	}
+	v.addPages(s.record, b, first, data)
+	_, err = p.records.WriteAt(s.record, recordOffset(v.block, b))
 	return err
 }
 

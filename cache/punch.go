@@ -79,7 +79,8 @@ func (c *clock) sweep(first, n, want int64) (passed, freed int64, err error) {
 	clear(recs[got:])
 	run := int64(0) // blocks before passed to be punched together
 	for ; passed < n && freed+run*c.block < want; passed++ {
-		if recs[passed*size+stateOffset] == statePresent && !c.object.unmark(first+passed) {
+		state := recs[passed*size+stateOffset]
+		if (state == statePresent || state == statePartial) && !c.object.unmark(first+passed) {
 			run++
 			continue
 		}

@@ -12,9 +12,11 @@ import (
 //
 //	header  0 magic, 16 size of the object, 24 size of a block, 32 identity
 //	        (SHA-256, of key, ETag and size of a block), 64 XXH64 of the 64 bytes
-//	        before; then key and ETag for people, cut where the header ends
+//	        before; then key and ETag for people, cut where the seal begins; at
+//	        the end the seal of a complete version, see seal.go
 //	record  0 XXH64 of what follows, seeded with version and block number,
-//	        8 state, 16 XXH64 of each 4 KiB page of the block
+//	        8 state, 16 XXH64 of each 4 KiB page of the block; of a block in part,
+//	        0 for the pages that are absent
 //
 // Invariant: whatever a record says is believed only if its checksum holds,
 // and whatever the data file says only if the record's sums hold. So a torn
@@ -29,6 +31,7 @@ const (
 	stateAbsent  = 0 // also what a hole in the map file reads as
 	statePresent = 1
 	stateZero    = 2 // the block is all zeros and takes no space
+	statePartial = 3 // some pages are present
 )
 
 // recordSize is the size of a record for blocks of that many bytes.
@@ -44,10 +47,10 @@ func (v *version) header() []byte {
 	binary.LittleEndian.PutUint64(h[24:], uint64(v.block))
 	copy(h[32:], v.id[:])
 	binary.LittleEndian.PutUint64(h[64:], xxhash.Sum64(h[:64]))
-	n := headerFixed + copy(h[headerFixed:], v.ref.Key)
-	if n < headerSize {
+	n := headerFixed + copy(h[headerFixed:sealOffset], v.ref.Key)
+	if n < sealOffset {
 		h[n] = '\n'
-		copy(h[n+1:], v.ref.ETag)
+		copy(h[n+1:sealOffset], v.ref.ETag)
 	}
 	return h
 }
@@ -77,6 +80,32 @@ func (v *version) sealRecord(rec []byte, b int64, state byte, data []byte) {
 		}
 	}
 	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
+}
+
+// pageSum is the place of a page's checksum in rec.
+func pageSum(rec []byte, n int64) []byte { return rec[recordFixed+8*n:][:8] }
+
+// addPages enters pages of block b into a record that is absent or partial. It
+// stays partial even when it has all pages: what comes in pages may be from a
+// pack, and a complete version is made of what the Source gave. A page whose sum
+// is zero, which cannot be told from an absent one, stays absent.
+func (v *version) addPages(rec []byte, b, first int64, data []byte) {
+	for i := int64(0); i*page < int64(len(data)); i++ {
+		sum := xxhash.Sum64(data[i*page : min((i+1)*page, int64(len(data)))])
+		binary.LittleEndian.PutUint64(pageSum(rec, first+i), sum)
+	}
+	rec[stateOffset] = statePartial
+	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
+}
+
+// hasPages reports whether the record has sums for n pages from first.
+func hasPages(rec []byte, first, n int64) bool {
+	for i := first; i < first+n; i++ {
+		if binary.LittleEndian.Uint64(pageSum(rec, i)) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // recordSum is the checksum that belongs at the front of rec, which it leaves

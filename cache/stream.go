@@ -3,6 +3,13 @@ package cache
 // maxWindow is how far read-ahead goes ahead of a reader, in bytes.
 const maxWindow = 8 << 20
 
+// proven is the window, in blocks, from which on a sequence is believed in: it
+// grows faster, and is not given up when the handle is read elsewhere.
+const proven = 4
+
+// maxStreams is how many places a handle is read at that are kept apart.
+const maxStreams = 8
+
 // stream finds out whether a handle is read in sequence, and how far ahead to
 // fetch. It is not safe for concurrent use.
 //
@@ -15,19 +22,27 @@ type stream struct {
 	block, size int64
 	most        int64 // window
 
+	flights []*flight // read-ahead, under way or lately landed
+
 	reads   int
 	start   int64 // where it began
 	next    int64 // the furthest end of a read
 	covered int64 // bytes read between the two, none twice
 	window  int64 // 0: not in sequence so far
+	grown   int64 // where next was when the window last grew
 	ahead   int64 // fetched or being fetched up to here
+}
+
+// fits reports whether a read goes on where the stream is.
+func (s *stream) fits(off, n int64) bool {
+	slack := max(2*n, 2*s.block)
+	return s.reads > 0 && off <= s.next+slack && off+n >= s.next-slack
 }
 
 // note takes a read of n bytes at off into account and returns the range to
 // fetch ahead, empty if from == to, and whether a sequence has broken off.
 func (s *stream) note(off, n int64) (from, to int64, broken bool) {
-	slack := max(2*n, 2*s.block)
-	if s.reads == 0 || off > s.next+slack || off+n < s.next-slack {
+	if !s.fits(off, n) {
 		broken = s.window > 0
 		*s = stream{block: s.block, size: s.size, most: s.most, reads: 1, start: off, next: off + n, covered: n}
 		return 0, 0, broken
@@ -48,15 +63,21 @@ func (s *stream) note(off, n int64) (from, to int64, broken bool) {
 	return from, to, false
 }
 
-// extend moves the window on once half of it has been read.
+// extend moves the window on when there is room for a request in it, and widens
+// it each time that half of it has been read: twofold, and fourfold once a few
+// blocks have proved the sequence.
 func (s *stream) extend() (from, to int64) {
 	switch {
 	case s.window == 0:
-		s.window = s.block
-	case s.ahead-s.next > s.window/2:
+		s.window, s.grown = s.block, s.next
+	case s.window-(s.ahead-s.next) < min(s.window/2, maxRange):
 		return 0, 0
-	default:
-		s.window = max(min(2*s.window, s.most), s.block)
+	case s.next-s.grown >= s.window/2:
+		factor := int64(2)
+		if s.window >= proven*s.block {
+			factor = 4
+		}
+		s.window, s.grown = max(min(factor*s.window, s.most), s.block), s.next
 	}
 	from = (max(s.ahead, s.next) + s.block - 1) / s.block * s.block
 	to = (min(s.next+s.window, s.size) + s.block - 1) / s.block * s.block
@@ -69,3 +90,65 @@ func (s *stream) extend() (from, to int64) {
 
 // shrink halves the window: there was no room for all of it.
 func (s *stream) shrink() { s.window = max(s.window/2, s.block) }
+
+// rest forgets the window but not the place.
+func (s *stream) rest() (drop []*flight) {
+	drop, s.flights = s.flights, nil
+	s.window, s.ahead = 0, 0
+	return drop
+}
+
+// streams are the places where one handle is being read, those last read first:
+// several threads, or the parts of a file that are compared, each have their own
+// sequence. They are not safe for concurrent use.
+type streams struct {
+	block, size, most int64
+	list              []*stream
+}
+
+// note takes a read into account and returns its stream, the range to fetch
+// ahead, empty if from == to, and the read-ahead to drop.
+//
+// A read that goes on nowhere begins a stream: the least recently used makes
+// place, and those that have not proved themselves lose their read-ahead.
+func (t *streams) note(off, n int64) (s *stream, from, to int64, drop []*flight) {
+	at := t.nearest(off, n)
+	if at < 0 {
+		for _, s := range t.list {
+			if s.window < proven*t.block {
+				drop = append(drop, s.rest()...)
+			}
+		}
+		if len(t.list) == maxStreams {
+			drop = append(drop, t.list[maxStreams-1].rest()...)
+			t.list = t.list[:maxStreams-1]
+		}
+		t.list = append(t.list, &stream{block: t.block, size: t.size, most: t.most})
+		at = len(t.list) - 1
+	}
+	s = t.list[at]
+	copy(t.list[1:at+1], t.list[:at])
+	t.list[0] = s
+	from, to, _ = s.note(off, n)
+	return s, from, to, drop
+}
+
+// nearest returns which stream a read goes on with, or -1.
+func (t *streams) nearest(off, n int64) int {
+	best, distance := -1, int64(0)
+	for i, s := range t.list {
+		if d := max(off-s.next, s.next-off); s.fits(off, n) && (best < 0 || d < distance) {
+			best, distance = i, d
+		}
+	}
+	return best
+}
+
+// drop forgets all streams and returns their read-ahead.
+func (t *streams) drop() (flights []*flight) {
+	for _, s := range t.list {
+		flights = append(flights, s.rest()...)
+	}
+	t.list = nil
+	return flights
+}

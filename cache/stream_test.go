@@ -178,3 +178,54 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestInterleavedReadersAreKeptApart reads one handle in sequence at several
+// places by turns, and here and there at random.
+func TestInterleavedReadersAreKeptApart(t *testing.T) {
+	const size = 512 << 20
+	c := open(t, options(t, &source{size: size}))
+	f := openFile(t, c, "a", size)
+	r := rand.New(rand.NewPCG(1, 2))
+	for off := int64(0); off < 16<<20; off += 128 * kib {
+		for i := range int64(4) {
+			check(t, f, i<<26+off, 128*kib)
+		}
+		if off > 1<<20 && off%(1<<20) == 0 {
+			check(t, f, 300<<20+r.Int64N(200<<20), 10)
+		}
+		settle(t, c)
+	}
+	if s := c.Stats(); s.Misses > 4*5+16+s.AheadDropped || s.BytesFetched > 4*(16+8+2)<<20 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestStreamsYoungAndProven(t *testing.T) {
+	const b = 128 * kib
+	s := streams{block: b, size: 1 << 30, most: maxWindow}
+	at := func(off int64) (window int64) {
+		st, _, _, _ := s.note(off, b)
+		return st.window
+	}
+	at(0)
+	if at(b) != b {
+		t.Fatal("no sequence")
+	}
+	at(500 << 20)
+	if at(2*b) != b {
+		t.Error("place forgotten, or read-ahead of a young stream kept")
+	}
+	for i := range int64(20) {
+		at((3 + i) * b)
+	}
+	at(700 << 20)
+	if w := at(23 * b); w <= proven*b {
+		t.Errorf("window %d after a jump", w)
+	}
+	for i := range int64(maxStreams) {
+		at((100 + 50*i) << 20)
+	}
+	if w := at(24 * b); w != 0 || len(s.list) != maxStreams {
+		t.Errorf("window %d, %d streams", w, len(s.list))
+	}
+}

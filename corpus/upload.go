@@ -22,6 +22,8 @@ type UploadOptions struct {
 	// Stack runs a debugger on the dump at path, a local uncompressed file. Without
 	// it, or when it fails or finds nothing, the document has no stack.
 	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
+	// Pack makes the hot pack that is stored beside a dump; nil: none is.
+	Pack PackFunc
 	// TempDir is where a compressed dump is unpacked; "" is os.TempDir().
 	TempDir string
 	// Progress, if not nil, is called with the bytes of the dump that were sent. It
@@ -131,6 +133,7 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 		if stored, err = u.send(ctx, store.Ref{Key: res.Key, ETag: h.dump.ETag}); err != nil {
 			return err
 		}
+		u.pack(ctx, stored)
 	}
 	if h.hasInfo {
 		u.learn(ctx, h)

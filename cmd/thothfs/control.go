@@ -79,6 +79,13 @@ func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
 		{Name: "cache.disk.quota", Value: b.Quota},
 		{Name: "cache.evicted.blocks", Value: b.BlocksEvicted},
 		{Name: "cache.evicted.files", Value: b.FilesEvicted},
+		{Name: "cache.packs", Value: b.Packs},
+		{Name: "cache.packs.refused", Value: b.PacksRefused},
+		{Name: "cache.prefetch.blocks", Value: b.Prefetched},
+		{Name: "cache.prefetch.used", Value: b.PrefetchUsed},
+		{Name: "cache.prefetch.late", Value: b.PrefetchLate},
+		{Name: "cache.prefetch.dropped", Value: b.PrefetchDropped},
+		{Name: "cache.hedges", Value: b.Hedges},
 		{Name: "cache.inflight", Value: b.InFlight},
 		{Name: "cache.memory.bytes", Value: b.BufferedBytes + b.MemoryBytes},
 	}

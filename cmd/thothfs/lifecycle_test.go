@@ -101,6 +101,28 @@ func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
 	waitFor(t, "the process to end after the last close", func() bool { return !running(pid) })
 }
 
+// A mount whose process is stopped answers nobody; umount must not depend on it.
+func TestStoppedMountIsUnmounted(t *testing.T) {
+	w := newWorld(t)
+	w.aCore()
+	w.mount("--attr-timeout=1ms") // what the kernel remembers of it does not help
+	pid := w.pid()
+	syscall.Kill(pid, syscall.SIGSTOP)
+	defer syscall.Kill(pid, syscall.SIGCONT)
+	cmd := w.command("umount", w.mnt)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hangs := time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
+	err := cmd.Wait()
+	if !hangs.Stop() {
+		t.Error("umount hangs")
+	}
+	if err != nil || mounted(w.mnt) {
+		t.Errorf("%v, mounted: %t", err, mounted(w.mnt))
+	}
+}
+
 func TestDeadMountpointIsMended(t *testing.T) {
 	w := newWorld(t)
 	id := w.aCore()

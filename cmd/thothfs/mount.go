@@ -15,6 +15,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"thothfs/cache"
+	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/fs"
 )
 
@@ -109,7 +111,7 @@ func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool
 	if err != nil {
 		return nil, nil, err
 	}
-	blocks, err := a.openCache(s, log)
+	blocks, err := a.openCache(s, c, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -121,12 +123,14 @@ func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool
 	return server, c.Run, nil
 }
 
-func (a *app) openCache(s *stack, log *slog.Logger) (*cache.Cache, error) {
+func (a *app) openCache(s *stack, c *corpus.Corpus, log *slog.Logger) (*cache.Cache, error) {
 	blocks, err := cache.Open(cache.Options{
 		Dir:       filepath.Join(s.cache, "blocks"),
 		Namespace: s.target.String() + a.getenv("MANTA_URL"),
 		Quota:     int64(a.cacheSize),
 		Source:    s.store,
+		Predict:   dump.Reads,
+		Hot:       c.Hot,
 		Log:       log,
 	})
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -38,7 +37,7 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 	if err != nil {
 		return err
 	}
-	mountpoint = realPath(mountpoint)
+	mountpoint = mountedPath(mountpoint)
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != mountpoint, false })
 	if err != nil {
 		return err
@@ -88,14 +87,37 @@ func unmount(mountpoint string, flags int) error {
 	return fmt.Errorf("fusermount3: %s", bytes.TrimSpace(out))
 }
 
-// servingPID asks the mount for its process; 0 when it does not answer.
+// mountedPath resolves path as the kernel's table has it: the mountpoint itself,
+// when it is in the table, without asking its file system.
+func mountedPath(path string) string {
+	direct := filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))
+	if mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(direct)); err == nil && len(mounts) > 0 {
+		return direct
+	}
+	return realPath(path)
+}
+
+// answerTimeout is how long a mount may take to tell its process.
+const answerTimeout = 2 * time.Second
+
+// servingPID asks the mount for its process; 0 when it does not answer. Another
+// process asks: of a file system that is stopped or hangs, who asks can be neither
+// interrupted nor killed, and would not end even if only one of its threads did.
 func servingPID(mountpoint string) int {
-	text, err := os.ReadFile(filepath.Join(mountpoint, ".thothfs", "pid"))
-	if err != nil {
+	asker := exec.Command("cat", filepath.Join(mountpoint, ".thothfs", "pid"))
+	asker.Dir = "/"
+	answer := make(chan []byte, 1)
+	go func() { // ended by the answer, or with the program
+		text, _ := asker.Output()
+		answer <- text
+	}()
+	select {
+	case text := <-answer:
+		pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
+		return pid
+	case <-time.After(answerTimeout):
 		return 0
 	}
-	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
-	return pid
 }
 
 // awaitExit waits until process pid has ended. One that is gone already is fine.

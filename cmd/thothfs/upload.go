@@ -14,6 +14,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/store"
 )
 
 const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
@@ -68,6 +69,9 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 	// Where the cache cannot be, compressed dumps are unpacked in the system's place.
 	if dir := filepath.Join(s.cache, "tmp"); os.MkdirAll(dir, 0o700) == nil && unix.Access(dir, unix.W_OK) == nil {
 		options.TempDir = dir
+	}
+	if _, local := store.AsLocal(s.store); !local {
+		options.Pack = hotPack
 	}
 	c, err := a.openCorpus(ctx, s, log)
 	if err != nil {

@@ -1,0 +1,347 @@
+package cache
+
+import (
+	"context"
+	"crypto/md5"
+	"errors"
+	"fmt"
+	iofs "io/fs"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"thothfs/store"
+)
+
+// Completion says whether versions that are open are fetched to the end in the
+// background.
+type Completion string
+
+// When a version is completed: never; while the link has nothing else to do, with
+// a share of it; or at once, at full speed, but still behind readers.
+const (
+	CompleteNever  Completion = ""
+	CompleteIdle   Completion = "idle"
+	CompleteAlways Completion = "always"
+)
+
+const (
+	quiet        = 500 * time.Millisecond // nothing was fetched for so long: the link is idle
+	lookEvery    = 50 * time.Millisecond
+	defaultShare = 50
+	completing   = 8                      // requests under way
+	shortBatch   = 100 * time.Millisecond // a reader may have to wait for that much of completion
+	attempts     = 3                      // to get all blocks, against evictors
+	retryAfter   = 30 * time.Second
+)
+
+var (
+	errUnsealed = errors.New("not complete and verified")
+	errEvicted  = errors.New("the cache does not keep all blocks")
+)
+
+// activity is what goes on besides completion.
+type activity struct {
+	flights atomic.Int64
+	last    atomic.Int64 // Unix nanoseconds when the last ended
+}
+
+func (a *activity) begin() { a.flights.Add(1) }
+
+func (a *activity) end() {
+	a.touch()
+	a.flights.Add(-1)
+}
+
+func (a *activity) touch() { a.last.Store(time.Now().UnixNano()) }
+
+func (a *activity) idle() bool {
+	return a.flights.Load() == 0 && time.Now().UnixNano()-a.last.Load() > int64(quiet)
+}
+
+// pause waits for d.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Expect tells the MD5 that the whole version is to have, 16 bytes; nil or any
+// other length is ignored. It is compared when the version is complete, so it is
+// best told right after Open.
+func (f *File) Expect(md5 []byte) {
+	if len(md5) == len(digest{}) {
+		sum := digest(md5)
+		f.o.expected.Store(&sum)
+	}
+}
+
+// Progress returns how many bytes of the version are held, on disk and in full
+// blocks, and whether it is complete and verified. It reads the whole map file.
+func (f *File) Progress() (held int64, verified bool) {
+	o := f.o
+	if !o.plausible() {
+		return 0, false
+	}
+	p := o.c.disk.open(o)
+	if p == nil {
+		return 0, false
+	}
+	defer o.c.disk.pairs.release(p)
+	n, err := p.lacking(&o.version)
+	if err != nil {
+		return 0, false
+	}
+	_, sealed := p.seal(&o.version, o.c.boot)
+	return o.size - n, sealed && n == 0
+}
+
+// Complete fetches what is missing of the version, behind readers, and compares
+// it with the MD5 expected of it. A version that differs is store.ErrCorrupt, and
+// forgotten. One that the quota does not hold twice is store.ErrTooLarge. Other
+// errors are the Source's or the disk's; what has been fetched is kept.
+func (f *File) Complete(ctx context.Context) error {
+	if !f.o.plausible() {
+		return &store.Error{Op: "read", Key: f.o.ref.Key, Kind: store.ErrInvalid}
+	}
+	f.mu.Lock()
+	open := !f.closed && f.o.retain()
+	f.mu.Unlock()
+	if !open {
+		return fmt.Errorf("complete %s: %w", f.o.ref.Key, iofs.ErrClosed)
+	}
+	defer f.o.release()
+	return f.o.complete(ctx, false)
+}
+
+// complete does so, if idle only while the link is.
+func (o *object) complete(ctx context.Context, idle bool) error {
+	c := o.c
+	if o.size > c.disk.quota.limit/2 {
+		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
+	}
+	for range attempts {
+		if c.disk.health.degraded.Load() {
+			return errResting
+		}
+		if err := o.fetchRest(ctx, idle); err != nil {
+			return err
+		}
+		p, err := c.disk.pairs.acquire(o)
+		if err != nil {
+			return err
+		}
+		n, err := p.lacking(&o.version)
+		if err == nil && n == 0 {
+			err = o.verify(ctx, p)
+		}
+		c.disk.pairs.release(p)
+		if n == 0 && !errors.Is(err, errEvicted) || err != nil && n > 0 {
+			return err
+		}
+	}
+	return errEvicted
+}
+
+// fetchRest fetches the blocks that are absent, once.
+func (o *object) fetchRest(ctx context.Context, idle bool) error {
+	l := &laggards{o: o, idle: idle, batch: completing}
+	if idle {
+		l.batch = 1
+	}
+	defer l.drop()
+	for first := int64(0); first < o.blocks(); first += scanned {
+		for _, sp := range o.absent(span{first, min(scanned, o.blocks()-first)}, o.c.run) {
+			if err := l.fetch(ctx, sp); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.drain(ctx, 0); err != nil {
+		return err
+	}
+	return o.landing(ctx)
+}
+
+// landing waits for whatever is under way.
+func (o *object) landing(ctx context.Context) error {
+	o.mu.Lock()
+	flights := slices.Collect(maps.Values(o.flights))
+	o.mu.Unlock()
+	for _, f := range flights {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// laggards are the requests of a completion.
+type laggards struct {
+	o       *object
+	idle    bool
+	batch   int // how many may be under way
+	flights []*flight
+	begun   time.Time // of the batch
+}
+
+// fetch begins to fetch sp when it may.
+func (l *laggards) fetch(ctx context.Context, sp span) error {
+	if l.idle && len(l.flights) == 0 {
+		for !l.o.c.others.idle() {
+			if err := pause(ctx, lookEvery); err != nil {
+				return err
+			}
+		}
+		l.begun = time.Now()
+	}
+	_, n := l.o.c.buffers.class(l.o.bytes(sp.first, sp.n))
+	for !l.o.c.gate.tryEnter(n) {
+		if err := pause(ctx, lookEvery); err != nil {
+			return err
+		}
+	}
+	f := l.o.beginAhead(sp, background)
+	if f == nil {
+		l.o.c.gate.leave()
+		l.o.c.gate.free(n)
+		return l.o.c.shut()
+	}
+	l.o.c.n.completed.Add(sp.n)
+	l.flights = append(l.flights, f)
+	if len(l.flights) < l.batch {
+		return nil
+	}
+	if l.idle {
+		return l.rest(ctx)
+	}
+	return l.drain(ctx, l.batch-1)
+}
+
+// rest ends a batch, and leaves the link alone for as long as its share asks.
+// A batch is as large as goes in a short time.
+func (l *laggards) rest(ctx context.Context) error {
+	if err := l.drain(ctx, 0); err != nil {
+		return err
+	}
+	took := time.Since(l.begun)
+	switch {
+	case took < shortBatch:
+		l.batch = min(2*l.batch, completing)
+	case took > 2*shortBatch:
+		l.batch = max(1, l.batch/2)
+	}
+	share := time.Duration(l.o.c.options.Share)
+	return pause(ctx, took*(100-share)/share)
+}
+
+// drain waits until no more than n are under way.
+func (l *laggards) drain(ctx context.Context, n int) error {
+	for len(l.flights) > n {
+		select {
+		case <-l.flights[0].done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if err := l.flights[0].failure(); err != nil {
+			return err
+		}
+		l.flights = l.flights[1:]
+	}
+	return nil
+}
+
+func (l *laggards) drop() { l.o.dropAhead(l.flights) }
+
+// verify reads the complete version from end to end and seals it, unless that
+// was done since the machine was started.
+func (o *object) verify(ctx context.Context, p *pair) error {
+	want := o.expected.Load()
+	sum, sealed := p.seal(&o.version, o.c.boot)
+	if !sealed {
+		var err error
+		if sum, err = o.sum(ctx); err != nil {
+			return err
+		}
+	}
+	if want != nil && *want != sum {
+		o.c.n.mismatched.Add(1)
+		o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
+		return errors.Join(&store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt,
+			Err: fmt.Errorf("MD5 %x, expected %x", sum, *want)}, p.discard(&o.version))
+	}
+	if sealed {
+		return nil
+	}
+	o.c.n.verified.Add(1)
+	return p.putSeal(&o.version, sum, o.c.boot)
+}
+
+// sum returns the MD5 of what is held.
+func (o *object) sum(ctx context.Context) (sum digest, err error) {
+	h, buf := md5.New(), make([]byte, maxRange)
+	for off := int64(0); off < o.size; off += int64(len(buf)) {
+		p := buf[:min(int64(len(buf)), o.size-off)]
+		if err := ctx.Err(); err != nil {
+			return sum, err
+		}
+		if len(o.readLocal(p, off, background)) > 0 {
+			return sum, errEvicted
+		}
+		h.Write(p)
+	}
+	return digest(h.Sum(nil)), nil
+}
+
+// whole reports whether all blocks are on disk.
+func (o *object) whole() bool {
+	p := o.c.disk.open(o)
+	if p == nil {
+		return false
+	}
+	defer o.c.disk.pairs.release(p)
+	n, err := p.lacking(&o.version)
+	return err == nil && n == 0
+}
+
+// finish completes the version in the background, one at a time over all
+// versions, until that is done or turns out to be vain.
+func (s *session) finish(ctx context.Context) {
+	c := s.o.c
+	if c.options.Complete == CompleteNever {
+		return
+	}
+	if s.o.whole() { // needs no turn, at most a look at it
+		if err := s.o.complete(ctx, false); err != nil {
+			c.options.Log.Debug("not verified", "key", s.o.ref.Key, "err", err)
+		}
+		return
+	}
+	select {
+	case c.finishing <- struct{}{}:
+		defer func() { <-c.finishing }()
+	case <-ctx.Done():
+		return
+	}
+	for range attempts {
+		err := s.o.complete(ctx, c.options.Complete == CompleteIdle)
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		c.options.Log.Debug("not completed", "key", s.o.ref.Key, "err", err)
+		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotExist) {
+			return
+		}
+		if pause(ctx, retryAfter) != nil {
+			return
+		}
+	}
+}

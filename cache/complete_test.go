@@ -1,0 +1,316 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/store"
+)
+
+// whole is the content of the object "a", and its MD5.
+func whole(size int64) ([]byte, []byte) {
+	p := make([]byte, size)
+	fill("a", p, 0)
+	sum := md5.Sum(p)
+	return p, sum[:]
+}
+
+// sameFile compares what LocalFile gives with p, and releases it.
+func sameFile(t *testing.T, f *File, p []byte) {
+	t.Helper()
+	file, release, ok := f.LocalFile()
+	if !ok {
+		t.Fatal("no local file")
+	}
+	defer release()
+	got := make([]byte, len(p)+1)
+	n, err := file.ReadAt(got, 0)
+	if err != io.EOF || !bytes.Equal(got[:n], p) {
+		t.Errorf("the local file has %d bytes, %v, or others", n, err)
+	}
+	if f.o.c.Stats().Pinned != 1 {
+		t.Errorf("%d pinned", f.o.c.Stats().Pinned)
+	}
+}
+
+func noFile(t *testing.T, f *File, why string) {
+	t.Helper()
+	if _, release, ok := f.LocalFile(); ok {
+		release()
+		t.Errorf("a local file: %s", why)
+	}
+}
+
+func TestComplete(t *testing.T) {
+	const size = 5<<20 + 77
+	data, sum := whole(size)
+	src := &source{size: size}
+	o := options(t, src)
+	c := open(t, o)
+	f := openFile(t, c, "a", size)
+	noFile(t, f, "nothing is held")
+	check(t, f, 1<<20, 300*kib)
+	settle(t, c)
+	noFile(t, f, "a part is held")
+	if held, verified := f.Progress(); held < 384*kib || held > 512*kib || verified {
+		t.Errorf("%d held, %v", held, verified)
+	}
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	if held, verified := f.Progress(); held != size || !verified {
+		t.Errorf("%d held, %v", held, verified)
+	}
+	if s := c.Stats(); s.BytesFetched != size || s.Verified != 1 || s.Completed == 0 {
+		t.Errorf("%+v", s)
+	}
+	sameFile(t, f, data)
+	before := src.count()
+	must(t, f.Complete(t.Context()))
+	f.Close()
+	noFile(t, f, "the handle is closed")
+	if err := f.Complete(t.Context()); err == nil {
+		t.Error("completed through a closed handle")
+	}
+	c.Close()
+
+	c = open(t, o)
+	f = openFile(t, c, "a", size)
+	sameFile(t, f, data) // without an MD5 expected
+	f.Expect(sum)
+	sameFile(t, f, data)
+	must(t, f.Complete(t.Context()))
+	if s := c.Stats(); src.count() != before || s.Verified != 0 {
+		t.Errorf("%d requests after the remount, %+v", src.count()-before, s)
+	}
+	c.boot++ // the machine was started anew
+	noFile(t, f, "verified before the machine was started")
+	must(t, f.Complete(t.Context()))
+	sameFile(t, f, data)
+	if s := c.Stats(); src.count() != before || s.Verified != 1 {
+		t.Errorf("%d requests, %+v", src.count()-before, s)
+	}
+	flip(t, locals(c, "a")+".map", recordOffset(128*kib, 3)+20)
+	noFile(t, f, "a record is damaged")
+	flip(t, locals(c, "a")+".data", 1<<20)
+	c.boot++
+	must(t, f.Complete(t.Context()))
+	sameFile(t, f, data)
+	if s := c.Stats(); src.count() == before || s.Corrupt != 1 {
+		t.Errorf("%d requests, %+v", src.count()-before, s)
+	}
+}
+
+func TestCompleteIsCompared(t *testing.T) {
+	const size = 2<<20 + 5
+	data, sum := whole(size)
+	o := options(t, &source{size: size})
+	c := open(t, o)
+	f := openFile(t, c, "a", size)
+	wrong := bytes.Clone(sum)
+	wrong[0]++
+	f.Expect(wrong)
+	f.Expect([]byte("no MD5"))
+	if err := f.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("got %v", err)
+	}
+	settle(t, c)
+	noFile(t, f, "it differs")
+	if held, _ := f.Progress(); held != 0 || c.Held(f.o.ref) != 0 || c.Stats().Mismatched != 1 {
+		t.Errorf("%d held, %+v", held, c.Stats())
+	}
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	sameFile(t, f, data)
+	f.Expect(wrong)
+	noFile(t, f, "another MD5 is expected")
+}
+
+// TestPackIsNotPartOfACompleteVersion takes a pack that lies.
+func TestPackIsNotPartOfACompleteVersion(t *testing.T) {
+	const size = 2 << 20
+	data, sum := whole(size)
+	o := options(t, &source{size: size})
+	lie, err := EncodePack(refA, size, bytes.NewReader(make([]byte, size)), []Range{{0, 1 << 20}}, 0)
+	must(t, err)
+	o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) { return lie, nil }
+	c := open(t, o)
+	f := openFile(t, c, "a", size)
+	must(t, f.Warm(t.Context()))
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	sameFile(t, f, data)
+	check(t, f, 0, size)
+}
+
+func TestCompleteFaults(t *testing.T) {
+	const size = 3 << 20
+	var fail atomic.Bool
+	src := &source{size: size, hook: func(_ context.Context, off int64, _ int) error {
+		if fail.Load() && off >= 1<<20 {
+			return &store.Error{Op: "read", Key: "a", Kind: store.ErrUnavailable}
+		}
+		return nil
+	}}
+	c := open(t, options(t, src))
+	f := openFile(t, c, "a", size)
+	fail.Store(true)
+	if err := f.Complete(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	settle(t, c)
+	if held, _ := f.Progress(); held != 1<<20 {
+		t.Errorf("%d held", held)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	fail.Store(false)
+	if err := f.Complete(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	large := c.Open(store.Ref{Key: "large", ETag: "v1"}, 1<<40)
+	defer large.Close()
+	if err := large.Complete(t.Context()); !errors.Is(err, store.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	if s := c.Stats(); s.InFlight != 0 || s.BufferedBytes != 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestPinned has another cache evict all it can while the file is handed out.
+func TestPinned(t *testing.T) {
+	const size = 2 << 20
+	data, sum := whole(size)
+	o := options(t, &source{size: size})
+	c := open(t, o)
+	f := openFile(t, c, "a", size)
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	file, release, ok := f.LocalFile()
+	if !ok {
+		t.Fatal("no local file")
+	}
+	f.Close()
+	c.Close() // the pin outlives both
+	o.Quota = 1
+	other := open(t, o)
+	limit := func(n int64) {
+		q := other.disk.quota
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		q.limit = n
+	}
+	evict := func() {
+		settle(t, other)
+		q := other.disk.quota
+		q.turn <- struct{}{}
+		defer func() { <-q.turn }()
+		q.mu.Lock()
+		q.barren = time.Time{} // an eviction in vain is not repeated at once
+		q.mu.Unlock()
+		must(t, q.look(t.Context(), 0))
+	}
+	evict()
+	g := openFile(t, other, "a", size)
+	sameFile(t, g, data)
+	check(t, g, 0, size)
+	settle(t, other)
+	evict()
+	got := make([]byte, size)
+	if n, err := file.ReadAt(got, 0); n != size || err != nil && err != io.EOF || !bytes.Equal(got, data) {
+		t.Errorf("%d, %v or other bytes", n, err)
+	}
+	wrong := openFile(t, other, "a", size)
+	wrong.Expect(make([]byte, 16))
+	limit(1 << 30)
+	if err := wrong.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) { // forgets it, but does not punch it
+		t.Error(err)
+	}
+	if n, err := file.ReadAt(got, 0); n != size || err != nil && err != io.EOF || !bytes.Equal(got, data) {
+		t.Errorf("%d, %v or other bytes", n, err)
+	}
+	release()
+	release()
+	g.Close()
+	wrong.Close()
+	limit(1)
+	evict()
+	if _, err := os.Stat(locals(other, "a") + ".data"); !os.IsNotExist(err) {
+		t.Errorf("still there after the release: %v", err)
+	}
+}
+
+// TestCompletionInTheBackground waits until the link is idle, keeps to its
+// share, gives way, and ends with the last handle.
+func TestCompletionInTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 40 << 20
+		var now atomic.Int64
+		src := &source{size: size, hook: func(ctx context.Context, off int64, n int) error {
+			now.Add(1)
+			defer now.Add(-1)
+			return until(ctx, time.Now().Add(80*time.Millisecond))
+		}}
+		o := options(t, src)
+		o.Complete, o.Share = CompleteIdle, 25
+		c := open(t, o)
+		f := openFile(t, c, "a", size)
+		check(t, f, 0, 10)
+		for range 10 {
+			time.Sleep(quiet / 2)
+			check(t, f, 5<<20+c.Stats().Fetches*256*kib, 10)
+		}
+		if s := c.Stats(); s.Completed != 0 {
+			t.Errorf("not idle, but %d blocks completed", s.Completed)
+		}
+		time.Sleep(quiet + lookEvery + 3*80*time.Millisecond)
+		if s := c.Stats(); s.Completed == 0 || s.Completed > 8 || now.Load() != 0 {
+			t.Errorf("%d blocks completed, %d requests under way", s.Completed, now.Load())
+		}
+		f.Close()
+		synctest.Wait()
+		settle(t, c)
+		before := src.count()
+		time.Sleep(time.Minute)
+		if s := c.Stats(); src.count() != before || s.Sessions != 0 {
+			t.Errorf("%d requests after the last close, %+v", src.count()-before, s)
+		}
+		f = openFile(t, c, "a", size)
+		time.Sleep(time.Minute)
+		data, _ := whole(size)
+		sameFile(t, f, data)
+		if s := c.Stats(); s.BytesFetched > size+2<<20 || s.Sessions != 0 || s.InFlight != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestCompletionAlways(t *testing.T) {
+	const size = 6 << 20
+	data, sum := whole(size)
+	o := options(t, &source{size: size})
+	o.Complete = CompleteAlways
+	c := open(t, o)
+	f := openFile(t, c, "a", size)
+	f.Expect(sum)
+	for c.Stats().Verified == 0 {
+		check(t, f, 1<<20, 4096)
+	}
+	for c.Stats().Sessions > 0 { // it is sealed right after
+		time.Sleep(time.Millisecond)
+	}
+	sameFile(t, f, data)
+	must(t, f.Warm(t.Context()))
+}

@@ -1,0 +1,284 @@
+package cache
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/store"
+)
+
+// TestPackIsServed from memory, from disk, after a remount, and from memory
+// where the disk fails; the source is asked for nothing.
+func TestPackIsServed(t *testing.T) {
+	const size = 20<<20 + 1234
+	hot := []Range{{0, 8192}, {5<<20 + 120*kib, 20 * kib}, {7 << 20, 128 * kib}, {size - 1, 1}}
+	reads := []Range{{0, 100}, {4000, 4192}, {5<<20 + 125*kib, 15 * kib}, {7 << 20, 128 * kib}, {size - 1000, 1000}}
+	for _, broken := range []bool{false, true} {
+		var asked atomic.Int64
+		src := &source{size: size}
+		o := options(t, src)
+		b := packA(t, size, hot...)
+		o.Hot = func(_ context.Context, ref store.Ref, n int64) ([]byte, error) {
+			asked.Add(1)
+			return b, nil
+		}
+		o.Predict = func(r io.ReaderAt, _ int64, want func(off, n int64)) error {
+			for _, x := range hot {
+				want(x.Off, x.Len)
+				if _, err := r.ReadAt(make([]byte, 10), x.Off); err != nil && err != io.EOF {
+					return err
+				}
+			}
+			return nil
+		}
+		if broken {
+			o.fault = func(string) error { return syscall.EIO }
+		}
+		c := open(t, o)
+		f := openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		before := src.count() // the prediction may have begun
+		for range 2 {
+			for _, r := range reads {
+				check(t, f, r.Off, int(r.Len))
+			}
+		}
+		if src.count() != before {
+			t.Errorf("%d requests for what the pack has", src.count()-before)
+		}
+		if s := c.Stats(); s.Packs != 1 || s.Misses != 0 || s.PrefetchUsed == 0 {
+			t.Errorf("%+v", s)
+		}
+		for _, r := range []Range{{8192, 1}, {4096, 8192}, {5<<20 + 119*kib, 2 * kib}, {0, 1 << 20}, {6 << 20, 2 << 20}} {
+			check(t, f, r.Off, int(r.Len)) // not or not all in the pack
+		}
+		settle(t, c)
+		if broken {
+			continue
+		}
+		c.Close()
+		before = src.count()
+		c = open(t, o)
+		f = openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		for _, r := range reads {
+			check(t, f, r.Off, int(r.Len))
+		}
+		if src.count() != before || asked.Load() != 1 {
+			t.Errorf("%d requests after the remount, %d packs asked for", src.count()-before, asked.Load())
+		}
+	}
+}
+
+// TestPackAndDemandRace has a reader wait whose block is on its way, while the
+// pack comes earlier, later, or not at all.
+func TestPackAndDemandRace(t *testing.T) {
+	const size = 4 << 20
+	for _, tc := range []struct {
+		name        string
+		pack, block time.Duration
+		off         int64
+		want        time.Duration
+		misses      int64
+	}{
+		{"pack first", 20 * time.Millisecond, 50 * time.Millisecond, 0, 20 * time.Millisecond, 1},
+		{"pack late", 5 * time.Second, 50 * time.Millisecond, 0, 50 * time.Millisecond, 1},
+		{"pack without the block", 20 * time.Millisecond, 50 * time.Millisecond, 2 << 20, 50 * time.Millisecond, 1},
+		{"pack never", time.Hour, 50 * time.Millisecond, 0, 50 * time.Millisecond, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var cancelled atomic.Int64
+				src := &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
+					if err := until(ctx, time.Now().Add(tc.block)); err != nil {
+						cancelled.Add(1)
+						return err
+					}
+					return nil
+				}}
+				o := options(t, src)
+				o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {
+					if err := until(ctx, time.Now().Add(tc.pack)); err != nil {
+						return nil, err
+					}
+					return packA(t, size, Range{0, 16 * kib}), nil
+				}
+				c := open(t, o)
+				f := openFile(t, c, "a", size)
+				begun := time.Now()
+				var wg sync.WaitGroup
+				for i := range int64(3) {
+					wg.Go(func() { check(t, f, tc.off+100*i, 5000) })
+				}
+				wg.Wait()
+				if took := time.Since(begun); took != tc.want {
+					t.Errorf("after %v, want %v", took, tc.want)
+				}
+				time.Sleep(time.Second)
+				if cancelled.Load() != 0 {
+					t.Error("a request was cancelled, and with it a connection")
+				}
+				f.Close()
+				synctest.Wait()
+				settle(t, c)
+				if s := c.Stats(); s.Sessions != 0 || s.InFlight != 0 || s.BufferedBytes != 0 {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestPredictionWaitsForThePack but not for long.
+func TestPredictionWaitsForThePack(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		pack     time.Duration
+		err      error
+		requests int
+	}{
+		{"in time", 60 * time.Millisecond, nil, 1},
+		{"none", 60 * time.Millisecond, store.ErrNotExist, 4},
+		{"late", 10 * time.Second, nil, 4},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const size = 64 << 20
+				src := &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
+					return until(ctx, time.Now().Add(20*time.Millisecond))
+				}}
+				o := options(t, src)
+				o.Predict = foretell(Range{10<<20 + 70*kib, 10}, Range{20<<20 + 70*kib, 10}, Range{30<<20 + 70*kib, 10})
+				o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {
+					if err := until(ctx, time.Now().Add(tc.pack)); err != nil {
+						return nil, err
+					}
+					return packA(t, size, Range{10<<20 + 70*kib, 10}), tc.err
+				}
+				c := open(t, o)
+				f := openFile(t, c, "a", size)
+				time.Sleep(time.Second)
+				if got := src.count(); got != tc.requests {
+					t.Errorf("%d requests, want %d", got, tc.requests)
+				}
+				f.Close()
+				settle(t, c)
+			})
+		})
+	}
+}
+
+func TestPackOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 64 << 20
+		src := &source{size: size}
+		o := options(t, src)
+		o.Predict = foretell(Range{10 << 20, 100})
+		var stored atomic.Pointer[[]byte]
+		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
+			if b := stored.Load(); b != nil {
+				return *b, nil
+			}
+			return nil, store.ErrNotExist
+		}
+		c := open(t, o)
+		if _, ok := c.PackOf(refA); ok {
+			t.Error("a pack of what was never open")
+		}
+		f := openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		check(t, f, 30<<20, 5000)
+		for off := int64(40 << 20); off < 44<<20; off += 128 * kib {
+			check(t, f, off, 128*kib) // in sequence: not learned, but for its beginning
+		}
+		time.Sleep(learnFor + time.Second)
+		check(t, f, 50<<20, 10) // too late
+		f.Close()
+		settle(t, c)
+		b, ok := c.PackOf(refA)
+		if !ok {
+			t.Fatal("nothing learned")
+		}
+		stored.Store(&b)
+		p, err := decodePack(refA, size, b)
+		must(t, err)
+		for off, want := range map[int64]bool{0: true, 10 << 20: true, 30<<20 + 8191: true, 30<<20 + 8192: false, 43 << 20: false, 50 << 20: false} {
+			if p.has(off, 1) != want {
+				t.Errorf("%d in the pack: %v", off, !want)
+			}
+		}
+		c.Close()
+		other := options(t, src) // another machine
+		other.Predict, other.Hot = o.Predict, o.Hot
+		c = open(t, other)
+		f = openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		before := src.count()
+		check(t, f, 30<<20, 5000)
+		if src.count() != before {
+			t.Error("the second session stalls")
+		}
+		if _, ok := c.PackOf(refA); ok {
+			t.Error("nothing new, but a pack")
+		}
+		check(t, f, 60<<20, 10)
+		settle(t, c)
+		b, ok = c.PackOf(refA)
+		p, err = decodePack(refA, size, b)
+		if !ok || err != nil || !p.has(60<<20, 10) || !p.has(30<<20, 8192) || !p.has(10<<20, 100) {
+			t.Errorf("not merged: %v, %v", ok, err)
+		}
+	})
+}
+
+// TestPagesAndBlocksMix stores packs, pages and blocks over one another, from
+// two caches, with quotas that evict.
+func TestPagesAndBlocksMix(t *testing.T) {
+	const size = 3<<20 + 700
+	for _, quota := range []int64{1 << 20, 1 << 30} {
+		var turn atomic.Int64
+		o := options(t, &source{size: size})
+		o.Quota = quota
+		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
+			r := rand.New(rand.NewPCG(1, uint64(turn.Add(1))))
+			var ranges []Range
+			for range 30 {
+				ranges = append(ranges, Range{r.Int64N(size), 1 + r.Int64N(40<<10)})
+			}
+			return packA(t, size, ranges...), nil
+		}
+		var wg sync.WaitGroup
+		for range 2 {
+			c := open(t, o)
+			wg.Go(func() {
+				r := rand.New(rand.NewPCG(2, 3))
+				for i := range 6 {
+					f := c.Open(refA, size)
+					if i%2 == 0 { // else the pack comes while we read, or too late
+						if err := f.Warm(t.Context()); err != nil {
+							t.Error(err)
+						}
+					}
+					for range 10 {
+						check(t, f, r.Int64N(size), 1+r.IntN(200<<10))
+					}
+					f.Close()
+				}
+				for settle(t, c); c.Stats().Sessions > 0; settle(t, c) {
+				}
+				settle(t, c)
+				if s := c.Stats(); s.Packs == 0 || s.InFlight != 0 || s.BufferedBytes != 0 {
+					t.Errorf("%+v", s)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

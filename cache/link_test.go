@@ -1,0 +1,184 @@
+package cache
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"thothfs/store"
+)
+
+// link is a Source behind a link: every request takes a round trip, and all
+// share its bandwidth, in turns of 64 KiB.
+type link struct {
+	data []byte
+	rtt  time.Duration
+	rate float64 // bytes a second
+
+	mu       sync.Mutex // guards all below
+	free     time.Time  // when the link has sent what was promised so far
+	requests int
+	bytes    int64
+}
+
+// links are those that the read path is made for.
+var links = []struct {
+	name string
+	rtt  time.Duration
+	rate float64
+}{
+	{"wan", 20 * time.Millisecond, 500e6 / 8},
+	{"far", 100 * time.Millisecond, 100e6 / 8},
+}
+
+func (l *link) ReadAt(ctx context.Context, _ store.Ref, p []byte, off int64) (int, error) {
+	l.mu.Lock()
+	l.requests++
+	l.bytes += int64(len(p))
+	l.mu.Unlock()
+	at := time.Now().Add(l.rtt)
+	n := copy(p, l.data[off:])
+	for sent := 0; sent < n; {
+		if err := until(ctx, at); err != nil {
+			return 0, err
+		}
+		turn := min(64<<10, n-sent)
+		sent += turn
+		l.mu.Lock()
+		if l.free.Before(at) {
+			l.free = at
+		}
+		l.free = l.free.Add(time.Duration(float64(turn) / l.rate * 1e9))
+		at = l.free
+		l.mu.Unlock()
+	}
+	if err := until(ctx, at); err != nil {
+		return 0, err
+	}
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func until(ctx context.Context, at time.Time) error {
+	wait := time.NewTimer(time.Until(at))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// BenchmarkSequential reads a cold object from end to end in reads of 128 KiB,
+// as the kernel does, beside one request for all of it.
+func BenchmarkSequential(b *testing.B) {
+	data := noise()
+	for _, k := range links {
+		for _, size := range []int64{7 << 20, benchSize} {
+			b.Run(fmt.Sprintf("%s/%dM/one stream", k.name, size>>20), func(b *testing.B) {
+				b.SetBytes(size)
+				p := make([]byte, size)
+				for range b.N {
+					l := &link{data: data, rtt: k.rtt, rate: k.rate}
+					if _, err := l.ReadAt(b.Context(), store.Ref{}, p, 0); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run(fmt.Sprintf("%s/%dM/cache", k.name, size>>20), func(b *testing.B) {
+				b.SetBytes(size)
+				p := make([]byte, 128<<10)
+				for range b.N {
+					b.StopTimer()
+					l := &link{data: data, rtt: k.rtt, rate: k.rate}
+					c := open(b, options(b, l))
+					f := openFile(b, c, "a", size)
+					b.StartTimer()
+					for off := int64(0); off < size; off += int64(len(p)) {
+						if _, err := f.ReadAt(b.Context(), p, off); err != nil {
+							b.Fatal(err)
+						}
+					}
+					b.StopTimer()
+					settle(b, c)
+					b.ReportMetric(float64(l.requests), "requests")
+					b.ReportMetric(float64(l.bytes)/float64(size), "fetched/size")
+					f.Close()
+					c.Close()
+					b.StartTimer()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkColdDebugger reads what an mmap reader of a core with 30 mappings
+// faults in, one after another, of a cold object: with what a prediction or a
+// pack brings, and without.
+func BenchmarkColdDebugger(b *testing.B) {
+	data := noise()
+	var faults, predicted []Range
+	for i := range int64(30) {
+		off := (i*2_000_003 + 70_000) / page * page
+		predicted = append(predicted, Range{off, page})
+		faults = append(faults, Range{max(0, off-64<<10), 128 << 10})
+	}
+	ref := store.Ref{Key: "a", ETag: "v1"}
+	hot, err := EncodePack(ref, benchSize, readerAt(func(p []byte, off int64) (int, error) { return copy(p, data[off:]), nil }), predicted, 64<<10)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, k := range links {
+		for _, way := range []string{"held", "nothing", "prediction", "pack"} {
+			b.Run(k.name+"/"+way, func(b *testing.B) {
+				for range b.N {
+					b.StopTimer()
+					l := &link{data: data, rtt: k.rtt, rate: k.rate}
+					o := options(b, l)
+					if way == "prediction" || way == "pack" {
+						o.Predict = foretell(predicted...)
+					}
+					if way == "pack" {
+						o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {
+							_, err := l.ReadAt(ctx, ref, make([]byte, len(hot)), 0)
+							return hot, err
+						}
+					}
+					c := open(b, o)
+					f := c.Open(ref, benchSize)
+					if way == "held" {
+						touch(b, f, faults)
+						settle(b, c)
+					}
+					l.requests, l.bytes = 0, 0
+					b.StartTimer()
+					touch(b, f, faults)
+					b.StopTimer()
+					settle(b, c)
+					s := c.Stats()
+					b.ReportMetric(float64(s.Misses), "stalls")
+					b.ReportMetric(float64(l.requests), "requests")
+					b.ReportMetric(float64(l.bytes)/(1<<20), "MiB")
+					f.Close()
+					c.Close()
+					b.StartTimer()
+				}
+			})
+		}
+	}
+}
+
+func touch(b *testing.B, f *File, ranges []Range) {
+	p := make([]byte, 128<<10)
+	for _, r := range append([]Range{{0, page}}, ranges...) {
+		if _, err := f.ReadAt(b.Context(), p[:min(r.Len, f.Size()-r.Off)], r.Off); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
