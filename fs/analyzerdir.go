@@ -2,74 +2,194 @@ package fs
 
 import (
 	"context"
-	"slices"
+	"errors"
+	"fmt"
 	"strings"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/dump"
+	"thothfs/store"
 )
 
 // analyzersName is the directory of the scripts, in the mount and in the store.
 const analyzersName = "analyzers"
 
 // analyzerDir is analyzers: the corpus's scripts.
-type analyzerDir struct{ dirNode }
+type analyzerDir struct{ shelfDir }
 
-// analyzer is a script: an object that belongs to no dump.
-type analyzer struct{ object }
-
-var _ fusefs.NodeGetxattrer = (*analyzer)(nil)
-
-func (a *analyzer) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
-	return a.node.Getxattr(ctx, name, dest)
+func (t *tree) analyzerDir() *analyzerDir {
+	return &analyzerDir{shelfDir{dumpNode: t.dumpNode(dump.ID{}), shelf: &analyzerShelf{t}}}
 }
 
-var _ fusefs.NodeListxattrer = (*analyzer)(nil)
-
-func (a *analyzer) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
-	return a.node.Listxattr(ctx, dest)
+func (d *analyzerDir) identity() fusefs.StableAttr {
+	return identity(syscall.S_IFDIR, number(kindDir, analyzersName), analyzersName)
 }
 
-var _ fusefs.NodeLookuper = (*analyzerDir)(nil)
+func (d *analyzerDir) attr(out *fuse.Attr) {
+	_, changed := d.t.lastChange()
+	d.t.attr(out, modeDir, 0, changed)
+}
 
-func (d *analyzerDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	d.t.counts.lookups.Add(1)
-	c := d.t.call(ctx)
-	defer c.end()
-	files, err := d.t.o.Corpus.Analyzers(c)
-	if err != nil {
-		return nil, d.t.fail(c, "lookup", d.below(name), err)
+var _ fusefs.NodeGetattrer = (*analyzerDir)(nil)
+
+// Getattr answers from memory.
+func (d *analyzerDir) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	d.attr(&out.Attr)
+	return 0
+}
+
+// analyzerShelf is the objects of analyzers/ in the store.
+type analyzerShelf struct{ t *tree }
+
+func (s *analyzerShelf) key() string                                  { return analyzersName }
+func (s *analyzerShelf) mode() uint32                                 { return modeScript }
+func (s *analyzerShelf) isTemporary(_ context.Context, n string) bool { return isEditors(n) }
+
+func (s *analyzerShelf) number(name string) fusefs.StableAttr {
+	key := analyzersName + "/" + name
+	return identity(syscall.S_IFREG, number(kindObject, key), key)
+}
+
+func (s *analyzerShelf) check(name string) error {
+	_, err := analyzerOf(name)
+	return err
+}
+
+// analyzerOf is the object that a file name stands for.
+func analyzerOf(name string) (string, error) {
+	object, err := keyOf(name)
+	if err == nil && strings.HasPrefix(object, ownPrefix) {
+		err = errName
 	}
-	e, ok := findObject(files, name)
-	if !ok {
-		return nil, syscall.ENOENT
-	}
-	a := &analyzer{d.t.object(dump.ID{}, analyzersName+"/"+e.Name, e, modeScript)}
-	a.attr(c, &out.Attr)
-	out.SetEntryTimeout(d.t.o.AttrTimeout)
-	return d.child(ctx, a, a.identity()), 0
+	return object, err
 }
 
-var _ fusefs.NodeOpendirHandler = (*analyzerDir)(nil)
-
-func (d *analyzerDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return d.t.openDir(d, false)
-}
-
-func (d *analyzerDir) list(ctx context.Context) (listing, error) {
-	files, err := d.t.o.Corpus.Analyzers(ctx)
+func (s *analyzerShelf) names(c context.Context) ([]string, error) {
+	files, err := s.t.o.Corpus.Analyzers(c)
 	if err != nil {
 		return nil, err
 	}
-	var l names
+	var all []string
 	for _, e := range files {
 		if isShown(e) {
-			l.add(fileName(e.Name), modeFile, number(kindObject, analyzersName+"/"+e.Name))
+			all = append(all, fileName(e.Name))
 		}
 	}
-	slices.SortFunc(l, func(a, b fuse.DirEntry) int { return strings.Compare(a.Name, b.Name) })
-	return l, nil
+	return all, nil
+}
+
+func (s *analyzerShelf) find(c context.Context, name string) (store.Entry, error) {
+	files, err := s.t.o.Corpus.Analyzers(c)
+	if err != nil {
+		return store.Entry{}, err
+	}
+	e, ok := findObject(files, name)
+	if !ok {
+		return e, notThere(analyzersName + "/" + name)
+	}
+	return e, nil
+}
+
+func (s *analyzerShelf) stat(c context.Context, name string) (int64, time.Time, error) {
+	e, err := s.find(c, name)
+	return e.Size, e.ModTime, err
+}
+
+// open opens the script that is there now: when what was listed has been replaced,
+// it looks again.
+func (s *analyzerShelf) open(c context.Context, name string) (fusefs.FileHandle, error) {
+	data, err := s.read(c, name)
+	if errors.Is(err, errFileTooBig) {
+		e, err := s.find(c, name)
+		if err != nil {
+			return nil, err
+		}
+		return s.object(e).open(c)
+	}
+	return &textHandle{data}, err
+}
+
+func (s *analyzerShelf) object(e store.Entry) *object {
+	return new(s.t.object(dump.ID{}, analyzersName+"/"+e.Name, e, modeScript))
+}
+
+func (s *analyzerShelf) read(c context.Context, name string) ([]byte, error) {
+	for again := true; ; again = false {
+		e, err := s.find(c, name)
+		if err != nil {
+			return nil, err
+		}
+		data, err := s.contents(c, e)
+		if !again || !errors.Is(err, store.ErrStale) && !errors.Is(err, store.ErrNotExist) {
+			return data, err
+		}
+		s.forget()
+	}
+}
+
+func (s *analyzerShelf) contents(c context.Context, e store.Entry) ([]byte, error) {
+	if e.Size > maxFile {
+		return nil, errFileTooBig
+	}
+	h, err := s.object(e).open(c)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, e.Size)
+	switch h := h.(type) {
+	case *blockHandle:
+		defer h.file.Close()
+		_, err = h.file.ReadAt(c, data, 0)
+	case *localHandle:
+		defer h.file.Close()
+		_, err = h.file.ReadAt(data, 0)
+	}
+	return data, err
+}
+
+// forget has the next look at the directory ask the store.
+func (s *analyzerShelf) forget() {
+	if c, ok := s.t.o.Corpus.(staler); ok {
+		c.Stale(dump.ID{})
+	}
+}
+
+func (s *analyzerShelf) put(c context.Context, name string, data []byte, gone string) error {
+	object, err := analyzerOf(name)
+	if err == nil {
+		err = s.t.o.Corpus.PutAnalyzer(c, object, data)
+	}
+	if err == nil && gone != "" {
+		err = s.remove(c, gone)
+	}
+	return badName(err)
+}
+
+func (s *analyzerShelf) remove(c context.Context, name string) error {
+	object, err := analyzerOf(name)
+	if err == nil {
+		err = s.t.o.Corpus.RemoveAnalyzer(c, object)
+	}
+	return badName(err)
+}
+
+func (s *analyzerShelf) rename(c context.Context, from, to string) error {
+	old, oerr := analyzerOf(from)
+	object, err := analyzerOf(to)
+	if err = errors.Join(oerr, err); err == nil {
+		err = s.t.o.Corpus.RenameAnalyzer(c, old, object)
+	}
+	return badName(err)
+}
+
+// badName is for a name that the store cannot hold.
+func badName(err error) error {
+	if errors.Is(err, store.ErrInvalid) {
+		return fmt.Errorf("%w: %w", errName, err)
+	}
+	return err
 }

@@ -35,6 +35,7 @@ var roles = map[string]func(path string) error{
 	},
 	"storm": readInStorm,
 	"hold":  hold,
+	"save":  saveInStorm,
 }
 
 // child plays a role and returns the exit code; an errno is its own.
@@ -92,22 +93,40 @@ func readMapped(path string) error {
 	return ready(func() error { return second(os.Stdout.Write(b[:0:b[100]])) })
 }
 
-// readInStorm reads a whole file while signals rain, and sums its bytes up: no
-// call may be broken by them.
-func readInStorm(path string) error {
+// storm has signals rain on this process until stop is called.
+func storm() (stop func()) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGURG, syscall.SIGUSR1)
-	stop := make(chan struct{})
-	defer close(stop)
-	go func() {
+	end := make(chan struct{})
+	go func() { // ended by stop
 		for {
 			select {
-			case <-stop:
+			case <-end:
 				return
 			case <-time.After(50 * time.Microsecond):
 				syscall.Kill(os.Getpid(), syscall.SIGUSR1)
 			}
 		}
 	}()
+	return func() { close(end) }
+}
+
+// saveInStorm writes a file and closes it while signals rain.
+func saveInStorm(path string) error {
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT, 0o644)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Write(fd, []byte("saved")); err != nil {
+		return err
+	}
+	defer storm()()
+	return unix.Close(fd)
+}
+
+// readInStorm reads a whole file while signals rain, and sums its bytes up: no
+// call may be broken by them.
+func readInStorm(path string) error {
+	defer storm()()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT, 0)
 	if err != nil {
 		return err
@@ -168,7 +187,7 @@ func start(t testing.TB, role, path string) *actor {
 	}
 	go func() { a.ended <- a.cmd.Wait() }() // ends with the child
 	t.Cleanup(func() { in.Close() })
-	if role != "storm" {
+	if role != "storm" && role != "save" {
 		eventually(t, role+" is ready", func() bool { return strings.Contains(a.out.String(), "ready") })
 	}
 	return a

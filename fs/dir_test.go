@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -178,4 +179,18 @@ func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 		}
 		rest = rest[size:]
 	}
+}
+
+// A walk over a great many dumps does not keep a node for each.
+func TestWalkIsForgotten(t *testing.T) {
+	const n = maxNodes * 3 / 2
+	m := mountStore(t, manyDumps(n), func(o *Options) { o.AttrTimeout = time.Hour })
+	for _, d := range m.corpus.all() {
+		if !exists(m.path("by-hash", d.ID.String())) {
+			t.Fatal(d.ID)
+		}
+	}
+	eventually(t, "the oldest to be forgotten", func() bool {
+		return len(m.t.nodes.root.GetChild("by-hash").Children()) <= maxNodes
+	})
 }

@@ -11,7 +11,7 @@
 //	    properties/NAME   a custom property: its text and a newline. A string is
 //	                      shown as it is, everything else (an object too) as JSON
 //	by-node/NODE/HASH     links to ../../by-hash/HASH; likewise by-cmd, by-ticket,
-//	                      by-type, by-platform
+//	                      by-type, by-platform, by-signature (properties.signature)
 //	by-time/YYYY/MM/DD/HASH
 //	query/SPEC/HASH       any specification; query itself lists nothing
 //	analyzers/NAME
@@ -32,13 +32,57 @@
 // leads to another node with the same inode number; whoever has the old one open
 // keeps reading the old version, or gets ESTALE, and never a mixture, since the
 // two share no page in the kernel. Files whose text is made from the document
-// (info.json, stack, properties) are read past the page cache instead.
+// (info.json, stack, properties), and analyzers, are read past the page cache
+// instead: there a handle is one version, and the node a name.
 //
-// # Modes and writing
+// # Writing
 //
-// Directories are 0755, files 0444, all owned by who mounted. The kernel is not
-// asked to check permissions (no default_permissions): setxattr(2) on a file of
-// mode 0444 has to reach us. Everything that writes answers EROFS.
+// What people know of a dump can be written, the dump itself never:
+//
+//	setxattr, removexattr     of user.thoth.ticket and user.thoth.properties.PATH, on
+//	                          the dump's directory and everything in it
+//	properties/NAME           create, write, truncate, rename, remove
+//	by-ticket/TICKET          mkdir and rmdir, while no dump has it
+//	by-ticket/TICKET/HASH     ln -s, mv between tickets, rm
+//	analyzers/NAME            as properties
+//
+// A value is stored by the rule of Thoth's set (dump.Set): JSON as what it is, all
+// else as a string. A file of properties is a value and a newline; the newline is not
+// part of the value. A name with a dot that is no property itself is a path:
+// properties/triage.engineer. A rename moves a value as it is.
+//
+// setxattr(2) and what is done to names return when the store has it and the kernel
+// knows what that did to the views. A file is stored as a whole, at most 16 MiB, by
+// close(2) or fsync(2), which is where errors come; closing it when nothing was
+// written since it was created or emptied leaves that to the last close, because a
+// shell closes what it redirects to once beforehand. What was reported as failed is
+// not tried again behind the user's back. Between two who write the same property the
+// last close counts; edits of different properties never lose each other
+// (corpus.Corpus.Edit). All handles of a mount on one name write to the same draft
+// (draft.go); one that is removed or replaced meanwhile is stored nowhere.
+//
+// Names that editors give to the files beside the one which they save (.x.swp, .#x,
+// x~, #x#, 4913, sedXXXXXX; in properties also x.tmp, where x is a property and no
+// object) are kept in memory by this mount alone, until they are renamed to something
+// else or removed, or the dump or the mount goes. A file that is renamed to such a
+// name is hidden, and stays in the store until another has taken its place, or the
+// temporary one is removed: an editor that dies loses nothing. A directory of
+// by-ticket in which no dump is, made or emptied here, lives in this mount until it is
+// used, removed, or the mount goes.
+//
+// A property has no list of extended attributes, though they can be read and set on it
+// by name: cp -a and mv of one property to another dump must not take all of them, and
+// the ticket, along.
+//
+// # Permissions
+//
+// Directories are 0755, files 0444, properties 0644, analyzers 0755, all owned by who
+// mounted. Only the owner of the mount and root may write, others EACCES: whoever
+// wrote, the store would know him as the owner. The kernel is not asked to check
+// permissions (no default_permissions): setxattr(2) on a file of mode 0444 has to
+// reach us. Changing mode, owner or times of what can be written succeeds and does
+// nothing, since cp -p and editors do it. Everything else that writes answers EROFS,
+// and EPERM what a writable directory cannot hold.
 //
 // # Concurrency
 //
@@ -46,5 +90,11 @@
 // one that watches a call which waits (call.go), and that one ends with the call.
 // A Server owns two: the serving loop and the one that tells the kernel what has
 // changed (notify.go); both end at unmount. The locks of this package guard maps
-// and are never held across a call to anything else.
+// and drafts, and are never held across a call to anything else. Who stores or removes
+// a draft holds its token (draft.take), which can be waited for as for the store.
+//
+// To tell the kernel of a name waits for the lock of the directory. A call on a node
+// of a dump tells the views what its edit did before it returns, since it holds no
+// lock of theirs; a call that changes by-ticket/TICKET does not tell directories of
+// that kind, which it and others like it hold locked (tree.edit).
 package fs

@@ -27,7 +27,10 @@ const (
 const ownPrefix = ".thothfs"
 
 // dumpDir is by-hash/HASH: the directory of one dump.
-type dumpDir struct{ dumpNode }
+type dumpDir struct {
+	dumpNode
+	asking
+}
 
 var _ fusefs.NodeGetattrer = (*dumpDir)(nil)
 
@@ -50,6 +53,7 @@ func (d *dumpDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	d.t.counts.lookups.Add(1)
 	c := d.t.call(ctx)
 	defer c.end()
+	defer d.asking.begin()()
 	child, err := d.lookup(c, ctx, name, out)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.place()+"/"+name, err)
@@ -105,7 +109,7 @@ func (d *dumpDir) lookupVirtual(c, ctx context.Context, name string, found *corp
 	case stackName:
 		return d.addText(ctx, name, stackText, found, out)
 	case propertiesName:
-		p := &propertiesDir{d.t.dumpNode(d.id)}
+		p := d.t.propertiesDir(d.id)
 		p.attr(found, &out.Attr)
 		return d.child(ctx, p, identity(syscall.S_IFDIR, number(kindProps, d.id.String(), name), d.id.String(), name)), nil
 	}

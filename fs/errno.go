@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/store"
 )
 
@@ -13,8 +14,16 @@ import (
 var (
 	errNoProperty   = errors.New("no such property")
 	errNotDecodable = errors.New("malformed specification or name")
-	errTooBig       = errors.New("value too big for an extended attribute")
+	errTooBig       = errors.New("value too big for an extended attribute (64 KiB): use the file properties/NAME")
 	errShortBuffer  = errors.New("buffer too small")
+	errNotOwner     = errors.New("only the owner of the mount and root may write")
+	errNoTicket     = errors.New("a ticket cannot be empty: remove it instead")
+	errTickets      = errors.New("the dump has more than one ticket: set it in user.thoth.ticket")
+	errName         = errors.New("not a name that can be stored")
+	errLongName     = errors.New("name too long")
+	errExists       = errors.New("is there already")
+	errFileTooBig   = errors.New("more than can be stored (16 MiB)")
+	errNoRoom       = errors.New("too much is being written at a time")
 )
 
 // errnoOf is the only place where an error becomes an errno. What is not in the
@@ -29,16 +38,30 @@ func errnoOf(err error) syscall.Errno {
 		errno syscall.Errno
 	}{
 		{context.Canceled, syscall.EINTR},
+		{store.ErrConflict, syscall.EBUSY}, // others were faster until the deadline
 		{context.DeadlineExceeded, syscall.ETIMEDOUT},
 		{errNoProperty, syscall.ENODATA},
 		{errNotDecodable, syscall.ENOENT},
 		{errTooBig, syscall.E2BIG},
 		{errShortBuffer, syscall.ERANGE},
+		{errNotOwner, syscall.EACCES},
+		{errNoTicket, syscall.EINVAL},
+		{errTickets, syscall.EPERM},
+		{errName, syscall.EINVAL},
+		{errLongName, syscall.ENAMETOOLONG},
+		{errExists, syscall.EEXIST},
+		{errFileTooBig, syscall.EFBIG},
+		{errNoRoom, syscall.ENOSPC},
+		{dump.ErrPresent, syscall.EEXIST},
+		{dump.ErrAbsent, syscall.ENODATA},
+		{dump.ErrEdit, syscall.EINVAL},
+		{dump.ErrTooLarge, syscall.EFBIG},
+		{corpus.ErrReadOnlyField, syscall.EPERM},
 		{corpus.ErrAmbiguous, syscall.ENOTUNIQ},
 		{store.ErrNotExist, syscall.ENOENT},
 		{store.ErrPermission, syscall.EACCES},
-		{store.ErrConflict, syscall.EBUSY},
 		{store.ErrStale, syscall.ESTALE},
+		{store.ErrTooLarge, syscall.EFBIG},
 	} {
 		if errors.Is(err, row.kind) {
 			return row.errno
@@ -51,7 +74,7 @@ func errnoOf(err error) syscall.Errno {
 // counted, not logged.
 func isExpected(errno syscall.Errno) bool {
 	switch errno {
-	case 0, syscall.EINTR, syscall.ENODATA, syscall.ENOENT, syscall.ENOTUNIQ, syscall.ERANGE:
+	case 0, syscall.EINTR, syscall.EEXIST, syscall.ENODATA, syscall.ENOENT, syscall.ENOTUNIQ, syscall.ERANGE:
 		return true
 	}
 	return false

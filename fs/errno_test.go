@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/store"
 )
 
@@ -32,7 +33,19 @@ func TestErrnoOf(t *testing.T) {
 		{&store.Error{Kind: store.ErrCorrupt}, syscall.EIO},
 		{&store.Error{Kind: store.ErrUnavailable}, syscall.EIO},
 		{&store.Error{Kind: store.ErrInvalid}, syscall.EIO},
-		{&store.Error{Kind: store.ErrTooLarge}, syscall.EIO},
+		{&store.Error{Kind: store.ErrTooLarge}, syscall.EFBIG},
+		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.DeadlineExceeded), syscall.EBUSY},
+		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.Canceled), syscall.EINTR},
+		{fmt.Errorf("cmd: %w", corpus.ErrReadOnlyField), syscall.EPERM},
+		{dump.ErrPresent, syscall.EEXIST},
+		{dump.ErrAbsent, syscall.ENODATA},
+		{dump.ErrEdit, syscall.EINVAL},
+		{dump.ErrTooLarge, syscall.EFBIG},
+		{&dump.DamagedError{Damage: "x"}, syscall.EIO},
+		{errNotOwner, syscall.EACCES},
+		{errFileTooBig, syscall.EFBIG},
+		{errNoRoom, syscall.ENOSPC},
+		{badName(&store.Error{Kind: store.ErrInvalid}), syscall.EINVAL},
 		{errNoProperty, syscall.ENODATA},
 		{errTooBig, syscall.E2BIG},
 		{errShortBuffer, syscall.ERANGE},

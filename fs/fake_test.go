@@ -24,13 +24,15 @@ import (
 // the store whenever it is asked. It is what the tree is compared with, and what
 // tests drive that need the corpus to do something on order.
 type plainCorpus struct {
-	store *mem.Store
+	store   *mem.Store
+	editing sync.Mutex // one edit at a time
 
 	mu         sync.Mutex // guards what follows
 	generation uint64
 	known      map[dump.ID]*corpus.Dump
 	subscriber func([]corpus.Change)
 	fail       error                       // what every call answers
+	failOf     map[string]error            // what calls of one kind answer
 	block      func(context.Context) error // what every call does first
 	calls      map[string]int
 }
@@ -46,7 +48,7 @@ func newPlainCorpus(s *mem.Store) *plainCorpus {
 func (c *plainCorpus) begin(ctx context.Context, name string) error {
 	c.mu.Lock()
 	c.calls[name]++
-	fail, block := c.fail, c.block
+	fail, block := cmp.Or(c.failOf[name], c.fail), c.block
 	c.mu.Unlock()
 	if block != nil {
 		if err := block(ctx); err != nil {
@@ -66,6 +68,13 @@ func (c *plainCorpus) break_(fail error, block func(context.Context) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fail, c.block = fail, block
+}
+
+// failing has calls of one kind answer err; nil ends it.
+func (c *plainCorpus) failing(name string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failOf = map[string]error{name: err}
 }
 
 // refresh looks at the store, and tells the subscriber what changed.
@@ -105,7 +114,7 @@ func (c *plainCorpus) load(id dump.ID) *corpus.Dump {
 	}
 	doc := dump.ParseDocument(data)
 	d := &corpus.Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: doc, Damage: doc.Damage(),
-		Type: doc.String("type"), Cmd: doc.String("cmd"), Node: doc.String("node"), Platform: doc.String("platform"), Ticket: doc.String("ticket")}
+		Type: doc.String("type"), Cmd: doc.String("cmd"), Node: doc.String("node"), Platform: doc.String("platform"), Ticket: doc.String("ticket"), Signature: doc.String("properties.signature")}
 	d.Time, _ = doc.Time()
 	return d
 }
@@ -268,6 +277,57 @@ func (c *plainCorpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
 		return nil, nil
 	}
 	return entries, err
+}
+
+func (c *plainCorpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
+	if err := c.begin(ctx, "edit"); err != nil {
+		return nil, err
+	}
+	for _, e := range edits {
+		if !dump.Writable(e.Path) {
+			return nil, corpus.ErrReadOnlyField
+		}
+	}
+	c.editing.Lock()
+	defer c.editing.Unlock()
+	d := c.load(id)
+	if d == nil {
+		return nil, absent(id.String())
+	}
+	raw, changed, err := d.Doc.Apply(edits...)
+	if err != nil {
+		return nil, err
+	}
+	if changed {
+		if _, err := c.store.Put(ctx, d.Ref(), bytes.NewReader(raw), int64(len(raw))); err != nil {
+			return nil, err
+		}
+	}
+	c.refresh()
+	return c.load(id), nil
+}
+
+func (c *plainCorpus) PutAnalyzer(ctx context.Context, name string, data []byte) error {
+	if err := c.begin(ctx, "put analyzer"); err != nil {
+		return err
+	}
+	c.store.Set(analyzersName+"/"+name, data)
+	return nil
+}
+
+func (c *plainCorpus) RemoveAnalyzer(ctx context.Context, name string) error {
+	if err := c.begin(ctx, "remove analyzer"); err != nil {
+		return err
+	}
+	return c.store.Remove(ctx, store.Ref{Key: analyzersName + "/" + name})
+}
+
+func (c *plainCorpus) RenameAnalyzer(ctx context.Context, from, to string) error {
+	data, ok := c.store.Data(analyzersName + "/" + from)
+	if !ok {
+		return absent(from)
+	}
+	return errors.Join(c.PutAnalyzer(ctx, to, data), c.RemoveAnalyzer(ctx, from))
 }
 
 func (c *plainCorpus) Generation() uint64 {

@@ -17,6 +17,7 @@ import (
 // hashDir is by-hash: every dump, under its hash.
 type hashDir struct {
 	dirNode
+	asking
 	rows kept[corpus.Row]
 }
 
@@ -41,6 +42,7 @@ func (d *hashDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	c := d.t.call(ctx)
 	defer c.end()
+	defer d.asking.begin()()
 	id, err := dump.ParseID(name)
 	if err != nil {
 		return d.lookupPrefix(c, ctx, name, out)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"thothfs/corpus"
 	"thothfs/dump"
@@ -70,8 +71,12 @@ func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
 }
 
 func (m model) addViews(hash string, doc *dump.Document) {
-	for _, field := range []string{"node", "cmd", "ticket", "type", "platform"} {
-		if text, _, ok := doc.Lookup(field); ok {
+	for _, field := range []string{"node", "cmd", "ticket", "type", "platform", "signature"} {
+		path := field
+		if field == "signature" {
+			path = "properties.signature"
+		}
+		if text, _, ok := doc.Lookup(path); ok {
 			m["by-"+field+"/"+query.EncodeName(text)] = "dir"
 			m["by-"+field+"/"+query.EncodeName(text)+"/"+hash] = "-> ../../by-hash/" + hash
 		}
@@ -148,7 +153,57 @@ func changeSomething(s *mem.Store, r *rand.Rand) {
 	s.Set(hash+"/info.json", []byte(doc))
 }
 
-// The mount shows what is in the store, whatever others do to that.
+// writeSomething does something in the mount that a user may do. What succeeded is in
+// the store.
+func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
+	pick := func(of ...string) string { return of[r.IntN(len(of))] }
+	hash := fmt.Sprintf("%02x%030d", 20+r.IntN(11)*20, 0)
+	dir, ticket, value := filepath.Join(mnt, "by-hash", hash), pick("T1", "T2", "a%2Fb"), pick("v", "7", "w x")
+	property := pick("p", "q", "signature")
+	var err error
+	path, want := "properties."+property, value
+	switch r.IntN(9) {
+	case 0:
+		path, err = "ticket", unix.Setxattr(dir, "user.thoth.ticket", []byte(value), 0)
+	case 1:
+		err = unix.Setxattr(filepath.Join(dir, "info.json"), "user.thoth."+path, []byte(value), 0)
+	case 2:
+		err, want = unix.Removexattr(dir, "user.thoth."+path), ""
+	case 3:
+		err = os.WriteFile(filepath.Join(dir, "properties", property), []byte(value+"\n"), 0o644)
+	case 4:
+		temp := filepath.Join(dir, "properties", pick(".x.swp", "x~", "4913"))
+		if err = os.WriteFile(temp, []byte(value+"\n"), 0o644); err == nil {
+			err = os.Rename(temp, filepath.Join(dir, "properties", property))
+			os.Remove(temp)
+		}
+	case 5:
+		err, want = os.Remove(filepath.Join(dir, "properties", property)), ""
+	case 6:
+		os.Mkdir(filepath.Join(mnt, "by-ticket", ticket), 0o755)
+		err = os.Symlink("../../by-hash/"+hash, filepath.Join(mnt, "by-ticket", ticket, hash))
+		path, want = "ticket", strings.ReplaceAll(ticket, "%2F", "/")
+	case 7:
+		err = os.Remove(filepath.Join(mnt, "by-ticket", ticket, hash))
+		path, want = "ticket", ""
+	case 8:
+		name := filepath.Join(mnt, "analyzers", pick("one", "two"))
+		if err := os.WriteFile(name, []byte(value), 0o755); err != nil || read(t, name) != value {
+			t.Errorf("%s: %v", name, err)
+		}
+		return
+	}
+	for _, t := range []string{"T1", "T2", "a%2Fb"} {
+		os.Remove(filepath.Join(mnt, "by-ticket", t)) // an empty one would stay
+	}
+	data, ok := s.Data(hash + "/info.json")
+	if got := dump.ParseDocument(data).String(path); err == nil && (!ok || got != want) {
+		t.Errorf("%s of %s is %q in the store, written %q", path, hash, got, want)
+	}
+}
+
+// The mount shows what is in the store, whatever others do to that, and whatever is
+// written through it.
 func TestModel(t *testing.T) {
 	needFUSE(t)
 	for seed := range uint64(4) {
@@ -175,6 +230,9 @@ func TestModel(t *testing.T) {
 				}
 				for range 4 {
 					changeSomething(s, r)
+				}
+				for range 6 {
+					writeSomething(t, s, dir, r)
 				}
 			}
 		})

@@ -28,6 +28,7 @@ func Mount(mountpoint string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer lockMountpoint(mountpoint)() // until the kernel's table has it
 	if err := Mend(mountpoint); err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (t *tree) mountOptions() fuse.MountOptions {
 		MaxStackDepth:        2,
 		EnableSymlinkCaching: true,
 		IgnoreSecurityLabels: true,
-		ExtraCapabilities:    fuse.CAP_READDIRPLUS_AUTO,
+		ExtraCapabilities:    fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_ATOMIC_O_TRUNC,
 		Logger:               t.words.logger(),
 		PanicHandler:         t.panicked,
 	}

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -41,6 +44,24 @@ func Mend(mountpoint string) error {
 		}
 	}
 	return fmt.Errorf("%s: too many dead mounts, one upon the other", mountpoint)
+}
+
+// lockMountpoint keeps others who mount here from looking at the table at the same
+// time: the kernel would lay one mount upon the other. It locks the directory
+// above, since the mountpoint itself may be dead, and goes on without where that
+// cannot be had: only who mounts at the same instant is concerned.
+func lockMountpoint(mountpoint string) (unlock func()) {
+	f, err := os.Open(filepath.Dir(mountpoint))
+	if err != nil {
+		return func() {}
+	}
+	for range 100 {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return func() { f.Close() }
 }
 
 // mountAt returns the topmost mount on exactly that directory, or nil. It asks

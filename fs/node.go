@@ -12,7 +12,8 @@ import (
 const (
 	modeDir    = syscall.S_IFDIR | 0o755
 	modeFile   = syscall.S_IFREG | 0o444
-	modeScript = syscall.S_IFREG | 0o555
+	modeValue  = syscall.S_IFREG | 0o644 // a custom property
+	modeScript = syscall.S_IFREG | 0o755 // an analyzer
 	modeLink   = syscall.S_IFLNK | 0o777
 )
 
@@ -35,7 +36,9 @@ func (n *node) place() string { return "/" + n.Path(nil) }
 // child makes the inode of a new node, or gives what the tree has in its place.
 func (n *node) child(ctx context.Context, c fusefs.InodeEmbedder, id fusefs.StableAttr) *fusefs.Inode {
 	n.t.counts.nodes.Add(1)
-	return n.NewInode(ctx, c, id)
+	inode := n.NewInode(ctx, c, id)
+	n.t.nodes.add(inode)
+	return inode
 }
 
 var _ fusefs.NodeStatfser = (*node)(nil)

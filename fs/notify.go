@@ -2,6 +2,8 @@ package fs
 
 import (
 	"sync"
+	"sync/atomic"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 
@@ -23,9 +25,34 @@ type notifier struct {
 	pending []corpus.Change
 	wake    chan struct{} // holds one token when pending is not empty
 
+	late []lateName // of run alone
+
 	quit  chan struct{}
 	ended chan struct{}
 }
+
+// lateName is a name to be told when nobody waits in its directory any more.
+type lateName struct {
+	dir  *fusefs.Inode
+	name string
+	gone bool
+}
+
+// lateEvery is how often late names are tried again.
+const lateEvery = 50 * time.Millisecond
+
+// asking counts the lookups in a directory that may be waiting for the store.
+// The kernel holds the directory's lock for each, and telling a name wants it
+// alone: the notifier would wait for the slowest of them, and everybody else who
+// looks into the directory for the notifier, beyond the reach of any signal.
+type asking struct{ n atomic.Int32 }
+
+func (a *asking) begin() (end func()) {
+	a.n.Add(1)
+	return func() { a.n.Add(-1) }
+}
+
+func (a *asking) isAsking() bool { return a.n.Load() > 0 }
 
 // startNotifier begins to follow the corpus. stop ends it.
 func startNotifier(t *tree, r *root) (stop func()) {
@@ -56,10 +83,20 @@ func (n *notifier) enqueue(changes []corpus.Change) {
 func (n *notifier) run() {
 	defer close(n.ended)
 	for {
+		var again <-chan time.Time
+		if len(n.late) > 0 {
+			again = time.After(lateEvery)
+		}
 		select {
 		case <-n.quit:
 			return
 		case <-n.wake:
+		case <-again:
+		}
+		late := n.late
+		n.late = nil
+		for _, l := range late {
+			n.tellName(l.dir, l.name, l.gone)
 		}
 		n.mu.Lock()
 		changes := n.pending
@@ -77,22 +114,24 @@ func (n *notifier) tell(changes []corpus.Change) {
 		}
 	}
 	for _, d := range n.t.live.all() {
-		n.tellDir(d, changes)
+		tellDir(d, changes, n.tellName)
 	}
 	for _, c := range changes {
-		if dir := n.dumpDir(c.ID.String()); dir != nil && c.New != nil {
-			tellChildren(dir)
+		if c.New == nil {
+			n.t.drafts.abandon(c.ID.String())
+		} else if dir := n.dumpDir(c.ID.String()); dir != nil {
+			n.tellChildren(dir)
 		}
 	}
 }
 
-// tellDir tells what the changes did to one directory.
-func (n *notifier) tellDir(d liveDir, changes []corpus.Change) {
+// tellDir tells what the changes did to one directory, name by name with tell.
+func tellDir(d liveDir, changes []corpus.Change, tell func(dir *fusefs.Inode, name string, gone bool)) {
 	dir, touched := d.EmbeddedInode(), false
 	for _, c := range changes {
 		d.touched(c, func(name string, gone bool) {
 			touched = true
-			tellName(dir, name, gone)
+			tell(dir, name, gone)
 		})
 	}
 	if touched {
@@ -100,10 +139,26 @@ func (n *notifier) tellDir(d liveDir, changes []corpus.Change) {
 	}
 }
 
-// tellName tells that a name in dir may lead somewhere else now. Who watches dir
+// tellName tells that a name in dir may lead somewhere else now: at once, or when
+// nobody waits in dir any more.
+func (n *notifier) tellName(dir *fusefs.Inode, name string, gone bool) {
+	if isAsked(dir) && len(n.late) < maxPending {
+		n.late = append(n.late, lateName{dir, name, gone})
+		return
+	}
+	tellNow(dir, name, gone)
+}
+
+// isAsked tells whether somebody may be waiting for the store in dir.
+func isAsked(dir *fusefs.Inode) bool {
+	d, ok := dir.Operations().(interface{ isAsking() bool })
+	return ok && d.isAsking()
+}
+
+// tellNow tells that a name in dir may lead somewhere else now. Who watches dir
 // sees a link disappear. A directory is never told dead: the kernel would hold
 // to that when the dump came back.
-func tellName(dir *fusefs.Inode, name string, gone bool) {
+func tellNow(dir *fusefs.Inode, name string, gone bool) {
 	child := dir.GetChild(name)
 	if gone && child != nil && !child.IsDir() && dir.NotifyDelete(name, child) == 0 {
 		return
@@ -111,15 +166,23 @@ func tellName(dir *fusefs.Inode, name string, gone bool) {
 	dir.NotifyEntry(name)
 }
 
+// tellUnlessAsked is tellNow for who must not wait: in a directory where somebody
+// does, the notifier tells it.
+func tellUnlessAsked(dir *fusefs.Inode, name string, gone bool) {
+	if !isAsked(dir) {
+		tellNow(dir, name, gone)
+	}
+}
+
 // tellChildren tells that whatever is in a dump's directory may have changed. The
 // pages of its objects stay: they are those of a version.
-func tellChildren(dir *fusefs.Inode) {
+func (n *notifier) tellChildren(dir *fusefs.Inode) {
 	for name, child := range dir.Children() {
 		child.NotifyContent(-1, 0) // attributes alone
 		if child.IsDir() {
-			tellChildren(child)
+			n.tellChildren(child)
 		}
-		dir.NotifyEntry(name)
+		n.tellName(dir, name, false)
 	}
 }
 
@@ -127,7 +190,7 @@ func (n *notifier) tellEverything() {
 	for _, d := range n.t.live.all() {
 		dir := d.EmbeddedInode()
 		for name := range dir.Children() {
-			dir.NotifyEntry(name)
+			n.tellName(dir, name, false)
 		}
 		dir.NotifyContent(0, 0)
 	}
@@ -136,7 +199,7 @@ func (n *notifier) tellEverything() {
 		return
 	}
 	for _, dump := range hashes.Children() {
-		tellChildren(dump)
+		n.tellChildren(dump)
 	}
 }
 

@@ -1,12 +1,15 @@
 package fs
 
 import (
+	"context"
 	"os"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/store/mem"
 )
 
@@ -119,6 +122,59 @@ func TestNotifyManyChanges(t *testing.T) {
 
 // An attribute of the document that somebody else changed shows with the first
 // look after the corpus knows.
+// While a lookup in a directory waits for the store, the others that do not need
+// it go on, whatever the kernel is told meanwhile; and it is told afterwards.
+func TestNotifyWhileAsking(t *testing.T) {
+	unknown, _ := dump.ParseID(hashOf("abcd"))
+	asked, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	let := func() { once.Do(func() { close(release) }) }
+	defer let()
+	m := mountStore(t, manyDumps(50), func(o *Options) {
+		o.AttrTimeout = time.Hour
+		o.Corpus = &slowDump{o.Corpus.(*plainCorpus), unknown, sync.OnceFunc(func() { close(asked) }), release}
+	})
+	known, fresh := m.corpus.all(), hashOf("77")
+	if exists(m.path("by-hash", fresh)) || !exists(m.path("by-hash", known[0].ID.String())) {
+		t.Fatal("not as it should be at first")
+	}
+	gone := make(chan struct{})
+	go func() { defer close(gone); exists(m.path("by-hash", unknown.String())) }() // ended by let
+	<-asked
+	putDump(t, m.store, fresh, "core.x", []byte("x"), `"type": "core"`)
+	m.corpus.refresh()
+	time.Sleep(100 * time.Millisecond) // a notifier that would wait for the lookup does by now
+	seen := make(chan bool, 1)
+	go func() { seen <- exists(m.path("by-hash", known[1].ID.String())) }()
+	select {
+	case ok := <-seen:
+		if !ok {
+			t.Error("a known dump is not there")
+		}
+	case <-time.After(2 * time.Second):
+		t.Error("the lookup of a known dump waits for that of an unknown one")
+	}
+	let()
+	<-gone
+	eventually(t, "the new dump", func() bool { return exists(m.path("by-hash", fresh)) })
+}
+
+// slowDump asks the store for one dump until release.
+type slowDump struct {
+	*plainCorpus
+	id      dump.ID
+	asked   func()
+	release chan struct{}
+}
+
+func (c *slowDump) Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
+	if id == c.id {
+		c.asked()
+		<-c.release
+	}
+	return c.plainCorpus.Dump(ctx, id)
+}
+
 func TestNotifyStat(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	size := func() int64 {

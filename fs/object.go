@@ -73,16 +73,6 @@ func (o *object) blocks(ctx context.Context) uint64 {
 	return max(1, uint64(st.Blocks))
 }
 
-var _ fusefs.NodeAccesser = (*object)(nil)
-
-// Access is that of every node, but for scripts.
-func (o *object) Access(ctx context.Context, mask uint32) syscall.Errno {
-	if o.mode == modeScript {
-		mask &^= accessExec
-	}
-	return o.node.Access(ctx, mask)
-}
-
 var _ fusefs.NodeOpener = (*object)(nil)
 
 // Open pins the version. A local file that was replaced meanwhile is ESTALE, upon

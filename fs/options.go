@@ -14,7 +14,8 @@ import (
 )
 
 // Corpus is what the tree needs of a catalogue; *corpus.Corpus is one. Errors
-// are those of package store, corpus.ErrAmbiguous, or those of ctx.
+// are those of package store, corpus.ErrAmbiguous, those of ctx, or, of Edit, those of
+// package dump and corpus.ErrReadOnlyField.
 type Corpus interface {
 	Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Cached(ctx context.Context, id dump.ID) (*corpus.Dump, error)
@@ -25,6 +26,10 @@ type Corpus interface {
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
+	Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error)
+	PutAnalyzer(ctx context.Context, name string, data []byte) error
+	RemoveAnalyzer(ctx context.Context, name string) error
+	RenameAnalyzer(ctx context.Context, from, to string) error
 	Generation() uint64
 	Subscribe(fn func([]corpus.Change)) (cancel func())
 }

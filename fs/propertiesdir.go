@@ -2,22 +2,30 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
 )
 
 // propertiesDir is by-hash/HASH/properties: the custom properties as files, an
 // object among them as one file. It is there even when there are none.
-type propertiesDir struct{ dumpNode }
+type propertiesDir struct{ shelfDir }
+
+func (t *tree) propertiesDir(id dump.ID) *propertiesDir {
+	return &propertiesDir{shelfDir{dumpNode: t.dumpNode(id), shelf: &propertyShelf{t: t, id: id}}}
+}
 
 var _ fusefs.NodeGetattrer = (*propertiesDir)(nil)
 
@@ -36,33 +44,179 @@ func (p *propertiesDir) attr(found *corpus.Dump, out *fuse.Attr) {
 	p.t.attr(out, modeDir, 0, found.ModTime)
 }
 
-var _ fusefs.NodeLookuper = (*propertiesDir)(nil)
+// propertyShelf is the custom properties of a dump. A file is the text of a value
+// and a newline. A name with a dot in it that is no property itself is a path, as in
+// dump specifications: triage.engineer.
+type propertyShelf struct {
+	t  *tree
+	id dump.ID
+}
 
-func (p *propertiesDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	p.t.counts.lookups.Add(1)
-	c := p.t.call(ctx)
-	defer c.end()
-	found, err := p.cached(c)
-	if err != nil {
-		return nil, p.t.fail(c, "lookup", p.place()+"/"+name, err)
+func (s *propertyShelf) key() string  { return s.id.String() }
+func (s *propertyShelf) mode() uint32 { return modeValue }
+
+func (s *propertyShelf) number(name string) fusefs.StableAttr {
+	id := s.id.String()
+	return identity(syscall.S_IFREG, number(kindText, id, propertiesName, name), id, propertiesName, name)
+}
+
+func (s *propertyShelf) check(name string) error {
+	_, err := keyOf(name)
+	return err
+}
+
+// keyOf is the key that a file name stands for: see fileName.
+func keyOf(name string) (string, error) {
+	if isPlainName(name) {
+		return name, nil
 	}
-	for key := range properties(found.Doc) {
-		if fileName(key) == name {
-			return p.add(ctx, key, found, out), 0
+	key, err := query.DecodeName(name)
+	if err != nil || key == "" || fileName(key) != name {
+		return "", errName
+	}
+	return key, nil
+}
+
+// isTemporary tells an editor's names, and those that begin with the name of a
+// property and a dot: triage.tmp. Below a property that is no object there can be
+// none.
+func (s *propertyShelf) isTemporary(c context.Context, name string) bool {
+	if isEditors(name) {
+		return true
+	}
+	d, err := s.t.cached(c, s.id)
+	for i := range len(name) {
+		if err != nil || name[i] != '.' {
+			continue
+		}
+		if v, ok := find(d.Doc, name[:i]); ok && v.Kind() != dump.KindObject {
+			return true
 		}
 	}
-	return nil, syscall.ENOENT
+	return false
 }
 
-func (p *propertiesDir) add(ctx context.Context, key string, found *corpus.Dump, out *fuse.EntryOut) *fusefs.Inode {
-	f := &textFile{dumpNode: p.t.dumpNode(p.id), text: propertyText(key)}
-	f.attr(found, &out.Attr)
-	out.SetEntryTimeout(p.t.o.AttrTimeout)
-	return p.child(ctx, f, identity(syscall.S_IFREG, p.number(key), p.id.String(), propertiesName, key))
+func (s *propertyShelf) names(c context.Context) ([]string, error) {
+	d, err := s.t.o.Corpus.Dump(c, s.id)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for key := range properties(d.Doc) {
+		all = append(all, fileName(key))
+	}
+	return all, nil
 }
 
-func (p *propertiesDir) number(key string) uint64 {
-	return number(kindText, p.id.String(), propertiesName, key)
+func (s *propertyShelf) stat(c context.Context, name string) (int64, time.Time, error) {
+	d, err := s.t.cached(c, s.id)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	text, err := propertyText(d.Doc, name)
+	return int64(len(text)), d.ModTime, err
+}
+
+func (s *propertyShelf) open(c context.Context, name string) (fusefs.FileHandle, error) {
+	text, err := s.read(c, name)
+	return &textHandle{text}, err
+}
+
+func (s *propertyShelf) read(c context.Context, name string) ([]byte, error) {
+	d, err := s.t.o.Corpus.Dump(c, s.id)
+	if err != nil {
+		return nil, err
+	}
+	return propertyText(d.Doc, name)
+}
+
+// put stores what a file holds by the rule of Thoth's set. The newline at its end
+// is the file's, not the value's.
+func (s *propertyShelf) put(c context.Context, name string, data []byte, gone string) error {
+	path, err := pathOf(name)
+	if err != nil {
+		return err
+	}
+	var edits []dump.Edit
+	if gone != "" {
+		old, err := pathOf(gone)
+		if err != nil {
+			return err
+		}
+		edits = append(edits, dump.Unset(old))
+	}
+	text := strings.TrimSuffix(string(data), "\n")
+	_, err = s.t.edit(c, s.id, nil, append(edits, dump.Set(path, text))...)
+	return err
+}
+
+func (s *propertyShelf) remove(c context.Context, name string) error {
+	path, err := pathOf(name)
+	if err != nil {
+		return err
+	}
+	e := dump.Unset(path)
+	e.If = dump.IfPresent
+	_, err = s.t.edit(c, s.id, nil, e)
+	return asNotThere(name, err)
+}
+
+// rename moves the value as it is, in one edit.
+func (s *propertyShelf) rename(c context.Context, from, to string) error {
+	old, oerr := pathOf(from)
+	path, err := pathOf(to)
+	if err = errors.Join(oerr, err); err != nil {
+		return err
+	}
+	d, err := s.t.o.Corpus.Dump(c, s.id)
+	if err != nil {
+		return err
+	}
+	v, ok := d.Doc.Get(old)
+	if !ok {
+		return notThere(from)
+	}
+	e := dump.Unset(old)
+	e.If = dump.IfPresent
+	_, err = s.t.edit(c, s.id, nil, e, dump.Edit{Path: path, Value: v.JSON()})
+	return asNotThere(from, err)
+}
+
+// asNotThere makes a property that is not set a file that is not there.
+func asNotThere(name string, err error) error {
+	if errors.Is(err, dump.ErrAbsent) {
+		return &store.Error{Op: "stat", Key: name, Kind: store.ErrNotExist, Err: err}
+	}
+	return err
+}
+
+func pathOf(name string) (string, error) {
+	key, err := keyOf(name)
+	return propertiesName + "." + key, err
+}
+
+// propertyText is what the file of a custom property holds.
+func propertyText(doc *dump.Document, name string) ([]byte, error) {
+	v, ok := find(doc, name)
+	if !ok {
+		return nil, notThere(name)
+	}
+	return []byte(v.Text() + "\n"), nil
+}
+
+// find returns the custom property that a file name means. One that is null is not
+// set.
+func find(doc *dump.Document, name string) (dump.Value, bool) {
+	for key, v := range properties(doc) {
+		if fileName(key) == name {
+			return v, true
+		}
+	}
+	if !strings.Contains(name, ".") || !isPlainName(name) {
+		return dump.Value{}, false
+	}
+	v, ok := doc.Get(propertiesName + "." + name)
+	return v, ok && v.Kind() != dump.KindNull
 }
 
 // properties yields the custom properties that are set, by key in byte order. Of a
@@ -77,23 +231,4 @@ func properties(doc *dump.Document) iter.Seq2[string, dump.Value] {
 			}
 		}
 	}
-}
-
-var _ fusefs.NodeOpendirHandler = (*propertiesDir)(nil)
-
-func (p *propertiesDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return p.t.openDir(p, false)
-}
-
-func (p *propertiesDir) list(ctx context.Context) (listing, error) {
-	found, err := p.document(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var l names
-	for key := range properties(found.Doc) {
-		l.add(fileName(key), modeFile, p.number(key))
-	}
-	slices.SortFunc(l, func(a, b fuse.DirEntry) int { return strings.Compare(a.Name, b.Name) })
-	return l, nil
 }

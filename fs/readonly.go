@@ -8,8 +8,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// Whatever would change the tree answers EROFS here. The library's own answers
-// would not do: an unlink, for one, would succeed.
+// Whatever would change the tree answers EROFS here, unless a node knows better. The
+// library's own answers would not do: an unlink, for one, would succeed.
 
 // isWriting tells the flags of an open(2) that wants more than to read.
 func isWriting(flags uint32) bool {
@@ -71,11 +71,3 @@ var _ fusefs.NodeSetattrer = (*node)(nil)
 func (n *node) Setattr(context.Context, fusefs.FileHandle, *fuse.SetAttrIn, *fuse.AttrOut) syscall.Errno {
 	return syscall.EROFS
 }
-
-var _ fusefs.NodeSetxattrer = (*node)(nil)
-
-func (n *node) Setxattr(context.Context, string, []byte, uint32) syscall.Errno { return syscall.EROFS }
-
-var _ fusefs.NodeRemovexattrer = (*node)(nil)
-
-func (n *node) Removexattr(context.Context, string) syscall.Errno { return syscall.EROFS }

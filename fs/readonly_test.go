@@ -25,28 +25,33 @@ func TestReadOnly(t *testing.T) {
 		{"open to append", func() error {
 			return second(os.OpenFile(filepath.Join(dump, "stack"), os.O_APPEND|os.O_WRONLY, 0))
 		}},
-		{"open a property for writing", func() error {
-			return second(os.OpenFile(filepath.Join(dump, "properties/triage"), os.O_WRONLY|os.O_TRUNC, 0))
-		}},
 		{"open stats for writing", func() error { return second(os.OpenFile(m.path(".thothfs/stats"), os.O_WRONLY, 0)) }},
 		{"temporary file", func() error { return second(os.OpenFile(dump, unix.O_TMPFILE|os.O_RDWR, 0)) }},
-		{"mkdir", func() error { return os.Mkdir(m.path("by-ticket/OS-9"), 0o777) }},
 		{"rmdir", func() error { return syscall.Rmdir(dump) }},
+		{"mkdir", func() error { return os.Mkdir(m.path("by-cmd/new"), 0o777) }},
+		{"mkdir beside a dump", func() error { return os.Mkdir(filepath.Join(dump, "new"), 0o777) }},
+		{"symlink into a view", func() error { return os.Symlink("../../by-hash/"+hashB, m.path("by-cmd/node", hashB)) }},
+		{"symlink into a narrowed view", func() error {
+			return os.Symlink("../../by-hash/"+hashB, m.path("by-ticket/OS-1/type=core", hashB))
+		}},
+		{"unlink from a narrowed view", func() error { return syscall.Unlink(m.path("by-ticket/OS-1/type=core", hashA)) }},
+		{"rename a dump", func() error { return os.Rename(dump, m.path("by-hash", hashOf("77"))) }},
+		{"rename the dump's file into properties", func() error {
+			return os.Rename(filepath.Join(dump, "core.node.1"), filepath.Join(dump, "properties/core"))
+		}},
+		{"rename a property to a file of the dump", func() error {
+			return os.Rename(filepath.Join(dump, "properties/triage"), filepath.Join(dump, "triage"))
+		}},
 		{"unlink a file", func() error { return syscall.Unlink(filepath.Join(dump, "info.json")) }},
 		{"unlink a link", func() error { return syscall.Unlink(link) }},
-		{"unlink an analyzer", func() error { return syscall.Unlink(m.path("analyzers/fmri")) }},
 		{"rename", func() error { return os.Rename(link, m.path("by-node/n2", hashA)) }},
 		{"link", func() error { return os.Link(filepath.Join(dump, "info.json"), filepath.Join(dump, "new")) }},
-		{"symlink", func() error { return os.Symlink("x", m.path("by-ticket/OS-1", hashB)) }},
 		{"mknod", func() error { return unix.Mknod(filepath.Join(dump, "fifo"), unix.S_IFIFO|0o666, 0) }},
 		{"chmod", func() error { return os.Chmod(filepath.Join(dump, "core"), 0o600) }},
 		{"chown", func() error { return os.Chown(dump, 1, 1) }},
 		{"lchown", func() error { return os.Lchown(link, 1, 1) }},
 		{"utimes", func() error { return unix.Utimes(dump, make([]unix.Timeval, 2)) }},
 		{"truncate", func() error { return os.Truncate(filepath.Join(dump, "core"), 0) }},
-		{"setxattr", func() error { return unix.Setxattr(dump, "user.thoth.ticket", []byte("OS-2"), 0) }},
-		{"setxattr of a foreign name", func() error { return unix.Setxattr(dump, "user.other", []byte("x"), 0) }},
-		{"removexattr", func() error { return unix.Removexattr(dump, "user.thoth.ticket") }},
 		{"access for writing", func() error { return unix.Access(dump, unix.W_OK) }},
 	}
 	for _, tt := range tests {

@@ -35,18 +35,20 @@ func (r *root) top(name string) topDir {
 		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Node}
 	case "by-cmd":
 		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Cmd}
-	case "by-ticket":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Ticket}
+	case ticketsName:
+		return &ticketsDir{valueDir{dirNode: r.t.dirNode(name), field: corpus.Ticket}}
 	case "by-type":
 		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.TypeField}
 	case "by-platform":
 		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Platform}
+	case "by-signature":
+		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Signature}
 	case "by-time":
 		return &timeDir{dirNode: r.t.dirNode(name)}
 	case "query":
 		return &queryDir{r.t.dirNode(name)}
 	case analyzersName:
-		return &analyzerDir{r.t.dirNode(name)}
+		return r.t.analyzerDir()
 	case controlName:
 		return &controlDir{r.t.dirNode(name)}
 	}
@@ -55,7 +57,7 @@ func (r *root) top(name string) topDir {
 
 // topNames are the names at the root that are listed.
 func topNames() []string {
-	return []string{analyzersName, "by-cmd", hashDirName, "by-node", "by-platform", "by-ticket", "by-time", "by-type", "query"}
+	return []string{analyzersName, "by-cmd", hashDirName, "by-node", "by-platform", "by-signature", ticketsName, "by-time", "by-type", "query"}
 }
 
 var _ fusefs.NodeGetattrer = (*root)(nil)

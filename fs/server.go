@@ -45,9 +45,13 @@ func holderList(holders []Holder) string {
 func newServer(mountpoint string, t *tree, r *root, kernel *fuse.Server) (*Server, error) {
 	s := &Server{mountpoint: mountpoint, t: t, kernel: kernel, served: make(chan struct{})}
 	stopNotifier := startNotifier(t, r)
-	go func() { // ends when the file system is unmounted and its last file closed
+	t.nodes.root = r.EmbeddedInode()
+	unmounted := make(chan struct{})
+	go t.nodes.run(unmounted) // ended with the serving loop
+	go func() {               // ends when the file system is unmounted and its last file closed
 		kernel.Serve()
 		stopNotifier()
+		close(unmounted)
 		close(s.served)
 	}()
 	if err := kernel.WaitMount(); err != nil {

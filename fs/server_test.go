@@ -106,6 +106,41 @@ func TestMountTwice(t *testing.T) {
 	}
 }
 
+// Of many who mount at once on one directory, one does.
+func TestMountAtOnce(t *testing.T) {
+	needFUSE(t)
+	for range 10 {
+		dir := t.TempDir()
+		results := make(chan *Server)
+		for range 6 {
+			go func() { // ended by Mount's return
+				s, err := Mount(dir, Options{Corpus: newPlainCorpus(mustStore()), Cache: openCache(t, mustStore())})
+				if err != nil && !errors.Is(err, ErrMounted) {
+					t.Error(err)
+				}
+				results <- s
+			}()
+		}
+		var servers []*Server
+		for range 6 {
+			if s := <-results; s != nil {
+				servers = append(servers, s)
+			}
+		}
+		if len(servers) != 1 {
+			t.Errorf("%d mounts on one directory", len(servers))
+		}
+		for range servers {
+			if err := unmount(dir); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, s := range servers {
+			s.Wait()
+		}
+	}
+}
+
 // deadMount leaves what a killed daemon leaves: a mount whose /dev/fuse is closed.
 func deadMount(t *testing.T, dir string) {
 	t.Helper()

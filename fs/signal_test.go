@@ -99,6 +99,18 @@ func TestSignalStorm(t *testing.T) {
 	}
 }
 
+// close(2) cannot be tried again: it has more patience with a store that is slow.
+func TestSignalStormAtClose(t *testing.T) {
+	m := mountStore(t, oneDump(t, nil), func(o *Options) { o.Grace = 20 * time.Millisecond })
+	m.store.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Delay: 100 * time.Millisecond})
+	if status := start(t, "save", m.path("by-hash", hashA, "properties/p")).wait(t); status.ExitStatus() != 0 {
+		t.Errorf("the close was broken: %v", status.ExitStatus())
+	}
+	if got := m.stored(t, hashA, "properties.p"); got != `"saved"` {
+		t.Errorf("the store has %s", got)
+	}
+}
+
 // A store that never answers is ETIMEDOUT, and the mount lives on.
 func TestDeadline(t *testing.T) {
 	content := noise(1, 1<<20)

@@ -51,20 +51,28 @@ func (k *kept[T]) get(t *tree, maxAge time.Duration, load func() ([]T, error)) (
 	k.mu.Lock()
 	k.latest = weak.Make(s)
 	k.mu.Unlock()
-	t.recent.keep(s)
+	t.recent.keep(k, s)
 	return s, nil
 }
 
-// recentSnapshots keeps the last few snapshots from the garbage collector.
+// recentSnapshots keeps the latest snapshots of the directories last listed from
+// the garbage collector, one of each.
 type recentSnapshots struct {
 	mu   sync.Mutex // guards ring, next
-	ring [16]any
+	ring [16]struct{ of, snapshot any }
 	next int
 }
 
-func (r *recentSnapshots) keep(s any) {
+// keep keeps s, the snapshot of the directory known by of, in the place of the last.
+func (r *recentSnapshots) keep(of, s any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ring[r.next] = s
+	for i := range r.ring {
+		if r.ring[i].of == of {
+			r.ring[i].snapshot = s
+			return
+		}
+	}
+	r.ring[r.next].of, r.ring[r.next].snapshot = of, s
 	r.next = (r.next + 1) % len(r.ring)
 }

@@ -9,11 +9,10 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/corpus"
-	"thothfs/dump"
 )
 
-// textFile is a file whose contents are made from the document: info.json, stack
-// and properties/NAME. A handle shows the document as it was at open. It is read
+// textFile is a file whose contents are made from the document: info.json and stack.
+// A handle shows the document as it was at open. It is read
 // past the page cache, so that a change shows at the next open, whatever length
 // the kernel remembers.
 type textFile struct {
@@ -32,27 +31,6 @@ func stackText(d *corpus.Dump) ([]byte, bool) {
 		return nil, false
 	}
 	return []byte(strings.Join(frames, "\n") + "\n"), true
-}
-
-// propertyText is what the file of a custom property holds.
-func propertyText(key string) func(*corpus.Dump) ([]byte, bool) {
-	return func(d *corpus.Dump) ([]byte, bool) {
-		v, ok := property(d.Doc, key)
-		if !ok {
-			return nil, false
-		}
-		return []byte(v.Text() + "\n"), true
-	}
-}
-
-// property is the custom property with exactly that key. One that is null is not set.
-func property(doc *dump.Document, key string) (dump.Value, bool) {
-	for k, v := range properties(doc) {
-		if k == key {
-			return v, true
-		}
-	}
-	return dump.Value{}, false
 }
 
 var _ fusefs.NodeGetattrer = (*textFile)(nil)

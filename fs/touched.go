@@ -51,6 +51,8 @@ func fieldOf(d *corpus.Dump, f corpus.Field) string {
 		return d.Ticket
 	case corpus.Platform:
 		return d.Platform
+	case corpus.Signature:
+		return d.Signature
 	}
 	return d.Type
 }

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,11 @@ type tree struct {
 	words    *words
 	counts   counts
 	live     liveDirs
+	nodes    pruner
 	recent   recentSnapshots
+	drafts   drafts
+	tickets  madeTickets
+	renames  atomic.Uint64 // of files on shelves
 
 	entryTimeout time.Duration // of names whose change we are told of
 
@@ -46,6 +51,7 @@ func newTree(o Options) *tree {
 		uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
 		started: now, changed: now, generation: o.Corpus.Generation(),
 		words: newWords(o.Log), entryTimeout: entryTimeout,
+		nodes: pruner{wake: make(chan struct{}, 1)},
 	}
 }
 
@@ -59,7 +65,7 @@ func (t *tree) fail(ctx context.Context, op, path string, err error) syscall.Err
 	if err == nil {
 		return 0
 	}
-	if cause := ctx.Err(); cause != nil {
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		err = cause
 	}
 	errno := errnoOf(err)
@@ -104,7 +110,7 @@ func (t *tree) attr(out *fuse.Attr, mode uint32, size int64, mtime time.Time) {
 
 // counts are what this package adds to .thothfs/stats.
 type counts struct {
-	lookups, readdirs, opens, reads, readBytes, interrupted, failures, nodes atomic.Int64
+	lookups, readdirs, opens, reads, readBytes, interrupted, failures, nodes, edits atomic.Int64
 }
 
 func (c *counts) failed(errno syscall.Errno) {
@@ -124,6 +130,7 @@ func (c *counts) stats() []Stat {
 		{"fs.opens", c.opens.Load()},
 		{"fs.reads", c.reads.Load()},
 		{"fs.read_bytes", c.readBytes.Load()},
+		{"fs.edits", c.edits.Load()},
 		{"fs.interrupted", c.interrupted.Load()},
 		{"fs.failures", c.failures.Load()},
 	}

@@ -31,6 +31,9 @@ type dumpNode struct {
 
 func (t *tree) dumpNode(id dump.ID) dumpNode { return dumpNode{node{t: t}, id} }
 
+// hasNone tells that the node is of no dump, and has no attributes: an analyzer.
+func (n *dumpNode) hasNone() bool { return n.id == dump.ID{} }
+
 // document returns the dump with its document, compared with the store when it
 // is older than the attribute timeout.
 func (n *dumpNode) document(ctx context.Context) (*corpus.Dump, error) {
@@ -47,8 +50,8 @@ var _ fusefs.NodeGetxattrer = (*dumpNode)(nil)
 // Getxattr returns the text form of one leaf of the document, an array as JSON.
 func (n *dumpNode) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
 	path, ours := strings.CutPrefix(name, xattrPrefix)
-	if !ours {
-		return 0, syscall.ENODATA
+	if !ours || n.hasNone() {
+		return n.node.Getxattr(ctx, name, dest)
 	}
 	c := n.t.call(ctx)
 	defer c.end()
@@ -70,11 +73,16 @@ var _ fusefs.NodeListxattrer = (*dumpNode)(nil)
 
 // Listxattr lists the leaves of the document in its order. Those that the
 // interface cannot carry are left out: longer names than 255 bytes, values over
-// 64 KiB, and whatever comes after the first 64 KiB of names.
+// 64 KiB, and whatever comes after the first 64 KiB of names. It answers from the
+// catalogue: ls -l of newer coreutils, cp -a and rsync -X list them for every file
+// that they see, and a walk must not ask the store for each dump.
 func (n *dumpNode) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+	if n.hasNone() {
+		return n.node.Listxattr(ctx, dest)
+	}
 	c := n.t.call(ctx)
 	defer c.end()
-	d, err := n.document(c)
+	d, err := n.cached(c)
 	if err != nil {
 		return 0, n.t.fail(c, "listxattr", n.place(), err)
 	}

@@ -61,14 +61,18 @@ func TestXattrs(t *testing.T) {
 		"user.thoth.properties.triage":  "bmc",
 		"user.thoth.properties.deep.er": "[1,2]",
 	}
-	for _, name := range []string{"", "/core", "/core.node.1", "/info.json", "/stack", "/properties", "/properties/triage"} {
+	for _, name := range []string{"", "/core", "/core.node.1", "/info.json", "/stack", "/properties"} {
 		t.Run("dump"+name, func(t *testing.T) {
 			if diff := cmp.Diff(want, xattrsOf(t, m.path("by-cmd/node", hashA)+name)); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
-	for _, name := range []string{"", "by-hash", "by-node/n2", "analyzers/fmri", ".thothfs/stats"} {
+	value := make([]byte, 10)
+	if n, err := unix.Getxattr(m.path("by-hash", hashA, "properties/triage"), "user.thoth.ticket", value); err != nil || string(value[:n]) != "OS-1" {
+		t.Errorf("on a property: %q, %v", value[:n], err)
+	}
+	for _, name := range []string{"", "by-hash", "by-node/n2", "analyzers/fmri", ".thothfs/stats", "by-hash/" + hashA + "/properties/triage"} {
 		t.Run("none on "+name, func(t *testing.T) {
 			if got := xattrsOf(t, m.path(name)); len(got) != 0 {
 				t.Error(got)
@@ -149,5 +153,18 @@ func TestXattrLimits(t *testing.T) {
 	}
 	if n, err := unix.Getxattr(m.path("by-hash", hashB), "user.thoth.last", names); err != nil || string(names[:n]) != "1" {
 		t.Errorf("what the list leaves out: %q, %v", names[:n], err)
+	}
+}
+
+// A walk that lists attributes (ls -l does) asks the store for nothing.
+func TestListingXattrsAsksNobody(t *testing.T) {
+	m := mountStore(t, manyDumps(20), nil)
+	for _, name := range ls(t, m.path("by-hash"))[1:] { // the first is zero, the hash of no dump
+		if n, err := unix.Listxattr(m.path("by-hash", name), nil); err != nil || n == 0 {
+			t.Fatal(n, err)
+		}
+	}
+	if n := m.corpus.called("dump"); n > 0 {
+		t.Errorf("asked the store %d times", n)
 	}
 }

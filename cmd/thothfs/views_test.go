@@ -58,7 +58,7 @@ func TestTreeInTheShell(t *testing.T) {
 	w.mount()
 	waitFor(t, "the first sync", func() bool { return strings.Count(w.sh("ls mnt/by-hash"), "\n") == 6 })
 	for name, c := range map[string]struct{ script, want string }{
-		"root":               {"ls mnt", "analyzers by-cmd by-hash by-node by-platform by-ticket by-time by-type query"},
+		"root":               {"ls mnt", "analyzers by-cmd by-hash by-node by-platform by-signature by-ticket by-time by-type query"},
 		"glob":               {"cd mnt; ls by-cmd/*/*/core | grep -c .", "5"},
 		"glob to the files":  {"cd mnt; cat by-cmd/svc.startd/*/core | wc -c", "203"},
 		"by-cmd":             {"ls mnt/by-cmd | cut -c1-10", "a%2Fb cccccccccc node svc.startd"},
@@ -119,7 +119,7 @@ func TestErrorsInTheShell(t *testing.T) {
 		"remove a dump":       {"rm -f mnt/by-hash/" + hash(1) + "/core.1", "Read-only"},
 		"remove the dir":      {"rmdir mnt/by-hash/" + hash(1), "Read-only"},
 		"make a file":         {"touch mnt/by-hash/x", "Read-only"},
-		"set an xattr":        {"setfattr -n user.thoth.ticket -v X mnt/by-hash/" + hash(1), "Read-only"},
+		"set a field of ours": {"setfattr -n user.thoth.cmd -v X mnt/by-hash/" + hash(1), "not permitted"},
 		"chmod":               {"chmod 777 mnt/by-hash/" + hash(1) + "/info.json", "Read-only"},
 		"rename":              {"mv mnt/by-hash/" + hash(1) + " mnt/by-hash/y", "Read-only"},
 		"truncate":            {"truncate -s 0 mnt/by-hash/" + hash(1) + "/info.json", "Read-only"},

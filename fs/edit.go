@@ -1,0 +1,63 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+)
+
+// patience is how many times longer than others a call waits after a signal that
+// brings what a program has written to the store: close(2) cannot be repeated.
+const patience = 25
+
+// writeCall begins the context of a call that stores what was written before.
+func (t *tree) writeCall(ctx context.Context) *call {
+	return newCall(ctx, t.o.OpTimeout, patience*t.o.Grace)
+}
+
+// mayWrite lets the owner of the mount and root write, and nobody else: the store
+// knows them all as the owner.
+func (t *tree) mayWrite(ctx context.Context) syscall.Errno {
+	caller, known := fuse.FromContext(ctx)
+	if known && caller.Uid != 0 && caller.Uid != t.uid {
+		return errnoOf(errNotOwner)
+	}
+	return 0
+}
+
+// writeAccess answers access(2) for what can be written.
+func (t *tree) writeAccess(ctx context.Context, mask uint32) syscall.Errno {
+	if mask&accessWrite == 0 {
+		return 0
+	}
+	return t.mayWrite(ctx)
+}
+
+// edit changes the document of a dump. When it returns the edit is stored, and the
+// kernel knows what it did to the views.
+//
+// Telling the kernel waits for the directory that it is told of. A call that the
+// kernel makes with a directory locked names by locked all that it, or another call
+// like it, may hold; of these the notifier tells a moment later.
+func (t *tree) edit(c context.Context, id dump.ID, locked func(liveDir) bool, edits ...dump.Edit) (*corpus.Dump, error) {
+	old, err := t.o.Corpus.Cached(c, id)
+	if err != nil {
+		old = nil // it will be there by the time it can be edited
+	}
+	now, err := t.o.Corpus.Edit(c, id, edits...)
+	if err != nil {
+		return nil, err
+	}
+	t.counts.edits.Add(1)
+	change := []corpus.Change{{ID: id, Old: old, New: now}}
+	for _, d := range t.live.all() {
+		if locked == nil || !locked(d) {
+			tellDir(d, change, tellUnlessAsked)
+		}
+	}
+	return now, nil
+}
