@@ -2,10 +2,15 @@
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS  = -X main.version=$(VERSION)
-# What `go test` runs with; the race detector is part of the contract.
-TESTFLAGS ?= -race -timeout 20m
+# What `go test` runs with; the race detector is part of the contract. It needs a C compiler: asked for when the
+# tests begin, for setup may install one.
+race = $$(command -v $$($(GO) env CC) >/dev/null && echo -race || echo "no C compiler: without the race detector" >&2)
+TESTFLAGS ?= $(race) -timeout 20m
+# Of `make bench`: as --runs 1 --links wan --cores dense; `go run ./scripts/bench --help` names all.
+BENCHFLAGS ?=
+BENCHTIME  ?= 200ms
 
-.PHONY: all build demo demo-clean test test-short lint bench setup man clean
+.PHONY: all build demo demo-clean test test-short lint bench bench-packages setup man clean
 
 all: build
 
@@ -32,8 +37,11 @@ test-short: ## no setup, no race detector: the quick round while writing
 lint: ## gofmt, go vet, staticcheck, the package map
 	./scripts/lint.sh
 
-bench: build ## speed and memory, always beside a baseline from the same run
-	./scripts/bench.sh
+bench: build ## debuggers on dumps far away, beside a local file, a download and rclone (docs/performance.md)
+	./scripts/bench.sh $(BENCHFLAGS)
+
+bench-packages: ## the packages' own benchmarks, their baselines beside them
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./cache ./corpus ./dump ./query ./store/...
 
 clean:
 	rm -rf bin bench-out

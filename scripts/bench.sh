@@ -1,8 +1,6 @@
 #!/usr/bin/env bash
-# Speed and memory, each beside a baseline from the same run: Go benchmarks of the packages (their baselines are
-# sub-benchmarks), then a dump read through a mount beside the local file. Ratios count; absolute times drift.
+# make bench: bin/thothfs beside the local file, a download and other mounts, over links of loopback. Arguments go to
+# scripts/bench. What it cannot measure for want of a program is named; on Debian: apt-get install gdb elfutils lldb rclone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-GO=${GO:-go}
-$GO test -run '^$' -bench . -benchtime "${BENCHTIME:-200ms}" -benchmem ./cache ./corpus ./dump ./query ./store/... 
-$GO run ./scripts/bench
+exec "${GO:-go}" run ./scripts/bench "$@"

@@ -1,190 +1,98 @@
-// Command bench reads one dump locally, through a mount of a directory corpus,
-// and through a mount of a Manta on loopback (cold, then from the cache), and
-// prints each beside the local file of the same run. It needs bin/thothfs.
-//
-//	go run ./scripts/bench [--size 268435456] [--latency 20ms] [--thothfs bin/thothfs]
 package main
 
 import (
+	"context"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
-	"text/tabwriter"
+	"syscall"
 	"time"
 
 	"github.com/spf13/pflag"
-
-	"thothfs/store/manta/mantatest"
 )
 
+// options are what a run shall measure. An empty list means everything.
+type options struct {
+	runs       int
+	patience   time.Duration
+	sequential int
+	links      []string
+	cores      []string
+	tools      []string
+	commands   []string
+	small      bool
+	dir, out   string
+	doc        string
+	thothfs    string
+	note       string
+}
+
 func main() {
-	size := pflag.Int64("size", 256<<20, "bytes of the dump")
-	latency := pflag.Duration("latency", 20*time.Millisecond, "added to each request to the Manta")
-	program := pflag.String("thothfs", "bin/thothfs", "the program to measure")
-	pflag.Parse()
-	if err := run(*program, *size, *latency); err != nil {
+	o := parseOptions()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	rep, err := run(ctx, o)
+	if rep != nil { // what was measured before an interrupt is worth keeping
+		if werr := rep.write(o.out, o.doc); err == nil {
+			err = werr
+		}
+		fmt.Print(rep.markdown())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// subject is a path to read the dump at.
-type subject struct{ name, path string }
+func parseOptions() options {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	var o options
+	pflag.IntVar(&o.runs, "runs", 5, "how often each case is measured; the median counts")
+	pflag.DurationVar(&o.patience, "patience", 20*time.Second, "a case that took as long is not begun again")
+	pflag.IntVar(&o.sequential, "sequential", 256, "MiB that the sequential reader reads")
+	pflag.StringSliceVar(&o.links, "links", nil, "links to measure over: "+names(links))
+	pflag.StringSliceVar(&o.cores, "cores", nil, "cores to measure on: "+names(coreSpecs))
+	pflag.StringSliceVar(&o.tools, "tools", nil, "tools to measure: "+names(allTools()))
+	pflag.StringSliceVar(&o.commands, "commands", nil, "commands to measure: "+names(commands(0)))
+	pflag.BoolVar(&o.small, "small", false, "small cores, to see that it works")
+	pflag.StringVar(&o.dir, "dir", filepath.Join(cache, "thothfs-bench"), "where the cores are kept and the corpus is built")
+	pflag.StringVar(&o.out, "out", "bench-out", "where the results go")
+	pflag.StringVar(&o.doc, "doc", "", "a document whose part between the bench marks is replaced, as docs/performance.md")
+	pflag.StringVar(&o.thothfs, "thothfs", "bin/thothfs", "the program to measure")
+	pflag.StringVar(&o.note, "note", "", "a sentence about this run, for the report")
+	pflag.Parse()
+	return o
+}
 
-func run(program string, size int64, latency time.Duration) error {
-	program, err := filepath.Abs(program)
-	if err != nil {
-		return err
+// named is whatever a list of names on the command line may choose.
+type named interface{ label() string }
+
+func names[T named](all []T) string {
+	var list []string
+	for _, x := range all {
+		list = append(list, x.label())
 	}
-	dir, err := os.MkdirTemp("", "thothfs-bench-")
-	if err != nil {
-		return err
+	return strings.Join(list, ", ")
+}
+
+// pick returns those of all that wanted names, all of them for an empty list.
+func pick[T named](what string, all []T, wanted []string) ([]T, error) {
+	if len(wanted) == 0 {
+		return all, nil
 	}
-	defer os.RemoveAll(dir)
-	core := filepath.Join(dir, "core.bench")
-	if err := makeCore(core, size); err != nil {
-		return err
-	}
-	url, stop, err := startManta(filepath.Join(dir, "manta"), latency)
-	if err != nil {
-		return err
-	}
-	defer stop()
-	local := host{program, dir, "dir", []string{"THOTHFS_STORE=" + filepath.Join(dir, "corpus")}}
-	manta := host{program, dir, "manta", []string{"THOTHFS_STORE=manta:", "MANTA_URL=" + url, "MANTA_USER=bench", "MANTA_NO_AUTH=true"}}
-	subjects := []subject{{"local file", core}}
-	for _, h := range []host{local, manta} {
-		path, err := h.mount(core)
-		if err != nil {
-			return err
+	var picked []T
+	for _, name := range wanted {
+		i := slices.IndexFunc(all, func(x T) bool { return x.label() == name })
+		if i < 0 {
+			return nil, fmt.Errorf("no %s %q: there are %s", what, name, names(all))
 		}
-		defer h.thothfs("umount", h.mnt())
-		subjects = append(subjects, subject{"mounted " + h.name, path})
+		picked = append(picked, all[i])
 	}
-	subjects = append(subjects, subject{"mounted manta, held", subjects[2].path})
-	return measure(subjects, size)
-}
-
-// makeCore makes a dump of size bytes: a real header and then what does not compress.
-func makeCore(path string, size int64) error {
-	head, err := os.ReadFile("dump/testdata/cores/lldb-linux-x86_64.core")
-	if err != nil {
-		return err
-	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if _, err := f.Write(head); err != nil {
-		return err
-	}
-	noise := rand.NewChaCha8([32]byte{1})
-	_, err = io.CopyN(f, noise, size-int64(len(head)))
-	return err
-}
-
-func startManta(root string, latency time.Duration) (url string, stop func(), err error) {
-	srv, err := mantatest.New(mantatest.Options{Root: root, Latency: latency})
-	if err != nil {
-		return "", nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	h := srv.HTTPServer()
-	go h.Serve(l) // ended by stop
-	return "http://" + l.Addr().String(), func() { h.Close() }, nil
-}
-
-// host is one corpus, mounted.
-type host struct {
-	program, dir, name string
-	env                []string
-}
-
-func (h host) mnt() string { return filepath.Join(h.dir, "mnt-"+h.name) }
-
-func (h host) thothfs(args ...string) (string, error) {
-	cmd := exec.Command(h.program, args...)
-	cmd.Env = append(os.Environ(), append(h.env, "THOTHFS_CACHE_DIR="+filepath.Join(h.dir, "cache"))...)
-	var errs strings.Builder
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("thothfs %s: %w\n%s", args[0], err, errs.String())
-	}
-	return strings.TrimSpace(string(out)), nil
-}
-
-func (h host) mount(core string) (string, error) {
-	id, err := h.thothfs("upload", "--no-stack", core)
-	if err != nil {
-		return "", err
-	}
-	if err := os.MkdirAll(h.mnt(), 0o755); err != nil {
-		return "", err
-	}
-	_, err = h.thothfs("mount", h.mnt())
-	return filepath.Join(h.mnt(), "by-hash", id, "core"), err
-}
-
-func measure(subjects []subject, size int64) error {
-	w := tabwriter.NewWriter(os.Stdout, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "\nreading\trandom 4 KiB x 200\tof local\tsequential\tof local")
-	var base [2]time.Duration
-	for i, s := range subjects {
-		random, err := timed(func() error { return readRandom(s.path, size, 200) })
-		if err != nil {
-			return err
-		}
-		sequential, err := timed(func() error { return readAll(s.path) })
-		if err != nil {
-			return err
-		}
-		if i == 0 {
-			base = [2]time.Duration{random, sequential}
-		}
-		fmt.Fprintf(w, "%s\t%v\t%.2f\t%.0f MB/s\t%.2f\n", s.name, random.Round(time.Microsecond), float64(base[0])/float64(random),
-			float64(size)/1e6/sequential.Seconds(), float64(base[1])/float64(sequential))
-	}
-	return w.Flush()
-}
-
-func timed(f func() error) (time.Duration, error) {
-	begin := time.Now()
-	err := f()
-	return time.Since(begin), err
-}
-
-func readRandom(path string, size int64, n int) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r := rand.New(rand.NewPCG(1, 2))
-	p := make([]byte, 4096)
-	for range n {
-		if _, err := f.ReadAt(p, r.Int64N(size/4096-1)*4096); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readAll(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{f}, make([]byte, 1<<20))
-	return err
+	return picked, nil
 }

@@ -37,11 +37,12 @@ main(int argc, char **argv)
 {
 	long i, n = argc > 1 ? atol(argv[1]) : 4;
 	size_t heap = (argc > 2 ? (size_t)atol(argv[2]) : 16) << 20;
+	size_t step = argc > 3 ? (size_t)atol(argv[3]) : 8; /* larger than a page: a sparse heap */
 	pthread_t t;
 	char *p = malloc(heap);
 
 	/* Something to make the dump large: incompressible pages that a backtrace does not need. */
-	for (size_t k = 0; k + 8 <= heap; k += 8) {
+	for (size_t k = 0; k + 8 <= heap; k += step) {
 		unsigned long v = k * 0x9e3779b97f4a7c15UL + 1;
 		memcpy(p + k, &v, 8);
 	}

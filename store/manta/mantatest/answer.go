@@ -15,6 +15,7 @@ type answer struct {
 	r     *http.Request
 	plan  *plan
 	began time.Time
+	line  sender
 	wrote bool  // the header went out
 	sent  int64 // body bytes so far
 	lines int   // writes so far
@@ -78,7 +79,7 @@ func (a *answer) writeSome(p []byte) (int, error) {
 	if pl.garbleAt >= 0 && a.sent >= pl.garbleAt {
 		p = invert(p)
 	}
-	if err := a.s.down.wait(a.r.Context(), len(p)); err != nil {
+	if err := a.line.wait(a.r.Context(), len(p)); err != nil {
 		return 0, err
 	}
 	n, err := a.ResponseWriter.Write(p)
@@ -92,16 +93,29 @@ func (a *answer) writeSome(p []byte) (int, error) {
 	return n, err
 }
 
+// countEvery is after how many bytes that the kernel sends by itself they are
+// counted: whoever looks at the counters under way sees what went out so far.
+const countEvery = 1 << 20
+
 // ReadFrom leaves a file to the kernel where nothing is to happen on the way.
 func (a *answer) ReadFrom(src io.Reader) (int64, error) {
 	rf, ok := a.ResponseWriter.(io.ReaderFrom)
-	if !ok || !a.plan.plainBody() || a.plan.outcomeLost || a.s.down.rate.Load() > 0 {
+	part, limited := src.(*io.LimitedReader)
+	if !ok || !limited || !a.plan.plainBody() || a.plan.outcomeLost || a.s.down.rate.Load() > 0 {
 		return io.Copy(struct{ io.Writer }{a}, src)
 	}
 	a.WriteHeader(http.StatusOK)
-	n, err := rf.ReadFrom(src)
-	a.count(n)
-	return n, err
+	var done int64
+	for part.N > 0 {
+		n, err := rf.ReadFrom(&io.LimitedReader{R: part.R, N: min(part.N, countEvery)})
+		a.count(n)
+		part.N -= n
+		done += n
+		if err != nil || n == 0 {
+			return done, err
+		}
+	}
+	return done, nil
 }
 
 func (a *answer) count(n int64) {

@@ -24,7 +24,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if pl.reset {
 		hangUp(w, true)
 	}
-	a := &answer{ResponseWriter: w, s: s, r: r, plan: pl, began: time.Now()}
+	a := &answer{ResponseWriter: w, s: s, r: r, plan: pl, began: time.Now(), line: sender{line: &s.down}}
 	s.standardHeaders(a.Header(), r)
 	s.serve(a, r, p, perr)
 	if pl.outcomeLost {

@@ -199,7 +199,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 		return nil, nil, err
 	}
 	h := md5.New()
-	body := &uploadReader{s: s, r: r, rc: http.NewResponseController(w)}
+	body := &uploadReader{s: s, r: r, rc: http.NewResponseController(w), line: sender{line: &s.up}}
 	n, err := io.CopyBuffer(io.MultiWriter(f, h), io.LimitReader(body, limit+1), make([]byte, 64<<10))
 	if err == nil && n > limit {
 		err = apiErrorf(http.StatusRequestEntityTooLarge, "MaxContentLengthExceeded", "request has exceeded %d bytes", limit)
@@ -230,16 +230,17 @@ func uploadError(err error) error {
 // uploadReader reads the body of r as fast as the bandwidth allows, and gives up
 // when nothing comes.
 type uploadReader struct {
-	s  *Server
-	r  *http.Request
-	rc *http.ResponseController
+	s    *Server
+	r    *http.Request
+	rc   *http.ResponseController
+	line sender
 }
 
 func (u *uploadReader) Read(p []byte) (int, error) {
 	_ = u.rc.SetReadDeadline(time.Now().Add(u.s.uploadTimeout)) // not every writer has one
 	n, err := u.r.Body.Read(p)
 	u.s.counts.received(int64(n))
-	if werr := u.s.up.wait(u.r.Context(), n); werr != nil && err == nil {
+	if werr := u.line.wait(u.r.Context(), n); werr != nil && err == nil {
 		err = werr
 	}
 	if err == io.EOF {

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// bench is one run.
+type bench struct {
+	options
+	site  *site
+	dir   string // of this run, removed at its end
+	cores []*Core
+	want  map[string]string // by core and command: what it says of the local file
+	rep   *report
+	began time.Time
+}
+
+// run measures what o asks for. The report holds what was measured, also with an
+// error; it is nil before anything was.
+func run(ctx context.Context, o options) (*report, error) {
+	b := &bench{options: o, want: map[string]string{}, began: time.Now()}
+	var err error
+	if b.thothfs, err = filepath.Abs(o.thothfs); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(o.dir, 0o755); err != nil {
+		return nil, err
+	}
+	if b.dir, err = os.MkdirTemp(o.dir, "run-"); err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(b.dir)
+	if b.site, err = openSite(filepath.Join(b.dir, "store")); err != nil {
+		return nil, err
+	}
+	defer b.site.close()
+	if err := b.build(ctx); err != nil {
+		return nil, err
+	}
+	return b.measure(ctx)
+}
+
+// build makes the cores and uploads them, over a line without limits.
+func (b *bench) build(ctx context.Context) error {
+	var specs []coreSpec
+	for _, s := range coreSpecs {
+		if s.small == b.small || len(b.options.cores) > 0 {
+			specs = append(specs, s)
+		}
+	}
+	specs, err := pick("core", specs, b.options.cores)
+	if err != nil {
+		return err
+	}
+	if b.cores, err = makeCores(ctx, filepath.Join(b.options.dir, "cores"), specs, b.say); err != nil {
+		return err
+	}
+	for _, c := range b.cores {
+		b.say("uploading %s, %s, %s", c.Name, c.What, size(c.Size))
+		if c.ID, err = b.place().output(ctx, account, "upload", "--no-stack", c.Path); err != nil {
+			return err
+		}
+	}
+	return errors.Join(b.share("original"), b.share("learned"))
+}
+
+// measure runs every command with every tool on every core over every link.
+func (b *bench) measure(ctx context.Context) (*report, error) {
+	over, err := pick("link", links, b.options.links)
+	if err != nil {
+		return nil, err
+	}
+	tools, err := b.tools()
+	if err != nil {
+		return nil, err
+	}
+	cmds, err := b.commands()
+	if err != nil {
+		return nil, err
+	}
+	b.rep = newReport(ctx, b, over, tools)
+	for i, l := range over {
+		if err := b.checkLink(l); err != nil {
+			return b.rep, err
+		}
+		for _, c := range b.cores {
+			for _, cmd := range cmds {
+				if !c.Every && !cmd.stack && len(b.options.commands) == 0 || cmd.held && i > 0 {
+					continue
+				}
+				b.compare(ctx, l, c, cmd, tools)
+				if ctx.Err() != nil {
+					return b.rep, ctx.Err()
+				}
+			}
+		}
+	}
+	return b.rep, nil
+}
+
+func (b *bench) checkLink(l link) error {
+	b.site.shape(l)
+	c := b.cores[0]
+	check, err := b.site.check(l, "/"+account+"/stor/thoth/"+c.ID+"/"+filepath.Base(c.Path), c.Size)
+	b.rep.Checks[l.Name] = check
+	b.say("%v: 100 bytes in %.1f ms, one connection %.0f Mbit/s, 16 together %.0f Mbit/s", l, check.Small, check.OneMbit, check.SharedMbit)
+	return err
+}
+
+// tools are those that were asked for and are installed.
+func (b *bench) tools() ([]tool, error) {
+	wanted := slices.Clone(b.options.tools)
+	if len(wanted) > 0 { // the local file is what all others are compared with, so it comes first
+		wanted = slices.Insert(slices.DeleteFunc(wanted, func(name string) bool { return name == localName }), 0, localName)
+	}
+	all, err := pick("tool", allTools(), wanted)
+	if err != nil {
+		return nil, err
+	}
+	helped := false // did an upload leave anything that the variants lack?
+	for _, c := range b.cores {
+		helped = helped || exists(filepath.Join(corpusDir(b.site.root, account), c.ID, hotName))
+	}
+	var tools []tool
+	for _, t := range all {
+		variant := t.name == originalName || t.name == learnedName
+		if len(wanted) == 0 && (t.asked || variant && !helped) {
+			continue
+		}
+		if b.has(t.needs) {
+			tools = append(tools, t)
+		}
+	}
+	return tools, nil
+}
+
+func (b *bench) commands() ([]command, error) {
+	all, err := pick("command", commands(b.sequential), b.options.commands)
+	if err != nil {
+		return nil, err
+	}
+	var cmds []command
+	for _, c := range all {
+		if b.has(c.needs) {
+			cmds = append(cmds, c)
+		}
+	}
+	return cmds, nil
+}
+
+func (b *bench) has(program string) bool {
+	if program == "" {
+		return true
+	}
+	_, err := exec.LookPath(program)
+	if err != nil {
+		b.say("%s is not installed: not measured", program)
+	}
+	return err == nil
+}
+
+func (b *bench) place() place {
+	return place{site: b.site, thothfs: b.thothfs, mnt: filepath.Join(b.dir, "mnt"), cache: filepath.Join(b.dir, "cache")}
+}
+
+// open opens a tool that has nothing cached.
+func (b *bench) open(ctx context.Context, t tool) (*session, error) {
+	p := b.place()
+	if t.held {
+		p.cache += "-held"
+	} else if err := os.RemoveAll(p.cache); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{p.mnt, p.cache} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return t.open(ctx, p)
+}
+
+// say tells how far it is.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}

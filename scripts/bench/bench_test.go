@@ -1,0 +1,139 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// TestBench is the bench in small: that every tool's output is that of the local
+// file, and that the report comes out. Nothing about time.
+func TestBench(t *testing.T) {
+	if testing.Short() {
+		t.Skip("makes cores and mounts them with every tool")
+	}
+	need(t, "gcc", "gdb", "eu-stack", "dd", "fusermount3")
+	if !exists("/dev/fuse") {
+		missing(t, "/dev/fuse is not there: no file system can be mounted")
+	}
+	dir := t.TempDir()
+	program := filepath.Join(dir, "thothfs")
+	if out, err := exec.Command("go", "build", "-o", program, "thothfs/cmd/thothfs").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	doc := filepath.Join(dir, "doc.md")
+	if err := os.WriteFile(doc, []byte("before\n"+beginMark+"old\n"+endMark+"after\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	rep, err := run(t.Context(), options{
+		runs: 1, patience: time.Second, sequential: 4, small: true, links: []string{"lan"}, dir: dir, thothfs: program,
+		tools:    []string{downloadName, thothfsName, originalName, learnedName, heldName, "rclone-full-128k"},
+		commands: []string{"gdb-all", "eu-stack", "random-4k", heldSequential, heldRandom},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range rep.failed() {
+		t.Errorf("%s %s %s: %s", x.Core, x.Command, x.Tool, x.Error)
+	}
+	for _, c := range rep.Cores {
+		for _, tool := range []string{localName, thothfsName, originalName, learnedName} {
+			for _, state := range []string{cold, warm} {
+				if rep.find(links[0], c, "gdb-all", tool, state) == nil {
+					t.Errorf("no %s %s result on %s", state, tool, c.Name)
+				}
+			}
+		}
+		if x := rep.find(links[0], c, "gdb-all", thothfsName, cold); x != nil && (x.Requests == 0 || x.Bytes == 0) {
+			t.Errorf("cold thothfs asked the store for nothing: %v", x)
+		}
+		if x := rep.find(links[0], c, downloadName, downloadName, cold); x == nil || x.Bytes < c.Size {
+			t.Errorf("download of %s: %v", c.Name, x)
+		}
+	}
+	if x := rep.find(links[0], rep.Cores[0], heldSequential, heldName, cold); x == nil || x.Bytes > 1<<20 {
+		t.Errorf("a dump that is held is fetched: %v", x)
+	}
+	checkReport(t, rep, filepath.Join(dir, "out"), doc)
+}
+
+// checkReport writes the report and looks at what was written.
+func checkReport(t *testing.T, rep *report, out, doc string) {
+	t.Helper()
+	if err := rep.write(out, doc); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.Open(filepath.Join(out, "bench.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer svg.Close()
+	for d := xml.NewDecoder(svg); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatalf("bench.svg: %v", err)
+		}
+	}
+	text, err := os.ReadFile(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(text); !strings.HasPrefix(s, "before\n"+beginMark) || !strings.HasSuffix(s, endMark+"after\n") ||
+		strings.Contains(s, "old\n") || !strings.Contains(s, "| small | gdb-all |") {
+		t.Errorf("the document is now\n%s", s)
+	}
+}
+
+func TestSummarizeTakesTheMedianRun(t *testing.T) {
+	var samples []sample
+	for _, ms := range []int{50, 10, 30, 20, 40} {
+		samples = append(samples, sample{time.Duration(ms) * time.Millisecond, int64(ms), int64(1000 * ms)})
+	}
+	want := Result{Runs: 5, Median: 30, Min: 10, Max: 50, Requests: 30, Bytes: 30_000}
+	if got := summarize(samples); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if got := summarize(nil); got != (Result{}) {
+		t.Errorf("nothing: %+v", got)
+	}
+}
+
+func TestPick(t *testing.T) {
+	got, err := pick("link", links, []string{"far", "lan"})
+	if err != nil || !slices.Equal(got, []link{links[2], links[0]}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if _, err := pick("link", links, []string{"moon"}); err == nil || !strings.Contains(err.Error(), `no link "moon": there are lan, wan, far`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func need(t *testing.T, tools ...string) {
+	t.Helper()
+	for _, tool := range tools {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, tool+" is not installed (make setup)")
+		}
+	}
+}
+
+// missing skips a test, but in CI everything has to be there.
+func missing(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// command is something that people do with a dump.
+type command struct {
+	name  string
+	needs string // the program, "" for our own reader
+	argv  func(exe, core string) []string
+	own   func(core string) (string, error)
+	stack bool // a backtrace of all threads: measured on every core
+	held  bool // measured only locally and where all of the dump is held
+}
+
+func (c command) label() string { return c.name }
+
+// commands are all of them. The sequential reader reads so many MiB.
+func commands(mib int) []command {
+	gdb := func(ex string) func(exe, core string) []string {
+		return func(exe, core string) []string {
+			return []string{"gdb", "-nx", "-q", "-batch", "-ex", ex, exe, core}
+		}
+	}
+	return []command{
+		{name: "gdb-bt", needs: "gdb", argv: gdb("bt")},
+		{name: "gdb-all", needs: "gdb", argv: gdb("thread apply all bt"), stack: true},
+		{name: "eu-stack", needs: "eu-stack", stack: true, argv: func(exe, core string) []string {
+			return []string{"eu-stack", "--core=" + core, "-e", exe}
+		}},
+		{name: "lldb", needs: "lldb", argv: func(exe, core string) []string {
+			return []string{"lldb", "--no-lldbinit", "--batch", "-o", "thread backtrace all", "-c", core, exe}
+		}},
+		{name: "file", needs: "file", argv: func(_, core string) []string { return []string{"file", core} }},
+		{name: "sequential", needs: "dd", argv: func(_, core string) []string {
+			return []string{"dd", "if=" + core, "of=/dev/null", "bs=1M", "count=" + strconv.Itoa(mib), "status=none"}
+		}},
+		{name: "random-4k", own: readRandom(randomReads)},
+		{name: heldSequential, needs: "dd", held: true, argv: func(_, core string) []string {
+			return []string{"dd", "if=" + core, "of=/dev/null", "bs=1M", "status=none"}
+		}},
+		{name: heldRandom, held: true, own: readRandom(heldReads)},
+	}
+}
+
+const (
+	heldSequential = "held-sequential"
+	heldRandom     = "held-random-4k"
+)
+
+// with reports whether c is measured with t on a core.
+func (c command) with(t tool, on *Core) bool {
+	if t.name == localName {
+		return !c.held || on.Every
+	}
+	return c.held == t.held && (!c.held || on.Every)
+}
+
+// run runs the command on the dump at path and returns what it says, without the
+// path.
+func (c command) run(ctx context.Context, exe, path string) (string, error) {
+	if c.own != nil {
+		return c.own(path)
+	}
+	argv := c.argv(exe, path)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGINFOD_URLS=", "HOME=/nonexistent")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && ctx.Err() == nil && out.Len() > 0 {
+		err = nil // eu-stack says so when it could not unwind a thread to its end
+	}
+	if err == nil && c.stack && out.Len() < 40 {
+		err = errors.New("no backtrace")
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w: %s", argv[0], err, out.String())
+	}
+	return strings.ReplaceAll(out.String(), path, "CORE"), nil
+}
+
+// How many pages the random readers read, one after the other.
+const (
+	randomReads = 200
+	heldReads   = 20_000
+)
+
+// readRandom reads n pages of 4 KiB all over a file and returns their checksum.
+func readRandom(n int) func(path string) (string, error) {
+	return func(path string) (string, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", err
+		}
+		defer f.Close()
+		fi, err := f.Stat()
+		if err != nil {
+			return "", err
+		}
+		r, sum, page := rand.New(rand.NewPCG(1, 2)), crc32.NewIEEE(), make([]byte, 4096)
+		for range n {
+			if _, err := f.ReadAt(page, r.Int64N(fi.Size()/4096)*4096); err != nil {
+				return "", err
+			}
+			sum.Write(page)
+		}
+		return fmt.Sprintf("%08x\n", sum.Sum32()), nil
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// Result is one case in one state. Times are milliseconds; requests and bytes are
+// those of the median run, as the server counted them until the command's end.
+type Result struct {
+	Link, Core, Command, Tool string
+	State                     string // cold or warm
+	Runs                      int
+	Median, Min, Max          float64
+	Requests, Bytes           int64
+	Error                     string `json:",omitempty"`
+}
+
+const (
+	cold = "cold"
+	warm = "warm"
+)
+
+// maxCommand is how long a command may take at all.
+const maxCommand = 20 * time.Minute
+
+// sample is one run of a command.
+type sample struct {
+	wall            time.Duration
+	requests, bytes int64
+}
+
+// attempt is one tool's part in a comparison.
+type attempt struct {
+	tool    tool
+	samples map[string][]sample // by state
+	spent   time.Duration
+	err     error
+}
+
+// compare measures a command with every tool, in turn and not one after the
+// other: what slows the machine down for a minute slows all of them.
+func (b *bench) compare(ctx context.Context, l link, c *Core, cmd command, tools []tool) {
+	var all []*attempt
+	for _, t := range tools {
+		if t.whole {
+			b.rep.Results = append(b.rep.Results, b.tryDownload(ctx, l, c, t)...)
+		} else if cmd.with(t, c) {
+			all = append(all, &attempt{tool: t, samples: map[string][]sample{}})
+		}
+	}
+	for round := range b.runs {
+		for _, a := range all {
+			if a.err == nil && ctx.Err() == nil && (round == 0 || a.spent < b.patience) {
+				a.err = b.round(ctx, l, c, cmd, a, round)
+			}
+		}
+	}
+	for _, a := range all {
+		for _, state := range []string{cold, warm} {
+			r := summarize(a.samples[state])
+			r.Link, r.Core, r.Command, r.Tool, r.State = l.Name, c.Name, cmd.name, a.tool.name, state
+			if a.err != nil {
+				r.Error = a.err.Error()
+			}
+			b.say("%s %s %s: %v", l.Name, c.Name, cmd.name, r)
+			b.rep.Results = append(b.rep.Results, r)
+		}
+	}
+}
+
+// round is one tool's next run.
+func (b *bench) round(ctx context.Context, l link, c *Core, cmd command, a *attempt, round int) error {
+	if a.tool.prepare != nil && round == 0 {
+		err := a.tool.prepare(ctx, b, c, cmd)
+		b.site.shape(l)
+		if err != nil {
+			return err
+		}
+	}
+	if a.tool.prime != nil {
+		if err := a.tool.prime(ctx, b, c, cmd); err != nil {
+			return err
+		}
+	}
+	begin := time.Now()
+	defer func() { a.spent += time.Since(begin) }()
+	return b.runOnce(ctx, l, c, a.tool, cmd, a.samples)
+}
+
+// runOnce is one cold run and a warm one.
+func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd command, samples map[string][]sample) (err error) {
+	s, err := b.open(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	path := s.path(c)
+	if t.listed {
+		if _, err := os.Stat(path); err != nil {
+			return err
+		}
+	}
+	if t.name != localName {
+		b.site.settle(l)
+	}
+	for _, state := range []string{cold, warm} {
+		if err := b.sample(ctx, c, cmd, t, path, state, samples); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sample runs the command once and compares what it says.
+func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, state string, samples map[string][]sample) error {
+	ctx, cancel := context.WithTimeout(ctx, maxCommand)
+	defer cancel()
+	before, begin := b.site.Counters(), time.Now()
+	got, err := cmd.run(ctx, c.Exe, path)
+	wall, after := time.Since(begin), b.site.Counters()
+	if err != nil {
+		return err
+	}
+	key := c.Name + " " + cmd.name
+	if want, ok := b.want[key]; !ok && t.name == localName {
+		b.want[key] = got // from now on, libraries and the debugger itself are in the page cache, too
+		if state == cold {
+			return b.sample(ctx, c, cmd, t, b.again(path), state, samples)
+		}
+	} else if ok && got != want {
+		return fmt.Errorf("the output is not that of the local file:\n%s\ninstead of\n%s", got, want)
+	}
+	samples[state] = append(samples[state], sample{wall, after.Total - before.Total, after.BodyBytes - before.BodyBytes})
+	return nil
+}
+
+// again is the local file, cold once more.
+func (b *bench) again(path string) string {
+	dropCaches(path)
+	return path
+}
+
+// tryDownload measures the whole file once per link and core: it is the same
+// for every command.
+func (b *bench) tryDownload(ctx context.Context, l link, c *Core, t tool) []Result {
+	done := func(r Result) bool { return r.Tool == t.name && r.Link == l.Name && r.Core == c.Name }
+	if slices.ContainsFunc(b.rep.Results, done) {
+		return nil
+	}
+	var samples []sample
+	var err error
+	for began := time.Now(); err == nil && len(samples) < b.runs && (len(samples) == 0 || time.Since(began) < b.patience); {
+		before, begin := b.site.Counters(), time.Now()
+		err = downloadWhole(ctx, b.place(), c)
+		wall, after := time.Since(begin), b.site.Counters()
+		samples = append(samples, sample{wall, after.Total - before.Total, after.BodyBytes - before.BodyBytes})
+	}
+	r := summarize(samples)
+	r.Link, r.Core, r.Command, r.Tool, r.State = l.Name, c.Name, downloadName, t.name, cold
+	if err != nil {
+		r.Error = err.Error()
+	}
+	b.say("%s %s: %v", l.Name, c.Name, r)
+	return []Result{r}
+}
+
+// summarize is the median run of samples.
+func summarize(samples []sample) Result {
+	if len(samples) == 0 {
+		return Result{}
+	}
+	s := slices.SortedFunc(slices.Values(samples), func(x, y sample) int { return int(x.wall - y.wall) })
+	m := s[len(s)/2]
+	return Result{
+		Runs: len(s), Median: milliseconds(m.wall), Min: milliseconds(s[0].wall), Max: milliseconds(s[len(s)-1].wall),
+		Requests: m.requests, Bytes: m.bytes,
+	}
+}
+
+func (r Result) String() string {
+	text := fmt.Sprintf("%-18s %s  %9.1f ms (%.1f to %.1f, %d runs)  %5d requests  %s",
+		r.Tool, r.State, r.Median, r.Min, r.Max, r.Runs, r.Requests, size(r.Bytes))
+	if r.Error != "" {
+		text += "  FAILED: " + r.Error
+	}
+	return text
+}

@@ -1,0 +1,19 @@
+package mantatest
+
+import (
+	"net/http"
+	"time"
+)
+
+// Shape returns h behind the line of s: its requests wait for the latency, its
+// answers share the bandwidth with those of s, and both are counted. It is for
+// measuring another kind of server beside s.
+func (s *Server) Shape(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.counts.request(r.Method)
+		if wait(r.Context(), time.Duration(s.latency.Load())) != nil {
+			panic(http.ErrAbortHandler)
+		}
+		h.ServeHTTP(&answer{ResponseWriter: w, s: s, r: r, plan: newPlan(), began: time.Now(), line: sender{line: &s.down}}, r)
+	})
+}
