@@ -125,14 +125,7 @@ func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun
 	if err != nil {
 		return err
 	}
-	sel, err := a.selectDumps(ctx, c, spec)
-	if err != nil {
-		return err
-	}
-	if err := sel.noWords(); err != nil {
-		return err
-	}
-	ids, err := sel.collect(ctx)
+	ids, err := a.selectIDs(ctx, c, spec)
 	if err != nil {
 		return err
 	}
@@ -142,7 +135,7 @@ func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun
 		}
 		return nil
 	}
-	return a.reportEdits(ctx, ids, a.makeEdits(ctx, c, ids, edit))
+	return a.reportEach(ctx, ids, "are so now", a.makeEdits(ctx, c, ids, edit))
 }
 
 // makeEdits edits dumps, some at a time, and returns how each that failed did.
@@ -173,13 +166,14 @@ func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, ed
 	return failed
 }
 
-func (a *app) reportEdits(ctx context.Context, ids []dump.ID, failed map[dump.ID]error) error {
+// reportEach tells what became of each of many dumps.
+func (a *app) reportEach(ctx context.Context, ids []dump.ID, so string, failed map[dump.ID]error) error {
 	for _, id := range ids {
 		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", id, printable(err.Error()))
 		}
 	}
-	fmt.Fprintf(a.stderr, "thothfs: %d of %d dumps are so now\n", len(ids)-len(failed), len(ids))
+	fmt.Fprintf(a.stderr, "thothfs: %d of %d dumps %s\n", len(ids)-len(failed), len(ids), so)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -187,6 +181,19 @@ func (a *app) reportEdits(ctx context.Context, ids []dump.ID, failed map[dump.ID
 		return errSaid
 	}
 	return nil
+}
+
+// selectIDs is the hashes of the dumps that words select, which must all be
+// constraints or dumps.
+func (a *app) selectIDs(ctx context.Context, c *corpus.Corpus, words []string) ([]dump.ID, error) {
+	sel, err := a.selectDumps(ctx, c, words)
+	if err != nil {
+		return nil, err
+	}
+	if err := sel.noWords(); err != nil {
+		return nil, err
+	}
+	return sel.collect(ctx)
 }
 
 // collect is the hashes of the selected dumps, oldest first.

@@ -65,7 +65,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root.PersistentFlags())
 	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.lsCommand(),
 		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
-		a.analyzerCommand(), a.analyzersCommand())
+		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand())
 	root.AddCommand(a.editCommands()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())

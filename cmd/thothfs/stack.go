@@ -176,17 +176,23 @@ func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c, a.syncNow(ctx, c)
+}
+
+// syncNow reconciles the catalogue with the store, and says what it did not get
+// round to.
+func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 	began := time.Now().Add(-a.attrTimeout)
 	bar := a.progress("reading the corpus", false)
-	err = c.Sync(ctx, bar.set)
+	err := c.Sync(ctx, bar.set)
 	bar.done()
 	if err != nil {
-		return nil, fmt.Errorf("the corpus: %w", err)
+		return fmt.Errorf("the corpus: %w", err)
 	}
 	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
 		fmt.Fprintf(a.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
 	}
-	return c, nil
+	return nil
 }
 
 // corpusAsKnown is the corpus of the flags as the catalogue has it.
