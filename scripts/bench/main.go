@@ -36,6 +36,9 @@ func main() {
 	defer stop()
 	rep, err := run(ctx, o)
 	if rep != nil { // what was measured before an interrupt is worth keeping
+		if err != nil {
+			o.doc = "" // but not there
+		}
 		if werr := rep.write(o.out, o.doc); err == nil {
 			err = werr
 		}

@@ -56,13 +56,18 @@ func (b *bench) compare(ctx context.Context, l link, c *Core, cmd command, tools
 	for round := range b.runs {
 		for _, a := range all {
 			if a.err == nil && ctx.Err() == nil && (round == 0 || a.spent < b.patience) {
-				a.err = b.round(ctx, l, c, cmd, a, round)
+				if a.err = b.round(ctx, l, c, cmd, a, round); ctx.Err() != nil {
+					a.err = nil // an interrupt says nothing about the tool
+				}
 			}
 		}
 	}
 	for _, a := range all {
 		for _, state := range []string{cold, warm} {
 			r := summarize(a.samples[state])
+			if r.Runs == 0 && a.err == nil {
+				continue // interrupted before its turn
+			}
 			r.Link, r.Core, r.Command, r.Tool, r.State = l.Name, c.Name, cmd.name, a.tool.name, state
 			if a.err != nil {
 				r.Error = a.err.Error()

@@ -153,7 +153,8 @@ func openForeground(ctx context.Context, p place, program string, args ...string
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
-				err = errors.Join(err, cmd.Process.Kill(), <-ended)
+				err = errors.Join(err, cmd.Process.Kill()) // it still waits for what nobody reads any more
+				<-ended
 			}
 			return err
 		},
