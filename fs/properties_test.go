@@ -171,7 +171,7 @@ func (ds *drafts) all() (all []*draft) {
 func TestPropertyShared(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/log")
-	write(t, name, "0")
+	write(t, name, "0\n") // as it will be read, whether or not the last release came by then
 	var files []*os.File
 	for range 8 {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
