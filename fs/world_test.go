@@ -42,7 +42,7 @@ func openStores(t testing.TB) map[string]func() store.Store {
 			return s
 		},
 		"manta": func() store.Store {
-			srv := mantatest.Start(t, mantatest.Options{})
+			srv := mantatest.Start(t, mantatest.Options{Latency: 20 * time.Millisecond})
 			s, err := manta.Open(manta.Options{URL: srv.URL, Account: "u", NoAuth: true})
 			if err != nil {
 				t.Fatal(err)

@@ -14,6 +14,7 @@ if [ "${1:-}" != demo ]; then
 	need+=(
 		"eu-stack elfutils" # a reader that mmaps
 		"npm npm"           # the independent Manta client, and json(1)
+		"vim vim" "ed ed"   # editors, whose saves are tried on the mount
 		"zstd zstd" "lz4 lz4" "xz xz-utils" "bzip2 bzip2"
 	)
 fi
