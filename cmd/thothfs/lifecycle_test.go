@@ -102,6 +102,7 @@ func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
 }
 
 // A mount whose process is stopped answers nobody; umount must not depend on it.
+// Whoever mounts where a process is stopped is told so, and umount takes it away.
 func TestStoppedMountIsUnmounted(t *testing.T) {
 	w := newWorld(t)
 	w.aCore()
@@ -109,6 +110,11 @@ func TestStoppedMountIsUnmounted(t *testing.T) {
 	pid := w.pid()
 	syscall.Kill(pid, syscall.SIGSTOP)
 	defer syscall.Kill(pid, syscall.SIGCONT)
+	for _, how := range []string{"--foreground=false", "--foreground"} {
+		if r := w.try("mount", w.mnt, how); r.code != 1 || !strings.Contains(r.stderr, "does not answer") {
+			t.Errorf("mounting there with %s: %+v", how, r)
+		}
+	}
 	cmd := w.command("umount", w.mnt)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

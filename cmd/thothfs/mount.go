@@ -66,11 +66,13 @@ func (a *app) mount(ctx context.Context, mountpoint string, foreground bool, opt
 	if err != nil {
 		return err
 	}
-	if !foreground && !a.isBackground() {
-		if err := checkMountpoint(mountpoint); err != nil {
+	if !a.isBackground() {
+		if err := checkMountpoint(ctx, mountpoint); err != nil {
 			return err
 		}
-		return a.background(ctx)
+		if !foreground {
+			return a.background(ctx)
+		}
 	}
 	server, run, err := a.startMount(ctx, mountpoint, foreground, options)
 	if rerr := a.reportReady(err); err != nil || rerr != nil {

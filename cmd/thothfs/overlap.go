@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // checkOverlap refuses a private directory inside the mountpoint, or the
@@ -46,11 +49,20 @@ func realPath(path string) string {
 	}
 }
 
+// mountpointPatience is how long a mountpoint may take to say what it is. What is
+// mounted there may be a file system whose process is stopped, or whose server is
+// gone: looking at it would take for ever.
+const mountpointPatience = 10 * time.Second
+
 // checkMountpoint says what is wrong with a mountpoint before anything is
 // started. A dead mount there (ENOTCONN) is mended by fs.Mount.
-func checkMountpoint(path string) error {
-	fi, err := os.Stat(path)
+func checkMountpoint(ctx context.Context, path string) error {
+	ctx, cancel := context.WithTimeout(ctx, mountpointPatience)
+	defer cancel()
+	fi, err := orInterrupted(ctx, func() (os.FileInfo, error) { return os.Stat(path) })
 	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s does not answer: what is mounted there hangs (thothfs umount %s takes it away)", path, path)
 	case os.IsNotExist(err):
 		return fmt.Errorf("%s does not exist: make it with mkdir", path)
 	case isNotConnected(err):
