@@ -10,6 +10,7 @@ import (
 	"math/bits"
 	"path/filepath"
 	"sync"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -46,8 +47,15 @@ type Options struct {
 	// trip; store.ErrNotExist: there is none. It is asked for where Predict would be
 	// run, at the same time, and ends it. A pack that is not in order is ignored.
 	// nil: there are none.
-	Hot    func(ctx context.Context, ref store.Ref, size int64) ([]byte, error)
-	Around int64 // how far the kernel reads to either side of a page fault; 0: 64 KiB, negative: not at all
+	Hot func(ctx context.Context, ref store.Ref, size int64) ([]byte, error)
+	// Learned is handed a pack for the next to open a version, on whatever machine: what
+	// was predicted, had from the pack in the store, and read on demand in the first
+	// minute. It is called once after that minute and once when the last handle is
+	// closed, each time only if there is something that the pack in the store lacks, and
+	// is to put it where Hot looks. Once it returns store.ErrPermission it is not called
+	// any more. nil: nothing is learned.
+	Learned func(ctx context.Context, ref store.Ref, size int64, pack []byte) error
+	Around  int64 // how far the kernel reads to either side of a page fault; 0: 32 KiB, negative: not at all
 
 	// Complete says when versions that are open are fetched to the end, one after
 	// the other; it ends with the last handle on a version, and what was fetched is
@@ -88,7 +96,8 @@ type Cache struct {
 	n         counters
 	latencies latencies
 	stop      context.CancelFunc // ends the housekeeper
-	wg        sync.WaitGroup     // housekeeper and flights
+	wg        sync.WaitGroup     // housekeeper, sessions and flights
+	lectures  *lectures
 
 	mu      sync.Mutex // guards all below
 	objects map[objectKey]*object
@@ -188,6 +197,7 @@ func newCache(o Options) *Cache {
 		objects:   map[objectKey]*object{},
 		around:    max(0, o.Around),
 		attends:   o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
+		lectures:  newLectures(o.Learned != nil),
 		hots:      make(chan struct{}, maxHots),
 		finishing: make(chan struct{}, 1),
 		boot:      bootID(),
@@ -234,7 +244,11 @@ func (c *Cache) Close() error {
 		o.ground()
 	}
 	c.stop()
+	close(c.lectures.closed)
+	silence := time.AfterFunc(lastWords, c.lectures.cancel)
 	c.wg.Wait()
+	silence.Stop()
+	c.lectures.cancel()
 	c.disk.pairs.close()
 	return nil
 }

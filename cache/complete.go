@@ -275,8 +275,10 @@ func (o *object) verify(ctx context.Context, p *pair) error {
 	if want != nil && *want != sum {
 		o.c.n.mismatched.Add(1)
 		o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
-		return errors.Join(&store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt,
-			Err: fmt.Errorf("MD5 %x, expected %x", sum, *want)}, p.discard(&o.version))
+		p.discard()
+		o.c.disk.pairs.drop(o)
+		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt,
+			Err: fmt.Errorf("MD5 %x, expected %x", sum, *want)}
 	}
 	if sealed {
 		return nil

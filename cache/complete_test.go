@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"thothfs/store"
 )
 
@@ -250,6 +252,57 @@ func TestPinned(t *testing.T) {
 	if _, err := os.Stat(locals(other, "a") + ".data"); !os.IsNotExist(err) {
 		t.Errorf("still there after the release: %v", err)
 	}
+}
+
+// TestMappingOutlivesEviction maps a file that was handed out, as the kernel does for
+// whoever maps a passthrough file, and evicts it once every pin is gone, while it is
+// still read through the cache.
+func TestMappingOutlivesEviction(t *testing.T) {
+	const size = 2 << 20
+	data, sum := whole(size)
+	src := &source{size: size}
+	c := open(t, options(t, src))
+	f := openFile(t, c, "a", size)
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	file, release, ok := f.LocalFile()
+	if !ok {
+		t.Fatal("no local file")
+	}
+	kernels, err := os.Open(file.Name()) // it opens the file once more, and takes no lock
+	must(t, err)
+	mapped, err := unix.Mmap(int(kernels.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
+	must(t, err)
+	defer unix.Munmap(mapped)
+	kernels.Close()
+	release()
+	check(t, f, 0, 4096)
+	q := c.disk.quota
+	q.mu.Lock()
+	q.limit, q.barren = 1, time.Time{}
+	q.mu.Unlock()
+	settleHouse(t, c)
+	if c.Held(f.o.ref) != 0 {
+		t.Fatal("nothing was evicted")
+	}
+	if !bytes.Equal(mapped, data) {
+		t.Error("the mapping has other bytes than before")
+	}
+	q.mu.Lock()
+	q.limit = 1 << 30
+	q.mu.Unlock()
+	before := src.count()
+	check(t, f, 0, size)
+	settle(t, c)
+	if src.count() == before {
+		t.Error("nothing was fetched again")
+	}
+	if !bytes.Equal(mapped, data) {
+		t.Error("the mapping has other bytes after the file was made anew")
+	}
+	must(t, f.Complete(t.Context()))
+	sameFile(t, f, data)
 }
 
 // TestCompletionInTheBackground waits until the link is idle, keeps to its

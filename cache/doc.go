@@ -53,8 +53,8 @@
 //   - the rest, if Options.Complete says so.
 //
 // What is held is not asked for: the prediction is first run on what is held alone. What
-// a session read on demand can be had as a pack for the next, on another machine
-// ([Cache.PackOf]).
+// a session read on demand in its first minute is handed out as a pack for the next, on
+// another machine (Options.Learned).
 //
 // # Complete versions
 //
@@ -69,7 +69,9 @@
 // The quota bounds the blocks of the file system under Dir, all namespaces together.
 // Room is reserved before a write. Whole files that nobody has open go first, least
 // recently used first; then blocks of files in use, punched out one by one, those lately
-// read spared. When nothing can go the block stays in memory.
+// read spared. A sealed file may be mapped by somebody who has closed it long ago, so it is
+// never punched: it loses its names, and its space with the last mapping. When nothing can
+// go the block stays in memory.
 //
 // # A failing disk
 //
@@ -81,7 +83,7 @@
 //
 // Open starts one goroutine, the housekeeper, which measures the directory. Each flight
 // is one more, or two when it is hedged, and each session two until it has nothing more
-// to do. Close ends them all. The order of locks is File.mu, session.mu, object.mu,
+// to do, and one that teaches. Close ends them all. The order of locks is File.mu, session.mu, object.mu,
 // Cache.mu; none is held during I/O, a fetch or a copy. The others (gate, pairs, quota,
 // health, lesson, latencies, hedge) are leaves, but for hedge.mu before Cache.mu.
 package cache

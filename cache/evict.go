@@ -31,7 +31,7 @@ type stored struct {
 
 // run measures what the files under Dir take, and evicts until need bytes fit:
 // first whole files that nobody has open, least recently used first, then
-// blocks of those in use. It returns what is left.
+// blocks of those in use, or the whole of those that are sealed. It returns what is left.
 func (e *evictor) run(ctx context.Context, q *quota, need int64) (int64, error) {
 	lock, err := e.lock(ctx)
 	if err != nil {
@@ -65,7 +65,7 @@ func (e *evictor) run(ctx context.Context, q *quota, need int64) (int64, error) 
 		if freed >= over || ctx.Err() != nil {
 			break
 		}
-		freed += e.punchUsed(f.path, over-freed)
+		freed += e.freeUsed(f, over-freed)
 	}
 	return max(0, used-freed), nil
 }
@@ -179,6 +179,24 @@ func unlinkUnused(path string) bool {
 		if !flock(data, unix.LOCK_EX) {
 			return false
 		}
+	}
+	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
+		return false
+	}
+	return os.Remove(path+".map") == nil
+}
+
+// unlinkSealed takes the names of a sealed pair away, whose data was handed to the
+// kernel at some time: a mapping of it may live on though every handle is closed, and
+// would read zeros from a hole. The space comes back when the last mapping and the last
+// handle are gone. The records go first, so that who opens the pair meanwhile finds
+// nothing in it.
+func unlinkSealed(records *os.File, path string) bool {
+	if _, err := records.WriteAt(make([]byte, headerSize-sealOffset), sealOffset); err != nil {
+		return false
+	}
+	if err := records.Truncate(headerSize); err != nil {
+		return false
 	}
 	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
 		return false

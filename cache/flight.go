@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"time"
 )
 
 // flight is one range request under way: a run of blocks, fetched once whoever
@@ -27,6 +28,7 @@ type flight struct {
 	buf     []byte        // set while landed, and until the last user has let go
 	users   int           // of buf; the last one frees it
 	ticket  *ticket       // at the gate; nil for read-ahead
+	times   times         // set when it lands
 	done    chan struct{} // closed at the end of its goroutine, the blocks stored or not
 }
 
@@ -157,9 +159,11 @@ func (o *object) beginLocked(s span, why class) (*flight, error) {
 // wait returns nil when all waiters have been served, and at once when ctx
 // ends; else how many bytes from off on are right.
 func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, error) {
+	trace := traceOf(ctx)
 	for i, w := range waits {
 		select {
 		case err := <-w.done:
+			trace.note(w.f, err)
 			if err != nil {
 				o.leave(waits[i+1:])
 				return int(max(0, w.f.span.first*o.block-off)), err
@@ -233,12 +237,14 @@ func (f *flight) run(ctx context.Context) {
 	}
 	defer o.release()
 	defer f.cancel()
+	begun := time.Now()
 	if f.ticket != nil {
 		if err := c.gate.await(ctx, f.ticket); err != nil {
 			f.fail(ctx, err)
 			return
 		}
 	}
+	queued := time.Since(begun)
 	buf := c.buffers.get(o.bytes(f.span.first, f.span.n))
 	buf, local, err := f.fill(ctx, buf)
 	c.gate.leaveAs(f.ticket)
@@ -247,7 +253,7 @@ func (f *flight) run(ctx context.Context) {
 		f.fail(ctx, err)
 		return
 	}
-	if !f.land(buf) {
+	if !f.land(buf, queued, time.Since(begun)-queued) {
 		c.freeBuffer(buf)
 		return
 	}
@@ -314,8 +320,9 @@ func (f *flight) failure() error {
 }
 
 // land serves those who wait; false: there was nobody left.
-func (f *flight) land(buf []byte) bool {
+func (f *flight) land(buf []byte, queued, fetched time.Duration) bool {
 	f.o.mu.Lock()
+	f.times.queued, f.times.fetched = queued, max(fetched, 1)
 	if f.state == over {
 		if f.why == prefetch {
 			f.o.forgo(f.span)

@@ -101,6 +101,9 @@ func (h *hedge) run(ctx context.Context, size int) {
 		return // the link has enough to do
 	}
 	c.n.hedges.Add(1)
+	h.f.o.mu.Lock()
+	h.f.times.hedged = true
+	h.f.o.mu.Unlock()
 	buf := c.buffers.get(int64(size))
 	err := h.f.request(ctx, buf)
 	c.gate.leave()

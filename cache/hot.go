@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxHots       = 8 // packs on their way at once, over all versions
+	maxHots       = 3 // packs on their way at once, over all versions: each may be large when it is unpacked
 	leastPatience = 150 * time.Millisecond
 	mostPatience  = time.Second
 )

@@ -175,23 +175,51 @@ func TestPredictionWaitsForThePack(t *testing.T) {
 	}
 }
 
-func TestPackOf(t *testing.T) {
+// shelf is where packs of refA are put and found.
+type shelf struct {
+	pack atomic.Pointer[[]byte]
+	puts atomic.Int64
+	err  atomic.Pointer[error] // of the next puts
+}
+
+func (s *shelf) hot(context.Context, store.Ref, int64) ([]byte, error) {
+	if b := s.pack.Load(); b != nil {
+		return *b, nil
+	}
+	return nil, &store.Error{Op: "get", Kind: store.ErrNotExist}
+}
+
+func (s *shelf) learned(_ context.Context, _ store.Ref, _ int64, b []byte) error {
+	s.puts.Add(1)
+	if err := s.err.Load(); err != nil {
+		return *err
+	}
+	s.pack.Store(&b)
+	return nil
+}
+
+// lessonsEnd waits until nothing is left to be learned; in a bubble of synctest.
+func lessonsEnd(t *testing.T, c *Cache) {
+	t.Helper()
+	for range 1000 {
+		settle(t, c)
+		if s := c.Stats(); s.Lessons == 0 && s.Sessions == 0 {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	t.Fatalf("still at it: %+v", c.Stats())
+}
+
+func TestLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 64 << 20
 		src := &source{size: size}
 		o := options(t, src)
 		o.Predict = foretell(Range{10 << 20, 100})
-		var stored atomic.Pointer[[]byte]
-		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
-			if b := stored.Load(); b != nil {
-				return *b, nil
-			}
-			return nil, store.ErrNotExist
-		}
+		var packs shelf
+		o.Hot, o.Learned = packs.hot, packs.learned
 		c := open(t, o)
-		if _, ok := c.PackOf(refA); ok {
-			t.Error("a pack of what was never open")
-		}
 		f := openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
 		check(t, f, 30<<20, 5000)
@@ -199,15 +227,16 @@ func TestPackOf(t *testing.T) {
 			check(t, f, off, 128*kib) // in sequence: not learned, but for its beginning
 		}
 		time.Sleep(learnFor + time.Second)
+		if packs.puts.Load() != 1 {
+			t.Errorf("%d packs after a minute", packs.puts.Load())
+		}
 		check(t, f, 50<<20, 10) // too late
 		f.Close()
-		settle(t, c)
-		b, ok := c.PackOf(refA)
-		if !ok {
-			t.Fatal("nothing learned")
+		lessonsEnd(t, c)
+		if packs.puts.Load() != 1 || c.Stats().PacksLearned != 1 {
+			t.Fatalf("%d packs, %+v", packs.puts.Load(), c.Stats())
 		}
-		stored.Store(&b)
-		p, err := decodePack(refA, size, b)
+		p, err := decodePack(refA, size, *packs.pack.Load())
 		must(t, err)
 		for off, want := range map[int64]bool{0: true, 10 << 20: true, 30<<20 + 8191: true, 30<<20 + 8192: false, 43 << 20: false, 50 << 20: false} {
 			if p.has(off, 1) != want {
@@ -216,7 +245,7 @@ func TestPackOf(t *testing.T) {
 		}
 		c.Close()
 		other := options(t, src) // another machine
-		other.Predict, other.Hot = o.Predict, o.Hot
+		other.Predict, other.Hot, other.Learned = o.Predict, o.Hot, o.Learned
 		c = open(t, other)
 		f = openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
@@ -225,16 +254,162 @@ func TestPackOf(t *testing.T) {
 		if src.count() != before {
 			t.Error("the second session stalls")
 		}
-		if _, ok := c.PackOf(refA); ok {
+		f.Close()
+		lessonsEnd(t, c)
+		if packs.puts.Load() != 1 {
 			t.Error("nothing new, but a pack")
 		}
+		f = openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
 		check(t, f, 60<<20, 10)
-		settle(t, c)
-		b, ok = c.PackOf(refA)
-		p, err = decodePack(refA, size, b)
-		if !ok || err != nil || !p.has(60<<20, 10) || !p.has(30<<20, 8192) || !p.has(10<<20, 100) {
-			t.Errorf("not merged: %v, %v", ok, err)
+		f.Close()
+		lessonsEnd(t, c)
+		p, err = decodePack(refA, size, *packs.pack.Load())
+		if err != nil || !p.has(60<<20, 10) || !p.has(30<<20, 8192) || !p.has(10<<20, 100) {
+			t.Errorf("not merged: %v", err)
 		}
+	})
+}
+
+// TestSecondSessionWaitsForNothing reads what no prediction foretells, all over a
+// version, and then the same in a cache that is empty.
+func TestSecondSessionWaitsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 512 << 20
+		src := &source{size: size}
+		var packs shelf
+		session := func() Stats {
+			o := options(t, src)
+			o.Predict = foretell(Range{0, 4096}, Range{10 << 20, 100})
+			o.Hot, o.Learned = packs.hot, packs.learned
+			c := open(t, o)
+			defer c.Close()
+			f := openFile(t, c, "a", size)
+			must(t, f.Warm(t.Context()))
+			r := rand.New(rand.NewPCG(4, 5))
+			for range 300 {
+				check(t, f, r.Int64N(size-4096), 4096)
+			}
+			f.Close()
+			lessonsEnd(t, c)
+			return c.Stats()
+		}
+		first, second := session(), session()
+		if first.Misses < 200 || second.Misses != 0 || packs.puts.Load() != 1 {
+			t.Errorf("%d misses, then %d; %d packs", first.Misses, second.Misses, packs.puts.Load())
+		}
+	})
+}
+
+// TestLearnedOfWhatIsHeld: nothing has to be fetched at the open, so nothing is known of a
+// pack by then.
+func TestLearnedOfWhatIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		var packs shelf
+		o := options(t, &source{size: size})
+		o.Predict = foretell(Range{0, 100}, Range{2 << 20, 4096})
+		c := open(t, o)
+		f := openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		f.Close()
+		settle(t, c)
+		c.Close()
+		o.Hot, o.Learned = packs.hot, packs.learned
+		for range 2 { // what is there already is not put again
+			c = open(t, o)
+			f = openFile(t, c, "a", size)
+			must(t, f.Warm(t.Context()))
+			f.Close()
+			lessonsEnd(t, c)
+			c.Close()
+		}
+		if packs.puts.Load() != 1 {
+			t.Fatalf("%d packs", packs.puts.Load())
+		}
+		p, err := decodePack(refA, size, *packs.pack.Load())
+		if err != nil || !p.has(0, 100) || !p.has(2<<20, 4096) {
+			t.Errorf("%v, or not what was foretold", err)
+		}
+	})
+}
+
+// TestLittleIsLearnedFromALittle: who closes at once has not heard the prediction out.
+func TestLittleIsLearnedFromALittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 64 << 20
+		src := &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
+			return until(ctx, time.Now().Add(20*time.Millisecond))
+		}}
+		var packs shelf
+		o := options(t, src)
+		o.Predict = func(r io.ReaderAt, size int64, want func(off, n int64)) error {
+			p := make([]byte, 16)
+			for off := int64(0); off < size; off += 8 << 20 {
+				want(off, 16)
+				if _, err := r.ReadAt(p, off); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		o.Hot, o.Learned = packs.hot, packs.learned
+		c := open(t, o)
+		f := openFile(t, c, "a", size)
+		check(t, f, 0, 64)
+		f.Close()
+		lessonsEnd(t, c)
+		if packs.puts.Load() != 0 {
+			t.Error("a pack of what the prediction had got to")
+		}
+	})
+}
+
+// TestLearnedFaults: a store that takes no packs is asked once, one that fails again.
+func TestLearnedFaults(t *testing.T) {
+	for kind, want := range map[error]int64{store.ErrPermission: 1, store.ErrUnavailable: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			const size = 4 << 20
+			var packs shelf
+			err := error(&store.Error{Op: "put", Kind: kind})
+			packs.err.Store(&err)
+			o := options(t, &source{size: size})
+			o.Predict, o.Hot, o.Learned = foretell(Range{0, 100}), packs.hot, packs.learned
+			c := open(t, o)
+			for i := range int64(3) {
+				f := openFile(t, c, "a", size)
+				must(t, f.Warm(t.Context()))
+				check(t, f, (1+i)<<20, 10)
+				f.Close()
+				lessonsEnd(t, c)
+			}
+			if packs.puts.Load() != want || c.Stats().PacksLearned != 0 {
+				t.Errorf("%v: %d tries, %d learned", kind, packs.puts.Load(), c.Stats().PacksLearned)
+			}
+		})
+	}
+}
+
+// TestCloseDoesNotWaitForTheLessonForLong: the store has gone.
+func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 4 << 20
+		var packs shelf
+		o := options(t, &source{size: size})
+		o.Predict, o.Hot = foretell(Range{0, 100}), packs.hot
+		o.Learned = func(ctx context.Context, _ store.Ref, _ int64, _ []byte) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		c := open(t, o)
+		f := openFile(t, c, "a", size)
+		must(t, f.Warm(t.Context()))
+		begun := time.Now()
+		c.Close()
+		if took := time.Since(begun); took > 2*lastWords { // of synctest's clock
+			t.Errorf("closed after %v", took)
+		}
+		f.Close()
 	})
 }
 

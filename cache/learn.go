@@ -1,16 +1,22 @@
 package cache
 
 import (
+	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"thothfs/store"
 )
 
 const (
-	learnFor   = time.Minute // reads after that tell nothing of the next session
-	maxLessons = 64          // versions remembered after their last handle is closed
-	maxLearned = 4096        // reads remembered of each
+	learnFor   = time.Minute      // reads after that tell nothing of the next session
+	maxLessons = 64               // versions remembered after their last handle is closed
+	maxLearned = 4096             // reads remembered of each
+	teachFor   = 30 * time.Second // to hand out a pack
+	lastWords  = 3 * time.Second  // after Close
+	again      = 5 * time.Second  // after a close, in which the version may be opened again
 )
 
 // lesson is what was predicted of a version, and what was then read.
@@ -19,7 +25,8 @@ type lesson struct {
 	begun time.Time
 
 	mu    sync.Mutex // guards all below
-	base  []Range    // predicted, or what the pack had
+	base  []Range    // predicted
+	whole bool       // the prediction was run to its end, or there is none to run
 	reads []Range    // on demand, in order
 	read  int64      // bytes of those
 	known bool       // whether there is a pack is known, or nobody could tell
@@ -31,7 +38,7 @@ func (c *Cache) lesson(o *object) *lesson {
 	if l, ok := c.lessons.Get(o.id); ok && l.size == o.size {
 		return l
 	}
-	l := &lesson{size: o.size, begun: time.Now(), known: c.options.Hot == nil}
+	l := &lesson{size: o.size, begun: time.Now(), known: c.options.Hot == nil, whole: c.options.Predict == nil}
 	c.lessons.Add(o.id, l)
 	return l
 }
@@ -43,6 +50,14 @@ func (l *lesson) predicted(r Range) {
 	if len(l.base) < maxPredicted {
 		l.base = append(l.base, r)
 	}
+}
+
+// foretold notes that a prediction has told all that it could. A pack of less would
+// stand in the way of a better one.
+func (l *lesson) foretold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.whole = true
 }
 
 // packed notes what the pack had.
@@ -88,7 +103,7 @@ func (l *lesson) ranges() (all []Range, news bool) {
 		return nil, false
 	}
 	if l.pack == nil {
-		return all, true
+		return all, l.whole
 	}
 	for _, r := range l.reads {
 		if first, last := r.Off/page*page, min((r.Off+r.Len+page-1)/page*page, l.size); !l.pack.has(first, last-first) {
@@ -98,34 +113,154 @@ func (l *lesson) ranges() (all []Range, news bool) {
 	return all, false
 }
 
-// PackOf returns a hot pack of what was predicted for the version ref and what
-// was then read of it on demand in the first minute, at most [MaxPack] bytes of
-// it and only what is held, or false: nothing is known that the pack in the
-// store lacks, or it is not known whether there is one. Reads in sequence do not
-// count. It may be called until some time after the last handle was closed, does
-// not touch the Source, and is to be stored by the caller.
-func (c *Cache) PackOf(ref store.Ref) ([]byte, bool) {
-	v := newVersion(ref, 0, c.block)
-	l, ok := c.lessons.Get(v.id)
-	if !ok {
+// packOf returns a hot pack of what was predicted for o and what was then read of
+// it on demand in the first minute, as far as it is held, or false: nothing is known
+// that the pack in the store lacks, or it is not known whether there is one. Reads in
+// sequence do not count.
+func (c *Cache) packOf(o *object) ([]byte, bool) {
+	l, ok := c.lessons.Peek(o.id)
+	if !ok || l.size != o.size {
 		return nil, false
 	}
 	all, news := l.ranges()
 	if !news {
 		return nil, false
 	}
-	o := c.enter(newVersion(ref, l.size, c.block))
-	defer o.release()
 	held := o.bounded(func(p []byte, off int64) (int, error) {
 		if len(o.readLocal(p, off, prefetch)) > 0 {
 			return 0, errAbsent
 		}
 		return len(p), nil
 	})
-	pk, err := gather(l.size, held, choosePages(l.size, all, 0), true)
-	if err != nil || pk.size == 0 {
+	b, err := fitPack(o.ref, o.size, held, choosePages(o.size, all, 0), true)
+	if err != nil {
 		return nil, false
 	}
-	b, err := pk.encode(ref, l.size)
-	return b, err == nil
+	return b, true
 }
+
+// certain reports whether it is known if there is a pack.
+func (l *lesson) certain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known
+}
+
+// askPack finds out what the pack in the store has, where nothing had to be fetched
+// when the version was opened.
+func (c *Cache) askPack(ctx context.Context, o *object, l *lesson) {
+	b, err := c.options.Hot(ctx, o.ref, o.size)
+	if err != nil {
+		l.packless(errors.Is(err, store.ErrNotExist))
+		return
+	}
+	if pk, err := decodePack(o.ref, o.size, b); err == nil {
+		l.packed(pk)
+	} else {
+		l.packless(true)
+	}
+}
+
+// attendLesson hands out what is to be learned of a session: after a minute, and
+// when it has ended and nobody has opened the version again for a while, as debuggers
+// do several times in a row.
+func (s *session) attendLesson(ctx context.Context) {
+	c := s.o.c
+	defer c.wg.Done()
+	c.n.teaching.Add(1)
+	defer c.n.teaching.Add(-1)
+	defer s.o.release()
+	if pause(ctx, learnFor) == nil {
+		c.teach(s.o)
+		<-ctx.Done()
+	}
+	if c.lectures.pause(again) && c.isOpen(s.o) {
+		return // that session will
+	}
+	c.teach(s.o)
+}
+
+// isOpen reports whether somebody has a handle on o's version.
+func (c *Cache) isOpen(o *object) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.objects[objectKey{o.name(), o.size}]
+	return now != nil && now.handles > 0
+}
+
+// teach hands out a pack if there is news. One at a time is made, for each is large.
+func (c *Cache) teach(o *object) {
+	if !c.lectures.enter() {
+		return
+	}
+	defer c.lectures.leave()
+	o.landing(c.lectures.ctx) // what was read last may not be stored yet
+	ctx, cancel := context.WithTimeout(c.lectures.ctx, teachFor)
+	defer cancel()
+	if l := c.lesson(o); !l.certain() {
+		c.askPack(ctx, o, l)
+	}
+	b, ok := c.packOf(o)
+	if !ok {
+		return
+	}
+	err := c.options.Learned(ctx, o.ref, o.size, b)
+	switch {
+	case err == nil:
+		c.n.packsLearned.Add(1)
+		if pk, err := decodePack(o.ref, o.size, b); err == nil {
+			c.lesson(o).packed(pk)
+		}
+	case errors.Is(err, store.ErrPermission):
+		c.options.Log.Info("hot packs are not learned: the store takes none", "key", o.ref.Key, "err", err)
+		c.lectures.stop()
+	case ctx.Err() == nil:
+		c.options.Log.Debug("hot pack not learned", "key", o.ref.Key, "err", err)
+	}
+}
+
+// lectures are the packs that are being handed out.
+type lectures struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	turn   chan struct{} // holds an element while a pack is made or handed out
+	idle   atomic.Bool   // nobody wants any
+	closed chan struct{} // the cache is being closed
+}
+
+func newLectures(wanted bool) *lectures {
+	l := &lectures{turn: make(chan struct{}, 1), closed: make(chan struct{})}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.idle.Store(!wanted)
+	return l
+}
+
+// pause waits for d; false: the cache is being closed.
+func (l *lectures) pause(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// enter waits for a turn; false: there is none any more.
+func (l *lectures) enter() bool {
+	if l.idle.Load() {
+		return false
+	}
+	select {
+	case l.turn <- struct{}{}:
+		return true
+	case <-l.ctx.Done():
+		return false
+	}
+}
+
+func (l *lectures) leave() { <-l.turn }
+
+// stop lets nobody enter any more.
+func (l *lectures) stop() { l.idle.Store(true) }

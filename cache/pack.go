@@ -31,10 +31,12 @@ import (
 const (
 	packMagic  = "thothfs hot 1\r\n\x00"
 	packHeader = 60
-	// MaxPack is how many bytes of the object a pack holds at most.
-	MaxPack    = 4 << 20
-	maxPayload = MaxPack + 2*binary.MaxVarintLen64*(MaxPack/page+1)
-	maxEncoded = packHeader + maxPayload + maxPayload/64 + 1024 // zstd adds little to what it cannot compress
+	// MaxPack is how many bytes a pack takes at most, as it is stored.
+	MaxPack = 4 << 20
+	// maxPages is how many pages of the object it holds at most: stacks and tables of
+	// pointers compress well.
+	maxPages   = (24 << 20) / page
+	maxPayload = maxPages*page + 2*binary.MaxVarintLen64*(maxPages+1)
 )
 
 // packID ties a pack to a version.
@@ -49,20 +51,35 @@ func packID(ref store.Ref, size int64) [sha256.Size]byte {
 // given, then, as far as [MaxPack] allows, what lies around them to either side
 // (see Options.Around). Ranges outside the object are left out.
 func EncodePack(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64) ([]byte, error) {
-	pages := choosePages(size, ranges, around)
-	p, err := gather(size, src, pages, false)
-	if err != nil {
-		return nil, err
-	}
-	return p.encode(ref, size)
+	return fitPack(ref, size, src, choosePages(size, ranges, around), false)
 }
 
-// choosePages returns the pages for a pack, in order of their numbers.
+// fitPack makes a pack of as many of the pages as [MaxPack] allows, the first of them
+// first, leaving out those that cannot be read if lenient.
+func fitPack(ref store.Ref, size int64, src io.ReaderAt, pages []int64, lenient bool) ([]byte, error) {
+	for {
+		p, err := gather(size, src, slices.Sorted(slices.Values(pages)), lenient)
+		if err != nil {
+			return nil, err
+		}
+		b, err := p.encode(ref, size)
+		if err != nil || len(b) <= MaxPack {
+			return b, err
+		}
+		// What is left compresses about as well as the whole did.
+		pages = pages[:int64(len(pages))*MaxPack/int64(len(b))*15/16]
+	}
+}
+
+// choosePages returns the pages for a pack, the most certain first.
 func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 	chosen := map[int64]struct{}{}
 	take := func(lo, hi int64) {
-		for n := lo / page; n*page < hi && len(chosen) < MaxPack/page; n++ {
-			chosen[n] = struct{}{}
+		for n := lo / page; n*page < hi && len(chosen) < maxPages; n++ {
+			if _, again := chosen[n]; !again {
+				chosen[n] = struct{}{}
+				pages = append(pages, n)
+			}
 		}
 	}
 	valid := func(r Range) bool { return r.Off >= 0 && r.Len > 0 && r.Off < size }
@@ -77,10 +94,6 @@ func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 			take(max(0, r.Off-around), end+min(around, size-end))
 		}
 	}
-	for n := range chosen {
-		pages = append(pages, n)
-	}
-	slices.Sort(pages)
 	return pages
 }
 
@@ -152,7 +165,7 @@ var errPack = errors.New("damaged hot pack")
 func decodePack(ref store.Ref, size int64, b []byte) (*pack, error) {
 	id := packID(ref, size)
 	switch {
-	case len(b) < packHeader || len(b) > maxEncoded || string(b[:16]) != packMagic:
+	case len(b) < packHeader || len(b) > MaxPack || string(b[:16]) != packMagic:
 		return nil, fmt.Errorf("%w: no pack, or of another format", errPack)
 	case binary.LittleEndian.Uint64(b[16:]) != xxhash.Sum64(b[24:]):
 		return nil, fmt.Errorf("%w: checksum", errPack)
@@ -187,13 +200,13 @@ func parsePack(size int64, b []byte) (*pack, error) {
 		return int64(v)
 	}
 	count := take()
-	if count < 0 || count > MaxPack/page {
+	if count < 0 || count > maxPages {
 		return nil, fmt.Errorf("%w: %d runs", errPack, count)
 	}
 	p, pages, next := &pack{}, (size+page-1)/page, int64(0)
 	for range count {
 		gap, n := take(), take()
-		if gap < 0 || n <= 0 || gap > pages-next || n > min(pages-next-gap, MaxPack/page) {
+		if gap < 0 || n <= 0 || gap > pages-next || n > min(pages-next-gap, maxPages) {
 			return nil, fmt.Errorf("%w: pages outside the object", errPack)
 		}
 		off := (next + gap) * page

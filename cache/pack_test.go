@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/cespare/xxhash/v2"
@@ -43,8 +44,7 @@ func TestPackFormat(t *testing.T) {
 		{"the end", []Range{{size - 1, 100}}, 0, []Range{{20 << 20, 1234}}},
 		{"merged", []Range{{9000, 4096}, {0, 10}, {4096, 1}}, 0, []Range{{0, 16384}}},
 		{"around", []Range{{1 << 20, 1}, {0, 1}}, 8192, []Range{{0, 12288}, {1<<20 - 8192, 5 * 4096}}},
-		{"outside", []Range{{-5, 3}, {size, 1}, {0, -1}, {math.MaxInt64, math.MaxInt64}, {100, math.MaxInt64}}, 0, []Range{{0, MaxPack}}},
-		{"capped", []Range{{1 << 20, 4096}, {8 << 20, 16 << 20}}, 1 << 20, []Range{{1 << 20, 4096}, {8 << 20, MaxPack - 4096}}},
+		{"outside", []Range{{-5, 3}, {size, 1}, {0, -1}, {math.MaxInt64, math.MaxInt64}, {size - 100, math.MaxInt64}}, 0, []Range{{20 << 20, 1234}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b, err := EncodePack(refA, size, content(size), tc.ranges, tc.around)
@@ -66,6 +66,38 @@ func TestPackFormat(t *testing.T) {
 	}
 	if _, err := EncodePack(refA, size, bytes.NewReader(nil), []Range{{0, 1}}, 0); err == nil {
 		t.Error("a source that ends early")
+	}
+}
+
+// TestPackFits: a pack takes 4 MiB at most, however large and however bad to compress
+// what it could hold, and drops the least certain first.
+func TestPackFits(t *testing.T) {
+	const size = 64 << 20
+	noise := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{1}).Read(noise)
+	src := readerAt(func(p []byte, off int64) (int, error) { // the first half is noise, the other zeros
+		clear(p)
+		for n := int64(0); off+n < size/2 && n < int64(len(p)); n++ {
+			p[n] = noise[(off+n+(off+n)>>20*37)%int64(len(noise))]
+		}
+		return len(p), nil
+	})
+	for name, tc := range map[string]struct {
+		ranges []Range
+		has    Range
+		least  int64
+	}{
+		"noise":        {[]Range{{20 << 20, 100}, {0, 16 << 20}}, Range{20 << 20, 4096}, 3 << 20},
+		"zeros":        {[]Range{{60 << 20, 100}, {32 << 20, 40 << 20}}, Range{60 << 20, 4096}, 24 << 20},
+		"some of each": {[]Range{{40 << 20, 16 << 20}, {0, 16 << 20}}, Range{40 << 20, 16 << 20}, 18 << 20},
+	} {
+		b, err := EncodePack(refA, size, src, tc.ranges, 0)
+		must(t, err)
+		p, err := decodePack(refA, size, b)
+		must(t, err)
+		if len(b) > MaxPack || p.size < tc.least || p.size > 24<<20 || !p.has(tc.has.Off, tc.has.Len) {
+			t.Errorf("%s: a pack of %d bytes has %d of pages, %v", name, len(b), p.size, p.ranges())
+		}
 	}
 }
 
@@ -95,7 +127,7 @@ func TestHostilePacks(t *testing.T) {
 		"claims more":     seal(change(56, good[56]+1)),
 		"not zstd":        seal(change(packHeader, 0)),
 		"bomb":            bomb,
-		"too long":        seal(append(bytes.Clone(good[:packHeader]), make([]byte, maxEncoded)...)),
+		"too long":        seal(append(bytes.Clone(good[:packHeader]), make([]byte, MaxPack)...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := decodePack(refA, size, b); !errors.Is(err, errPack) {

@@ -15,8 +15,8 @@ const (
 	maxPrefetched  = 64 << 20  // bytes prefetched for one session, at most
 	maxPredicted   = 4096      // ranges, at most
 	prefetchRange  = 512 << 10 // bytes of one request: a reader may wait for any part of it
-	defaultAround  = 64 << 10
-	rehearsalBytes = 64 << 20 // that a prediction may read of what is held
+	defaultAround  = 32 << 10  // of a kernel that reads ahead 64 KiB
+	rehearsalBytes = 64 << 20  // that a prediction may read of what is held
 )
 
 var (
@@ -63,8 +63,10 @@ func (o *object) clip(off, n int64) (Range, bool) {
 // predicted is held, too: then there is nothing to fetch.
 func (s *session) rehearse() bool {
 	o := s.o
-	var wanted, read atomic.Int64
+	var read atomic.Int64
 	var missing atomic.Bool
+	var mu sync.Mutex // guards told
+	var told []Range
 	local := o.bounded(func(p []byte, off int64) (int, error) {
 		if missing.Load() || read.Add(int64(len(p))) > rehearsalBytes || len(o.readLocal(p, off, prefetch)) > 0 {
 			missing.Store(true)
@@ -74,11 +76,27 @@ func (s *session) rehearse() bool {
 	})
 	err := o.c.options.Predict(local, o.size, func(off, n int64) {
 		r, ok := o.clip(off, n)
-		if ok && wanted.Add(1) <= maxPredicted && !missing.Load() && !o.holds(r, &read) {
+		if !ok || missing.Load() {
+			return
+		}
+		mu.Lock()
+		more := len(told) < maxPredicted
+		if more {
+			told = append(told, r)
+		}
+		mu.Unlock()
+		if more && !o.holds(r, &read) {
 			missing.Store(true)
 		}
 	})
-	return err == nil && !missing.Load() && wanted.Load() > 0
+	if err != nil || missing.Load() || len(told) == 0 {
+		return false
+	}
+	for _, r := range told {
+		s.lesson.predicted(r)
+	}
+	s.lesson.foretold()
+	return true
 }
 
 // holds reports whether r is held, and adds what it read to find out.
@@ -120,6 +138,9 @@ func (s *session) predict(ctx context.Context, answered <-chan struct{}) {
 	})
 	err := o.c.options.Predict(through, o.size, s.want)
 	s.flush(ctx, answered)
+	if ctx.Err() == nil {
+		s.lesson.foretold()
+	}
 	if err != nil && !errors.Is(err, errPacked) && ctx.Err() == nil {
 		o.c.options.Log.Debug("prediction ended early", "key", o.ref.Key, "err", err)
 	}

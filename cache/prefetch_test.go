@@ -39,6 +39,7 @@ func TestPrefetch(t *testing.T) {
 	const size, b = 64 << 20, 128 * kib
 	src := &source{size: size}
 	o := options(t, src)
+	o.Around = 64 * kib
 	o.Predict = foretell(Range{10<<20 + 70*kib, 4096}, Range{10<<20 + 3*b, 10}, Range{size - 1, 100}, Range{30 << 20, 4096}, Range{30 << 20, 4096})
 	c := open(t, o)
 	f := openFile(t, c, "a", size)

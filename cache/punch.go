@@ -16,9 +16,11 @@ type clock struct {
 	object        *object // nil: open in other processes only
 }
 
-// punchUsed frees up to want bytes of the pair at path, and returns how many.
-// A pair whose data file somebody has locked is pinned: it is left whole.
-func (e *evictor) punchUsed(path string, want int64) int64 {
+// freeUsed frees up to want bytes of the pair at path, and returns how many.
+// A pair whose data file somebody has locked is pinned: it is left whole. One that
+// is sealed goes as a whole, or rather its names do (see unlinkSealed).
+func (e *evictor) freeUsed(f stored, want int64) int64 {
+	path := f.path
 	c, err := openClock(path)
 	if err != nil {
 		return 0
@@ -30,6 +32,17 @@ func (e *evictor) punchUsed(path string, want int64) int64 {
 	}
 	name := filepath.Base(path)
 	c.object = e.marks(name, c.size)
+	if c.sealed() {
+		if !unlinkSealed(c.records, path) {
+			return 0
+		}
+		if c.object != nil {
+			c.object.c.disk.pairs.drop(c.object)
+		}
+		delete(e.hands, path)
+		e.n.filesEvicted.Add(1)
+		return f.size
+	}
 	blocks := (c.size + c.block - 1) / c.block
 	hand, freed := e.hands[path], int64(0)
 	for turned := int64(0); turned < 2*blocks && freed < want; {
@@ -68,6 +81,14 @@ func openClock(path string) (*clock, error) {
 		return nil, err
 	}
 	return c, nil
+}
+
+// sealed reports whether the pair may have been handed out as a local file, by
+// whatever boot of the machine.
+func (c *clock) sealed() bool {
+	b := make([]byte, headerSize-sealOffset)
+	n, _ := c.records.ReadAt(b, sealOffset)
+	return n == len(b) && string(b) != string(make([]byte, len(b)))
 }
 
 // sweep passes over n blocks from first, or fewer when want bytes are freed. It

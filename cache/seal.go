@@ -5,9 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"os"
+	"strings"
 
 	"github.com/cespare/xxhash/v2"
-	"golang.org/x/sys/unix"
 )
 
 // The last 32 bytes of the map file's header seal a version that was complete and
@@ -68,22 +68,11 @@ func (p *pair) lacking(v *version) (n int64, err error) {
 // scanned is how many records are looked at together.
 const scanned = 1024
 
-// discard forgets what is held. The blocks are freed unless somebody has pinned
-// them.
-func (p *pair) discard(v *version) error {
-	if _, err := p.records.WriteAt(make([]byte, headerSize-sealOffset), sealOffset); err != nil {
-		return err
+// discard forgets what is held. The files go, and are made anew: a mapping of the
+// data, from a time when it was handed out, keeps what it has.
+func (p *pair) discard() {
+	path := strings.TrimSuffix(p.data.Name(), ".data")
+	if isAt(p.records, path+".map") {
+		unlinkSealed(p.records, path)
 	}
-	if err := p.records.Truncate(headerSize); err != nil {
-		return err
-	}
-	data, err := os.Open(p.data.Name())
-	if err != nil {
-		return err
-	}
-	defer data.Close()
-	if !flock(data, unix.LOCK_EX) {
-		return nil
-	}
-	return punch(p.data, 0, (v.size+page-1)/page*page)
 }

@@ -77,12 +77,15 @@ func (s *session) end() {
 func (s *session) run(ctx context.Context) {
 	c := s.o.c
 	defer c.wg.Done()
-	defer s.o.release()
-	defer s.cancel()
 	c.n.sessions.Add(1)
 	defer c.n.sessions.Add(-1)
+	defer s.o.release()
 	s.prepare(ctx)
 	close(s.warm)
+	if c.options.Learned != nil && c.begin() {
+		s.o.refs.Add(1)
+		go s.attendLesson(ctx) // ended by end
+	}
 	s.finish(ctx)
 }
 

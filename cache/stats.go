@@ -17,6 +17,7 @@ type Stats struct {
 
 	Packs           int64 // hot packs taken
 	PacksRefused    int64 // hot packs that were not in order
+	PacksLearned    int64 // hot packs handed out
 	Prefetched      int64 // blocks fetched because a prediction told to, or in a pack at least in part
 	PrefetchUsed    int64 // of those, the blocks then read: precision is used / prefetched
 	PrefetchLate    int64 // of those used, the blocks not there yet; misses - late were not foreseen
@@ -33,6 +34,7 @@ type Stats struct {
 	DiskErrors    int64
 
 	Sessions       int64 // gauge: versions for which something is being fetched that nobody asked for
+	Lessons        int64 // gauge: sessions from which there may be something to learn
 	PrefetchQueued int64 // gauge: requests of prefetch that wait for their turn
 
 	InFlight      int64  // gauge: fetches begun and not stored yet
@@ -50,7 +52,7 @@ type counters struct {
 	readAhead, aheadDropped, filesEvicted, blocksEvicted        atomic.Int64
 	corrupt, diskErrors, inFlight                               atomic.Int64
 	prefetched, prefetchUsed, prefetchLate, prefetchDropped     atomic.Int64
-	packs, packsRefused                                         atomic.Int64
+	packs, packsRefused, packsLearned, teaching                 atomic.Int64
 	completed, verified, mismatched, pinned                     atomic.Int64
 	sessions, hedges, hedgesWon                                 atomic.Int64
 }
@@ -73,12 +75,14 @@ func (c *Cache) Stats() Stats {
 
 		Packs:           n.packs.Load(),
 		PacksRefused:    n.packsRefused.Load(),
+		PacksLearned:    n.packsLearned.Load(),
 		Prefetched:      n.prefetched.Load(),
 		PrefetchUsed:    n.prefetchUsed.Load(),
 		PrefetchLate:    n.prefetchLate.Load(),
 		PrefetchDropped: n.prefetchDropped.Load(),
 
 		Sessions:       n.sessions.Load(),
+		Lessons:        n.teaching.Load(),
 		PrefetchQueued: c.gate.queued(),
 
 		Completed:  n.completed.Load(),

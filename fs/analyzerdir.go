@@ -108,7 +108,8 @@ func (s *analyzerShelf) open(c context.Context, name string) (fusefs.FileHandle,
 		if err != nil {
 			return nil, err
 		}
-		return s.object(e).open(c)
+		h, _, err := s.object(e).open(c)
+		return h, err
 	}
 	return &textHandle{data}, err
 }
@@ -135,7 +136,7 @@ func (s *analyzerShelf) contents(c context.Context, e store.Entry) ([]byte, erro
 	if e.Size > maxFile {
 		return nil, errFileTooBig
 	}
-	h, err := s.object(e).open(c)
+	h, _, err := s.object(e).open(c)
 	if err != nil {
 		return nil, err
 	}

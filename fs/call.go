@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"thothfs/cache"
 )
 
 // call is the context of one request of the kernel while it waits for the layers
@@ -18,6 +20,8 @@ type call struct {
 	interrupt       <-chan struct{} // closed by the kernel's INTERRUPT
 	grace           time.Duration
 	deadline        time.Time
+
+	trace cache.Trace // where the time of a read goes
 
 	mu      sync.Mutex // guards what follows
 	done    chan struct{}
@@ -35,6 +39,14 @@ func newCall(ctx context.Context, timeout, grace time.Duration) *call {
 		grace:     grace,
 		deadline:  time.Now().Add(timeout),
 	}
+}
+
+// Value implements context.Context. The cache finds its trace here.
+func (c *call) Value(key any) any {
+	if key == cache.TraceKey {
+		return &c.trace
+	}
+	return c.Context.Value(key)
 }
 
 // Deadline implements context.Context.

@@ -30,6 +30,7 @@ type controlFile struct {
 func (t *tree) controlFiles() map[string]func() []byte {
 	files := map[string]func() []byte{
 		"stats": t.statsText,
+		"slow":  t.slow.text,
 		"pid":   func() []byte { return fmt.Appendln(nil, os.Getpid()) },
 	}
 	if t.o.Config != nil {
@@ -45,7 +46,10 @@ func (t *tree) statsText() []byte {
 		stats = t.o.Stats()
 	}
 	var b bytes.Buffer
-	for _, s := range append(stats, t.counts.stats()...) {
+	own := append(t.counts.stats(),
+		Stat{"fs.opens.passthrough", t.passes.opens.Load()}, // handed to the kernel
+		Stat{"fs.reads.slow", t.slow.count()})               // see .thothfs/slow
+	for _, s := range append(stats, own...) {
 		fmt.Fprintf(&b, "%s %d\n", s.Name, s.Value)
 	}
 	return b.Bytes()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -29,9 +30,11 @@ func (h *blockHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Re
 	if len(dest) == 0 {
 		return fuse.ReadResultData(nil), 0
 	}
+	begun := time.Now()
 	c := h.o.t.call(ctx)
 	defer c.end()
 	n, err := h.file.ReadAt(c, dest, off)
+	h.o.t.slow.note(begun, h.o.place, off, len(dest), c.trace, err)
 	if n < len(dest) {
 		if err == nil || err == io.EOF {
 			err = store.ErrCorrupt
@@ -78,6 +81,16 @@ func (h *localHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Re
 	n := len(clip(dest, off, h.o.size))
 	h.o.t.counts.read(n)
 	return fuse.ReadResultFd(uintptr(h.fd), off, n), 0
+}
+
+// again is the file under a second descriptor, and what closes that.
+func (h *localHandle) again() (*os.File, func(), bool) {
+	fd, err := unix.FcntlInt(uintptr(h.fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, false
+	}
+	f := os.NewFile(uintptr(fd), h.file.Name())
+	return f, func() { f.Close() }, true
 }
 
 var _ fusefs.FileLseeker = (*localHandle)(nil)

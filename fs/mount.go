@@ -14,6 +14,12 @@ import (
 // 12 holds random readers over a slow link down to a fifth.
 const maxBackground = 128
 
+// maxReadAhead is how much the kernel reads ahead of a reader, and around a page fault,
+// in bytes. Its default of 128 KiB makes a debugger that maps the dump wait for twice as
+// many pages that it does not want; sequential readers get the cache's own read-ahead,
+// and lose nothing.
+const maxReadAhead = 64 << 10
+
 // maxRead is the largest read the kernel may ask for, in bytes.
 const maxRead = 1 << 20
 
@@ -81,6 +87,7 @@ func (t *tree) mountOptions() fuse.MountOptions {
 		DirectMount:          os.Geteuid() == 0,
 		MaxBackground:        maxBackground,
 		MaxWrite:             maxRead,
+		MaxReadAhead:         maxReadAhead,
 		MaxStackDepth:        2,
 		EnableSymlinkCaching: true,
 		IgnoreSecurityLabels: true,

@@ -23,13 +23,16 @@ type object struct {
 	size  int64
 	mtime time.Time
 	mode  uint32
+	md5   []byte // nil: not known
+
+	passage passage
 }
 
 func (t *tree) object(id dump.ID, key string, e store.Entry, mode uint32) object {
 	return object{
 		dumpNode: t.dumpNode(id),
 		ref:      store.Ref{Key: key, ETag: e.ETag},
-		size:     e.Size, mtime: e.ModTime, mode: mode,
+		size:     e.Size, mtime: e.ModTime, mode: mode, md5: e.MD5,
 	}
 }
 
@@ -83,28 +86,32 @@ func (o *object) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uin
 	}
 	c := o.t.call(ctx)
 	defer c.end()
-	h, err := o.open(c)
+	h, local, err := o.open(c)
 	if err != nil {
 		return nil, 0, o.fail(c, "open", err)
 	}
 	o.t.counts.opens.Add(1)
-	return h, fuse.FOPEN_KEEP_CACHE, 0
+	return o.enter(h, local), fuse.FOPEN_KEEP_CACHE, 0
 }
 
-func (o *object) open(ctx context.Context) (fusefs.FileHandle, error) {
+// open returns a handle on the version, and what gives the local file that the kernel
+// could read in its stead.
+func (o *object) open(ctx context.Context) (served, localFile, error) {
 	if o.t.local == nil {
-		return &blockHandle{o: o, file: o.t.o.Cache.Open(o.ref, o.size)}, nil
+		file := o.t.o.Cache.Open(o.ref, o.size)
+		file.Expect(o.md5)
+		return &blockHandle{o: o, file: file}, file.LocalFile, nil
 	}
 	f, err := o.t.local.OpenLocal(ctx, o.ref)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	h := &localHandle{o: o, file: f, fd: int(f.Fd())}
 	if err := unix.Fstat(h.fd, &h.opened); err != nil {
 		f.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return h, nil
+	return h, h.again, nil
 }
 
 // fail is tree.fail; of an object that was replaced the listing is forgotten, so

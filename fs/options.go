@@ -65,6 +65,8 @@ type Options struct {
 	Stats  func() []Stat // counters of the other layers for .thothfs/stats; may be nil
 	Config func() []byte // .thothfs/config, the settings in force; may be nil
 	Log    *slog.Logger  // nil: slog.Default()
+
+	selfish bool // hand no file to the kernel, for tests
 }
 
 // The defaults of Options.

@@ -25,6 +25,8 @@ type tree struct {
 	started  time.Time
 	words    *words
 	counts   counts
+	slow     slowReads
+	passes   passes
 	live     liveDirs
 	nodes    pruner
 	recent   recentSnapshots
@@ -110,7 +112,7 @@ func (t *tree) attr(out *fuse.Attr, mode uint32, size int64, mtime time.Time) {
 
 // counts are what this package adds to .thothfs/stats.
 type counts struct {
-	lookups, readdirs, opens, reads, readBytes, interrupted, failures, nodes, edits atomic.Int64
+	lookups, readdirs, opens, handles, reads, readBytes, interrupted, failures, nodes, edits atomic.Int64
 }
 
 func (c *counts) failed(errno syscall.Errno) {
@@ -128,6 +130,7 @@ func (c *counts) stats() []Stat {
 		{"fs.nodes", c.nodes.Load()},
 		{"fs.readdirs", c.readdirs.Load()},
 		{"fs.opens", c.opens.Load()},
+		{"fs.handles", c.handles.Load()}, // gauge: dumps' files that are open
 		{"fs.reads", c.reads.Load()},
 		{"fs.read_bytes", c.readBytes.Load()},
 		{"fs.edits", c.edits.Load()},

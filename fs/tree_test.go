@@ -53,7 +53,7 @@ func TestTree(t *testing.T) {
 		"query/cmd=nobody":                    {},
 		"by-node/n2/platform=p%2F1":           {hashC},
 		"analyzers":                           {"fmri"},
-		".thothfs":                            {"pid", "stats"},
+		".thothfs":                            {"pid", "slow", "stats"},
 	} {
 		t.Run(dir, func(t *testing.T) {
 			if diff := cmp.Diff(want, append([]string{}, ls(t, m.path(dir))...)); diff != "" {

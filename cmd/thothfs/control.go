@@ -13,7 +13,7 @@ import (
 )
 
 // fsOptions hands the stack to the file system, with what .thothfs/ shows.
-func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, options []string, log *slog.Logger) fs.Options {
+func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, options []string, log *slog.Logger) fs.Options {
 	return fs.Options{
 		Corpus:       c,
 		Cache:        blocks,
@@ -22,21 +22,24 @@ func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, options
 		MountOptions: options,
 		AttrTimeout:  a.attrTimeout,
 		Stats:        func() []fs.Stat { return stats(s, c, blocks) },
-		Config:       func() []byte { return a.config(s) },
+		Config:       func() []byte { return a.config(s, m) },
 		Log:          log,
 	}
 }
 
 // config is what .thothfs/config shows: the settings in force, as flags.
-func (a *app) config(s *stack) []byte {
+func (a *app) config(s *stack, m mountFlags) []byte {
 	var b bytes.Buffer
 	for _, line := range [][2]string{
 		{"version", versionText()},
 		{"store", s.target.String()},
+		{"manta-url", a.getenv("MANTA_URL")},
 		{"cache-dir", s.cache},
 		{"cache-size", a.cacheSize.String()},
 		{"poll", a.poll.String()},
 		{"attr-timeout", a.attrTimeout.String()},
+		{"complete", m.complete.String()},
+		{"learn", fmt.Sprint(m.learn)},
 		{"log", a.logPath()},
 		{"verbose", fmt.Sprint(a.verbose)},
 	} {
@@ -81,11 +84,19 @@ func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
 		{Name: "cache.evicted.files", Value: b.FilesEvicted},
 		{Name: "cache.packs", Value: b.Packs},
 		{Name: "cache.packs.refused", Value: b.PacksRefused},
+		{Name: "cache.packs.learned", Value: b.PacksLearned},
+		{Name: "cache.completed.blocks", Value: b.Completed},
+		{Name: "cache.verified", Value: b.Verified},
+		{Name: "cache.mismatched", Value: b.Mismatched},
+		{Name: "cache.pinned", Value: b.Pinned},
+		{Name: "cache.sessions", Value: b.Sessions},
+		{Name: "cache.lessons", Value: b.Lessons},
 		{Name: "cache.prefetch.blocks", Value: b.Prefetched},
 		{Name: "cache.prefetch.used", Value: b.PrefetchUsed},
 		{Name: "cache.prefetch.late", Value: b.PrefetchLate},
 		{Name: "cache.prefetch.dropped", Value: b.PrefetchDropped},
 		{Name: "cache.hedges", Value: b.Hedges},
+		{Name: "cache.hedges.won", Value: b.HedgesWon},
 		{Name: "cache.inflight", Value: b.InFlight},
 		{Name: "cache.memory.bytes", Value: b.BufferedBytes + b.MemoryBytes},
 	}

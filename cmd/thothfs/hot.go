@@ -9,7 +9,7 @@ import (
 )
 
 // readAround is how far the kernel reads to either side of a page fault, in bytes.
-const readAround = 64 << 10
+const readAround = 32 << 10
 
 // hotPack makes the hot pack of a dump that is being uploaded: what dump says that
 // a debugger reads first, in the form that cache takes. A dump whose reads cannot

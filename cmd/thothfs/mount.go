@@ -18,6 +18,7 @@ import (
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/fs"
+	"thothfs/store"
 )
 
 const mountLong = `Mounts the corpus and returns when it is ready; the file system's process stays
@@ -39,10 +40,12 @@ the program linked as /sbin/mount.thothfs, a line in fstab is
 type mountFlags struct {
 	foreground bool
 	options    []string
+	complete   completion
+	learn      bool
 }
 
 func (a *app) mountCommand() *cobra.Command {
-	var m mountFlags
+	m := mountFlags{complete: completion{when: cache.CompleteIdle}}
 	cmd := &cobra.Command{
 		Use:   "mount MOUNTPOINT",
 		Short: "Mount the corpus as a file system",
@@ -53,15 +56,17 @@ func (a *app) mountCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.mount(cmd.Context(), args[0], m.foreground, opts)
+			return a.mount(cmd.Context(), args[0], m, opts)
 		},
 	}
 	cmd.Flags().BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
 	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, comma-separated, as of mount(8)")
+	cmd.Flags().Var(&m.complete, "complete", "fetch the rest of a dump that is open: idle (while the link has nothing else to do; idle=30% for another share of it than half), always, or never")
+	cmd.Flags().BoolVar(&m.learn, "learn", true, "leave what a debugger read beside the dump, where it may be written, so that the next to open it waits for nothing")
 	return cmd
 }
 
-func (a *app) mount(ctx context.Context, mountpoint string, foreground bool, options []string) (err error) {
+func (a *app) mount(ctx context.Context, mountpoint string, m mountFlags, options []string) (err error) {
 	mountpoint, err = filepath.Abs(mountpoint)
 	if err != nil {
 		return err
@@ -70,11 +75,11 @@ func (a *app) mount(ctx context.Context, mountpoint string, foreground bool, opt
 		if err := checkMountpoint(ctx, mountpoint); err != nil {
 			return err
 		}
-		if !foreground {
+		if !m.foreground {
 			return a.background(ctx)
 		}
 	}
-	server, run, err := a.startMount(ctx, mountpoint, foreground, options)
+	server, run, err := a.startMount(ctx, mountpoint, m, options)
 	if rerr := a.reportReady(err); err != nil || rerr != nil {
 		if server != nil {
 			server.Unmount(ctx)
@@ -89,13 +94,13 @@ func (a *app) mount(ctx context.Context, mountpoint string, foreground bool, opt
 
 // startMount builds the stack, opens catalogue and cache, and mounts. The
 // function it returns runs the catalogue's sync and poll until its context ends.
-func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool, options []string) (*fs.Server, func(context.Context) error, error) {
+func (a *app) startMount(ctx context.Context, mountpoint string, m mountFlags, options []string) (*fs.Server, func(context.Context) error, error) {
 	cachePath, err := a.cachePath()
 	if err != nil {
 		return nil, nil, err
 	}
 	fallback := filepath.Join(cachePath, "thothfs.log")
-	if foreground {
+	if m.foreground {
 		fallback = "stderr"
 	}
 	log, err := a.logger(fallback)
@@ -113,11 +118,11 @@ func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool
 	if err != nil {
 		return nil, nil, err
 	}
-	blocks, err := a.openCache(s, c, log)
+	blocks, err := a.openCache(s, c, m, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := fs.Mount(mountpoint, a.fsOptions(s, c, blocks, options, log))
+	server, err := fs.Mount(mountpoint, a.fsOptions(s, c, blocks, m, options, log))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -125,16 +130,23 @@ func (a *app) startMount(ctx context.Context, mountpoint string, foreground bool
 	return server, c.Run, nil
 }
 
-func (a *app) openCache(s *stack, c *corpus.Corpus, log *slog.Logger) (*cache.Cache, error) {
-	blocks, err := cache.Open(cache.Options{
+func (a *app) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*cache.Cache, error) {
+	o := cache.Options{
 		Dir:       filepath.Join(s.cache, "blocks"),
 		Namespace: s.target.String() + a.getenv("MANTA_URL"),
 		Quota:     int64(a.cacheSize),
 		Source:    s.store,
 		Predict:   dump.Reads,
 		Hot:       c.Hot,
+		Around:    readAround,
+		Complete:  m.complete.when,
+		Share:     m.complete.share,
 		Log:       log,
-	})
+	}
+	if m.learn {
+		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHot(ctx, ref, pack) }
+	}
+	blocks, err := cache.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}

@@ -52,7 +52,7 @@ func (a *app) warm(ctx context.Context, args []string, all bool) error {
 	if err != nil {
 		return err
 	}
-	blocks, err := a.openCache(s, c, log)
+	blocks, err := a.openCache(s, c, mountFlags{}, log)
 	if err != nil {
 		return err
 	}

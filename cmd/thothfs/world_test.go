@@ -42,7 +42,9 @@ func newWorld(t *testing.T) *world {
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, corpus: filepath.Join(dir, "corpus"), mnt: filepath.Join(dir, "mnt")}
 	w.env = append(cleanEnv(), asProgram+"=1", "HOME="+dir,
-		"THOTHFS_STORE="+w.corpus, "THOTHFS_CACHE_DIR="+filepath.Join(dir, "cache"))
+		"THOTHFS_STORE="+w.corpus, "THOTHFS_CACHE_DIR="+filepath.Join(dir, "cache"),
+		// What a mount does of its own accord would be counted with what a test has it do.
+		"THOTHFS_COMPLETE=never", "THOTHFS_LEARN=false")
 	if err := os.Mkdir(w.mnt, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,432 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	fusefs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"thothfs/cache"
+	"thothfs/dump"
+	"thothfs/store"
+	"thothfs/store/mem"
+)
+
+// passing is a mount of one dump of which the cache can be made complete.
+type passing struct {
+	*realMount
+	t       *testing.T
+	s       *mem.Store
+	blocks  *cache.Cache
+	dir     string // of blocks
+	content []byte
+	core    string
+	want    int64 // opens that are to have been handed to the kernel
+}
+
+// mountPassing mounts a dump that is read through the cache. Where the kernel passes no
+// reads through the same must hold, but for the number of opens that it took.
+func mountPassing(t *testing.T) *passing {
+	t.Helper()
+	p := &passing{t: t, s: mem.New(), content: noise(7, 3<<20+100), dir: filepath.Join(t.TempDir(), "blocks")}
+	putDump(t, p.s, hashA, "core.x.1", p.content, `"cmd": "x", "type": "core"`)
+	var err error
+	p.blocks, err = cache.Open(cache.Options{Dir: p.dir, Quota: 64 << 20, Source: p.s})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.blocks.Close() })
+	p.realMount = mountWith(t, p.s, Options{Cache: p.blocks})
+	if err := p.corpus.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	p.core = filepath.Join(p.mountpoint, "by-hash", hashA, "core")
+	if os.Geteuid() == 0 && !p.passes() {
+		t.Log("this kernel passes no reads through")
+	}
+	return p
+}
+
+// complete has the cache hold all of the dump.
+func (p *passing) complete() {
+	p.t.Helper()
+	e, err := p.corpus.DumpFile(p.t.Context(), idOf(p.t, hashA))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	f := p.blocks.Open(store.Ref{Key: hashA + "/" + e.Name, ETag: e.ETag}, e.Size)
+	defer f.Close()
+	f.Expect(e.MD5)
+	if err := f.Complete(p.t.Context()); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// open opens the dump and reads all of it.
+func (p *passing) open() *os.File {
+	p.t.Helper()
+	f := mustOpen(p.t, p.core)
+	p.check(f)
+	return f
+}
+
+func (p *passing) check(f *os.File) {
+	p.t.Helper()
+	got := make([]byte, len(p.content))
+	if n, err := f.ReadAt(got, 0); err != nil || !bytes.Equal(got, p.content) {
+		p.t.Errorf("%d bytes, or other bytes: %v", n, err)
+	}
+}
+
+// passedNow checks how many opens more the kernel took.
+func (p *passing) passedNow(n int64) {
+	p.t.Helper()
+	if p.want += n; p.passes() && p.passed() != p.want {
+		p.t.Errorf("%d opens were handed to the kernel, want %d", p.passed(), p.want)
+	}
+}
+
+// drained waits until the handles on the dump are released, which comes after close(2).
+func (p *passing) drained() {
+	p.t.Helper()
+	for range 3000 {
+		if p.server.t.counts.handles.Load() == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.t.Fatal("a handle is not released")
+}
+
+func idOf(t *testing.T, hash string) dump.ID {
+	t.Helper()
+	id, err := dump.ParseID(hash)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func mapped(t *testing.T, f *os.File, n int) []byte {
+	t.Helper()
+	m, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(m) })
+	return m
+}
+
+func TestPassthroughOfACompleteDump(t *testing.T) {
+	p := mountPassing(t)
+	p.complete()
+	before := p.server.t.counts.reads.Load()
+	first, second := p.open(), p.open()
+	p.passedNow(2)
+	if reads := p.server.t.counts.reads.Load() - before; p.passes() && reads != 0 {
+		t.Errorf("%d reads came to us", reads)
+	}
+	first.Close()
+	p.check(second)
+	third := p.open()
+	p.passedNow(1)
+	m := mapped(t, third, len(p.content))
+	if !bytes.Equal(m, p.content) {
+		t.Error("the mapping has other bytes")
+	}
+}
+
+// A dump that becomes complete while it is open stays as it was opened, for all.
+func TestPassthroughWaitsForTheOthers(t *testing.T) {
+	p := mountPassing(t)
+	old := p.open()
+	p.complete()
+	second := p.open()
+	p.passedNow(0)
+	old.Close()
+	third := p.open()
+	p.passedNow(0)
+	second.Close()
+	third.Close()
+	p.drained()
+	p.open()
+	p.passedNow(1)
+}
+
+// A mapping of a dump that is read through us counts as an open file.
+func TestPassthroughWaitsForMappings(t *testing.T) {
+	p := mountPassing(t)
+	old := p.open()
+	m, err := unix.Mmap(int(old.Fd()), 0, len(p.content), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old.Close()
+	p.complete()
+	p.open().Close()
+	p.passedNow(0)
+	if !bytes.Equal(m, p.content) {
+		t.Error("the mapping has other bytes")
+	}
+	if err := unix.Munmap(m); err != nil {
+		t.Fatal(err)
+	}
+	p.drained()
+	p.open()
+	p.passedNow(1)
+}
+
+// A mapping of a backing file lives on when every handle is closed, the dump evicted and
+// read through us.
+func TestPassthroughMappingOutlivesTheHandles(t *testing.T) {
+	p := mountPassing(t)
+	p.complete()
+	f := p.open()
+	p.passedNow(1)
+	m := mapped(t, f, len(p.content))
+	f.Close()
+	p.drained()
+	names := blockFiles(t, p)
+	if len(names) != 2 {
+		t.Errorf("%v are the files of one version", names)
+	}
+	for _, name := range names {
+		if err := os.Remove(name); err != nil { // as an evictor does, see cache.TestMappingOutlivesEviction
+			t.Fatal(err)
+		}
+	}
+	again := p.open()
+	p.passedNow(0)
+	if !bytes.Equal(m, p.content) {
+		t.Error("the mapping has other bytes")
+	}
+	again.Close()
+	p.drained()
+	p.complete()
+	p.open()
+	p.passedNow(1)
+	if !bytes.Equal(m, p.content) {
+		t.Error("the mapping has other bytes now")
+	}
+}
+
+func blockFiles(t *testing.T, p *passing) (names []string) {
+	t.Helper()
+	err := filepath.WalkDir(p.dir, func(name string, d os.DirEntry, err error) error {
+		if err == nil && (strings.HasSuffix(name, ".data") || strings.HasSuffix(name, ".map")) {
+			names = append(names, name)
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return names
+}
+
+// A dump is replaced while its old version is passed through.
+func TestPassthroughOfAReplacedDump(t *testing.T) {
+	p := mountPassing(t)
+	p.complete()
+	old := p.open()
+	p.passedNow(1)
+	first := p.content
+	p.content = noise(8, 2<<20+5)
+	putDump(t, p.s, hashA, "core.x.1", p.content, `"cmd": "x", "type": "core"`)
+	if err := p.corpus.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	var fresh *os.File
+	for range 3000 { // the notice goes its own way
+		fresh = mustOpen(t, p.core)
+		if st, err := fresh.Stat(); err == nil && st.Size() == int64(len(p.content)) {
+			break
+		}
+		fresh.Close()
+		time.Sleep(10 * time.Millisecond)
+	}
+	p.check(fresh)
+	got := make([]byte, len(first))
+	if _, err := old.ReadAt(got, 0); err != nil || !bytes.Equal(got, first) {
+		t.Errorf("the old handle: %v, or other bytes", err)
+	}
+	p.want = p.passed()
+	fresh.Close()
+	p.complete()
+	p.check(p.open())
+}
+
+// O_DIRECT goes with both kinds of open.
+func TestPassthroughAndDirectIO(t *testing.T) {
+	p := mountPassing(t)
+	direct := func() {
+		t.Helper()
+		fd, err := unix.Open(p.core, unix.O_RDONLY|unix.O_DIRECT, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
+		page, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Munmap(page)
+		n, err := unix.Pread(fd, page, 1<<20)
+		if errors.Is(err, unix.EINVAL) {
+			return // the file system of the cache has no O_DIRECT
+		}
+		if err != nil || !bytes.Equal(page[:n], p.content[1<<20:1<<20+n]) || n != len(page) {
+			t.Errorf("%d bytes, or other bytes: %v", n, err)
+		}
+	}
+	f := p.open()
+	direct()
+	f.Close()
+	p.drained()
+	p.complete()
+	p.open()
+	direct()
+	p.passedNow(2)
+}
+
+// Many open, map, read and close while the dump becomes complete, is forgotten, and
+// becomes complete again: nobody ever sees EIO, or other bytes.
+func TestPassthroughUnderRaces(t *testing.T) {
+	p := mountPassing(t)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer close(stop)
+	for i := range 4 {
+		wg.Go(func() {
+			buf := make([]byte, 4096)
+			for n := i; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				f, err := os.Open(p.core)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				off := n * 7919 % (len(p.content) - len(buf))
+				if _, err := f.ReadAt(buf, int64(off)); err != nil && err != io.EOF || !bytes.Equal(buf, p.content[off:off+len(buf)]) {
+					t.Errorf("at %d: %v, or other bytes", off, err)
+				}
+				if n%3 == 0 {
+					m, err := unix.Mmap(int(f.Fd()), 0, len(p.content), unix.PROT_READ, unix.MAP_SHARED)
+					if err != nil {
+						t.Error(err)
+					} else if f.Close(); !bytes.Equal(m[off:off+len(buf)], buf) {
+						t.Error("the mapping has other bytes")
+					}
+					unix.Munmap(m)
+				}
+				f.Close()
+			}
+		})
+	}
+	for range 20 {
+		p.complete()
+		for range 3 {
+			mustOpen(t, p.core).Close()
+		}
+		for _, name := range blockFiles(t, p) {
+			os.Remove(name)
+		}
+	}
+}
+
+// fakeKernel takes files, or does not.
+type fakeKernel struct{ errno syscall.Errno }
+
+func (k *fakeKernel) RegisterBackingFd(*fuse.BackingMap) (int32, syscall.Errno) { return 1, k.errno }
+func (k *fakeKernel) UnregisterBackingFd(int32) syscall.Errno                   { return 0 }
+
+// fakeHandle is a handle of object.open.
+type fakeHandle struct {
+	served
+	released int
+}
+
+func (h *fakeHandle) Release(context.Context) syscall.Errno { h.released++; return 0 }
+
+// A file that the kernel does not take is read through us, and told of once; the next is
+// tried anew. Local files are given back, each once.
+func TestPassthroughRefused(t *testing.T) {
+	var said bytes.Buffer
+	kernel := &fakeKernel{errno: syscall.ELOOP}
+	tr := &tree{}
+	tr.passes.probe(&fakeKernel{}, true, slog.New(slog.NewTextHandler(&said, nil)))
+	tr.passes.kernel = kernel
+	given, back := 0, 0
+	enter := func(o *object) (fusefs.FileHandle, *fakeHandle) {
+		h := &fakeHandle{}
+		return o.enter(h, func() (*os.File, func(), bool) { given++; return os.Stdin, func() { back++ }, true }), h
+	}
+	o := &object{dumpNode: dumpNode{node: node{t: tr}}}
+	for range 2 {
+		h, under := enter(o)
+		if _, ok := h.(fusefs.FilePassthroughFder); ok {
+			t.Error("the kernel is handed a file that it does not take")
+		}
+		h.(fusefs.FileReleaser).Release(t.Context())
+		if under.released != 1 || given != back {
+			t.Errorf("released %d times, %d of %d local files given back", under.released, back, given)
+		}
+	}
+	if n := strings.Count(said.String(), "no passthrough"); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	kernel.errno = 0
+	var handles []fusefs.FileHandle
+	for range 3 {
+		h, _ := enter(o)
+		if fd, ok := h.(fusefs.FilePassthroughFder).PassthroughFd(); !ok || fd != 0 {
+			t.Errorf("file %d, %v", fd, ok)
+		}
+		handles = append(handles, h)
+	}
+	if given-back != 1 {
+		t.Errorf("%d files in use", given-back)
+	}
+	for i, h := range handles {
+		h.(fusefs.FileReleaser).Release(t.Context())
+		if left := given - back; (left == 0) != (i == 2) {
+			t.Errorf("%d files in use after release %d", left, i+1)
+		}
+	}
+	tr.passes.on.Store(false)
+	if h, _ := enter(o); given != back {
+		t.Errorf("%T, and a local file asked for", h)
+	}
+}
+
+// Without the kernel's consent, or the privilege, nothing is handed to it.
+func TestPassthroughProbe(t *testing.T) {
+	for _, tc := range []struct {
+		negotiated bool
+		errno      syscall.Errno
+		on         bool
+	}{{true, 0, true}, {true, syscall.EPERM, false}, {false, 0, false}} {
+		var p passes
+		p.probe(&fakeKernel{tc.errno}, tc.negotiated, slog.New(slog.DiscardHandler))
+		if p.on.Load() != tc.on {
+			t.Errorf("%+v: %v", tc, p.on.Load())
+		}
+	}
+}

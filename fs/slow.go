@@ -1,0 +1,94 @@
+package fs
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+	"time"
+
+	"thothfs/cache"
+)
+
+const (
+	slowAfter = 100 * time.Millisecond // reads that take longer are told of
+	maxSlow   = 128                    // the last so many
+)
+
+// slowRead is a read that took long, and where the time went.
+type slowRead struct {
+	ended time.Time
+	took  time.Duration
+	path  string
+	off   int64
+	size  int
+	trace cache.Trace
+	err   error
+}
+
+// slowReads are the last slow reads, for .thothfs/slow.
+type slowReads struct {
+	mu   sync.Mutex // guards what follows
+	last []slowRead // a ring once it is full
+	next int
+	n    int64 // ever
+}
+
+// note keeps a read that has ended if it was slow. The path is asked for only then.
+func (s *slowReads) note(begun time.Time, path func() string, off int64, size int, trace cache.Trace, err error) {
+	now := time.Now()
+	took := now.Sub(begun)
+	if took < slowAfter {
+		return
+	}
+	r := slowRead{now, took, path(), off, size, trace, err}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	if len(s.last) < maxSlow {
+		s.last = append(s.last, r)
+		return
+	}
+	s.last[s.next] = r
+	s.next = (s.next + 1) % maxSlow
+}
+
+// count is how many there ever were.
+func (s *slowReads) count() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.n
+}
+
+// text is a line for each, the oldest first.
+func (s *slowReads) text() []byte {
+	s.mu.Lock()
+	last := append(append([]slowRead(nil), s.last[s.next:]...), s.last[:s.next]...)
+	s.mu.Unlock()
+	var b bytes.Buffer
+	for _, r := range last {
+		fmt.Fprintln(&b, r)
+	}
+	return b.Bytes()
+}
+
+func (r slowRead) String() string {
+	s := fmt.Sprintf("%s %s read %d bytes at %d of %q: ", r.ended.UTC().Format("2006-01-02T15:04:05.000Z"),
+		ms(r.took), r.size, r.off, r.path)
+	if r.trace.Requests == 0 {
+		s += "everything was held"
+	} else {
+		s += fmt.Sprintf("waited for %d requests, up to %s in the queue, up to %s at the store", r.trace.Requests, ms(r.trace.Queued), ms(r.trace.Fetched))
+	}
+	if r.trace.Packed > 0 {
+		s += fmt.Sprintf(", %d answered by the hot pack", r.trace.Packed)
+	}
+	if r.trace.Hedged > 0 {
+		s += fmt.Sprintf(", %d stalled and made again", r.trace.Hedged)
+	}
+	if r.err != nil {
+		s += fmt.Sprintf(", failed: %q", r.err)
+	}
+	return s
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }

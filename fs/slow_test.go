@@ -1,0 +1,82 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"thothfs/cache"
+	"thothfs/store"
+)
+
+// slowSource takes longer than a read may without being told of.
+type slowSource struct{ cache.Source }
+
+func (s slowSource) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
+	select {
+	case <-time.After(slowAfter + time.Millisecond):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	return s.Source.ReadAt(ctx, ref, p, off)
+}
+
+// .thothfs/slow tells which reads took long, and where the time went.
+func TestSlow(t *testing.T) {
+	content := noise(1, 3<<20)
+	m := mountStore(t, oneDump(t, content), func(o *Options) {
+		blocks, err := cache.Open(cache.Options{Dir: t.TempDir(), Source: slowSource{o.Store}, Quota: 1 << 30})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { blocks.Close() })
+		o.Cache = blocks
+	})
+	if text := read(t, m.path(".thothfs/slow")); text != "" {
+		t.Errorf("before anything was read: %s", text)
+	}
+	f, err := os.Open(m.path("by-hash", hashA, "core"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := make([]byte, 100)
+	if _, err := f.ReadAt(got, 1<<20); err != nil || !bytes.Equal(got, content[1<<20:1<<20+100]) {
+		t.Fatal("other bytes", err)
+	}
+	text := read(t, m.path(".thothfs/slow"))
+	line, _, _ := strings.Cut(text, "\n")
+	for _, want := range []string{" ms read ", fmt.Sprintf(" of %q: waited for 1 requests, up to ", "/by-hash/"+hashA+"/core.x.1"), " in the queue, up to 1", " ms at the store"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	if stats := read(t, m.path(".thothfs/stats")); !strings.Contains(stats, "fs.reads.slow ") || strings.Contains(stats, "fs.reads.slow 0\n") {
+		t.Error(stats)
+	}
+}
+
+func TestSlowIsBounded(t *testing.T) {
+	var s slowReads
+	begun := time.Now().Add(-time.Hour)
+	path := func() string { return "/by-hash/x/core\x1b[2J" }
+	s.note(time.Now(), path, 0, 1, cache.Trace{}, nil) // quick
+	for i := range int64(maxSlow + 10) {
+		s.note(begun, path, i, 1, cache.Trace{Requests: 2, Queued: time.Second, Fetched: 2 * time.Second, Hedged: 1, Packed: 1}, context.DeadlineExceeded)
+	}
+	s.note(begun, path, 7777, 1, cache.Trace{}, nil)
+	lines := strings.Split(strings.TrimSpace(string(s.text())), "\n")
+	if len(lines) != maxSlow || s.count() != maxSlow+11 {
+		t.Errorf("%d lines, %d counted", len(lines), s.count())
+	}
+	if want := ` at 11 of "/by-hash/x/core\x1b[2J": waited for 2 requests, up to 1000 ms in the queue, up to 2000 ms at the store, 1 answered by the hot pack, 1 stalled and made again, failed: "context deadline exceeded"`; !strings.HasSuffix(lines[0], want) {
+		t.Errorf("%q, want %q at its end", lines[0], want)
+	}
+	if want := ` at 7777 of "/by-hash/x/core\x1b[2J": everything was held`; !strings.HasSuffix(lines[maxSlow-1], want) {
+		t.Errorf("%q", lines[maxSlow-1])
+	}
+}
