@@ -53,7 +53,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, name string, src io.Read
 		return store.Attr{}, err
 	}
 	attr, err := describeOpen("put", old.Key, t.f)
-	attr.MD5 = sum
+	attr.MD5 = sum.md5
 	return attr, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 
 	"thothfs/store"
@@ -25,31 +26,39 @@ type errSource struct{ err error }
 func (e errSource) Error() string { return e.err.Error() }
 func (e errSource) Unwrap() error { return e.err }
 
+// sums are those of what was written: the MD5 for the object's Attr, and one that is
+// ten times as quick to compare with what the disk gives back.
+type sums struct {
+	md5   []byte
+	quick uint64 // XXH64
+}
+
 // fill writes size bytes of src to the file, lets them reach the disk, and
-// returns their MD5.
-func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) ([]byte, error) {
-	sum := md5.New()
+// returns their sums.
+func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) (sums, error) {
+	sum, quick := md5.New(), xxhash.New()
 	buf := make([]byte, min(size, pieceSize))
 	for off := int64(0); off < size; off += int64(len(buf)) {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return sums{}, err
 		}
 		buf = buf[:min(int64(len(buf)), size-off)]
 		if err := readPiece(src, buf, off); err != nil {
-			return nil, errSource{err}
+			return sums{}, errSource{err}
 		}
 		sum.Write(buf)
+		quick.Write(buf)
 		if err := writeSparse(t.f, buf, off); err != nil {
-			return nil, err
+			return sums{}, err
 		}
 	}
 	if err := t.f.Truncate(size); err != nil { // it may end in a hole
-		return nil, err
+		return sums{}, err
 	}
 	if err := t.stamp(); err != nil {
-		return nil, err
+		return sums{}, err
 	}
-	return sum.Sum(nil), t.f.Sync()
+	return sums{sum.Sum(nil), quick.Sum64()}, t.f.Sync()
 }
 
 func readPiece(src io.ReaderAt, buf []byte, off int64) error {
@@ -99,9 +108,9 @@ func isZero(block []byte) bool { return bytes.Equal(block, zeros[:len(block)]) }
 // verify reads the file back and compares. The kernel is asked to forget what it
 // keeps of it first, so this is what the disk has, as far as a program can see;
 // what the disk itself keeps in its memory cannot be told.
-func (t *temp) verify(ctx context.Context, key string, want []byte) error {
+func (t *temp) verify(ctx context.Context, key string, want sums) error {
 	unix.Fadvise(int(t.f.Fd()), 0, 0, unix.FADV_DONTNEED)
-	sum := md5.New()
+	sum := xxhash.New()
 	buf := make([]byte, pieceSize)
 	for off := int64(0); ; off += pieceSize {
 		if err := ctx.Err(); err != nil {
@@ -116,7 +125,7 @@ func (t *temp) verify(ctx context.Context, key string, want []byte) error {
 			return err
 		}
 	}
-	if got := sum.Sum(nil); !bytes.Equal(got, want) {
+	if sum.Sum64() != want.quick {
 		return &store.Error{Op: "put", Key: key, Kind: store.ErrCorrupt,
 			Err: errors.New("the disk does not give back what was written")}
 	}
