@@ -147,11 +147,20 @@ func (t *tree) list(p path, q query, countOnly bool) (total int, recs []*record,
 			part = slices.Delete(part, i, i+1)
 		}
 	}
-	recs = t.records(p, part)
 	if q.byTime {
-		recs = q.sortByTime(recs)
+		return total, t.newest(p, q, part), nil
 	}
-	return total, recs, nil
+	return total, t.records(p, part), nil
+}
+
+// newest are the records of names in p that q asks for by time. All must be looked
+// at, but no more than some are held.
+func (t *tree) newest(p path, q query, names []string) []*record {
+	var best []*record
+	for some := range slices.Chunk(names, 4*maxLimit) {
+		best = q.sortByTime(append(best, t.records(p, some)...))
+	}
+	return best
 }
 
 // hiddenRow is the record that Manta counts among the entries of /ACCOUNT/stor,

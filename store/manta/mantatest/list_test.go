@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -154,6 +155,76 @@ func TestListBig(t *testing.T) {
 		want = slices.DeleteFunc(want, func(w string) bool { return w == n })
 	}
 	check("three less")
+}
+
+// TestListBigReadsOnce: however many list a big directory, and however often, it is
+// read from the disk once.
+func TestListBigReadsOnce(t *testing.T) {
+	root := t.TempDir()
+	c := newClient(t, mantatest.Options{Root: root})
+	dir := filepath.Join(root, "alice/stor/d")
+	const n = 5000
+	for i := range n {
+		if err := os.MkdirAll(filepath.Join(dir, fmt.Sprintf("%05d", i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chtimes(dir, noon, time.Now().Add(-time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			want := fmt.Sprintf("%05d", 300*i)
+			if a := c.do("GET", "/alice/stor/d?limit=2&marker="+want, ""); !strings.HasPrefix(a.body, `{"name":"`+want+`"`) ||
+				a.header.Get("Result-Set-Size") != fmt.Sprint(n) {
+				t.Errorf("from %s: %v", want, a)
+			}
+		})
+	}
+	wg.Wait()
+	if reads := c.srv.DirReads(); reads != 1 {
+		t.Errorf("it was read %d times", reads)
+	}
+	// What somebody else puts there is seen all the same.
+	if err := os.Mkdir(filepath.Join(dir, "00000x"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if got := c.do("GET", "/alice/stor/d?limit=2", "").names(t); !slices.Equal(got, []string{"00000", "00000x"}) {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestListByTimeOfMany: the newest of more than are held at once.
+func TestListByTimeOfMany(t *testing.T) {
+	root := t.TempDir()
+	c := newClient(t, mantatest.Options{Root: root})
+	const n = 9000
+	for i := range n {
+		dir := filepath.Join(root, "alice/stor/d", fmt.Sprintf("%05d", i))
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(dir, noon, noon.Add(time.Duration(i*7919%n)*time.Second)); err != nil { // each another time
+			t.Fatal(err)
+		}
+	}
+	for query, first := range map[string]int{"": n - 1, "&sort_order=reverse": 0} {
+		got := c.do("GET", "/alice/stor/d?sort=mtime&limit=3"+query, "").names(t)
+		for i, name := range got {
+			rank := first - i
+			if query != "" {
+				rank = first + i
+			}
+			var number int
+			if _, err := fmt.Sscan(strings.TrimLeft(name, "0")+" ", &number); name != "00000" && err != nil || number*7919%n != rank {
+				t.Errorf("%q: %s is not the one of rank %d", query, name, rank)
+			}
+		}
+		if len(got) != 3 {
+			t.Errorf("%q: %q", query, got)
+		}
+	}
 }
 
 // TestListEndsEarly: as the real one when its metadata tier fails under way.

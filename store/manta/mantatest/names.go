@@ -5,8 +5,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -14,13 +17,17 @@ const (
 	bigDir = 1000
 	// settled is how old a directory's time must be to be told from a later one.
 	settled = 50 * time.Millisecond
+	// maxDirs is of how many directories the names are remembered.
+	maxDirs = 16
 )
 
 // names remembers the sorted names of big directories, so that a page of a
-// listing does not cost reading a million of them.
+// listing does not cost reading a million of them. It takes some 50 bytes a name.
 type names struct {
-	mu   sync.Mutex // guards dirs and what is in it
-	dirs map[string]*dirNames
+	mu     sync.Mutex // guards dirs and what is in it
+	dirs   map[string]*dirNames
+	flight singleflight.Group // by directory: one reads a big one, whoever lists it
+	reads  atomic.Int64       // how often a directory was read
 }
 
 type dirNames struct {
@@ -31,6 +38,7 @@ type dirNames struct {
 // page returns the total of names in the directory disk and, by sub, a copy of
 // the part that is asked for.
 func (t *tree) page(disk string, sub func(sorted []string) []string) (total int, part []string, err error) {
+	now := time.Now()
 	fi, err := os.Stat(disk)
 	if absent(err) {
 		return 0, nil, nil
@@ -38,22 +46,47 @@ func (t *tree) page(disk string, sub func(sorted []string) []string) (total int,
 	if err != nil {
 		return 0, nil, err
 	}
-	if total, part, ok := t.names.page(disk, fi.ModTime(), sub); ok {
+	mtime := fi.ModTime()
+	if total, part, ok := t.names.page(disk, mtime, sub); ok {
 		return total, part, nil
 	}
-	sorted, err := t.readNames(disk)
+	var sorted []string
+	if now.Sub(mtime) > settled {
+		// What another reads for us counts if it is of this mtime; else we read.
+		_, err, _ = t.names.flight.Do(disk, func() (any, error) {
+			sorted, err = t.learn(disk, mtime)
+			return nil, err
+		})
+		if total, part, ok := t.names.page(disk, mtime, sub); ok {
+			return total, part, nil
+		}
+	}
+	if sorted == nil {
+		sorted, err = t.readNames(disk)
+	}
 	if err != nil {
 		return 0, nil, err
 	}
-	total, part = len(sorted), slices.Clone(sub(sorted))
-	if total >= bigDir && time.Since(fi.ModTime()) > settled {
-		t.names.remember(disk, fi.ModTime(), sorted)
+	return len(sorted), slices.Clone(sub(sorted)), nil
+}
+
+// learn reads the names of the directory disk, which has settled at mtime. Many are
+// remembered and not returned: they are the names' own then.
+func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
+	if _, _, ok := t.names.page(disk, mtime, func([]string) []string { return nil }); ok {
+		return nil, nil // by another flight, that ended as this one began
 	}
-	return total, part, nil
+	sorted, err := t.readNames(disk)
+	if err != nil || len(sorted) < bigDir {
+		return sorted, err
+	}
+	t.names.remember(disk, mtime, sorted)
+	return nil, nil
 }
 
 // readNames reads the names of the directory disk, in byte order.
 func (t *tree) readNames(disk string) ([]string, error) {
+	t.names.reads.Add(1)
 	f, err := os.Open(disk)
 	if err != nil {
 		return nil, err
@@ -92,6 +125,12 @@ func (n *names) remember(disk string, mtime time.Time, sorted []string) {
 	defer n.mu.Unlock()
 	if n.dirs == nil {
 		n.dirs = map[string]*dirNames{}
+	}
+	for other := range n.dirs {
+		if len(n.dirs) < maxDirs {
+			break
+		}
+		delete(n.dirs, other) // any: it is read again when it is listed
 	}
 	n.dirs[disk] = &dirNames{sorted: sorted, mtime: mtime}
 }
