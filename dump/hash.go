@@ -103,8 +103,8 @@ func (h *elfHasher) seek(off, n int64) (int64, int64) {
 
 // note hashes n bytes at off, of which the file has the first ones.
 func (h *elfHasher) note(off, has, n int64) error {
-	if h.chunk == nil {
-		h.chunk = make([]byte, hashChunk)
+	if most := min(n, hashChunk); int64(len(h.chunk)) < most {
+		h.chunk = make([]byte, most)
 	}
 	for done := int64(0); done < n; done += hashChunk {
 		p := h.chunk[:min(n-done, hashChunk)]
