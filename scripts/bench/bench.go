@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type bench struct {
 	cores []*Core
 	want  map[string]string // by core and command: what it says of the local file
 	rep   *report
+	help  string // of thothfs mount
 	began time.Time
 }
 
@@ -33,6 +35,11 @@ func run(ctx context.Context, o options) (*report, error) {
 	if err := os.MkdirAll(o.dir, 0o755); err != nil {
 		return nil, err
 	}
+	help, err := exec.CommandContext(ctx, b.thothfs, "mount", "--help").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s mount --help: %w", b.thothfs, err)
+	}
+	b.help = string(help)
 	if b.dir, err = os.MkdirTemp(o.dir, "run-"); err != nil {
 		return nil, err
 	}
@@ -86,23 +93,60 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		return nil, err
 	}
 	b.rep = newReport(ctx, b, over, tools)
-	for i, l := range over {
-		if err := b.checkLink(l); err != nil {
-			return b.rep, err
-		}
-		for _, c := range b.cores {
-			for _, cmd := range cmds {
-				if !c.Every && !cmd.stack && len(b.options.commands) == 0 || cmd.held && i > 0 {
-					continue
-				}
-				b.compare(ctx, l, c, cmd, tools)
-				if ctx.Err() != nil {
-					return b.rep, ctx.Err()
-				}
+	cases := b.cases(over, cmds)
+	for i, x := range cases {
+		if i == 0 || cases[i-1].link != x.link {
+			if err := b.checkLink(x.link); err != nil {
+				return b.rep, err
 			}
+		}
+		allowed := max(b.budget-time.Since(b.began), 0) / time.Duration(len(cases)-i)
+		if x.cmd.line != nil {
+			b.site.shape(x.link)
+			if err := x.cmd.line(ctx, b, x.link); err != nil && ctx.Err() == nil {
+				b.rep.Results = append(b.rep.Results, Result{Link: x.link.Name, Core: x.core.Name, Command: x.cmd.name, Tool: thothfsName, State: cold, Error: err.Error()})
+				b.say("%s %s: FAILED: %v", x.link.Name, x.cmd.name, err)
+			}
+		} else {
+			b.compare(ctx, x, tools, allowed)
+		}
+		if ctx.Err() != nil {
+			return b.rep, ctx.Err()
 		}
 	}
 	return b.rep, nil
+}
+
+// trial is what is compared at a time.
+type trial struct {
+	link link
+	core *Core
+	cmd  command
+}
+
+// cases are those that are to be measured, in their order.
+func (b *bench) cases(over []link, cmds []command) []trial {
+	var cases []trial
+	for i, l := range over {
+		for k, c := range b.cores {
+			for _, cmd := range cmds {
+				rare := !c.Every && !cmd.stack && len(b.options.commands) == 0
+				if rare || cmd.held && i > 0 || cmd.line != nil && k > 0 {
+					continue
+				}
+				cases = append(cases, trial{l, c, cmd})
+			}
+		}
+	}
+	return cases
+}
+
+// over tells whether t is measured over l on c.
+func (b *bench) over(t tool, l link, c *Core) bool {
+	if !l.slow() || slices.Contains(b.options.tools, t.name) {
+		return true
+	}
+	return !t.near && (!t.whole || c.Every || c.Size < 1<<30)
 }
 
 func (b *bench) checkLink(l link) error {
@@ -132,6 +176,10 @@ func (b *bench) tools() ([]tool, error) {
 	for _, t := range all {
 		variant := t.name == originalName || t.name == learnedName
 		if len(wanted) == 0 && (t.asked || variant && !helped) {
+			continue
+		}
+		if t.name == completeName && !strings.Contains(b.help, complete[:len("--complete")]+" ") {
+			b.say("thothfs mount has no --complete: no %s", t.name)
 			continue
 		}
 		if b.has(t.needs) {
@@ -167,14 +215,14 @@ func (b *bench) has(program string) bool {
 }
 
 func (b *bench) place() place {
-	return place{site: b.site, thothfs: b.thothfs, mnt: filepath.Join(b.dir, "mnt"), cache: filepath.Join(b.dir, "cache")}
+	return place{site: b.site, thothfs: b.thothfs, help: b.help, mnt: filepath.Join(b.dir, "mnt"), cache: filepath.Join(b.dir, "cache")}
 }
 
 // open opens a tool that has nothing cached.
 func (b *bench) open(ctx context.Context, t tool) (*session, error) {
 	p := b.place()
 	if t.held {
-		p.cache += "-held"
+		p.cache = heldCache(p)
 	} else if err := os.RemoveAll(p.cache); err != nil {
 		return nil, err
 	}

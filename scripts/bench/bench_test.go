@@ -37,9 +37,9 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	rep, err := run(t.Context(), options{
-		runs: 1, patience: time.Second, sequential: 4, small: true, links: []string{"lan"}, dir: dir, thothfs: program,
-		tools:    []string{downloadName, thothfsName, originalName, learnedName, heldName, "rclone-full-128k"},
-		commands: []string{"gdb-all", "eu-stack", "random-4k", heldSequential, heldRandom},
+		runs: 1, patience: time.Second, longest: 10 * time.Minute, budget: time.Second, sequential: 4, small: true, links: []string{"lan"}, dir: dir, thothfs: program,
+		tools:    []string{downloadName, thothfsName, originalName, learnedName, heldName, completeName, "rclone-full-128k"},
+		commands: []string{"gdb-all", "eu-stack", "random-4k", heldSequential, heldRandom, transferName, crowdName},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,6 +64,18 @@ func TestBench(t *testing.T) {
 	}
 	if x := rep.find(links[0], rep.Cores[0], heldSequential, heldName, cold); x == nil || x.Bytes > 1<<20 {
 		t.Errorf("a dump that is held is fetched: %v", x)
+	}
+	if x := rep.find(links[0], rep.Cores[0], "gdb-all", downloadName, cold); x == nil || x.Bytes < rep.Cores[0].Size {
+		t.Errorf("a backtrace of a downloaded dump costs no download: %v", x)
+	}
+	if x, y := rep.find(links[0], rep.Cores[0], "gdb-all", downloadName, warm), rep.find(links[0], rep.Cores[0], "eu-stack", downloadName, warm); x == nil || y == nil || x.Bytes+y.Bytes != 0 {
+		t.Errorf("the download is not kept: %v, %v", x, y)
+	}
+	if len(rep.Transfers) != 4 {
+		t.Errorf("%+v", rep.Transfers)
+	}
+	if len(rep.Crowds) != 1 || rep.Crowds[0].Readers != 4 || rep.Crowds[0].Resident == 0 {
+		t.Errorf("%+v", rep.Crowds)
 	}
 	checkReport(t, rep, filepath.Join(dir, "out"), doc)
 }

@@ -18,9 +18,10 @@ type command struct {
 	name  string
 	needs string // the program, "" for our own reader
 	argv  func(exe, core string) []string
-	own   func(core string) (string, error)
-	stack bool // a backtrace of all threads: measured on every core
-	held  bool // measured only locally and where all of the dump is held
+	own   func(ctx context.Context, core string) (string, error)
+	stack bool                                      // a backtrace of all threads: measured on every core
+	held  bool                                      // measured only locally and where all of the dump is held
+	line  func(context.Context, *bench, link) error // or: measured in its own way, once per link
 }
 
 func (c command) label() string { return c.name }
@@ -50,6 +51,8 @@ func commands(mib int) []command {
 			return []string{"dd", "if=" + core, "of=/dev/null", "bs=1M", "status=none"}
 		}},
 		{name: heldRandom, held: true, own: readRandom(heldReads)},
+		{name: transferName, needs: "dd", line: transfer},
+		{name: crowdName, needs: "dd", line: crowd},
 	}
 }
 
@@ -70,7 +73,7 @@ func (c command) with(t tool, on *Core) bool {
 // path.
 func (c command) run(ctx context.Context, exe, path string) (string, error) {
 	if c.own != nil {
-		return c.own(path)
+		return c.own(ctx, path)
 	}
 	argv := c.argv(exe, path)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -98,8 +101,8 @@ const (
 )
 
 // readRandom reads n pages of 4 KiB all over a file and returns their checksum.
-func readRandom(n int) func(path string) (string, error) {
-	return func(path string) (string, error) {
+func readRandom(n int) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, path string) (string, error) {
 		f, err := os.Open(path)
 		if err != nil {
 			return "", err
@@ -111,6 +114,9 @@ func readRandom(n int) func(path string) (string, error) {
 		}
 		r, sum, page := rand.New(rand.NewPCG(1, 2)), crc32.NewIEEE(), make([]byte, 4096)
 		for range n {
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
 			if _, err := f.ReadAt(page, r.Int64N(fi.Size()/4096)*4096); err != nil {
 				return "", err
 			}

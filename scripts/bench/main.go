@@ -18,6 +18,8 @@ import (
 type options struct {
 	runs       int
 	patience   time.Duration
+	longest    time.Duration
+	budget     time.Duration
 	sequential int
 	links      []string
 	cores      []string
@@ -58,6 +60,8 @@ func parseOptions() options {
 	var o options
 	pflag.IntVar(&o.runs, "runs", 5, "how often each case is measured; the median counts")
 	pflag.DurationVar(&o.patience, "patience", 20*time.Second, "a case that took as long is not begun again")
+	pflag.DurationVar(&o.longest, "longest", time.Minute, "a command that takes longer is given up, and said to have")
+	pflag.DurationVar(&o.budget, "budget", 35*time.Minute, "how long all may take: what does not fit is measured fewer times, but once")
 	pflag.IntVar(&o.sequential, "sequential", 256, "MiB that the sequential reader reads")
 	pflag.StringSliceVar(&o.links, "links", nil, "links to measure over: "+names(links))
 	pflag.StringSliceVar(&o.cores, "cores", nil, "cores to measure on: "+names(coreSpecs))

@@ -61,6 +61,8 @@ func (r *report) summary(picture string) string {
 		r.summarizeLink(&w, l)
 	}
 	r.summarizeHeld(&w)
+	r.summarizeTransfers(&w)
+	r.summarizeCrowds(&w)
 	fmt.Fprintf(&w, "\n| core | what | size |\n|---|---|--:|\n")
 	for _, c := range r.Cores {
 		fmt.Fprintf(&w, "| %s | %s | %s |\n", c.Name, c.What, size(c.Size))
@@ -79,12 +81,12 @@ func (r *report) summarizeLink(w *strings.Builder, l link) {
 	fmt.Fprintf(w, "\n### %v\n\nAs a plain client finds it: 100 bytes in %.1f ms, one connection %.0f Mbit/s, 16 together %.0f Mbit/s.\n\n", l, c.Small, c.OneMbit, c.SharedMbit)
 	variants := slices.DeleteFunc(slices.Clone(r.Tools), func(t string) bool { return t != originalName && t != learnedName })
 	header := append([]string{"core", "command", "local", "thothfs", "warm"}, variants...)
-	header = append(header, "rclone as it is", "best other mount", "download", "adds", "of rclone's", "of the best's", "of download", "requests", "fetched", "of the file")
+	header = append(header, "rclone as it is", "best other mount", "download and then", "adds", "of rclone's", "of the best's", "of download", "requests", "fetched", "of the file")
 	fmt.Fprintf(w, "| %s |\n|---|---|%s\n", strings.Join(header, " | "), strings.Repeat("--:|", len(header)-2))
 	seen := map[string]bool{}
 	for _, x := range r.Results {
 		key := x.Core + " " + x.Command
-		if x.Link != l.Name || x.Command == downloadName || x.Tool == heldName || seen[key] || r.find(l, r.core(x.Core), x.Command, heldName, cold) != nil {
+		if x.Link != l.Name || x.Error != "" || x.Command == downloadName || seen[key] || x.Command == heldSequential || x.Command == heldRandom {
 			continue
 		}
 		seen[key] = true
@@ -96,28 +98,46 @@ func (r *report) summarizeLink(w *strings.Builder, l link) {
 func (r *report) summarizeHeld(w *strings.Builder) {
 	begun := false
 	for _, x := range r.Results {
-		if x.Tool != heldName || x.State != cold || x.Error != "" {
-			continue
-		}
-		l := r.Links[slices.IndexFunc(r.Links, func(l link) bool { return l.Name == x.Link })]
-		local, again := r.find(l, r.core(x.Core), x.Command, localName, warm), r.find(l, r.core(x.Core), x.Command, heldName, warm)
-		if local == nil || again == nil {
+		if !isHeld(x.Tool) || x.State != cold || x.Error != "" {
 			continue
 		}
 		if !begun {
-			fmt.Fprintf(w, "\n### A dump that is held from end to end\n\nA fresh mount each time; speeds as a part of the local file's.\n\n| core | command | local | thothfs | of local's speed | the same again | of local's speed |\n|---|---|--:|--:|--:|--:|--:|\n")
+			fmt.Fprintf(w, "\n### A dump that is held from end to end\n\nA fresh mount each time: first with nothing in the page cache, which measures the disk, then the same again with "+
+				"the file in it, the local one or the one in thothfs's cache, but nothing of the mount. "+
+				"%s is read through thothfs, %s by kernel passthrough. Speeds as a part of the local file's.\n\n"+
+				"| core | command | tool | local | tool | of local's speed | GB/s | local again | tool again | of local's speed | GB/s |\n|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+				heldName, completeName)
 			begun = true
 		}
-		fmt.Fprintf(w, "| %s | %s | %s | %s | %.2f | %s | %.2f |\n", x.Core, x.Command, number(local.Median), number(x.Median), local.Median/x.Median,
-			number(again.Median), local.Median/again.Median)
+		r.heldRow(w, x)
 	}
+}
+
+func isHeld(tool string) bool { return tool == heldName || tool == completeName }
+
+func (r *report) heldRow(w *strings.Builder, x Result) {
+	l, c := r.Links[slices.IndexFunc(r.Links, func(l link) bool { return l.Name == x.Link })], r.core(x.Core)
+	fmt.Fprintf(w, "| %s | %s | %s |", x.Core, x.Command, x.Tool)
+	for _, state := range []string{cold, warm} {
+		local, ours := r.find(l, c, x.Command, localName, state), r.find(l, c, x.Command, x.Tool, state)
+		if local == nil || ours == nil {
+			w.WriteString(" | | | |")
+			continue
+		}
+		bytes := c.Size
+		if x.Command == heldRandom {
+			bytes = heldReads * 4096
+		}
+		fmt.Fprintf(w, " %s | %s | %.2f | %.2f |", number(local.Median), number(ours.Median), local.Median/ours.Median, float64(bytes)/1e6/ours.Median)
+	}
+	w.WriteString("\n")
 }
 
 // summarizeCase is one line: thothfs and what it is to be compared with.
 func (r *report) summarizeCase(w *strings.Builder, l link, c *Core, command string, variants []string) {
 	at := func(tool, state string) *Result { return r.find(l, c, command, tool, state) }
 	local, ours, rclone, best := at(localName, warm), at(thothfsName, cold), at("rclone-off", cold), r.bestOther(l, c, command)
-	whole := r.find(l, c, downloadName, downloadName, cold)
+	whole := at(downloadName, cold)
 	cells := []string{c.Name, command, median(local), median(ours), median(at(thothfsName, warm))}
 	for _, v := range variants {
 		cells = append(cells, median(at(v, cold)))
@@ -137,7 +157,7 @@ func (r *report) summarizeCase(w *strings.Builder, l link, c *Core, command stri
 			}
 			return fmt.Sprintf("%.3f", added/(other.Median-base))
 		}
-		cells = append(cells, number(added), share(rclone, local.Median), share(best, local.Median), share(whole, 0),
+		cells = append(cells, number(added), share(rclone, local.Median), share(best, local.Median), share(whole, local.Median),
 			fmt.Sprint(ours.Requests), size(ours.Bytes), fmt.Sprintf("%.2f %%", 100*float64(ours.Bytes)/float64(c.Size)))
 	}
 	fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))

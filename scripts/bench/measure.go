@@ -25,9 +25,6 @@ const (
 	warm = "warm"
 )
 
-// maxCommand is how long a command may take at all.
-const maxCommand = 20 * time.Minute
-
 // sample is one run of a command.
 type sample struct {
 	wall            time.Duration
@@ -38,22 +35,33 @@ type sample struct {
 type attempt struct {
 	tool    tool
 	samples map[string][]sample // by state
+	before  Result              // what it cost to fetch the whole dump, if the tool does
 	spent   time.Duration
 	err     error
 }
 
 // compare measures a command with every tool, in turn and not one after the
-// other: what slows the machine down for a minute slows all of them.
-func (b *bench) compare(ctx context.Context, l link, c *Core, cmd command, tools []tool) {
+// other: what slows the machine down for a minute slows all of them. No round but the
+// first begins when allowed is over.
+func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time.Duration) {
+	l, c, cmd := x.link, x.core, x.cmd
 	var all []*attempt
 	for _, t := range tools {
-		if t.whole {
-			b.rep.Results = append(b.rep.Results, b.tryDownload(ctx, l, c, t)...)
-		} else if cmd.with(t, c) {
-			all = append(all, &attempt{tool: t, samples: map[string][]sample{}})
+		if cmd.with(t, c) && b.over(t, l, c) {
+			a := &attempt{tool: t, samples: map[string][]sample{}}
+			if t.whole {
+				if a.before = b.fetched(ctx, l, c, t); a.before.Error != "" || ctx.Err() != nil {
+					continue
+				}
+			}
+			all = append(all, a)
 		}
 	}
+	began := time.Now()
 	for round := range b.runs {
+		if round > 0 && time.Since(began) > allowed {
+			break
+		}
 		for _, a := range all {
 			if a.err == nil && ctx.Err() == nil && (round == 0 || a.spent < b.patience) {
 				if a.err = b.round(ctx, l, c, cmd, a, round); ctx.Err() != nil {
@@ -67,6 +75,9 @@ func (b *bench) compare(ctx context.Context, l link, c *Core, cmd command, tools
 			r := summarize(a.samples[state])
 			if r.Runs == 0 && a.err == nil {
 				continue // interrupted before its turn
+			}
+			if state == cold {
+				r = r.after(a.before)
 			}
 			r.Link, r.Core, r.Command, r.Tool, r.State = l.Name, c.Name, cmd.name, a.tool.name, state
 			if a.err != nil {
@@ -110,10 +121,23 @@ func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd comman
 			return err
 		}
 	}
-	if t.name != localName {
+	if t.ready != nil {
+		if err := t.ready(ctx, b.place(), path); err != nil {
+			return err
+		}
+	}
+	if t.name != localName && !t.whole {
 		b.site.settle(l)
 	}
+	if t.held {
+		if err := dropBelow(heldCache(b.place())); err != nil {
+			return err
+		}
+	}
 	for _, state := range []string{cold, warm} {
+		if t.held && state == warm {
+			dropCaches(path) // what the kernel holds of the mount: the tool's own file stays in memory
+		}
 		if err := b.sample(ctx, c, cmd, t, path, state, samples); err != nil {
 			return err
 		}
@@ -123,11 +147,14 @@ func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd comman
 
 // sample runs the command once and compares what it says.
 func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, state string, samples map[string][]sample) error {
-	ctx, cancel := context.WithTimeout(ctx, maxCommand)
+	limited, cancel := context.WithTimeout(ctx, b.longest)
 	defer cancel()
 	before, begin := b.site.Counters(), time.Now()
-	got, err := cmd.run(ctx, c.Exe, path)
+	got, err := cmd.run(limited, c.Exe, path)
 	wall, after := time.Since(begin), b.site.Counters()
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return fmt.Errorf("it took longer than %v", b.longest)
+	}
 	if err != nil {
 		return err
 	}
@@ -148,30 +175,6 @@ func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, 
 func (b *bench) again(path string) string {
 	dropCaches(path)
 	return path
-}
-
-// tryDownload measures the whole file once per link and core: it is the same
-// for every command.
-func (b *bench) tryDownload(ctx context.Context, l link, c *Core, t tool) []Result {
-	done := func(r Result) bool { return r.Tool == t.name && r.Link == l.Name && r.Core == c.Name }
-	if slices.ContainsFunc(b.rep.Results, done) {
-		return nil
-	}
-	var samples []sample
-	var err error
-	for began := time.Now(); err == nil && len(samples) < b.runs && (len(samples) == 0 || time.Since(began) < b.patience); {
-		before, begin := b.site.Counters(), time.Now()
-		err = downloadWhole(ctx, b.place(), c)
-		wall, after := time.Since(begin), b.site.Counters()
-		samples = append(samples, sample{wall, after.Total - before.Total, after.BodyBytes - before.BodyBytes})
-	}
-	r := summarize(samples)
-	r.Link, r.Core, r.Command, r.Tool, r.State = l.Name, c.Name, downloadName, t.name, cold
-	if err != nil {
-		r.Error = err.Error()
-	}
-	b.say("%s %s: %v", l.Name, c.Name, r)
-	return []Result{r}
 }
 
 // summarize is the median run of samples.

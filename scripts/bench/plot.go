@@ -41,7 +41,7 @@ type bar struct {
 	ms   float64
 }
 
-// bars are the tools of a panel; a download is followed by a local run.
+// bars are the tools of a panel.
 func (r *report) bars(l link, c *Core) []bar {
 	var bars []bar
 	local := r.find(l, c, "gdb-all", localName, warm)
@@ -50,11 +50,14 @@ func (r *report) bars(l link, c *Core) []bar {
 		if t == localName {
 			x = local
 		}
-		if x != nil {
-			bars = append(bars, bar{t, x.Median})
-		} else if whole := r.find(l, c, downloadName, t, cold); whole != nil && local != nil {
-			bars = append(bars, bar{"download, then local", whole.Median + local.Median})
+		if x == nil {
+			continue
 		}
+		name := t
+		if t == downloadName {
+			name = "download, then local"
+		}
+		bars = append(bars, bar{name, x.Median})
 	}
 	return bars
 }

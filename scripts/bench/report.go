@@ -28,6 +28,8 @@ type report struct {
 	Cores      []*Core
 	Tools      []string
 	Results    []Result
+	Transfers  []Transfer `json:",omitempty"`
+	Crowds     []Crowd    `json:",omitempty"`
 }
 
 func newReport(ctx context.Context, b *bench, over []link, tools []tool) *report {

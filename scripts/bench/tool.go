@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	iofs "io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -25,10 +24,13 @@ type tool struct {
 	// prepare is called once before the runs of a case, over whatever link, prime
 	// before each run.
 	prepare, prime func(ctx context.Context, b *bench, c *Core, cmd command) error
-	listed         bool // the path is looked up before the clock starts
-	asked          bool // measured only when it is asked for by name
-	held           bool // all of the dump is in the cache, which stays from run to run
-	whole          bool // not a mount: the whole file by HTTP, whatever the command
+	// ready, if not nil, returns when the dump at path is as it is to be measured.
+	ready  func(ctx context.Context, p place, path string) error
+	listed bool // the path is looked up before the clock starts
+	asked  bool // measured only when it is asked for by name
+	held   bool // all of the dump is in the cache, which stays from run to run
+	whole  bool // not a mount: the whole file is fetched, and read from then on
+	near   bool // measured over a slow link only when it is asked for by name
 }
 
 func (t tool) label() string { return t.name }
@@ -37,6 +39,7 @@ func (t tool) label() string { return t.name }
 type place struct {
 	site    *site
 	thothfs string // the program
+	help    string // what its mount says of its flags
 	mnt     string
 	cache   string
 }
@@ -54,6 +57,7 @@ const (
 	originalName = "thothfs-original"
 	learnedName  = "thothfs-learned"
 	heldName     = "thothfs-held"
+	completeName = "thothfs-complete"
 )
 
 // allTools are the tools in the order of the tables. The variants of thothfs read
@@ -66,17 +70,23 @@ func allTools() []tool {
 	}
 	return []tool{
 		{name: localName, open: openLocal},
-		{name: downloadName, whole: true},
-		{name: thothfsName, open: openThothfs(account)},
-		{name: originalName, open: openThothfs("original"), prime: removeHot},
-		{name: learnedName, open: openThothfs("learned"), prepare: rehearse},
-		{name: heldName, open: openThothfs(account), prepare: hold, held: true},
-		rclone("rclone-off", "off"),
-		rclone("rclone-full", "full"),
-		rclone("rclone-off-128k", "off", small...),
+		{name: downloadName, whole: true, open: openKept},
+		{name: thothfsName, open: openThothfs(account, noLearn)},
+		{name: originalName, open: openThothfs("original", noLearn), prime: removeHot},
+		{name: learnedName, open: openThothfs("learned", learn), prepare: rehearse},
+		{name: heldName, open: openThothfs(account, noLearn, neverComplete), prepare: hold, held: true},
+		{name: completeName, open: openThothfs(account, noLearn, complete), prepare: hold, ready: awaitPassthrough, held: true},
+		near(rclone("rclone-off", "off")),
+		near(rclone("rclone-full", "full")),
+		near(rclone("rclone-off-128k", "off", small...)),
 		rclone("rclone-full-128k", "full", small...),
 		{name: "httpdirfs", needs: "httpdirfs", listed: true, asked: true, open: openHTTPDirFS},
 	}
+}
+
+func near(t tool) tool {
+	t.near = true
+	return t
 }
 
 // openLocal is the file itself, dropped from the page cache.
@@ -89,40 +99,20 @@ func openLocal(context.Context, place) (*session, error) {
 
 func dropCaches(path string) {
 	if f, err := os.Open(path); err == nil {
+		_ = f.Sync() // only what is written can be dropped
 		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 		f.Close()
 	}
 }
 
-func openThothfs(owner string) func(context.Context, place) (*session, error) {
-	return func(ctx context.Context, p place) (*session, error) {
-		if err := p.run(ctx, owner, "mount", p.mnt); err != nil {
-			return nil, err
+// dropBelow drops all files below dir.
+func dropBelow(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e iofs.DirEntry, err error) error {
+		if err == nil && e.Type().IsRegular() {
+			dropCaches(path)
 		}
-		return &session{
-			path:  func(c *Core) string { return filepath.Join(p.mnt, "by-hash", c.ID, filepath.Base(c.Path)) },
-			close: func() error { return p.run(context.WithoutCancel(ctx), owner, "umount", p.mnt) },
-		}, nil
-	}
-}
-
-// run runs thothfs on the corpus of owner.
-func (p place) run(ctx context.Context, owner string, args ...string) error {
-	_, err := p.output(ctx, owner, args...)
-	return err
-}
-
-func (p place) output(ctx context.Context, owner string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, p.thothfs, args...)
-	cmd.Env = append(os.Environ(), "THOTHFS_STORE=manta:", "MANTA_URL="+p.site.manta, "MANTA_USER="+owner, "MANTA_NO_AUTH=true",
-		"THOTHFS_CACHE_DIR="+p.cache)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("thothfs %s: %w: %s", args[0], err, errs.String())
-	}
-	return strings.TrimSpace(string(out)), nil
+		return err
+	})
 }
 
 func openRclone(args []string) func(context.Context, place) (*session, error) {
@@ -175,75 +165,4 @@ func openForeground(ctx context.Context, p place, program string, args ...string
 func isMounted(dir string) bool {
 	text, _ := os.ReadFile("/proc/self/mounts")
 	return strings.Contains(string(text), " "+dir+" fuse")
-}
-
-// downloadWhole fetches the whole dump, with curl or, where there is none, with
-// Go's HTTP client (the report says so), and lets go of it.
-func downloadWhole(ctx context.Context, p place, c *Core) error {
-	url := p.site.manta + "/" + account + "/stor/thoth/" + c.ID + "/" + filepath.Base(c.Path)
-	if _, err := exec.LookPath("curl"); err != nil {
-		_, err := fetch(http.DefaultClient, url, c.Size)
-		return err
-	}
-	out, err := exec.CommandContext(ctx, "curl", "-sS", "--fail", "-o", os.DevNull, url).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("curl: %w: %s", err, out)
-	}
-	return nil
-}
-
-// hotName is what thothfs puts beside a dump for whoever opens it first.
-const hotName = ".thothfs.hot"
-
-// removeHot takes back what a session with the original's dump left beside it.
-func removeHot(_ context.Context, b *bench, c *Core, _ command) error {
-	return b.removeHot("original", c)
-}
-
-func (b *bench) removeHot(owner string, c *Core) error {
-	if !exists(filepath.Join(corpusDir(b.site.root, owner), c.ID, hotName)) {
-		return nil
-	}
-	return b.site.Remove("/" + owner + "/stor/thoth/" + c.ID + "/" + hotName)
-}
-
-// rehearse is the first session of somebody else with a dump that nobody helped.
-func rehearse(ctx context.Context, b *bench, c *Core, cmd command) error {
-	if err := b.removeHot("learned", c); err != nil {
-		return err
-	}
-	s, err := b.open(ctx, tool{open: openThothfs("learned")})
-	if err != nil {
-		return err
-	}
-	_, err = cmd.run(ctx, c.Exe, s.path(c))
-	return errors.Join(err, s.close())
-}
-
-// hold has all of a dump fetched, at once.
-func hold(ctx context.Context, b *bench, c *Core, _ command) error {
-	b.site.shape(link{})
-	s, err := b.open(ctx, tool{open: openThothfs(account), held: true})
-	if err != nil {
-		return err
-	}
-	err = exec.CommandContext(ctx, "cp", s.path(c), os.DevNull).Run()
-	return errors.Join(err, s.close())
-}
-
-// share makes the dumps of account those of owner, as the original leaves them:
-// the dump and its info.json alone. The server finds plain files.
-func (b *bench) share(owner string) error {
-	for _, c := range b.cores {
-		from, to := filepath.Join(corpusDir(b.site.root, account), c.ID), filepath.Join(corpusDir(b.site.root, owner), c.ID)
-		if err := os.MkdirAll(to, 0o755); err != nil {
-			return err
-		}
-		for _, name := range []string{"info.json", filepath.Base(c.Path)} {
-			if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, syscall.EEXIST) {
-				return err
-			}
-		}
-	}
-	return nil
 }

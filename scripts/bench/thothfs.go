@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// How the mounts of thothfs differ. Without learn a run does not teach the next.
+const (
+	learn         = "--learn=true"
+	noLearn       = "--learn=false"
+	neverComplete = "--complete=never"
+	complete      = "--complete=always"
+)
+
+// openThothfs mounts the corpus of owner, with those of flags that this thothfs has.
+func openThothfs(owner string, flags ...string) func(context.Context, place) (*session, error) {
+	return func(ctx context.Context, p place) (*session, error) {
+		if err := p.run(ctx, owner, append([]string{"mount", p.mnt}, p.known(flags)...)...); err != nil {
+			return nil, err
+		}
+		return &session{
+			path:  func(c *Core) string { return filepath.Join(p.mnt, "by-hash", c.ID, filepath.Base(c.Path)) },
+			close: func() error { return p.run(context.WithoutCancel(ctx), owner, "umount", p.mnt) },
+		}, nil
+	}
+}
+
+// known are those of flags, as --name=value, that thothfs mount has.
+func (p place) known(flags []string) []string {
+	return slices.DeleteFunc(slices.Clone(flags), func(flag string) bool {
+		name, _, _ := strings.Cut(flag, "=")
+		return !strings.Contains(p.help, name+" ")
+	})
+}
+
+// run runs thothfs on the corpus of owner.
+func (p place) run(ctx context.Context, owner string, args ...string) error {
+	_, err := p.output(ctx, owner, args...)
+	return err
+}
+
+func (p place) output(ctx context.Context, owner string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, p.thothfs, args...)
+	cmd.Env = append(os.Environ(), "THOTHFS_STORE=manta:", "MANTA_URL="+p.site.manta, "MANTA_USER="+owner, "MANTA_NO_AUTH=true",
+		"THOTHFS_CACHE_DIR="+p.cache)
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("thothfs %s: %w: %s", args[0], err, errs.String())
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// hotName is what thothfs puts beside a dump for whoever opens it first.
+const hotName = ".thothfs.hot"
+
+// removeHot takes back what a session with the original's dump left beside it.
+func removeHot(_ context.Context, b *bench, c *Core, _ command) error {
+	return b.removeHot("original", c)
+}
+
+func (b *bench) removeHot(owner string, c *Core) error {
+	if !exists(filepath.Join(corpusDir(b.site.root, owner), c.ID, hotName)) {
+		return nil
+	}
+	return b.site.Remove("/" + owner + "/stor/thoth/" + c.ID + "/" + hotName)
+}
+
+// rehearse is the first session of somebody else with a dump that nobody helped.
+func rehearse(ctx context.Context, b *bench, c *Core, cmd command) error {
+	if err := b.removeHot("learned", c); err != nil {
+		return err
+	}
+	s, err := b.open(ctx, tool{open: openThothfs("learned", learn)})
+	if err != nil {
+		return err
+	}
+	_, err = cmd.run(ctx, c.Exe, s.path(c))
+	return errors.Join(err, s.close())
+}
+
+// hold has all of a dump fetched, at once.
+func hold(ctx context.Context, b *bench, c *Core, _ command) error {
+	b.site.shape(link{})
+	p := b.place()
+	p.cache = heldCache(p)
+	return p.run(ctx, account, "warm", "--all", c.ID)
+}
+
+// heldCache is the cache that stays from run to run.
+func heldCache(p place) string { return p.cache + "-held" }
+
+// awaitPassthrough opens a dump until the kernel reads it past thothfs.
+func awaitPassthrough(ctx context.Context, p place, path string) error {
+	for end := time.Now().Add(time.Minute); ; {
+		f, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		_, err = f.Read(make([]byte, 1))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+		switch opens, err := p.stat("fs.opens.passthrough"); {
+		case err != nil:
+			return err
+		case opens > 0:
+			return nil
+		case time.Now().After(end):
+			return errors.New("the dump is not opened by passthrough, a minute after it was complete")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// stat is a counter of the mount.
+func (p place) stat(name string) (int64, error) {
+	text, err := os.ReadFile(filepath.Join(p.mnt, ".thothfs", "stats"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+		}
+	}
+	return 0, fmt.Errorf("the mount counts no %s: %w", name, errNoCounter)
+}
+
+// errNoCounter is a counter that this thothfs does not have.
+var errNoCounter = errors.New("too old")
+
+// share makes the dumps of account those of owner, as the original leaves them:
+// the dump and its info.json alone. The server finds plain files.
+func (b *bench) share(owner string) error {
+	for _, c := range b.cores {
+		from, to := filepath.Join(corpusDir(b.site.root, account), c.ID), filepath.Join(corpusDir(b.site.root, owner), c.ID)
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return err
+		}
+		for _, name := range []string{"info.json", filepath.Base(c.Path)} {
+			if err := os.Link(filepath.Join(from, name), filepath.Join(to, name)); err != nil && !errors.Is(err, syscall.EEXIST) {
+				return err
+			}
+		}
+	}
+	return nil
+}
