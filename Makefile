@@ -10,7 +10,7 @@ TESTFLAGS ?= $(race) -timeout 20m
 BENCHFLAGS ?=
 BENCHTIME  ?= 200ms
 
-.PHONY: all build demo demo-clean test test-short lint bench bench-packages setup man clean
+.PHONY: all build demo demo-clean test test-short lint bench bench-scale bench-packages setup man clean
 
 all: build
 
@@ -39,6 +39,9 @@ lint: ## gofmt, go vet, staticcheck, the package map
 
 bench: build ## debuggers on dumps far away, beside a local file, a download and rclone (docs/performance.md)
 	./scripts/bench.sh $(BENCHFLAGS)
+
+bench-scale: build ## corpora of 10,000 dumps and more, beside the same tree of links on a plain file system
+	$(GO) run ./scripts/bench-scale $(BENCHFLAGS)
 
 bench-packages: ## the packages' own benchmarks, their baselines beside them
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./cache ./corpus ./dump ./query ./store/...
