@@ -23,12 +23,13 @@ const module = "thothfs"
 // that its production code may import.
 var arrows = map[string][]string{
 	"":                                 {},
-	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "store", "store/dir", "store/manta"},
+	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "scripts", "store", "store/dir", "store/manta"},
 	"fs":                               {"corpus", "cache", "dump", "query", "store"},
 	"corpus":                           {"dump", "query", "store"},
 	"cache":                            {"store"},
 	"dump":                             {},
 	"query":                            {},
+	"scripts":                          {},
 	"store":                            {},
 	"store/dir":                        {"store"},
 	"store/manta":                      {"store"},

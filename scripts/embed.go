@@ -1,0 +1,26 @@
+// Package scripts carries the scripts that the program brings along: what an
+// analyzer finds when it begins, and the analyzers that come with it. The rest of
+// the directory is for working on the project.
+package scripts
+
+import (
+	"embed"
+	"io/fs"
+)
+
+// Init is thoth-init.sh, which bash sources before an analyzer.
+//
+//go:embed thoth-init.sh
+var Init string
+
+//go:embed analyzers
+var files embed.FS
+
+// Analyzers holds the analyzers, each a file under its name; README.md is none.
+func Analyzers() fs.FS {
+	sub, err := fs.Sub(files, "analyzers")
+	if err != nil {
+		panic(err) // the name is a constant, and valid
+	}
+	return sub
+}
