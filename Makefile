@@ -10,7 +10,7 @@ TESTFLAGS ?= $(race) -timeout 20m
 BENCHFLAGS ?=
 BENCHTIME  ?= 200ms
 
-.PHONY: all build demo demo-clean test test-short lint bench bench-scale bench-packages setup man clean
+.PHONY: all build demo demo-clean test test-short lint bench bench-scale bench-analyze bench-packages setup man clean
 
 all: build
 
@@ -42,6 +42,9 @@ bench: build ## debuggers on dumps far away, beside a local file, a download and
 
 bench-scale: build ## corpora of 10,000 dumps and more, beside the same tree of links on a plain file system
 	$(GO) run ./scripts/bench-scale $(BENCHFLAGS)
+
+bench-analyze: build ## an analyzer over 1,000 small dumps, beside a plain loop over local files
+	./scripts/bench-analyze.sh
 
 bench-packages: ## the packages' own benchmarks, their baselines beside them
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./cache ./corpus ./dump ./query ./store/...

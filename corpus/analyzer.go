@@ -28,6 +28,18 @@ func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) erro
 	return c.changeAnalyzers(ctx, key, func() error { return c.replace(ctx, key, data) })
 }
 
+// Analyzer returns what is stored as an analyzer; one that is not there, and a name
+// that none can have, is store.ErrNotExist.
+func (c *Corpus) Analyzer(ctx context.Context, name string) ([]byte, error) {
+	key, err := analyzerKey("get", name)
+	if err != nil {
+		return nil, notExist("get", AnalyzersDir)
+	}
+	data, _, err := c.store.Get(ctx, store.Ref{Key: key}, MaxAnalyzer)
+	c.outage.note(c.now(), err, c.log)
+	return data, err
+}
+
 // RemoveAnalyzer removes an analyzer. One that is not there is store.ErrNotExist.
 func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 	key, err := analyzerKey("remove", name)

@@ -72,6 +72,9 @@ func (d *Document) Text() []byte {
 // Damage says in words what is wrong with the document, or "".
 func (d *Document) Damage() string { return d.damage }
 
+// IsJSON tells whether the document is one JSON object, as it should be.
+func (d *Document) IsJSON() bool { return !d.mended }
+
 // Value returns the whole document as an object: as stored, or of a damaged one what
 // can be read. Two documents in one file are merged: a later member replaces an
 // earlier one, and the members of "properties" are joined.

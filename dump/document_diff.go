@@ -57,6 +57,44 @@ func Diff(old, new *Document) ([]Edit, error) {
 	return nil, fmt.Errorf("%w: names with dots in them say different things of one path", ErrEdit)
 }
 
+// Merged returns the edits that add the ticket and the properties of update to those
+// of old: objects are descended into, all else is replaced. Errors are those of Diff.
+func Merged(old, update *Document) ([]Edit, error) {
+	if update.mended {
+		return nil, fmt.Errorf("%w: what is to be merged is not JSON: %s", ErrEdit, update.Damage())
+	}
+	v := propertiesOf(update)
+	if v.Kind() != KindObject {
+		return nil, fmt.Errorf("%w: properties is not an object", ErrEdit)
+	}
+	edits := addObjects(nil, propertiesPath, propertiesOf(old), v)
+	if ticket := ticketOf(update); ticket != nil {
+		edits = append(edits, Edit{Path: ticketPath, Value: ticket})
+	}
+	return edits, nil
+}
+
+// ForeignChanges names the fields at the top that differ between two documents and
+// are not for people to edit. Diff leaves them out.
+func ForeignChanges(old, new *Document) []string {
+	before, after := membersByKey(old.view), membersByKey(new.view)
+	var fields []string
+	for key, v := range after {
+		if was, ok := before[key]; !ok || !isRewritten(was, v) {
+			fields = append(fields, key)
+		}
+	}
+	for key := range before {
+		if _, ok := after[key]; !ok {
+			fields = append(fields, key)
+		}
+	}
+	editable := func(key string) bool { return key == ticketPath || key == "properties" }
+	fields = slices.DeleteFunc(fields, editable)
+	slices.Sort(fields)
+	return fields
+}
+
 // diffOnce compares members by their keys.
 func diffOnce(old, new *Document) []Edit {
 	before, after := propertiesOf(old), propertiesOf(new)
@@ -82,11 +120,22 @@ func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
 		}
 	}
 	for _, m := range all(new) {
-		was, ok := before[m.key]
-		switch {
-		case ok && was.Kind() == KindObject && m.value.Kind() == KindObject:
+		if was := before[m.key]; was.Kind() == KindObject && m.value.Kind() == KindObject {
 			edits = diffObjects(edits, prefix+m.key+".", was, m.value)
-		case !ok || !isRewritten(was, m.value):
+		} else if was.Kind() == KindNone || !isRewritten(was, m.value) {
+			edits = append(edits, Edit{Path: prefix + m.key, Value: m.value.raw})
+		}
+	}
+	return edits
+}
+
+// addObjects is diffObjects without the removals, and with all that new has.
+func addObjects(edits []Edit, prefix string, old, new Value) []Edit {
+	before := membersByKey(old)
+	for _, m := range all(new) {
+		if was := before[m.key]; was.Kind() == KindObject && m.value.Kind() == KindObject {
+			edits = addObjects(edits, prefix+m.key+".", was, m.value)
+		} else {
 			edits = append(edits, Edit{Path: prefix + m.key, Value: m.value.raw})
 		}
 	}
@@ -103,25 +152,20 @@ func membersByKey(v Value) map[string]Value {
 
 // propertiesOf is the object of properties; an empty one when there is none.
 func propertiesOf(d *Document) Value {
-	v, _ := memberOf(d, "properties")
+	v := membersByKey(d.view)["properties"]
 	if k := v.Kind(); k == KindNone || k == KindNull {
 		return Value{[]byte("{}")}
 	}
 	return v
 }
 
-// memberOf is the member of that very name: no path.
-func memberOf(d *Document, key string) (Value, bool) {
-	v, ok := membersByKey(d.view)[key]
-	return v, ok
-}
-
 // ticketOf is the ticket as it is to be stored, nil when there is none.
 func ticketOf(d *Document) []byte {
-	if v, ok := memberOf(d, ticketPath); ok {
-		return ticketValue(v)
+	v, ok := membersByKey(d.view)[ticketPath]
+	if !ok {
+		return nil
 	}
-	return nil
+	return ticketValue(v)
 }
 
 func sameTicket(old, new *Document) bool {

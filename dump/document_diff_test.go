@@ -94,6 +94,36 @@ func TestDiffAppliedToALaterVersion(t *testing.T) {
 	}
 }
 
+func TestMerged(t *testing.T) {
+	old := ParseDocument([]byte(`{"ticket":"A","properties":{"a":{"x":1,"y":1},"b":1,"c":[1]}}`))
+	edits, err := Merged(old, ParseDocument([]byte(`{"stack":[],"properties":{"a":{"y":2,"z":{}},"b":{"n":1},"c":[2]}}`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, _, err := old.Apply(edits...)
+	if want := `{"ticket":"A","properties":{"a":{"x":1,"y":2,"z":{}},"b":{"n":1},"c":[2]}}`; err != nil || string(raw) != want {
+		t.Errorf("got %s, %v", raw, err)
+	}
+	if edits, err := Merged(old, ParseDocument([]byte(`{"ticket":"B"}`))); err != nil || len(edits) != 1 || string(edits[0].Value) != `"B"` {
+		t.Errorf("a ticket: %v, %v", edits, err)
+	}
+	for _, bad := range []string{``, `[]`, `{"properties":[]}`, `{} {}`} {
+		if edits, err := Merged(old, ParseDocument([]byte(bad))); edits != nil || !errors.Is(err, ErrEdit) {
+			t.Errorf("%q: %v, %v", bad, edits, err)
+		}
+	}
+}
+
+func TestForeignChanges(t *testing.T) {
+	old := ParseDocument([]byte(`{"cmd":"a","time":1.50,"pid":"1","ticket":"A","properties":{}}`))
+	if got := ForeignChanges(old, ParseDocument([]byte(`{"properties":{"a":1},"pid":"1","time":1.5,"cmd":"a"}`))); len(got) > 0 {
+		t.Errorf("%q", got)
+	}
+	if got := ForeignChanges(old, ParseDocument([]byte(`{"cmd":"b","time":1.5,"stack":[]}`))); strings.Join(got, " ") != "cmd pid stack" {
+		t.Errorf("%q", got)
+	}
+}
+
 func FuzzDiff(f *testing.F) {
 	for _, c := range documentDiffs {
 		f.Add([]byte(c.old), []byte(c.new))

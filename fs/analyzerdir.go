@@ -76,7 +76,7 @@ func (s *analyzerShelf) names(c context.Context) ([]string, error) {
 	var all []string
 	for _, e := range files {
 		if isShown(e) {
-			all = append(all, fileName(e.Name))
+			all = append(all, FileName(e.Name))
 		}
 	}
 	return all, nil

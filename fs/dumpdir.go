@@ -91,7 +91,7 @@ func isWhole(d *corpus.Dump) bool { return int64(len(d.Doc.Raw())) == d.Size }
 func isShown(e store.Entry) bool { return !e.Dir && !strings.HasPrefix(e.Name, ownPrefix) }
 
 func findObject(files []store.Entry, name string) (store.Entry, bool) {
-	i := slices.IndexFunc(files, func(e store.Entry) bool { return isShown(e) && fileName(e.Name) == name })
+	i := slices.IndexFunc(files, func(e store.Entry) bool { return isShown(e) && FileName(e.Name) == name })
 	if i < 0 {
 		return store.Entry{}, false
 	}
@@ -146,7 +146,7 @@ func (d *dumpDir) alias(c context.Context, found *corpus.Dump) (target, alias st
 	if err != nil {
 		return "", "", err
 	}
-	return fileName(e.Name), aliasOf(found.Type, e.Name), nil
+	return FileName(e.Name), aliasOf(found.Type, e.Name), nil
 }
 
 func aliasOf(kind, object string) string {
@@ -185,7 +185,7 @@ func (d *dumpDir) list(ctx context.Context) (listing, error) {
 	var l names
 	for _, e := range files {
 		if isShown(e) {
-			l.add(fileName(e.Name), modeFile, d.objectNumber(e.Name, found))
+			l.add(FileName(e.Name), modeFile, d.objectNumber(e.Name, found))
 		}
 	}
 	if err := d.listVirtual(ctx, found, &l); err != nil {

@@ -49,7 +49,7 @@ func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
 	for _, key := range s.Keys() {
 		if h, name, _ := strings.Cut(key, "/"); h == hash {
 			data, _ := s.Data(key)
-			m[dir+"/"+fileName(name)] = string(data)
+			m[dir+"/"+FileName(name)] = string(data)
 		}
 	}
 	m[dir+"/info.json"] = string(doc.Text())
@@ -59,13 +59,13 @@ func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
 	for k, v := range doc.Value().Members() {
 		if k == "properties" {
 			for key, value := range v.Members() {
-				m[dir+"/properties/"+fileName(key)] = value.Text() + "\n"
+				m[dir+"/properties/"+FileName(key)] = value.Text() + "\n"
 			}
 		}
 	}
 	if name := filepath.Base(doc.String("dump")); doc.String("dump") != "" {
-		m[dir+"/dump"] = "-> " + fileName(name)
-		m[dir+"/"+aliasOf(doc.String("type"), name)] = "-> " + fileName(name)
+		m[dir+"/dump"] = "-> " + FileName(name)
+		m[dir+"/"+aliasOf(doc.String("type"), name)] = "-> " + FileName(name)
 	}
 	m.addViews(hash, doc)
 }

@@ -12,10 +12,10 @@ import (
 // maxName is the longest name that a directory may hold, in bytes.
 const maxName = 255
 
-// fileName is the name of an object or property in a directory where "=" has no
+// FileName is the name of an object or property in a directory where "=" has no
 // meaning: its own where that can be a name, else encoded. Different names stay
 // different, since every name that holds a "%" is encoded.
-func fileName(name string) string {
+func FileName(name string) string {
 	if isPlainName(name) {
 		return name
 	}

@@ -71,7 +71,7 @@ func keyOf(name string) (string, error) {
 		return name, nil
 	}
 	key, err := query.DecodeName(name)
-	if err != nil || key == "" || fileName(key) != name {
+	if err != nil || key == "" || FileName(key) != name {
 		return "", errName
 	}
 	return key, nil
@@ -103,7 +103,7 @@ func (s *propertyShelf) names(c context.Context) ([]string, error) {
 	}
 	var all []string
 	for key := range properties(d.Doc) {
-		all = append(all, fileName(key))
+		all = append(all, FileName(key))
 	}
 	return all, nil
 }
@@ -208,7 +208,7 @@ func propertyText(doc *dump.Document, name string) ([]byte, error) {
 // set.
 func find(doc *dump.Document, name string) (dump.Value, bool) {
 	for key, v := range properties(doc) {
-		if fileName(key) == name {
+		if FileName(key) == name {
 			return v, true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"path/filepath"
 
 	"thothfs/cache"
@@ -33,7 +34,8 @@ func (a *app) config(s *stack, m mountFlags) []byte {
 	for _, line := range [][2]string{
 		{"version", versionText()},
 		{"store", s.target.String()},
-		{"manta-url", a.getenv("MANTA_URL")},
+		{"manta-url", a.mantaURL()},
+		{"manta-user", a.getenv("MANTA_USER")},
 		{"cache-dir", s.cache},
 		{"cache-size", a.cacheSize.String()},
 		{"poll", a.poll.String()},
@@ -42,10 +44,21 @@ func (a *app) config(s *stack, m mountFlags) []byte {
 		{"learn", fmt.Sprint(m.learn)},
 		{"log", a.logPath()},
 		{"verbose", fmt.Sprint(a.verbose)},
+		{"private", fmt.Sprint(a.privateMount)},
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", line[0], line[1])
 	}
 	return b.Bytes()
+}
+
+// mantaURL is where Manta is, without a password that may be in there.
+func (a *app) mantaURL() string {
+	u, err := url.Parse(a.getenv("MANTA_URL"))
+	if err != nil {
+		return ""
+	}
+	u.User = nil
+	return u.String()
 }
 
 // logPath is the file that --log names, "" when it names none.

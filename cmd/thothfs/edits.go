@@ -109,11 +109,14 @@ func parseUnset(_ *app, args []string) ([]string, dump.Edit, error) {
 func parseTicket(_ *app, args []string) ([]string, dump.Edit, error) {
 	last := len(args) - 1
 	ticket := args[last]
-	if strings.Contains(ticket, "=") || ticket == "" {
+	if !isTicket(ticket) {
 		return nil, dump.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
 	}
 	return args[:last], dump.Set("ticket", ticket), nil
 }
+
+// isTicket refuses what is more likely a constraint whose ticket was forgotten.
+func isTicket(text string) bool { return text != "" && !strings.Contains(text, "=") }
 
 func parseUnticket(_ *app, args []string) ([]string, dump.Edit, error) {
 	return args, dump.Unset("ticket"), nil

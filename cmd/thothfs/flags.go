@@ -27,6 +27,8 @@ type app struct {
 	log         string
 	verbose     bool
 
+	privateMount bool // what is mounted is for this run of the program alone
+
 	closers []func()
 }
 
@@ -65,7 +67,8 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root.PersistentFlags())
 	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.lsCommand(),
 		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
-		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand())
+		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(),
+		a.analyzeCommand(), a.documentCommand())
 	root.AddCommand(a.editCommands()...)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"time"
 
@@ -54,4 +55,31 @@ func (p *progress) done() {
 	}
 	p.bar.Abort(true)
 	p.pool.Wait()
+}
+
+// above is where to write what is to appear above the bar: w, unless both are on a
+// terminal.
+func (p *progress) above(w io.Writer) io.Writer {
+	f, ok := w.(*os.File)
+	if p.bar == nil || !ok || !term.IsTerminal(int(f.Fd())) {
+		return w
+	}
+	return aboveBar{p.pool}
+}
+
+// aboveBar ends what it is given by a newline, lest the bar be drawn over it.
+type aboveBar struct{ pool *mpb.Progress }
+
+func (w aboveBar) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, nil
+	}
+	text := b
+	if b[len(b)-1] != '\n' {
+		text = append(append([]byte{}, b...), '\n')
+	}
+	if _, err := w.pool.Write(text); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

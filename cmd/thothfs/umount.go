@@ -100,11 +100,17 @@ func mountedPath(path string) string {
 // answerTimeout is how long a mount may take to tell its process.
 const answerTimeout = 2 * time.Second
 
-// servingPID asks the mount for its process; 0 when it does not answer. Another
+// servingPID asks the mount for its process; 0 when it does not answer.
+func servingPID(mountpoint string) int {
+	pid, _ := strconv.Atoi(string(bytes.TrimSpace(controlText(mountpoint, "pid"))))
+	return pid
+}
+
+// controlText asks a mount for a file of .thothfs; nil when it does not answer. Another
 // process asks: of a file system that is stopped or hangs, who asks can be neither
 // interrupted nor killed, and would not end even if only one of its threads did.
-func servingPID(mountpoint string) int {
-	asker := exec.Command("cat", filepath.Join(mountpoint, ".thothfs", "pid"))
+func controlText(mountpoint, name string) []byte {
+	asker := exec.Command("cat", filepath.Join(mountpoint, ".thothfs", name))
 	asker.Dir = "/"
 	answer := make(chan []byte, 1)
 	go func() { // ended by the answer, or with the program
@@ -113,10 +119,9 @@ func servingPID(mountpoint string) int {
 	}()
 	select {
 	case text := <-answer:
-		pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
-		return pid
+		return text
 	case <-time.After(answerTimeout):
-		return 0
+		return nil
 	}
 }
 

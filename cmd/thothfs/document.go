@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"thothfs/dump"
+)
+
+// documentCommand is what scripts/thoth-init.sh does to an analyzer's copy of
+// info.json. People have set, ticket and info.
+func (a *app) documentCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "document",
+		Short:              "For analyzers: read and edit a copy of info.json",
+		Hidden:             true,
+		DisableFlagParsing: true, // values may begin with a dash
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errDocumentUse
+			}
+			switch verb, rest := args[0], args[1:]; {
+			case verb == "json":
+				return a.printJSON(rest)
+			case verb == "mget":
+				return a.mget(cmd.Context(), rest)
+			case verb == "set" && len(rest) == 2:
+				return a.documentSet(rest[0], rest[1])
+			case verb == "unset" && len(rest) == 2:
+				return editDocument(rest[0], only(dump.Unset(rest[1])))
+			case verb == "merge" && len(rest) == 2:
+				return mergeDocument(rest[0], rest[1])
+			case verb == "check" && len(rest) == 1:
+				return editDocument(rest[0], only())
+			}
+			return errDocumentUse
+		},
+	}
+}
+
+var errDocumentUse = errors.New("document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...] or mget PATH... is meant")
+
+// documentSet sets what is at path to what is on standard input.
+func (a *app) documentSet(file, path string) error {
+	text, err := a.readValue()
+	if err != nil {
+		return err
+	}
+	if path == "ticket" && !isTicket(text) {
+		return fmt.Errorf("%q is no ticket", text)
+	}
+	return editDocument(file, only(dump.Set(path, text)))
+}
+
+func only(edits ...dump.Edit) func(*dump.Document) ([]dump.Edit, error) {
+	return func(*dump.Document) ([]dump.Edit, error) { return edits, nil }
+}
+
+func mergeDocument(file, update string) error {
+	raw, err := readSmall(update)
+	if err != nil {
+		return err
+	}
+	added := dump.ParseDocument(raw)
+	return editDocument(file, func(old *dump.Document) ([]dump.Edit, error) {
+		if fields := dump.ForeignChanges(dump.ParseDocument([]byte("{}")), added); len(fields) > 0 {
+			return nil, fmt.Errorf("%s cannot be set: only the ticket and properties can", strings.Join(fields, ", "))
+		}
+		return dump.Merged(old, added)
+	})
+}
+
+// editDocument makes edits to the document in a file, which is replaced as a whole.
+// An analyzer may have several edits under way at once: one waits for another.
+func editDocument(file string, edits func(*dump.Document) ([]dump.Edit, error)) error {
+	unlock, err := lockDirectory(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	raw, err := readSmall(file)
+	if err != nil {
+		return err
+	}
+	doc := dump.ParseDocument(raw)
+	if !doc.IsJSON() {
+		return fmt.Errorf("%s is no longer JSON: %s", filepath.Base(file), doc.Damage())
+	}
+	list, err := edits(doc)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		if !dump.Writable(e.Path) {
+			return fmt.Errorf("%q cannot be set: only the ticket and properties can", e.Path)
+		}
+	}
+	after, changed, err := doc.Apply(list...)
+	if err != nil || !changed {
+		return err
+	}
+	return replaceFile(file, after)
+}
+
+func lockDirectory(dir string) (unlock func(), err error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
+
+// readSmall reads a file that may have as many bytes as a document. What is no
+// regular file is not waited for.
+func readSmall(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !fi.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a regular file", path)
+	case fi.Size() > dump.MaxDocument:
+		return nil, fmt.Errorf("%s has more than %d bytes", path, dump.MaxDocument)
+	}
+	raw := make([]byte, fi.Size())
+	n, err := f.ReadAt(raw, 0)
+	if n == len(raw) {
+		err = nil
+	}
+	return raw[:n], err
+}
+
+func replaceFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".document-")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"thothfs/cache"
+	"thothfs/corpus"
+	"thothfs/fs"
+)
+
+// leavePrivate is how long a private mount waits for those that still use it.
+const leavePrivate = 5 * time.Second
+
+// existingMount is where this user has the corpus of the stack mounted already, with
+// the same cache, by a process that answers; "" when nowhere.
+func (a *app) existingMount(s *stack) string {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
+	})
+	if err != nil {
+		return ""
+	}
+	for _, m := range slices.Backward(mounts) {
+		if a.fits(controlText(m.Mountpoint, "config"), s) {
+			return m.Mountpoint
+		}
+	}
+	return ""
+}
+
+// isOurs tells whether this user has made the mount: another's may not be entered.
+func isOurs(m *mountinfo.Info) bool {
+	return slices.Contains(strings.Split(m.VFSOptions, ","), "user_id="+strconv.Itoa(os.Geteuid()))
+}
+
+// fits compares a mount's .thothfs/config with what its lines would be here.
+func (a *app) fits(config []byte, s *stack) bool {
+	want := map[string]string{"private": "false"}
+	for line := range strings.Lines(string(a.config(s, mountFlags{}))) {
+		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "="); name {
+		case "store", "manta-url", "manta-user", "cache-dir":
+			want[name] = value
+		}
+	}
+	for line := range strings.Lines(string(config)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if expected, ok := want[name]; ok && value == expected {
+			delete(want, name)
+		}
+	}
+	return len(want) == 0
+}
+
+// mountPrivately mounts the corpus for this process alone, at a directory that
+// exists. leave takes it away.
+func (a *app) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, log *slog.Logger) (leave func() error, err error) {
+	if err := checkOverlap(dir, map[string]string{"cache directory": s.cache, "corpus": s.target.dir}); err != nil {
+		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
+	}
+	a.privateMount = true
+	server, err := fs.Mount(dir, a.fsOptions(s, c, blocks, mountFlags{}, nil, log))
+	if err != nil {
+		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
+	}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), leavePrivate)
+		defer cancel()
+		err := server.Unmount(ctx)
+		if busy := (*fs.BusyError)(nil); errors.As(err, &busy) {
+			return nil // it is gone all the same, and who used it was not ours
+		}
+		return err
+	}, nil
+}
+
+// byHash is where a file of a dump is in a mount.
+func byHash(mount, id, name string) string {
+	return filepath.Join(mount, "by-hash", id, fs.FileName(name))
+}
