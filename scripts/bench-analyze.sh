@@ -39,14 +39,14 @@ check() {
 	done | sort >"$work/ticketed"
 	sort "$work/right" | cmp - "$work/ticketed" || { echo "bench-analyze: $1: the wrong dumps are ticketed" >&2; exit 1; }
 	ticketed=$(wc -l <"$work/ticketed")
-	printf '%-28s %6.1f s   %d of %d ticketed\n' "$1" "$2" "$ticketed" "$dumps"
+	printf '%-28s %6.1f s (processor: %.1f s user, %.1f s system)   %d of %d ticketed\n' "$1" "$2" "$3" "$4" "$ticketed" "$dumps"
 }
 
 measure() {
-	local name=$1 began=$EPOCHREALTIME
+	local name=$1 TIMEFORMAT='%R %U %S'
 	shift
-	"$@" >"$work/out" 2>"$work/err" || { cat "$work/err" >&2; exit 1; }
-	check "$name" "$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { print b - a }')"
+	{ time "$@" >"$work/out" 2>"$work/err"; } 2>"$work/time" || { cat "$work/err" >&2; exit 1; }
+	check "$name" $(cat "$work/time")
 }
 
 plain_loop() {
