@@ -8,10 +8,15 @@ import (
 	"io/fs"
 )
 
-// Init is thoth-init.sh, which bash sources before an analyzer.
-//
 //go:embed thoth-init.sh
-var Init string
+var forAll string
+
+//go:embed thoth-linux.sh
+var forLinux string
+
+// Init is what bash sources before an analyzer: thoth-init.sh, and what analyzers of
+// Linux cores share.
+var Init = forAll + forLinux
 
 //go:embed analyzers
 var files embed.FS

@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"debug/elf"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -25,14 +23,19 @@ const stackTimeout = 2 * time.Minute
 const maxFrames = 512
 
 // gdbFrames prints, for each frame of the current thread, its program counter
-// and what symbol lies there. A dump is hostile: nothing is auto-loaded for it.
+// and what symbols lie there and at the byte before: a call returns behind itself,
+// which may be the next function already. A dump is hostile: nothing is auto-loaded
+// for it.
 const gdbFrames = `set pagination off
 set confirm off
 set width 0
 set debuginfod enabled off
+set language c
 define thothfs_frame
 printf "FRAME %#lx\n", $pc
 info symbol $pc
+echo CALL\n
+info symbol $pc - 1
 end
 `
 
@@ -94,76 +97,46 @@ func gdbStack(ctx context.Context, path, exe string) ([]string, error) {
 var (
 	framePC     = regexp.MustCompile(`^FRAME (0x[0-9a-f]+|0)$`)
 	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
+	// interrupted frames are where they say, not behind a call: those below one of these.
+	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
+	frameGo     = regexp.MustCompile(`^([a-z0-9_]+)\[(\w+)\]$`) // how gdb writes some of Go's functions
 )
 
 // parseGDBFrames turns the output of gdbFrames into Thoth's form.
 func parseGDBFrames(out []byte) []string {
 	var stack []string
+	exact, behind := true, false
 	for raw := range bytes.Lines(out) {
 		line := strings.TrimSpace(string(raw))
 		if pc := framePC.FindStringSubmatch(line); pc != nil {
-			stack = append(stack, pc[1]+"()")
+			if n := len(stack); n > 0 {
+				exact = frameSignal.MatchString(stack[n-1])
+			}
+			stack, behind = append(stack, pc[1]+"()"), false
 			continue
 		}
+		behind = behind || line == "CALL"
 		m := frameSymbol.FindStringSubmatch(line)
 		if m == nil || len(stack) == 0 {
 			continue
 		}
-		stack[len(stack)-1] = thothFrame(m[1], m[2], m[3])
+		at := &stack[len(stack)-1]
+		offset, _ := strconv.ParseUint(m[2], 10, 64)
+		switch {
+		case !behind:
+			*at = thothFrame(m[1], offset, m[3])
+		case !exact && !frameSignal.MatchString(*at):
+			*at = thothFrame(m[1], offset+1, m[3])
+		}
 	}
 	return stack
 }
 
-func thothFrame(symbol, offset, module string) string {
-	n, _ := strconv.ParseUint(offset, 10, 64)
-	frame := fmt.Sprintf("%s+%#x()", symbol, n)
+func thothFrame(symbol string, offset uint64, module string) string {
+	symbol = frameGo.ReplaceAllString(symbol, "$1.$2")
+	frame := fmt.Sprintf("%s+%#x()", symbol, offset)
 	if base := filepath.Base(module); module != "" && strings.Contains(base, ".so") {
 		frame = base + "`" + frame
 	}
 	return frame
-}
-
-// executableOf is the program that dumped core, if it is on this machine and
-// not another build of it: the recorded path, checked by build-id where the
-// dump has one.
-func executableOf(info *dump.Info) string {
-	candidates := []string{info.Executable}
-	if arg0, _, _ := strings.Cut(info.Psargs, " "); filepath.IsAbs(arg0) {
-		candidates = append(candidates, arg0)
-	}
-	for _, path := range candidates {
-		if path == "" || !filepath.IsAbs(path) {
-			continue
-		}
-		id, err := buildID(path)
-		if err == nil && (info.BuildID == "" || id == "" || id == info.BuildID) {
-			return path
-		}
-	}
-	return ""
-}
-
-// buildID is the GNU build-id of an ELF file in hex, "" when it has none.
-func buildID(path string) (string, error) {
-	fi, err := os.Stat(path) // a device or a fifo must not be opened
-	if err != nil {
-		return "", err
-	}
-	if !fi.Mode().IsRegular() {
-		return "", fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := elf.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	s := f.Section(".note.gnu.build-id")
-	if s == nil {
-		return "", nil
-	}
-	note, err := s.Data()
-	if err != nil || len(note) < 16 {
-		return "", err
-	}
-	return hex.EncodeToString(note[16:]), nil
 }

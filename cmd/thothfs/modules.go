@@ -1,0 +1,84 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"thothfs/dump"
+)
+
+func (a *app) executableCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "executable DUMP",
+		Short: "Print where the program of a dump is",
+		Long: `Prints the path of the program that left the dump at the path DUMP, in a mount or
+local, for use with any debugger: gdb $(thothfs executable core) core. It is the
+object beside the dump of the same build-id, or of the program's name; the path that
+the dump tells, if the file there is of the same build-id; or what the servers of
+DEBUGINFOD_URLS have. The exit code is 1 when there is none.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			info, err := inspectFile(args[0])
+			if err != nil {
+				return err
+			}
+			exe := a.findExecutable(cmd.Context(), args[0], info)
+			if exe.not != "" {
+				fmt.Fprintf(a.stderr, "thothfs: %s\n", printable(exe.not))
+			}
+			if exe.path == "" {
+				return fmt.Errorf("its program (%s) is not here", cmp.Or(info.Executable, info.Cmd, "unknown"))
+			}
+			_, err = fmt.Fprintln(a.stdout, exe.path)
+			return err
+		},
+	}
+}
+
+func (a *app) modulesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "modules DUMP",
+		Short: "List the files that a process had mapped",
+		Long: `Lists the programs and libraries that were mapped by the process that left the dump at
+the path DUMP, in a mount or local: a line for each, with the build-id (- when the dump
+does not have it), whether the file here is the same build (same, other, unknown when it
+cannot be told, absent), and the path, with tabs between.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			info, err := inspectFile(args[0])
+			if err != nil {
+				return err
+			}
+			for _, m := range info.Modules {
+				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), sameBuild(m.Path, m.BuildID, info), cell(m.Path)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// inspectFile reads what a dump says about itself.
+func inspectFile(path string) (*dump.Info, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	info, err := dump.Inspect(f, fi.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return info, nil
+}
