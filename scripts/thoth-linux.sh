@@ -16,7 +16,7 @@ thoth_need() {
 }
 
 thoth_need_stack_tool() {
-	type -P gdb eu-stack >/dev/null || thoth_fatal "neither gdb nor eu-stack is installed (Debian: apt-get install gdb)"
+	type -P gdb >/dev/null || type -P eu-stack >/dev/null || thoth_fatal "neither gdb nor eu-stack is installed (Debian: apt-get install gdb)"
 }
 
 # thoth_gdb [ARGUMENT...]: gdb on the dump, with its program if it is here; a dump's files are hostile: nothing is loaded
