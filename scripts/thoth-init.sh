@@ -69,9 +69,9 @@ thoth_load() {
 	fi
 }
 
-# thoth_analyze runs the analyzer, for an interactive shell: its exit must not be the shell's.
+# thoth_analyze runs the analyzer as it is run without a shell, for an interactive one.
 thoth_analyze() {
-	(source "$THOTH_ANALYZER")
+	"$BASH" --noprofile --norc -c '. "$THOTH_INIT" || exit; . "$THOTH_ANALYZER"' analyzer
 }
 
 thoth_fatal() {

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"encoding/binary"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"thothfs/dump"
+)
+
+// standIn puts a program on the PATH of a world in place of a tool that this machine
+// does not have: a script, no debugger, that says how it was called.
+func (w *world) standIn(name, script string) {
+	w.t.Helper()
+	dir := filepath.Join(w.dir, "standins")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	w.setenv("PATH=" + dir + ":" + os.Getenv("PATH"))
+}
+
+// tellArguments is a stand-in that reads the dump and prints its arguments.
+const tellArguments = `head -c 4 "${@: -1}" >/dev/null || exit 9
+echo "called: ${0##*/} $*"`
+
+// leavesNothing checks that a session took its mount and its directory away.
+func (w *world) leavesNothing() {
+	w.t.Helper()
+	if out := w.sh("ls -d tmp/thothfs-run-* 2>/dev/null; grep " + w.dir + "/tmp /proc/mounts; true"); out != "" {
+		w.t.Errorf("left behind:\n%s", out)
+	}
+}
+
+// ownTemp gives the world a directory for temporary files of its own.
+func (w *world) ownTemp() {
+	w.t.Helper()
+	if err := os.MkdirAll(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	w.setenv("TMPDIR=" + filepath.Join(w.dir, "tmp"))
+}
+
+func newDebugWorld(t *testing.T) *world {
+	t.Helper()
+	needFUSE(t)
+	w := newWorld(t)
+	w.ownTemp()
+	w.setenv("DEBUGINFOD_URLS=")
+	return w
+}
+
+// shipped is the absolute path of a dump that the project carries.
+func shipped(t *testing.T, name string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join("../../dump/testdata/cores", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestDebuggerOfEveryDump(t *testing.T) {
+	for _, c := range []struct {
+		info dump.Info
+		want string
+	}{
+		{dump.Info{OS: "illumos", Type: dump.Core, Machine: "x86_64"}, "mdb"},
+		{dump.Info{OS: "illumos", Type: dump.Crash}, "mdb"},
+		{dump.Info{OS: "linux", Type: dump.Crash, Machine: "x86_64"}, "crash drgn"},
+		{dump.Info{OS: "linux", Type: dump.Core}, "gdb lldb"},
+		{dump.Info{OS: "linux", Type: dump.Core, Machine: "hppa"}, "gdb-multiarch lldb gdb"},
+		{dump.Info{OS: "freebsd", Type: dump.Core}, "lldb gdb-multiarch gdb"},
+		{dump.Info{OS: "freebsd", Type: dump.Crash}, "kgdb"},
+	} {
+		got := debuggersFor(&c.info)
+		if strings.Join(got, " ") != c.want {
+			t.Errorf("%s %s of %s: %v, want %s", c.info.OS, c.info.Type, c.info.Machine, got, c.want)
+		}
+		for _, name := range got {
+			if toInstall[name] == "" {
+				t.Errorf("nobody is told where %s is to be had", name)
+			}
+		}
+	}
+}
+
+// linuxVMCore is the least that is an ELF dump of a Linux kernel: a note.
+func linuxVMCore(t *testing.T, path string) {
+	t.Helper()
+	text := "OSRELEASE=6.1.0-test\nCRASHTIME=1700000000\n\x00"
+	text += strings.Repeat("\x00", (4-len(text)%4)%4)
+	b := make([]byte, 64+56)
+	copy(b, "\x7fELF\x02\x01\x01")
+	le := binary.LittleEndian
+	le.PutUint16(b[16:], 4)  // ET_CORE
+	le.PutUint16(b[18:], 62) // EM_X86_64
+	le.PutUint32(b[20:], 1)
+	le.PutUint64(b[32:], 64) // program headers
+	le.PutUint16(b[52:], 64)
+	le.PutUint16(b[54:], 56)
+	le.PutUint16(b[56:], 1)
+	note := append(le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, 11), uint32(len(text))), 0), "VMCOREINFO\x00\x00"+text...)
+	le.PutUint32(b[64:], 4) // PT_NOTE
+	le.PutUint64(b[64+8:], uint64(len(b)))
+	le.PutUint64(b[64+32:], uint64(len(note)))
+	le.PutUint64(b[64+40:], uint64(len(note)))
+	if err := os.WriteFile(path, append(b, note...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// expandedCrash is a header of an illumos crash dump as savecore leaves it.
+func expandedCrash(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile("../../dump/testdata/cores/synthetic-vmdump.0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[8] &^= 8 // DF_COMPRESSED
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDebugPicksTheDebugger(t *testing.T) {
+	w := newDebugWorld(t)
+	linuxVMCore(t, filepath.Join(w.dir, "vmcore"))
+	expandedCrash(t, filepath.Join(w.dir, "vmcore.0"))
+	kernel := strings.TrimSpace(w.must("upload", "vmcore"))
+	illumos := strings.TrimSpace(w.must("upload", "vmcore.0"))
+	w.must("upload", shipped(t, "synthetic-vmdump.1"))
+	core := w.aCore() // of FreeBSD
+	w.sh("echo symbols >" + filepath.Join(w.corpus, kernel, "vmlinux-6.1.0-test"))
+	w.setenv("PATH=/nonexistent:/usr/bin:/bin")
+	for _, c := range []struct{ id, want string }{{kernel, "crash (Debian: apt-get install crash), or drgn"}, {illumos, "mdb (a part of illumos"}} {
+		if _, err := exec.LookPath(strings.Fields(c.want)[0]); err == nil {
+			continue // this machine has it
+		}
+		if r := w.try("debug", c.id); r.code != 1 || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("without debuggers: %+v, want %q", r, c.want)
+		}
+	}
+	for _, name := range []string{"mdb", "crash", "lldb"} {
+		w.standIn(name, tellArguments)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{illumos}, "called: mdb "},
+		{[]string{core}, "called: lldb --core "},
+		{[]string{core, "--debugger", "mdb", "--", "-e", "::status"}, "called: mdb -e ::status "},
+		{[]string{kernel}, "vmlinux-6.1.0-test "},
+	} {
+		r := w.try(append([]string{"debug"}, c.args...)...)
+		if r.code != 0 || !strings.Contains(r.stdout, c.want) {
+			t.Errorf("debug %v: %+v, want %q", c.args, r, c.want)
+		}
+	}
+	if r := w.try("debug", "type=crash platform=joyent_2018*"); r.code != 1 || !strings.Contains(r.stderr, "savecore") {
+		t.Errorf("a compressed crash dump: %+v", r)
+	}
+	w.leavesNothing()
+}
+
+func TestDebugRefuses(t *testing.T) {
+	w := newDebugWorld(t)
+	id := w.aCore()
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"ffffffffffff"}, 2, "not in the corpus"},
+		{[]string{"nonsense"}, 1, "nonsense: neither"},
+		{[]string{"type=crash"}, 1, "0 dumps meet"},
+		{[]string{id, "--debugger", "nosuchdebugger"}, 1, "nosuchdebugger"},
+		{[]string{id, "a", "b"}, 1, "DUMP [ANALYZER] is meant"},
+		{[]string{id, "a", "--debugger", "gdb"}, 1, "no debugger"},
+		{[]string{id, "../a"}, 1, "name of an analyzer"},
+		{[]string{id, "::stack"}, 1, "name of an analyzer"},
+	} {
+		if r := w.try(append([]string{"debug"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.want) {
+			t.Errorf("debug %v: %+v, want %d and %q", c.args, r, c.code, c.want)
+		}
+	}
+	w.leavesNothing()
+}
+
+func TestDebugWorksOnTheMountThatIsThere(t *testing.T) {
+	w := newDebugWorld(t)
+	id := w.aCore()
+	w.standIn("lldb", tellArguments)
+	w.mount()
+	if out := w.must("debug", id); !strings.Contains(out, "--core "+w.mnt+"/by-hash/"+id) {
+		t.Errorf("%q", out)
+	}
+	if !mounted(w.mnt) {
+		t.Error("the mount is gone")
+	}
+}
+
+func TestDebugInATerminal(t *testing.T) {
+	w := newDebugWorld(t)
+	c := crashWorker(t, t.TempDir(), 8, 1)
+	w.must("upload", "--no-stack", c.core)
+	// A local dump names the one in the corpus.
+	term := onTerminal(t, w.command("debug", c.core, "--", "-nx", "-q"))
+	if said := term.expect("(gdb) "); !strings.Contains(said, "program: "+c.exe+" (as recorded, of the dump's build-id)") {
+		t.Errorf("what is used is not told:\n%s", said)
+	}
+	term.send("\x03") // Ctrl-C: gdb's
+	term.expect("Quit")
+	term.expect("(gdb) ")
+	term.send("bt\n")
+	term.expect("run_job (j=0x0)")
+	term.send("quit 5\n")
+	if code := term.code(); code != 5 {
+		t.Errorf("exit %d, want that of gdb:\n%s", code, term.text())
+	}
+	w.leavesNothing()
+}
+
+func TestDebugEndsWhenToldTo(t *testing.T) {
+	need(t, "gdb")
+	for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
+		t.Run(sig.String(), func(t *testing.T) {
+			w := newDebugWorld(t)
+			id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
+			term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
+			term.expect("(gdb) ")
+			term.cmd.Process.Signal(sig)
+			if code := term.code(); code != want {
+				t.Errorf("exit %d, want %d:\n%s", code, want, term.text())
+			}
+			w.leavesNothing()
+		})
+	}
+}
+
+func TestDebugShellStoresOnExit0(t *testing.T) {
+	w := newDebugWorld(t)
+	id := w.aCore()
+	r := w.debugShell(id, "mine", `
+		[[ -f $THOTH_DUMP && $PWD == "$THOTH_TMPDIR" ]] || exit 4
+		thoth_set triage bmc
+		echo 'echo analyzed $THOTH_NAME; thoth_ticket OS-1; exit 0' >"$THOTH_ANALYZER"
+		thoth_analyze`)
+	if r.code != 0 || !strings.Contains(r.stdout, "analyzed "+id) {
+		t.Fatalf("%+v", r)
+	}
+	if got := w.must("ls", id, "properties.triage"); !strings.Contains(got, "OS-1") || !strings.Contains(got, "bmc") {
+		t.Errorf("not stored:\n%s", got)
+	}
+	if got := w.must("analyze", id, "mine"); !strings.Contains(got, "analyzed "+id) {
+		t.Errorf("the analyzer is not stored: %q", got)
+	}
+	r = w.debugShell(id, "mine", `thoth_set triage wrong; echo wrong >"$THOTH_ANALYZER"; exit 3`)
+	if r.code != 3 || !strings.Contains(r.stderr, "ticket and properties and the changes of the analyzer mine are dropped") {
+		t.Errorf("after exit 3: %+v", r)
+	}
+	if got := w.must("ls", id, "properties.triage") + w.must("analyze", id, "mine"); strings.Contains(got, "wrong") {
+		t.Errorf("dropped changes are stored:\n%s", got)
+	}
+	// Nothing edited: nothing stored, least of all a template.
+	if r := w.debugShell(id, "other", `exit 0`); r.code != 0 || strings.Contains(w.must("analyzers"), "other") {
+		t.Errorf("an analyzer that was not written: %+v", r)
+	}
+	// One that comes with the program is the corpus's once it is edited.
+	if r := w.debugShell(id, "signature", `grep -q 'a stable name' "$THOTH_ANALYZER" && echo 'echo ours' >"$THOTH_ANALYZER"`); r.code != 0 {
+		t.Errorf("signature: %+v", r)
+	}
+	if got := w.must("analyze", id, "signature"); got != "ours\n" {
+		t.Errorf("%q", got)
+	}
+	w.leavesNothing()
+}
+
+// debugShell runs the shell of `debug` with what a user would type on its standard
+// input, which is no terminal.
+func (w *world) debugShell(id, analyzer, script string) result {
+	w.t.Helper()
+	return w.tryInput(script+"\n", "debug", id, analyzer)
+}
+
+func TestDebugShellKeepsWhatCannotBeStored(t *testing.T) {
+	w := newDebugWorld(t)
+	id := w.aCore()
+	r := w.debugShell(id, "mine", `echo 'echo ours' >"$THOTH_ANALYZER"; echo 'echo theirs' | "$THOTHFS" analyzer mine`)
+	if r.code != 1 || !strings.Contains(r.stderr, "somebody else has changed it") {
+		t.Fatalf("%+v", r)
+	}
+	if got := w.sh("cat tmp/thothfs-analyzer-mine-*"); got != "echo ours\n" {
+		t.Errorf("kept: %q", got)
+	}
+	if got := w.must("analyze", id, "mine"); got != "theirs\n" {
+		t.Errorf("theirs is lost: %q", got)
+	}
+}
+
+func TestDebugShellInATerminal(t *testing.T) {
+	w := newDebugWorld(t)
+	id := w.aCore()
+	term := onTerminal(t, w.command("debug", id, "mine"))
+	term.expect("thoth " + id[:16] + "> ")
+	term.send("\x03")
+	term.expect("> ")
+	term.send("echo 'exit 7' >\"$THOTH_ANALYZER\"; thoth_analyze; echo status=$?; thoth_ticket OS-3\n")
+	term.expect("status=7")
+	term.expect("> ")
+	term.send("echo 'thoth_fatal no; echo went on' >\"$THOTH_ANALYZER\"; thoth_analyze; echo status=$?\n")
+	term.expect("thothfs: no")
+	if said := term.expect("status=1"); strings.Contains(said, "went on") {
+		t.Errorf("an analyzer goes on behind thoth_fatal:\n%s", said)
+	}
+	term.expect("> ")
+	term.send("exit 0\n")
+	if code := term.code(); code != 0 {
+		t.Errorf("exit %d:\n%s", code, term.text())
+	}
+	if got := w.must("ls", id); !strings.Contains(got, "OS-3") {
+		t.Errorf("not stored:\n%s", got)
+	}
+	w.leavesNothing()
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// build compiles a C program that dies, and returns its path. Flags make other builds.
+func build(t *testing.T, path, source string, flags ...string) string {
+	t.Helper()
+	need(t, "gcc")
+	src := path + ".c"
+	if err := os.WriteFile(src, []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{"-g", "-w", "-pthread", "-Wl,--build-id", "-o", path, src}, flags...)
+	if out, err := exec.Command("gcc", args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return path
+}
+
+// coreOf runs a program until it dies and returns its core, as the kernel wrote it or
+// else gdb.
+func coreOf(t *testing.T, env []string, exe string, args ...string) string {
+	t.Helper()
+	need(t, "gdb", "bash")
+	here := t.TempDir()
+	script := exec.Command("bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`, exe}, args...)...)
+	script.Dir, script.Env = here, append(os.Environ(), env...)
+	script.Run() // dies
+	found, _ := filepath.Glob(filepath.Join(here, "*core*"))
+	if len(found) == 0 { // the kernel hands cores to another program here
+		gdb := exec.Command("gdb", append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args", exe}, args...)...)
+		gdb.Dir, gdb.Env = here, append(os.Environ(), env...)
+		if out, err := gdb.CombinedOutput(); err != nil {
+			t.Fatalf("gdb: %v\n%s", err, out)
+		}
+		found = []string{filepath.Join(here, "core")}
+	}
+	return found[0]
+}
+
+const dies = `int main(void) { return *(volatile int *) 0; }`
+
+func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
+	w := newDebugWorld(t)
+	dir := t.TempDir()
+	exe := build(t, filepath.Join(dir, "prog"), dies)
+	core := coreOf(t, nil, exe)
+	if got := strings.TrimSpace(w.must("executable", core)); got != exe {
+		t.Errorf("as recorded: %q, want %q", got, exe)
+	}
+	// Another build at the recorded path is told, and not used.
+	kept := filepath.Join(dir, "kept")
+	if err := os.Rename(exe, kept); err != nil {
+		t.Fatal(err)
+	}
+	build(t, exe, dies, "-O1")
+	r := w.try("executable", core)
+	if r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, exe+" is another build than the dump's, and not used") {
+		t.Errorf("another build: %+v", r)
+	}
+	if out := w.must("modules", core); !strings.Contains(out, "\tother\t"+exe+"\n") {
+		t.Errorf("modules:\n%s", out)
+	}
+	// Beside the dump it is found by its build-id, whatever it is called.
+	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
+	w.sh("cp " + kept + " " + filepath.Join(w.corpus, id, "whatever"))
+	w.sh("cp " + exe + " " + filepath.Join(w.corpus, id, "prog"))
+	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch", "-ex", "bt")
+	if r.code != 0 || !strings.Contains(r.stderr, "/whatever (beside the dump, by its build-id)") || !strings.Contains(r.stdout, "in main ()") {
+		t.Errorf("beside the dump: %+v", r)
+	}
+	// Of another build it is not taken from there either.
+	w.sh("rm " + filepath.Join(w.corpus, id, "whatever"))
+	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch")
+	if !strings.Contains(r.stderr, "is another build") || !strings.Contains(r.stderr, "prog is not here") {
+		t.Errorf("another build beside the dump: %+v", r)
+	}
+	// A stand-in for debuginfod-find, and the servers it would ask.
+	w.standIn("debuginfod-find", `[[ $1 == executable && -n $2 ]] && echo `+kept)
+	w.setenv("DEBUGINFOD_URLS=http://127.0.0.1:1/")
+	if got := strings.TrimSpace(w.must("executable", core)); got != kept {
+		t.Errorf("from debuginfod: %q", got)
+	}
+	w.standIn("debuginfod-find", "echo "+exe) // answers with another build
+	if r := w.try("executable", core); r.code != 1 {
+		t.Errorf("a wrong answer of debuginfod: %+v", r)
+	}
+}
+
+func TestExecutableOfWhatIsNone(t *testing.T) {
+	w := newWorld(t)
+	w.sh(`echo text >text; mkfifo fifo; truncate -s 1M zeros`)
+	for _, path := range []string{"text", "fifo", "zeros", "absent", "/dev/null", "."} {
+		for _, verb := range []string{"executable", "modules"} {
+			if r := w.try(verb, path); r.code != 1 || r.stderr == "" {
+				t.Errorf("%s %s: %+v", verb, path, r)
+			}
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// terminal is a program that runs as the leader of a session with a terminal of its
+// own, as a user's shell would start it.
+type terminal struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	master *os.File
+
+	mu   sync.Mutex // guards seen
+	seen bytes.Buffer
+}
+
+// onTerminal starts a program there.
+func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	cmd.Env = append(cmd.Env, "TERM=dumb")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	term := &terminal{t: t, cmd: cmd, master: master}
+	go term.read() // ends when the terminal is closed
+	t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	return term
+}
+
+func (term *terminal) read() {
+	buf := make([]byte, 4096)
+	for {
+		n, err := term.master.Read(buf)
+		term.mu.Lock()
+		term.seen.Write(buf[:n])
+		term.mu.Unlock()
+		if err != nil {
+			return // EIO once nobody has the terminal open
+		}
+	}
+}
+
+func (term *terminal) text() string {
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	return term.seen.String()
+}
+
+// expect waits until the program has written want, and forgets what it wrote so far.
+func (term *terminal) expect(want string) string {
+	term.t.Helper()
+	deadline := time.Now().Add(2 * time.Minute)
+	for !strings.Contains(term.text(), want) {
+		if time.Now().After(deadline) {
+			term.t.Fatalf("not within two minutes: %q, but:\n%s", want, term.text())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	term.mu.Lock()
+	defer term.mu.Unlock()
+	text := term.seen.String()
+	at := strings.Index(text, want) + len(want)
+	rest := text[at:]
+	term.seen.Reset()
+	term.seen.WriteString(rest)
+	return text[:at]
+}
+
+// send types.
+func (term *terminal) send(keys string) {
+	term.t.Helper()
+	if _, err := term.master.WriteString(keys); err != nil {
+		term.t.Fatal(err)
+	}
+}
+
+// code waits for the program's end.
+func (term *terminal) code() int {
+	term.t.Helper()
+	killer := time.AfterFunc(2*time.Minute, func() { term.cmd.Process.Kill() })
+	defer killer.Stop()
+	term.cmd.Wait()
+	return term.cmd.ProcessState.ExitCode()
+}
