@@ -70,7 +70,7 @@ func (a *app) rootCommand() *cobra.Command {
 		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(),
 		a.analyzeCommand(), a.documentCommand())
 	root.AddCommand(a.editCommands()...)
-	root.AddCommand(a.debugCommand(), a.executableCommand(), a.modulesCommand())
+	root.AddCommand(a.manCommand(), a.debugCommand(), a.executableCommand(), a.modulesCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})

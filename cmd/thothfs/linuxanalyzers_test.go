@@ -1,0 +1,285 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// buggy has several bugs, by its first argument; PAD moves everything.
+const buggy = `
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#define NOINLINE __attribute__((noinline, noclone, noipa))
+#ifdef PAD
+static char pad[PAD]; NOINLINE int padded(int n) { return pad[n & 7] * n; }
+#endif
+NOINLINE void take(volatile int *p) { *p = 1; }
+NOINLINE void other(const char *p) { assert(p != 0); take((int *) 0); }
+NOINLINE void middle(const char *how, volatile int *p) { if (how[0] == 'a') other(0); else take(p); *(volatile int *) &how; }
+static void handler(int sig) { abort(); }
+static void *thread(void *how) { middle(how, 0); return how; }
+int main(int argc, char **argv) {
+	pthread_t t;
+	if (argv[1][0] == 'h') signal(SIGSEGV, handler);
+	if (argv[1][0] == 't') { pthread_create(&t, 0, thread, argv[1]); pthread_join(t, 0); }
+	middle(argv[1], 0);
+	return 0;
+}`
+
+// property is a property of a dump's info.json as JSON text, "" when it has none.
+func (w *world) property(id, name string) string {
+	w.t.Helper()
+	var doc struct {
+		Ticket     string
+		Properties map[string]json.RawMessage
+	}
+	if err := json.Unmarshal([]byte(w.must("info", id)), &doc); err != nil {
+		w.t.Fatal(err)
+	}
+	if name == "ticket" {
+		return doc.Ticket
+	}
+	return strings.Trim(string(doc.Properties[name]), `"`)
+}
+
+// uploaded is the hash of a core that is uploaded now.
+func (w *world) uploaded(core string, flags ...string) string {
+	w.t.Helper()
+	return strings.TrimSpace(w.must(append([]string{"upload", core}, flags...)...))
+}
+
+func TestSignatureIsThatOfTheBug(t *testing.T) {
+	need(t, "gdb")
+	w := newDebugWorld(t)
+	dir := t.TempDir()
+	one := build(t, filepath.Join(dir, "one"), buggy, "-O0")
+	two := build(t, filepath.Join(dir, "two"), buggy, "-O2", "-DPAD=100000")
+	signatures := map[string]string{} // by bug
+	for _, c := range []struct{ bug, exe, how, stack string }{
+		{"take", one, "s", "--no-stack"}, {"take", one, "s", ""}, {"take", two, "s", "--no-stack"}, {"take", two, "s", ""},
+		{"take", two, "h", "--no-stack"}, // through a handler that aborts
+		{"assert", one, "a", "--no-stack"}, {"assert", two, "a", ""},
+		{"thread", one, "t", ""}, {"thread", two, "t", "--no-stack"},
+	} {
+		flags := strings.Fields(c.stack)
+		id := w.uploaded(coreOf(t, nil, c.exe, c.how), flags...)
+		w.must("analyze", id, "signature")
+		sig := w.property(id, "signature")
+		if len(sig) != 16 {
+			t.Fatalf("%v: signature %q", c, sig)
+		}
+		if want, ok := signatures[c.bug]; ok && sig != want {
+			t.Errorf("%v: %s (%s), and another time %s", c, sig, w.property(id, "signature_of"), want)
+		}
+		signatures[c.bug] = sig
+		if of := w.property(id, "signature_of"); c.bug == "assert" && !strings.HasPrefix(of, "other < middle < main") {
+			t.Errorf("%v: of %q", c, of)
+		}
+	}
+	// thread begins elsewhere than in main
+	if signatures["take"] == signatures["assert"] || signatures["take"] == signatures["thread"] {
+		t.Errorf("different bugs, one signature: %v", signatures)
+	}
+	if out := w.must("report", "properties.signature"); !strings.Contains(out, `"`+signatures["take"]+`": 5`) {
+		t.Errorf("report:\n%s", out)
+	}
+}
+
+// Frames as debuggers write them, and what counts of them.
+func TestSignatureOfNames(t *testing.T) {
+	w := newDebugWorld(t)
+	w.setenv("THOTHFS_ATTR_TIMEOUT=1ns")
+	id := w.uploaded(shipped(t, "lldb-linux-x86_64.core"), "--no-stack")
+	for _, c := range [][2]string{
+		{"libc.so.1`_lwp_kill+0x15()|libc.so.1`raise+0x2b()|libc.so.1`abort+0x10e()|utmpx_postfork+0x44(1, 2)|libc.so.1`_lwp_start()", "utmpx_postfork"},
+		{"a.constprop.0.isra.1+0x1()|b.cold+0x2()|c.part.0+0x3()", "a < b < c"},
+		{"std::vector<int, a<b> >::at(unsigned long) const+0x1()|int ns::f<int>(int)+0x3()", "std::vector::at < ns::f"},
+		{"(anonymous namespace)::V<int>::operator<<(int)+0x1()|foo(int) [clone .cold]+0x2()", "{anonymous}::V::operator<< < foo"},
+		{"core::panicking::panic_fmt::h0123456789abcdef+0x1()|app::run::hfedcba9876543210+0x1()|<a::B<T> as c::D>::m+0x1()", "app::run < <a::B as c::D>::m"},
+		{"runtime.raise.abi0+0x21()|runtime.gopanic+0x1()|main.(*T[go.shape.int]).Get+0x1()|main.main+0x1()|runtime.main+0x1()", "main.(*T).Get < main.main"},
+		{"raise+0x1()|handler+0x1()|__restore_rt+0x0()|crash+0x1()|main+0x1()|__libc_start_call_main+0x1()|_start+0x1()", "crash < main"},
+		{"a+0x1()|b+0x1()|a+0x9()|b+0x9()|main+0x1()", "a < b < main"},
+		{"0x7f0000000001()|a+0x1()", "? < a"},
+		{"__strlen_avx2+0x1()|a+0x1()", "a"},
+		{"libc.so.6`poll+0x4d()|libc.so.6`start_thread+0x1()|libc.so.6`clone3+0x2c()", "poll"},
+		{`a"b\c+0x1()|main+0x1()`, `a\"b\\c < main`},
+	} {
+		frames, err := json.Marshal(strings.Split(c[0], "|"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(w.corpus, id, "info.json")
+		if err := os.WriteFile(path, []byte(`{"type": "core", "stack": `+string(frames)+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		w.must("analyze", id, "signature")
+		if got := w.property(id, "signature_of"); got != c[1] {
+			t.Errorf("%s:\n%q, want %q", c[0], got, c[1])
+		}
+	}
+}
+
+func TestStackAnalyzer(t *testing.T) {
+	need(t, "gdb", "eu-stack")
+	w := newDebugWorld(t)
+	exe := build(t, filepath.Join(t.TempDir(), "prog"), buggy)
+	for _, c := range []struct{ core, stack, signal, address string }{
+		{coreOf(t, nil, exe, "s"), `"take()","middle()","main()"`, "SIGSEGV", "0x0"},
+		{coreOf(t, nil, exe, "a"), "abort()", "SIGABRT", ""},
+		{shipped(t, "lldb-linux-x86_64.core"), `"bar()","foo()","_start()"`, "SIGSEGV", "0x0"},
+		{shipped(t, "lldb-linux-aarch64.core"), `"bar()","foo()","_start()"`, "SIGSEGV", ""}, // by eu-stack, if gdb cannot
+		{shipped(t, "lldb-threads-x86_64.core"), "0x00007fc29434a53f()", "SIGILL", ""},       // sent by a process
+	} {
+		id := w.uploaded(c.core, "--no-stack")
+		if strings.HasSuffix(c.core, "lldb-linux-x86_64.core") {
+			w.sh("cp " + shipped(t, "lldb-linux-x86_64.exe") + " " + filepath.Join(w.corpus, id, "a.out"))
+		}
+		w.must("analyze", id, "stack")
+		stack := strings.Join(strings.Fields(w.property(id, "stack")), "")
+		if !strings.Contains(stack, c.stack) || w.property(id, "signal") != c.signal || c.address != "" && w.property(id, "signal_address") != c.address {
+			t.Errorf("%s: %s %s %s, want %v", c.core, stack, w.property(id, "signal"), w.property(id, "signal_address"), c)
+		}
+	}
+}
+
+func TestDuplicateTicketsTheLikes(t *testing.T) {
+	w := newDebugWorld(t)
+	cores := shippedCores(t)[:5]
+	var ids []string
+	for _, core := range cores {
+		ids = append(ids, w.uploaded(core, "--no-stack"))
+	}
+	for i, sig := range []string{"aaaa", "aaaa", "aaaa", "bbbb", ""} {
+		if sig != "" {
+			w.must("set", ids[i], "signature", sig)
+		}
+	}
+	w.must("set", ids[0], "signature", "x*") // a pattern is a text like any other
+	w.must("set", ids[1], "signature", "x*")
+	w.must("set", ids[2], "signature", "xyz")
+	w.must("ticket", ids[0], "OS-7 (first)")
+	w.must("ticket", ids[2], "OS-8")
+	out := w.must("analyze", ids[1], "duplicate")
+	if got := w.property(ids[1], "ticket"); got != "OS-7 (first)" || !strings.Contains(out, ids[0]) {
+		t.Errorf("ticket %q\n%s", got, out)
+	}
+	for _, sig := range []string{"aaaa", "bbbb"} { // by the view of the mount
+		w.must("unticket", ids[0], ids[1], ids[2])
+		w.must("set", ids[0], ids[1], "signature", sig)
+		w.must("ticket", ids[0], "OS-7")
+		w.must("analyze", ids[1], "duplicate")
+		if got := w.property(ids[1], "ticket") + " of " + w.property(ids[1], "duplicate_of"); got != "OS-7 of "+ids[0] {
+			t.Errorf("ticket %q", got)
+		}
+	}
+	w.must("ticket", ids[3], "OS-9") // bbbb as well
+	w.must("set", ids[2], "signature", "bbbb")
+	if out := w.must("analyze", ids[2], "duplicate"); w.property(ids[2], "ticket") != "" || !strings.Contains(out, "not ticketed") {
+		t.Errorf("one of two tickets was taken:\n%s", out)
+	}
+	if w.must("analyze", ids[0], "duplicate"); w.property(ids[0], "ticket") != "OS-7" {
+		t.Error("a ticket was overwritten")
+	}
+	if r := w.try("analyze", ids[4], "duplicate"); r.code != 1 || !strings.Contains(r.stderr, "no signature") {
+		t.Errorf("without a signature: %+v", r)
+	}
+}
+
+func TestPackagesAnalyzer(t *testing.T) {
+	need(t, "gcc", "gdb", "dpkg-query")
+	w := newDebugWorld(t)
+	exe := build(t, filepath.Join(t.TempDir(), "prog"), dies)
+	id := w.uploaded(coreOf(t, nil, exe), "--no-stack")
+	w.must("analyze", id, "packages")
+	var modules []struct {
+		Path    string
+		BuildID string `json:"build_id"`
+		Package string
+	}
+	if err := json.Unmarshal([]byte(w.property(id, "modules")), &modules); err != nil || len(modules) < 3 {
+		t.Fatalf("%v: %s", err, w.property(id, "modules"))
+	}
+	libc := strings.Fields(w.sh(`dpkg-query -W -f '${Package} ${Version}\n' libc6`))
+	seen := false
+	for _, m := range modules {
+		if m.Path == exe && (m.Package != "" || len(m.BuildID) != 40) {
+			t.Errorf("our program: %+v", m)
+		}
+		seen = seen || strings.Contains(m.Path, "libc.so.6") && m.Package == strings.Join(libc, " ")
+	}
+	if !seen {
+		t.Errorf("no libc of %v in %+v", libc, modules)
+	}
+	if out := w.must("ls", "properties.packages.libc6="+libc[1]); !strings.Contains(out, id[:16]) {
+		t.Errorf("not found by its package:\n%s", out)
+	}
+}
+
+func TestEnvironmentAnalyzer(t *testing.T) {
+	w := newDebugWorld(t)
+	exe := build(t, filepath.Join(t.TempDir(), "prog"), dies)
+	core := coreOf(t, []string{"API_TOKEN=hunter2", "DB_PASSWORD=hunter2", "AWS_SECRET_ACCESS_KEY=hunter2", "PLAIN=two\nlines \"quoted\" \\ \xff",
+		"URL=postgres://me:hunter2@db/x", "EMPTY=", "UMLAUT=\u00e4", "DSN2=host=db password=hunter2"}, exe,
+		"--password=hunter2", "--token", "hunter2", "--name", "a b", "postgres://me:hunter2@db/x")
+	id := w.uploaded(core, "--no-stack")
+	w.must("analyze", id, "environment")
+	if raw := w.must("info", id); strings.Count(raw, "hunter2") > 2 { // psargs is the dump's own
+		t.Errorf("secrets are stored:\n%s", raw)
+	}
+	env := map[string]string{}
+	var argv []string
+	err := json.Unmarshal([]byte(w.property(id, "environment")), &env)
+	if err == nil {
+		err = json.Unmarshal([]byte(w.property(id, "argv")), &argv)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const hidden = "********"
+	for name, want := range map[string]string{"API_TOKEN": hidden, "DB_PASSWORD": hidden, "AWS_SECRET_ACCESS_KEY": hidden, "PLAIN": "two\nlines \"quoted\" \\ ?",
+		"URL": "postgres://me:" + hidden + "@db/x", "EMPTY": "", "UMLAUT": "\u00e4", "DSN2": hidden, "PATH": os.Getenv("PATH")} {
+		if got, ok := env[name]; !ok || got != want {
+			t.Errorf("%s=%q, want %q", name, got, want)
+		}
+	}
+	if got, want := strings.Join(argv, "|"), exe+"|--password="+hidden+"|--token|"+hidden+"|--name|a b|postgres://me:"+hidden+"@db/x"; got != want {
+		t.Errorf("argv %q\nwant %q", got, want)
+	}
+	// Of 32 bits, and from another machine.
+	id = w.uploaded(shipped(t, "pyelftools-linux32.core"), "--no-stack")
+	w.must("analyze", id, "environment")
+	if got := strings.Join(strings.Fields(w.property(id, "argv")), ""); got != `["./coredump","foo","bar","42"]` {
+		t.Errorf("argv %s", got)
+	}
+}
+
+func TestLinuxAnalyzersRefuse(t *testing.T) {
+	w := newDebugWorld(t)
+	freebsd := w.uploaded(shipped(t, "lldb-freebsd-x86_64.core"), "--no-stack")
+	crash := w.uploaded(shipped(t, "synthetic-vmdump.0"))
+	nameless := w.uploaded(shipped(t, "pyelftools-linux64.core"), "--no-stack")
+	for _, name := range []string{"stack", "signature", "packages", "environment"} {
+		for _, id := range []string{freebsd, crash} {
+			if r := w.try("analyze", id, name); r.code != 1 || !strings.Contains(r.stderr, "not the core of a Linux process") {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+	}
+	if r := w.try("analyze", nameless, "signature"); r.code != 1 || !strings.Contains(r.stderr, "no function on its stack has a name") {
+		t.Errorf("nothing to hash: %+v", r)
+	}
+	// Where neither gdb nor elfutils is installed.
+	w.sh(`mkdir bare; ln -s /usr/bin/* /bin/* bare/ 2>/dev/null; rm -f bare/*gdb* bare/eu-*; true`)
+	w.setenv("PATH=" + filepath.Join(w.dir, "bare"))
+	for name, want := range map[string]string{"stack": "neither gdb nor eu-stack is installed", "signature": "neither gdb nor eu-stack is installed", "environment": "gdb is not installed"} {
+		if r := w.try("analyze", nameless, name); r.code != 1 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s without its tools: %+v", name, r)
+		}
+	}
+}
