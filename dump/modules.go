@@ -162,7 +162,7 @@ func (c *elfCore) buildID(addr uint64) (string, error) {
 			continue
 		}
 		tries++
-		b, err := c.moduleBytes(page, addr, bias+s.Vaddr, s.Filesz)
+		b, err := c.moduleNotes(page, addr, bias+s.Vaddr, s.Filesz)
 		if err != nil {
 			return "", err
 		}
@@ -187,12 +187,13 @@ func (e *ELF) pageSegments(page []byte) []Segment {
 	return segs
 }
 
-// moduleBytes returns n bytes at addr, at most a page, from the module's first
-// page when they are there.
-func (c *elfCore) moduleBytes(page []byte, start, addr, n uint64) ([]byte, error) {
+// moduleNotes returns the n bytes of notes at addr, at most a page: from the module's
+// first page when they are there, and then to its end, for Go's linker has a segment
+// for its own note and leaves GNU's right behind it.
+func (c *elfCore) moduleNotes(page []byte, start, addr, n uint64) ([]byte, error) {
 	n = min(n, modulePage)
 	if d := addr - start; addr >= start && d < uint64(len(page)) && n <= uint64(len(page))-d {
-		return page[d : d+n], nil
+		return page[d:], nil
 	}
 	return c.elf.memory(c.s, addr, int(n))
 }

@@ -171,19 +171,31 @@ func buildID(path string) (id string, machine elf.Machine, err error) {
 	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
 		return "", 0, errors.New("neither a program nor a library")
 	}
-	for _, p := range f.Progs {
-		if p.Type != elf.PT_NOTE || p.Filesz > maxNote {
-			continue
-		}
-		notes, err := io.ReadAll(p.Open())
+	for _, notes := range noteReaders(f) {
+		text, err := io.ReadAll(io.LimitReader(notes, maxNote))
 		if err != nil {
 			return "", 0, err
 		}
-		if id := gnuBuildID(notes, f); id != "" {
+		if id := gnuBuildID(text, f); id != "" {
 			return id, f.Machine, nil
 		}
 	}
 	return "", f.Machine, nil
+}
+
+// noteReaders are the notes of a file: by its segments, and by the section's name, for
+// Go's linker makes no segment of that.
+func noteReaders(f *elf.File) []io.Reader {
+	var readers []io.Reader
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_NOTE {
+			readers = append(readers, p.Open())
+		}
+	}
+	if s := f.Section(".note.gnu.build-id"); s != nil {
+		readers = append(readers, s.Open())
+	}
+	return readers
 }
 
 // gnuBuildID finds NT_GNU_BUILD_ID among notes: sizes of name and descriptor, type, and
