@@ -5,7 +5,7 @@ LDFLAGS  = -X main.version=$(VERSION)
 # What `go test` runs with; the race detector is part of the contract. It needs a C compiler: asked for when the
 # tests begin, for setup may install one.
 race = $$(command -v $$($(GO) env CC) >/dev/null && echo -race || echo "no C compiler: without the race detector" >&2)
-TESTFLAGS ?= $(race) -timeout 20m
+TESTFLAGS ?= $(race) -timeout 45m
 # Of `make bench`: as --runs 1 --links wan --cores dense; `go run ./scripts/bench --help` names all.
 BENCHFLAGS ?=
 BENCHTIME  ?= 200ms
