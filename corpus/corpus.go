@@ -29,6 +29,9 @@ type Options struct {
 	// Revalidate is the age from which a document that nobody looked at is read
 	// again in the background; 0 is 20 times Poll, at least ten minutes.
 	Revalidate time.Duration
+	// Changes has the edits and uploads of this process told to others, in the change
+	// log of the corpus; that of others is read in any case.
+	Changes bool
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -53,7 +56,10 @@ type Corpus struct {
 	unwritable atomic.Bool // the catalogue, as far as logged
 	state      syncState
 
+	changes *changeLog // nil: none is written
+
 	syncing chan struct{} // holds a token while a reconciliation goes on
+	seen    seenEntries
 
 	tailing     sync.Mutex // guards what follows; held while other processes' changes are told
 	journalSeen int64
@@ -73,17 +79,22 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1), seen: seenEntries{}}
 	if err := c.recall(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
+	if o.Changes {
+		c.changes = newChangeLog(c)
+	}
 	return c, nil
 }
 
-// Close ends the calling of subscribers and closes the catalogue. Run and all
+// Close ends the calling of subscribers, stores what is left to be told to others, for
+// which it waits up to five seconds, and closes the catalogue. Run and all
 // other calls have ended before; it must not be called by a subscriber.
 func (c *Corpus) Close() error {
+	c.changes.close()
 	c.events.close()
 	return c.cat.close()
 }

@@ -25,7 +25,8 @@
 //
 // While the store is unavailable everything known is answered from the catalogue.
 // An edit that another client made of a known dump's document is therefore seen
-// when the dump is looked at, or when its turn comes, not at once.
+// when the dump is looked at, when the change log tells of it (see changelog.go), or when
+// its turn comes.
 //
 // # Edits
 //

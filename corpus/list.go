@@ -25,32 +25,32 @@ const (
 const smallCorpus = 2048
 
 // list brings the set of known directories up to date, if the corpus changed, the
-// last listing is too old, or force says so.
-func (c *Corpus) list(ctx context.Context, force bool) error {
+// last listing is too old, or force says so. It returns whether it did.
+func (c *Corpus) list(ctx context.Context, force bool) (listed bool, err error) {
 	began := c.now()
 	attr, err := c.store.Stat(ctx, "")
 	c.outage.note(c.now(), err, c.log)
 	if errors.Is(err, store.ErrNotExist) {
-		return c.noCorpus(ctx, began, err)
+		return true, c.noCorpus(ctx, began, err)
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !force {
 		needed, err := c.listingNeeded(ctx, began, attr)
 		if err != nil || !needed {
-			return err
+			return false, err
 		}
 	}
 	if err := c.compare(ctx); err != nil {
-		return err
+		return false, err
 	}
 	// What happens to a directory in the moment after it was looked at may leave
 	// its version as it is.
 	if age := began.Sub(attr.ModTime); age.Abs() < 2*time.Second {
 		attr.ETag = ""
 	}
-	return c.listed(ctx, began, attr.ETag)
+	return true, c.listed(ctx, began, attr.ETag)
 }
 
 func (c *Corpus) listed(ctx context.Context, at time.Time, etag string) error {

@@ -13,6 +13,10 @@ type round struct {
 	again int       // at most so many
 	stale time.Time // look again at dumps that nobody looked at since then
 	old   int       // at most so many
+	// At most so many where there is a change log, but for those whose changes it may not
+	// tell of any more; 0: as many as else. It never tells of what the original writes.
+	logged  int
+	sparing bool // there is a change log
 }
 
 // Sync reconciles the catalogue with the store: it finds the dumps that are new and
@@ -50,7 +54,7 @@ func (c *Corpus) Unasked(ctx context.Context, since time.Time) (int, error) {
 // when nothing has changed and nothing is due.
 func (c *Corpus) poll(ctx context.Context) error {
 	now := c.now()
-	return c.reconcile(ctx, round{due: now, again: 256, stale: now.Add(-c.o.Revalidate), old: 128}, nil)
+	return c.reconcile(ctx, round{due: now, again: 256, stale: now.Add(-c.o.Revalidate), old: 128, logged: 1}, nil)
 }
 
 func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, total int)) error {
@@ -87,9 +91,12 @@ func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, tot
 }
 
 func (c *Corpus) listAndRead(ctx context.Context, r round, progress func(done, total int)) error {
-	if err := c.list(ctx, r.list); err != nil {
+	listed, err := c.list(ctx, r.list)
+	if err != nil {
 		return err
 	}
+	// Listed first: a dump that came between the two is in the log as well.
+	r.sparing = c.followLog(ctx, listed) && r.logged > 0
 	return c.readAll(ctx, r, progress)
 }
 
@@ -151,6 +158,18 @@ func (c *Corpus) moreTasks(ctx context.Context, r round) ([]task, error) {
 	if err != nil {
 		return nil, err
 	}
-	aged, err := c.cat.aged(ctx, r.stale, r.old)
+	aged, err := c.agedTasks(ctx, r)
 	return append(append(flagged, unfinished...), aged...), err
+}
+
+// agedTasks returns the dumps that nobody looked at for long.
+func (c *Corpus) agedTasks(ctx context.Context, r round) ([]task, error) {
+	if !r.sparing {
+		return c.cat.aged(ctx, r.stale, r.old)
+	}
+	untold, err := c.cat.aged(ctx, c.now().Add(-logKept), r.old)
+	if err != nil || len(untold) > 0 {
+		return untold, err
+	}
+	return c.cat.aged(ctx, r.stale, r.logged)
 }

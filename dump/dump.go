@@ -33,6 +33,15 @@ func (id ID) String() string { return hex.EncodeToString(id[:]) }
 // Short returns the first 16 digits, as listings print them.
 func (id ID) Short() string { return hex.EncodeToString(id[:8]) }
 
+// MarshalText and UnmarshalText make an ID a string in JSON.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText takes what ParseID takes.
+func (id *ID) UnmarshalText(text []byte) (err error) {
+	*id, err = ParseID(string(text))
+	return err
+}
+
 // Type is the kind of dump, as info.json and specifications spell it.
 type Type string
 

@@ -160,6 +160,7 @@ func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corp
 		Dir:         filepath.Join(s.cache, "catalogue"),
 		Poll:        a.poll,
 		AttrTimeout: a.attrTimeout,
+		Changes:     true,
 		Log:         log,
 	})
 	if err != nil {

@@ -33,6 +33,9 @@ import (
 // private is the folder of our own at the top of the corpus.
 const private = ".thothfs"
 
+// reserved are the names in it that can be no objects: where objects are written.
+var reserved = []string{"tmp"}
+
 // Store is a corpus in a local directory.
 type Store struct {
 	root *os.Root

@@ -119,6 +119,13 @@ func TestOwnFolderIsHidden(t *testing.T) {
 		wantKind(t, err, store.ErrInvalid)
 	}
 	put(t, s, store.Ref{Key: "d/.thothfs"}, "only at the top")
+	put(t, s, store.Ref{Key: ".thothfs/changes/1"}, "an object of thothfs's own")
+	if got := list(t, s, ".thothfs/changes"); !slices.Equal(got, []string{"1"}) {
+		t.Errorf("list: %q", got)
+	}
+	if got := list(t, s, ""); !slices.Equal(got, []string{"d"}) {
+		t.Errorf("list: %q", got)
+	}
 }
 
 // A file changed in place, by whatever means, is another version.

@@ -2,6 +2,7 @@ package dir
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"thothfs/store"
@@ -19,14 +20,16 @@ func nameOf(key string) (string, error) {
 	if key == "" {
 		return ".", nil
 	}
-	for i, c := range strings.Split(key, "/") {
+	parts := strings.Split(key, "/")
+	if parts[0] == private && (len(parts) == 1 || slices.Contains(reserved, parts[1])) {
+		return "", errors.New(key + " is reserved")
+	}
+	for _, c := range parts {
 		switch {
 		case c == "." || c == "..":
 			return "", errors.New(`no file can be called "` + c + `"`)
 		case len(c) > maxName:
 			return "", errors.New("a name of more than 255 bytes")
-		case i == 0 && c == private:
-			return "", errors.New(private + " is reserved")
 		}
 	}
 	return key, nil

@@ -1,0 +1,196 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// The change log of a corpus lies in the store itself: who edits or uploads leaves a
+// small object in .thothfs/changes, whose name sorts by time, and others list what came
+// since they last did. It is a courtesy, so that they need not ask for every document:
+// an entry that is lost (with a process that was killed, by a clock that is wrong) costs
+// time, for every document has its turn in the end. The original knows nothing of it, and
+// passes over a directory of that name.
+const changesDir = ".thothfs/changes"
+
+const (
+	logDelay   = 200 * time.Millisecond // changes that come within it share an entry
+	logTimeout = 30 * time.Second       // to store an entry
+	logLast    = 5 * time.Second        // and the last one, at the end
+	maxEntry   = 4096                   // dumps in one entry
+	logKept    = 28 * 24 * time.Hour    // entries may be removed after that
+	trimEvery  = 64                     // entries written, on average
+	trimAtOnce = 256                    // entries
+	entryTime  = "20060102T150405.000Z" // how a name begins
+)
+
+// logged is a line of an entry: a dump, and the version of its document.
+type logged struct {
+	ID   dump.ID `json:"id"`
+	ETag string  `json:"etag"`
+}
+
+// entryName is the name of an entry made at a time: that and sixteen hex digits by
+// chance.
+func entryName(at time.Time) string {
+	return fmt.Sprintf("%s-%016x", at.UTC().Format(entryTime), rand.Uint64())
+}
+
+// entryAt is when an entry was made by its writer's clock; false: it is none of ours.
+func entryAt(name string) (time.Time, bool) {
+	if len(name) != len(entryTime)+17 || name[len(entryTime)] != '-' {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(entryTime, name[:len(entryTime)])
+	return at, err == nil
+}
+
+// encodeEntry makes an entry's text: a line of JSON for each dump.
+func encodeEntry(all []logged) []byte {
+	var b bytes.Buffer
+	for _, l := range all {
+		line, _ := json.Marshal(l) // two strings
+		b.Write(append(line, '\n'))
+	}
+	return b.Bytes()
+}
+
+// decodeEntry reads an entry as far as it makes sense.
+func decodeEntry(text []byte) (all []logged) {
+	for line := range bytes.Lines(text) {
+		var l logged
+		if json.Unmarshal(line, &l) == nil && l.ID != (dump.ID{}) && len(all) < maxEntry {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// changeLog writes the entries of one process. A nil one writes none.
+type changeLog struct {
+	c       *Corpus
+	wake    chan struct{} // holds an element when something is pending
+	closed  chan struct{} // closed by close
+	done    chan struct{} // closed when its goroutine has ended
+	refused atomic.Bool   // the store takes no entries
+
+	mu      sync.Mutex // guards what follows
+	pending map[dump.ID]string
+}
+
+func newChangeLog(c *Corpus) *changeLog {
+	l := &changeLog{c: c, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}), pending: map[dump.ID]string{}}
+	go l.run() // ended by close
+	return l
+}
+
+// note has others told that a document was stored. It never waits.
+func (l *changeLog) note(id dump.ID, etag string) {
+	if l == nil || l.refused.Load() {
+		return
+	}
+	l.mu.Lock()
+	l.pending[id] = etag
+	l.mu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close stores what is pending, if that does not take long.
+func (l *changeLog) close() {
+	if l == nil {
+		return
+	}
+	close(l.closed)
+	<-l.done
+}
+
+func (l *changeLog) run() {
+	defer close(l.done)
+	for {
+		select {
+		case <-l.wake:
+		case <-l.closed:
+			l.flush(logLast)
+			return
+		}
+		select {
+		case <-time.After(logDelay):
+			l.flush(logTimeout)
+		case <-l.closed:
+			l.flush(logLast)
+			return
+		}
+	}
+}
+
+// flush stores what is pending. What cannot be stored is dropped: the store retries what
+// may pass.
+func (l *changeLog) flush(patience time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for all := l.take(); len(all) > 0; all = l.take() {
+		text := encodeEntry(all)
+		_, err := l.c.store.Put(ctx, store.Ref{Key: changesDir + "/" + entryName(l.c.now())}, bytesAt(text), int64(len(text)))
+		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
+			l.refused.Store(true)
+		}
+		if err == nil && rand.IntN(trimEvery) == 0 {
+			err = l.c.trimLog(ctx, l.c.now().Add(-2*logKept))
+		}
+		if err != nil {
+			l.c.log.Info("others learn of some changes later: no entry in the change log", "dumps", len(all), "error", err)
+		}
+	}
+}
+
+// take takes what is pending, as much as an entry may have.
+func (l *changeLog) take() (all []logged) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, etag := range l.pending {
+		if len(all) == maxEntry {
+			break
+		}
+		all = append(all, logged{id, etag})
+		delete(l.pending, id)
+	}
+	return all
+}
+
+// trimLog removes some of the entries that were made before a time, oldest first.
+func (c *Corpus) trimLog(ctx context.Context, before time.Time) error {
+	var names []string
+	for e, err := range c.store.List(ctx, changesDir, "") {
+		if err != nil {
+			return err
+		}
+		at, ok := entryAt(e.Name)
+		if !ok || e.Dir {
+			continue
+		}
+		if !at.Before(before) || len(names) == trimAtOnce {
+			break
+		}
+		names = append(names, e.Name)
+	}
+	for _, name := range names {
+		err := c.store.Remove(ctx, store.Ref{Key: changesDir + "/" + name})
+		if err != nil && !errors.Is(err, store.ErrNotExist) { // somebody else trims as well
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,281 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+	"thothfs/store/mem"
+	"thothfs/store/storetest"
+)
+
+// logging opens a corpus that tells others what it changes.
+func logging(t *testing.T, s store.Store) *Corpus {
+	o := options(t, s)
+	o.Changes = true
+	return open(t, o)
+}
+
+// entries lists the change log.
+func entries(t *testing.T, s store.Store) (names []string) {
+	t.Helper()
+	for e, err := range s.List(t.Context(), changesDir, "") {
+		if errors.Is(err, store.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+func ticket(t *testing.T, c *Corpus, id dump.ID, ticket string) {
+	t.Helper()
+	if _, err := c.Edit(t.Context(), id, dump.Set("ticket", ticket)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What one edits another shows after its next poll, having asked for that alone.
+func TestChangeLogTellsOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 500)
+		time.Sleep(time.Hour)
+		ours, theirs := logging(t, s), open(t, options(t, s))
+		sync1(t, ours)
+		running(t, theirs)
+		time.Sleep(time.Second)
+		wantCount(t, theirs, "", 500)
+		for i := range 3 {
+			ticket(t, ours, ident(i), "T-1")
+		}
+		time.Sleep(2 * theirs.o.Poll)
+		wantCount(t, theirs, "ticket=T-1", 3)
+		if n := len(entries(t, s)); n != 1 {
+			t.Errorf("%d entries for three edits in a row", n)
+		}
+		gets, lists, stats := s.Calls(mem.Get), s.Calls(mem.List), s.Calls(mem.Stat)
+		time.Sleep(10 * theirs.o.Poll) // nothing changes
+		asked := s.Calls(mem.Get) + s.Calls(mem.List) + s.Calls(mem.Stat) - gets - lists - stats
+		if asked > 10*3 {
+			t.Errorf("%d requests in ten idle polls", asked)
+		}
+		gets = s.Calls(mem.Get)
+		ticket(t, ours, ident(77), "T-2")
+		edits := s.Calls(mem.Get) - gets
+		time.Sleep(2 * theirs.o.Poll)
+		wantCount(t, theirs, "ticket=T-2", 1)
+		if n := s.Calls(mem.Get) - gets - edits; n > 2+2 { // the entry and the document, and one old document a poll
+			t.Errorf("%d objects read for one edit", n)
+		}
+	})
+}
+
+// A new dump is in the log, too, and a hint of one that is not there does no harm.
+func TestChangeLogOfNewDumps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 3)
+		ours, theirs := logging(t, s), open(t, options(t, s))
+		sync1(t, theirs)
+		s.Set(infoKey(ident(9)), info(ident(9), "new", "", 1))
+		ours.changes.note(ident(9), "any")
+		ours.changes.note(ident(10), "any")
+		time.Sleep(time.Second)
+		if theirs.followLog(t.Context(), false); len(entries(t, s)) != 1 {
+			t.Fatal(entries(t, s))
+		}
+		unseen, err := theirs.cat.unseen(t.Context(), dump.ID{}, 10)
+		if err != nil || len(unseen) != 2 {
+			t.Fatalf("%v, %v", unseen, err)
+		}
+		sync1(t, theirs)
+		wantCount(t, theirs, "cmd=new", 1)
+		wantCount(t, theirs, "", 4)
+	})
+}
+
+// Edits that left no entry are found in their turn: one a poll where there is a log, and
+// faster once the log does not go back that far.
+func TestChangeLogIsNotAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 300)
+		ours, theirs := logging(t, s), open(t, options(t, s))
+		sync1(t, ours)
+		sync1(t, theirs)
+		ticket(t, ours, ident(0), "T-1")
+		time.Sleep(time.Second)
+		for i := range 300 {
+			s.Set(infoKey(ident(i)), info(ident(i), "cmd", "T-2", 1))
+		}
+		polls := func(n int) {
+			for range n {
+				if err := theirs.poll(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		time.Sleep(theirs.o.Revalidate)
+		polls(5)
+		wantCount(t, theirs, "ticket=T-2", 1+5) // the one in the log, and one a poll
+		theirs.now = func() time.Time { return time.Now().Add(logKept) }
+		polls(3)
+		wantCount(t, theirs, "ticket=T-2", 300)
+	})
+}
+
+// Hostile and damaged entries are passed over.
+func TestChangeLogEntries(t *testing.T) {
+	at := time.Date(2026, 11, 27, 1, 2, 3, 456e6, time.UTC)
+	name := entryName(at)
+	if got, ok := entryAt(name); !ok || !got.Equal(at) || name == entryName(at) {
+		t.Errorf("%s: %v, %v", name, got, ok)
+	}
+	for _, bad := range []string{"", "x", name[1:], name + "0", strings.Replace(name, "Z-", "Z_", 1), "2026" + strings.Repeat("x", len(name)-4)} {
+		if _, ok := entryAt(bad); ok {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	all := []logged{{ident(1), "e1"}, {ident(2), "e\n2"}}
+	text := encodeEntry(all)
+	got := decodeEntry(append([]byte("{}\nnonsense\n{\"id\":7}\n\x00\n"), append(text, "{\"id\":\"6433"...)...))
+	if fmt.Sprint(got) != fmt.Sprint(all) {
+		t.Errorf("%v, want %v", got, all)
+	}
+	if n := len(decodeEntry([]byte(strings.Repeat(string(text), maxEntry)))); n != maxEntry {
+		t.Errorf("%d lines are taken", n)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 3)
+		c := open(t, options(t, s))
+		s.Set(changesDir+"/notes", []byte("x"))
+		s.Set(changesDir+"/"+entryName(time.Now()), []byte("nonsense"))
+		s.Set(changesDir+"/"+entryName(time.Now()), make([]byte, maxEntryBytes+1))
+		s.Set(changesDir+"/"+entryName(time.Now().Add(1000*time.Hour)), encodeEntry([]logged{{ident(1), "x"}})) // a clock is ahead
+		sync1(t, c)
+		s.Set(infoKey(ident(2)), info(ident(2), "late", "", 1))
+		s.Set(changesDir+"/"+entryName(time.Now()), encodeEntry([]logged{{ident(2), "x"}}))
+		if !c.followLog(t.Context(), true) {
+			t.Error("no log")
+		}
+		flagged, err := c.cat.flagged(t.Context())
+		if err != nil || len(flagged) != 1 || flagged[0].id != ident(2) {
+			t.Errorf("%v, %v", flagged, err)
+		}
+	})
+}
+
+// A store that takes no entries is asked once; one that fails costs the entry, not the
+// edit; and what is pending at the end is stored.
+func TestChangeLogFaults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 20)
+		r := &refusing{Store: s}
+		c := logging(t, r)
+		sync1(t, c)
+		refuse := func(kind error) { r.err.Store(&kind) }
+		refuse(store.ErrUnavailable)
+		ticket(t, c, ident(0), "T")
+		time.Sleep(time.Second)
+		refuse(nil)
+		ticket(t, c, ident(1), "T")
+		time.Sleep(time.Second)
+		if n := len(entries(t, s)); n != 1 || r.puts.Load() != 2 {
+			t.Errorf("%d entries after %d tries", n, r.puts.Load())
+		}
+		refuse(store.ErrPermission)
+		for i := range 5 {
+			ticket(t, c, ident(2+i), "T")
+			time.Sleep(time.Second)
+		}
+		if r.puts.Load() != 3 {
+			t.Errorf("%d tries where none is allowed", r.puts.Load()-2)
+		}
+		o := options(t, s)
+		o.Changes = true
+		other, err := Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sync1(t, other)
+		ticket(t, other, ident(10), "T")
+		if err := other.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := len(entries(t, s)); n != 2 {
+			t.Errorf("%d entries: the last words are lost", n)
+		}
+	})
+}
+
+// refusing fails the storing of entries.
+type refusing struct {
+	*mem.Store
+	err  atomic.Pointer[error] // its kind
+	puts atomic.Int64
+}
+
+func (r *refusing) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
+	if strings.HasPrefix(old.Key, changesDir) {
+		r.puts.Add(1)
+		if kind := r.err.Load(); kind != nil && *kind != nil {
+			return store.Attr{}, &store.Error{Op: "put", Key: old.Key, Kind: *kind}
+		}
+	}
+	return r.Store.Put(ctx, old, src, size)
+}
+
+func TestChangeLogIsTrimmed(t *testing.T) {
+	s := mem.New()
+	c := open(t, options(t, s))
+	now := time.Now()
+	for i := range trimAtOnce + 10 {
+		s.Set(changesDir+"/"+entryName(now.Add(time.Duration(i-trimAtOnce)*time.Hour)), encodeEntry(nil))
+	}
+	s.Set(changesDir+"/a note", nil)
+	if err := c.trimLog(t.Context(), now.Add(-100*time.Hour-time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(entries(t, s)); n != 100+10+1 {
+		t.Errorf("%d entries are left", n)
+	}
+}
+
+// Whatever call fails for want of the store: the next reconciliation shows the edit.
+func TestChangeLogReadFaults(t *testing.T) {
+	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.Kind != store.ErrUnavailable })
+	if len(faults) == 0 {
+		t.Fatal("no such fault")
+	}
+	storetest.Faults(t, faults, func(t *testing.T, arm func(*mem.Faulty)) {
+		s := mem.New()
+		seed(s, 5)
+		o := options(t, s)
+		o.Log = slog.New(slog.DiscardHandler)
+		c := open(t, o)
+		sync1(t, c)
+		attr := s.Set(infoKey(ident(2)), info(ident(2), "cmd", "T-1", 1))
+		s.Set(changesDir+"/"+entryName(time.Now()), encodeEntry([]logged{{ident(2), attr.ETag}}))
+		arm(s.Faulty)
+		c.Sync(t.Context(), nil)
+		s.Heal()
+		sync1(t, c)
+		wantCount(t, c, "ticket=T-1", 1)
+	})
+}
