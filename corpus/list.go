@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sort"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
 
 	"thothfs/dump"
 	"thothfs/store"
@@ -125,11 +127,86 @@ func (c *Corpus) compare(ctx context.Context) error {
 		return err
 	}
 	m := merge{dumps: dumps, pending: pending}
-	for e, err := range c.store.List(ctx, "", "") {
+	last, more, err := c.mergeRange(ctx, &m, nameRange{}, serialListing)
+	if err != nil {
+		return err
+	}
+	missing := m.missing
+	if more {
+		rest, err := c.compareParts(ctx, &m, last)
 		if err != nil {
-			c.outage.note(c.now(), err, c.log)
 			return err
 		}
+		return c.drop(ctx, append(missing, rest...))
+	}
+	return c.drop(ctx, m.rest())
+}
+
+const (
+	// serialListing is how many entries are listed one page after the other; what is
+	// behind them is listed in parts, side by side.
+	serialListing  = 4096
+	listingsAtOnce = 8
+)
+
+// nameRange is the names from one on and before another; "" is the end.
+type nameRange struct{ from, to string }
+
+// compareParts compares what lies behind a name, a part for each first digit.
+func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missing []dump.ID, err error) {
+	const digits = "0123456789abcdef"
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(listingsAtOnce)
+	parts := make([]merge, len(digits))
+	for i := range digits {
+		s := nameRange{from: max(digits[i:i+1], last+"\x00"), to: "g"}
+		if i+1 < len(digits) {
+			s.to = digits[i+1 : i+2]
+		}
+		part := &parts[i]
+		part.dumps, part.pending = inPart(m.dumps, i), inPart(m.pending, i)
+		if s.from >= s.to {
+			continue
+		}
+		group.Go(func() error {
+			_, _, err := c.mergeRange(gctx, part, s, 0)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		missing = append(missing, parts[i].rest()...)
+	}
+	return missing, nil
+}
+
+// inPart returns the places whose hash begins with a digit; they are in the order of the
+// hashes.
+func inPart(all []place, digit int) []place {
+	at := func(d int) int {
+		return sort.Search(len(all), func(i int) bool { return int(all[i].id[0]>>4) >= d })
+	}
+	return all[at(digit):at(digit+1)]
+}
+
+// mergeRange lists a range of the corpus beside m. With a limit it stops after so many
+// entries, and says so, and what the last of them was.
+func (c *Corpus) mergeRange(ctx context.Context, m *merge, s nameRange, limit int) (last string, more bool, err error) {
+	n := 0
+	for e, err := range c.store.List(ctx, "", s.from) {
+		if err != nil {
+			c.outage.note(c.now(), err, c.log)
+			return last, false, err
+		}
+		if s.to != "" && e.Name >= s.to {
+			break
+		}
+		if n++; limit > 0 && n > limit {
+			return last, true, c.cat.await(ctx, m.flush())
+		}
+		last = e.Name
 		id, perr := dump.ParseID(e.Name)
 		if perr != nil || !e.Dir {
 			continue
@@ -137,14 +214,11 @@ func (c *Corpus) compare(ctx context.Context) error {
 		m.take(id, e.ETag)
 		if len(m.news) >= batchSize {
 			if err := c.cat.await(ctx, m.flush()); err != nil {
-				return err
+				return last, false, err
 			}
 		}
 	}
-	if err := c.cat.await(ctx, m.flush()); err != nil {
-		return err
-	}
-	return c.drop(ctx, m.rest())
+	return last, false, c.cat.await(ctx, m.flush())
 }
 
 // drop takes directories that are gone out of the catalogue.
