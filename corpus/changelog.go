@@ -174,6 +174,9 @@ func (l *changeLog) take() (all []logged) {
 func (c *Corpus) trimLog(ctx context.Context, before time.Time) error {
 	var names []string
 	for e, err := range c.store.List(ctx, changesDir, "") {
+		if errors.Is(err, store.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

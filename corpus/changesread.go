@@ -85,17 +85,20 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 }
 
 // logSince is from where on the log is to be listed. Who has never read it knows the
-// corpus from reading it.
+// corpus from reading it, or from a snapshot, which was listed then.
 func (c *Corpus) logSince(ctx context.Context, now time.Time) (time.Time, error) {
-	text, err := c.cat.meta(ctx, metaChangesRead)
-	if err != nil {
-		return time.Time{}, err
+	since := now
+	for _, key := range []string{metaChangesRead, metaListed} {
+		text, err := c.cat.meta(ctx, key)
+		if err != nil {
+			return time.Time{}, err
+		}
+		var ms int64
+		if _, err := fmt.Sscan(text, &ms); err == nil {
+			since = time.UnixMilli(ms)
+			break
+		}
 	}
-	var ms int64
-	if _, err := fmt.Sscan(text, &ms); err != nil {
-		return now.Add(-overlap), nil
-	}
-	since := time.UnixMilli(ms)
 	if since.After(now) { // somebody's clock is ahead
 		since = now
 	}

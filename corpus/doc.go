@@ -28,6 +28,11 @@
 // when the dump is looked at, when the change log tells of it (see changelog.go), or when
 // its turn comes.
 //
+// # Snapshots
+//
+// [Corpus.Publish] puts the catalogue into the store as one object, and
+// [Corpus.TakeSnapshot] begins a catalogue that knows nothing with it (see snapshot.go).
+//
 // # Edits
 //
 // [Corpus.Edit] replaces exactly the version of a document that it was made from, and

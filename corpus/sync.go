@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 )
 
@@ -48,6 +49,22 @@ const MaxAsked = 8192
 // because nobody asked the store for them after that.
 func (c *Corpus) Unasked(ctx context.Context, since time.Time) (int, error) {
 	return c.cat.agedCount(ctx, since)
+}
+
+// Verify is Sync, but asks the store for every document.
+func (c *Corpus) Verify(ctx context.Context, progress func(done, total int)) error {
+	now := c.now()
+	r := round{list: true, due: now.Add(24 * time.Hour), again: math.MaxInt32, stale: now, old: MaxAsked}
+	for {
+		if err := c.reconcile(ctx, r, progress); err != nil {
+			return err
+		}
+		left, err := c.cat.agedCount(ctx, now)
+		if err != nil || left == 0 {
+			return err
+		}
+		r.list, r.again = false, 0
+	}
 }
 
 // poll is the reconciliation that goes on all the time: it asks a single question

@@ -67,7 +67,7 @@ func (a *app) rootCommand() *cobra.Command {
 	a.globalFlags(root.PersistentFlags())
 	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.lsCommand(),
 		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
-		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(),
+		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(), a.indexCommand(),
 		a.analyzeCommand(), a.documentCommand())
 	root.AddCommand(a.editCommands()...)
 	root.AddCommand(a.manCommand(), a.debugCommand(), a.executableCommand(), a.modulesCommand())

@@ -127,7 +127,15 @@ func (a *app) startMount(ctx context.Context, mountpoint string, m mountFlags, o
 		return nil, nil, err
 	}
 	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
-	return server, c.Run, nil
+	return server, func(ctx context.Context) error { return follow(ctx, c, log) }, nil
+}
+
+// follow keeps the catalogue up to date until ctx ends.
+func follow(ctx context.Context, c *corpus.Corpus, log *slog.Logger) error {
+	if _, err := c.TakeSnapshot(ctx, nil); err != nil && ctx.Err() == nil {
+		log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
+	}
+	return c.Run(ctx)
 }
 
 func (a *app) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*cache.Cache, error) {

@@ -184,6 +184,9 @@ func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
 // round to.
 func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 	began := time.Now().Add(-a.attrTimeout)
+	if err := a.takeSnapshot(ctx, c); err != nil {
+		return fmt.Errorf("the corpus: %w", err)
+	}
 	bar := a.progress("reading the corpus", false)
 	err := c.Sync(ctx, bar.set)
 	bar.done()
@@ -194,6 +197,15 @@ func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 		fmt.Fprintf(a.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
 	}
 	return nil
+}
+
+// takeSnapshot begins a catalogue that knows nothing with what was published of the
+// corpus.
+func (a *app) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
+	bar := a.progress("the catalogue, as published", true)
+	defer bar.done()
+	_, err := c.TakeSnapshot(ctx, bar.setBytes)
+	return err
 }
 
 // corpusAsKnown is the corpus of the flags as the catalogue has it.

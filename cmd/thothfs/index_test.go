@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"thothfs/store/manta/mantatest"
+)
+
+// newMachine is the same corpus seen from a machine that knows nothing of it.
+func (w *world) newMachine() *world {
+	w.t.Helper()
+	other := *w
+	other.mnt = w.t.TempDir()
+	other.setenv("THOTHFS_CACHE_DIR=" + w.t.TempDir())
+	return &other
+}
+
+// uploadAll uploads the cores that come with the project, and returns their hashes.
+func (w *world) uploadAll() []string {
+	w.t.Helper()
+	return strings.Fields(w.must(append([]string{"upload", "--no-stack"}, shippedCores(w.t)...)...))
+}
+
+// gets is how many GET requests f makes.
+func gets(srv *mantatest.Server, f func()) int64 {
+	srv.ResetCounters()
+	f()
+	return srv.Counters().Requests["GET"]
+}
+
+// Who comes new begins with what was published, and reads no document that has not
+// changed since.
+func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
+	w, srv := newMantaWorld(t, time.Millisecond)
+	ids := w.uploadAll()
+	if r := w.try("index"); r.code != 0 || !strings.Contains(r.stderr, "published ") || r.stdout != "" {
+		t.Fatalf("%+v", r)
+	}
+	w.must("ticket", ids[0], "OS-1")
+	other := w.newMachine()
+	var table string
+	n := gets(srv, func() { table = other.must("ls", "--attr-timeout=1h") })
+	if want := w.must("ls"); table != want {
+		t.Errorf("here:\n%s\nthere:\n%s", want, table)
+	}
+	// The snapshot in two, the listings, the entry of the log and one document.
+	if n > 12 || int(n) >= len(ids) && len(ids) > 12 {
+		t.Errorf("%d requests for a corpus of %d dumps of which one has changed", n, len(ids))
+	}
+	third := w.newMachine()
+	third.mount()
+	waitFor(t, "the mount to know all", func() bool {
+		return strings.Count(third.sh("ls "+third.mnt+"/by-hash"), "\n") == len(ids) && strings.TrimSpace(third.sh("ls "+third.mnt+"/by-ticket")) == "OS-1"
+	})
+	if r := w.try("index", "--verify"); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// A catalogue that is published damaged costs time and nothing else.
+func TestIndexDamaged(t *testing.T) {
+	w, _ := newMantaWorld(t, time.Millisecond)
+	ids := w.uploadAll()
+	w.must("index")
+	object := filepath.Join(w.corpus, ".thothfs", "index")
+	if err := flip(object, 100); err != nil {
+		t.Fatal(err)
+	}
+	other := w.newMachine()
+	if got := strings.Count(other.must("ls"), "\n"); got != len(ids)+1 {
+		t.Errorf("%d lines for %d dumps", got, len(ids))
+	}
+	other.must("index") // mends it
+	third := w.newMachine()
+	if r := third.try("ls", "--log=stderr"); r.code != 0 || strings.Contains(r.stderr, "of no use") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// index --verify finds what the original edited.
+func TestIndexVerify(t *testing.T) {
+	w := newWorld(t)
+	id := w.aCore()
+	w.must("index")
+	w.must("ls")
+	info := filepath.Join(w.corpus, id, "info.json")
+	text, err := os.ReadFile(info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(info, []byte(strings.Replace(string(text), `"properties"`, `"ticket": "OS-3", "properties"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.must("index", "--verify")
+	other := w.newMachine()
+	other.must("ls", "--attr-timeout=1h") // takes what was published
+	if got := other.must("ls", "--attr-timeout=1h", "ticket=OS-3"); strings.Count(got, "\n") != 2 {
+		t.Errorf("%s", got)
+	}
+}
+
+// The catalogue can be had as a file for other tools, which is whole or not there.
+func TestIndexExport(t *testing.T) {
+	w := newWorld(t)
+	ids := w.uploadAll()
+	lines := filepath.Join(w.dir, "corpus.jsonl")
+	w.must("index", "--export", lines)
+	text, err := os.ReadFile(lines)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		var l struct {
+			ID   string
+			Info struct{ Dump string }
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil || !strings.Contains(l.Info.Dump, l.ID) {
+			t.Errorf("%v: %s", err, line)
+		}
+		seen[l.ID] = true
+	}
+	for _, id := range ids {
+		if !seen[id] {
+			t.Errorf("%s is not there", id)
+		}
+	}
+	db := filepath.Join(w.dir, "corpus.db")
+	w.must("index", "--export", db)
+	head, err := os.ReadFile(db)
+	if fi, serr := os.Stat(db); err != nil || serr != nil || !strings.HasPrefix(string(head), "SQLite format 3\x00") || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", err, serr)
+	}
+	if _, err := os.Stat(filepath.Join(w.corpus, ".thothfs", "index")); !os.IsNotExist(err) {
+		t.Errorf("it was published as well: %v", err)
+	}
+	for _, bad := range []string{lines, filepath.Join(w.dir, "x.csv"), filepath.Join(w.dir, "no/such/x.db")} {
+		if r := w.try("index", "--export", bad); r.code != 1 || !strings.Contains(r.stderr, "thothfs: ") {
+			t.Errorf("%s: %+v", bad, r)
+		}
+	}
+	if left := w.sh("ls -A | grep export || true"); left != "" {
+		t.Errorf("left behind: %s", left)
+	}
+}

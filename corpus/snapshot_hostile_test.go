@@ -1,0 +1,106 @@
+package corpus
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"thothfs/store/mem"
+)
+
+// packed makes a snapshot of any database.
+func packed(t *testing.T, db []byte, change func(head []byte)) []byte {
+	t.Helper()
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Snapshot{Time: time.Now(), Dumps: 1, Database: int64(len(db))}
+	head := s.header()
+	if change != nil {
+		change(head)
+	}
+	b := z.EncodeAll(db, head)
+	binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(b[24:]))
+	return b
+}
+
+// databaseOf makes a catalogue of three dumps, changed by a statement.
+func databaseOf(t *testing.T, change string) []byte {
+	t.Helper()
+	s := mem.New()
+	seed(s, 3)
+	c := open(t, options(t, s))
+	sync1(t, c)
+	path := filepath.Join(t.TempDir(), "x.db")
+	if err := c.Export(t.Context(), path); err != nil {
+		t.Fatal(err)
+	}
+	db, err := pool(t.Context(), path, "_pragma=journal_mode(OFF)", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(change); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// A snapshot that is damaged, hostile or of another version is passed over, and the
+// corpus read instead.
+func TestHostileSnapshots(t *testing.T) {
+	good := packed(t, databaseOf(t, ""), nil)
+	cut := func(n int) []byte { return slices.Clone(good[:n]) }
+	flipped := slices.Clone(good)
+	flipped[len(good)-9] ^= 1
+	for name, b := range map[string][]byte{
+		"empty":           nil,
+		"short":           cut(10),
+		"header":          cut(snapshotHeader),
+		"cut":             cut(len(good) - 1),
+		"flipped":         flipped,
+		"another version": append([]byte("thothfs index 2\n"), good[16:]...),
+		"claims more":     packed(t, databaseOf(t, ""), func(h []byte) { h[40]++ }),
+		"claims less":     packed(t, databaseOf(t, ""), func(h []byte) { h[41]-- }),
+		"claims all":      packed(t, databaseOf(t, ""), func(h []byte) { h[47] = 0x7f }),
+		"no database":     packed(t, bytes.Repeat([]byte("x"), 9000), nil),
+		"trigger":         packed(t, databaseOf(t, `CREATE TRIGGER t AFTER INSERT ON meta BEGIN DELETE FROM dumps; END`), nil),
+		"view":            packed(t, databaseOf(t, `CREATE VIEW v AS SELECT 1`), nil),
+		"table":           packed(t, databaseOf(t, `CREATE TABLE evil (x)`), nil),
+		"without a table": packed(t, databaseOf(t, `DROP TABLE listings`), nil),
+		"generated":       packed(t, databaseOf(t, `ALTER TABLE docs ADD COLUMN y GENERATED ALWAYS AS (1)`), nil),
+		"odd id":          packed(t, databaseOf(t, `UPDATE dumps SET id = x'00' WHERE id = (SELECT min(id) FROM dumps)`), nil),
+		"odd number":      packed(t, databaseOf(t, `UPDATE dumps SET mtime = 'yesterday'`), nil),
+		"odd document":    packed(t, databaseOf(t, `UPDATE docs SET doc = 7`), nil),
+		"no document":     packed(t, databaseOf(t, `DELETE FROM docs`), nil),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := mem.New()
+			seed(s, 3)
+			s.Set(snapshotKey, b)
+			c := elsewhere(t, s)
+			if taken, err := c.TakeSnapshot(t.Context(), nil); taken || err != nil {
+				t.Errorf("taken: %v, %v", taken, err)
+			}
+			sync1(t, c)
+			wantCount(t, c, "", 3)
+		})
+	}
+	s := mem.New()
+	s.Set(snapshotKey, good)
+	c := elsewhere(t, s)
+	take(t, c)
+	wantCount(t, c, "", 3)
+}
