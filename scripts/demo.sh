@@ -64,8 +64,12 @@ main() {
 	if command -v gdb >/dev/null && [ -s "$demo/cores/core.worker" ]; then
 		say "gdb on a path in the mount"
 		run "gdb -nx -q -batch -ex bt bin/worker mnt/by-cmd/worker/*/core 2>/dev/null | tail -n 8"
+		say "Analyzers on every dump, and a ticket on those of one bug"
+		run 'basename -a mnt/by-cmd/{checkout,relay,worker}/* | thothfs analyze dump=stdin signature'
+		run "ls mnt/by-signature"
+		run 'setfattr -n user.thoth.ticket -v DEMO-1 mnt/by-cmd/worker/*'
 	fi
-	run 'grep fs.read mnt/.thothfs/stats'
+	run 'thothfs ls'
 	cat <<-END
 
 	It stays mounted. Go on with:
@@ -73,6 +77,7 @@ main() {
 	  ls demo/mnt/query/'type=core mtime=1h'/
 	  getfattr -d demo/mnt/by-cmd/checkout/*/core
 	  bin/thothfs info cmd=checkout
+	  bin/thothfs debug \$(ls demo/mnt/by-cmd/worker)
 	Unmount with:
 	  bin/thothfs umount demo/mnt        (or make demo-clean, which removes ./demo as well)
 	END
