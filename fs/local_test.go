@@ -178,7 +178,7 @@ func TestLocalReplaced(t *testing.T) {
 // A local object is written to in place under a reader, as no tool of ours does. Who
 // reads through us is told; to whom the kernel reads the file itself that shows.
 func TestLocalWrittenInPlace(t *testing.T) {
-	for name, selfish := range map[string]bool{"through us": true, "as it comes": false} {
+	for name, through := range map[string]bool{"through us": true, "as it comes": false} {
 		t.Run(name, func(t *testing.T) {
 			root, first, second := t.TempDir(), noise(1, 4<<20), noise(2, 4<<20+1)
 			file := putFile(t, root, hashA, "core.x", first)
@@ -187,7 +187,7 @@ func TestLocalWrittenInPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { s.Close() })
-			m := mountWith(t, s, Options{selfish: selfish})
+			m := mountWith(t, s, Options{NoPassthrough: through})
 			there := filepath.Join(m.mountpoint, "by-hash", hashA, "core")
 			old := mustOpen(t, there)
 			if _, err := old.ReadAt(make([]byte, 4096), 0); err != nil {

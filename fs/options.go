@@ -66,7 +66,7 @@ type Options struct {
 	Config func() []byte // .thothfs/config, the settings in force; may be nil
 	Log    *slog.Logger  // nil: slog.Default()
 
-	selfish bool // hand no file to the kernel, for tests
+	NoPassthrough bool // hand no file to the kernel: every read comes through here
 }
 
 // The defaults of Options.

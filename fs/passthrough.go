@@ -34,30 +34,31 @@ type localFile func() (f *os.File, giveBack func(), ok bool)
 // enter counts h and decides, if it is the first handle, who serves the version. It
 // returns what is to be handed to the kernel, whose Release is to be the last of h.
 func (o *object) enter(h served, local localFile) fusefs.FileHandle {
-	p := &o.passage
-	file, release := (*os.File)(nil), func() {}
-	if p.empty() && o.t.passes.on.Load() {
-		if f, giveBack, ok := local(); ok && o.t.passes.takes(f) {
-			file, release = f, giveBack
-		} else if ok {
-			giveBack()
-		}
-	}
+	p, passes := &o.passage, &o.t.passes
+	file, giveBack, ok := local()
+	taken := ok && p.empty() && passes.on.Load() && passes.takes(file)
 	o.t.counts.handles.Add(1)
 	p.mu.Lock()
 	p.handles++
-	if p.handles == 1 {
-		p.file, p.release = file, release
-		release = func() {}
+	if p.handles == 1 && taken {
+		p.file, p.release = file, giveBack
+		ok = false // it is the passage's now
 	}
-	file = p.file
+	through := p.file
 	p.mu.Unlock()
-	release()
-	if file == nil {
-		return &ownHandle{served: h, o: o}
+	own := ownHandle{served: h, o: o}
+	_, verifies := h.(*blockHandle)
+	switch {
+	case through == nil && ok && verifies:
+		return &splicingHandle{own, file, giveBack}
+	case ok:
+		giveBack()
 	}
-	o.t.passes.opens.Add(1)
-	return &passingHandle{ownHandle{served: h, o: o}, int(file.Fd())}
+	if through == nil {
+		return &own
+	}
+	passes.opens.Add(1)
+	return &passingHandle{own, int(through.Fd())}
 }
 
 func (p *passage) empty() bool {
@@ -71,7 +72,7 @@ func (p *passage) empty() bool {
 func (p *passage) leave() {
 	release := func() {}
 	p.mu.Lock()
-	if p.handles--; p.handles == 0 {
+	if p.handles--; p.handles == 0 && p.file != nil {
 		release = p.release
 		p.file, p.release = nil, nil
 	}
@@ -99,6 +100,29 @@ func (h *ownHandle) Release(ctx context.Context) syscall.Errno {
 	h.o.passage.leave()
 	h.o.t.counts.handles.Add(-1)
 	return errno
+}
+
+// splicingHandle is an open file that the kernel asks us for, and gets from the local
+// file that a complete version is, without the bytes passing through here.
+type splicingHandle struct {
+	ownHandle
+	file     *os.File
+	giveBack func()
+}
+
+var _ fusefs.FileReader = (*splicingHandle)(nil)
+
+func (h *splicingHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	n := len(clip(dest, off, h.o.size))
+	h.o.t.counts.read(n)
+	return fuse.ReadResultFd(h.file.Fd(), off, n), 0
+}
+
+var _ fusefs.FileReleaser = (*splicingHandle)(nil)
+
+func (h *splicingHandle) Release(ctx context.Context) syscall.Errno {
+	h.giveBack()
+	return h.ownHandle.Release(ctx)
 }
 
 // passingHandle is an open file that the kernel reads by itself. The handle that would

@@ -40,6 +40,11 @@ type passing struct {
 // reads through the same must hold, but for the number of opens that it took.
 func mountPassing(t *testing.T) *passing {
 	t.Helper()
+	return mountPassingWith(t, Options{})
+}
+
+func mountPassingWith(t *testing.T, o Options) *passing {
+	t.Helper()
 	p := &passing{t: t, s: mem.New(), content: noise(7, 3<<20+100), dir: filepath.Join(t.TempDir(), "blocks")}
 	putDump(t, p.s, hashA, "core.x.1", p.content, `"cmd": "x", "type": "core"`)
 	var err error
@@ -48,12 +53,13 @@ func mountPassing(t *testing.T) *passing {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { p.blocks.Close() })
-	p.realMount = mountWith(t, p.s, Options{Cache: p.blocks})
+	o.Cache = p.blocks
+	p.realMount = mountWith(t, p.s, o)
 	if err := p.corpus.Sync(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
 	p.core = filepath.Join(p.mountpoint, "by-hash", hashA, "core")
-	if os.Geteuid() == 0 && !p.passes() {
+	if os.Geteuid() == 0 && !o.NoPassthrough && !p.passes() {
 		t.Log("this kernel passes no reads through")
 	}
 	return p
@@ -119,6 +125,7 @@ func idOf(t *testing.T, hash string) dump.ID {
 	return id
 }
 
+// mapped maps a file until the end of the test.
 func mapped(t *testing.T, f *os.File, n int) []byte {
 	t.Helper()
 	m, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ, unix.MAP_SHARED)
@@ -145,6 +152,43 @@ func TestPassthroughOfACompleteDump(t *testing.T) {
 	m := mapped(t, third, len(p.content))
 	if !bytes.Equal(m, p.content) {
 		t.Error("the mapping has other bytes")
+	}
+}
+
+// Where the kernel passes nothing through, a complete dump is read without going through
+// the cache, also by who opens it beside others who do.
+func TestSplicedCompleteDump(t *testing.T) {
+	p := mountPassingWith(t, Options{NoPassthrough: true})
+	old := p.open()
+	p.complete()
+	hits := p.blocks.Stats().BytesRead
+	f := mustOpen(t, p.core)
+	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		t.Fatal(err)
+	}
+	p.check(f)
+	m := mapped(t, f, len(p.content))
+	if !bytes.Equal(m, p.content) {
+		t.Error("the mapping has other bytes")
+	}
+	if n := p.blocks.Stats().BytesRead - hits; n != 0 {
+		t.Errorf("%d bytes came from the cache", n)
+	}
+	got := make([]byte, 10)
+	if n, err := f.ReadAt(got, int64(len(p.content)-5)); n != 5 || err != io.EOF {
+		t.Errorf("at the end: %d, %v", n, err)
+	}
+	p.passedNow(0)
+	p.check(old)
+	if n := p.blocks.Stats().Pinned; n != 1 {
+		t.Errorf("%d files pinned", n)
+	}
+	unix.Munmap(m)
+	f.Close()
+	old.Close()
+	p.drained()
+	if n := p.blocks.Stats().Pinned; n != 0 {
+		t.Errorf("%d files pinned after the last close", n)
 	}
 }
 

@@ -57,7 +57,7 @@ func newServer(mountpoint string, t *tree, r *root, kernel *fuse.Server) (*Serve
 	if err := kernel.WaitMount(); err != nil {
 		return nil, errors.Join(err, detach(mountpoint))
 	}
-	t.passes.probe(kernel, !t.o.selfish && kernel.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH != 0, t.o.Log)
+	t.passes.probe(kernel, !t.o.NoPassthrough && kernel.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH != 0, t.o.Log)
 	if m, err := mountAt(mountpoint); err == nil && m != nil {
 		s.device = m.Minor
 	}

@@ -104,7 +104,7 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 	if f.dryRun || len(ids) == 0 {
 		return a.sayDumps(ids)
 	}
-	l, err := a.openLab(s, c, log)
+	l, err := a.openLab(s, c, forAnalyzers, log)
 	if err != nil {
 		return err
 	}

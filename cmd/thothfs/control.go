@@ -22,9 +22,11 @@ func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, m mount
 		FsName:       "thothfs#" + s.target.String(),
 		MountOptions: options,
 		AttrTimeout:  a.attrTimeout,
-		Stats:        func() []fs.Stat { return stats(s, c, blocks) },
-		Config:       func() []byte { return a.config(s, m) },
-		Log:          log,
+
+		NoPassthrough: !m.passes,
+		Stats:         func() []fs.Stat { return stats(s, c, blocks) },
+		Config:        func() []byte { return a.config(s, m) },
+		Log:           log,
 	}
 }
 
@@ -42,6 +44,7 @@ func (a *app) config(s *stack, m mountFlags) []byte {
 		{"attr-timeout", a.attrTimeout.String()},
 		{"complete", m.complete.String()},
 		{"learn", fmt.Sprint(m.learn)},
+		{"passthrough", fmt.Sprint(m.passes)},
 		{"log", a.logPath()},
 		{"verbose", fmt.Sprint(a.verbose)},
 		{"private", fmt.Sprint(a.privateMount)},

@@ -83,7 +83,7 @@ func (a *app) debug(ctx context.Context, words []string, debugger string, extra 
 	if err != nil {
 		return err
 	}
-	l, err := a.openLab(s, c, log)
+	l, err := a.openLab(s, c, forOneself, log)
 	if err != nil {
 		return err
 	}

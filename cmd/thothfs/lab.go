@@ -28,8 +28,8 @@ type lab struct {
 	leave   func() error // takes a private mount away; nil when there is none
 }
 
-// openLab sets a lab up. The caller closes it.
-func (a *app) openLab(s *stack, c *corpus.Corpus, log *slog.Logger) (l *lab, err error) {
+// openLab sets a lab up, with a mount of its own by m if there is none. The caller closes it.
+func (a *app) openLab(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (l *lab, err error) {
 	l = &lab{corpus: c, stack: s}
 	if l.scratch, err = newScratch(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func (a *app) openLab(s *stack, c *corpus.Corpus, log *slog.Logger) (l *lab, err
 	l.mount = a.existingMount(s)
 	_, local := store.AsLocal(s.store)
 	if l.mount == "" || !local {
-		blocks, err := a.openCache(s, c, mountFlags{}, log)
+		blocks, err := a.openCache(s, c, m, log)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (a *app) openLab(s *stack, c *corpus.Corpus, log *slog.Logger) (l *lab, err
 			l.blocks = blocks
 		}
 		if l.mount == "" {
-			if l.leave, err = a.mountPrivately(l.scratch.mnt(), s, c, blocks, log); err != nil {
+			if l.leave, err = a.mountPrivately(l.scratch.mnt(), s, c, blocks, m, log); err != nil {
 				return nil, err
 			}
 			l.mount = l.scratch.mnt()

@@ -42,10 +42,18 @@ type mountFlags struct {
 	options    []string
 	complete   completion
 	learn      bool
+	passes     bool
 }
 
+// The settings of mounts that are not told otherwise: of one where somebody debugs, and
+// of one for analyzers, which go on to the next dump.
+var (
+	forOneself   = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passes: true}
+	forAnalyzers = mountFlags{learn: true, passes: true}
+)
+
 func (a *app) mountCommand() *cobra.Command {
-	m := mountFlags{complete: completion{when: cache.CompleteIdle}}
+	m := forOneself
 	cmd := &cobra.Command{
 		Use:   "mount MOUNTPOINT",
 		Short: "Mount the corpus as a file system",
@@ -63,6 +71,7 @@ func (a *app) mountCommand() *cobra.Command {
 	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, comma-separated, as of mount(8)")
 	cmd.Flags().Var(&m.complete, "complete", "fetch the rest of a dump that is open: idle (while the link has nothing else to do; idle=30% for another share of it than half), always, or never")
 	cmd.Flags().BoolVar(&m.learn, "learn", true, "leave what a debugger read beside the dump, where it may be written, so that the next to open it waits for nothing")
+	cmd.Flags().BoolVar(&m.passes, "passthrough", true, "have the kernel read complete dumps, and those of a local corpus, by itself, where it can")
 	return cmd
 }
 

@@ -64,12 +64,12 @@ func (a *app) fits(config []byte, s *stack) bool {
 
 // mountPrivately mounts the corpus for this process alone, at a directory that
 // exists. leave takes it away.
-func (a *app) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, log *slog.Logger) (leave func() error, err error) {
+func (a *app) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, log *slog.Logger) (leave func() error, err error) {
 	if err := checkOverlap(dir, map[string]string{"cache directory": s.cache, "corpus": s.target.dir}); err != nil {
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
 	}
 	a.privateMount = true
-	server, err := fs.Mount(dir, a.fsOptions(s, c, blocks, mountFlags{}, nil, log))
+	server, err := fs.Mount(dir, a.fsOptions(s, c, blocks, m, nil, log))
 	if err != nil {
 		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
 	}

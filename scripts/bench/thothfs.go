@@ -20,6 +20,7 @@ const (
 	learn         = "--learn=true"
 	noLearn       = "--learn=false"
 	neverComplete = "--complete=never"
+	noPassthrough = "--passthrough=false"
 	complete      = "--complete=always"
 )
 

@@ -74,7 +74,7 @@ func allTools() []tool {
 		{name: thothfsName, open: openThothfs(account, noLearn)},
 		{name: originalName, open: openThothfs("original", noLearn), prime: removeHot},
 		{name: learnedName, open: openThothfs("learned", learn), prepare: rehearse},
-		{name: heldName, open: openThothfs(account, noLearn, neverComplete), prepare: hold, held: true},
+		{name: heldName, open: openThothfs(account, noLearn, neverComplete, noPassthrough), prepare: hold, held: true},
 		{name: completeName, open: openThothfs(account, noLearn, complete), prepare: hold, ready: awaitPassthrough, held: true},
 		near(rclone("rclone-off", "off")),
 		near(rclone("rclone-full", "full")),
