@@ -38,12 +38,16 @@ func (c *Corpus) Sync(ctx context.Context, progress func(done, total int)) error
 	return c.reconcile(ctx, round{
 		list: !large,
 		due:  now.Add(24 * time.Hour), again: 1024,
-		stale: now.Add(-c.o.AttrTimeout), old: MaxAsked,
+		stale: now.Add(-c.o.AttrTimeout), old: MaxAsked, logged: MaxAskedLogged,
 	}, progress)
 }
 
 // MaxAsked is how many documents that are known one Sync asks the store for again.
-const MaxAsked = 8192
+// MaxAskedLogged is how many where there is a change log.
+const (
+	MaxAsked       = 8192
+	MaxAskedLogged = 256
+)
 
 // Unasked is how many documents the catalogue shows as they were at since or before,
 // because nobody asked the store for them after that.

@@ -298,4 +298,10 @@ func TestSyncAsksForMany(t *testing.T) {
 	if n, err := c.Unasked(t.Context(), began); err != nil || n != 0 {
 		t.Errorf("%d unasked after another round, %v", n, err)
 	}
+	s.Set(changesDir+"/"+entryName(time.Now()), nil) // others tell
+	calls = s.Calls(mem.Get)
+	sync1(t, c)
+	if read := s.Calls(mem.Get) - calls; read != MaxAskedLogged+1 {
+		t.Errorf("%d objects asked for, not %d and an entry of the log", read, MaxAskedLogged)
+	}
 }
