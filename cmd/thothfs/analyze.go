@@ -76,15 +76,7 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %s: a duration such as 90s is meant", f.timeout)
 	}
-	log, err := a.verbLogger()
-	if err != nil {
-		return err
-	}
-	s, err := a.openStack(ctx, false, log)
-	if err != nil {
-		return err
-	}
-	c, err := a.openCorpus(ctx, s, log)
+	s, c, log, err := a.openAll(ctx)
 	if err != nil {
 		return err
 	}

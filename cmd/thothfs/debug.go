@@ -67,15 +67,7 @@ func (a *app) debugCommand() *cobra.Command {
 }
 
 func (a *app) debug(ctx context.Context, words []string, debugger string, extra []string) error {
-	log, err := a.verbLogger()
-	if err != nil {
-		return err
-	}
-	s, err := a.openStack(ctx, false, log)
-	if err != nil {
-		return err
-	}
-	c, err := a.openCorpus(ctx, s, log)
+	s, c, log, err := a.openAll(ctx)
 	if err != nil {
 		return err
 	}

@@ -210,13 +210,20 @@ func (a *app) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
 
 // corpusAsKnown is the corpus of the flags as the catalogue has it.
 func (a *app) corpusAsKnown(ctx context.Context) (*corpus.Corpus, error) {
+	_, c, _, err := a.openAll(ctx)
+	return c, err
+}
+
+// openAll opens the stack and the catalogue of the flags for a verb, and its log.
+func (a *app) openAll(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
 	log, err := a.verbLogger()
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
 	s, err := a.openStack(ctx, false, log)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	return a.openCorpus(ctx, s, log)
+	c, err := a.openCorpus(ctx, s, log)
+	return s, c, log, err
 }
