@@ -26,7 +26,8 @@ thoth_gdb() {
 		thoth_exe=$("$THOTHFS" executable "$THOTH_DUMP" 2>/dev/null) || thoth_exe=
 	fi
 	LC_ALL=C DEBUGINFOD_URLS='' gdb -nx -q -batch -iex 'set auto-load off' -iex 'set auto-load safe-path /nonexistent' \
-		-iex 'set pagination off' -iex 'set width 0' -iex 'set language c' ${thoth_exe:+-se "$thoth_exe"} -c "$THOTH_DUMP" "$@" </dev/null
+		-iex 'set pagination off' -iex 'set width 0' -iex 'set language c' \
+		-iex 'set print frame-arguments none' -iex 'set print frame-info short-location' ${thoth_exe:+-se "$thoth_exe"} -c "$THOTH_DUMP" "$@" </dev/null
 }
 
 # thoth_stack gdb|eu-stack: the frames of the thread that died, innermost first, one a line, in the form of info.json:
@@ -38,7 +39,7 @@ thoth_stack() {
 	"_thoth_stack_${1//-/_}" 2>/dev/null | head -n "${THOTH_FRAMES:-64}"
 }
 
-# A call returns behind itself, which may be the next function already: the second symbol is that of the byte before. A
+# Each frame comes with gdb's own line for it. A call returns behind itself, which may be the next function already: the second symbol is that of the byte before. A
 # frame that a signal interrupted is where it says.
 _thoth_stack_gdb() {
 	cat >thoth-stack.gdb <<-'EOF'
@@ -48,7 +49,7 @@ _thoth_stack_gdb() {
 		echo CALL\n
 		info symbol $pc - 1
 		end
-		frame apply 64 -q -s thoth_frame
+		frame apply 64 -s thoth_frame
 	EOF
 	thoth_gdb -x thoth-stack.gdb | awk '
 		function show() {
@@ -56,7 +57,8 @@ _thoth_stack_gdb() {
 			exact = here ~ signal; here = call = ""
 		}
 		BEGIN { exact = 1; signal = "restore_rt|sigreturn|runtime.sigpanic" }
-		/^FRAME / { show(); here = pc = $2; behind = 0; next }
+		/^#[0-9]+ / { handler = / <signal handler called>$/; next } # gdb knows it without a symbol, too
+		/^FRAME / { show(); here = handler ? "sigreturn" : $2; pc = $2; behind = 0; next }
 		/^CALL$/ { behind = 1; next }
 		pc != "" && / in section / {
 			name = $0; module = ""
@@ -73,12 +75,13 @@ _thoth_stack_eu_stack() {
 	if [[ -z ${thoth_exe+set} ]]; then
 		thoth_exe=$("$THOTHFS" executable "$THOTH_DUMP" 2>/dev/null) || thoth_exe=
 	fi
-	eu-stack -m ${thoth_exe:+-e "$thoth_exe"} --core="$THOTH_DUMP" | awk '
-		/^TID / { if (++threads > 1) exit }
+	# With -v a call has "- 1" behind its address, and what a signal interrupted, or returns from one, has not.
+	eu-stack -v -m ${thoth_exe:+-e "$thoth_exe"} --core="$THOTH_DUMP" | awk '
+		/^TID / { if (++threads > 1) exit; frames = 0 }
 		/^#/ {
-			sub(/^#[0-9]+ +/, ""); pc = $1; sub(/^[^ ]+ */, ""); module = ""
+			sub(/^#[0-9]+ +/, ""); pc = $1; sub(/^[^ ]+ */, ""); module = ""; call = sub(/^- 1( |$)/, "") || ++frames == 1
 			if (match($0, /(^| )- [^ ]*$/)) { module = substr($0, RSTART); $0 = substr($0, 1, RSTART - 1); sub(/.*\//, "", module) }
-			print (module ~ /\.so/ && $0 != "" ? module "`" : "") ($0 == "" ? pc : $0) "()"
+			print (module ~ /\.so/ && $0 != "" ? module "`" : "") ($0 != "" ? $0 : call ? pc : "sigreturn") "()"
 		}'
 }
 

@@ -75,11 +75,12 @@ func gdbStack(ctx context.Context, path, exe string) ([]string, error) {
 		return nil, err
 	}
 	defer os.Remove(script.Name())
-	_, err = script.WriteString(gdbFrames + "frame apply " + strconv.Itoa(maxFrames) + " -q -s thothfs_frame\n")
+	_, err = script.WriteString(gdbFrames + "frame apply " + strconv.Itoa(maxFrames) + " -s thothfs_frame\n")
 	if err = errors.Join(err, script.Close()); err != nil {
 		return nil, err
 	}
-	args := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent"}
+	args := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent",
+		"-iex", "set print frame-arguments none", "-iex", "set print frame-info short-location"}
 	if exe != "" {
 		args = append(args, "-se", exe)
 	}
@@ -99,20 +100,29 @@ var (
 	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
 	// interrupted frames are where they say, not behind a call: those below one of these.
 	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
+	frameHead   = regexp.MustCompile(`^#\d+ `)                  // gdb's own line for a frame
 	frameGo     = regexp.MustCompile(`^([a-z0-9_]+)\[(\w+)\]$`) // how gdb writes some of Go's functions
 )
 
 // parseGDBFrames turns the output of gdbFrames into Thoth's form.
 func parseGDBFrames(out []byte) []string {
 	var stack []string
-	exact, behind := true, false
+	exact, behind, handler := true, false, false
 	for raw := range bytes.Lines(out) {
 		line := strings.TrimSpace(string(raw))
+		if frameHead.MatchString(line) {
+			handler = strings.HasSuffix(line, " <signal handler called>") // which gdb knows without a symbol, too
+			continue
+		}
 		if pc := framePC.FindStringSubmatch(line); pc != nil {
 			if n := len(stack); n > 0 {
 				exact = frameSignal.MatchString(stack[n-1])
 			}
-			stack, behind = append(stack, pc[1]+"()"), false
+			frame := pc[1]
+			if handler {
+				frame = "sigreturn"
+			}
+			stack, behind = append(stack, frame+"()"), false
 			continue
 		}
 		behind = behind || line == "CALL"
