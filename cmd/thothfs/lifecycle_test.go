@@ -298,7 +298,8 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the mount", func() bool { return mounted(w.mnt) })
-	w.sh("umount mnt")
+	// While it gets ready its process has a file open there.
+	waitFor(t, "umount(8)", func() bool { return w.trySh("umount mnt").code == 0 })
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	select {
