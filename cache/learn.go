@@ -114,7 +114,8 @@ func (l *lesson) ranges() (all []Range, news bool) {
 }
 
 // packOf returns a hot pack of what was predicted for o and what was then read of
-// it on demand in the first minute, as far as it is held, or false: nothing is known
+// it on demand in the first minute, and of what lies around that (see Options.Around),
+// as far as it is held, or false: nothing is known
 // that the pack in the store lacks, or it is not known whether there is one. Reads in
 // sequence do not count.
 func (c *Cache) packOf(o *object) ([]byte, bool) {
@@ -132,7 +133,7 @@ func (c *Cache) packOf(o *object) ([]byte, bool) {
 		}
 		return len(p), nil
 	})
-	b, err := fitPack(o.ref, o.size, held, choosePages(o.size, all, 0), true)
+	b, err := fitPack(o.ref, o.size, held, choosePages(o.size, all, c.around), true)
 	if err != nil {
 		return nil, false
 	}

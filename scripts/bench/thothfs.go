@@ -41,7 +41,7 @@ func openThothfs(owner string, flags ...string) func(context.Context, place) (*s
 func (p place) known(flags []string) []string {
 	return slices.DeleteFunc(slices.Clone(flags), func(flag string) bool {
 		name, _, _ := strings.Cut(flag, "=")
-		return !strings.Contains(p.help, name+" ")
+		return !strings.Contains(p.help, name+" ") && !strings.Contains(p.help, name+"[")
 	})
 }
 
