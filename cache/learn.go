@@ -113,11 +113,10 @@ func (l *lesson) ranges() (all []Range, news bool) {
 	return all, false
 }
 
-// packOf returns a hot pack of what was predicted for o and what was then read of
-// it on demand in the first minute, and of what lies around that (see Options.Around),
-// as far as it is held, or false: nothing is known
-// that the pack in the store lacks, or it is not known whether there is one. Reads in
-// sequence do not count.
+// packOf returns a hot pack of what was predicted for o and what was then read of it on
+// demand in the first minute, and of what lies around that (see Options.Around), as far
+// as it is held; or false: nothing is known that the pack in the store lacks, or it is not
+// known whether there is one. Reads in sequence do not count.
 func (c *Cache) packOf(o *object) ([]byte, bool) {
 	l, ok := c.lessons.Peek(o.id)
 	if !ok || l.size != o.size {

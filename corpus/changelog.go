@@ -147,11 +147,14 @@ func (l *changeLog) flush(patience time.Duration) {
 		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
 			l.refused.Store(true)
 		}
-		if err == nil && rand.IntN(trimEvery) == 0 {
-			err = l.c.trimLog(ctx, l.c.now().Add(-2*logKept))
-		}
 		if err != nil {
 			l.c.log.Info("others learn of some changes later: no entry in the change log", "dumps", len(all), "error", err)
+			continue
+		}
+		if rand.IntN(trimEvery) == 0 {
+			if err := l.c.trimLog(ctx, l.c.now().Add(-2*logKept)); err != nil {
+				l.c.log.Debug("the change log is not trimmed", "error", err)
+			}
 		}
 	}
 }

@@ -35,8 +35,14 @@ type localFile func() (f *os.File, giveBack func(), ok bool)
 // returns what is to be handed to the kernel, whose Release is to be the last of h.
 func (o *object) enter(h served, local localFile) fusefs.FileHandle {
 	p, passes := &o.passage, &o.t.passes
-	file, giveBack, ok := local()
-	taken := ok && p.empty() && passes.on.Load() && passes.takes(file)
+	handles, passing := p.state()
+	var file *os.File
+	var giveBack func()
+	ok := false
+	if !passing { // to find out whether a dump is complete takes reading its map
+		file, giveBack, ok = local()
+	}
+	taken := ok && handles == 0 && passes.on.Load() && passes.takes(file)
 	o.t.counts.handles.Add(1)
 	p.mu.Lock()
 	p.handles++
@@ -61,10 +67,11 @@ func (o *object) enter(h served, local localFile) fusefs.FileHandle {
 	return &passingHandle{own, int(through.Fd())}
 }
 
-func (p *passage) empty() bool {
+// state returns how many handles there are, and whether the kernel serves them.
+func (p *passage) state() (handles int, passing bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.handles == 0
+	return p.handles, p.file != nil
 }
 
 // leave counts a handle that is released. The kernel has let go of the local file by
