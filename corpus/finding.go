@@ -155,7 +155,7 @@ func (b *batch) put(f *finding, old *Dump, n int64) error {
 }
 
 func (b *batch) insert(f *finding, d *Dump) error {
-	res, err := b.exec(`INSERT INTO docs (doc) VALUES (?)`, nonNil(f.raw))
+	res, err := b.exec(`INSERT INTO docs (id, doc) VALUES (?, ?)`, f.id[:], nonNil(f.raw))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,10 @@ type plan struct {
 	// columns tells that there is a condition on one of the text columns. Such
 	// conditions find no odd row: those are to be looked at one by one.
 	columns bool
+	// words and wordArgs are a condition on the text of documents that all that match
+	// satisfy (see needed); "" none.
+	words    string
+	wordArgs []any
 }
 
 func newPlan(spec query.Spec, now time.Time) *plan {
@@ -67,8 +72,25 @@ func (p *plan) add(c query.Constraint) {
 		p.text(c)
 	default:
 		p.verify = byDocument
+		p.need(c)
 	}
 }
+
+// need has documents passed over, without reading them, whose text rules out that the
+// constraint is met.
+func (p *plan) need(c query.Constraint) {
+	for _, word := range needed(c) {
+		if p.words != "" {
+			p.words += ` AND `
+		}
+		p.words += `instr(x.doc, ?)`
+		p.wordArgs = append(p.wordArgs, []byte(word))
+	}
+}
+
+// ofDocuments tells that every document is to be looked at: there is nothing else that
+// narrows the choice.
+func (p *plan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
 // newer is time >= t, in a form that the index serves.
 func (p *plan) newer(t time.Time) {
@@ -129,34 +151,42 @@ func after(prefix string) (string, bool) {
 }
 
 // sql returns the query for the rows that satisfy the conditions and more, which may
-// be empty: the columns of record, or with lean the first two that matter.
-func (p *plan) sql(lean bool, more, order string) string {
-	var b strings.Builder
-	b.WriteString(`SELECT `)
+// be empty: the columns of record, or with lean the first two that matter; and the
+// document, where it is to be looked at.
+func (p *plan) sql(lean bool, more, order string) (query string, args []any) {
+	from, what, where := ` FROM dumps d`, columns, slices.Clone(p.where)
 	switch {
-	case lean && p.verify == exact:
-		b.WriteString(`d.id, d.time`)
 	case p.verify == byDocument:
-		b.WriteString(columns + `, x.doc`)
-	default:
-		b.WriteString(columns)
+		from, what, where = from+` JOIN docs x ON x.n = d.n`, columns+`, x.doc`, append(where, p.escaped()...)
+		if p.ofDocuments() && order == noOrder {
+			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in the order in which they lie
+		}
+	case lean && p.verify == exact:
+		what = `d.id, d.time`
+		if len(where) == 0 && more == "" && order == orderID {
+			from += ` INDEXED BY dumps_list`
+		}
 	}
-	b.WriteString(` FROM dumps d`)
-	if lean && p.verify == exact && len(p.where) == 0 && more == "" && order == orderID {
-		b.WriteString(` INDEXED BY dumps_list`)
-	}
-	if p.verify == byDocument {
-		b.WriteString(` JOIN docs x ON x.n = d.n`)
-	}
-	where := p.where
 	if more != "" {
-		where = append(where[:len(where):len(where)], more)
+		where = append(where, more)
 	}
-	if len(where) > 0 {
-		b.WriteString(` WHERE ` + strings.Join(where, ` AND `))
+	return `SELECT ` + what + from + whereAll(where) + order, slices.Concat(p.args, p.wordArgs)
+}
+
+// escaped is the condition on words. Where there is a backslash, characters may stand
+// for others.
+func (p *plan) escaped() []string {
+	if p.words == "" {
+		return nil
 	}
-	b.WriteString(order)
-	return b.String()
+	return []string{`(` + p.words + ` OR instr(x.doc, x'5c'))`}
+}
+
+func whereAll(conditions []string) string {
+	if len(conditions) == 0 {
+		return ""
+	}
+	return ` WHERE ` + strings.Join(conditions, ` AND `)
 }
 
 const (

@@ -4,9 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"thothfs/dump"
-	"thothfs/query"
 )
 
 // errEnough ends a scan early.
@@ -14,9 +17,16 @@ var errEnough = errors.New("enough")
 
 // scan, which may end in errRebuilt, calls f for every row that matches, as far as the
 // conditions of the plan can find them, in the given order; with lean, records carry
-// only id and sec. A record is good until f returns. f ends the scan with errEnough.
+// only id and sec, and those of a plan that is ofDocuments come in no order. A record is good until f returns. f ends the scan with errEnough.
 func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order string, f func(*record) error) error {
-	row := p.rows(lean && p.verify == exact)
+	if lean && p.ofDocuments() {
+		return c.scanDocuments(ctx, p, func(doc fields) error {
+			at, ok := doc.Time()
+			return f(&record{id: doc.id[:], sec: sql.NullInt64{Int64: at.Unix(), Valid: ok}})
+		})
+	}
+	row := p.rows(lean)
+	query, args := p.sql(lean, more, order)
 	err := c.readOnce(ctx, func(q querier) error {
 		return each(ctx, q, func(scan func(...any) error) error {
 			r, err := row(scan)
@@ -24,7 +34,7 @@ func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order st
 				return err
 			}
 			return f(r)
-		}, p.sql(lean, more, order), p.args...)
+		}, query, args...)
 	})
 	if errors.Is(err, errEnough) {
 		return nil
@@ -37,7 +47,7 @@ func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order st
 func (p *plan) rows(lean bool) func(scan func(...any) error) (*record, error) {
 	var r record
 	var id, raw sql.RawBytes
-	if lean {
+	if lean && p.verify == exact {
 		to := []any{&id, &r.sec}
 		return func(scan func(...any) error) (*record, error) {
 			err := scan(to...)
@@ -69,7 +79,7 @@ func (p *plan) match(r *record, raw []byte) bool {
 
 // scanOdd calls f for every odd row that matches: those that conditions on the text
 // columns do not find.
-func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, query.Fields) error) error {
+func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, fields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
 		return each(ctx, q, func(scan func(...any) error) error {
 			var r record
@@ -84,4 +94,51 @@ func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, query.
 			return f(&r, doc)
 		}, withDoc+`WHERE d.odd`)
 	})
+}
+
+// scanDocuments, which may end in errRebuilt, calls f for every document that matches, as
+// far as the conditions of the plan can find them, in no order, one call at a time. What
+// f is given is good until it returns.
+func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc fields) error) error {
+	return c.readOnce(ctx, func(q querier) error {
+		if len(p.where) > 0 {
+			return p.readDocuments(ctx, q, f, ` JOIN dumps d ON d.n = x.n`, slices.Concat(p.where, p.escaped()), slices.Concat(p.args, p.wordArgs))
+		}
+		var low, high int64
+		if err := q.QueryRowContext(ctx, `SELECT coalesce(min(n), 0), coalesce(max(n), -1) FROM docs`).Scan(&low, &high); err != nil {
+			return err
+		}
+		var mu sync.Mutex // held while f runs
+		group, gctx := errgroup.WithContext(ctx)
+		for part := range scanParts {
+			from, to := low+(high+1-low)*int64(part)/scanParts, low+(high+1-low)*int64(part+1)/scanParts
+			group.Go(func() error {
+				return p.readDocuments(gctx, q, func(doc fields) error {
+					mu.Lock()
+					defer mu.Unlock()
+					return f(doc)
+				}, ``, append([]string{`x.n >= ? AND x.n < ?`}, p.escaped()...), append([]any{from, to}, p.wordArgs...))
+			})
+		}
+		return group.Wait()
+	})
+}
+
+// scanParts is how many parts of the documents are read at once: one connection is left
+// for others.
+const scanParts = readers - 1
+
+func (p *plan) readDocuments(ctx context.Context, q querier, f func(doc fields) error, join string, where []string, args []any) error {
+	var id, raw sql.RawBytes
+	return each(ctx, q, func(scan func(...any) error) error {
+		if err := scan(&id, &raw); err != nil {
+			return err
+		}
+		doc := fields{Document: dump.ParseDocument(raw)}
+		copy(doc.id[:], id)
+		if !p.spec.Match(doc, p.now) {
+			return nil
+		}
+		return f(doc)
+	}, `SELECT x.id, x.doc FROM docs x`+join+whereAll(where), args...)
 }

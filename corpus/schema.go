@@ -4,7 +4,7 @@ package corpus
 // is rebuilt: change schemaVersion with schema.
 const (
 	applicationID = 0x74686f74 // "thot"
-	schemaVersion = 2
+	schemaVersion = 3
 )
 
 // schema is the catalogue's.
@@ -51,6 +51,7 @@ CREATE INDEX dumps_odd      ON dumps (id) WHERE odd;
 
 CREATE TABLE docs (
 	n   INTEGER PRIMARY KEY,
+	id  BLOB NOT NULL, -- whose it is
 	doc BLOB NOT NULL
 );
 
@@ -69,6 +70,11 @@ CREATE TABLE listings (
 	at      INTEGER NOT NULL,
 	entries BLOB NOT NULL
 );
+
+-- The entries of the change log that were read, as far as they may be listed again.
+CREATE TABLE seen (
+	name TEXT PRIMARY KEY
+) WITHOUT ROWID;
 
 -- The last changes, for the other processes that share the file. An empty id stands
 -- for many. The rest is what was known before; NULL if the dump is new.

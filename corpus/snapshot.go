@@ -147,7 +147,7 @@ func (c *catalogue) export(ctx context.Context, path string) (dumps int64, err e
 		return 0, err
 	}
 	defer db.Close()
-	if _, err := db.ExecContext(ctx, `DELETE FROM journal; DELETE FROM listings; DELETE FROM meta WHERE key = 'identity'`); err != nil {
+	if _, err := db.ExecContext(ctx, `DELETE FROM journal; DELETE FROM listings; DELETE FROM seen; DELETE FROM meta WHERE key = 'identity'`); err != nil {
 		return 0, err
 	}
 	err = db.QueryRowContext(ctx, `SELECT count(*) FROM dumps`).Scan(&dumps)
@@ -366,8 +366,8 @@ func checkSnapshot(ctx context.Context, path, identity string) error {
 	if odd > 0 {
 		return fmt.Errorf("%w: %d rows of another form", ErrNoSnapshot, odd)
 	}
-	if _, err := db.ExecContext(ctx, `DELETE FROM journal; DELETE FROM listings; DELETE FROM meta WHERE key NOT IN (?, ?, ?, ?, ?)`,
-		metaRoot, metaListed, metaComplete, metaChanges, metaChangesRead); err != nil {
+	if _, err := db.ExecContext(ctx, `DELETE FROM journal; DELETE FROM listings; DELETE FROM seen; DELETE FROM meta WHERE key NOT IN (?, ?, ?, ?, ?, ?)`,
+		metaRoot, metaListed, metaEntries, metaComplete, metaChanges, metaChangesRead); err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('identity', ?)`, identity)
@@ -377,8 +377,8 @@ func checkSnapshot(ctx context.Context, path, identity string) error {
 // oddRows counts what no catalogue of ours has: values of another type than we read them as.
 const oddRows = `SELECT (SELECT count(*) FROM dumps WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(n) <> 'integer' OR typeof(etag) <> 'text'
 	OR typeof(size) <> 'integer' OR typeof(mtime) <> 'integer' OR typeof(checked) <> 'integer' OR typeof(dirtag) <> 'text' OR typeof(damage) <> 'text'
-	OR typeof(odd) <> 'integer' OR typeof(time) NOT IN ('integer', 'null') OR typeof(nsec) <> 'integer' OR n NOT IN (SELECT n FROM docs))
-	+ (SELECT count(*) FROM docs WHERE typeof(doc) <> 'blob')
+	OR typeof(odd) <> 'integer' OR typeof(time) NOT IN ('integer', 'null') OR typeof(nsec) <> 'integer' OR NOT EXISTS (SELECT 1 FROM docs WHERE docs.n = dumps.n AND docs.id = dumps.id))
+	+ (SELECT count(*) FROM docs WHERE typeof(doc) <> 'blob') + ((SELECT count(*) FROM docs) <> (SELECT count(*) FROM dumps))
 	+ (SELECT count(*) FROM pending WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(tries) <> 'integer' OR typeof(due) <> 'integer' OR typeof(dirtag) <> 'text')`
 
 // schemaOf returns all that a database has tables, indexes and the like for.

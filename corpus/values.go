@@ -38,7 +38,7 @@ func (c *Corpus) tally(ctx context.Context, t tally, f Field, spec query.Spec) e
 	if err := c.tallyColumns(ctx, t, f, p); err != nil {
 		return err
 	}
-	return c.cat.scanOdd(ctx, p, func(r *record, doc query.Fields) error {
+	return c.cat.scanOdd(ctx, p, func(r *record, doc fields) error {
 		t.addFields(f, doc)
 		return nil
 	})

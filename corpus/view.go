@@ -88,24 +88,26 @@ func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 	if limit > 0 {
 		order = orderNewest
 	}
+	sorted = !p.ofDocuments()
 	err = c.cat.scan(ctx, p, true, "", order, func(r *record) error {
 		rows = append(rows, r.row())
-		if len(rows) == limit {
+		if sorted && len(rows) == limit {
 			return errEnough
 		}
 		return nil
 	})
-	sorted = limit == 0
-	if err != nil || !p.columns {
-		return rows, sorted, err
+	if err != nil {
+		return nil, false, err
 	}
 	n := len(rows)
-	err = c.cat.scanOdd(ctx, p, func(r *record, _ query.Fields) error {
-		rows = append(rows, r.row())
-		return nil
-	})
-	if err != nil || len(rows) == n {
-		return rows, sorted, err
+	if p.columns {
+		err = c.cat.scanOdd(ctx, p, func(r *record, _ fields) error {
+			rows = append(rows, r.row())
+			return nil
+		})
+	}
+	if err != nil || sorted && len(rows) == n {
+		return rows, limit == 0, err
 	}
 	slices.SortFunc(rows, older)
 	if limit > 0 && len(rows) > limit {

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -18,7 +19,8 @@ import (
 )
 
 var (
-	someTexts = []string{"", "a", "ab", "abc", "b", "svc.startd", "a*b", "undefined", "nul\x00x", "new\nline", "ü", "\U0010ffff", "7", "../../etc", " a"}
+	someTexts = []string{"", "a", "ab", "abc", "b", "svc.startd", "a*b", "undefined", "nul\x00x", "new\nline", "ü", "\U0010ffff", "7", "../../etc", " a", "bmc"}
+	somePaths = []string{"cmd", "cmd", "ticket", "node", "type", "platform", "properties.x", "stack", "id", "properties.triage.engineer", "triage.engineer", "properties.list", "stack.1", "properties.x.0"}
 	someTimes = []any{nil, 0, 1, 1.5, 1.25, 2, -1, "1", "1.75", 1e9, 253402300800.0, -62135596801.0, "never", 1e300, 1500000000.123}
 )
 
@@ -42,7 +44,7 @@ func randomDocument(r *rand.Rand) []byte {
 		m["time"] = t
 	}
 	if r.IntN(2) == 0 {
-		properties := map[string]any{"x": someTexts[r.IntN(len(someTexts))]}
+		properties := map[string]any{"x": someTexts[r.IntN(len(someTexts))], "triage.engineer": "bmc", "list": []any{"a", "ab", 7}}
 		if v, ok := m[string(Signature)]; ok && r.IntN(4) > 0 { // where it belongs; a key with a dot is found too
 			delete(m, string(Signature))
 			properties["signature"] = v
@@ -56,8 +58,13 @@ func randomDocument(r *rand.Rand) []byte {
 	if err != nil {
 		panic(err)
 	}
-	if r.IntN(20) == 0 {
-		raw = raw[:r.IntN(len(raw))]
+	switch r.IntN(20) {
+	case 0:
+		return raw[:r.IntN(len(raw))]
+	case 1: // the same, otherwise written
+		return []byte(strings.NewReplacer("properties", `\u0070roperties`, "bmc", `b\u006dc`).Replace(string(raw)))
+	case 2: // a quote too many, no comma, a control character
+		return bytes.ReplaceAll(raw, []byte(`"bmc",`), []byte("\"b\"mc\x01\"\n"))
 	}
 	return raw
 }
@@ -66,14 +73,14 @@ func randomDocument(r *rand.Rand) []byte {
 func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
 	var s query.Spec
 	for range r.IntN(4) {
-		path := []string{"cmd", "cmd", "ticket", "node", "type", "platform", "properties.x", "stack", "id"}[r.IntN(9)]
+		path := somePaths[r.IntN(len(somePaths))]
 		switch r.IntN(7) {
 		case 0, 1:
 			s = s.And(query.Equal(path, someTexts[r.IntN(len(someTexts))]))
 		case 2:
 			s = s.And(query.Undefined(path))
 		case 3:
-			pattern := []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*"}[r.IntN(8)]
+			pattern := []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*", "bm*", "main"}[r.IntN(10)]
 			s = s.And(must(query.Parse(path + "=" + pattern)))
 		case 4:
 			moment := func() time.Time { return time.UnixMilli(1000 + int64(r.IntN(5))*250) }
@@ -95,7 +102,7 @@ func must[T any](v T, err error) T {
 }
 
 func TestIndexNeverChangesTheAnswer(t *testing.T) {
-	const dumps, specs = 300, 250
+	const dumps, specs = 300, 400
 	r := rand.New(rand.NewPCG(1, 2))
 	s, docs := mem.New(), map[dump.ID]query.Fields{}
 	for i := range dumps {
@@ -125,6 +132,7 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 		f := fieldNames[r.IntN(len(fieldNames))]
 		checkValues(t, c, f, spec, docs, want)
 		checkDays(t, c, spec, docs, want)
+		checkCounts(t, c, somePaths[r.IntN(len(somePaths))], spec, docs, want)
 	}
 	if found < specs {
 		t.Errorf("only %d matches", found)
@@ -206,6 +214,36 @@ func checkValues(t *testing.T, c *Corpus, f Field, spec query.Spec, docs map[dum
 	}
 }
 
+// checkCounts holds Count and CountBy to the documents of the dumps that are wanted.
+func checkCounts(t *testing.T, c *Corpus, path string, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
+	t.Helper()
+	if n, err := c.Count(t.Context(), spec); err != nil || n != len(ids) {
+		t.Fatalf("%q: %d, want %d, %v", spec, n, len(ids), err)
+	}
+	if len(ids) > 3 {
+		limited := spec.And(must(query.Parse("limit=3")))
+		if n, err := c.Count(t.Context(), limited); err != nil || n != 3 {
+			t.Fatalf("%q: %d, %v", limited, n, err)
+		}
+		checkCountBy(t, c, path, limited, docs, byTime(docs, ids)[len(ids)-3:])
+	}
+	checkCountBy(t, c, path, spec, docs, ids)
+}
+
+func checkCountBy(t *testing.T, c *Corpus, path string, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
+	t.Helper()
+	want := map[string]int{}
+	for _, id := range ids {
+		if v, ok := docs[id].(fields).Get(path); ok && v.Kind() != dump.KindNull {
+			want[v.Text()]++
+		}
+	}
+	got, err := c.CountBy(t.Context(), path, spec)
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		t.Fatalf("%q by %s: %v\n%s", spec, path, err, diff)
+	}
+}
+
 func checkDays(t *testing.T, c *Corpus, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
 	t.Helper()
 	want := map[int]bool{}
@@ -267,7 +305,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 		"properties.signature=x":            "COVERING INDEX dumps_signature",
 		"mtime=2013-07-11 otime=2013-07-12": "COVERING INDEX dumps_time",
 	} {
-		query := newPlan(parse(t, spec), time.Now())
+		query, args := newPlan(parse(t, spec), time.Now()).sql(true, "", orderID)
 		var plan []string
 		err := c.cat.read(t.Context(), func(q querier) error {
 			return each(t.Context(), q, func(scan func(...any) error) error {
@@ -276,10 +314,36 @@ func TestListsComeFromIndexes(t *testing.T) {
 				err := scan(&a, &b, &d, &text)
 				plan = append(plan, text)
 				return err
-			}, "EXPLAIN QUERY PLAN "+query.sql(true, "", orderID), query.args...)
+			}, "EXPLAIN QUERY PLAN "+query, args...)
 		})
 		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(text, index) || spec != "" && !strings.Contains(spec, "time") && strings.Contains(text, "B-TREE") {
 			t.Errorf("%q: %s %v", spec, text, err)
+		}
+	}
+}
+
+// Where no document can match, none is parsed: the catalogue passes over them by their
+// text.
+func TestDocumentsArePassedOver(t *testing.T) {
+	for spec, want := range map[string][]string{
+		"properties.triage.engineer=bmc": {"bmc", "engineer", "triage", "properties"},
+		"properties.triage.engineer=bm*": {"bm", "engineer", "triage", "properties"},
+		"properties.triage.engineer=*":   {"engineer", "triage", "properties"},
+		"properties.x=1.50":              {"x", "properties"},
+		"stack.0=main":                   {"main", "stack"},
+		"7.8=7":                          {"7"},
+		"a=7 b-c=ä":                      {"7", "a", "b-c"},
+		"a.b.c.d.e.f=":                   {"f", "e", "d", "c"},
+		"properties.x=undefined":         nil,
+		"properties.x=undefined y=z*":    {"z", "y"},
+	} {
+		p := newPlan(parse(t, spec), time.Now())
+		var got []string
+		for _, word := range p.wordArgs {
+			got = append(got, string(word.([]byte)))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q: %s", spec, diff)
 		}
 	}
 }

@@ -26,18 +26,16 @@ of dumps.
 			if len(sel.words) > 1 {
 				return fmt.Errorf("one property is meant, not %d: %q", len(sel.words), sel.words)
 			}
-			counts, n := make(tally), 0
-			for l, err := range sel.dumps(cmd.Context()) {
+			if len(sel.words) == 0 {
+				n, err := sel.count(cmd.Context())
 				if err != nil {
 					return err
 				}
-				n++
-				if len(sel.words) == 1 {
-					counts.add(l.doc, sel.words[0])
-				}
+				_, err = fmt.Fprintln(a.stdout, n)
+				return err
 			}
-			if len(sel.words) == 0 {
-				_, err := fmt.Fprintln(a.stdout, n)
+			counts, err := sel.countBy(cmd.Context(), sel.words[0])
+			if err != nil {
 				return err
 			}
 			return counts.write(a.stdout)

@@ -109,6 +109,39 @@ func (sel *selection) dumps(ctx context.Context) iter.Seq2[listed, error] {
 	}
 }
 
+// count is how many dumps are selected.
+func (sel *selection) count(ctx context.Context) (n int, err error) {
+	if !sel.byID {
+		return sel.corpus.Count(ctx, sel.spec)
+	}
+	for _, err := range sel.dumps(ctx) {
+		if err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// countBy is how many of the selected dumps have each value of a property.
+func (sel *selection) countBy(ctx context.Context, path string) (tally, error) {
+	counts := tally{}
+	if !sel.byID {
+		texts, err := sel.corpus.CountBy(ctx, path, sel.spec)
+		for text, n := range texts {
+			counts.addText(text, n)
+		}
+		return counts, err
+	}
+	for l, err := range sel.dumps(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		counts.add(l.doc, path)
+	}
+	return counts, nil
+}
+
 // named yields those of the identified dumps that match.
 func (sel *selection) named(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
 	return func(yield func(*corpus.Dump, error) bool) {

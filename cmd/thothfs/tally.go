@@ -19,9 +19,11 @@ type tally map[string]int
 // nothing there, or null, is not counted.
 func (t tally) add(doc *dump.Document, path string) {
 	if v, ok := doc.Get(path); ok && v.Kind() != dump.KindNull {
-		t[strings.ToValidUTF8(v.Text(), "\ufffd")]++
+		t.addText(v.Text(), 1)
 	}
 }
+
+func (t tally) addText(text string, n int) { t[strings.ToValidUTF8(text, "\ufffd")] += n }
 
 // write prints a JSON object of the counts, the fewest first; equal ones in byte
 // order of the values.

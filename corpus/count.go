@@ -1,0 +1,59 @@
+package corpus
+
+import (
+	"context"
+
+	"thothfs/dump"
+	"thothfs/query"
+)
+
+// Count returns how many dumps match spec. A limit is heeded.
+func (c *Corpus) Count(ctx context.Context, spec query.Spec) (int, error) {
+	rows, _, err := c.matches(ctx, spec)
+	return len(rows), err
+}
+
+// CountBy returns how many of the dumps that match spec have each text at path, in the
+// text form of dump.Value: an array is one text, as compact JSON. A dump that has
+// nothing there, or null, is not counted. A limit is heeded.
+func (c *Corpus) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
+	err = again(func() error {
+		counts = map[string]int{}
+		return c.countBy(ctx, counts, path, spec)
+	})
+	return counts, err
+}
+
+func (c *Corpus) countBy(ctx context.Context, counts map[string]int, path string, spec query.Spec) error {
+	if spec.Limit() > 0 {
+		for d, err := range c.Dumps(ctx, spec) {
+			if err != nil {
+				return err
+			}
+			countText(counts, d.Doc, path)
+		}
+		return nil
+	}
+	p := newPlan(spec, c.now())
+	if columnOf(path) == "" {
+		p.need(query.Constraint{Path: path, Op: query.OpGlob}) // who has nothing there is not counted
+		if err := c.cat.scanDocuments(ctx, p, func(doc fields) error { countText(counts, doc.Document, path); return nil }); err != nil || !p.columns {
+			return err
+		}
+	} else {
+		var t tally = map[string]Value{}
+		if err := c.tallyColumns(ctx, t, Field(path), p); err != nil {
+			return err
+		}
+		for text, v := range t {
+			counts[text] += v.Count
+		}
+	}
+	return c.cat.scanOdd(ctx, p, func(_ *record, doc fields) error { countText(counts, doc.Document, path); return nil })
+}
+
+func countText(counts map[string]int, doc *dump.Document, path string) {
+	if v, ok := doc.Get(path); ok && v.Kind() != dump.KindNull {
+		counts[v.Text()]++
+	}
+}
