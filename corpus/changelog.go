@@ -1,11 +1,8 @@
 package corpus
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -31,50 +28,7 @@ const (
 	logKept    = 28 * 24 * time.Hour    // entries may be removed after that
 	trimEvery  = 64                     // entries written, on average
 	trimAtOnce = 256                    // entries
-	entryTime  = "20060102T150405.000Z" // how a name begins
 )
-
-// logged is a line of an entry: a dump, and the version of its document.
-type logged struct {
-	ID   dump.ID `json:"id"`
-	ETag string  `json:"etag"`
-}
-
-// entryName is the name of an entry made at a time: that and sixteen hex digits by
-// chance.
-func entryName(at time.Time) string {
-	return fmt.Sprintf("%s-%016x", at.UTC().Format(entryTime), rand.Uint64())
-}
-
-// entryAt is when an entry was made by its writer's clock; false: it is none of ours.
-func entryAt(name string) (time.Time, bool) {
-	if len(name) != len(entryTime)+17 || name[len(entryTime)] != '-' {
-		return time.Time{}, false
-	}
-	at, err := time.Parse(entryTime, name[:len(entryTime)])
-	return at, err == nil
-}
-
-// encodeEntry makes an entry's text: a line of JSON for each dump.
-func encodeEntry(all []logged) []byte {
-	var b bytes.Buffer
-	for _, l := range all {
-		line, _ := json.Marshal(l) // two strings
-		b.Write(append(line, '\n'))
-	}
-	return b.Bytes()
-}
-
-// decodeEntry reads an entry as far as it makes sense.
-func decodeEntry(text []byte) (all []logged) {
-	for line := range bytes.Lines(text) {
-		var l logged
-		if json.Unmarshal(line, &l) == nil && l.ID != (dump.ID{}) && len(all) < maxEntry {
-			all = append(all, l)
-		}
-	}
-	return all
-}
 
 // changeLog writes the entries of one process. A nil one writes none.
 type changeLog struct {
@@ -142,8 +96,8 @@ func (l *changeLog) flush(patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for all := l.take(); len(all) > 0; all = l.take() {
-		text := encodeEntry(all)
-		_, err := l.c.store.Put(ctx, store.Ref{Key: changesDir + "/" + entryName(l.c.now())}, bytesAt(text), int64(len(text)))
+		name, text := entryName(l.c.now(), all), encodeEntry(all)
+		_, err := l.c.store.Put(ctx, store.Ref{Key: changesDir + "/" + name}, bytesAt(text), int64(len(text)))
 		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
 			l.refused.Store(true)
 		}
@@ -183,11 +137,11 @@ func (c *Corpus) trimLog(ctx context.Context, before time.Time) error {
 		if err != nil {
 			return err
 		}
-		at, ok := entryAt(e.Name)
+		entry, ok := parseEntryName(e.Name)
 		if !ok || e.Dir {
 			continue
 		}
-		if !at.Before(before) || len(names) == trimAtOnce {
+		if !entry.at.Before(before) || len(names) == trimAtOnce {
 			break
 		}
 		names = append(names, e.Name)

@@ -108,6 +108,58 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 	})
 }
 
+// A large corpus that changed is not listed at every poll: what thothfs does to it the log
+// tells, and the rest waits for a listing that is due.
+func TestLargeCorpusIsListedSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 10)
+		ours, theirs := logging(t, s), open(t, options(t, s))
+		sync1(t, theirs)
+		poll := func() {
+			t.Helper()
+			if err := theirs.poll(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		large := func() {
+			t.Helper()
+			if err := theirs.cat.note(t.Context(), metaEntries, fmt.Sprint(100*entriesAPoll)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		large()
+		s.Set(infoKey(ident(100)), info(ident(100), "original", "", 1))
+		poll()
+		wantCount(t, theirs, "", 11) // there is no log
+
+		large()
+		s.Set(infoKey(ident(101)), info(ident(101), "original", "", 1))
+		s.Set(infoKey(ident(102)), info(ident(102), "thothfs", "", 1))
+		ours.changes.note(ident(102), "any")
+		time.Sleep(time.Second)
+		poll()
+		wantCount(t, theirs, "cmd=thothfs", 1)
+		wantCount(t, theirs, "", 12)
+		time.Sleep(theirs.pollEvery() * 100 / changedShare)
+		poll()
+		wantCount(t, theirs, "", 13)
+
+		large()
+		s.Delete(ident(5).String())
+		s.Set(ident(103).String()+"/unfinished", nil) // as many entries as before
+		time.Sleep(99 * theirs.pollEvery())
+		if err := theirs.cat.note(t.Context(), metaRoot, must(s.Stat(t.Context(), "")).ETag); err != nil {
+			t.Fatal(err)
+		}
+		poll()
+		wantCount(t, theirs, "", 13)
+		time.Sleep(theirs.pollEvery())
+		poll()
+		wantCount(t, theirs, "", 12)
+	})
+}
+
 // Edits that left no entry are found in their turn: one a poll where there is a log, and
 // faster once the log does not go back that far.
 func TestChangeLogIsNotAll(t *testing.T) {
@@ -141,20 +193,26 @@ func TestChangeLogIsNotAll(t *testing.T) {
 // Hostile and damaged entries are passed over.
 func TestChangeLogEntries(t *testing.T) {
 	at := time.Date(2026, 11, 27, 1, 2, 3, 456e6, time.UTC)
-	name := entryName(at)
-	if got, ok := entryAt(name); !ok || !got.Equal(at) || name == entryName(at) {
-		t.Errorf("%s: %v, %v", name, got, ok)
+	one, several := entryName(at, []logged{{ident(1), "e1"}}), entryName(at, make([]logged, 2))
+	if e, ok := parseEntryName(several); !ok || !e.at.Equal(at) || e.whole || several == entryName(at, nil) {
+		t.Errorf("%s: %v, %v", several, e, ok)
 	}
-	for _, bad := range []string{"", "x", name[1:], name + "0", strings.Replace(name, "Z-", "Z_", 1), "2026" + strings.Repeat("x", len(name)-4)} {
-		if _, ok := entryAt(bad); ok {
-			t.Errorf("%q is taken", bad)
+	if e, ok := parseEntryName(one); !ok || !e.at.Equal(at) || !e.whole || e.dump != (told{ident(1), hashTag("e1")}) {
+		t.Errorf("%s: %v, %v", one, e, ok)
+	}
+	for _, name := range []string{one, several} {
+		for _, bad := range []string{"", "x", name[1:], name + "0", name + "-", strings.Replace(name, "Z-", "Z_", 1), strings.Replace(name, "Z-", "Z-0", 1),
+			name[:len(name)-1] + "g", "2026" + strings.Repeat("x", len(name)-4)} {
+			if _, ok := parseEntryName(bad); ok {
+				t.Errorf("%q is taken", bad)
+			}
 		}
 	}
 	all := []logged{{ident(1), "e1"}, {ident(2), "e\n2"}}
 	text := encodeEntry(all)
 	got := decodeEntry(append([]byte("{}\nnonsense\n{\"id\":7}\n\x00\n"), append(text, "{\"id\":\"6433"...)...))
-	if fmt.Sprint(got) != fmt.Sprint(all) {
-		t.Errorf("%v, want %v", got, all)
+	if want := []told{{ident(1), hashTag("e1")}, {ident(2), hashTag("e\n2")}}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 	if n := len(decodeEntry([]byte(strings.Repeat(string(text), maxEntry)))); n != maxEntry {
 		t.Errorf("%d lines are taken", n)
@@ -164,12 +222,12 @@ func TestChangeLogEntries(t *testing.T) {
 		seed(s, 3)
 		c := open(t, options(t, s))
 		s.Set(changesDir+"/notes", []byte("x"))
-		s.Set(changesDir+"/"+entryName(time.Now()), []byte("nonsense"))
-		s.Set(changesDir+"/"+entryName(time.Now()), make([]byte, maxEntryBytes+1))
-		s.Set(changesDir+"/"+entryName(time.Now().Add(1000*time.Hour)), encodeEntry([]logged{{ident(1), "x"}})) // a clock is ahead
+		s.Set(changesDir+"/"+entryName(time.Now(), nil), []byte("nonsense"))
+		s.Set(changesDir+"/"+entryName(time.Now(), nil), make([]byte, maxEntryBytes+1))
+		s.Set(changesDir+"/"+entryName(time.Now().Add(1000*time.Hour), nil), encodeEntry([]logged{{ident(1), "x"}})) // a clock is ahead
 		sync1(t, c)
 		s.Set(infoKey(ident(2)), info(ident(2), "late", "", 1))
-		s.Set(changesDir+"/"+entryName(time.Now()), encodeEntry([]logged{{ident(2), "x"}}))
+		s.Set(changesDir+"/"+entryName(time.Now(), nil), encodeEntry([]logged{{ident(2), "x"}}))
 		if !c.followLog(t.Context(), true) {
 			t.Error("no log")
 		}
@@ -246,7 +304,7 @@ func TestChangeLogIsTrimmed(t *testing.T) {
 	c := open(t, options(t, s))
 	now := time.Now()
 	for i := range trimAtOnce + 10 {
-		s.Set(changesDir+"/"+entryName(now.Add(time.Duration(i-trimAtOnce)*time.Hour)), encodeEntry(nil))
+		s.Set(changesDir+"/"+entryName(now.Add(time.Duration(i-trimAtOnce)*time.Hour), nil), encodeEntry(nil))
 	}
 	s.Set(changesDir+"/a note", nil)
 	if err := c.trimLog(t.Context(), now.Add(-100*time.Hour-time.Minute)); err != nil {
@@ -271,7 +329,7 @@ func TestChangeLogReadFaults(t *testing.T) {
 		c := open(t, o)
 		sync1(t, c)
 		attr := s.Set(infoKey(ident(2)), info(ident(2), "cmd", "T-1", 1))
-		s.Set(changesDir+"/"+entryName(time.Now()), encodeEntry([]logged{{ident(2), attr.ETag}}))
+		s.Set(changesDir+"/"+entryName(time.Now(), nil), encodeEntry([]logged{{ident(2), attr.ETag}}))
 		arm(s.Faulty)
 		c.Sync(t.Context(), nil)
 		s.Heal()

@@ -22,33 +22,21 @@ const (
 	// overlap is how much of the log is listed again, for the sake of clocks that are
 	// behind and entries that took their time.
 	overlap = 15 * time.Minute
-	// entriesAtOnce are read together.
-	entriesAtOnce = 32
+	// entriesAtOnce are noted together.
+	entriesAtOnce = 1024
 	maxEntryBytes = 1 << 20
 )
 
-// seenEntries are the entries of the last while that were read already. It belongs to
-// whoever holds Corpus.syncing.
-type seenEntries map[string]time.Time
-
-// forget drops what is never listed again.
-func (s seenEntries) forget(before time.Time) {
-	for name, at := range s {
-		if at.Before(before) {
-			delete(s, name)
-		}
-	}
-}
-
 // followLog marks the dumps that the change log says others changed as ones to look at
 // soon; force lists it although it seems to be as it was. It returns whether there is a
-// log. Its troubles are not those of a reconciliation, which finds everything without it.
-func (c *Corpus) followLog(ctx context.Context, force bool) (exists bool) {
+// log that can be read. Its troubles are not those of a reconciliation, which finds
+// everything without it.
+func (c *Corpus) followLog(ctx context.Context, force bool) (logged bool) {
 	exists, err := c.readLog(ctx, force)
 	if err != nil && ctx.Err() == nil {
 		c.log.Debug("the change log cannot be read", "error", err)
 	}
-	return exists
+	return exists && err == nil
 }
 
 func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err error) {
@@ -80,6 +68,9 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 		if err := setMeta(ctx, tx, metaChanges, attr.ETag); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE name < ?`, latest.Add(-2*overlap).UTC().Format(entryTime)); err != nil {
+			return err // never listed again
+		}
 		return setMeta(ctx, tx, metaChangesRead, fmt.Sprint(latest.UnixMilli()))
 	})
 }
@@ -109,37 +100,45 @@ func (c *Corpus) logSince(ctx context.Context, now time.Time) (time.Time, error)
 // of the latest.
 func (c *Corpus) listLog(ctx context.Context, since time.Time) (latest time.Time, err error) {
 	latest = since.Add(overlap)
-	var names []string
-	for e, err := range c.store.List(ctx, changesDir, since.UTC().Format(entryTime)) {
+	from := since.UTC().Format(entryTime)
+	seen, err := c.cat.seenEntries(ctx, from)
+	if err != nil {
+		return latest, err
+	}
+	var some []logEntry
+	for listed, err := range c.store.List(ctx, changesDir, from) {
 		if err != nil {
 			return latest, err
 		}
-		at, ok := entryAt(e.Name)
-		if _, seen := c.seen[e.Name]; !ok || e.Dir || seen {
+		e, ok := parseEntryName(listed.Name)
+		if !ok || listed.Dir || seen[listed.Name] {
 			continue
 		}
-		if at.After(latest) {
-			latest = at
+		if e.at.After(latest) {
+			latest = e.at
 		}
-		if names = append(names, e.Name); len(names) == entriesAtOnce {
-			if err := c.readEntries(ctx, names); err != nil {
+		if some = append(some, e); len(some) == entriesAtOnce {
+			if err := c.readEntries(ctx, some); err != nil {
 				return latest, err
 			}
-			names = names[:0]
+			some = some[:0]
 		}
 	}
-	c.seen.forget(latest.Add(-2 * overlap))
-	return latest, c.readEntries(ctx, names)
+	return latest, c.readEntries(ctx, some)
 }
 
 // readEntries reads entries and marks the dumps in them. An entry that is gone, or of no
 // use, is passed over.
-func (c *Corpus) readEntries(ctx context.Context, names []string) error {
-	texts := make([][]byte, len(names))
+func (c *Corpus) readEntries(ctx context.Context, some []logEntry) error {
+	texts := make([][]byte, len(some))
 	group, gctx := errgroup.WithContext(ctx)
-	for i, name := range names {
+	group.SetLimit(inFlight)
+	for i, e := range some {
+		if e.whole {
+			continue
+		}
 		group.Go(func() error {
-			text, _, err := c.store.Get(gctx, store.Ref{Key: changesDir + "/" + name}, maxEntryBytes)
+			text, _, err := c.store.Get(gctx, store.Ref{Key: changesDir + "/" + e.name}, maxEntryBytes)
 			if errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrInvalid) {
 				err = nil
 			}
@@ -150,36 +149,64 @@ func (c *Corpus) readEntries(ctx context.Context, names []string) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	var all []logged
-	for _, text := range texts {
-		all = append(all, decodeEntry(text)...)
+	var all []told
+	for i, e := range some {
+		if e.whole {
+			all = append(all, e.dump)
+		}
+		all = append(all, decodeEntry(texts[i])...)
 	}
-	if err := c.cat.suspect(ctx, all); err != nil {
-		return err
-	}
-	for _, name := range names {
-		c.seen[name], _ = entryAt(name)
-	}
-	return nil
+	return c.cat.suspect(ctx, all, some)
+}
+
+// seenEntries are the names of entries that were read already, from a name on.
+func (c *catalogue) seenEntries(ctx context.Context, from string) (seen map[string]bool, err error) {
+	err = c.read(ctx, func(q querier) error {
+		seen = map[string]bool{}
+		return each(ctx, q, func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			seen[name] = true
+			return err
+		}, `SELECT name FROM seen WHERE name >= ?`, from)
+	})
+	return seen, err
 }
 
 // suspect has dumps looked at soon that are not known in the version that somebody says
-// they have.
-func (c *catalogue) suspect(ctx context.Context, all []logged) error {
-	if len(all) == 0 {
+// they have, and notes the entries that say so as read.
+func (c *catalogue) suspect(ctx context.Context, all []told, from []logEntry) error {
+	if len(from) == 0 {
 		return nil
 	}
 	return c.write(ctx, func(tx *sql.Tx) error {
 		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
-		for _, l := range all {
-			if _, err := b.exec(`UPDATE dumps SET checked = 0 WHERE id = ? AND etag <> ?`, l.ID[:], l.ETag); err != nil {
+		for _, t := range all {
+			if err := b.suspect(t); err != nil {
 				return err
 			}
-			if _, err := b.exec(`INSERT INTO pending (id, tries, due, dirtag) SELECT ?, 0, 0, '' WHERE NOT EXISTS (SELECT 1 FROM dumps WHERE id = ?)
-				ON CONFLICT (id) DO UPDATE SET tries = 0, due = 0`, l.ID[:], l.ID[:]); err != nil {
+		}
+		for _, e := range from {
+			if _, err := b.exec(`INSERT INTO seen (name) VALUES (?) ON CONFLICT DO NOTHING`, e.name); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func (b *batch) suspect(t told) error {
+	s, err := b.stmt(`SELECT etag FROM dumps WHERE id = ?`)
+	if err != nil {
+		return err
+	}
+	var etag string
+	err = s.QueryRowContext(b.ctx, t.id[:]).Scan(&etag)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_, err = b.exec(`INSERT INTO pending (id, tries, due, dirtag) VALUES (?, 0, 0, '') ON CONFLICT (id) DO UPDATE SET tries = 0, due = 0`, t.id[:])
+	case err == nil && hashTag(etag) != t.tag:
+		_, err = b.exec(`UPDATE dumps SET checked = 0 WHERE id = ?`, t.id[:])
+	}
+	return err
 }

@@ -59,7 +59,6 @@ type Corpus struct {
 	changes *changeLog // nil: none is written
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
-	seen    seenEntries
 
 	tailing     sync.Mutex // guards what follows; held while other processes' changes are told
 	journalSeen int64
@@ -79,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1), seen: seenEntries{}}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
 	if err := c.recall(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)

@@ -19,6 +19,7 @@ import (
 const (
 	metaRoot     = "root"     // version of the corpus directory when it was listed
 	metaListed   = "listed"   // when that was, in milliseconds
+	metaEntries  = "entries"  // how many it had
 	metaComplete = "complete" // not empty once everything was read
 )
 
@@ -27,8 +28,9 @@ const (
 const smallCorpus = 2048
 
 // list brings the set of known directories up to date, if the corpus changed, the
-// last listing is too old, or force says so. It returns whether it did.
-func (c *Corpus) list(ctx context.Context, force bool) (listed bool, err error) {
+// last listing is too old, or force says so. It returns whether it did. Where there is a
+// change log, a large corpus that changed is not listed at once.
+func (c *Corpus) list(ctx context.Context, force, logged bool) (listed bool, err error) {
 	began := c.now()
 	attr, err := c.store.Stat(ctx, "")
 	c.outage.note(c.now(), err, c.log)
@@ -39,12 +41,13 @@ func (c *Corpus) list(ctx context.Context, force bool) (listed bool, err error) 
 		return false, err
 	}
 	if !force {
-		needed, err := c.listingNeeded(ctx, began, attr)
+		needed, err := c.listingNeeded(ctx, began, attr, logged)
 		if err != nil || !needed {
 			return false, err
 		}
 	}
-	if err := c.compare(ctx); err != nil {
+	entries, err := c.compare(ctx)
+	if err != nil {
 		return false, err
 	}
 	// What happens to a directory in the moment after it was looked at may leave
@@ -52,12 +55,15 @@ func (c *Corpus) list(ctx context.Context, force bool) (listed bool, err error) 
 	if age := began.Sub(attr.ModTime); age.Abs() < 2*time.Second {
 		attr.ETag = ""
 	}
-	return true, c.listed(ctx, began, attr.ETag)
+	return true, c.listed(ctx, began, attr.ETag, entries)
 }
 
-func (c *Corpus) listed(ctx context.Context, at time.Time, etag string) error {
+func (c *Corpus) listed(ctx context.Context, at time.Time, etag string, entries int) error {
 	return c.cat.write(ctx, func(tx *sql.Tx) error {
 		if err := setMeta(ctx, tx, metaRoot, etag); err != nil {
+			return err
+		}
+		if err := setMeta(ctx, tx, metaEntries, fmt.Sprint(entries)); err != nil {
 			return err
 		}
 		return setMeta(ctx, tx, metaListed, fmt.Sprint(at.UnixMilli()))
@@ -74,7 +80,7 @@ func (c *Corpus) noCorpus(ctx context.Context, at time.Time, err error) error {
 	if some {
 		return err
 	}
-	return c.listed(ctx, at, "")
+	return c.listed(ctx, at, "", 0)
 }
 
 // moreThan tells whether more than n dumps are known.
@@ -85,27 +91,62 @@ func (c *Corpus) moreThan(ctx context.Context, n int) (more bool, err error) {
 	return more, err
 }
 
-func (c *Corpus) listingNeeded(ctx context.Context, now time.Time, attr store.Attr) (bool, error) {
+func (c *Corpus) listingNeeded(ctx context.Context, now time.Time, attr store.Attr, logged bool) (bool, error) {
 	root, err := c.cat.meta(ctx, metaRoot)
 	if err != nil {
 		return false, err
 	}
-	text, err := c.cat.meta(ctx, metaListed)
+	at, err := c.lastListing(ctx)
+	if err != nil || at.IsZero() {
+		return true, err
+	}
+	entries, err := c.number(ctx, metaEntries)
 	if err != nil {
 		return false, err
 	}
-	var ms int64
-	fmt.Sscan(text, &ms) // 0 when there is none
-	age := now.Sub(time.UnixMilli(ms))
-	// The version is only a signal: list every twentieth time in any case.
-	return attr.ETag == "" || root != attr.ETag || age < 0 || age >= c.relist(), nil
+	age := now.Sub(at)
+	polls := time.Duration(min(max(entries, 0), maxEntries) / entriesAPoll) // it may come from a snapshot
+	// The version is only a signal: list now and then in any case.
+	if age < 0 || age >= c.pollEvery()*max(relistPolls, polls) {
+		return true, nil
+	}
+	changed := attr.ETag == "" || root != attr.ETag
+	return changed && (!logged || age >= c.pollEvery()*polls/changedShare), nil
 }
 
-func (c *Corpus) relist() time.Duration {
+const (
+	// relistPolls is after how many polls a corpus is listed though it seems as it was, and
+	// entriesAPoll how many entries are listed for each poll, on average, if that is less.
+	relistPolls  = 20
+	entriesAPoll = 1024
+	maxEntries   = 4 << 20 // as are counted for that
+	// changedShare is how much more often a corpus is listed that did change, and whose
+	// change log tells of most that did.
+	changedShare = 10
+)
+
+// pollEvery is how much time lies between two polls.
+func (c *Corpus) pollEvery() time.Duration {
 	if c.o.Poll == 0 {
-		return 10 * time.Minute
+		return 30 * time.Second
 	}
-	return 20 * c.o.Poll
+	return c.o.Poll
+}
+
+// lastListing is when the corpus was last listed to the end; zero: never.
+func (c *Corpus) lastListing(ctx context.Context) (time.Time, error) {
+	ms, err := c.number(ctx, metaListed)
+	if err != nil || ms == 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(ms), nil
+}
+
+// number is a note that is a number; 0 when there is none.
+func (c *Corpus) number(ctx context.Context, key string) (n int64, err error) {
+	text, err := c.cat.meta(ctx, key)
+	fmt.Sscan(text, &n)
+	return n, err
 }
 
 // place is a known directory in a comparison with a listing.
@@ -116,30 +157,30 @@ type place struct {
 
 // compare lists the corpus beside what is known. Directories that are new become
 // pending; those whose version changed are looked at soon; dumps that are gone go,
-// once the listing has ended well.
-func (c *Corpus) compare(ctx context.Context) error {
+// once the listing has ended well. It returns how many entries there are.
+func (c *Corpus) compare(ctx context.Context) (entries int, err error) {
 	dumps, err := c.cat.places(ctx, "dumps")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	pending, err := c.cat.places(ctx, "pending")
 	if err != nil {
-		return err
+		return 0, err
 	}
 	m := merge{dumps: dumps, pending: pending}
 	last, more, err := c.mergeRange(ctx, &m, nameRange{}, serialListing)
 	if err != nil {
-		return err
+		return 0, err
+	}
+	if !more {
+		return m.entries, c.drop(ctx, m.rest())
 	}
 	missing := m.missing
-	if more {
-		rest, err := c.compareParts(ctx, &m, last)
-		if err != nil {
-			return err
-		}
-		return c.drop(ctx, append(missing, rest...))
+	rest, n, err := c.compareParts(ctx, &m, last)
+	if err != nil {
+		return 0, err
 	}
-	return c.drop(ctx, m.rest())
+	return m.entries + n, c.drop(ctx, append(missing, rest...))
 }
 
 const (
@@ -153,7 +194,7 @@ const (
 type nameRange struct{ from, to string }
 
 // compareParts compares what lies behind a name, a part for each first digit.
-func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missing []dump.ID, err error) {
+func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missing []dump.ID, entries int, err error) {
 	const digits = "0123456789abcdef"
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(listingsAtOnce)
@@ -174,12 +215,13 @@ func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missi
 		})
 	}
 	if err := group.Wait(); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for i := range parts {
 		missing = append(missing, parts[i].rest()...)
+		entries += parts[i].entries
 	}
-	return missing, nil
+	return missing, entries, nil
 }
 
 // inPart returns the places whose hash begins with a digit; they are in the order of the
@@ -207,6 +249,7 @@ func (c *Corpus) mergeRange(ctx context.Context, m *merge, s nameRange, limit in
 			return last, true, c.cat.await(ctx, m.flush())
 		}
 		last = e.Name
+		m.entries++
 		id, perr := dump.ParseID(e.Name)
 		if perr != nil || !e.Dir {
 			continue
@@ -254,6 +297,7 @@ type merge struct {
 	dumps, pending []place
 	missing        []dump.ID
 	news           []news
+	entries        int // of the listing so far
 }
 
 func (m *merge) take(id dump.ID, etag string) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"math"
 	"time"
+
+	"thothfs/store"
 )
 
 // round says how far one reconciliation goes.
@@ -13,7 +15,8 @@ type round struct {
 	due   time.Time // look again at unfinished uploads whose time comes by then
 	again int       // at most so many
 	stale time.Time // look again at dumps that nobody looked at since then
-	old   int       // at most so many
+	old   int       // at most so many,
+	few   int       // but so many if that is not all of them
 	// At most so many where there is a change log, but for those whose changes it may not
 	// tell of any more; 0: as many as else. It never tells of what the original writes.
 	logged  int
@@ -38,15 +41,16 @@ func (c *Corpus) Sync(ctx context.Context, progress func(done, total int)) error
 	return c.reconcile(ctx, round{
 		list: !large,
 		due:  now.Add(24 * time.Hour), again: 1024,
-		stale: now.Add(-c.o.AttrTimeout), old: MaxAsked, logged: MaxAskedLogged,
+		stale: now.Add(-c.o.AttrTimeout), old: MaxAsked, few: FewAsked, logged: FewAsked,
 	}, progress)
 }
 
-// MaxAsked is how many documents that are known one Sync asks the store for again.
-// MaxAskedLogged is how many where there is a change log.
+// One Sync asks the store again for MaxAsked documents that are known, if that is all that
+// are stale; else for FewAsked of them, as where there is a change log: nobody should wait
+// for a small part of the corpus.
 const (
-	MaxAsked       = 8192
-	MaxAskedLogged = 256
+	MaxAsked = 8192
+	FewAsked = 256
 )
 
 // Unasked is how many documents the catalogue shows as they were at since or before,
@@ -58,7 +62,7 @@ func (c *Corpus) Unasked(ctx context.Context, since time.Time) (int, error) {
 // Verify is Sync, but asks the store for every document.
 func (c *Corpus) Verify(ctx context.Context, progress func(done, total int)) error {
 	now := c.now()
-	r := round{list: true, due: now.Add(24 * time.Hour), again: math.MaxInt32, stale: now, old: MaxAsked}
+	r := round{list: true, due: now.Add(24 * time.Hour), again: math.MaxInt32, stale: now, old: MaxAsked, few: MaxAsked}
 	for {
 		if err := c.reconcile(ctx, r, progress); err != nil {
 			return err
@@ -75,7 +79,7 @@ func (c *Corpus) Verify(ctx context.Context, progress func(done, total int)) err
 // when nothing has changed and nothing is due.
 func (c *Corpus) poll(ctx context.Context) error {
 	now := c.now()
-	return c.reconcile(ctx, round{due: now, again: 256, stale: now.Add(-c.o.Revalidate), old: 128, logged: 1}, nil)
+	return c.reconcile(ctx, round{due: now, again: 256, stale: now.Add(-c.o.Revalidate), old: 128, few: 128, logged: 1}, nil)
 }
 
 func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, total int)) error {
@@ -111,14 +115,41 @@ func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, tot
 	}
 }
 
+// listAndRead is one reconciliation. What the change log tells of comes first: listing a
+// large corpus takes a while.
 func (c *Corpus) listAndRead(ctx context.Context, r round, progress func(done, total int)) error {
-	listed, err := c.list(ctx, r.list)
+	logged, err := c.readTold(ctx, r, progress)
 	if err != nil {
 		return err
 	}
-	// Listed first: a dump that came between the two is in the log as well.
-	r.sparing = c.followLog(ctx, listed) && r.logged > 0
+	listed, err := c.list(ctx, r.list, logged)
+	if err != nil {
+		return err
+	}
+	if listed {
+		logged = c.followLog(ctx, true)
+	}
+	r.sparing = logged && r.logged > 0
 	return c.readAll(ctx, r, progress)
+}
+
+// readTold reads what the change log tells of, and returns whether there is one. Of a
+// corpus that was never listed the log says little.
+func (c *Corpus) readTold(ctx context.Context, r round, progress func(done, total int)) (logged bool, err error) {
+	at, err := c.lastListing(ctx)
+	if err != nil || at.IsZero() {
+		return false, err
+	}
+	logged, err = c.readLog(ctx, false)
+	if errors.Is(err, store.ErrUnavailable) { // nor is anything else to be had
+		c.outage.note(c.now(), err, c.log)
+		return false, err
+	}
+	if err != nil || !logged {
+		return false, ctx.Err()
+	}
+	r.old, r.again = 0, 0
+	return true, c.readAll(ctx, r, progress)
 }
 
 func (c *Corpus) markComplete(ctx context.Context) error {
@@ -185,12 +216,24 @@ func (c *Corpus) moreTasks(ctx context.Context, r round) ([]task, error) {
 
 // agedTasks returns the dumps that nobody looked at for long.
 func (c *Corpus) agedTasks(ctx context.Context, r round) ([]task, error) {
-	if !r.sparing {
-		return c.cat.aged(ctx, r.stale, r.old)
+	if r.old == 0 {
+		return nil, nil
 	}
-	untold, err := c.cat.aged(ctx, c.now().Add(-logKept), r.old)
+	if !r.sparing {
+		return c.allOrFew(ctx, r, r.stale)
+	}
+	untold, err := c.allOrFew(ctx, r, c.now().Add(-logKept))
 	if err != nil || len(untold) > 0 {
 		return untold, err
 	}
 	return c.cat.aged(ctx, r.stale, r.logged)
+}
+
+// allOrFew returns the dumps that nobody looked at since before.
+func (c *Corpus) allOrFew(ctx context.Context, r round, before time.Time) ([]task, error) {
+	all, err := c.cat.aged(ctx, before, r.old+1)
+	if err == nil && len(all) > r.old {
+		all = all[:r.few]
+	}
+	return all, err
 }
