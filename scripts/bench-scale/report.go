@@ -5,28 +5,43 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"thothfs/scripts/benchdoc"
 )
 
-// Result is one step on one corpus. Times are milliseconds.
+// Result is one step on one corpus. Times are milliseconds; 0: there is no such thing.
 type Result struct {
 	Dumps          int
 	Step           string
-	Thothfs, Plain float64 // Plain 0: there is no such thing
-	Lines          int     // that came
-	Requests       int64   // to the store
-	Bytes          int64   `json:",omitempty"` // of memory
-	Error          string  `json:",omitempty"`
+	Thothfs, Plain float64
+	Lines          int    // that came
+	Requests       int64  // to the store
+	Bytes          int64  `json:",omitempty"` // of memory: what is measured, instead of a time
+	Count          int64  `json:",omitempty"` // of what the step says, instead of a time
+	Note           string `json:",omitempty"`
+	Error          string `json:",omitempty"`
+}
+
+// value is what was measured, for a table.
+func (r Result) value() string {
+	switch {
+	case r.Error != "":
+		return "failed"
+	case r.Bytes > 0:
+		return humanize.IBytes(uint64(r.Bytes))
+	case r.Count > 0:
+		return fmt.Sprint(r.Count)
+	}
+	return number(r.Thothfs)
 }
 
 func (r Result) String() string {
-	text := fmt.Sprintf("%s: %.1f ms, plain %.1f ms, %d lines, %d requests", r.Step, r.Thothfs, r.Plain, r.Lines, r.Requests)
-	if r.Bytes > 0 {
-		text = r.Step + ": " + humanize.IBytes(uint64(r.Bytes))
+	text := fmt.Sprintf("%s: %s, plain %s, %d lines, %d requests", r.Step, r.value(), number(r.Plain), r.Lines, r.Requests)
+	if r.Note != "" {
+		text += " (" + r.Note + ")"
 	}
 	if r.Error != "" {
 		text += "  FAILED: " + r.Error
@@ -34,16 +49,40 @@ func (r Result) String() string {
 	return text
 }
 
-// report is what a run found.
-type report struct {
-	Time    time.Time
-	Latency string
-	Mbit    int64
-	Results []Result
+// number is milliseconds as precise as they are worth.
+func number(ms float64) string {
+	switch {
+	case ms == 0:
+		return ""
+	case ms < 10:
+		return fmt.Sprintf("%.1f", ms)
+	}
+	return fmt.Sprintf("%.0f", ms)
 }
 
-// write leaves scale.json and scale.md in dir.
-func (r *report) write(dir string) error {
+// report is what a run found, and where.
+type report struct {
+	Time     time.Time
+	Latency  string
+	Mbit     int64
+	Poll     string // of the mounts whose polls are counted
+	Machine  map[string]string
+	Versions map[string]string
+	Results  []Result
+}
+
+// find is the result of a step on a corpus of n dumps, nil if there is none.
+func (r *report) find(step string, n int) *Result {
+	for i := range r.Results {
+		if x := &r.Results[i]; x.Step == step && x.Dumps == n {
+			return x
+		}
+	}
+	return nil
+}
+
+// write leaves scale.json and scale.md in dir, and the tables in doc, if one is named.
+func (r *report) write(dir, doc string) error {
 	text, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {
 		return err
@@ -54,25 +93,8 @@ func (r *report) write(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, "scale.json"), append(text, '\n'), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "scale.md"), []byte(r.markdown()), 0o644)
-}
-
-func (r *report) markdown() string {
-	var w strings.Builder
-	fmt.Fprintf(&w, "Measured %s, a store %s and %d Mbit/s away, %d processors. Milliseconds; \"plain\" is the same tree of links on a plain file system.\n\n",
-		r.Time.Format("2006-01-02 15:04 MST"), r.Latency, r.Mbit, runtime.NumCPU())
-	fmt.Fprintf(&w, "| dumps | step | thothfs | plain | lines | requests |\n|--:|---|--:|--:|--:|--:|\n")
-	for _, x := range r.Results {
-		ours, plain := fmt.Sprintf("%.1f", x.Thothfs), ""
-		switch {
-		case x.Error != "":
-			ours, _, _ = strings.Cut("failed: "+x.Error, "\n")
-		case x.Bytes > 0:
-			ours = humanize.IBytes(uint64(x.Bytes))
-		case x.Plain > 0:
-			plain = fmt.Sprintf("%.1f", x.Plain)
-		}
-		fmt.Fprintf(&w, "| %d | %s | %s | %s | %d | %d |\n", x.Dumps, x.Step, ours, plain, x.Lines, x.Requests)
+	if err := os.WriteFile(filepath.Join(dir, "scale.md"), []byte(r.markdown()), 0o644); err != nil || doc == "" {
+		return err
 	}
-	return w.String()
+	return benchdoc.ReplaceMarked(doc, "scale", r.markdown())
 }

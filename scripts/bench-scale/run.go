@@ -1,42 +1,35 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"thothfs/scripts/corpusgen/gen"
-	"thothfs/store/manta/mantatest"
+	"thothfs/scripts/benchdoc"
 )
-
-// account is whose corpora they are.
-const account = "thoth"
 
 // scale is the measurement of one corpus.
 type scale struct {
 	options
-	n      int
-	server *mantatest.Server
-	url    string
-	mnt    string // of the corpus
-	cache  string
-	plain  string // the tree of links
-	began  time.Time
-	rep    *report
-	sample sample
+	*material
+	site  *site
+	work  string // a directory for what is thrown away
+	quick string // another, on the plain file system
+	links string // the tree of links, in it
+	began time.Time
+	rep   *report
+
+	machines []*machine
 }
 
 func run(ctx context.Context, o options) (*report, error) {
-	rep := &report{Time: time.Now().UTC().Truncate(time.Second), Latency: o.latency.String(), Mbit: o.bandwidth * 8 / 1e6}
+	rep := &report{
+		Time: time.Now().UTC().Truncate(time.Second), Latency: o.latency.String(), Mbit: o.bandwidth * 8 / 1e6, Poll: o.poll.String(),
+		Machine: benchdoc.Machine(), Versions: benchdoc.Versions(ctx, []string{o.thothfs, "version"}, []string{"ls", "--version"}, []string{"rclone", "version"}),
+	}
 	for _, n := range o.sizes {
 		if err := measure(ctx, o, n, rep); err != nil {
 			return rep, fmt.Errorf("%d dumps: %w", n, err)
@@ -45,110 +38,123 @@ func run(ctx context.Context, o options) (*report, error) {
 	return rep, nil
 }
 
-// measure measures a corpus of n dumps, from making it to unmounting it.
+// measure measures a corpus of n dumps, and leaves it as it was.
 func measure(ctx context.Context, o options, n int, rep *report) (err error) {
-	root := filepath.Join(o.dir, fmt.Sprint(n))
-	s := &scale{options: o, n: n, rep: rep, began: time.Now()}
-	corpus := gen.Options{Dir: filepath.Join(root, account, "stor", "thoth"), Count: n, Seed: 1}
-	s.say("making the corpus in %s", root)
-	if _, err := gen.Generate(ctx, corpus); err != nil {
-		return err
-	}
-	if s.sample, err = takeSample(corpus); err != nil {
-		return err
-	}
-	work, err := os.MkdirTemp(o.dir, "run-")
+	s := &scale{options: o, began: time.Now(), rep: rep}
+	s.material = &material{root: filepath.Join(o.dir, fmt.Sprint(n)), n: n}
+	unlock, err := s.lock()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	s.mnt, s.cache = filepath.Join(work, "mnt"), filepath.Join(work, "cache")
-	if s.plain, err = os.MkdirTemp(o.plain, "thothfs-scale-"); err != nil {
+	defer unlock()
+	s.say("making the corpus in %s", s.root)
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(s.plain)) }()
-	s.say("making the plain tree in %s", s.plain)
-	if err := plainTree(ctx, corpus, s.plain); err != nil {
+	defer func() { err = errors.Join(err, s.restore()) }()
+	if s.work, err = os.MkdirTemp(o.dir, "run-"); err != nil {
 		return err
 	}
-	stop, err := s.serve(root)
-	if err != nil {
+	defer func() { err = errors.Join(err, s.removeWork()) }()
+	if s.quick, err = os.MkdirTemp(o.plain, "thothfs-scale-"); err != nil {
 		return err
 	}
-	defer stop()
+	defer func() { err = errors.Join(err, os.RemoveAll(s.quick)) }()
+	s.links = filepath.Join(s.quick, "links")
+	s.say("making the plain tree in %s", s.links)
+	if err := s.plainTree(ctx, s.links); err != nil {
+		return err
+	}
+	if s.site, err = openSite(s.root, o.latency, o.bandwidth); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.site.close()) }()
+	defer func() { err = errors.Join(err, s.unmountAll(ctx)) }()
 	return s.steps(ctx)
 }
 
-// serve serves root as a Manta over the link until the function it returns is called.
-func (s *scale) serve(root string) (func(), error) {
-	var err error
-	if s.server, err = mantatest.New(mantatest.Options{Root: root, Latency: s.latency, Bandwidth: s.bandwidth}); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	s.url = "http://" + l.Addr().String()
-	h := s.server.HTTPServer()
-	ended := make(chan error, 1)
-	go func() { ended <- h.Serve(l) }() // ended by Close
-	return func() {
-		h.Close()
-		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
-			s.say("the server: %v", err)
-		}
-	}, nil
-}
-
-// thothfs runs a verb and returns what it prints.
-func (s *scale) thothfs(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, s.options.thothfs, args...)
-	cmd.Env = append(os.Environ(), "THOTHFS_STORE=manta:", "MANTA_URL="+s.url, "MANTA_USER="+account, "MANTA_NO_AUTH=true", "THOTHFS_CACHE_DIR="+s.cache)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.Output()
-	if err != nil {
-		return "", fmt.Errorf("thothfs %s: %w: %s", args[0], err, errs.String())
-	}
-	return string(out), nil
-}
-
-// counter is one of .thothfs/stats.
-func (s *scale) counter(name string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(s.mnt, ".thothfs", "stats"))
-	if err != nil {
-		return 0, err
-	}
-	for line := range strings.Lines(string(text)) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return strconv.Atoi(strings.TrimSpace(value))
+// removeWork removes what was for this run alone, but nothing that is still mounted: to
+// remove what is below would edit the corpus.
+func (s *scale) removeWork() error {
+	for _, m := range s.machines {
+		if isMounted(m.mnt) {
+			return fmt.Errorf("%s is still mounted: %s stays", m.mnt, s.work)
 		}
 	}
-	return 0, fmt.Errorf("the mount counts no %s", name)
+	return os.RemoveAll(s.work)
 }
 
-// mount mounts with nothing known, and returns when all documents were read.
-func (s *scale) mount(ctx context.Context) error {
-	if err := os.MkdirAll(s.mnt, 0o700); err != nil {
-		return err
-	}
-	if _, err := s.thothfs(ctx, "mount", s.mnt); err != nil {
-		return err
-	}
-	for {
-		read, err := s.counter("corpus.dumps.read")
-		if err != nil || read >= s.n {
+// steps measures all there is, from a corpus that nobody has read to one that others
+// have changed. The machines: one that reads everything and publishes, one that begins
+// with what that published and goes on from there, and one that comes new later.
+func (s *scale) steps(ctx context.Context) error {
+	var publisher, user, late *machine
+	for name, m := range map[string]**machine{"publisher": &publisher, "user": &user, "late": &late} {
+		var err error
+		if *m, err = s.newMachine(name); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d dumps are known: %w", read, s.n, ctx.Err())
-		case <-time.After(10 * time.Millisecond):
+	}
+	for _, part := range []func() error{
+		func() error { return s.firstIndex(ctx, publisher) },
+		func() error { return s.publish(ctx, publisher) },
+		func() error { return s.fromSnapshot(ctx, user) },
+		func() error { return s.start(ctx, user) },
+		func() error { return s.listings(ctx, user) },
+		func() error { return s.rclone(ctx) },
+		func() error { return s.catchUp(ctx, user, late) },
+		func() error { return s.idlePolls(ctx, user) },
+		func() error { return s.ticket(ctx, publisher, user) },
+	} {
+		if err := errors.Join(part(), ctx.Err()); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// timed runs f and returns the milliseconds that it took.
+func (s *scale) timed(ctx context.Context, f func(context.Context) error) (float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	begin := time.Now()
+	err := f(ctx)
+	return float64(time.Since(begin).Microseconds()) / 1000, err
+}
+
+// measured is timed that counts requests to the store as well.
+func (s *scale) measured(ctx context.Context, r *Result, f func(context.Context) error) (err error) {
+	begin := s.site.Counters().Total
+	r.Thothfs, err = s.timed(ctx, f)
+	r.Requests = s.site.Counters().Total - begin
+	return err
+}
+
+// add puts a result into the report, with the error that it ended with.
+func (s *scale) add(r Result, err error) {
+	r.Dumps = s.n
+	if err != nil {
+		r.Error = err.Error()
+	}
+	s.say("%v", r)
+	s.rep.Results = append(s.rep.Results, r)
 }
 
 func (s *scale) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%7.1fs  %d dumps: %s\n", time.Since(s.began).Seconds(), s.n, fmt.Sprintf(format, args...))
+}
+
+// until calls done now and then until it is true.
+func until(ctx context.Context, what string, done func() (bool, error)) error {
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, ctx.Err())
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+)
+
+// listing is one thing that is asked of the tree. Its script is run by bash with the root
+// of the tree as $1, a program as $2 and the verb as $THOTHFS; what it prints must be the
+// same of the plain tree.
+type listing struct {
+	name   string
+	script string
+	near   int  // of the program: so many dumps of a million
+	verb   bool // of thothfs alone: the plain tree has no such thing
+}
+
+const (
+	listByHash = `ls -U "$1/by-hash" | wc -l`
+	listCmd    = `ls "$1/by-cmd/$2" | wc -l`
+	listLong   = `ls -l "$1/by-cmd/$2" | wc -l`
+	globInfo   = `printf '%s\n' "$1/by-cmd/$2"/*/info.json | wc -l`
+)
+
+const (
+	stepList      = "ls -U by-hash"
+	stepListAgain = "ls -U by-hash, again"
+	stepCmd       = "ls by-cmd/X of 5,000 of a million"
+	stepLong      = "ls -l of the same"
+	stepGlob      = "glob by-cmd/X/*/info.json of 10,000 of a million"
+	stepGlobAgain = "the same glob, again"
+	stepVerb      = "thothfs ls cmd=X ticket=undefined"
+	stepReport    = "thothfs report cmd"
+	stepScan      = "thothfs ls properties.triage.engineer=bmc"
+	stepResident  = "resident memory at its peak, after all of the listings"
+)
+
+var allListings = []listing{
+	{name: stepList, script: listByHash},
+	{name: stepListAgain, script: listByHash},
+	{name: stepCmd, near: 5_000, script: listCmd},
+	{name: stepLong, near: 5_000, script: listLong},
+	{name: stepGlob, near: 10_000, script: globInfo},
+	{name: stepGlobAgain, near: 10_000, script: globInfo},
+	{name: stepVerb, near: 10_000, verb: true, script: `"$THOTHFS" ls "cmd=$2" ticket=undefined | wc -l`},
+	{name: stepReport, verb: true, script: `"$THOTHFS" report cmd | wc -l`},
+	{name: stepScan, verb: true, script: `"$THOTHFS" ls properties.triage.engineer=bmc | wc -l`},
+}
+
+// listings asks all of m's mount, which nobody has asked anything yet, and ends it.
+func (s *scale) listings(ctx context.Context, m *machine) error {
+	for _, x := range allListings {
+		r, err := s.list(ctx, m, x)
+		s.add(r, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	s.addResident(stepResident, m)
+	return m.unmount(ctx)
+}
+
+// list measures x on the mount and on the plain tree.
+func (s *scale) list(ctx context.Context, m *machine, x listing) (r Result, err error) {
+	r = Result{Step: x.name}
+	cmd := s.near(x.near)
+	var ours, plain string
+	err = s.measured(ctx, &r, func(ctx context.Context) (err error) {
+		ours, err = m.bash(ctx, x.script, m.mnt, cmd)
+		return err
+	})
+	if r.Lines, _ = strconv.Atoi(ours); err != nil || x.verb {
+		return r, err
+	}
+	r.Plain, err = s.timed(ctx, func(ctx context.Context) (err error) {
+		plain, err = m.bash(ctx, x.script, s.links, cmd)
+		return err
+	})
+	if err == nil && ours != plain {
+		err = fmt.Errorf("%s lines, and %s of the plain tree", ours, plain)
+	}
+	return r, err
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	stepIdle   = "an idle poll: requests, at most"
+	stepTicket = "a ticket set on one mount is seen on another, at most"
+
+	idlePolls    = 10
+	ticketTrials = 5
+)
+
+// idlePolls counts the requests of polls that find nothing new.
+func (s *scale) idlePolls(ctx context.Context, m *machine) error {
+	r := Result{Step: stepIdle}
+	var seen []poll
+	_, err := s.timed(ctx, func(ctx context.Context) error {
+		if err := s.mountPolling(ctx, m); err != nil {
+			return err
+		}
+		s.site.watch.begin(m.host)
+		return until(ctx, "the mount does not poll", func() (bool, error) {
+			seen = s.site.watch.polls(m.host, s.poll/2)
+			return len(seen) >= idlePolls+2, nil // the first may have begun before, the last not be at its end
+		})
+	})
+	if err != nil {
+		s.add(r, err)
+		return err
+	}
+	sum := 0
+	for _, p := range seen[1 : idlePolls+1] {
+		r.Requests = max(r.Requests, int64(p.requests))
+		sum += p.requests
+	}
+	r.Note = fmt.Sprintf("%d polls, %v apart: %.1f on average", idlePolls, s.poll, float64(sum)/idlePolls)
+	r.Count = r.Requests
+	s.add(r, nil)
+	return m.unmount(ctx)
+}
+
+// mountPolling mounts with a short interval between polls, and returns when the mount
+// knows everything and is at rest.
+func (s *scale) mountPolling(ctx context.Context, m *machine) error {
+	if err := m.mount(ctx, "--poll", s.poll.String()); err != nil {
+		return err
+	}
+	if err := s.knowsChanges(ctx, m); err != nil {
+		return err
+	}
+	s.site.watch.begin(m.host)
+	return until(ctx, "the mount does not poll", func() (bool, error) {
+		return len(s.site.watch.polls(m.host, s.poll/2)) >= 2, nil
+	})
+}
+
+// ticket sets tickets on one machine's mount, and counts how many polls another's begins
+// before it shows them.
+func (s *scale) ticket(ctx context.Context, here, there *machine) error {
+	r := Result{Step: stepTicket}
+	polls := 0
+	_, err := s.timed(ctx, func(ctx context.Context) error {
+		for _, m := range []*machine{here, there} {
+			if err := s.mountPolling(ctx, m); err != nil {
+				return err
+			}
+		}
+		for i := range ticketTrials {
+			took, n, err := s.ticketOnce(ctx, here, there, i)
+			if err != nil {
+				return err
+			}
+			r.Thothfs, polls = max(r.Thothfs, took), max(polls, n)
+		}
+		return nil
+	})
+	r.Note = fmt.Sprintf("of %d; polls %v apart, %d of them begun meanwhile at most", ticketTrials, s.poll, polls)
+	s.add(r, err)
+	return err
+}
+
+func (s *scale) ticketOnce(ctx context.Context, here, there *machine, trial int) (took float64, polls int, err error) {
+	name, id := fmt.Sprintf("SCALE-%d", 2+trial), s.edited[trial].ID.String()
+	s.site.watch.begin(there.host)
+	if err := unix.Setxattr(filepath.Join(here.mnt, "by-hash", id), "user.thoth.ticket", []byte(name), 0); err != nil {
+		return 0, 0, &os.PathError{Op: "setxattr", Path: id, Err: err}
+	}
+	set := time.Now()
+	err = until(ctx, "the ticket is not seen", func() (bool, error) {
+		n, err := there.entries("by-ticket", name)
+		return n == 1, err
+	})
+	took = float64(time.Since(set).Microseconds()) / 1000
+	for _, p := range s.site.watch.polls(there.host, s.poll/2) {
+		if p.began.After(set) {
+			polls++
+		}
+	}
+	return took, polls, err
+}

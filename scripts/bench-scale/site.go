@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"thothfs/store/manta/mantatest"
+)
+
+// site is the store: a Manta behind a link.
+type site struct {
+	*mantatest.Server
+	latency   time.Duration
+	bandwidth int64
+	root      string
+	watch     *watch
+
+	servers []*http.Server
+	ended   []chan error // of the servers
+}
+
+// openSite serves what is below root, to whom an address is given, until it is closed.
+func openSite(root string, latency time.Duration, bandwidth int64) (*site, error) {
+	w := &watch{times: map[string][]time.Time{}}
+	s, err := mantatest.New(mantatest.Options{Root: root, Latency: latency, Bandwidth: bandwidth, Trace: w.note})
+	return &site{Server: s, latency: latency, bandwidth: bandwidth, root: root, watch: w}, err
+}
+
+// address makes a URL of the Manta. Each machine has its own, to be told by.
+func (s *site) address() (string, error) { return s.listen(s.HTTPServer()) }
+
+// pages makes a URL of the corpus as plain files and index pages, behind the same link.
+func (s *site) pages() (string, error) {
+	files := http.FileServer(http.Dir(filepath.Join(s.root, account, "stor", "thoth")))
+	return s.listen(&http.Server{Handler: s.Shape(files), ReadHeaderTimeout: time.Minute})
+}
+
+func (s *site) listen(h *http.Server) (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Serve(l) }() // ended by close
+	s.servers, s.ended = append(s.servers, h), append(s.ended, ended)
+	return "http://" + l.Addr().String(), nil
+}
+
+func (s *site) close() (err error) {
+	for i, h := range s.servers {
+		err = errors.Join(err, h.Close())
+		if e := <-s.ended[i]; !errors.Is(e, http.ErrServerClosed) {
+			err = errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// near takes the link away, until the function it returns is called.
+func (s *site) near() (far func()) {
+	s.SetLatency(0)
+	s.SetBandwidth(0)
+	return func() {
+		s.SetLatency(s.latency)
+		s.SetBandwidth(s.bandwidth)
+	}
+}
+
+// settle returns when no request came for a while: what a mount does of its own accord
+// is over then.
+func (s *site) settle(ctx context.Context) error {
+	quiet := max(4*s.latency, 500*time.Millisecond)
+	last, since := s.Counters().Total, time.Now()
+	return until(ctx, "the mount asks and asks", func() (bool, error) {
+		if n := s.Counters().Total; n != last {
+			last, since = n, time.Now()
+		}
+		return time.Since(since) >= quiet, nil
+	})
+}
+
+// watch notes when the requests to some addresses came.
+type watch struct {
+	mu    sync.Mutex // guards times
+	times map[string][]time.Time
+}
+
+func (w *watch) note(r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if times, ok := w.times[r.Host]; ok {
+		w.times[r.Host] = append(times, time.Now())
+	}
+}
+
+// begin begins to note, or begins anew.
+func (w *watch) begin(host string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.times[host] = []time.Time{}
+}
+
+// poll is requests that came together.
+type poll struct {
+	began    time.Time
+	requests int
+}
+
+// polls are what came to host since begin, told apart by gaps.
+func (w *watch) polls(host string, gap time.Duration) (all []poll) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var last time.Time
+	for _, at := range w.times[host] {
+		if len(all) == 0 || at.Sub(last) >= gap {
+			all = append(all, poll{began: at})
+		}
+		all[len(all)-1].requests++
+		last = at
+	}
+	return all
+}

@@ -1,0 +1,47 @@
+package main
+
+import "fmt"
+
+// target is what a step shall take on a corpus of so many dumps, over the usual link.
+type target struct {
+	dumps int
+	text  string
+}
+
+const million = 1_000_000
+
+// targets are what the table is set against. None is asserted.
+var targets = map[string]target{
+	stepFirst:     {100_000, "1.3 times plain"},
+	stepSnapshot:  {million, "plain + 10000"},
+	stepStart:     {million, "500"},
+	stepList:      {million, "1500"},
+	stepListAgain: {million, "300"},
+	stepCmd:       {million, "100"},
+	stepLong:      {million, "1000"},
+	stepGlobAgain: {million, "2000"},
+	stepVerb:      {million, "1000"},
+	stepReport:    {million, "1000"},
+	stepScan:      {million, "8000"},
+	stepResident:  {million, "256 MiB"},
+	stepCatchUp:   {million, "5000"},
+	stepIdle:      {million, "3"},
+	stepTicket:    {million, "1 poll"},
+}
+
+// at is the target of a step on a corpus of n dumps, "" when it has none.
+func at(step string, n int) string {
+	if t := targets[step]; t.dumps == n {
+		return t.text
+	}
+	return ""
+}
+
+// anywhere is the target of a step, with the size it is for unless that is a million.
+func anywhere(step string) string {
+	t, ok := targets[step]
+	if !ok || t.dumps == million {
+		return t.text
+	}
+	return fmt.Sprintf("%s (%d)", t.text, t.dumps)
+}
