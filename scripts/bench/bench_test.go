@@ -15,6 +15,11 @@ import (
 	"go.uber.org/goleak"
 )
 
+const (
+	beginMark = "<!-- bench: begin -->\n"
+	endMark   = "<!-- bench: end -->\n"
+)
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // TestBench is the bench in small: that every tool's output is that of the local

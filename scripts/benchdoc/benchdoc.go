@@ -39,15 +39,18 @@ func Machine() map[string]string {
 	return m
 }
 
-// Versions are the first lines of what programs say of themselves, by their base names;
-// "not installed" for one that says nothing. Go's is always among them.
+// NotInstalled stands for the version of a program that says none.
+const NotInstalled = "not installed"
+
+// Versions are the first lines of what programs say of themselves, by their base names.
+// Go's is always among them.
 func Versions(ctx context.Context, programs ...[]string) map[string]string {
 	v := map[string]string{"go": runtime.Version()}
 	for _, argv := range programs {
 		name := filepath.Base(argv[0])
 		out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).Output()
 		if v[name], _, _ = strings.Cut(strings.TrimSpace(string(out)), "\n"); err != nil {
-			v[name] = "not installed"
+			v[name] = NotInstalled
 		}
 	}
 	return v

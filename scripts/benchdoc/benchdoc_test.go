@@ -31,7 +31,7 @@ func TestReplaceMarked(t *testing.T) {
 
 func TestVersions(t *testing.T) {
 	v := Versions(t.Context(), []string{"/nonexistent/tool", "--version"}, []string{"bash", "--version"})
-	if v["tool"] != "not installed" || v["bash"] == "" || v["bash"] == "not installed" || v["go"] == "" {
+	if v["tool"] != NotInstalled || v["bash"] == "" || v["bash"] == NotInstalled || v["go"] == "" {
 		t.Errorf("%v", v)
 	}
 }
