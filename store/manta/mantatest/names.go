@@ -77,10 +77,9 @@ func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
 		return nil, nil // by another flight, that ended as this one began
 	}
 	sorted, err := t.readNames(disk)
-	if err != nil || len(sorted) < bigDir {
+	if err != nil || len(sorted) < bigDir || !t.names.remember(disk, mtime, sorted) {
 		return sorted, err
 	}
-	t.names.remember(disk, mtime, sorted)
 	return nil, nil
 }
 
@@ -120,9 +119,14 @@ func (n *names) page(disk string, mtime time.Time, sub func([]string) []string) 
 	return len(d.sorted), slices.Clone(sub(d.sorted)), true
 }
 
-func (n *names) remember(disk string, mtime time.Time, sorted []string) {
+// remember keeps the names that the directory disk had at mtime, unless that has moved
+// since: what is added until they are kept is told to nobody.
+func (n *names) remember(disk string, mtime time.Time, sorted []string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if fi, err := os.Stat(disk); err != nil || !fi.ModTime().Equal(mtime) {
+		return false
+	}
 	if n.dirs == nil {
 		n.dirs = map[string]*dirNames{}
 	}
@@ -133,6 +137,7 @@ func (n *names) remember(disk string, mtime time.Time, sorted []string) {
 		delete(n.dirs, other) // any: it is read again when it is listed
 	}
 	n.dirs[disk] = &dirNames{sorted: sorted, mtime: mtime}
+	return true
 }
 
 // added says that the server has put name into the directory disk.
