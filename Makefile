@@ -6,7 +6,7 @@ LDFLAGS  = -X main.version=$(VERSION)
 # tests begin, for setup may install one.
 race = $$(command -v $$($(GO) env CC) >/dev/null && echo -race || echo "no C compiler: without the race detector" >&2)
 TESTFLAGS ?= $(race) -timeout 45m
-# Of `make bench`: as --runs 1 --links wan --cores dense; `go run ./scripts/bench --help` names all.
+# Of `make bench`: as --runs 1 --links wan --cores dense; `go run ./scripts/bench --help` names all. Of bench-scale: its own --help.
 BENCHFLAGS ?=
 BENCHTIME  ?= 200ms
 # Where `make install` puts things; DESTDIR goes before all of it, for packagers.
@@ -48,7 +48,7 @@ lint: ## gofmt, go vet, staticcheck, the package map
 bench: build ## debuggers on dumps far away, beside a local file, a download and rclone (docs/performance.md)
 	./scripts/bench.sh $(BENCHFLAGS)
 
-bench-scale: build ## corpora of 10,000 dumps and more, beside the same tree of links on a plain file system
+bench-scale: build ## corpora of 10,000 dumps and more, beside plain files and a plain client (docs/performance.md)
 	$(GO) run ./scripts/bench-scale $(BENCHFLAGS)
 
 bench-analyze: build ## an analyzer over 1,000 small dumps, beside a plain loop over local files

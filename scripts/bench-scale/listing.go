@@ -34,6 +34,7 @@ const (
 	stepReport    = "thothfs report cmd"
 	stepScan      = "thothfs ls properties.triage.engineer=bmc"
 	stepResident  = "resident memory at its peak, after all of the listings"
+	withLog       = ", with a change log" // after a verb: as it is once others have changed the corpus
 )
 
 var allListings = []listing{
@@ -59,6 +60,22 @@ func (s *scale) listings(ctx context.Context, m *machine) error {
 	}
 	s.addResident(stepResident, m)
 	return m.unmount(ctx)
+}
+
+// verbs asks the verbs again, on a machine that knows what others have changed.
+func (s *scale) verbs(ctx context.Context, m *machine) error {
+	for _, x := range allListings {
+		if !x.verb {
+			continue
+		}
+		x.name += withLog
+		r, err := s.list(ctx, m, x)
+		s.add(r, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // list measures x on the mount and on the plain tree.

@@ -103,6 +103,7 @@ func (s *scale) steps(ctx context.Context) error {
 		func() error { return s.listings(ctx, user) },
 		func() error { return s.rclone(ctx) },
 		func() error { return s.catchUp(ctx, user, late) },
+		func() error { return s.verbs(ctx, user) },
 		func() error { return s.idlePolls(ctx, user) },
 		func() error { return s.ticket(ctx, publisher, user) },
 	} {

@@ -23,10 +23,15 @@ var targets = map[string]target{
 	stepVerb:      {million, "1000"},
 	stepReport:    {million, "1000"},
 	stepScan:      {million, "8000"},
-	stepResident:  {million, "256 MiB"},
-	stepCatchUp:   {million, "5000"},
-	stepIdle:      {million, "3"},
-	stepTicket:    {million, "1 poll"},
+
+	stepVerb + withLog:   {million, "1000"},
+	stepReport + withLog: {million, "1000"},
+	stepScan + withLog:   {million, "8000"},
+
+	stepResident: {million, "256 MiB"},
+	stepCatchUp:  {million, "5000"},
+	stepIdle:     {million, "3"},
+	stepTicket:   {million, "1 poll"},
 }
 
 // at is the target of a step on a corpus of n dumps, "" when it has none.
