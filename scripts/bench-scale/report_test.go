@@ -1,26 +1,43 @@
 package main
 
 import (
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 )
 
 func TestPolls(t *testing.T) {
-	w := &watch{times: map[string][]time.Time{}}
+	w := &watch{requests: map[string][]request{}}
 	w.begin("a")
 	at := time.Unix(0, 0)
-	for _, ms := range []int{0, 20, 40, 2000, 2020, 4100} {
-		w.times["a"] = append(w.times["a"], at.Add(time.Duration(ms)*time.Millisecond))
+	for _, ms := range []int{0, 20, 40, 2000, 2020, 4100, 4120, 4140, 4160, 6100} {
+		w.requests["a"] = append(w.requests["a"], request{at.Add(time.Duration(ms) * time.Millisecond), ms == 4140})
 	}
 	got := w.polls("a", time.Second)
-	if len(got) != 3 || got[0].requests != 3 || got[1].requests != 2 || got[2].requests != 1 || got[1].began != at.Add(2*time.Second) {
+	want := []poll{{at, 3, false}, {at.Add(2 * time.Second), 2, false}, {at.Add(4100 * time.Millisecond), 4, true}, {at.Add(6100 * time.Millisecond), 1, false}}
+	if !slices.Equal(got, want) {
 		t.Errorf("%v", got)
+	}
+	if idle, listing := sortPolls(got); !slices.Equal(idle, want[1:2]) || !slices.Equal(listing, want[2:3]) || most(got) != 4 {
+		t.Errorf("%v, %v", idle, listing)
 	}
 	if all := w.polls("b", time.Second); len(all) != 0 {
 		t.Errorf("%v", all)
+	}
+	w.begin("b")
+	for _, target := range []string{"GET /thoth/stor/thoth?limit=1024", "HEAD /thoth/stor/thoth", "GET /thoth/stor/thoth/.thothfs/changes"} {
+		method, path, _ := strings.Cut(target, " ")
+		r := httptest.NewRequest(method, path, nil)
+		for _, r.Host = range []string{"b", "c"} {
+			w.note(r)
+		}
+	}
+	if b := w.requests["b"]; len(b) != 3 || !b[0].lists || b[1].lists || b[2].lists || w.requests["c"] != nil {
+		t.Errorf("%v", w.requests)
 	}
 }
 
@@ -32,7 +49,7 @@ func TestReport(t *testing.T) {
 	}
 	r := &report{Time: time.Unix(0, 0).UTC(), Latency: "20ms", Mbit: 500, Results: []Result{
 		{Dumps: 100, Step: stepList, Thothfs: 5, Plain: 2.5, Lines: 100},
-		{Dumps: 100, Step: stepIdle, Count: 3, Requests: 3},
+		{Dumps: 100, Step: stepIdle, Count: 3},
 		{Dumps: million, Step: stepList, Thothfs: 1234.5, Plain: 300, Lines: million},
 		{Dumps: million, Step: stepResident, Bytes: 200 << 20},
 		{Dumps: million, Step: stepScan, Note: "n", Error: "a|b\nc"},

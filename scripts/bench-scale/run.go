@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (s *scale) steps(ctx context.Context) error {
 		func() error { return s.idlePolls(ctx, user) },
 		func() error { return s.ticket(ctx, publisher, user) },
 	} {
-		if err := errors.Join(part(), ctx.Err()); err != nil {
+		if err := cmp.Or(part(), ctx.Err()); err != nil {
 			return err
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"thothfs/store/manta/mantatest"
@@ -26,7 +25,7 @@ type site struct {
 
 // openSite serves what is below root, to whom an address is given, until it is closed.
 func openSite(root string, latency time.Duration, bandwidth int64) (*site, error) {
-	w := &watch{times: map[string][]time.Time{}}
+	w := &watch{requests: map[string][]request{}}
 	s, err := mantatest.New(mantatest.Options{Root: root, Latency: latency, Bandwidth: bandwidth, Trace: w.note})
 	return &site{Server: s, latency: latency, bandwidth: bandwidth, root: root, watch: w}, err
 }
@@ -82,46 +81,4 @@ func (s *site) settle(ctx context.Context) error {
 		}
 		return time.Since(since) >= quiet, nil
 	})
-}
-
-// watch notes when the requests to some addresses came.
-type watch struct {
-	mu    sync.Mutex // guards times
-	times map[string][]time.Time
-}
-
-func (w *watch) note(r *http.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if times, ok := w.times[r.Host]; ok {
-		w.times[r.Host] = append(times, time.Now())
-	}
-}
-
-// begin begins to note, or begins anew.
-func (w *watch) begin(host string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.times[host] = []time.Time{}
-}
-
-// poll is requests that came together.
-type poll struct {
-	began    time.Time
-	requests int
-}
-
-// polls are what came to host since begin, told apart by gaps.
-func (w *watch) polls(host string, gap time.Duration) (all []poll) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var last time.Time
-	for _, at := range w.times[host] {
-		if len(all) == 0 || at.Sub(last) >= gap {
-			all = append(all, poll{began: at})
-		}
-		all[len(all)-1].requests++
-		last = at
-	}
-	return all
 }
