@@ -77,7 +77,7 @@ func parse() (options, error) {
 	pflag.IntVar(&o.firstUpTo, "first-index-up-to", 100_000, "dumps that are read one by one over the link: a larger corpus is indexed before, without the link")
 	pflag.DurationVar(&o.latency, "latency", 20*time.Millisecond, "of each request to the store")
 	pflag.Int64Var(&mbit, "bandwidth", 500, "of the link, Mbit/s; 0: no limit")
-	pflag.DurationVar(&o.poll, "poll", 2*time.Second, "of the mounts whose polls are counted")
+	pflag.DurationVar(&o.poll, "poll", 5*time.Second, "of the mounts whose polls are counted")
 	pflag.StringVar(&o.dir, "dir", filepath.Join(cache, "thothfs-bench", "scale"), "where the corpora are kept")
 	pflag.StringVar(&o.out, "out", "bench-out", "where the results go")
 	pflag.StringVar(&o.doc, "doc", "", "a document whose part between the scale marks is replaced, as docs/performance.md")
