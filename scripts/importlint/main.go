@@ -42,6 +42,7 @@ var arrows = map[string][]string{
 // owners are the libraries (by prefix of the import path) that only one package
 // uses, tests aside.
 var owners = map[string]string{
+	"github.com/parquet-go/parquet-go": "cmd/thothfs",
 	"github.com/hanwen/go-fuse/":       "fs",
 	"github.com/joyent/triton-go":      "store/manta",
 	"github.com/hashicorp/golang-lru/": "cache",

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store/mem"
+)
+
+// oddDocuments are what a corpus may hold, by the first digit of the hash.
+var oddDocuments = map[string]string{
+	"1": `{"cmd": "java", "ticket": ["OS-1", "OS-2"], "time": 1373566305}`,
+	"2": `{"cmd": "no time"}`,
+	"3": `{"cmd": "broken", "time": 1373566306, "pl`,
+	"4": `["no", "object"]`,
+	"5": `null`,
+	"6": "{\"cmd\": \"not \xff UTF-8\", \"time\": \"-62135596799\"}",
+	"7": `{"cmd": "` + strings.Repeat("long ", 1000) + `", "time": 253402300799.999999}`,
+	"8": `{"cmd": "", "node": null, "ticket": 17}`,
+	"9": "{\"cmd\": \"\u00fcml\u00e4ut \\u0000\"}\n",
+	"a": `{"cmd": "node", "type": "core", "node": "h1", "platform": "p", "ticket": "OS-1", "time": 1373566304.25, "properties": {"signature": "ab"}}`,
+}
+
+func oddCorpus(t *testing.T) *corpus.Corpus {
+	t.Helper()
+	s := mem.New()
+	for digit, doc := range oddDocuments {
+		s.Set(strings.Repeat(digit, 32)+"/info.json", []byte(doc))
+	}
+	c, err := corpus.Open(t.Context(), corpus.Options{Store: s, Name: "odd", Root: "/odd", Dir: t.TempDir(), Poll: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// parquetTable is a file as a reader of the format sees it: the columns' names, and the
+// rows of each group.
+func parquetTable(t *testing.T, file []byte) (names []string, groups [][]parquet.Row) {
+	t.Helper()
+	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, column := range f.Schema().Columns() {
+		names = append(names, strings.Join(column, "."))
+	}
+	for _, g := range f.RowGroups() {
+		rows := g.Rows()
+		var all []parquet.Row
+		for buf := make([]parquet.Row, 7); ; {
+			n, err := rows.ReadRows(buf)
+			for _, row := range buf[:n] {
+				all = append(all, row.Clone())
+			}
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows.Close()
+		groups = append(groups, all)
+	}
+	return names, groups
+}
+
+// wantRow is what a row should say of a dump, in words.
+func wantRow(d *corpus.Dump) []string {
+	text := func(s string) string {
+		if s == "" {
+			return "null"
+		}
+		return strings.ToValidUTF8(s, "\uFFFD")
+	}
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return "null"
+		}
+		return fmt.Sprint(t.UnixMicro())
+	}
+	info := "null"
+	if d.Doc.IsJSON() {
+		info = text(string(d.Doc.Raw()))
+	}
+	return []string{d.ID.String(), text(d.Type), text(d.Cmd), text(d.Node), text(d.Platform), text(d.Ticket), text(d.Signature),
+		at(d.Time), at(d.ModTime), text(d.Damage), info}
+}
+
+func gotRow(row parquet.Row) (texts []string) {
+	for _, v := range row {
+		switch {
+		case v.IsNull():
+			texts = append(texts, "null")
+		case v.Kind() == parquet.Int64:
+			texts = append(texts, fmt.Sprint(v.Int64()))
+		default:
+			texts = append(texts, string(v.ByteArray()))
+		}
+	}
+	return texts
+}
+
+// What a reader of Parquet finds is what the corpus says, whatever documents there are.
+func TestExportParquet(t *testing.T) {
+	c := oddCorpus(t)
+	var file bytes.Buffer
+	if err := writeParquet(&file, c.Dumps(t.Context(), query.Spec{})); err != nil {
+		t.Fatal(err)
+	}
+	names, groups := parquetTable(t, file.Bytes())
+	if got := strings.Join(names, " "); got != "id type cmd node platform ticket signature time modified damage info" {
+		t.Errorf("columns: %s", got)
+	}
+	var want [][]string
+	for d, err := range c.Dumps(t.Context(), query.Spec{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, wantRow(d))
+	}
+	var got [][]string
+	for _, row := range slices.Concat(groups...) {
+		got = append(got, gotRow(row))
+	}
+	if len(got) != len(oddDocuments) {
+		t.Errorf("%d rows of %d dumps", len(got), len(oddDocuments))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	for _, row := range got { // and by a second opinion, what matters of it
+		if strings.HasPrefix(row[0], "11") && (row[5] != "null" || row[7] != "1373566305000000" || !strings.Contains(row[10], "OS-2")) {
+			t.Errorf("an array: %q", row)
+		}
+		if strings.HasPrefix(row[0], "33") && (row[2] != "broken" || row[9] == "null" || row[10] != "null") {
+			t.Errorf("a broken document: %q", row)
+		}
+	}
+}
+
+// The file says what its columns mean.
+func TestExportParquetTypes(t *testing.T) {
+	s := parquet.SchemaOf(parquetColumns{})
+	for _, column := range []struct{ name, kind string }{{"id", "STRING"}, {"cmd", "STRING"}, {"time", "TIMESTAMP(isAdjustedToUTC=true,unit=MICROS)"}, {"info", "JSON"}} {
+		leaf, ok := s.Lookup(column.name)
+		if !ok || fmt.Sprint(leaf.Node.Type()) != column.kind || leaf.Node.Optional() != (column.name != "id") {
+			t.Errorf("%s is %v", column.name, leaf.Node)
+		}
+	}
+}
+
+// Memory is bounded by groups of rows; an error of the corpus or of the disk is told.
+func TestExportParquetGroups(t *testing.T) {
+	const size = 1 << 20
+	large := &corpus.Dump{Doc: dump.ParseDocument([]byte("{" + strings.Repeat(" ", size/2+1) + "}"))}
+	dumps := func(n int, last error) iter.Seq2[*corpus.Dump, error] {
+		return func(yield func(*corpus.Dump, error) bool) {
+			for range n {
+				if !yield(large, nil) {
+					return
+				}
+			}
+			if last != nil {
+				yield(nil, last)
+			}
+		}
+	}
+	var file bytes.Buffer
+	if err := writeGroups(&file, dumps(5, nil), size); err != nil {
+		t.Fatal(err)
+	}
+	var sizes []int
+	_, groups := parquetTable(t, file.Bytes())
+	for _, g := range groups {
+		sizes = append(sizes, len(g))
+		for _, row := range g {
+			if n := len(row[10].ByteArray()); n != size/2+3 {
+				t.Errorf("a document of %d bytes", n)
+			}
+		}
+	}
+	if !slices.Equal(sizes, []int{2, 2, 1}) {
+		t.Errorf("groups of %v rows", sizes)
+	}
+	file.Reset()
+	if err := writeGroups(&file, dumps(0, nil), size); err != nil {
+		t.Error(err)
+	}
+	if names, groups := parquetTable(t, file.Bytes()); len(names) != 11 || len(groups) != 0 {
+		t.Errorf("of an empty corpus: %d columns, %d groups", len(names), len(groups))
+	}
+	gone := errors.New("the catalogue is gone")
+	if err := writeGroups(io.Discard, dumps(1, gone), size); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+	if err := writeGroups(fullDisk{}, dumps(1, nil), size); !errors.Is(err, os.ErrClosed) {
+		t.Error(err)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, os.ErrClosed }
+
+// Lines are JSON that any reader takes: a document that is none is null.
+func TestExportLines(t *testing.T) {
+	c := oddCorpus(t)
+	var file bytes.Buffer
+	if err := writeLines(&file, c.Dumps(t.Context(), query.Spec{})); err != nil {
+		t.Fatal(err)
+	}
+	if !utf8.Valid(file.Bytes()) {
+		t.Error("not UTF-8")
+	}
+	lines := slices.Collect(strings.Lines(file.String()))
+	if len(lines) != len(oddDocuments) {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		var l struct {
+			ID   string
+			Info map[string]any
+		}
+		if err := json.Unmarshal([]byte(line), &l); err != nil {
+			t.Errorf("%v: %s", err, line)
+		}
+		none := strings.Contains("345", l.ID[:1])
+		if (l.Info == nil) != none {
+			t.Errorf("%s", line)
+		}
+	}
+}
+
+// The verb writes each kind as a private file, whole or not at all.
+func TestIndexExportParquet(t *testing.T) {
+	w := newWorld(t)
+	ids := w.uploadAll()
+	path := filepath.Join(w.dir, "corpus.parquet")
+	w.must("index", "--export", path)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+	_, groups := parquetTable(t, file)
+	var got []string
+	last := int64(math.MinInt64)
+	for _, row := range slices.Concat(groups...) {
+		got = append(got, string(row[0].ByteArray()))
+		if at := row[7].Int64() / 1e6; !row[7].IsNull() && at < last {
+			t.Error("not oldest first, by the second")
+		} else if !row[7].IsNull() {
+			last = at
+		}
+		if !json.Valid(row[10].ByteArray()) {
+			t.Errorf("%s", row[10].ByteArray())
+		}
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(ids)); !slices.Equal(got, slices.Compact(want)) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if r := w.try("index", "--export", path); r.code != 1 || !strings.Contains(r.stderr, "exists") {
+		t.Errorf("over one that is there: %+v", r)
+	}
+}
