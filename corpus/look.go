@@ -172,10 +172,16 @@ func (c *Corpus) keep(ctx context.Context, findings ...finding) (told bool) {
 // read looks into a directory for a document other than the version etag. Its kinds
 // are found, same and absent; everything else is an error.
 func (c *Corpus) read(ctx context.Context, id dump.ID, etag string) (finding, error) {
+	return c.readUpTo(ctx, id, etag, maxInfo)
+}
+
+// readUpTo is read, but a document of more than limit bytes, where that is less than
+// maxInfo, is store.ErrTooLarge.
+func (c *Corpus) readUpTo(ctx context.Context, id dump.ID, etag string, limit int64) (finding, error) {
 	f := finding{id: id, at: c.now(), etag: etag, wait: max(c.o.Poll, 10*time.Second)}
 	ref := store.Ref{Key: infoKey(id), ETag: etag}
-	raw, attr, err := c.store.Get(ctx, ref, maxInfo)
-	if errors.Is(err, store.ErrTooLarge) {
+	raw, attr, err := c.store.Get(ctx, ref, limit)
+	if errors.Is(err, store.ErrTooLarge) && limit == maxInfo {
 		attr, err = c.store.Stat(ctx, ref.Key)
 		f.damage = fmt.Sprintf("the document is too large to be read: %d bytes", attr.Size)
 	}

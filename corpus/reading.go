@@ -11,10 +11,12 @@ import (
 )
 
 const (
-	inFlight   = 32  // documents read at once
-	batchSize  = 256 // findings noted in one transaction
-	batchBytes = 16 << 20
-	flushEvery = 250 * time.Millisecond
+	inFlight    = 32 // documents read at once
+	large       = 1 << 20
+	largeAtOnce = 4   // documents of more than large bytes, each of which may have maxInfo
+	batchSize   = 256 // findings noted in one transaction
+	batchBytes  = 16 << 20
+	flushEvery  = 250 * time.Millisecond
 	// maxFailures in a row, without one success, are an outage of the store rather
 	// than trouble with some of its objects.
 	maxFailures = 2 * inFlight
@@ -59,6 +61,7 @@ func (r *reading) read(ctx context.Context, tasks []task) error {
 // them has ended, which the end of ctx brings about.
 func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 	results := make(chan result) // a document that waits to be noted keeps its worker waiting
+	slots := make(chan struct{}, largeAtOnce)
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(inFlight, len(tasks)) {
@@ -68,7 +71,11 @@ func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 				if i >= len(tasks) {
 					return
 				}
-				f, err := c.read(ctx, tasks[i].id, tasks[i].etag)
+				f, err := c.readUpTo(ctx, tasks[i].id, tasks[i].etag, large)
+				if errors.Is(err, store.ErrTooLarge) {
+					c.fetchLarge(ctx, tasks[i], slots, results)
+					continue
+				}
 				results <- result{f, err}
 			}
 		})
@@ -78,6 +85,19 @@ func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 		close(results)
 	}()
 	return results
+}
+
+// fetchLarge reads a document that turned out to be large, when few others of that kind
+// are held that are not noted yet: a corpus of such documents would fill the memory.
+func (c *Corpus) fetchLarge(ctx context.Context, t task, slots chan struct{}, results chan<- result) {
+	select {
+	case slots <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-slots }()
+	f, err := c.read(ctx, t.id, t.etag)
+	results <- result{f, err}
 }
 
 func (r *reading) gather(ctx context.Context, results <-chan result) error {
