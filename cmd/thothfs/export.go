@@ -11,6 +11,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
 
 	"thothfs/corpus"
 	"thothfs/dump"
@@ -76,14 +77,28 @@ func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	return nil
 }
 
-// documentJSON is a document as other tools will take it: one JSON object in UTF-8, else
-// nil.
+// documentJSON is a document as other tools will take it: one JSON object in UTF-8 without
+// halves of surrogate pairs, else nil. One document that DuckDB does not take would keep
+// it from reading the whole file.
 func documentJSON(doc *dump.Document) json.RawMessage {
-	if !doc.IsJSON() || !json.Valid(doc.Raw()) {
+	raw := doc.Raw()
+	if !doc.IsJSON() || !json.Valid(raw) {
 		return nil
 	}
-	return bytes.ToValidUTF8(doc.Raw(), []byte("\uFFFD"))
+	if bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`)) {
+		raw = surrogates.ReplaceAllFunc(raw, func(escape []byte) []byte {
+			if len(escape) == len(`\udddd`) {
+				return []byte(`\ufffd`)
+			}
+			return escape
+		})
+	}
+	return bytes.ToValidUTF8(raw, []byte("\uFFFD"))
 }
+
+// surrogates finds halves of surrogate pairs, in escapes; and whole pairs and escaped
+// backslashes, so that it does not take a part of these for one.
+var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c-fC-F][[:xdigit:]]{2}|\\u[dD][89a-fA-F][[:xdigit:]]{2}`)
 
 // writeNew has a file written under another name, which becomes path when it is whole.
 // What is there already stays.

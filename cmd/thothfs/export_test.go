@@ -255,6 +255,24 @@ func TestExportLines(t *testing.T) {
 	}
 }
 
+// One document must not keep readers from the whole file.
+func TestExportedDocument(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"a": "\ud83d\ude00 \uD83D\uDE00"}`:   `{"a": "\ud83d\ude00 \uD83D\uDE00"}`,
+		`{"a": "\ud83d", "b": "\ude00\ud83d"}`: `{"a": "\ufffd", "b": "\ufffd\ufffd"}`,
+		`{"a": "\ud83d\ud83d\ude00x\uDFFFF"}`:  `{"a": "\ufffd\ud83d\ude00x\ufffdF"}`,
+		`{"a": "\\ud83d \\\ud83d"}`:            `{"a": "\\ud83d \\\ufffd"}`,
+		"{\"a\": \"\xff\xc3\"}":                "{\"a\": \"\uFFFD\"}",
+		`{"a": 1} {"b": 2}`:                    "",
+		`{"a": 1`:                              "",
+		`17`:                                   "",
+	} {
+		if got := string(documentJSON(dump.ParseDocument([]byte(in)))); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
 // The verb writes each kind as a private file, whole or not at all.
 func TestIndexExportParquet(t *testing.T) {
 	w := newWorld(t)

@@ -25,7 +25,7 @@ node, platform, ticket, signature (null where not set, or an array), time, modif
 (when the document was), damage, and info, the document as JSON (null if it is none).
 
   sqlite3 corpus.db "SELECT cmd, count(*) FROM dumps GROUP BY cmd"
-  duckdb -c "SELECT info->>'node', count(*) FROM 'corpus.jsonl' GROUP BY ALL"
+  duckdb -c "SELECT info->>'pid' FROM read_json('corpus.jsonl', columns = {id: 'VARCHAR', info: 'JSON'})"
   duckdb -c "SELECT cmd, max(time) FROM 'corpus.parquet' WHERE ticket IS NULL GROUP BY ALL"`
 
 func (a *app) indexCommand() *cobra.Command {
