@@ -217,7 +217,7 @@ func (a *amendment) glance(ctx context.Context) (looked <-chan result, stop func
 	go func() { // ended by stop
 		defer close(done)
 		f, err := c.read(ctx, id, etag)
-		results <- result{f, err}
+		results <- result{finding: f, err: err}
 	}()
 	return results, func() { cancel(); <-done }
 }

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	inFlight    = 32 // documents read at once
-	large       = 1 << 20
+	inFlight    = 32  // documents read at once
+	waiting     = 128 // that were read, while others are noted
+	large       = 256 << 10
 	largeAtOnce = 4   // documents of more than large bytes, each of which may have maxInfo
 	batchSize   = 256 // findings noted in one transaction
 	batchBytes  = 16 << 20
@@ -42,6 +43,7 @@ type reading struct {
 type result struct {
 	finding finding
 	err     error
+	slot    <-chan struct{} // holds an element for a large document until it is taken, or nil
 }
 
 // read reads the documents of tasks. It fails when ctx ends, the catalogue cannot be
@@ -60,7 +62,7 @@ func (r *reading) read(ctx context.Context, tasks []task) error {
 // fetch starts workers that read documents; the channel is closed when the last of
 // them has ended, which the end of ctx brings about.
 func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
-	results := make(chan result) // a document that waits to be noted keeps its worker waiting
+	results := make(chan result, waiting) // once it is full, a document that waits to be noted keeps its worker waiting
 	slots := make(chan struct{}, largeAtOnce)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -76,7 +78,7 @@ func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 					c.fetchLarge(ctx, tasks[i], slots, results)
 					continue
 				}
-				results <- result{f, err}
+				results <- result{finding: f, err: err}
 			}
 		})
 	}
@@ -95,9 +97,8 @@ func (c *Corpus) fetchLarge(ctx context.Context, t task, slots chan struct{}, re
 	case <-ctx.Done():
 		return
 	}
-	defer func() { <-slots }()
 	f, err := c.read(ctx, t.id, t.etag)
-	results <- result{f, err}
+	results <- result{f, err, slots}
 }
 
 func (r *reading) gather(ctx context.Context, results <-chan result) error {
@@ -108,6 +109,9 @@ func (r *reading) gather(ctx context.Context, results <-chan result) error {
 		case res, ok := <-results:
 			if !ok {
 				return ctx.Err()
+			}
+			if res.slot != nil {
+				<-res.slot
 			}
 			if err := r.take(res); err != nil {
 				return err
