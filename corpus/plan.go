@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"time"
@@ -29,10 +30,7 @@ type plan struct {
 	// columns tells that there is a condition on one of the text columns. Such
 	// conditions find no odd row: those are to be looked at one by one.
 	columns bool
-	// words and wordArgs are a condition on the text of documents that all that match
-	// satisfy (see needed); "" none.
-	words    string
-	wordArgs []any
+	words   [][]byte // that the texts of all documents have that match (see needed)
 }
 
 func newPlan(spec query.Spec, now time.Time) *plan {
@@ -80,12 +78,19 @@ func (p *plan) add(c query.Constraint) {
 // constraint is met.
 func (p *plan) need(c query.Constraint) {
 	for _, word := range needed(c) {
-		if p.words != "" {
-			p.words += ` AND `
-		}
-		p.words += `instr(x.doc, ?)`
-		p.wordArgs = append(p.wordArgs, []byte(word))
+		p.words = append(p.words, []byte(word))
 	}
+}
+
+// rulesOut tells that a document cannot match. Where there is a backslash, characters may
+// stand for others.
+func (p *plan) rulesOut(raw []byte) bool {
+	for _, word := range p.words {
+		if !bytes.Contains(raw, word) {
+			return bytes.IndexByte(raw, '\\') < 0
+		}
+	}
+	return false
 }
 
 // ofDocuments tells that every document is to be looked at: there is nothing else that
@@ -153,11 +158,11 @@ func after(prefix string) (string, bool) {
 // sql returns the query for the rows that satisfy the conditions and more, which may
 // be empty: the columns of record, or with lean the first two that matter; and the
 // document, where it is to be looked at.
-func (p *plan) sql(lean bool, more, order string) (query string, args []any) {
+func (p *plan) sql(lean bool, more, order string) string {
 	from, what, where := ` FROM dumps d`, columns, slices.Clone(p.where)
 	switch {
 	case p.verify == byDocument:
-		from, what, where = from+` JOIN docs x ON x.n = d.n`, columns+`, x.doc`, append(where, p.escaped()...)
+		from, what = from+` JOIN docs x ON x.n = d.n`, columns+`, x.doc`
 		if p.ofDocuments() && order == noOrder {
 			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in the order in which they lie
 		}
@@ -170,16 +175,7 @@ func (p *plan) sql(lean bool, more, order string) (query string, args []any) {
 	if more != "" {
 		where = append(where, more)
 	}
-	return `SELECT ` + what + from + whereAll(where) + order, slices.Concat(p.args, p.wordArgs)
-}
-
-// escaped is the condition on words. Where there is a backslash, characters may stand
-// for others.
-func (p *plan) escaped() []string {
-	if p.words == "" {
-		return nil
-	}
-	return []string{`(` + p.words + ` OR instr(x.doc, x'5c'))`}
+	return `SELECT ` + what + from + whereAll(where) + order
 }
 
 func whereAll(conditions []string) string {

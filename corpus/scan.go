@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -26,7 +25,6 @@ func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order st
 		})
 	}
 	row := p.rows(lean)
-	query, args := p.sql(lean, more, order)
 	err := c.readOnce(ctx, func(q querier) error {
 		return each(ctx, q, func(scan func(...any) error) error {
 			r, err := row(scan)
@@ -34,7 +32,7 @@ func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order st
 				return err
 			}
 			return f(r)
-		}, query, args...)
+		}, p.sql(lean, more, order), p.args...)
 	})
 	if errors.Is(err, errEnough) {
 		return nil
@@ -70,7 +68,7 @@ func (p *plan) rows(lean bool) func(scan func(...any) error) (*record, error) {
 func (p *plan) match(r *record, raw []byte) bool {
 	switch p.verify {
 	case byDocument:
-		return p.spec.Match(fields{dump.ParseDocument(raw), r.ident()}, p.now)
+		return !p.rulesOut(raw) && p.spec.Match(fields{dump.ParseDocument(raw), r.ident()}, p.now)
 	case byColumns:
 		return p.spec.Match(rowFields{r}, p.now)
 	}
@@ -102,7 +100,7 @@ func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, fields
 func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc fields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
 		if len(p.where) > 0 {
-			return p.readDocuments(ctx, q, f, ` JOIN dumps d ON d.n = x.n`, slices.Concat(p.where, p.escaped()), slices.Concat(p.args, p.wordArgs))
+			return p.readDocuments(ctx, q, f, ` JOIN dumps d ON d.n = x.n`, p.where, p.args)
 		}
 		var low, high int64
 		if err := q.QueryRowContext(ctx, `SELECT coalesce(min(n), 0), coalesce(max(n), -1) FROM docs`).Scan(&low, &high); err != nil {
@@ -117,7 +115,7 @@ func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc field
 					mu.Lock()
 					defer mu.Unlock()
 					return f(doc)
-				}, ``, append([]string{`x.n >= ? AND x.n < ?`}, p.escaped()...), append([]any{from, to}, p.wordArgs...))
+				}, ``, []string{`x.n >= ? AND x.n < ?`}, []any{from, to})
 			})
 		}
 		return group.Wait()
@@ -133,6 +131,9 @@ func (p *plan) readDocuments(ctx context.Context, q querier, f func(doc fields) 
 	return each(ctx, q, func(scan func(...any) error) error {
 		if err := scan(&id, &raw); err != nil {
 			return err
+		}
+		if p.rulesOut(raw) {
+			return nil
 		}
 		doc := fields{Document: dump.ParseDocument(raw)}
 		copy(doc.id[:], id)

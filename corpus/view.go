@@ -128,19 +128,35 @@ func (c *Corpus) Dumps(ctx context.Context, spec query.Spec) iter.Seq2[*Dump, er
 			return
 		}
 		slices.SortFunc(rows, older)
-		for chunk := range slices.Chunk(rows, 64) {
+		for n, held := 1, 0; len(rows) > 0; n = nextChunk(n, held) {
+			chunk := rows[:min(n, len(rows))]
+			rows, held = rows[len(chunk):], 0
 			dumps, err := c.cat.dumps(ctx, chunk)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			for _, r := range chunk {
-				if d := dumps[r.ID]; d != nil && !yield(d, nil) {
+				d := dumps[r.ID]
+				if d == nil {
+					continue
+				}
+				held += len(d.Doc.Raw())
+				if !yield(d, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// nextChunk is how many dumps are read together after n that had so many bytes of
+// documents: more, as long as they are small.
+func nextChunk(n, held int) int {
+	if held > 4<<20 {
+		return max(n/8, 1)
+	}
+	return min(2*n, 64)
 }
 
 // dumps returns those of rows that are there.

@@ -305,7 +305,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 		"properties.signature=x":            "COVERING INDEX dumps_signature",
 		"mtime=2013-07-11 otime=2013-07-12": "COVERING INDEX dumps_time",
 	} {
-		query, args := newPlan(parse(t, spec), time.Now()).sql(true, "", orderID)
+		p := newPlan(parse(t, spec), time.Now())
 		var plan []string
 		err := c.cat.read(t.Context(), func(q querier) error {
 			return each(t.Context(), q, func(scan func(...any) error) error {
@@ -314,7 +314,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 				err := scan(&a, &b, &d, &text)
 				plan = append(plan, text)
 				return err
-			}, "EXPLAIN QUERY PLAN "+query, args...)
+			}, "EXPLAIN QUERY PLAN "+p.sql(true, "", orderID), p.args...)
 		})
 		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(text, index) || spec != "" && !strings.Contains(spec, "time") && strings.Contains(text, "B-TREE") {
 			t.Errorf("%q: %s %v", spec, text, err)
@@ -339,8 +339,8 @@ func TestDocumentsArePassedOver(t *testing.T) {
 	} {
 		p := newPlan(parse(t, spec), time.Now())
 		var got []string
-		for _, word := range p.wordArgs {
-			got = append(got, string(word.([]byte)))
+		for _, word := range p.words {
+			got = append(got, string(word))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: %s", spec, diff)
