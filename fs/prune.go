@@ -53,7 +53,9 @@ func (p *pruner) run(quit <-chan struct{}) {
 // directories that they are in, which the kernel could not forget otherwise.
 func (p *pruner) prune() bool {
 	p.mu.Lock()
-	if len(p.made) <= maxNodes {
+	// Of a node that is looked up again another is made, which the tree does not keep.
+	p.made = slices.DeleteFunc(p.made, func(n weak.Pointer[fusefs.Inode]) bool { return n.Value() == nil })
+	if len(p.made) <= maxNodes*3/4 {
 		p.mu.Unlock()
 		return false
 	}
