@@ -225,8 +225,8 @@ func (c *Corpus) TakeSnapshot(ctx context.Context, progress func(done, total int
 	}
 	defer os.RemoveAll(dir)
 	ref := store.Ref{Key: snapshotKey, ETag: attr.ETag}
-	db, err := c.download(ctx, ref, attr.Size, filepath.Join(dir, "index.db"), progress)
-	if err == nil {
+	db := filepath.Join(dir, "index.db")
+	if err = c.download(ctx, ref, attr.Size, db, progress); err == nil {
 		err = checkSnapshot(ctx, db, c.cat.identity)
 	}
 	if errors.Is(err, ErrNoSnapshot) || broken(err) {
@@ -240,72 +240,91 @@ func (c *Corpus) TakeSnapshot(ctx context.Context, progress func(done, total int
 }
 
 // download gets the object and unpacks the database in it to path.
-func (c *Corpus) download(ctx context.Context, ref store.Ref, size int64, path string, progress func(done, total int64)) (string, error) {
+func (c *Corpus) download(ctx context.Context, ref store.Ref, size int64, path string, progress func(done, total int64)) error {
 	head := make([]byte, snapshotHeader)
 	if size < snapshotHeader {
-		return "", ErrNoSnapshot
+		return ErrNoSnapshot
 	}
 	if _, err := c.store.ReadAt(ctx, ref, head, 0); err != nil && !errors.Is(err, io.EOF) {
-		return "", err
+		return err
 	}
 	s, want, err := parseSnapshot(head, size)
 	if err != nil {
-		return "", err
+		return err
 	}
-	packed, err := os.OpenFile(path+".zst", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
-	if err != nil {
-		return "", err
-	}
-	defer packed.Close()
-	if err := c.fetchPieces(ctx, ref, size, packed, progress); err != nil {
-		return "", err
-	}
-	return path, unpackSnapshot(ctx, packed, path, s, want)
-}
-
-// fetchPieces reads an object into a file, some pieces at a time.
-func (c *Corpus) fetchPieces(ctx context.Context, ref store.Ref, size int64, out *os.File, progress func(done, total int64)) error {
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(downloadsAtOnce)
-	done := make(chan int64, downloadsAtOnce)
-	told := make(chan struct{})
-	go func() { // ends when done is closed
-		defer close(told)
-		sum := int64(0)
-		for n := range done {
-			if sum += n; progress != nil {
-				progress(sum, size)
-			}
-		}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, w := io.Pipe()
+	fetched := make(chan error, 1)
+	go func() { // ended by cancel, or by r.Close
+		err := c.fetchPieces(ctx, ref, size, w, progress)
+		w.CloseWithError(err)
+		fetched <- err
 	}()
-	for off := int64(0); off < size; off += downloadPiece {
-		group.Go(func() error {
-			buf := make([]byte, min(downloadPiece, size-off))
-			if n, err := c.store.ReadAt(gctx, ref, buf, off); n < len(buf) {
-				return errors.Join(err, io.ErrUnexpectedEOF)
-			}
-			_, err := out.WriteAt(buf, off)
-			done <- int64(len(buf))
-			return err
-		})
+	err = unpackSnapshot(ctx, r, head, path, s, want)
+	r.CloseWithError(errUnpacked)
+	cancel()
+	if ferr := <-fetched; ferr != nil && !errors.Is(ferr, errUnpacked) && !errors.Is(ferr, context.Canceled) {
+		return ferr // which is why it cannot be unpacked
 	}
-	err := group.Wait()
-	close(done)
-	<-told
 	return err
 }
 
-// unpackSnapshot checks the sum and unpacks as many bytes as the header says.
-func unpackSnapshot(ctx context.Context, packed *os.File, path string, s Snapshot, want uint64) error {
+// errUnpacked says that no more is needed.
+var errUnpacked = errors.New("unpacked")
+
+// fetchPieces writes what comes after the header of an object to w, in order, reading
+// some pieces ahead.
+func (c *Corpus) fetchPieces(ctx context.Context, ref store.Ref, size int64, w io.Writer, progress func(done, total int64)) error {
+	group, gctx := errgroup.WithContext(ctx)
+	pieces := make(chan chan []byte, downloadsAtOnce)
+	group.Go(func() error {
+		defer close(pieces)
+		for off := int64(snapshotHeader); off < size; off += downloadPiece {
+			piece := make(chan []byte, 1)
+			select {
+			case pieces <- piece:
+			case <-gctx.Done():
+				return gctx.Err()
+			}
+			group.Go(func() error {
+				buf := make([]byte, min(downloadPiece, size-off))
+				if n, err := c.store.ReadAt(gctx, ref, buf, off); n < len(buf) {
+					return errors.Join(err, io.ErrUnexpectedEOF)
+				}
+				piece <- buf
+				return nil
+			})
+		}
+		return nil
+	})
+	group.Go(func() error {
+		done := int64(snapshotHeader)
+		for piece := range pieces {
+			select {
+			case buf := <-piece:
+				if _, err := w.Write(buf); err != nil {
+					return err
+				}
+				if done += int64(len(buf)); progress != nil {
+					progress(done, size)
+				}
+			case <-gctx.Done():
+				return gctx.Err()
+			}
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
+// unpackSnapshot unpacks as many bytes as the header says from r, which is what comes after
+// it, to path, and checks the sum.
+func unpackSnapshot(ctx context.Context, r io.Reader, head []byte, path string, s Snapshot, want uint64) error {
 	sum := xxhash.New()
-	if _, err := copyContext(ctx, sum, io.NewSectionReader(packed, 24, s.Size-24)); err != nil {
-		return err
-	}
-	if sum.Sum64() != want {
-		return fmt.Errorf("%w: its checksum is another", ErrNoSnapshot)
-	}
-	z, err := zstd.NewReader(io.NewSectionReader(packed, snapshotHeader, s.Size-snapshotHeader), zstd.WithDecoderConcurrency(1),
-		zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
+	sum.Write(head[24:])
+	r = io.TeeReader(r, sum)
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(2), zstd.WithDecoderMaxWindow(64<<20), zstd.WithDecoderLowmem(true))
 	if err != nil {
 		return err
 	}
@@ -320,6 +339,9 @@ func unpackSnapshot(ctx context.Context, packed *os.File, path string, s Snapsho
 	}
 	if cerr := out.Close(); cerr != nil {
 		return cerr
+	}
+	if err == nil && sum.Sum64() != want {
+		err = errors.New("its checksum is another")
 	}
 	if err != nil && ctx.Err() == nil && !errors.Is(err, syscall.ENOSPC) {
 		return fmt.Errorf("%w: %w", ErrNoSnapshot, err)
