@@ -4,18 +4,18 @@ import (
 	"bytes"
 	"encoding/binary"
 
-	"github.com/cespare/xxhash/v2"
+	"github.com/zeebo/xxh3"
 )
 
 // The map file beside the data is a header of 4 KiB and a record for each
 // block, all little-endian, at a place that depends only on the block's number:
 //
 //	header  0 magic, 16 size of the object, 24 size of a block, 32 identity
-//	        (SHA-256, of key, ETag and size of a block), 64 XXH64 of the 64 bytes
+//	        (SHA-256, of key, ETag and size of a block), 64 XXH3 of the 64 bytes
 //	        before; then key and ETag for people, cut where the seal begins; at
 //	        the end the seal of a complete version, see seal.go
-//	record  0 XXH64 of what follows, seeded with version and block number,
-//	        8 state, 16 XXH64 of each 4 KiB page of the block; of a block in part,
+//	record  0 XXH3 of what follows, seeded with version and block number,
+//	        8 state, 16 XXH3 of each 4 KiB page of the block; of a block in part,
 //	        0 for the pages that are absent
 //
 // Invariant: whatever a record says is believed only if its checksum holds,
@@ -27,7 +27,7 @@ const (
 	headerFixed  = 72
 	recordFixed  = 16
 	stateOffset  = 8
-	magic        = "thothfs blocks 1"
+	magic        = "thothfs blocks 2"
 	stateAbsent  = 0 // also what a hole in the map file reads as
 	statePresent = 1
 	stateZero    = 2 // the block is all zeros and takes no space
@@ -46,7 +46,7 @@ func (v *version) header() []byte {
 	binary.LittleEndian.PutUint64(h[16:], uint64(v.size))
 	binary.LittleEndian.PutUint64(h[24:], uint64(v.block))
 	copy(h[32:], v.id[:])
-	binary.LittleEndian.PutUint64(h[64:], xxhash.Sum64(h[:64]))
+	binary.LittleEndian.PutUint64(h[64:], xxh3.Hash(h[:64]))
 	n := headerFixed + copy(h[headerFixed:sealOffset], v.ref.Key)
 	if n < sealOffset {
 		h[n] = '\n'
@@ -62,7 +62,7 @@ func (v *version) owns(header []byte) bool {
 
 // parseHeader returns the sizes that a header states, or false if it is none.
 func parseHeader(h []byte) (size, block int64, ok bool) {
-	if len(h) < headerFixed || string(h[:16]) != magic || binary.LittleEndian.Uint64(h[64:]) != xxhash.Sum64(h[:64]) {
+	if len(h) < headerFixed || string(h[:16]) != magic || binary.LittleEndian.Uint64(h[64:]) != xxh3.Hash(h[:64]) {
 		return 0, 0, false
 	}
 	size, block = int64(binary.LittleEndian.Uint64(h[16:])), int64(binary.LittleEndian.Uint64(h[24:]))
@@ -75,7 +75,7 @@ func (v *version) sealRecord(rec []byte, b int64, state byte, data []byte) {
 	rec[stateOffset] = state
 	if state == statePresent {
 		for i := 0; i*page < len(data); i++ {
-			sum := xxhash.Sum64(data[i*page : min((i+1)*page, len(data))])
+			sum := xxh3.Hash(data[i*page : min((i+1)*page, len(data))])
 			binary.LittleEndian.PutUint64(rec[recordFixed+8*i:], sum)
 		}
 	}
@@ -91,7 +91,7 @@ func pageSum(rec []byte, n int64) []byte { return rec[recordFixed+8*n:][:8] }
 // is zero, which cannot be told from an absent one, stays absent.
 func (v *version) addPages(rec []byte, b, first int64, data []byte) {
 	for i := int64(0); i*page < int64(len(data)); i++ {
-		sum := xxhash.Sum64(data[i*page : min((i+1)*page, int64(len(data)))])
+		sum := xxh3.Hash(data[i*page : min((i+1)*page, int64(len(data)))])
 		binary.LittleEndian.PutUint64(pageSum(rec, first+i), sum)
 	}
 	rec[stateOffset] = statePartial
@@ -113,7 +113,7 @@ func hasPages(rec []byte, first, n int64) bool {
 func (v *version) recordSum(rec []byte, b int64) uint64 {
 	old := binary.LittleEndian.Uint64(rec)
 	binary.LittleEndian.PutUint64(rec, v.seed+uint64(b)*0x9e3779b97f4a7c15)
-	sum := xxhash.Sum64(rec)
+	sum := xxh3.Hash(rec)
 	binary.LittleEndian.PutUint64(rec, old)
 	return sum
 }
@@ -133,7 +133,7 @@ func (v *version) recordState(rec []byte, b int64) byte {
 func verify(rec, data []byte, first int) bool {
 	for i := 0; i*page < len(data); i++ {
 		sum := binary.LittleEndian.Uint64(rec[recordFixed+8*(first+i):])
-		if xxhash.Sum64(data[i*page:min((i+1)*page, len(data))]) != sum {
+		if xxh3.Hash(data[i*page:min((i+1)*page, len(data))]) != sum {
 			return false
 		}
 	}

@@ -25,7 +25,7 @@ type version struct {
 // part of it: the header checks that.
 func newVersion(ref store.Ref, size, block int64) version {
 	b := make([]byte, 0, 64+len(ref.Key)+len(ref.ETag))
-	b = append(b, "thothfs blocks 1"...)
+	b = append(b, magic...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(block))
 	b = binary.LittleEndian.AppendUint64(b, uint64(len(ref.Key)))
 	b = append(b, ref.Key...)
