@@ -71,7 +71,7 @@ const (
 	defaultBlock   = 128 << 10
 	defaultMemory  = 64 << 20
 	defaultFetches = 32
-	maxRange       = 1 << 20 // bytes that one request asks for
+	maxRange       = 1 << 20 // bytes that one request asks for, but for read-ahead that goes far
 )
 
 // Cache keeps blocks of object versions on the local disk. It is safe for
@@ -85,13 +85,15 @@ type Cache struct {
 	attends   bool          // versions have sessions
 	hots      chan struct{} // holds an element for each pack on its way
 	lessons   *lru.Cache[[sha256.Size]byte, *lesson]
-	finishing chan struct{} // holds an element while a version is completed in the background
+	wholes    *lru.Cache[[sha256.Size]byte, stamp] // map files that had all blocks
+	finishing chan struct{}                        // holds an element while a version is completed in the background
 	others    activity
 	boot      uint64
 	options   Options
 	disk      *disk
 	memory    *memory
 	gate      gate
+	spares    spares
 	buffers   buffers
 	n         counters
 	latencies latencies
@@ -203,6 +205,8 @@ func newCache(o Options) *Cache {
 		boot:      bootID(),
 		options:   o,
 	}
+	c.spares = spares{gate: &c.gate, patience: spareFor, list: map[*flight]*time.Timer{}}
+	c.wholes, _ = lru.New[[sha256.Size]byte, stamp](maxWholes)
 	c.lessons, _ = lru.New[[sha256.Size]byte, *lesson](maxLessons)
 	c.run = max(1, min(maxRange, o.Memory/2)/c.block)
 	space := sha256.Sum256([]byte(o.Namespace))

@@ -130,20 +130,25 @@ func (o *object) complete(ctx context.Context, idle bool) error {
 		if c.disk.health.degraded.Load() {
 			return errResting
 		}
-		if err := o.fetchRest(ctx, idle); err != nil {
-			return err
+		if !o.whole() {
+			if err := o.fetchRest(ctx, idle); err != nil {
+				return err
+			}
 		}
 		p, err := c.disk.pairs.acquire(o)
 		if err != nil {
 			return err
 		}
-		n, err := p.lacking(&o.version)
-		if err == nil && n == 0 {
+		whole := o.full(p)
+		if whole == nil {
 			err = o.verify(ctx, p)
 		}
 		c.disk.pairs.release(p)
-		if n == 0 && !errors.Is(err, errEvicted) || err != nil && n > 0 {
+		if whole == nil && !errors.Is(err, errEvicted) {
 			return err
+		}
+		if whole != nil && !errors.Is(whole, errUnsealed) {
+			return whole // the disk's
 		}
 	}
 	return errEvicted
@@ -310,8 +315,7 @@ func (o *object) whole() bool {
 		return false
 	}
 	defer o.c.disk.pairs.release(p)
-	n, err := p.lacking(&o.version)
-	return err == nil && n == 0
+	return o.full(p) == nil
 }
 
 // finish completes the version in the background, one at a time over all

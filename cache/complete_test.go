@@ -367,3 +367,30 @@ func TestCompletionAlways(t *testing.T) {
 	sameFile(t, f, data)
 	must(t, f.Warm(t.Context()))
 }
+
+// TestWholeIsFoundOutAgainAfterAWrite remembers a map file that had all records, and
+// takes one away.
+func TestWholeIsFoundOutAgainAfterAWrite(t *testing.T) {
+	const size = 2 << 20
+	data, sum := whole(size)
+	c := open(t, options(t, &source{size: size}))
+	f := openFile(t, c, "a", size)
+	f.Expect(sum)
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	records, err := os.OpenFile(locals(c, "a")+".map", os.O_RDWR, 0)
+	must(t, err)
+	defer records.Close()
+	before, _ := stampOf(records)
+	c.wholes.Add(f.o.id, before)
+	sameFile(t, f, data)
+	rec := make([]byte, recordSize(f.o.block))
+	for now := before; now == before; now, _ = stampOf(records) { // until the clock ticks
+		_, err := records.WriteAt(rec, recordOffset(f.o.block, 3))
+		must(t, err)
+	}
+	noFile(t, f, "a block is absent")
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	sameFile(t, f, data)
+}

@@ -71,6 +71,9 @@ func (d *disk) use(o *object, p *pair) {
 		d.pairs.drop(o)
 		return
 	}
+	if st, err := p.records.Stat(); err == nil && now.Sub(st.ModTime()).Abs() < useEvery {
+		return // by an earlier handle, or another process
+	}
 	_ = os.Chtimes(path, now, now) // a wrong order of eviction is no fault
 }
 
@@ -175,4 +178,25 @@ func (d *disk) held(v *version) int64 {
 		return 0
 	}
 	return diskBytes(st)
+}
+
+// onDisk is one object's files for the length of a read, opened when they are needed.
+type onDisk struct {
+	o      *object
+	pair   *pair
+	opened bool
+}
+
+// read fills dst from offset from of block b on, if it is on disk.
+func (r *onDisk) read(b int64, dst []byte, from int64) bool {
+	if !r.opened {
+		r.opened, r.pair = true, r.o.c.disk.open(r.o)
+	}
+	return r.pair != nil && r.o.c.disk.read(r.o, r.pair, b, dst, from)
+}
+
+func (r *onDisk) release() {
+	if r.pair != nil {
+		r.o.c.disk.pairs.release(r.pair)
+	}
 }

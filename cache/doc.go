@@ -34,10 +34,12 @@
 //
 // [File.ReadAt] takes each block from disk, else from the memory that stands in for a
 // failing disk, else joins or begins a flight: one range request for up to 1 MiB of
-// neighbouring blocks, whoever asks. A flight belongs to the cache; see flight for its
-// life. Readers get their bytes before the blocks go to disk. Buffers have a budget of
-// bytes and requests one of number, over all handles (see gate): demand goes before
-// prefetch, read-ahead takes what is left or is dropped. A handle read in sequence, at
+// neighbouring blocks, 2 MiB for read-ahead that goes far, whoever asks. A flight
+// belongs to the cache; see flight for its life. Readers get their bytes before the
+// blocks go to disk. What was read ahead stays in memory for a moment more, for the
+// reader that comes this way (see spares); [File.Lend] hands it on without a copy.
+// Buffers have a budget of bytes and requests one of number, over all handles (see
+// gate): demand goes before prefetch, read-ahead takes what is left or is dropped. A handle read in sequence, at
 // up to eight places by turns, gets a window of read-ahead for each that grows up to
 // 8 MiB (see stream); one read at random never gets more than the blocks it touches. A
 // request that takes far longer than is usual is made again, and who answers first wins.

@@ -54,15 +54,38 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, fmt.Errorf("read %s: %w", f.o.ref.Key, iofs.ErrClosed)
 	}
 	defer f.o.release()
-	n, err := 0, error(nil)
-	if len(want) > 0 {
-		n, err = f.o.read(ctx, want, off, demand)
-	}
-	f.o.c.n.bytesRead.Add(int64(n))
+	n, err := f.read(ctx, want, off)
 	if err == nil && len(want) < len(p) {
 		err = io.EOF
 	}
 	return n, err
+}
+
+// read is ReadAt of what there is, once it has begun.
+func (f *File) read(ctx context.Context, want []byte, off int64) (n int, err error) {
+	if len(want) > 0 {
+		n, err = f.o.read(ctx, want, off, demand)
+	}
+	f.o.c.n.bytesRead.Add(int64(n))
+	return n, err
+}
+
+// Lend is ReadAt for who passes the bytes on at once: it returns them where they are,
+// in p or in memory of the cache, which is not to be written to and is the cache's again
+// after giveBack. That must be called, once, if there is no error but io.EOF.
+func (f *File) Lend(ctx context.Context, p []byte, off int64) (data []byte, giveBack func(), err error) {
+	if n := int64(len(p)); n > 0 && off >= 0 && n <= f.o.size-off && f.begin(off, n) {
+		defer f.o.release()
+		if data, giveBack = f.o.lend(off, n); data == nil {
+			data, giveBack = p, func() {}
+			n, err := f.read(ctx, p, off)
+			return data[:n], giveBack, err
+		}
+		f.o.c.n.bytesRead.Add(n)
+		return data, giveBack, nil
+	}
+	n, err := f.ReadAt(ctx, p, off)
+	return p[:n], func() {}, err
 }
 
 // begin takes a reference for a read, and reads ahead.
@@ -74,10 +97,10 @@ func (f *File) begin(off, n int64) bool {
 	}
 	var s *stream
 	var drop []*flight
-	from, to, sequential := int64(0), int64(0), false
+	from, to, piece, sequential := int64(0), int64(0), int64(0), false
 	if n > 0 {
 		s, from, to, drop = f.streams.note(off, n)
-		sequential = s.window >= proven*f.o.block
+		sequential, piece = s.window >= proven*f.o.block, s.piece()
 	}
 	f.mu.Unlock()
 	f.o.dropAhead(drop)
@@ -85,20 +108,20 @@ func (f *File) begin(off, n int64) bool {
 		f.o.lesson.Load().note(off, n)
 	}
 	if from < to {
-		f.readAhead(s, span{from / f.o.block, (to - from) / f.o.block})
+		f.readAhead(s, span{from / f.o.block, (to - from) / f.o.block}, piece)
 	}
 	return true
 }
 
-// readAhead begins to fetch what is missing of sp for s, as far as there is room
-// for it now.
-func (f *File) readAhead(s *stream, sp span) {
+// readAhead begins to fetch what is missing of sp for s, in requests of at most piece
+// bytes, as far as there is room for it now.
+func (f *File) readAhead(s *stream, sp span, piece int64) {
 	o, c := f.o, f.o.c
 	var begun []*flight
 	dropped := int64(0)
-	for _, run := range o.absent(sp, c.run) {
+	for _, run := range o.absent(sp, max(c.run, piece/o.block)) {
 		_, n := c.buffers.class(o.bytes(run.first, run.n))
-		if !c.gate.tryEnter(n) {
+		if !c.enterAhead(n) {
 			dropped += run.n
 			continue
 		}
@@ -113,6 +136,14 @@ func (f *File) readAhead(s *stream, sp span) {
 	}
 	c.n.aheadDropped.Add(dropped)
 	f.keepAhead(s, begun, dropped > 0)
+}
+
+// enterAhead is gate.tryEnter, if need be at the cost of the spares.
+func (c *Cache) enterAhead(n int64) bool {
+	if c.gate.tryEnter(n) {
+		return true
+	}
+	return c.spares.yield() && c.gate.tryEnter(n)
 }
 
 // beginAhead starts a flight of read-ahead or prefetch unless one of its blocks

@@ -27,6 +27,8 @@ type flight struct {
 	ahead   int           // handles and sessions that want it as read-ahead or prefetch
 	buf     []byte        // set while landed, and until the last user has let go
 	users   int           // of buf; the last one frees it
+	unread  int64         // bytes of buf that nobody has had yet
+	spare   bool          // stored, and kept for who comes this way; see spares
 	ticket  *ticket       // at the gate; nil for read-ahead
 	times   times         // set when it lands
 	done    chan struct{} // closed at the end of its goroutine, the blocks stored or not
@@ -58,6 +60,12 @@ func (w *waiter) part() (dst []byte, off int64) {
 	return w.p[lo-w.off : hi-w.off], lo
 }
 
+// length is that of the part.
+func (w *waiter) length() int64 {
+	dst, _ := w.part()
+	return int64(len(dst))
+}
+
 // copyFrom fills that part.
 func (w *waiter) copyFrom(buf []byte) {
 	dst, off := w.part()
@@ -85,6 +93,7 @@ func (o *object) ask(p []byte, off int64, missing []span, why class) ([]*waiter,
 		w := &waiter{f: f, p: p, off: off, done: make(chan error, 1)}
 		if f.state == landed {
 			f.users++
+			f.unread -= w.length()
 			ready = append(ready, w)
 			continue
 		}
@@ -199,7 +208,11 @@ func (o *object) dropAhead(flights []*flight) {
 		o.mu.Lock()
 		f.ahead--
 		idle := o.abandonLocked(f)
+		spare := f.ahead == 0 && f.partLocked()
 		o.mu.Unlock()
+		if spare {
+			f.parted(true)
+		}
 		if idle {
 			f.cancel()
 		}
@@ -239,6 +252,9 @@ func (f *flight) run(ctx context.Context) {
 	defer f.cancel()
 	begun := time.Now()
 	if f.ticket != nil {
+		if f.ticket.waits() {
+			c.spares.yield()
+		}
 		if err := c.gate.await(ctx, f.ticket); err != nil {
 			f.fail(ctx, err)
 			return
@@ -259,6 +275,9 @@ func (f *flight) run(ctx context.Context) {
 	}
 	if !local {
 		f.keep(ctx, buf)
+	}
+	if c.spares.keep(f) {
+		return
 	}
 	o.mu.Lock()
 	o.forgetLocked(f)
@@ -331,7 +350,10 @@ func (f *flight) land(buf []byte, queued, fetched time.Duration) bool {
 		return false
 	}
 	waiters := f.waiters
-	f.waiters, f.state, f.buf, f.users = nil, landed, buf, 1
+	f.waiters, f.state, f.buf, f.users, f.unread = nil, landed, buf, 1, int64(len(buf))
+	for w := range waiters {
+		f.unread -= w.length()
+	}
 	f.o.mu.Unlock()
 	for w := range waiters {
 		w.copyFrom(buf)

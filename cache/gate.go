@@ -77,6 +77,13 @@ func (g *gate) lowFitsLocked(n int64) bool {
 	return g.lowSlots < min(maxPrefetch, g.slots/2) && g.spareLocked(n)
 }
 
+// roomy reports whether half of the bytes are free and nobody waits.
+func (g *gate) roomy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.queue.Len()+g.low.Len() == 0 && g.usedBytes <= g.bytes/2
+}
+
 func (g *gate) takeLocked(n int64) {
 	g.usedSlots++
 	g.usedBytes += n

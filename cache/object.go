@@ -148,15 +148,12 @@ func (o *object) read(ctx context.Context, p []byte, off int64, why class) (int,
 // for one range request each.
 func (o *object) readLocal(p []byte, off int64, why class) (missing []span) {
 	first, last := off/o.block, (off+int64(len(p))-1)/o.block
-	d := o.c.disk
-	pair := d.open(o)
-	if pair != nil {
-		defer d.pairs.release(pair)
-	}
+	disk := onDisk{o: o}
+	defer disk.release()
 	lost, pk := int64(0), o.pack.Load()
 	for b := first; b <= last; b++ {
 		dst, from := o.part(p, off, b)
-		if pk != nil && pk.read(dst, b*o.block+from) || o.c.memory.read(&o.version, b, dst, from) || pair != nil && d.read(o, pair, b, dst, from) {
+		if pk != nil && pk.read(dst, b*o.block+from) || o.aboard(b, dst, from) || o.c.memory.read(&o.version, b, dst, from) || disk.read(b, dst, from) {
 			if why == demand {
 				o.met(b, false)
 			}

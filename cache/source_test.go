@@ -136,10 +136,12 @@ func compare(t testing.TB, f *File, p []byte, off int64) {
 	}
 }
 
-// settle waits until everything fetched is stored, and the gauges are at zero.
+// settle waits until everything fetched is stored and nowhere else, and the gauges are
+// at zero.
 func settle(t testing.TB, c *Cache) {
 	t.Helper()
 	for c.n.inFlight.Load() > 0 || c.gate.buffered() > 0 {
+		c.spares.yield()
 		time.Sleep(time.Microsecond) // for the goroutines that have answered and still store
 	}
 }

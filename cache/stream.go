@@ -3,6 +3,10 @@ package cache
 // maxWindow is how far read-ahead goes ahead of a reader, in bytes.
 const maxWindow = 8 << 20
 
+// maxPiece is how much one request of read-ahead asks for, in bytes: a request costs
+// both sides as much as some 100 KiB do.
+const maxPiece = 2 << 20
+
 // proven is the window, in blocks, from which on a sequence is believed in: it
 // grows faster, and is not given up when the handle is read elsewhere.
 const proven = 4
@@ -70,7 +74,7 @@ func (s *stream) extend() (from, to int64) {
 	switch {
 	case s.window == 0:
 		s.window, s.grown = s.block, s.next
-	case s.window-(s.ahead-s.next) < min(s.window/2, maxRange):
+	case s.window-(s.ahead-s.next) < min(s.window/2, s.piece()):
 		return 0, 0
 	case s.next-s.grown >= s.window/2:
 		factor := int64(2)
@@ -87,6 +91,9 @@ func (s *stream) extend() (from, to int64) {
 	s.ahead = to
 	return from, to
 }
+
+// piece is how much one request asks for: four of them fill a wide window.
+func (s *stream) piece() int64 { return max(min(maxRange, s.most), min(s.window/4, maxPiece)) }
 
 // shrink halves the window: there was no room for all of it.
 func (s *stream) shrink() { s.window = max(s.window/2, s.block) }

@@ -53,8 +53,12 @@ func TestStream(t *testing.T) {
 				t.Fatalf("%d ahead", to-off)
 			}
 		}
-		if s.window != maxWindow {
-			t.Errorf("window %d", s.window)
+		if s.window != maxWindow || s.piece() != maxPiece {
+			t.Errorf("window %d, requests of %d", s.window, s.piece())
+		}
+		narrow := stream{block: b, size: size, most: 512 * kib}
+		if narrow.piece() != 512*kib {
+			t.Errorf("requests of %d in a narrow window", narrow.piece())
 		}
 	})
 }
@@ -69,13 +73,16 @@ func TestSequentialReaderFindsBlocksFetched(t *testing.T) {
 		settle(t, c) // as if the reader were slow
 	}
 	s := c.Stats()
-	if s.Misses > 4 || s.BytesFetched != size || s.ReadAhead < size/(128*kib)-4 {
+	if s.Misses > 4 || s.BytesFetched < size || s.BytesFetched > size+hedged(s) || s.ReadAhead < size/(128*kib)-4 {
 		t.Errorf("%+v", s)
 	}
-	if s.Fetches > 50 {
+	if s.Fetches-s.Hedges > 50 {
 		t.Errorf("%d requests", s.Fetches)
 	}
 }
+
+// hedged is what was fetched twice at most, because the machine took so long.
+func hedged(s Stats) int64 { return s.Hedges * maxPiece }
 
 func TestRandomReaderIsNotAmplified(t *testing.T) {
 	const size = 256 << 20
@@ -195,7 +202,7 @@ func TestInterleavedReadersAreKeptApart(t *testing.T) {
 		}
 		settle(t, c)
 	}
-	if s := c.Stats(); s.Misses > 4*5+16+s.AheadDropped || s.BytesFetched > 4*(16+8+2)<<20 {
+	if s := c.Stats(); s.Misses > 4*5+16+s.AheadDropped || s.BytesFetched > 4*(16+8+2)<<20+hedged(s) {
 		t.Errorf("%+v", s)
 	}
 }

@@ -33,8 +33,9 @@ func (h *blockHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Re
 	begun := time.Now()
 	c := h.o.t.call(ctx)
 	defer c.end()
-	n, err := h.file.ReadAt(c, dest, off)
+	data, giveBack, err := h.file.Lend(c, dest, off)
 	h.o.t.slow.note(begun, h.o.place, off, len(dest), c.trace, err)
+	n := len(data)
 	if n < len(dest) {
 		if err == nil || err == io.EOF {
 			err = store.ErrCorrupt
@@ -42,8 +43,23 @@ func (h *blockHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Re
 		return nil, h.o.fail(c, "read", err)
 	}
 	h.o.t.counts.read(n)
-	return fuse.ReadResultData(dest), 0
+	return &loan{data: data, giveBack: giveBack}, 0
 }
+
+// loan are bytes that the cache has lent for an answer. It has Slices because go-fuse
+// would otherwise try to splice it, through a pipe, and find that it cannot after three
+// system calls.
+type loan struct {
+	data     []byte
+	giveBack func()
+}
+
+var _ fuse.ReadResult = (*loan)(nil)
+
+func (l *loan) Bytes([]byte) ([]byte, fuse.Status) { return l.data, fuse.OK }
+func (l *loan) Slices() ([][]byte, fuse.Status)    { return [][]byte{l.data}, fuse.OK }
+func (l *loan) Size() int                          { return len(l.data) }
+func (l *loan) Done()                              { l.giveBack() }
 
 var _ fusefs.FileLseeker = (*blockHandle)(nil)
 

@@ -1,0 +1,151 @@
+package cache
+
+import (
+	"sync"
+	"time"
+)
+
+// spareFor is how long bytes that nobody has come for stay in memory.
+const spareFor = time.Second
+
+// spares are the flights of read-ahead that are stored, whose buffers wait for the
+// reader that comes their way: it then need not read from disk, and verify, what was
+// in memory a moment ago. They take what others leave of the gate's bytes, half of all
+// at most, and go as soon as anybody lacks some.
+type spares struct {
+	gate     *gate
+	patience time.Duration // with readers
+
+	mu   sync.Mutex // guards all below; a leaf
+	list map[*flight]*time.Timer
+}
+
+// keep makes a spare of a flight that has its blocks on disk, if there is memory and
+// anything of it unread; false: the flight is over as usual. The user that has the buffer
+// hands it on.
+func (s *spares) keep(f *flight) bool {
+	if f.why != ahead || !s.gate.roomy() {
+		return false
+	}
+	f.o.mu.Lock()
+	f.spare = f.ahead > 0 && f.unread > 0
+	spare := f.spare
+	f.o.mu.Unlock()
+	if !spare {
+		return false
+	}
+	s.mu.Lock()
+	s.list[f] = time.AfterFunc(s.patience, f.part)
+	s.mu.Unlock()
+	if !s.gate.roomy() || !f.isSpare() { // since we looked
+		f.part()
+	}
+	return true
+}
+
+// yield frees the memory of all spares, and returns whether there was any.
+func (s *spares) yield() bool {
+	s.mu.Lock()
+	list := make([]*flight, 0, len(s.list))
+	for f := range s.list {
+		list = append(list, f)
+	}
+	s.mu.Unlock()
+	for _, f := range list {
+		f.part()
+	}
+	return len(list) > 0
+}
+
+func (s *spares) remove(f *flight) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t := s.list[f]; t != nil {
+		t.Stop()
+		delete(s.list, f)
+	}
+}
+
+func (f *flight) isSpare() bool {
+	f.o.mu.Lock()
+	defer f.o.mu.Unlock()
+	return f.spare
+}
+
+// part ends a flight that is a spare, and does nothing to another.
+func (f *flight) part() {
+	f.o.mu.Lock()
+	spare := f.partLocked()
+	f.o.mu.Unlock()
+	f.parted(spare)
+}
+
+// partLocked is the first half of part, parted the second, without the lock.
+func (f *flight) partLocked() bool {
+	spare := f.spare
+	if f.spare = false; spare {
+		f.o.forgetLocked(f)
+	}
+	return spare
+}
+
+func (f *flight) parted(spare bool) {
+	f.o.c.spares.remove(f)
+	if spare {
+		f.letGo()
+	}
+}
+
+// aboard fills dst with bytes of block b, from offset from of the block on, if a flight
+// that has landed still has them in memory.
+func (o *object) aboard(b int64, dst []byte, from int64) bool {
+	data, giveBack := o.lendBlocks(b, b, b*o.block+from, int64(len(dst)))
+	if data == nil {
+		return false
+	}
+	copy(dst, data)
+	giveBack()
+	return true
+}
+
+// lend returns n bytes at off where they are in memory, if they are those of one flight
+// that has landed, and what lets go of them.
+func (o *object) lend(off, n int64) (data []byte, giveBack func()) {
+	first, last := off/o.block, (off+n-1)/o.block
+	data, giveBack = o.lendBlocks(first, last, off, n)
+	if data == nil {
+		return nil, nil
+	}
+	o.c.n.hits.Add(last - first + 1)
+	for b := first; b <= last; b++ {
+		o.met(b, false)
+	}
+	return data, giveBack
+}
+
+// lendBlocks is lend for the blocks from first to last, in which the bytes lie.
+func (o *object) lendBlocks(first, last, off, n int64) (data []byte, giveBack func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.flights[first]
+	if f == nil || f.state != landed || last >= f.span.first+f.span.n {
+		return nil, nil
+	}
+	f.users++
+	f.unread -= n
+	for b := first; b <= last; b++ {
+		o.mark(b)
+	}
+	return f.buf[off-f.span.first*o.block:][:n], f.giveBack
+}
+
+// giveBack lets go of what was lent; a spare that has been read to the end is over.
+func (f *flight) giveBack() {
+	f.o.mu.Lock()
+	read := f.unread <= 0
+	f.o.mu.Unlock()
+	if read {
+		f.part()
+	}
+	f.letGo()
+}

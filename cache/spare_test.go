@@ -1,0 +1,159 @@
+package cache
+
+import (
+	"io"
+	"os"
+	"testing"
+	"time"
+)
+
+// spareCache is a cache whose spares wait for ever, with a handle that has been read in
+// sequence up to the returned offset: what lies behind it is stored and in memory, too.
+func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
+	const size = 64 << 20
+	c = open(t, options(t, &source{size: size}))
+	c.spares.patience = time.Hour
+	f = openFile(t, c, "a", size)
+	for ; off < 4<<20; off += 128 * kib {
+		check(t, f, off, 128*kib)
+	}
+	landAll(c)
+	if c.gate.buffered() == 0 {
+		t.Fatal("nothing is kept in memory")
+	}
+	return c, f, off
+}
+
+// landAll waits until everything fetched is stored.
+func landAll(c *Cache) {
+	for c.n.inFlight.Load() > 0 {
+		time.Sleep(time.Microsecond) // for the goroutines that still store
+	}
+}
+
+// ruin overwrites all that f has on disk.
+func ruin(t *testing.T, f *File) {
+	t.Helper()
+	p, err := f.o.c.disk.pairs.acquire(f.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.o.c.disk.pairs.release(p)
+	data, err := os.OpenFile(p.data.Name(), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	junk := make([]byte, 1<<20)
+	for i := range junk {
+		junk[i] = 0xa5
+	}
+	for off := int64(0); off < f.Size(); off += int64(len(junk)) {
+		if _, err := data.WriteAt(junk, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
+	c, f, off := spareCache(t)
+	ruin(t, f)
+	before := c.Stats()
+	check(t, f, off, 128*kib)
+	data, giveBack, err := f.Lend(t.Context(), make([]byte, 100), off+128*kib)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compare(t, f, data, off+128*kib)
+	giveBack()
+	if s := c.Stats(); s.Corrupt != 0 || s.Misses != before.Misses {
+		t.Errorf("the disk was asked: %+v", s)
+	}
+	for c.spares.yield() {
+	}
+	check(t, f, off, 128*kib) // from the source, once more
+	if s := c.Stats(); s.Corrupt == 0 {
+		t.Errorf("the disk was not asked: %+v", s)
+	}
+}
+
+// TestSparesGoWhenTheyAreRead reads on to the end: nothing is left in memory, although
+// the handle stays open.
+func TestSparesGoWhenTheyAreRead(t *testing.T) {
+	c, f, off := spareCache(t)
+	for ; off < f.Size(); off += 128 * kib {
+		check(t, f, off, 128*kib)
+		landAll(c)
+	}
+	if n := c.gate.buffered(); n != 0 {
+		t.Errorf("%d bytes in memory", n)
+	}
+}
+
+func TestSparesGoWithTheHandle(t *testing.T) {
+	c, f, _ := spareCache(t)
+	f.Close()
+	if n := c.gate.buffered(); n != 0 {
+		t.Errorf("%d bytes in memory", n)
+	}
+}
+
+func TestSparesGoAfterAWhile(t *testing.T) {
+	c := open(t, options(t, &source{size: 64 << 20}))
+	c.spares.patience = time.Nanosecond
+	f := openFile(t, c, "a", 64<<20)
+	for off := int64(0); off < 4<<20; off += 128 * kib {
+		check(t, f, off, 128*kib)
+	}
+	for c.gate.buffered() > 0 {
+		time.Sleep(time.Microsecond) // for the timers
+	}
+}
+
+// TestSparesYieldToDemand leaves no memory but that of the spares.
+func TestSparesYieldToDemand(t *testing.T) {
+	c, f, _ := spareCache(t)
+	rest := c.gate.bytes - c.gate.buffered()
+	c.gate.charge(rest)
+	check(t, f, 50<<20, 4096) // would wait for ever
+	c.gate.free(rest)
+}
+
+// TestLentBytesStay closes the handle and asks for all memory while bytes are lent.
+func TestLentBytesStay(t *testing.T) {
+	c, f, off := spareCache(t)
+	data, giveBack, err := f.Lend(t.Context(), make([]byte, 64*kib), off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Close()
+	c.spares.yield()
+	other := openFile(t, c, "b", 32<<20)
+	for off := int64(0); off < 32<<20; off += 128 * kib {
+		check(t, other, off, 128*kib) // would use the buffer again
+	}
+	compare(t, f, data, off)
+	giveBack()
+	other.Close()
+	settle(t, c)
+}
+
+// TestLendIsReadAt follows its rules where nothing can be lent.
+func TestLendIsReadAt(t *testing.T) {
+	const size = 200 * kib
+	c := open(t, options(t, &source{size: size}))
+	f := openFile(t, c, "a", size)
+	for _, tc := range []struct {
+		off  int64
+		n    int
+		want int
+		err  error
+	}{{0, 10, 10, nil}, {size - 5, 10, 5, io.EOF}, {size, 1, 0, io.EOF}, {100 * kib, 50 * kib, 50 * kib, nil}, {0, 0, 0, nil}} {
+		data, giveBack, err := f.Lend(t.Context(), make([]byte, tc.n), tc.off)
+		if len(data) != tc.want || err != tc.err {
+			t.Errorf("%d at %d: %d, %v", tc.n, tc.off, len(data), err)
+		}
+		compare(t, f, data, tc.off)
+		giveBack()
+	}
+}
