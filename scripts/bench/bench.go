@@ -141,12 +141,17 @@ func (b *bench) cases(over []link, cmds []command) []trial {
 	return cases
 }
 
-// over tells whether t is measured over l on c.
-func (b *bench) over(t tool, l link, c *Core) bool {
-	if !l.slow() || slices.Contains(b.options.tools, t.name) {
+// takes tells whether t has a part in x.
+func (b *bench) takes(t tool, x trial) bool {
+	switch {
+	case slices.Contains(b.options.tools, t.name):
+		return true
+	case t.brief && !x.cmd.stack:
+		return false
+	case !x.link.slow():
 		return true
 	}
-	return !t.near && (!t.whole || c.Every || c.Size < 1<<30)
+	return !t.near && (!t.whole || x.core.Every || x.core.Size < 1<<30)
 }
 
 func (b *bench) checkLink(l link) error {
@@ -175,7 +180,7 @@ func (b *bench) tools() ([]tool, error) {
 	var tools []tool
 	for _, t := range all {
 		variant := t.name == originalName || t.name == learnedName
-		if len(wanted) == 0 && (t.asked || variant && !helped) {
+		if len(wanted) == 0 && variant && !helped {
 			continue
 		}
 		if t.name == completeName && !strings.Contains(b.help, complete[:len("--complete")]+" ") {

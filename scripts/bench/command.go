@@ -97,7 +97,7 @@ func (c command) run(ctx context.Context, exe, path string) (string, error) {
 // How many pages the random readers read, one after the other.
 const (
 	randomReads = 200
-	heldReads   = 20_000
+	heldReads   = 60_000
 )
 
 // readRandom reads n pages of 4 KiB all over a file and returns their checksum.

@@ -47,7 +47,7 @@ func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time
 	l, c, cmd := x.link, x.core, x.cmd
 	var all []*attempt
 	for _, t := range tools {
-		if cmd.with(t, c) && b.over(t, l, c) {
+		if cmd.with(t, c) && b.takes(t, x) {
 			a := &attempt{tool: t, samples: map[string][]sample{}}
 			if t.whole {
 				if a.before = b.fetched(ctx, l, c, t); a.before.Error != "" || ctx.Err() != nil {

@@ -27,7 +27,7 @@ type tool struct {
 	// ready, if not nil, returns when the dump at path is as it is to be measured.
 	ready  func(ctx context.Context, p place, path string) error
 	listed bool // the path is looked up before the clock starts
-	asked  bool // measured only when it is asked for by name
+	brief  bool // only the backtraces of all threads are measured, unless it is asked for by name
 	held   bool // all of the dump is in the cache, which stays from run to run
 	whole  bool // not a mount: the whole file is fetched, and read from then on
 	near   bool // measured over a slow link only when it is asked for by name
@@ -80,7 +80,7 @@ func allTools() []tool {
 		near(rclone("rclone-full", "full")),
 		near(rclone("rclone-off-128k", "off", small...)),
 		rclone("rclone-full-128k", "full", small...),
-		{name: "httpdirfs", needs: "httpdirfs", listed: true, asked: true, open: openHTTPDirFS},
+		near(tool{name: "httpdirfs", needs: "httpdirfs", listed: true, brief: true, open: openHTTPDirFS}),
 	}
 }
 
