@@ -2,6 +2,7 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -22,6 +23,25 @@ func (c *Corpus) Values(ctx context.Context, f Field, spec query.Spec) ([]Value,
 		return nil, err
 	}
 	return slices.SortedFunc(maps.Values(t), func(a, b Value) int { return strings.Compare(a.Text, b.Text) }), nil
+}
+
+// HasValue tells whether any dump has a value of field f, as Values counts them.
+func (c *Corpus) HasValue(ctx context.Context, f Field, text string) (has bool, err error) {
+	p := newPlan(query.Equal(string(f), text), c.now())
+	err = again(func() error {
+		has = false
+		found := func() error { has = true; return errEnough }
+		err := c.cat.scan(ctx, p, true, "", noOrder, func(*record) error { return found() })
+		if err != nil || has {
+			return err
+		}
+		err = c.cat.scanOdd(ctx, p, func(*record, fields) error { return found() })
+		if errors.Is(err, errEnough) {
+			return nil
+		}
+		return err
+	})
+	return has, err
 }
 
 func (c *Corpus) tally(ctx context.Context, t tally, f Field, spec query.Spec) error {

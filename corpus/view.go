@@ -1,18 +1,14 @@
 package corpus
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"database/sql"
 	"iter"
 	"maps"
 	"math"
 	"slices"
 	"strings"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"thothfs/dump"
 	"thothfs/query"
@@ -122,33 +118,6 @@ func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 		rows = rows[len(rows)-limit:]
 	}
 	return rows, false, nil
-}
-
-// everything returns all dumps in the order of their hashes, read in parts side by side:
-// what takes long of a million is handing over the rows. It may end in errRebuilt.
-func (c *catalogue) everything(ctx context.Context) ([]Row, error) {
-	var parts [scanParts][]Row
-	err := c.readOnce(ctx, func(q querier) error {
-		group, gctx := errgroup.WithContext(ctx)
-		for i := range parts {
-			from, before := []byte{byte(i * 256 / scanParts)}, []byte{byte((i + 1) * 256 / scanParts)}
-			if i == scanParts-1 {
-				before = bytes.Repeat([]byte{0xff}, len(dump.ID{})+1)
-			}
-			group.Go(func() error {
-				var r record
-				var id sql.RawBytes
-				return each(gctx, q, func(scan func(...any) error) error {
-					err := scan(&id, &r.sec)
-					r.id = id
-					parts[i] = append(parts[i], r.row())
-					return err
-				}, `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id >= ? AND id < ? ORDER BY id`, from, before)
-			})
-		}
-		return group.Wait()
-	})
-	return slices.Concat(parts[:]...), err
 }
 
 // Dumps yields the dumps that match spec, with their documents, oldest first (those

@@ -212,6 +212,14 @@ func checkValues(t *testing.T, c *Corpus, f Field, spec query.Spec, docs map[dum
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), texts); diff != "" {
 		t.Fatalf("%s of %q\n%s", f, spec, diff)
 	}
+	if spec.String() != "" {
+		return
+	}
+	for _, text := range append(texts, someTexts...) {
+		if has, err := c.HasValue(t.Context(), f, text); err != nil || has != slices.Contains(texts, text) {
+			t.Fatalf("%s has %q: %v, %v", f, text, has, err)
+		}
+	}
 }
 
 // checkCounts holds Count and CountBy to the documents of the dumps that are wanted.

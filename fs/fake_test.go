@@ -192,6 +192,11 @@ func (c *plainCorpus) Select(ctx context.Context, spec query.Spec) ([]corpus.Row
 	return rows, nil
 }
 
+func (c *plainCorpus) HasValue(ctx context.Context, f corpus.Field, text string) (bool, error) {
+	all, err := c.Values(ctx, f, query.Spec{})
+	return slices.ContainsFunc(all, func(v corpus.Value) bool { return v.Text == text }), err
+}
+
 func (c *plainCorpus) Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error) {
 	if err := c.begin(ctx, "values"); err != nil {
 		return nil, err

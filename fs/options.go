@@ -22,6 +22,7 @@ type Corpus interface {
 	Resolve(ctx context.Context, prefix string) (dump.ID, error)
 	Select(ctx context.Context, spec query.Spec) ([]corpus.Row, error)
 	Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error)
+	HasValue(ctx context.Context, f corpus.Field, text string) (bool, error)
 	Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error)
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)

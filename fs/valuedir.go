@@ -32,15 +32,38 @@ func (d *valueDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	d.t.live.add(d)
 	c := d.t.call(ctx)
 	defer c.end()
-	s, err := d.snapshot(c)
+	value, err := d.value(c, name)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.below(name), err)
 	}
+	return d.addView(ctx, name, query.Equal(string(d.field), value), 1, out), 0
+}
+
+// value returns the value that a name stands for. Without a list at hand it asks for that
+// one alone, if the name tells which it is.
+func (d *valueDir) value(c context.Context, name string) (string, error) {
+	text, err := query.DecodeName(name)
+	if err != nil && !errors.Is(err, query.ErrNotReversible) {
+		return "", notThere(d.below(name))
+	}
+	s := d.values.fresh(d.t, 0)
+	if s == nil && err == nil {
+		has, err := d.t.o.Corpus.HasValue(c, d.field, text)
+		if err == nil && !has {
+			err = notThere(d.below(name))
+		}
+		return text, err
+	}
+	if s == nil {
+		if s, err = d.snapshot(c); err != nil {
+			return "", err
+		}
+	}
 	value, ok := findValue(s.items, name)
 	if !ok {
-		return nil, syscall.ENOENT
+		return "", notThere(d.below(name))
 	}
-	return d.addView(ctx, name, query.Equal(string(d.field), value), 1, out), 0
+	return value, nil
 }
 
 // findValue returns the value that a name stands for. values are in byte order.
