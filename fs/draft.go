@@ -56,14 +56,16 @@ type beginning struct {
 }
 
 // join returns the draft under a name for one more handle, or nil. With cut it is
-// emptied.
+// emptied. Who only reads what is stored reads that: the kernel tells of the last close
+// some time after close(2) returned.
 func (ds *drafts) join(s shelf, name string, writes, cut bool) *draft {
 	ds.mu.Lock()
 	defer ds.mu.Unlock()
 	d := ds.named[spot{s.key(), name}]
-	if d != nil {
-		ds.joinLocked(d, writes, cut)
+	if d == nil || !writes && !d.temporary && d.changed == d.stored {
+		return nil
 	}
+	ds.joinLocked(d, writes, cut)
 	return d
 }
 

@@ -89,6 +89,39 @@ func TestDraftSavesInOrder(t *testing.T) {
 	})
 }
 
+// Who opens a file to read joins what is being written, but not what is stored already:
+// close(2) returns before the kernel tells of the last close.
+func TestReadersOfWhatIsStored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ds drafts
+		s := &slowShelf{}
+		d := ds.begin(s, "n", true, beginning{created: true})
+		joined := func(want *draft) {
+			t.Helper()
+			if got := ds.join(s, "n", false, false); got != want {
+				t.Errorf("a reader has %v", got)
+			}
+		}
+		joined(d)
+		ds.write(d, []byte("1"), 0)
+		joined(d)
+		if err := ds.save(t.Context(), d, true); err != nil {
+			t.Fatal(err)
+		}
+		joined(nil)
+		ds.write(d, []byte("2"), 0)
+		joined(d)
+		if ds.join(s, "n", true, false) != d {
+			t.Error("a second writer has a file of his own")
+		}
+		ds.setAside(d, "n", "")
+		if err := ds.save(t.Context(), d, true); err != nil {
+			t.Fatal(err)
+		}
+		joined(d) // of a temporary file nothing is stored
+	})
+}
+
 func TestDraftSaveFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ds drafts
