@@ -35,16 +35,17 @@ func (c *catalogue) everything(ctx context.Context) ([]Row, error) {
 	return slices.Concat(parts[:]...), err
 }
 
+const rowsBetween = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id >= ? AND id < ? ORDER BY id`
+
 // rowsBetween returns the dumps whose hash is at or after from and before another.
 func (d *database) rowsBetween(ctx context.Context, from, before []byte) (rows []Row, err error) {
-	const query = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id >= ? AND id < ? ORDER BY id`
 	conn, err := d.readers.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close() // to the pool
 	err = conn.Raw(func(c any) error {
-		found, err := c.(driver.QueryerContext).QueryContext(ctx, query, []driver.NamedValue{{Ordinal: 1, Value: from}, {Ordinal: 2, Value: before}})
+		found, err := c.(driver.QueryerContext).QueryContext(ctx, rowsBetween, []driver.NamedValue{{Ordinal: 1, Value: from}, {Ordinal: 2, Value: before}})
 		if err != nil {
 			return err
 		}

@@ -168,9 +168,6 @@ func (p *plan) sql(lean bool, more, order string) string {
 		}
 	case lean && p.verify == exact:
 		what = `d.id, d.time`
-		if len(where) == 0 && more == "" && order == orderID {
-			from += ` INDEXED BY dumps_list`
-		}
 	}
 	if more != "" {
 		where = append(where, more)
