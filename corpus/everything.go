@@ -1,81 +1,99 @@
 package corpus
 
 import (
-	"bytes"
 	"context"
 	"database/sql/driver"
 	"errors"
 	"io"
-	"slices"
-
-	"golang.org/x/sync/errgroup"
-
-	"thothfs/dump"
+	"iter"
 )
 
-// everything returns all dumps in the order of their hashes. What takes long of a
-// million is handing over the rows, so parts of them are read side by side, and past
-// database/sql. It may end in errRebuilt.
-func (c *catalogue) everything(ctx context.Context) ([]Row, error) {
-	var parts [scanParts][]Row
-	err := c.tryOnce(ctx, func(db *database) error {
-		group, gctx := errgroup.WithContext(ctx)
-		for i := range parts {
-			from, before := []byte{byte(i * 256 / scanParts)}, []byte{byte((i + 1) * 256 / scanParts)}
-			if i == scanParts-1 {
-				before = bytes.Repeat([]byte{0xff}, len(dump.ID{})+1)
-			}
-			group.Go(func() (err error) {
-				parts[i], err = db.rowsBetween(gctx, from, before)
-				return err
+// partRows is how many rows All yields together.
+const partRows = 4096
+
+// All yields all dumps in the order of their hashes, from the catalogue: in parts,
+// each as soon as it was read, for who has something to do with the first of a million
+// while the others come. Every part is the consumer's. It yields one error and stops.
+// While the consumer has a part, a connection to the catalogue is in use.
+func (c *Corpus) All(ctx context.Context) iter.Seq2[[]Row, error] {
+	return func(yield func([]Row, error) bool) {
+		var after []byte // the last hash that was yielded
+		err := again(func() error {
+			return c.cat.rowsAfter(ctx, after, func(part []Row) error {
+				after = part[len(part)-1].ID[:]
+				for i := range part {
+					if part[i].Time == unknown {
+						part[i].Time = 0
+					}
+				}
+				if !yield(part, nil) {
+					return errEnough
+				}
+				return nil
 			})
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(nil, err)
 		}
-		return group.Wait()
-	})
-	return slices.Concat(parts[:]...), err
+	}
 }
 
-const rowsBetween = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id >= ? AND id < ? ORDER BY id`
+const rowsAfter = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id > ? ORDER BY id`
 
-// rowsBetween returns the dumps whose hash is at or after from and before another.
-func (d *database) rowsBetween(ctx context.Context, from, before []byte) (rows []Row, err error) {
-	conn, err := d.readers.Conn(ctx)
-	if err != nil {
-		return nil, err
+// rowsAfter hands over the dumps with a greater hash than one, in parts, until fn
+// answers an error. What takes long of a million is handing over the rows, so it goes
+// past database/sql. It may end in errRebuilt.
+func (c *catalogue) rowsAfter(ctx context.Context, id []byte, fn func([]Row) error) error {
+	if id == nil {
+		id = []byte{} // not NULL
 	}
-	defer conn.Close() // to the pool
-	err = conn.Raw(func(c any) error {
-		found, err := c.(driver.QueryerContext).QueryContext(ctx, rowsBetween, []driver.NamedValue{{Ordinal: 1, Value: from}, {Ordinal: 2, Value: before}})
+	return c.tryOnce(ctx, func(db *database) error {
+		conn, err := db.readers.Conn(ctx)
 		if err != nil {
 			return err
 		}
-		defer found.Close() // errors show in Next
-		rows, err = readRows(found)
-		return err
+		defer conn.Close() // to the pool
+		return conn.Raw(func(c any) error {
+			found, err := c.(driver.QueryerContext).QueryContext(ctx, rowsAfter, []driver.NamedValue{{Ordinal: 1, Value: id}})
+			if err != nil {
+				return err
+			}
+			defer found.Close() // errors show in Next
+			return readParts(found, fn)
+		})
 	})
-	return rows, err
 }
 
-// readRows reads rows of a hash and a time.
-func readRows(found driver.Rows) (rows []Row, err error) {
+// readParts reads rows of a hash and a time.
+func readParts(found driver.Rows, fn func([]Row) error) error {
 	values := make([]driver.Value, 2)
+	part := make([]Row, 0, partRows)
 	for {
 		err := found.Next(values)
-		if errors.Is(err, io.EOF) {
-			return rows, nil
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
 		}
-		if err != nil {
-			return rows, err
+		end := err != nil
+		if !end {
+			r := Row{Time: unknown}
+			id, isBytes := values[0].([]byte)
+			sec, isNumber := values[1].(int64)
+			if !isBytes || values[1] != nil && !isNumber {
+				return errForeign
+			}
+			if copy(r.ID[:], id); isNumber {
+				r.Time = sec
+			}
+			part = append(part, r)
 		}
-		r := Row{Time: unknown}
-		id, isBytes := values[0].([]byte)
-		sec, isNumber := values[1].(int64)
-		if !isBytes || values[1] != nil && !isNumber {
-			return rows, errForeign
+		if len(part) == partRows || end && len(part) > 0 {
+			if err := fn(part); err != nil {
+				return err
+			}
+			part = make([]Row, 0, partRows)
 		}
-		if copy(r.ID[:], id); isNumber {
-			r.Time = sec
+		if end {
+			return nil
 		}
-		rows = append(rows, r)
 	}
 }

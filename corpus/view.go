@@ -86,7 +86,10 @@ func (c *Corpus) matches(ctx context.Context, spec query.Spec) (rows []Row, sort
 func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted bool, err error) {
 	p, limit, order := newPlan(spec, c.now()), spec.Limit(), orderID
 	if spec.String() == "" {
-		rows, err = c.cat.everything(ctx)
+		err = c.cat.rowsAfter(ctx, nil, func(part []Row) error {
+			rows = append(rows, part...)
+			return nil
+		})
 		return rows, true, err
 	}
 	if limit > 0 {

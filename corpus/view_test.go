@@ -316,7 +316,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 		p := newPlan(parse(t, spec), time.Now())
 		sql, args := p.sql(true, "", orderID), p.args
 		if spec == "" {
-			sql, args = rowsBetween, []any{[]byte{0}, []byte{9}}
+			sql, args = rowsAfter, []any{[]byte{}}
 		}
 		var plan []string
 		err := c.cat.read(t.Context(), func(q querier) error {
@@ -328,7 +328,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 				return err
 			}, "EXPLAIN QUERY PLAN "+sql, args...)
 		})
-		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(text, index) || spec != "" && !strings.Contains(spec, "time") && strings.Contains(text, "B-TREE") {
+		if text := strings.Join(plan, "; "); err != nil || !strings.Contains(text, index) || !strings.Contains(spec, "time") && strings.Contains(text, "B-TREE") {
 			t.Errorf("%q: %s %v", spec, text, err)
 		}
 	}

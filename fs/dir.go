@@ -43,6 +43,12 @@ type listing interface {
 	entry(i int) fuse.DirEntry // without Off
 }
 
+// growing is a listing that is still being made.
+type growing interface {
+	// grow waits until the listing is longer, and tells whether it will ever be.
+	grow(ctx context.Context) (bool, error)
+}
+
 // names is a listing of few entries.
 type names []fuse.DirEntry
 
@@ -102,13 +108,27 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 		h.list = l
 		h.t.counts.readdirs.Add(1)
 	}
-	if h.next >= dots+h.list.len() {
-		return nil, 0
+	for h.next >= dots+h.list.len() {
+		if more, errno := h.grow(ctx); !more {
+			return nil, errno
+		}
 	}
 	e := h.entry(h.next)
 	h.next++
 	e.Off = uint64(h.next)
 	return &e, 0
+}
+
+// grow tells whether the listing has become longer.
+func (h *dirHandle) grow(ctx context.Context) (bool, syscall.Errno) {
+	g, ok := h.list.(growing)
+	if !ok {
+		return false, 0
+	}
+	c := h.t.call(ctx)
+	defer c.end()
+	more, err := g.grow(c)
+	return more, h.t.fail(c, "readdir", h.dir.place(), err)
 }
 
 func (h *dirHandle) entry(i int) fuse.DirEntry {

@@ -26,7 +26,8 @@
 // Nodes hold what identifies them and nothing else: a million dumps cost nothing
 // until somebody looks at them. A directory handle reads from a snapshot that is
 // shared by all handles on that directory (snapshot.go), so that listing makes no
-// inode at all.
+// inode at all. That of by-hash is read while the catalogue still hands it over
+// (dumplist.go).
 //
 // A file is one version of one object. When the object is replaced, its name
 // leads to another node with the same inode number; whoever has the old one open
@@ -87,9 +88,11 @@
 // # Concurrency
 //
 // Everything is safe for concurrent use. Nodes start no goroutine, but for the
-// one that watches a call which waits (call.go), and that one ends with the call.
-// A Server owns two: the serving loop and the one that tells the kernel what has
-// changed (notify.go); both end at unmount. The locks of this package guard maps
+// one that watches a call which waits (call.go), which ends with the call, and the
+// one that takes the list of all dumps from the catalogue (dumplist.go), which ends with
+// the list or at unmount (background.go).
+// A Server owns three: the serving loop, the one that tells the kernel what has
+// changed (notify.go) and the one that has it forget (prune.go); all end at unmount. The locks of this package guard maps
 // and drafts, and are never held across a call to anything else. Who stores or removes
 // a draft holds its token (draft.take), which can be waited for as for the store.
 //

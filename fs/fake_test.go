@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -35,6 +36,8 @@ type plainCorpus struct {
 	failOf     map[string]error            // what calls of one kind answer
 	block      func(context.Context) error // what every call does first
 	calls      map[string]int
+
+	betweenParts func(context.Context) error // what All does between two
 }
 
 var _ Corpus = (*plainCorpus)(nil)
@@ -190,6 +193,39 @@ func (c *plainCorpus) Select(ctx context.Context, spec query.Spec) ([]corpus.Row
 		slices.SortFunc(rows, func(a, b corpus.Row) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	}
 	return rows, nil
+}
+
+// All yields parts of a few.
+func (c *plainCorpus) All(ctx context.Context) iter.Seq2[[]corpus.Row, error] {
+	return func(yield func([]corpus.Row, error) bool) {
+		err := c.begin(ctx, "all")
+		for part := range slices.Chunk(c.all(), 64) {
+			var rows []corpus.Row
+			for _, d := range part {
+				rows = append(rows, corpus.Row{ID: d.ID, Time: unixOf(d)})
+			}
+			if err != nil || !yield(rows, nil) {
+				break
+			}
+			err = c.nextPart(ctx)
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
+func (c *plainCorpus) nextPart(ctx context.Context) error {
+	if err := c.begin(ctx, "part"); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	between := c.betweenParts
+	c.mu.Unlock()
+	if between == nil {
+		return nil
+	}
+	return between(ctx)
 }
 
 func (c *plainCorpus) HasValue(ctx context.Context, f corpus.Field, text string) (bool, error) {

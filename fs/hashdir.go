@@ -10,7 +10,6 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
-	"thothfs/query"
 	"thothfs/store"
 )
 
@@ -18,7 +17,7 @@ import (
 type hashDir struct {
 	dirNode
 	asking
-	rows kept[corpus.Row]
+	all kept[*dumpList]
 }
 
 // cached returns a dump as the catalogue has it. Of one that the catalogue does
@@ -88,23 +87,38 @@ func (d *hashDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileH
 }
 
 func (d *hashDir) list(ctx context.Context) (listing, error) {
-	s, err := d.rows.get(d.t, 0, func() ([]corpus.Row, error) { return d.t.o.Corpus.Select(ctx, query.Spec{}) })
+	if s := d.all.fresh(d.t, 0); s != nil && s.items.failed() {
+		d.all.drop(s)
+	}
+	s, err := d.all.get(d.t, 0, func() (*dumpList, error) { return d.t.listDumps(), nil })
 	if err != nil {
 		return nil, err
 	}
-	return dumpDirs(s.items), nil
+	return &dumpDirs{from: s.items}, nil
 }
 
 // dumpDirs lists dumps as directories.
-type dumpDirs []corpus.Row
+type dumpDirs struct {
+	from *dumpList
+	rows []corpus.Row // as many as there were when it was last looked
+}
 
-func (r dumpDirs) len() int { return len(r) }
+func (d *dumpDirs) len() int { return len(d.rows) }
 
-func (r dumpDirs) entry(i int) fuse.DirEntry {
-	return fuse.DirEntry{Name: r[i].ID.String(), Mode: syscall.S_IFDIR, Ino: dumpNumber(r[i].ID)}
+func (d *dumpDirs) entry(i int) fuse.DirEntry {
+	id := d.rows[i].ID
+	return fuse.DirEntry{Name: id.String(), Mode: syscall.S_IFDIR, Ino: dumpNumber(id)}
+}
+
+var _ growing = (*dumpDirs)(nil)
+
+func (d *dumpDirs) grow(ctx context.Context) (more bool, err error) {
+	have := len(d.rows)
+	d.rows, err = d.from.longer(ctx, have)
+	return len(d.rows) > have, err
 }
 
 func (d *hashDir) lookupEntry(ctx context.Context, l listing, i int, out *fuse.EntryOut) *fusefs.Inode {
-	r := l.(dumpDirs)[i]
+	r := l.(*dumpDirs).rows[i]
 	return d.add(ctx, r.ID, r.Time, out)
 }

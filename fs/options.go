@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"iter"
 	"log/slog"
 	"time"
 
@@ -20,6 +21,7 @@ type Corpus interface {
 	Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Cached(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Resolve(ctx context.Context, prefix string) (dump.ID, error)
+	All(ctx context.Context) iter.Seq2[[]corpus.Row, error]
 	Select(ctx context.Context, spec query.Spec) ([]corpus.Row, error)
 	Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error)
 	HasValue(ctx context.Context, f corpus.Field, text string) (bool, error)

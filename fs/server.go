@@ -51,6 +51,7 @@ func newServer(mountpoint string, t *tree, r *root, kernel *fuse.Server) (*Serve
 	go func() {               // ends when the file system is unmounted and its last file closed
 		kernel.Serve()
 		stopNotifier()
+		t.background.stop()
 		close(unmounted)
 		close(s.served)
 	}()

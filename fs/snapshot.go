@@ -7,11 +7,11 @@ import (
 )
 
 // snapshot is an answer of the catalogue, shared by everybody who asks the same
-// thing. It is immutable.
+// thing. Its items do not change, though some may still be on their way.
 type snapshot[T any] struct {
 	generation uint64 // of the corpus before it was asked
 	taken      time.Time
-	items      []T
+	items      T
 }
 
 // kept is the latest snapshot of one directory, for as long as a handle or the
@@ -37,7 +37,7 @@ func (k *kept[T]) fresh(t *tree, maxAge time.Duration) *snapshot[T] {
 }
 
 // get returns a snapshot that is true now, by load when there is none.
-func (k *kept[T]) get(t *tree, maxAge time.Duration, load func() ([]T, error)) (*snapshot[T], error) {
+func (k *kept[T]) get(t *tree, maxAge time.Duration, load func() (T, error)) (*snapshot[T], error) {
 	if s := k.fresh(t, maxAge); s != nil {
 		return s, nil
 	}
@@ -53,6 +53,15 @@ func (k *kept[T]) get(t *tree, maxAge time.Duration, load func() ([]T, error)) (
 	k.mu.Unlock()
 	t.recent.keep(k, s)
 	return s, nil
+}
+
+// drop has the next get load anew, unless somebody did so already.
+func (k *kept[T]) drop(s *snapshot[T]) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.latest.Value() == s {
+		k.latest = weak.Pointer[snapshot[T]]{}
+	}
 }
 
 // recentSnapshots keeps the latest snapshots of the directories last listed from

@@ -20,7 +20,7 @@ func TestSnapshotsDoNotPileUp(t *testing.T) {
 		return int64(m.HeapAlloc)
 	}
 	const rows = 1 << 17
-	var k kept[corpus.Row]
+	var k kept[[]corpus.Row]
 	list := func() {
 		c.refresh() // another generation
 		if _, err := k.get(tree, 0, func() ([]corpus.Row, error) { return make([]corpus.Row, rows), nil }); err != nil {

@@ -19,10 +19,10 @@ import (
 type timeDir struct {
 	dirNode
 	year, month int // 0: by-time itself, or a year
-	numbers     kept[int]
+	numbers     kept[[]int]
 }
 
-func (d *timeDir) snapshot(c context.Context) (*snapshot[int], error) {
+func (d *timeDir) snapshot(c context.Context) (*snapshot[[]int], error) {
 	return d.numbers.get(d.t, 0, func() ([]int, error) { return d.t.o.Corpus.Days(c, d.year, d.month, query.Spec{}) })
 }
 

@@ -34,6 +34,8 @@ type tree struct {
 	tickets  madeTickets
 	renames  atomic.Uint64 // of files on shelves
 
+	background *background
+
 	entryTimeout time.Duration // of names whose change we are told of
 
 	mu         sync.Mutex // guards generation, changed
@@ -53,7 +55,8 @@ func newTree(o Options) *tree {
 		uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
 		started: now, changed: now, generation: o.Corpus.Generation(),
 		words: newWords(o.Log), entryTimeout: entryTimeout,
-		nodes: pruner{wake: make(chan struct{}, 1)},
+		nodes:      pruner{wake: make(chan struct{}, 1)},
+		background: newBackground(),
 	}
 }
 

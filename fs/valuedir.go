@@ -18,10 +18,10 @@ import (
 type valueDir struct {
 	dirNode
 	field  corpus.Field
-	values kept[corpus.Value]
+	values kept[[]corpus.Value]
 }
 
-func (d *valueDir) snapshot(c context.Context) (*snapshot[corpus.Value], error) {
+func (d *valueDir) snapshot(c context.Context) (*snapshot[[]corpus.Value], error) {
 	return d.values.get(d.t, 0, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(c, d.field, query.Spec{}) })
 }
 

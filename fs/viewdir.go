@@ -22,7 +22,7 @@ type viewDir struct {
 	dirNode
 	spec  query.Spec
 	depth int // below the root: by-cmd/node is 2
-	rows  kept[corpus.Row]
+	rows  kept[[]corpus.Row]
 }
 
 // maxDepth is how often views can be narrowed: a link that leads up from there
@@ -134,7 +134,7 @@ func (v *viewDir) candidates(c context.Context, prefix string) ([]corpus.Row, er
 	return s.items[first:last], nil
 }
 
-func (v *viewDir) snapshot(c context.Context) (*snapshot[corpus.Row], error) {
+func (v *viewDir) snapshot(c context.Context) (*snapshot[[]corpus.Row], error) {
 	return v.rows.get(v.t, v.maxAge(), func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(c, v.spec) })
 }
 

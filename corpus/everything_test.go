@@ -1,0 +1,98 @@
+package corpus
+
+import (
+	"database/sql"
+	"errors"
+	"slices"
+	"testing"
+
+	"thothfs/query"
+	"thothfs/store/mem"
+)
+
+func allRows(t *testing.T, c *Corpus) (rows []Row, parts int) {
+	t.Helper()
+	for part, err := range c.All(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, part...)
+		parts++
+	}
+	return rows, parts
+}
+
+// TestAll holds the parts together to what a selection of everything is.
+func TestAll(t *testing.T) {
+	s := mem.New()
+	c := open(t, options(t, s))
+	if rows, parts := allRows(t, c); parts != 0 {
+		t.Errorf("of an empty corpus: %v", rows)
+	}
+	seed(s, partRows+3)
+	sync1(t, c)
+	want, err := c.Select(t.Context(), query.Spec{})
+	if err != nil || len(want) != partRows+3 {
+		t.Fatal(len(want), err)
+	}
+	rows, parts := allRows(t, c)
+	if !slices.Equal(rows, want) || parts != 2 {
+		t.Errorf("%d rows in %d parts are not the %d of a selection", len(rows), parts, len(want))
+	}
+	if !slices.IsSortedFunc(rows, func(a, b Row) int { return compareIDs(a.ID, b.ID) }) {
+		t.Error("they are not in the order of their hashes")
+	}
+	for range 2 * readers { // whoever stops gives its connection back
+		for range c.All(t.Context()) {
+			break
+		}
+	}
+	for _, i := range []int{0, 7, partRows + 2} {
+		var after []Row
+		err := c.cat.rowsAfter(t.Context(), want[i].ID[:], func(part []Row) error {
+			after = append(after, part...)
+			return nil
+		})
+		if err != nil || len(after) != len(want)-i-1 || len(after) > 0 && after[0].ID != want[i+1].ID {
+			t.Errorf("after the %dth: %d rows, %v", i, len(after), err)
+		}
+	}
+}
+
+// TestAllOfADamagedCatalogue begins again with the one that was made in its place, and
+// the error of one that is closed comes after no row.
+func TestAllOfADamagedCatalogue(t *testing.T) {
+	s := mem.New()
+	seed(s, 30)
+	c, err := Open(t.Context(), options(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sync1(t, c)
+	if err := c.cat.write(t.Context(), func(tx *sql.Tx) error {
+		_, err := tx.Exec(`DROP TABLE docs; DROP TABLE dumps`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if rows, _ := allRows(t, c); len(rows) > 0 {
+		t.Errorf("%d rows", len(rows))
+	}
+	sync1(t, c)
+	if rows, _ := allRows(t, c); len(rows) != 30 {
+		t.Errorf("%d rows", len(rows))
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var last error
+	for part, err := range c.All(t.Context()) {
+		if len(part) > 0 {
+			t.Errorf("%d rows of what is closed", len(part))
+		}
+		last = errors.Join(last, err)
+	}
+	if last == nil {
+		t.Error("no error of what is closed")
+	}
+}

@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"context"
+	"sync"
+
+	"thothfs/corpus"
+)
+
+// dumpList is the list of all dumps, in the order of their hashes. It is read while
+// the catalogue still hands it over: of a million that takes most of a second, and as
+// long again to tell the kernel.
+type dumpList struct {
+	mu    sync.Mutex // guards what follows
+	rows  []corpus.Row
+	ended bool          // no more will come
+	err   error         // why, if not for there being no more
+	news  chan struct{} // closed when one of these has changed, and made anew
+}
+
+// listDumps begins a list of all dumps. It goes on until it has all of them, whoever
+// waits for it, or until the unmount.
+func (t *tree) listDumps() *dumpList {
+	l := &dumpList{news: make(chan struct{})}
+	t.background.Go(func(ctx context.Context) {
+		for part, err := range t.o.Corpus.All(ctx) {
+			l.add(part, err)
+		}
+		l.end()
+	})
+	return l
+}
+
+func (l *dumpList) add(part []corpus.Row, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rows = append(l.rows, part...) // past the end of what others have
+	l.err = err
+	l.tellLocked()
+}
+
+func (l *dumpList) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.tellLocked()
+}
+
+func (l *dumpList) tellLocked() {
+	close(l.news)
+	l.news = make(chan struct{})
+}
+
+// longer returns the list as soon as it has more than so many rows, or all of them.
+func (l *dumpList) longer(ctx context.Context, have int) ([]corpus.Row, error) {
+	for {
+		l.mu.Lock()
+		rows, ended, err, news := l.rows, l.ended, l.err, l.news
+		l.mu.Unlock()
+		switch {
+		case len(rows) > have:
+			return rows, nil // first what there is
+		case ended:
+			return rows, err
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return rows, ctx.Err()
+		}
+	}
+}
+
+// failed tells whether the list will never have all dumps.
+func (l *dumpList) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err != nil
+}
