@@ -67,7 +67,7 @@ func TestScale(t *testing.T) {
 	}
 	for _, n := range o.sizes {
 		for _, step := range []string{
-			stepFirst, stepPublish, stepSnapshot, stepSnapshotResident, stepStart, stepList, stepListAgain, stepCmd, stepLong, stepGlob, stepGlobAgain,
+			stepFirst, stepPublish, stepSnapshot, stepSnapshotResident, stepStart, stepList, stepListAgain, stepListBare, stepCmd, stepLong, stepGlob, stepGlobAgain,
 			stepVerb, stepReport, stepScan, stepResident, stepCatchUp, stepCatchUpLate, stepVerb + withLog, stepReport + withLog, stepScan + withLog, stepIdle, stepTicket,
 		} {
 			if rep.find(step, n) == nil {
