@@ -17,6 +17,8 @@ if [ "${1:-}" != demo ]; then
 		"vim vim" "ed ed"   # editors, whose saves are tried on the mount
 		"zstd zstd" "lz4 lz4" "xz xz-utils" "bzip2 bzip2"
 	)
+	# what find, du and locate(1) make of a mount. It walks its machine every day from then on: not for anybody's own.
+	[ "${CI:-}" = true ] && need+=("plocate plocate")
 fi
 
 missing=()
