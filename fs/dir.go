@@ -21,6 +21,10 @@ func (d *dirNode) identity() fusefs.StableAttr {
 	return identity(syscall.S_IFDIR, number(kindDir, d.path), d.path)
 }
 
+// listingSize is the st_blksize of a directory, in bytes: readdir(3) of glibc asks the
+// kernel for so much at a time, and the kernel us.
+const listingSize = 256 << 10
+
 // below is the path of a name in the directory.
 func (d *dirNode) below(name string) string { return d.path + "/" + name }
 
@@ -35,6 +39,7 @@ func (d *dirNode) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.At
 func (d *dirNode) attr(out *fuse.Attr) {
 	_, changed := d.t.lastChange()
 	d.t.attr(out, modeDir, 0, changed)
+	out.Blksize = listingSize
 }
 
 // listing is what a directory holds at one moment, in an order that stays.

@@ -12,7 +12,7 @@ import (
 // long again to tell the kernel.
 type dumpList struct {
 	mu    sync.Mutex // guards what follows
-	rows  []corpus.Row
+	parts [][]corpus.Row
 	ended bool          // no more will come
 	err   error         // why, if not for there being no more
 	news  chan struct{} // closed when one of these has changed, and made anew
@@ -34,7 +34,9 @@ func (t *tree) listDumps() *dumpList {
 func (l *dumpList) add(part []corpus.Row, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.rows = append(l.rows, part...) // past the end of what others have
+	if len(part) > 0 {
+		l.parts = append(l.parts, part) // past the end of what others have
+	}
 	l.err = err
 	l.tellLocked()
 }
@@ -51,22 +53,22 @@ func (l *dumpList) tellLocked() {
 	l.news = make(chan struct{})
 }
 
-// longer returns the list as soon as it has more than so many rows, or all of them.
-func (l *dumpList) longer(ctx context.Context, have int) ([]corpus.Row, error) {
+// longer returns the list as soon as it has more than so many parts, or all of them.
+func (l *dumpList) longer(ctx context.Context, have int) ([][]corpus.Row, error) {
 	for {
 		l.mu.Lock()
-		rows, ended, err, news := l.rows, l.ended, l.err, l.news
+		parts, ended, err, news := l.parts, l.ended, l.err, l.news
 		l.mu.Unlock()
 		switch {
-		case len(rows) > have:
-			return rows, nil // first what there is
+		case len(parts) > have:
+			return parts, nil // first what there is
 		case ended:
-			return rows, err
+			return parts, err
 		}
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return rows, ctx.Err()
+			return parts, ctx.Err()
 		}
 	}
 }

@@ -99,26 +99,45 @@ func (d *hashDir) list(ctx context.Context) (listing, error) {
 
 // dumpDirs lists dumps as directories.
 type dumpDirs struct {
-	from *dumpList
-	rows []corpus.Row // as many as there were when it was last looked
+	from  *dumpList
+	parts [][]corpus.Row // as many as there were when it was last looked
+	count int            // of the rows in them
+
+	part, first int // the part that was looked at last, and which row it begins with
 }
 
-func (d *dumpDirs) len() int { return len(d.rows) }
+func (d *dumpDirs) len() int { return d.count }
 
 func (d *dumpDirs) entry(i int) fuse.DirEntry {
-	id := d.rows[i].ID
+	id := d.row(i).ID
 	return fuse.DirEntry{Name: id.String(), Mode: syscall.S_IFDIR, Ino: dumpNumber(id)}
+}
+
+// row is the row i of those that are there. They are wanted one after the other.
+func (d *dumpDirs) row(i int) corpus.Row {
+	if i < d.first {
+		d.part, d.first = 0, 0
+	}
+	for i >= d.first+len(d.parts[d.part]) {
+		d.first += len(d.parts[d.part])
+		d.part++
+	}
+	return d.parts[d.part][i-d.first]
 }
 
 var _ growing = (*dumpDirs)(nil)
 
-func (d *dumpDirs) grow(ctx context.Context) (more bool, err error) {
-	have := len(d.rows)
-	d.rows, err = d.from.longer(ctx, have)
-	return len(d.rows) > have, err
+func (d *dumpDirs) grow(ctx context.Context) (bool, error) {
+	parts, err := d.from.longer(ctx, len(d.parts))
+	more := parts[len(d.parts):]
+	for _, part := range more {
+		d.count += len(part)
+	}
+	d.parts = parts
+	return len(more) > 0, err
 }
 
 func (d *hashDir) lookupEntry(ctx context.Context, l listing, i int, out *fuse.EntryOut) *fusefs.Inode {
-	r := l.(*dumpDirs).rows[i]
+	r := l.(*dumpDirs).row(i)
 	return d.add(ctx, r.ID, r.Time, out)
 }
