@@ -1,10 +1,14 @@
 package fs
 
 import (
+	"bytes"
 	"context"
+	"slices"
+	"sort"
 	"sync"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 )
 
 // dumpList is the list of all dumps, in the order of their hashes. It is read while
@@ -71,6 +75,23 @@ func (l *dumpList) longer(ctx context.Context, have int) ([][]corpus.Row, error)
 			return parts, ctx.Err()
 		}
 	}
+}
+
+// find returns the row of a dump if it is among those that have come.
+func (l *dumpList) find(id dump.ID) (corpus.Row, bool) {
+	l.mu.Lock()
+	parts := l.parts
+	l.mu.Unlock()
+	// The last part that does not begin after it.
+	i := sort.Search(len(parts), func(i int) bool { return bytes.Compare(parts[i][0].ID[:], id[:]) > 0 }) - 1
+	if i < 0 {
+		return corpus.Row{}, false
+	}
+	at, ok := slices.BinarySearchFunc(parts[i], id, func(r corpus.Row, id dump.ID) int { return bytes.Compare(r.ID[:], id[:]) })
+	if !ok {
+		return corpus.Row{}, false
+	}
+	return parts[i][at], true
 }
 
 // failed tells whether the list will never have all dumps.

@@ -159,3 +159,30 @@ func TestListingStuck(t *testing.T) {
 		t.Error("half a list ended as if it were whole")
 	}
 }
+
+// Names of a list that was read are looked up in it, as ls -l does of a whole list that
+// the kernel has; whatever else there is, in the catalogue.
+func TestLookupInTheList(t *testing.T) {
+	const n = 500
+	m := mountStore(t, manyDumps(n), func(o *Options) { o.AttrTimeout = time.Hour })
+	names := ls(t, m.path("by-hash"))
+	before := m.corpus.called("cached")
+	for _, name := range names {
+		if fi, err := os.Stat(m.path("by-hash", name)); err != nil || fi.ModTime().Unix() < 1500000000 {
+			t.Fatal(fi, err)
+		}
+	}
+	if asked := m.corpus.called("cached") - before; asked > 0 {
+		t.Errorf("the catalogue was asked for %d dumps of %d", asked, n)
+	}
+	for _, name := range []string{hashOf("1"), hashOf("7"), hashOf("f")} {
+		if _, err := os.Stat(m.path("by-hash", name)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	putDump(t, m.store, hashOf("ffff"), "", nil, `"type": "core"`)
+	m.corpus.refresh()
+	if _, err := os.Stat(m.path("by-hash", hashOf("ffff"))); err != nil {
+		t.Error("a dump that came after the list:", err)
+	}
+}

@@ -46,6 +46,11 @@ func (d *hashDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if err != nil {
 		return d.lookupPrefix(c, ctx, name, out)
 	}
+	if s := d.all.fresh(d.t, 0); s != nil {
+		if row, ok := s.items.find(id); ok {
+			return d.add(ctx, id, row.Time, out), 0
+		}
+	}
 	found, err := d.t.cached(c, id)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.below(name), err)
