@@ -46,6 +46,9 @@ func Mount(mountpoint string, o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
 	}
+	if err := keepToOurselves(); err != nil {
+		o.Log.Warn("programs that are started from here may hold the mount up", "error", err)
+	}
 	return newServer(mountpoint, tree, root, kernel)
 }
 

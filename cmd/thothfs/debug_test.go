@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -230,6 +231,9 @@ func TestDebugInATerminal(t *testing.T) {
 
 func TestDebugEndsWhenToldTo(t *testing.T) {
 	need(t, "gdb")
+	hup := make(chan os.Signal, 1) // under nohup(1), what we start would ignore it
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
 	for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		t.Run(sig.String(), func(t *testing.T) {
 			w := newDebugWorld(t)
