@@ -2,10 +2,12 @@ package main
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -247,6 +249,38 @@ func TestDebugEndsWhenToldTo(t *testing.T) {
 			w.leavesNothing()
 		})
 	}
+}
+
+// Killed together, debug and its debugger end, and nobody waits for the mount: a debugger
+// that had the connection to the kernel too would hold it up, and itself, for ever.
+func TestDebugKilled(t *testing.T) {
+	need(t, "gdb")
+	w := newDebugWorld(t)
+	id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
+	term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
+	term.expect("(gdb) ")
+	mnt := filepath.Join(w.dir, strings.TrimSpace(w.sh("echo tmp/thothfs-run-*/mnt")))
+	t.Cleanup(func() { w.trySh("fusermount3 -uz " + mnt) }) // before anybody looks into it
+	group := term.cmd.Process.Pid
+	syscall.Kill(-group, syscall.SIGKILL)
+	term.cmd.Wait()
+	waitFor(t, "the debugger to end", func() bool { return !runs(group) })
+	if _, err := os.ReadDir(mnt); !errors.Is(err, syscall.ENOTCONN) {
+		t.Errorf("the mount answers %v, want ENOTCONN", err)
+	}
+}
+
+// runs tells whether a process group has threads that are no zombies.
+func runs(group int) bool {
+	all, _ := filepath.Glob("/proc/[0-9]*/task/*/stat")
+	for _, name := range all {
+		text, _ := os.ReadFile(name)
+		_, rest, _ := strings.Cut(string(text), ") ") // state, parent, group
+		if f := strings.Fields(rest); len(f) > 2 && f[2] == strconv.Itoa(group) && f[0] != "Z" {
+			return true
+		}
+	}
+	return false
 }
 
 func TestDebugShellStoresOnExit0(t *testing.T) {
