@@ -67,33 +67,43 @@ func (c *catalogue) rowsAfter(ctx context.Context, id []byte, fn func([]Row) err
 // readParts reads rows of a hash and a time.
 func readParts(found driver.Rows, fn func([]Row) error) error {
 	values := make([]driver.Value, 2)
-	part := make([]Row, 0, partRows)
+	var part []Row
 	for {
 		err := found.Next(values)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) && len(part) > 0 {
+			return fn(part)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
-		end := err != nil
-		if !end {
-			r := Row{Time: unknown}
-			id, isBytes := values[0].([]byte)
-			sec, isNumber := values[1].(int64)
-			if !isBytes || values[1] != nil && !isNumber {
-				return errForeign
-			}
-			if copy(r.ID[:], id); isNumber {
-				r.Time = sec
-			}
-			part = append(part, r)
+		r, err := rowFrom(values)
+		if err != nil {
+			return err
 		}
-		if len(part) == partRows || end && len(part) > 0 {
+		if part == nil {
+			part = make([]Row, 0, partRows)
+		}
+		if part = append(part, r); len(part) == partRows {
 			if err := fn(part); err != nil {
 				return err
 			}
-			part = make([]Row, 0, partRows)
-		}
-		if end {
-			return nil
+			part = nil
 		}
 	}
+}
+
+func rowFrom(values []driver.Value) (Row, error) {
+	r := Row{Time: unknown}
+	id, isBytes := values[0].([]byte)
+	sec, isNumber := values[1].(int64)
+	if !isBytes || values[1] != nil && !isNumber {
+		return r, errForeign
+	}
+	if copy(r.ID[:], id); isNumber {
+		r.Time = sec
+	}
+	return r, nil
 }

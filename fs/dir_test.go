@@ -64,10 +64,8 @@ func positions(t testing.TB, fd, buf int) []position {
 		if n == 0 {
 			return all
 		}
-		for rest := b[:n]; len(rest) > 0; {
-			next, name, size := dirent(rest)
-			all = append(all, position{name, next})
-			rest = rest[size:]
+		for e := range dirents(b[:n]) {
+			all = append(all, position{e.name, e.next})
 		}
 	}
 }
@@ -172,12 +170,10 @@ func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for rest := b[:n]; len(rest) > 0; {
-		_, name, size := dirent(rest)
-		if listed, is := direntNumber(rest), ino(filepath.Join(dir, name)); listed != is && name != ".." {
-			t.Errorf("%s/%s is listed as %d, is %d", dir, name, listed, is)
+	for e := range dirents(b[:n]) {
+		if is := ino(filepath.Join(dir, e.name)); e.number != is && e.name != ".." {
+			t.Errorf("%s/%s is listed as %d, is %d", dir, e.name, e.number, is)
 		}
-		rest = rest[size:]
 	}
 }
 

@@ -3,13 +3,26 @@ package fs
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 )
 
-// dirent reads one struct linux_dirent64: number, position of the next, length, type, name.
-func dirent(b []byte) (next int64, name string, size int) {
-	size = int(binary.NativeEndian.Uint16(b[16:]))
-	text, _, _ := bytes.Cut(b[19:size], []byte{0})
-	return int64(binary.NativeEndian.Uint64(b[8:])), string(text), size
+// direntry is one struct linux_dirent64.
+type direntry struct {
+	number uint64
+	next   int64 // where reading goes on after it
+	name   string
 }
 
-func direntNumber(b []byte) uint64 { return binary.NativeEndian.Uint64(b) }
+// dirents are the entries in what getdents64(2) filled.
+func dirents(b []byte) iter.Seq[direntry] {
+	return func(yield func(direntry) bool) {
+		for len(b) > 0 {
+			size := binary.NativeEndian.Uint16(b[16:])
+			name, _, _ := bytes.Cut(b[19:size], []byte{0})
+			if !yield(direntry{binary.NativeEndian.Uint64(b), int64(binary.NativeEndian.Uint64(b[8:])), string(name)}) {
+				return
+			}
+			b = b[size:]
+		}
+	}
+}

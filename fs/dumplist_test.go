@@ -36,10 +36,10 @@ func mountGated(t testing.TB, dumps int) (*mounted, *gate) {
 	return m, g
 }
 
-// names reads at least n names.
-func someNames(t testing.TB, dir *os.File, n int) []string {
+// otherNames reads the names that were not read yet.
+func otherNames(t testing.TB, dir *os.File) []string {
 	t.Helper()
-	names, err := dir.Readdirnames(n)
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,10 +74,8 @@ func TestListingBegins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for rest := b[:got]; len(rest) > 0; {
-			_, name, size := dirent(rest)
-			see(i, []string{name})
-			rest = rest[size:]
+		for e := range dirents(b[:got]) {
+			see(i, []string{e.name})
 		}
 		if len(seen[i]) < 3 {
 			t.Fatalf("only %d names come before all of them have", len(seen[i]))
@@ -85,7 +83,7 @@ func TestListingBegins(t *testing.T) {
 	}
 	close(g.open)
 	for i, dir := range open {
-		see(i, someNames(t, dir, -1))
+		see(i, otherNames(t, dir))
 		delete(seen[i], ".")
 		delete(seen[i], "..")
 		if len(seen[i]) != n {
@@ -121,7 +119,7 @@ func TestListingFails(t *testing.T) {
 	if _, err := dir.Seek(0, io.SeekStart); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(someNames(t, dir, -1)); got != n {
+	if got := len(otherNames(t, dir)); got != n {
 		t.Errorf("%d of %d dumps after rewinddir", got, n)
 	}
 	if got := len(ls(t, m.path("by-hash"))); got != n {
