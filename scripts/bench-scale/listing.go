@@ -18,7 +18,7 @@ type listing struct {
 	script string
 	near   int  // of the program: so many dumps of a million
 	verb   bool // of thothfs alone: the plain tree has no such thing
-	bare   bool // no program: getdents64(2) of by-hash, as ls(1) calls it
+	bare   bool // no program: getdents64(2) of by-hash, 32 KiB at a time
 }
 
 const (
