@@ -62,6 +62,7 @@ func errnoOf(err error) syscall.Errno {
 		{store.ErrPermission, syscall.EACCES},
 		{store.ErrStale, syscall.ESTALE},
 		{store.ErrTooLarge, syscall.EFBIG},
+		{store.ErrNoSpace, syscall.ENOSPC},
 	} {
 		if errors.Is(err, row.kind) {
 			return row.errno

@@ -34,6 +34,7 @@ func TestErrnoOf(t *testing.T) {
 		{&store.Error{Kind: store.ErrUnavailable}, syscall.EIO},
 		{&store.Error{Kind: store.ErrInvalid}, syscall.EIO},
 		{&store.Error{Kind: store.ErrTooLarge}, syscall.EFBIG},
+		{&store.Error{Kind: store.ErrNoSpace}, syscall.ENOSPC},
 		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.DeadlineExceeded), syscall.EBUSY},
 		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.Canceled), syscall.EINTR},
 		{fmt.Errorf("cmd: %w", corpus.ErrReadOnlyField), syscall.EPERM},

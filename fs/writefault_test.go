@@ -106,7 +106,7 @@ func TestWriteFaults(t *testing.T) {
 					t.Errorf("acknowledged, and the store has %s", after)
 				case err != nil && after != w.want && after != before:
 					t.Errorf("%v, and the store has %s", err, after)
-				case err != nil && (!errors.As(err, &errno) || !slices.Contains(append(allowed, syscall.EBUSY), errno)):
+				case err != nil && (!errors.As(err, &errno) || !slices.Contains(append(allowed, syscall.EBUSY, syscall.ENOSPC), errno)):
 					t.Errorf("under a fault: %v", err)
 				}
 				eventually(t, "it succeeds", func() bool {
@@ -115,6 +115,22 @@ func TestWriteFaults(t *testing.T) {
 				})
 			})
 		})
+	}
+}
+
+// A full store is ENOSPC, and not EFBIG: the document is small.
+func TestFullStore(t *testing.T) {
+	s := mem.New()
+	threeDumps(t)(s)
+	c, mnt := mountCorpus(t, s, openCache(t, s))
+	if err := c.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Kind: store.ErrNoSpace})
+	for _, w := range writes() {
+		if err := w.do(mnt); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v, want ENOSPC", w.name, err)
+		}
 	}
 }
 

@@ -127,6 +127,7 @@ func TestNotRepeated(t *testing.T) {
 		calls int
 	}{
 		{store.ErrNotExist, 1}, {store.ErrPermission, 1}, {store.ErrConflict, 1}, {store.ErrStale, 1}, {store.ErrTooLarge, 1},
+		{store.ErrNoSpace, 1},
 		{store.ErrNotModified, 1}, {store.ErrInvalid, 1}, {store.ErrCorrupt, 3}, {store.ErrUnavailable, 8},
 	} {
 		synctest.Test(t, func(t *testing.T) {

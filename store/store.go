@@ -84,7 +84,8 @@ type Store interface {
 	// Otherwise it is ErrConflict and nothing changes. There is no unconditional
 	// write. Missing parent directories are made. The object is never visible
 	// half-written, and what was stored is verified by MD5 end to end
-	// (ErrCorrupt, and nothing is left, when it differs). src is read in order,
+	// (ErrCorrupt, and nothing is left, when it differs). A full store is
+	// ErrNoSpace; an object that this store never takes is ErrTooLarge. src is read in order,
 	// possibly more than once. A src that ends early, or fails, fails the Put
 	// with src's error (io.ErrUnexpectedEOF for a plain end), and has no kind. The
 	// answer always has the MD5. A key that the store cannot hold, the corpus
@@ -134,6 +135,9 @@ var (
 	ErrCorrupt     = errors.New("not what was asked for")
 	ErrUnavailable = errors.New("store unavailable")
 	ErrTooLarge    = errors.New("too large")
+	// ErrNoSpace means that the store is full, or the quota of its user is used
+	// up: nothing is wrong with the object itself. Nothing was stored.
+	ErrNoSpace     = errors.New("no space left in the store")
 	ErrNotModified = errors.New("not modified")
 	// ErrInvalid is a key that this store cannot hold, or a target that is a
 	// directory where an object is meant, or the reverse.

@@ -36,7 +36,7 @@ func TestFullDisk(t *testing.T) {
 	big := bytes.Repeat([]byte("x"), 2<<20)
 	for _, old := range []store.Ref{{Key: "d/big"}, ref} {
 		_, err = s.Put(t.Context(), old, bytes.NewReader(big), int64(len(big)))
-		if !errors.Is(err, store.ErrTooLarge) || !strings.Contains(err.Error(), "no space left") {
+		if !errors.Is(err, store.ErrNoSpace) || !strings.Contains(err.Error(), "the disk of the corpus is full") {
 			t.Errorf("got %v", err)
 		}
 	}

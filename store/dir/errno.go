@@ -45,9 +45,9 @@ func kindOf(err error) (kind, cause error) {
 	case syscall.EROFS:
 		return store.ErrPermission, errors.New("the corpus is on a read-only file system")
 	case syscall.ENOSPC:
-		return store.ErrTooLarge, errors.New("no space left on the disk of the corpus")
+		return store.ErrNoSpace, errors.New("the disk of the corpus is full")
 	case syscall.EDQUOT:
-		return store.ErrTooLarge, errors.New("over the disk quota of the corpus")
+		return store.ErrNoSpace, errors.New("over the disk quota of the corpus")
 	case syscall.EFBIG:
 		return store.ErrTooLarge, errors.New("the file system of the corpus takes no file of that size")
 	case syscall.EXDEV:

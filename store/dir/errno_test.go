@@ -13,8 +13,8 @@ import (
 func TestKindOf(t *testing.T) {
 	for no, want := range map[syscall.Errno]error{
 		syscall.ENOENT: store.ErrNotExist, syscall.ENOTDIR: store.ErrNotExist, syscall.EACCES: store.ErrPermission,
-		syscall.EPERM: store.ErrPermission, syscall.EROFS: store.ErrPermission, syscall.ENOSPC: store.ErrTooLarge,
-		syscall.EDQUOT: store.ErrTooLarge, syscall.EFBIG: store.ErrTooLarge, syscall.EXDEV: store.ErrInvalid,
+		syscall.EPERM: store.ErrPermission, syscall.EROFS: store.ErrPermission, syscall.ENOSPC: store.ErrNoSpace,
+		syscall.EDQUOT: store.ErrNoSpace, syscall.EFBIG: store.ErrTooLarge, syscall.EXDEV: store.ErrInvalid,
 		syscall.EEXIST: store.ErrConflict, syscall.ENOTEMPTY: store.ErrConflict, syscall.ELOOP: store.ErrInvalid,
 		syscall.EIO: store.ErrUnavailable, syscall.EMFILE: store.ErrUnavailable, syscall.ESTALE: store.ErrUnavailable,
 	} {

@@ -118,9 +118,14 @@ func (e *statusError) kind(writes bool) error {
 		if e.code == "ConcurrentRequest" || e.code == "" {
 			return changed
 		}
-		return store.ErrInvalid // a directory that is full, roles
-	case http.StatusRequestEntityTooLarge, http.StatusInsufficientStorage:
+		if e.code == "DirectoryLimitExceeded" {
+			return store.ErrNoSpace
+		}
+		return store.ErrInvalid // roles
+	case http.StatusRequestEntityTooLarge:
 		return store.ErrTooLarge
+	case http.StatusInsufficientStorage:
+		return store.ErrNoSpace
 	case http.StatusRequestTimeout, http.StatusTooManyRequests:
 		return store.ErrUnavailable
 	case http.StatusBadRequest:

@@ -21,6 +21,7 @@ func AllFaults() []mem.Fault {
 		{Kind: store.ErrUnavailable, AfterApply: true},
 		{Kind: store.ErrCorrupt, Garbage: true},
 		{Kind: store.ErrPermission},
+		{Op: mem.Put, Kind: store.ErrNoSpace},
 		{Kind: store.ErrNotExist},
 	}
 }

@@ -62,7 +62,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 // Kinds are all kinds of error of package store.
 var kinds = []error{
 	store.ErrNotExist, store.ErrPermission, store.ErrConflict, store.ErrStale, store.ErrCorrupt,
-	store.ErrUnavailable, store.ErrTooLarge, store.ErrNotModified, store.ErrInvalid,
+	store.ErrUnavailable, store.ErrTooLarge, store.ErrNoSpace, store.ErrNotModified, store.ErrInvalid,
 }
 
 // wantKind fails unless err matches exactly one kind of error, one of want.
