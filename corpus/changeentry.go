@@ -30,10 +30,11 @@ type told struct {
 
 // logEntry is what the name of an entry says.
 type logEntry struct {
-	name  string
-	at    time.Time // by its writer's clock
-	whole bool      // dump is all that is in it
-	dump  told
+	name   string
+	at     time.Time // by its writer's clock
+	stored time.Time // by the store's clock; zero when it does not say
+	whole  bool      // dump is all that is in it
+	dump   told
 }
 
 // entryName is the name of an entry made at a time. Of one dump it says all there is to

@@ -48,6 +48,18 @@ func newChangeLog(c *Corpus) *changeLog {
 	return l
 }
 
+// storeNow is the time by the store's clock, which all writers share: this machine's
+// clock, corrected by what the store said when it last took a document.
+func (c *Corpus) storeNow() time.Time { return c.now().Add(time.Duration(c.skew.Load())) }
+
+// setClock learns the store's clock from the time that it gave to what was stored just
+// now. A store that does not say leaves the clock as it is.
+func (c *Corpus) setClock(stored time.Time) {
+	if !stored.IsZero() {
+		c.skew.Store(int64(stored.Sub(c.now())))
+	}
+}
+
 // note has others told that a document was stored. It never waits.
 func (l *changeLog) note(id dump.ID, etag string) {
 	if l == nil || l.refused.Load() {
@@ -96,7 +108,7 @@ func (l *changeLog) flush(patience time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	for all := l.take(); len(all) > 0; all = l.take() {
-		name, text := entryName(l.c.now(), all), encodeEntry(all)
+		name, text := entryName(l.c.storeNow(), all), encodeEntry(all)
 		_, err := l.c.store.Put(ctx, store.Ref{Key: changesDir + "/" + name}, bytesAt(text), int64(len(text)))
 		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
 			l.refused.Store(true)
@@ -106,7 +118,7 @@ func (l *changeLog) flush(patience time.Duration) {
 			continue
 		}
 		if rand.IntN(trimEvery) == 0 {
-			if err := l.c.trimLog(ctx, l.c.now().Add(-2*logKept)); err != nil {
+			if err := l.c.trimLog(ctx, l.c.storeNow().Add(-2*logKept)); err != nil {
 				l.c.log.Debug("the change log is not trimmed", "error", err)
 			}
 		}

@@ -238,6 +238,77 @@ func TestChangeLogEntries(t *testing.T) {
 	})
 }
 
+// The clocks of machines differ by hours. What one edits another shows at its next poll.
+func TestChangeLogClocks(t *testing.T) {
+	for _, off := range []struct{ writer, reader time.Duration }{
+		{-7 * time.Hour, 0}, {7 * time.Hour, 0}, {0, -7 * time.Hour}, {0, 7 * time.Hour}, {-7 * time.Hour, 7 * time.Hour}, {7 * time.Hour, -7 * time.Hour},
+	} {
+		t.Run(fmt.Sprint(off.writer, off.reader), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				seed(s, 50)
+				time.Sleep(24 * time.Hour)
+				writer, reader, right := logging(t, s), open(t, options(t, s)), logging(t, s)
+				writer.now = func() time.Time { return time.Now().Add(off.writer) }
+				reader.now = func() time.Time { return time.Now().Add(off.reader) }
+				sync1(t, writer)
+				sync1(t, right)
+				sync1(t, reader)
+				for i := range 6 {
+					ticket(t, []*Corpus{writer, right}[i%2], ident(i), "T-1")
+					time.Sleep(reader.o.Poll)
+					if err := reader.poll(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					wantCount(t, reader, "ticket=T-1", i+1)
+				}
+				calls := s.Calls("")
+				for range 10 {
+					time.Sleep(reader.o.Poll)
+					if err := reader.poll(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if n := s.Calls("") - calls; n > 10*3 {
+					t.Errorf("%d requests in ten idle polls", n)
+				}
+			})
+		})
+	}
+}
+
+// An entry by a program that goes by its own clock, which is hours behind or ahead.
+func TestChangeLogEntryOfAnotherTime(t *testing.T) {
+	for _, off := range []time.Duration{-30 * 24 * time.Hour, -20 * time.Minute, 20 * time.Minute, 400 * 24 * time.Hour} {
+		t.Run(off.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				seed(s, 50)
+				time.Sleep(24 * time.Hour)
+				ours, theirs := logging(t, s), open(t, options(t, s))
+				sync1(t, ours)
+				sync1(t, theirs)
+				edit := func(i int) {
+					attr := s.Set(infoKey(ident(i)), info(ident(i), "x", "T-1", 1))
+					s.Set(changesDir+"/"+entryName(time.Now().Add(off), nil), encodeEntry([]logged{{ident(i), attr.ETag}}))
+				}
+				for i := range 6 {
+					if i%2 == 0 {
+						ticket(t, ours, ident(i), "T-1")
+					} else {
+						edit(i)
+					}
+					time.Sleep(theirs.o.Poll)
+					if err := theirs.poll(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					wantCount(t, theirs, "ticket=T-1", i+1)
+				}
+			})
+		})
+	}
+}
+
 // A store that takes no entries is asked once; one that fails costs the entry, not the
 // edit; and what is pending at the end is stored.
 func TestChangeLogFaults(t *testing.T) {

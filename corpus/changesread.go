@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -19,8 +20,8 @@ const (
 )
 
 const (
-	// overlap is how much of the log is listed again, for the sake of clocks that are
-	// behind and entries that took their time.
+	// overlap is how much of the log is listed again, for the sake of entries that took
+	// their time.
 	overlap = 15 * time.Minute
 	// entriesAtOnce are noted together.
 	entriesAtOnce = 1024
@@ -43,7 +44,7 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 	began := c.now()
 	attr, err := c.store.Stat(ctx, changesDir)
 	if errors.Is(err, store.ErrNotExist) {
-		return false, nil
+		return false, c.cat.noteFirst(ctx, metaChangesRead, "0") // all that is to come is new
 	}
 	if err != nil {
 		return false, err
@@ -56,7 +57,10 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 	if err != nil {
 		return true, err
 	}
-	latest, err := c.listLog(ctx, since)
+	latest, news, err := c.listLog(ctx, since)
+	if err == nil && news == 0 && tag != "" && tag != attr.ETag {
+		err = c.listLate(ctx, since)
+	}
 	if err != nil {
 		return true, err
 	}
@@ -75,56 +79,119 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 	})
 }
 
-// logSince is from where on the log is to be listed. Who has never read it knows the
-// corpus from reading it, or from a snapshot, which was listed then.
+// logSince is from where on the log is to be listed. Entries are ordered by the store's
+// clock, so where to begin comes from the log itself: this machine's clock may be wrong.
 func (c *Corpus) logSince(ctx context.Context, now time.Time) (time.Time, error) {
-	since := now
-	for _, key := range []string{metaChangesRead, metaListed} {
-		text, err := c.cat.meta(ctx, key)
-		if err != nil {
-			return time.Time{}, err
-		}
-		var ms int64
-		if _, err := fmt.Sscan(text, &ms); err == nil {
-			since = time.UnixMilli(ms)
-			break
-		}
+	text, err := c.cat.meta(ctx, metaChangesRead)
+	if err != nil {
+		return time.Time{}, err
 	}
-	if since.After(now) { // somebody's clock is ahead
+	var ms int64
+	if _, err := fmt.Sscan(text, &ms); err != nil {
+		latest, err := c.latestEntry(ctx)
+		return latest.Add(-overlap), err
+	}
+	since := time.UnixMilli(ms)
+	if since.After(now) { // this clock is behind, or what was noted is of no use
 		since = now
 	}
 	return since.Add(-overlap), nil
 }
 
-// listLog reads the entries since a time that were not read yet, and returns the time
-// of the latest.
-func (c *Corpus) listLog(ctx context.Context, since time.Time) (latest time.Time, err error) {
-	latest = since.Add(overlap)
-	from := since.UTC().Format(entryTime)
-	seen, err := c.cat.seenEntries(ctx, from)
-	if err != nil {
-		return latest, err
-	}
-	var some []logEntry
-	for listed, err := range c.store.List(ctx, changesDir, from) {
+// latestEntry returns the time of the latest entry. A catalogue that has never read the
+// log was made by reading the corpus after the earlier ones.
+func (c *Corpus) latestEntry(ctx context.Context) (latest time.Time, err error) {
+	for e, err := range c.logEntries(ctx, time.UnixMilli(0)) {
 		if err != nil {
 			return latest, err
 		}
-		e, ok := parseEntryName(listed.Name)
-		if !ok || listed.Dir || seen[listed.Name] {
+		latest = later(latest, e.at)
+	}
+	return later(latest, time.UnixMilli(0)), nil
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// logEntries yields the entries of the log whose names are of since or later. Their time
+// is that of the name, but not later than the store received them: a name can be of a
+// clock that is ahead.
+func (c *Corpus) logEntries(ctx context.Context, since time.Time) iter.Seq2[logEntry, error] {
+	return func(yield func(logEntry, error) bool) {
+		for listed, err := range c.store.List(ctx, changesDir, since.UTC().Format(entryTime)) {
+			if err != nil {
+				yield(logEntry{}, err)
+				return
+			}
+			e, ok := parseEntryName(listed.Name)
+			if !ok || listed.Dir {
+				continue
+			}
+			if e.stored = listed.ModTime; !e.stored.IsZero() && e.at.After(e.stored) {
+				e.at = e.stored
+			}
+			if !yield(e, nil) {
+				return
+			}
+		}
+	}
+}
+
+// listLog reads the entries since a time that were not read yet, and returns the time
+// of the latest and how many they were.
+func (c *Corpus) listLog(ctx context.Context, since time.Time) (latest time.Time, news int, err error) {
+	latest = since.Add(overlap)
+	seen, err := c.cat.seenEntries(ctx, since.UTC().Format(entryTime))
+	if err != nil {
+		return latest, 0, err
+	}
+	var some []logEntry
+	for e, err := range c.logEntries(ctx, since) {
+		if err != nil {
+			return latest, news, err
+		}
+		if seen[e.name] {
 			continue
 		}
-		if e.at.After(latest) {
-			latest = e.at
-		}
+		latest = later(latest, e.at)
+		news++
 		if some = append(some, e); len(some) == entriesAtOnce {
 			if err := c.readEntries(ctx, some); err != nil {
-				return latest, err
+				return latest, news, err
 			}
 			some = some[:0]
 		}
 	}
-	return latest, c.readEntries(ctx, some)
+	return latest, news, c.readEntries(ctx, some)
+}
+
+// listLate reads the entries that the store received since a time and whose names are of
+// before it: their writers' clocks are behind. It lists the whole log, and is for when that
+// has changed and holds nothing new where it should.
+func (c *Corpus) listLate(ctx context.Context, since time.Time) error {
+	var some []logEntry
+	for e, err := range c.logEntries(ctx, time.UnixMilli(0)) {
+		if err != nil {
+			return err
+		}
+		if !e.at.Before(since) {
+			break
+		}
+		if e.stored.Before(since) {
+			continue
+		}
+		if some = append(some, e); len(some) == entriesAtOnce {
+			if err := c.readEntries(ctx, some); err != nil {
+				return err
+			}
+			some = some[:0]
+		}
+	}
+	return c.readEntries(ctx, some)
 }
 
 // readEntries reads entries and marks the dumps in them. An entry that is gone, or of no

@@ -56,7 +56,8 @@ type Corpus struct {
 	unwritable atomic.Bool // the catalogue, as far as logged
 	state      syncState
 
-	changes *changeLog // nil: none is written
+	changes *changeLog   // nil: none is written
+	skew    atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
 

@@ -153,6 +153,7 @@ func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.setClock(attr.ModTime)
 	c.changes.note(a.id, attr.ETag)
 	f := finding{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
 	a.seen = nil

@@ -186,3 +186,11 @@ func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
 func (c *catalogue) note(ctx context.Context, key, value string) error {
 	return c.write(ctx, func(tx *sql.Tx) error { return setMeta(ctx, tx, key, value) })
 }
+
+// noteFirst is note for a key that has no value yet.
+func (c *catalogue) noteFirst(ctx context.Context, key, value string) error {
+	if have, err := c.meta(ctx, key); err != nil || have != "" {
+		return err
+	}
+	return c.note(ctx, key, value)
+}

@@ -106,7 +106,7 @@ func (c *Corpus) Publish(ctx context.Context, progress func(done, total int64)) 
 	if _, err := c.store.Put(ctx, store.Ref{Key: snapshotKey, ETag: old.ETag}, &sending{f, s.Size, progress}, s.Size); err != nil {
 		return s, err
 	}
-	return s, c.trimLog(ctx, s.Time.Add(-logKept))
+	return s, c.trimLog(ctx, c.storeNow().Add(-logKept))
 }
 
 // Export writes the catalogue as an SQLite database to a new file. The columns of the

@@ -255,6 +255,7 @@ func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) err
 	if err != nil {
 		return err
 	}
+	u.c.setClock(attr.ModTime)
 	u.c.changes.note(h.id, attr.ETag)
 	u.c.Stale(h.id)
 	u.c.keep(ctx, finding{id: h.id, at: at, kind: found, raw: raw, attr: attr})
