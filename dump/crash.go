@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/binary"
 	"math"
@@ -18,6 +19,9 @@ const (
 	// crashHeaderSize is what the original reads of a crash dump.
 	crashHeaderSize = 8192
 	utsnameField    = 257
+	// crashAlign is DUMP_OFFSET of sys/dumphdr.h: savecore pads a compressed dump to
+	// a multiple of it, and ends it with a block of that size.
+	crashAlign = 64 << 10
 )
 
 // crashHeader is the header of an illumos crash dump: dumphdr_t of
@@ -70,10 +74,13 @@ func inspectCrash(s *source) (*Info, error) {
 		Size:     s.size, Needed: h.needed(),
 		Properties: h.properties(),
 	}
-	if h.compressed() {
-		info.Format = "illumos vmdump"
+	if !h.compressed() {
+		return info, nil
 	}
-	return info, nil
+	info.Format = "illumos vmdump"
+	end, err := h.compressedEnd(s)
+	info.Needed = max(info.Needed, end)
+	return info, err
 }
 
 // machine is what the kernel calls itself, but for "i86pc", which is a platform
@@ -112,6 +119,26 @@ func (h crashHeader) properties() map[string]string {
 		p["fm_panic"] = strconv.FormatUint(uint64(n), 10)
 	}
 	return p
+}
+
+// compressedEnd returns how long a compressed dump is. savecore repeats the header in
+// the last block, and cannot expand a dump without: such a file is cut, and the
+// result is the next size that a whole one can have.
+func (h crashHeader) compressedEnd(s *source) (int64, error) {
+	const compared = 1800 // up to the time, which has the size of a long
+	last := (s.size - crashAlign) &^ (crashAlign - 1)
+	if last > 0 {
+		b := make([]byte, compared)
+		if _, err := s.fill(b, last); err != nil {
+			return 0, err
+		}
+		const valid = 1 // savecore clears it in either
+		b[8] = b[8]&^valid | h.b[8]&valid
+		if bytes.Equal(b, h.b[:compared]) {
+			return last + crashAlign, nil
+		}
+	}
+	return min(s.size, math.MaxInt64-crashAlign)&^(crashAlign-1) + crashAlign, nil
 }
 
 // needed is how long the file is at least: where its data begin, and, when it is

@@ -81,7 +81,8 @@ type Info struct {
 	Modules    []Module
 
 	Size   int64 // bytes the file has
-	Needed int64 // bytes its headers speak of
+	Needed int64 // bytes that a whole file has at least, as its headers tell
+	Exact  bool  // a whole file has no more than Needed bytes
 
 	// Properties are further facts worth a property of the document:
 	// panicstring, uuid, fm_panic, zonename, …
@@ -92,7 +93,7 @@ type Info struct {
 	ELF *ELF
 }
 
-// Truncated tells whether the file ends before what its headers speak of.
+// Truncated reports whether the file ends before what its headers speak of.
 func (i *Info) Truncated() bool { return i.Size < i.Needed }
 
 // Thread is one thread of a process, or one processor of a kernel dump.

@@ -214,13 +214,15 @@ func (e *ELF) memory(s *source, addr uint64, n int) ([]byte, error) {
 }
 
 // needed returns how long the file must be to hold all that its headers speak of.
-func (e *ELF) needed(s *source) (int64, error) {
+// exact is false when there are more headers than are read.
+func (e *ELF) needed(s *source) (n int64, exact bool, err error) {
 	end := max(uint64(e.ehdrSize()), e.SegmentTable.end(), e.SectionTable.end())
 	for _, seg := range e.Segments {
 		end = max(end, Range{seg.Offset, seg.Filesz}.end())
 	}
 	sections, err := e.sectionsEnd(s)
-	return int64(min(max(end, sections), math.MaxInt64)), err
+	exact = e.SegmentTable.Len <= maxTable && len(e.Segments) < maxSegments && e.SectionTable.Len <= maxTable
+	return int64(min(max(end, sections), math.MaxInt64)), exact, err
 }
 
 func (e *ELF) ehdrSize() int {

@@ -41,7 +41,7 @@ func inspectELF(s *source, e *ELF) (*Info, error) {
 		Format: "ELF core", Type: Core, ID: id, Machine: e.machineName(),
 		Size: s.size, ELF: e, Properties: map[string]string{},
 	}}
-	if c.info.Needed, err = e.needed(s); err != nil {
+	if c.info.Needed, c.info.Exact, err = e.needed(s); err != nil {
 		return nil, err
 	}
 	if c.notes, err = e.readNotes(s); err != nil {

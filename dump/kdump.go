@@ -54,6 +54,17 @@ func (h kdumpHeader) headerLen() uint64 {
 	return h.blocks(1 + uint64(h.u32(h.blockSize+4)))
 }
 
+// tableOff is where the page descriptors begin: behind the bitmaps.
+func (h kdumpHeader) tableOff() uint64 {
+	return h.headerLen() + h.blocks(uint64(h.u32(h.blockSize+8)))
+}
+
+// incomplete reports whether makedumpfile ran out of space while it wrote the file.
+func (h kdumpHeader) incomplete() bool {
+	const incomplete = 8
+	return h.u32(h.status)&incomplete != 0
+}
+
 // ranges reads from the sub-header where VMCOREINFO, notes and eraseinfo are.
 // Only its 64-bit form is known.
 func (h kdumpHeader) ranges(s *source) (vmcoreinfo, notes, erased Range, err error) {
@@ -81,19 +92,21 @@ func (s *source) bytes(r Range, limit uint64) ([]byte, error) {
 type kdump struct {
 	kdumpHeader
 	header, vmcoreinfo, notes []byte
-	needed                    uint64
+	needed                    uint64 // without the pages
 }
 
 func readKdump(s *source) (k kdump, err error) {
 	if k.kdumpHeader, err = newKdumpHeader(s.head(4096)); err != nil {
 		return k, err
 	}
+	if err := k.checkSplit(s); err != nil {
+		return k, err
+	}
 	vmcoreinfo, notes, erased, err := k.ranges(s)
 	if err != nil {
 		return k, err
 	}
-	bitmaps := uint64(k.u32(k.blockSize + 8))
-	k.needed = max(k.headerLen()+k.blocks(bitmaps), vmcoreinfo.end(), notes.end(), erased.end())
+	k.needed = max(k.tableOff(), vmcoreinfo.end(), notes.end(), erased.end())
 	if k.header, err = s.bytes(Range{0, k.headerLen()}, maxKdumpHeader); err != nil {
 		return k, err
 	}
@@ -122,10 +135,14 @@ func inspectKdump(s *source) (*Info, error) {
 	}
 	const field, first = 65, 12 // struct new_utsname
 	text := func(i int) string { return k.text(first+i*field, field) }
+	pages, err := k.pagesEnd(s)
+	if err != nil {
+		return nil, err
+	}
 	info := &Info{
 		Format: "kdump", OS: "linux", Type: Crash, ID: k.id(),
 		Node: text(1), Machine: text(4), Properties: map[string]string{},
-		Size: s.size, Needed: int64(min(k.needed, math.MaxInt64)),
+		Size: s.size, Needed: int64(min(max(k.needed, pages), math.MaxInt64)),
 	}
 	if string(k.b[:8]) == diskdumpMagic {
 		info.Format = "diskdump"
@@ -133,9 +150,10 @@ func inspectKdump(s *source) (*Info, error) {
 	if release := text(2); release != "" {
 		info.Platform = linuxPlatform(release)
 	}
-	info.Time = unixTime(int64(k.long(k.timeval)), int64(k.long(k.timeval+k.word))*1000)
-	const incomplete = 8
-	if k.u32(k.status)&incomplete != 0 {
+	if usec := k.long(k.timeval + k.word); usec < 1e6 {
+		info.Time = unixTime(int64(k.long(k.timeval)), int64(usec)*1000)
+	}
+	if k.incomplete() {
 		info.Properties["incomplete"] = "true"
 	}
 	parseVMCoreInfo(k.vmcoreinfo).describe(info)

@@ -10,6 +10,7 @@ import (
 // the host's name or the time of death.
 type Origin struct {
 	Node, Cmd, Exe string
+	Boot           ID  // the system's boot ID; zero: not known
 	PID            int // 0: not known
 	Time           time.Time
 	Source         string // where it is from: "name", "xattr"; "" when nothing is known
@@ -42,11 +43,12 @@ func OriginFromName(base string) Origin {
 	micros, ok1 := decimal(last[0])
 	pid, ok2 := decimal(last[1])
 	_, ok3 := decimal(last[3])
-	if _, err := ParseID(last[2]); err != nil || !ok1 || !ok2 || !ok3 || pid > maxPID || rest == "" {
+	boot, err := ParseID(last[2])
+	if err != nil || !ok1 || !ok2 || !ok3 || pid > maxPID || rest == "" {
 		return Origin{}
 	}
 	return Origin{
-		Cmd: unescape(rest), PID: int(pid), Time: unixMicro(micros), Source: "name",
+		Cmd: unescape(rest), Boot: boot, PID: int(pid), Time: unixMicro(micros), Source: "name",
 	}
 }
 

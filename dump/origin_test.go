@@ -7,17 +7,21 @@ import (
 
 func TestOriginFromName(t *testing.T) {
 	const boot = "fc2e22bc6ee647b6b90729ab34a250b1"
+	bootID, err := ParseID(boot)
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := time.Unix(1700000000, 123456000).UTC()
 	for _, c := range []struct {
 		name string
 		want Origin
 	}{
-		{"core.node.1000." + boot + ".4242.1700000000123456.zst", Origin{Cmd: "node", PID: 4242, Time: at, Source: "name"}},
-		{"core.node.1000." + boot + ".4242.1700000000123456", Origin{Cmd: "node", PID: 4242, Time: at, Source: "name"}},
-		{"core.svc.startd.0." + boot + ".10.1700000000123456.lz4", Origin{Cmd: "svc.startd", PID: 10, Time: at, Source: "name"}},
-		{`core.a\x2fb\x20c.0.` + boot + ".10.1700000000123456.xz", Origin{Cmd: "a/b c", PID: 10, Time: at, Source: "name"}},
-		{`core.a\x2.0.` + boot + ".10.1700000000123456", Origin{Cmd: `a\x2`, PID: 10, Time: at, Source: "name"}},
-		{"core.node.1000." + boot + ".4242.0", Origin{Cmd: "node", PID: 4242, Source: "name"}},
+		{"core.node.1000." + boot + ".4242.1700000000123456.zst", Origin{Cmd: "node", Boot: bootID, PID: 4242, Time: at, Source: "name"}},
+		{"core.node.1000." + boot + ".4242.1700000000123456", Origin{Cmd: "node", Boot: bootID, PID: 4242, Time: at, Source: "name"}},
+		{"core.svc.startd.0." + boot + ".10.1700000000123456.lz4", Origin{Cmd: "svc.startd", Boot: bootID, PID: 10, Time: at, Source: "name"}},
+		{`core.a\x2fb\x20c.0.` + boot + ".10.1700000000123456.xz", Origin{Cmd: "a/b c", Boot: bootID, PID: 10, Time: at, Source: "name"}},
+		{`core.a\x2.0.` + boot + ".10.1700000000123456", Origin{Cmd: `a\x2`, Boot: bootID, PID: 10, Time: at, Source: "name"}},
+		{"core.node.1000." + boot + ".4242.0", Origin{Cmd: "node", Boot: bootID, PID: 4242, Source: "name"}},
 		{"core.12345", Origin{PID: 12345, Source: "name"}},
 		{"core.99999999999", Origin{}},
 		{"core.", Origin{}},

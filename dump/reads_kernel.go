@@ -31,8 +31,7 @@ func (m memory) kernel(info vmcoreInfo) {
 // begins with both headers.
 func (f *forecast) crash(h crashHeader) {
 	if h.compressed() {
-		const align = 64 << 10 // DUMP_OFFSET of sys/dumphdr.h
-		f.tell((f.size-align)&^(align-1), 2*align)
+		f.tell((f.size-crashAlign)&^(crashAlign-1), 2*crashAlign)
 		return
 	}
 	f.tellRange(Range{0, h.u64(48)})

@@ -24,7 +24,7 @@ func (e *UnsupportedError) Error() string {
 
 // strangers are the files that are known but not taken, by their first bytes.
 var strangers = []struct{ prefix, format, hint string }{
-	{"makedumpfile\x00\x00\x00\x00", "flattened kdump", "rearrange it with makedumpfile -R DUMP < FILE"},
+	{flattenedMagic, "flattened kdump", "rearrange it with makedumpfile -R DUMP < FILE"},
 	{"minidump FreeBSD/", "FreeBSD minidump", "only full dumps are taken (sysctl debug.minidump=0)"},
 	{"MDMP", "minidump", "minidump-2-core makes a core of one that Breakpad wrote on Linux"},
 	{"PAGEDUMP", "Windows crash dump", ""},

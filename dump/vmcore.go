@@ -55,9 +55,9 @@ func (v vmcoreInfo) describe(i *Info) {
 
 func linuxPlatform(release string) string { return "Linux_" + release }
 
-// unixTime is a time that a dump claims; none when no calendar has it.
+// unixTime returns the time that a dump claims, the zero time when no clock shows it.
 func unixTime(sec, nsec int64) time.Time {
-	if sec <= 0 || sec > 253402300799 { // the end of 9999
+	if sec <= 0 || sec > 253402300799 || nsec < 0 || nsec >= 1e9 { // the end of 9999
 		return time.Time{}
 	}
 	return time.Unix(sec, nsec).UTC()

@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"corpus":                           {"dump", "query", "store"},
 	"cache":                            {"store"},
 	"dump":                             {},
+	"dump/dumptest":                    {},
 	"query":                            {},
 	"scripts":                          {},
 	"store":                            {},

@@ -1,0 +1,121 @@
+package dump
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// The flattened format of makedumpfile (its IMPLEMENTATION and makedumpfile.h): a
+// header of 4096 bytes, then records of a 64-bit offset, a 64-bit size, both
+// big-endian and signed, and the data that belongs there. A record of -1, -1 ends it.
+const (
+	flattenedMagic  = "makedumpfile\x00\x00\x00\x00"
+	flattenedHeader = 4096
+
+	// maxFlattened is the largest dump that is put together: what ext4 takes.
+	maxFlattened = 16 << 40
+	// flattenedHoles bounds how much more than its records a dump may take. Writers
+	// leave only the ends of some blocks out.
+	flattenedHoles = 16
+)
+
+// Flattened reports whether a file that begins with head is a dump in makedumpfile's
+// flattened format. 16 bytes of head are enough.
+func Flattened(head []byte) bool { return bytes.HasPrefix(head, []byte(flattenedMagic)) }
+
+// Rearrange writes the dump in r, a flattened one, to w, which must be empty, and
+// returns its size, as makedumpfile -R does. Zeros at its end, and others that nothing
+// was written to before, are left to the caller: w must read as zeros there.
+//
+// Where records overlap the later one counts. An r without the record that ends the
+// dump is io.ErrUnexpectedEOF, and any other that is not in the format ErrDamaged.
+// What follows the end is not read.
+func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
+	f := flattened{r: bufio.NewReaderSize(r, 1<<20), w: w, buf: make([]byte, 128<<10)}
+	if err := f.header(); err != nil {
+		return 0, err
+	}
+	for {
+		more, err := f.record()
+		if err != nil {
+			return 0, err
+		}
+		if !more {
+			break
+		}
+	}
+	if f.size/flattenedHoles > f.data+1<<20 {
+		return 0, fmt.Errorf("%w: flattened dump of %d bytes with records for %d", ErrDamaged, f.size, f.data)
+	}
+	return f.size, nil
+}
+
+// flattened is a dump that is being rearranged.
+type flattened struct {
+	r    *bufio.Reader
+	w    io.WriterAt
+	buf  []byte
+	data int64 // bytes in the records so far
+	size int64 // of the dump so far
+}
+
+func (f *flattened) header() error {
+	head := f.buf[:flattenedHeader]
+	if err := f.read(head); err != nil {
+		return err
+	}
+	kind, version := binary.BigEndian.Uint64(head[16:]), binary.BigEndian.Uint64(head[24:])
+	if !Flattened(head) || kind != 1 || version != 1 {
+		return fmt.Errorf("%w: flattened dump of type %d, version %d: only type 1, version 1 is known", ErrDamaged, kind, version)
+	}
+	return nil
+}
+
+// record copies one record. more is false when it ends the dump.
+func (f *flattened) record() (more bool, err error) {
+	if err := f.read(f.buf[:16]); err != nil {
+		return false, err
+	}
+	off, n := int64(binary.BigEndian.Uint64(f.buf)), int64(binary.BigEndian.Uint64(f.buf[8:]))
+	if off == -1 && n == -1 {
+		return false, nil
+	}
+	if off < 0 || n <= 0 || off > maxFlattened || n > maxFlattened-off {
+		return false, fmt.Errorf("%w: flattened dump with a record of %d bytes at %d", ErrDamaged, n, off)
+	}
+	f.data += n
+	for n > 0 {
+		b := f.buf[:min(n, int64(len(f.buf)))]
+		if err := f.read(b); err != nil {
+			return false, err
+		}
+		if err := f.put(b, off); err != nil {
+			return false, err
+		}
+		off, n = off+int64(len(b)), n-int64(len(b))
+	}
+	return true, nil
+}
+
+// put writes b, unless it is zeros where nothing was written yet.
+func (f *flattened) put(b []byte, off int64) error {
+	fresh := off >= f.size
+	f.size = max(f.size, off+int64(len(b)))
+	if fresh && len(bytes.TrimLeft(b, "\x00")) == 0 {
+		return nil
+	}
+	_, err := f.w.WriteAt(b, off)
+	return err
+}
+
+func (f *flattened) read(b []byte) error {
+	_, err := io.ReadFull(f.r, b)
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("flattened dump without its end, it is cut short: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
