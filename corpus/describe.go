@@ -24,7 +24,11 @@ func (u *upload) describe(h *holding, stack []string) []byte {
 		Psargs:     info.Psargs,
 		Type:       info.Type,
 		Stack:      stack,
+		Truncated:  info.Truncated(),
 		Properties: maps.Clone(info.Properties),
+	}
+	if info.Type == dump.Crash {
+		f.Format = info.Format
 	}
 	if f.Properties == nil {
 		f.Properties = map[string]string{}
@@ -35,12 +39,15 @@ func (u *upload) describe(h *holding, stack []string) []byte {
 			f.Cmd = cmp.Or(f.Cmd, o.Cmd)
 		}
 	}
-	here := u.here()
+	here := u.here(origins)
 	f.Node = settle(f.Properties, "node", fact{u.o.Node, "option"}, fact{info.Node, "dump"}, fact{origins[0].Node, origins[0].Source}, fact{here.node, "uname"})
 	f.Platform = settle(f.Properties, "platform", fact{u.o.Platform, "option"}, fact{info.Platform, "dump"}, fact{here.platform, "uname"})
 	f.Time = u.time(f.Properties, origins)
 	if u.src.packed != "" {
 		f.Properties["compressed"] = u.src.packed
+	}
+	if u.src.flat {
+		f.Properties["flattened"] = "true"
 	}
 	return dump.NewDocument(f)
 }
@@ -88,16 +95,18 @@ func (u *upload) time(properties map[string]string, origins [2]dump.Origin) time
 	return time.Time{}
 }
 
-// here is this machine, if the dump may be from it: written since it booted, for its
-// system and processor. Otherwise it is no machine.
-func (u *upload) here() host {
+// here returns this machine if the dump is from it for certain: its name, as
+// systemd-coredump gives it, holds the ID of this very boot. Otherwise it returns no
+// machine, since a core says neither on which machine nor when it was made, and a copy
+// of one has the time of the copy.
+func (u *upload) here(origins [2]dump.Origin) host {
 	here := u.c.host()
-	at := u.src.opened.ModTime()
-	now := u.c.now()
 	switch {
-	case u.info.Type != dump.Core, u.info.OS != here.os, at.Before(here.boot), at.After(now.Add(time.Minute)):
+	case u.info.Type != dump.Core, u.info.OS != here.os, here.bootID == dump.ID{}, origins[1].Boot != here.bootID:
 		return host{}
 	case u.info.Machine != "" && u.info.Machine != here.machine && !(u.info.Machine == "i386" && here.machine == "x86_64"):
+		return host{}
+	case !u.o.Time.IsZero() && u.o.Time.Before(here.boot):
 		return host{}
 	}
 	return here
@@ -132,5 +141,6 @@ func (s *source) origins() [2]dump.Origin {
 type host struct {
 	os, machine    string // as dump.Info has them
 	node, platform string
+	bootID         dump.ID
 	boot           time.Time
 }

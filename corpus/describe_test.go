@@ -7,29 +7,45 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/dump"
 	"thothfs/store/mem"
 )
 
 func TestFactsAboutADump(t *testing.T) {
 	data := core(t)
 	boot := time.Now().Add(-time.Hour)
-	here := host{os: "linux", machine: "x86_64", node: "here", platform: "Linux_6.1", boot: boot}
-	const systemd = "core.a\\x20b.0.4cb3a1a4f5a84c9a8f4ab0a4c5a4d5e6.77.1700000000000000"
+	const bootID, other = "4cb3a1a4f5a84c9a8f4ab0a4c5a4d5e6", "0cb3a1a4f5a84c9a8f4ab0a4c5a4d5e6"
+	id, err := dump.ParseID(bootID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := host{os: "linux", machine: "x86_64", node: "here", platform: "Linux_6.1", bootID: id, boot: boot}
+	container, arm, unknown := here, here, here
+	container.node, arm.machine, unknown.bootID = "", "aarch64", dump.ID{}
+	const ours, foreign = "core.a\\x20b.0." + bootID + ".77.1700000000000000", "core.a.0." + other + ".77.1700000000000000"
+	since := boot.Add(time.Minute)
 	for _, tt := range []struct {
-		name, file         string
-		mtime              time.Time
-		o                  UploadOptions
-		node, time         string
-		nodeFrom, timeFrom string
+		name, file           string
+		host                 host
+		mtime                time.Time
+		o                    UploadOptions
+		node, platform, time string
+		nodeFrom, timeFrom   string
 	}{
-		{"here", "core", boot.Add(time.Minute), UploadOptions{}, "here", fmt.Sprint(boot.Add(time.Minute).Unix()), "uname", "mtime"},
-		{"before boot", "core", time.Unix(1e9, 0), UploadOptions{}, "", "1000000000", "", "mtime"},
-		{"systemd", systemd, boot.Add(time.Minute), UploadOptions{}, "here", "1700000000", "uname", "name"},
-		{"options", systemd, boot.Add(time.Minute), UploadOptions{Node: "o", Time: time.Unix(5, 0)}, "o", "5", "option", "option"},
+		{"written since boot, by whom nobody knows", "core", here, since, UploadOptions{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
+		{"named by the kernel", "core.77", here, since, UploadOptions{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
+		{"before boot", "core", here, time.Unix(1e9, 0), UploadOptions{}, "", "", "1000000000", "", "mtime"},
+		{"of this boot", ours, here, since, UploadOptions{}, "here", "Linux_6.1", "1700000000", "uname", "name"},
+		{"of another boot", foreign, here, since, UploadOptions{}, "", "", "1700000000", "", "name"},
+		{"of this boot, in a container", ours, container, since, UploadOptions{}, "", "Linux_6.1", "1700000000", "", "name"},
+		{"of another machine type", ours, arm, since, UploadOptions{}, "", "", "1700000000", "", "name"},
+		{"no boot is known", foreign, unknown, since, UploadOptions{}, "", "", "1700000000", "", "name"},
+		{"options", foreign, here, since, UploadOptions{Node: "o", Platform: "p", Time: time.Unix(5, 0)}, "o", "p", "5", "option", "option"},
+		{"a time before this boot", ours, here, since, UploadOptions{Time: time.Unix(5, 0)}, "", "", "5", "", "option"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := open(t, options(t, mem.New()))
-			c.host = func() host { return here }
+			c.host = func() host { return tt.host }
 			path := local(t, tt.file, data)
 			if err := os.Chtimes(path, time.Time{}, tt.mtime); err != nil {
 				t.Fatal(err)
@@ -39,7 +55,7 @@ func TestFactsAboutADump(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, err := c.Cached(t.Context(), res.ID)
-			if err != nil || d.Node != tt.node || fmt.Sprint(d.Time.Unix()) != tt.time ||
+			if err != nil || d.Node != tt.node || d.Platform != tt.platform || fmt.Sprint(d.Time.Unix()) != tt.time ||
 				d.Doc.String("properties.source.node") != tt.nodeFrom || d.Doc.String("properties.source.time") != tt.timeFrom {
 				t.Errorf("%s %v", d.Doc.Raw(), err)
 			}

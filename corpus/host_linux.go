@@ -1,25 +1,40 @@
 package corpus
 
 import (
+	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/dump"
 )
 
-// thisHost is the machine that we run on.
+// initialUTS is the kernel's own UTS namespace (PROC_UTS_INIT_INO of
+// include/linux/proc_ns.h). Names in others are those of containers.
+const initialUTS = "uts:[4026531838]"
+
+// thisHost returns the machine that we run on, without a node in a container.
 func thisHost() host {
 	var name unix.Utsname
 	var since unix.Timespec
 	if unix.Uname(&name) != nil || unix.ClockGettime(unix.CLOCK_BOOTTIME, &since) != nil {
 		return host{}
 	}
-	return host{
+	h := host{
 		os:       "linux",
 		machine:  unix.ByteSliceToString(name.Machine[:]),
 		node:     unix.ByteSliceToString(name.Nodename[:]),
 		platform: "Linux_" + unix.ByteSliceToString(name.Release[:]),
 		boot:     time.Now().Add(-time.Duration(since.Nano())),
 	}
+	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
+		h.bootID, _ = dump.ParseID(strings.ReplaceAll(strings.TrimSpace(string(id)), "-", ""))
+	}
+	if uts, err := os.Readlink("/proc/self/ns/uts"); err != nil || uts != initialUTS {
+		h.node = ""
+	}
+	return h
 }
 
 // xattr returns an extended attribute of a file, false if it has none of that name.

@@ -21,9 +21,11 @@ type source struct {
 	size     int64    // of file
 	packed   string   // kind of compression, "" none
 	unpacked bool     // file is temporary
+	flat     bool     // given, or what was packed in it, is in the flattened format
 }
 
-// openSource opens the file at path and unpacks it if it is compressed.
+// openSource opens the file at path, unpacks it if it is compressed, and rearranges it
+// if it is flattened.
 func openSource(ctx context.Context, path, tempDir string) (*source, error) {
 	// A named pipe would make Open wait.
 	if fi, err := os.Stat(path); err != nil {
@@ -43,9 +45,9 @@ func openSource(ctx context.Context, path, tempDir string) (*source, error) {
 	return s, nil
 }
 
-// HashFile returns Thoth's hash of the dump in a local file. A compressed one is
-// unpacked into tempDir for as long as it takes. The errors are those of dump.Hash
-// and of the file.
+// HashFile returns Thoth's hash of the dump in a local file. A compressed or flattened
+// one is unpacked into tempDir for as long as it takes. The errors are those of
+// dump.Hash, of dump.Rearrange and of the file.
 func HashFile(ctx context.Context, path, tempDir string) (dump.ID, error) {
 	s, err := openSource(ctx, path, tempDir)
 	if err != nil {
@@ -65,18 +67,23 @@ func (s *source) prepare(ctx context.Context, tempDir string) (err error) {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
+	given := io.NewSectionReader(s.given, 0, s.size)
 	if s.packed = dump.Compression(head[:n]); s.packed == "" {
-		return nil
+		if !dump.Flattened(head[:n]) {
+			return nil
+		}
+		return s.unpack(ctx, given, tempDir)
 	}
-	return s.unpack(ctx, tempDir)
-}
-
-func (s *source) unpack(ctx context.Context, tempDir string) error {
-	r, err := dump.Decompress(io.NewSectionReader(s.given, 0, s.size), s.packed)
+	r, err := dump.Decompress(given, s.packed)
 	if err != nil {
 		return err
 	}
 	defer r.Close() // its errors show in Read
+	return s.unpack(ctx, r, tempDir)
+}
+
+// unpack writes the dump in the stream r to a temporary file.
+func (s *source) unpack(ctx context.Context, r io.Reader, tempDir string) error {
 	f, err := os.CreateTemp(tempDir, "thothfs-upload-*")
 	if err != nil {
 		return err
@@ -86,7 +93,21 @@ func (s *source) unpack(ctx context.Context, tempDir string) error {
 	if err := os.Remove(f.Name()); err != nil {
 		return err
 	}
-	if s.size, err = copyContext(ctx, &sparseWriter{f: f}, r); err != nil {
+	head := make([]byte, 16)
+	n, err := fill(r, head)
+	if err != nil && err != io.EOF {
+		return fmt.Errorf("unpacking %s: %w", s.path, err)
+	}
+	r = io.MultiReader(bytes.NewReader(head[:n]), r)
+	if s.flat = dump.Flattened(head[:n]); s.flat {
+		s.size, err = dump.Rearrange(f, untilDone{ctx, r})
+		if err == nil { // what is packed has its checksum at the end
+			_, err = copyContext(ctx, io.Discard, r)
+		}
+	} else {
+		s.size, err = copyContext(ctx, &sparseWriter{f: f}, r)
+	}
+	if err != nil {
 		return fmt.Errorf("unpacking %s: %w", s.path, err)
 	}
 	return f.Truncate(s.size)
@@ -167,6 +188,19 @@ func copyContext(ctx context.Context, w io.Writer, r io.Reader) (n int64, err er
 			return n, err
 		}
 	}
+}
+
+// untilDone is a reader that fails once its context has ended.
+type untilDone struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u untilDone) Read(p []byte) (int, error) {
+	if err := u.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return u.r.Read(p)
 }
 
 // fill is io.ReadFull that leaves r's error as it is: io.EOF is the end, a stream that

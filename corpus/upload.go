@@ -137,8 +137,9 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 	}
 	if h.hasInfo {
 		u.learn(ctx, h)
-		if len(u.edits) > 0 {
-			_, err = u.c.Edit(ctx, h.id, u.edits...)
+		edits := append(slices.Clone(u.edits), u.correct(h, todo)...)
+		if len(edits) > 0 {
+			_, err = u.c.Amend(ctx, h.id, edits...)
 		}
 		return err
 	}
@@ -163,23 +164,44 @@ func (u *upload) foresee(h *holding) error {
 	return err
 }
 
+// correct returns the edit that has the document say whether the dump is truncated: the
+// one that is there now, whoever stored it.
+func (u *upload) correct(h *holding, todo todo) []dump.Edit {
+	doc := dump.ParseDocument(slices.Clone(h.raw))
+	truncated := u.info.Truncated() && (todo.send || h.dump.Size == u.src.size)
+	_, said := doc.Get(truncatedField)
+	switch {
+	case h.damage != "" || doc.Damage() != "" || said == truncated:
+		return nil
+	case truncated:
+		return []dump.Edit{{Path: truncatedField, Value: []byte("true")}}
+	}
+	return []dump.Edit{dump.Unset(truncatedField)}
+}
+
+// truncatedField is the field of a document that is true for a truncated dump, and
+// absent for any other.
+const truncatedField = "truncated"
+
 // todo is what is missing.
 type todo struct {
 	state UploadState
 	send  bool // the dump is to be stored
 }
 
-// decide compares what is there with the file.
+// decide compares what is there with the file. Where neither is known to be whole, the
+// larger one counts: it has the smaller one's bytes and more.
 func (u *upload) decide(ctx context.Context, h *holding) (todo, error) {
 	have, size := h.dump.Size, u.src.size
-	// What the headers speak of is known of the file only, but both have the same.
-	whole := u.info.Needed > 0 && have >= u.info.Needed
+	// The headers of the file are those of what is there, too: the hash is theirs.
+	whole := u.info.Exact && have >= u.info.Needed
+	fileWhole := u.info.Exact && !u.info.Truncated()
 	switch {
 	case !h.hasDump && h.hasInfo:
 		return todo{Restored, true}, nil
 	case !h.hasDump:
 		return todo{Stored, true}, nil
-	case have > size && (h.hasInfo || whole):
+	case have > size && (h.hasInfo || !fileWhole):
 		return todo{}, fmt.Errorf("%w: %s has %d bytes, this file %d", ErrDiffers, h.id.String()+"/"+h.name, have, size)
 	case h.hasInfo && (have == size || whole):
 		return todo{Present, false}, nil

@@ -23,6 +23,8 @@ type DocumentFields struct {
 	Time       time.Time // kept to the millisecond
 	Stack      []string  // frames, innermost first; empty but not nil is written as []
 	Type       Type
+	Format     string // Info.Format
+	Truncated  bool   // written only if true
 	Ticket     string
 	Properties map[string]string // by path, dots nest; written in the order of their names; always there
 }
@@ -55,6 +57,10 @@ func NewDocument(f DocumentFields) []byte {
 	add("time", formatSeconds(f.Time))
 	add("stack", formatList(f.Stack))
 	text("type", string(f.Type))
+	text("format", f.Format)
+	if f.Truncated {
+		add("truncated", "true")
+	}
 	text("ticket", f.Ticket)
 	add("properties", formatProperties(f.Properties))
 	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")

@@ -146,17 +146,22 @@ func (d *dumpDir) alias(c context.Context, found *corpus.Dump) (target, alias st
 	if err != nil {
 		return "", "", err
 	}
-	return FileName(e.Name), aliasOf(found.Type, e.Name), nil
+	return FileName(e.Name), aliasOf(found.Doc, e.Name), nil
 }
 
-func aliasOf(kind, object string) string {
-	switch {
-	case dump.Type(kind) == dump.Core:
+// aliasOf returns the stable name of a dump by what its document says that it is, else
+// by the name of its object.
+func aliasOf(doc *dump.Document, object string) string {
+	format := doc.String("format")
+	switch kind := dump.Type(doc.String("type")); {
+	case kind == dump.Core:
 		return "core"
-	case strings.HasPrefix(object, "vmdump"):
+	case format == "illumos vmdump", format == "" && strings.HasPrefix(object, "vmdump"):
 		return "vmdump"
+	case kind == dump.Crash, strings.HasPrefix(object, "vmcore"):
+		return "vmcore"
 	}
-	return "vmcore"
+	return "core"
 }
 
 func (d *dumpDir) addText(ctx context.Context, name string, text func(*corpus.Dump) ([]byte, bool), found *corpus.Dump, out *fuse.EntryOut) (*fusefs.Inode, error) {

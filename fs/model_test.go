@@ -65,7 +65,7 @@ func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
 	}
 	if name := filepath.Base(doc.String("dump")); doc.String("dump") != "" {
 		m[dir+"/dump"] = "-> " + FileName(name)
-		m[dir+"/"+aliasOf(doc.String("type"), name)] = "-> " + FileName(name)
+		m[dir+"/"+aliasOf(doc, name)] = "-> " + FileName(name)
 	}
 	m.addViews(hash, doc)
 }

@@ -132,6 +132,9 @@ func (a *app) debuggerOn(ctx context.Context, l *lab, id dump.ID, debugger strin
 		return err
 	}
 	a.say("debugging %s with %s", id, tool.name)
+	if info.Truncated() {
+		a.say("the dump is truncated: %s", truncation(info))
+	}
 	if tool.name == "gdb" && !runsHere(info.Machine) {
 		a.say("this gdb may not know %s; gdb-multiarch does (%s)", info.Machine, toInstall["gdb-multiarch"])
 	}

@@ -13,7 +13,8 @@ func (a *app) objectCommand() *cobra.Command {
 		Use:   "object FILE...",
 		Short: "Print the hash of local dumps",
 		Long: `Prints Thoth's hash of each local dump, one a line: the name under which the
-corpus keeps it. Compressed dumps (zstd, gzip, xz, lz4, bzip2) are looked into.
+corpus keeps it. Compressed dumps (zstd, gzip, xz, lz4, bzip2) and flattened ones
+(makedumpfile -F) are unpacked for that.
 Nothing is uploaded and no corpus is needed.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {

@@ -19,12 +19,16 @@ import (
 
 const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
 it is, and prints the hash. A dump that is there already is left alone; one whose
-upload was interrupted is completed. Compressed dumps are unpacked.
+upload was interrupted is completed, and a truncated copy is replaced by a larger
+one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened format
+(makedumpfile -F, QEMU's dump-guest-memory -z) rearranged. Join the parts that
+makedumpfile --split wrote with makedumpfile --reassemble before.
 
 What a dump does not say itself comes from the options, else from
-systemd-coredump's attributes or the file's name, else from this machine when
-the dump was written since it booted. The stack comes from a debugger on the
-PATH (gdb; mdb for illumos); without one it is left out.`
+systemd-coredump's attributes or the file's name. Node and platform of this
+machine are taken only if that name holds the boot ID of its current boot: give
+--node and --platform for a core that the kernel wrote. The stack comes from a
+debugger on the PATH (gdb; mdb for illumos); without one it is left out.`
 
 type uploadFlags struct {
 	node, platform, time, ticket string
@@ -100,11 +104,19 @@ func (a *app) uploadOne(ctx context.Context, c *corpus.Corpus, path string, o co
 	}
 	fmt.Fprintf(a.stderr, "thothfs: %s %s\n", printable(filepath.Base(path)), res.State)
 	if res.Info != nil && res.Info.Truncated() {
-		fmt.Fprintf(a.stderr, "thothfs: %s is truncated: %d bytes of the %d that its headers speak of\n",
-			printable(filepath.Base(path)), res.Info.Size, res.Info.Needed)
+		a.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
 	}
 	_, err = fmt.Fprintln(a.stdout, res.ID)
 	return err
+}
+
+// truncation says how much of a truncated dump there is.
+func truncation(info *dump.Info) string {
+	least := "at least "
+	if info.Exact {
+		least = ""
+	}
+	return fmt.Sprintf("it has %d bytes of %s%d", info.Size, least, info.Needed)
 }
 
 func (u uploadFlags) options() (corpus.UploadOptions, error) {

@@ -78,7 +78,8 @@ func TestDumpsAreDumps(t *testing.T) {
 			t.Fatal(err)
 		}
 		doc := dump.ParseDocument(text)
-		if info.ID != d.ID || info.Truncated() || string(info.Type) != doc.String("type") || info.Cmd != doc.String("cmd") ||
+		cut := info.Type == dump.Core && info.Truncated() // the last block of a crash dump is a hole, too
+		if info.ID != d.ID || cut || string(info.Type) != doc.String("type") || info.Cmd != doc.String("cmd") ||
 			info.Psargs != doc.String("psargs") || doc.String("name") != "/thoth/stor/thoth/"+d.ID.String() {
 			t.Errorf("%+v, and the document says\n%s", info, text)
 		}
