@@ -85,8 +85,7 @@ type Cache struct {
 	attends   bool          // versions have sessions
 	hots      chan struct{} // holds an element for each pack on its way
 	lessons   *lru.Cache[[sha256.Size]byte, *lesson]
-	wholes    *lru.Cache[[sha256.Size]byte, stamp] // map files that had all blocks
-	finishing chan struct{}                        // holds an element while a version is completed in the background
+	finishing chan struct{} // holds an element while a version is completed in the background
 	others    activity
 	boot      uint64
 	options   Options
@@ -206,7 +205,6 @@ func newCache(o Options) *Cache {
 		options:   o,
 	}
 	c.spares = spares{gate: &c.gate, patience: spareFor, list: map[*flight]*time.Timer{}}
-	c.wholes, _ = lru.New[[sha256.Size]byte, stamp](maxWholes)
 	c.lessons, _ = lru.New[[sha256.Size]byte, *lesson](maxLessons)
 	c.run = max(1, min(maxRange, o.Memory/2)/c.block)
 	space := sha256.Sum256([]byte(o.Namespace))

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"crypto/md5"
 	"errors"
 	"fmt"
 	iofs "io/fs"
@@ -98,8 +97,8 @@ func (f *File) Progress() (held int64, verified bool) {
 	if err != nil {
 		return 0, false
 	}
-	_, sealed := p.seal(&o.version, o.c.boot)
-	return o.size - n, sealed && n == 0
+	s, ok := p.seal(&o.version)
+	return o.size - n, ok && n == 0 && s.holds(p, o.c.boot)
 }
 
 // Complete fetches what is missing of the version, behind readers, and compares
@@ -122,12 +121,12 @@ func (f *File) Complete(ctx context.Context) error {
 
 // complete does so, if idle only while the link is.
 func (o *object) complete(ctx context.Context, idle bool) error {
-	c := o.c
-	if o.size > c.disk.quota.limit/2 {
+	if o.size > o.c.disk.quota.limit/2 {
 		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
 	}
+	var err error
 	for range attempts {
-		if c.disk.health.degraded.Load() {
+		if o.c.disk.health.degraded.Load() {
 			return errResting
 		}
 		if !o.whole() {
@@ -135,23 +134,11 @@ func (o *object) complete(ctx context.Context, idle bool) error {
 				return err
 			}
 		}
-		p, err := c.disk.pairs.acquire(o)
-		if err != nil {
+		if err = o.verify(ctx); !errors.Is(err, errEvicted) && !errors.Is(err, errChanged) {
 			return err
-		}
-		whole := o.full(p)
-		if whole == nil {
-			err = o.verify(ctx, p)
-		}
-		c.disk.pairs.release(p)
-		if whole == nil && !errors.Is(err, errEvicted) {
-			return err
-		}
-		if whole != nil && !errors.Is(whole, errUnsealed) {
-			return whole // the disk's
 		}
 	}
-	return errEvicted
+	return err
 }
 
 // fetchRest fetches the blocks that are absent, once.
@@ -162,7 +149,7 @@ func (o *object) fetchRest(ctx context.Context, idle bool) error {
 	}
 	defer l.drop()
 	for first := int64(0); first < o.blocks(); first += scanned {
-		for _, sp := range o.absent(span{first, min(scanned, o.blocks()-first)}, o.c.run) {
+		for _, sp := range o.absent(span{first, min(scanned, o.blocks()-first)}, o.c.run, background) {
 			if err := l.fetch(ctx, sp); err != nil {
 				return err
 			}
@@ -266,56 +253,63 @@ func (l *laggards) drain(ctx context.Context, n int) error {
 
 func (l *laggards) drop() { l.o.dropAhead(l.flights) }
 
-// verify reads the complete version from end to end and seals it, unless that
-// was done since the machine was started.
-func (o *object) verify(ctx context.Context, p *pair) error {
+// verify seals the version after an audit, unless it has a seal that holds and is not
+// due. A version that is not what is expected is forgotten.
+func (o *object) verify(ctx context.Context) error {
+	p, err := o.c.disk.pairs.acquire(o)
+	if err != nil {
+		return err
+	}
+	defer o.c.disk.pairs.release(p)
+	if path := o.c.disk.pairs.path(o.name()); !isAt(p.records, path+".map") || !isAt(p.data, path+".data") {
+		o.c.disk.pairs.drop(o)
+		return errChanged
+	}
+	s, ok := p.seal(&o.version)
+	holds := ok && s.holds(p, o.c.boot)
 	want := o.expected.Load()
-	sum, sealed := p.seal(&o.version, o.c.boot)
-	if !sealed {
-		var err error
-		if sum, err = o.sum(ctx); err != nil {
+	if want == nil && ok {
+		want = &s.sum
+	}
+	if !holds || s.due() {
+		var state fileState
+		if s.sum, state, err = o.audit(ctx, p); err != nil {
 			return err
 		}
+		s.boot, s.file, s.checked = o.c.boot, state.hash(), time.Now().Unix()
+		holds = false
 	}
-	if want != nil && *want != sum {
-		o.c.n.mismatched.Add(1)
-		o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
-		p.discard()
-		o.c.disk.pairs.drop(o)
-		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt,
-			Err: fmt.Errorf("MD5 %x, expected %x", sum, *want)}
-	}
-	if sealed {
+	switch {
+	case want != nil && *want != s.sum:
+		return o.mismatched(p, s.sum, *want)
+	case holds:
 		return nil
 	}
 	o.c.n.verified.Add(1)
-	return p.putSeal(&o.version, sum, o.c.boot)
+	return p.putSeal(&o.version, s)
 }
 
-// sum returns the MD5 of what is held.
-func (o *object) sum(ctx context.Context) (sum digest, err error) {
-	h, buf := md5.New(), make([]byte, maxRange)
-	for off := int64(0); off < o.size; off += int64(len(buf)) {
-		p := buf[:min(int64(len(buf)), o.size-off)]
-		if err := ctx.Err(); err != nil {
-			return sum, err
-		}
-		if len(o.readLocal(p, off, background)) > 0 {
-			return sum, errEvicted
-		}
-		h.Write(p)
-	}
-	return digest(h.Sum(nil)), nil
+// mismatched forgets a version that is not what is expected.
+func (o *object) mismatched(p *pair, got, want digest) error {
+	o.c.n.mismatched.Add(1)
+	o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
+	p.discard()
+	o.c.disk.pairs.drop(o)
+	return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: fmt.Errorf("MD5 %x, expected %x", got, want)}
 }
 
-// whole reports whether all blocks are on disk.
+// whole reports whether all blocks are on disk, by the seal or by the records.
 func (o *object) whole() bool {
 	p := o.c.disk.open(o)
 	if p == nil {
 		return false
 	}
 	defer o.c.disk.pairs.release(p)
-	return o.full(p) == nil
+	if s, ok := p.seal(&o.version); ok && s.holds(p, o.c.boot) {
+		return true
+	}
+	n, err := p.lacking(&o.version)
+	return err == nil && n == 0
 }
 
 // finish completes the version in the background, one at a time over all

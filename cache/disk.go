@@ -83,16 +83,21 @@ func (d *disk) read(o *object, p *pair, b int64, dst []byte, from int64) bool {
 	if err != nil {
 		d.failed("read", err)
 	}
-	switch a {
-	case corrupt:
+	d.judge(o, b, a)
+	if a == held {
+		o.mark(b)
+	}
+	return a == held
+}
+
+// judge counts a block that was damaged.
+func (d *disk) judge(o *object, b int64, a answer) {
+	if a == corrupt {
 		d.n.corrupt.Add(1)
 		if !o.damaged.Swap(true) {
 			d.health.log.Warn("damaged block in the cache, fetching it again (told once)", "key", o.ref.Key, "block", b)
 		}
-	case held:
-		o.mark(b)
 	}
-	return a == held
 }
 
 // store writes the blocks in buf, from first on. When it returns an error they

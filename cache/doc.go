@@ -13,9 +13,9 @@
 // object; a complete one is the object itself. The map file holds a record for each
 // block, as laid out in record.go: absent, present with a checksum for each 4 KiB, there
 // for some of its 4 KiB pages, or all zeros, which takes no space. Data is written before
-// its record, and neither is flushed.
+// its record, and neither is flushed before the version is complete.
 //
-// Whatever is read from disk is verified, every time. That costs about as much as
+// Whatever is read from disk is verified, every time (but see Complete versions). That costs about as much as
 // reading it from the page cache does, and a read of 4 KiB verifies 4 KiB. In return
 // nothing else has to be true: not that the disk kept its order of writes over a
 // power cut, not that another process has left the block alone since it was last
@@ -60,11 +60,12 @@
 //
 // # Complete versions
 //
-// A version that is complete is read from end to end once, compared with the MD5 that is
-// expected ([File.Expect]), and sealed (see seal.go). Then it can be handed to the kernel
-// as a local file. That is the one way in which bytes leave the cache unverified, so a
-// seal is worth nothing after a restart of the machine. Pages of packs are fetched again
-// before: a complete version holds what the Source gave and nothing else.
+// A version that is complete is read from end to end once, compared with its checksums
+// and the MD5 that is expected ([File.Expect]), and sealed (see seal.go). Then it can be
+// handed to the kernel as a local file. That is the one way in which bytes leave the cache
+// unverified, so a seal counts for one state of one file (see fileState), and not after a
+// restart of the machine; a day later the file is read once more. Pages of packs are
+// fetched again before: a complete version holds what the Source gave and nothing else.
 //
 // # Space
 //

@@ -119,7 +119,7 @@ func (f *File) readAhead(s *stream, sp span, piece int64) {
 	o, c := f.o, f.o.c
 	var begun []*flight
 	dropped := int64(0)
-	for _, run := range o.absent(sp, max(c.run, piece/o.block)) {
+	for _, run := range o.absent(sp, max(c.run, piece/o.block), ahead) {
 		_, n := c.buffers.class(o.bytes(run.first, run.n))
 		if !c.enterAhead(n) {
 			dropped += run.n

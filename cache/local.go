@@ -1,49 +1,116 @@
 package cache
 
 import (
-	"fmt"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/store"
 )
 
-// LocalFile returns the version as a local file, to be read by the kernel without
-// us, if it is complete and its content was compared with the MD5 expected of it
-// (see [File.Expect]), or with its checksums where none is. It does not wait, and
-// costs little when the answer is no.
-//
-// Until release is called the file is pinned: no process evicts, truncates or
-// punches it. The file is read-only and release closes it, so whoever has handed it
-// to the kernel takes it back first. It may outlive the handle and the cache.
-func (f *File) LocalFile() (file *os.File, release func(), ok bool) {
+// LocalFile is a complete version as a local file, to be read by the kernel without
+// us. Until Release the file is pinned: no process evicts, truncates or punches it. It
+// may outlive the handle and the cache.
+type LocalFile struct {
+	o    *object
+	pair *pair
+	once sync.Once
+
+	mu    sync.Mutex // guards state
+	state fileState  // when the file was last known to be the version
+}
+
+// LocalFile returns the version as a local file if it is complete, its content was
+// compared with the MD5 expected of it (see [File.Expect]), or with its checksums
+// where none is, and the file was not changed since. It does not wait, and costs little
+// when the answer is no. The caller releases the file.
+func (f *File) LocalFile() (*LocalFile, bool) {
 	o := f.o
 	f.mu.Lock()
 	closed := f.closed
 	f.mu.Unlock()
 	if closed || !o.plausible() || !o.c.disk.health.mayRead() {
-		return nil, nil, false
+		return nil, false
 	}
-	p, err := o.pin()
+	l, err := o.pin()
 	if err != nil {
-		return nil, nil, false
+		if errors.Is(err, errChanged) {
+			o.changed()
+		}
+		return nil, false
 	}
 	o.c.n.pinned.Add(1)
-	var once sync.Once
-	return p.data, func() {
-		once.Do(func() {
-			p.close()
-			o.c.n.pinned.Add(-1)
-		})
-	}, true
+	return l, true
+}
+
+// changed counts a sealed file that somebody else has changed.
+func (o *object) changed() {
+	if !o.unsealed.Swap(true) {
+		o.c.n.changed.Add(1)
+		o.c.options.Log.Warn("the cache's file of a complete dump was changed by another program, verifying it again (told once)", "key", o.ref.Key)
+	}
+}
+
+// File returns the file, open for reading, whose owner is l: Release closes it, so
+// whoever has handed it to the kernel takes it back first.
+func (l *LocalFile) File() *os.File { return l.pair.data }
+
+// Release unpins the file and closes it.
+func (l *LocalFile) Release() {
+	l.once.Do(func() {
+		l.pair.close()
+		l.o.c.n.pinned.Add(-1)
+	})
+}
+
+// Changed reports whether the file may hold other bytes than the version, since it was
+// handed out or last verified. It is not to be called after Release.
+func (l *LocalFile) Changed() bool {
+	now, err := stateOf(l.pair.data)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.state
+	if now.links == 0 { // unlinking it, as we do, changes its ctime
+		was.ctime = now.ctime
+	}
+	return err != nil || !now.same(was)
+}
+
+// Verify returns nil if the file holds the version, as it does when it was not changed.
+// A file that was changed is read to the end, and what is damaged is fetched again and
+// mended in place, so that those who have it open read the version from then on. While
+// it cannot be mended the error is store.ErrCorrupt or that of [File.Complete].
+func (l *LocalFile) Verify(ctx context.Context) error {
+	if !l.Changed() {
+		return nil
+	}
+	o := l.o
+	if !o.retain() {
+		return errShut
+	}
+	defer o.release()
+	o.changed()
+	if err := o.complete(ctx, false); err != nil {
+		return err
+	}
+	state, err := o.sealedState(l.pair)
+	if err != nil { // the file was replaced as well, and the new one is the version
+		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: err}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state = state
+	return nil
 }
 
 // pin opens o's files under shared locks on both, and checks only then that they
 // are what they should be. The lock on the map file keeps others from starting the
 // pair anew, the one on the data file keeps evictors off.
-func (o *object) pin() (*pair, error) {
+func (o *object) pin() (*LocalFile, error) {
 	path := o.c.disk.pairs.path(o.name())
 	records, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -55,68 +122,38 @@ func (o *object) pin() (*pair, error) {
 		records.Close()
 		return nil, err
 	}
-	if err := o.pinned(p, path); err != nil {
+	state, err := o.pinned(p, path)
+	if err != nil {
 		p.close()
 		return nil, err
 	}
-	return p, nil
+	return &LocalFile{o: o, pair: p, state: state}, nil
 }
 
-func (o *object) pinned(p *pair, path string) error {
+func (o *object) pinned(p *pair, path string) (fileState, error) {
 	for _, f := range []*os.File{p.records, p.data} {
 		if !flock(f, unix.LOCK_SH) || !isAt(f, path+filepath.Ext(f.Name())) {
-			return errBusy
+			return fileState{}, errBusy
 		}
 	}
+	return o.sealedState(p)
+}
+
+// sealedState returns the state of p's data file if p is sealed in that state.
+func (o *object) sealedState(p *pair) (fileState, error) {
 	if !p.owned(&o.version) {
-		return errForeign
+		return fileState{}, errForeign
 	}
-	sum, sealed := p.seal(&o.version, o.c.boot)
-	if want := o.expected.Load(); !sealed || want != nil && *want != sum {
-		return errUnsealed
+	s, ok := p.seal(&o.version)
+	if want := o.expected.Load(); !ok || s.boot != o.c.boot || want != nil && *want != s.sum {
+		return fileState{}, errUnsealed
 	}
-	st, err := p.data.Stat()
-	if err != nil || st.Size() != o.size {
-		return errForeign
+	state, err := stateOf(p.data)
+	if err == nil && state.hash() != s.file {
+		err = errChanged
 	}
-	return o.full(p)
-}
-
-// full returns an error unless p has all blocks. The records of a large version take
-// milliseconds to go through, so it remembers a map file that had them all.
-func (o *object) full(p *pair) error {
-	before, old := stampOf(p.records)
-	if seen, ok := o.c.wholes.Get(o.id); ok && seen == before {
-		return nil
+	if err == nil && state.size != o.size {
+		err = errForeign
 	}
-	if n, err := p.lacking(&o.version); err != nil || n > 0 {
-		return fmt.Errorf("%d bytes are absent: %w", n, errUnsealed)
-	}
-	if old {
-		o.c.wholes.Add(o.id, before)
-	}
-	return nil
-}
-
-// maxWholes bounds the map files that are remembered.
-const maxWholes = 1024
-
-// stamp tells a file from what it is after it was written to.
-type stamp struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime unix.Timespec
-}
-
-// settled is how old the last change of a file must be for the next one to have another
-// time; the clocks of file systems tick slowly.
-const settled = 2 * time.Second
-
-// stampOf returns f's stamp, and whether the next change will have another.
-func stampOf(f *os.File) (stamp, bool) {
-	var st unix.Stat_t
-	if unix.Fstat(int(f.Fd()), &st) != nil {
-		return stamp{}, false
-	}
-	return stamp{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim}, time.Since(time.Unix(st.Ctim.Unix())) > settled
+	return state, err
 }

@@ -14,10 +14,11 @@ const maxMarked = 1 << 24
 // fetches under way.
 type object struct {
 	version
-	c       *Cache
-	refs    atomic.Int64 // handles, reads and flights; at 0 it is over
-	damaged atomic.Bool  // and that was logged
-	touched atomic.Int64 // Unix nanoseconds of the last note of use on disk
+	c        *Cache
+	refs     atomic.Int64 // handles, reads and flights; at 0 it is over
+	damaged  atomic.Bool  // and that was logged
+	unsealed atomic.Bool  // changed by others while it was sealed, and that was logged
+	touched  atomic.Int64 // Unix nanoseconds of the last note of use on disk
 
 	marks    blockSet // lately read, for the clock
 	foreseen blockSet // prefetched and not read yet
@@ -170,11 +171,11 @@ func (o *object) readLocal(p []byte, off int64, why class) (missing []span) {
 }
 
 // absent returns the blocks of s that are neither held nor under way, in spans
-// of at most limit blocks.
-func (o *object) absent(s span, limit int64) (spans []span) {
+// of at most limit blocks. To completion only what is on disk is held.
+func (o *object) absent(s span, limit int64, why class) (spans []span) {
 	coming := o.underWay(s)
 	want := func(b int64) {
-		if !coming[b] && !o.c.memory.has(&o.version, b) {
+		if !coming[b] && (why == background || !o.c.memory.has(&o.version, b)) {
 			spans = add(spans, b, limit)
 		}
 	}

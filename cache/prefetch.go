@@ -228,7 +228,7 @@ func (s *session) fetch(sp span) {
 		return
 	}
 	o := s.o
-	for _, run := range o.absent(sp, max(1, min(o.c.run, prefetchRange/o.block))) {
+	for _, run := range o.absent(sp, max(1, min(o.c.run, prefetchRange/o.block)), prefetch) {
 		f := o.beginAhead(run, prefetch)
 		if f != nil && !s.keep(f) {
 			o.dropAhead([]*flight{f})

@@ -6,22 +6,37 @@ import (
 	"encoding/binary"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/cespare/xxhash/v2"
 )
 
-// The last 32 bytes of the map file's header seal a version that was complete and
-// whose content was read from end to end: XXH64 of version and what follows, the
-// MD5 of the content, and the boot of the machine.
+// The last 56 bytes of the map file's header seal a version that was complete and
+// whose data file was read from end to end: XXH64 of version and what follows, the
+// MD5 of the content, the boot of the machine, XXH64 of the data file's state, when
+// that was compared with the content, in Unix seconds, and 8 bytes of zeros.
 //
-// A sealed file is handed to the kernel, which verifies nothing. So a seal counts
-// only until the machine is started anew: what was written before a power cut may
-// be lost, record or data, and is read once more from end to end. Until then data
-// that has been written is there for every process, however the writer ended. A
-// seal does not say that the blocks are still there: the records do.
-const sealOffset = headerSize - 32
+// A sealed file is handed to the kernel, which verifies nothing. So a seal is bound
+// to one state of one file (see fileState): a write, a truncation, a rename over it
+// or a copy restored from elsewhere ends it, and so does a restart of the machine.
+// What has no seal is read block by block, each compared with its checksums, and is
+// sealed again after an audit.
+const sealOffset = headerSize - 56
 
 type digest = [md5.Size]byte
+
+// seal is what the header says of a complete version.
+type seal struct {
+	sum     digest // of the content
+	boot    uint64
+	file    uint64 // hash of the data file's state
+	checked int64  // Unix seconds of the audit
+}
+
+// auditEvery is how old an audit may be before a session repeats it in the
+// background: a write to the raw device, or a disk that forgets, leaves no trace in
+// the state of a file.
+const auditEvery = 24 * time.Hour
 
 // bootID tells this start of the machine from all others; where that cannot be
 // known, this process.
@@ -33,28 +48,45 @@ func bootID() uint64 {
 	return xxhash.Sum64(b)
 }
 
-func (v *version) sealed(sum digest, boot uint64) []byte {
+func (v *version) encodeSeal(s seal) []byte {
 	b := make([]byte, headerSize-sealOffset)
-	copy(b[8:], sum[:])
-	binary.LittleEndian.PutUint64(b[24:], boot)
-	binary.LittleEndian.PutUint64(b, xxhash.Sum64(append(b[8:32:32], v.id[:]...))^v.seed)
+	copy(b[8:], s.sum[:])
+	binary.LittleEndian.PutUint64(b[24:], s.boot)
+	binary.LittleEndian.PutUint64(b[32:], s.file)
+	binary.LittleEndian.PutUint64(b[40:], uint64(s.checked))
+	binary.LittleEndian.PutUint64(b, xxhash.Sum64(append(b[8:len(b):len(b)], v.id[:]...))^v.seed)
 	return b
 }
 
-// seal returns the MD5 that the version was sealed with since the machine was
-// started, or false.
-func (p *pair) seal(v *version, boot uint64) (sum digest, ok bool) {
+// seal returns the seal in the header, whatever state it is bound to, or false.
+func (p *pair) seal(v *version) (s seal, ok bool) {
 	b := make([]byte, headerSize-sealOffset)
 	if n, _ := p.records.ReadAt(b, sealOffset); n < len(b) {
-		return sum, false
+		return s, false
 	}
-	copy(sum[:], b[8:])
-	return sum, string(b) == string(v.sealed(sum, boot))
+	copy(s.sum[:], b[8:])
+	s.boot = binary.LittleEndian.Uint64(b[24:])
+	s.file = binary.LittleEndian.Uint64(b[32:])
+	s.checked = int64(binary.LittleEndian.Uint64(b[40:]))
+	return s, string(b) == string(v.encodeSeal(s))
 }
 
-func (p *pair) putSeal(v *version, sum digest, boot uint64) error {
-	_, err := p.records.WriteAt(v.sealed(sum, boot), sealOffset)
+func (p *pair) putSeal(v *version, s seal) error {
+	_, err := p.records.WriteAt(v.encodeSeal(s), sealOffset)
 	return err
+}
+
+// holds reports whether the seal was made since the machine was started, and for the
+// state in which the data file is now.
+func (s seal) holds(p *pair, boot uint64) bool {
+	now, err := stateOf(p.data)
+	return err == nil && s.boot == boot && s.file == now.hash()
+}
+
+// due reports whether the file is to be audited again although the seal holds.
+func (s seal) due() bool {
+	age := time.Since(time.Unix(s.checked, 0))
+	return age < 0 || age > auditEvery
 }
 
 // lacking returns how many bytes are in blocks that are not there in full.

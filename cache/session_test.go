@@ -71,8 +71,8 @@ func debug(t *testing.T, c *Cache, key string, size int64, r *rand.Rand) {
 				compare(t, f, p[:got], off)
 			}
 			off = (off + int64(n)) % size
-			if _, release, ok := f.LocalFile(); ok {
-				release()
+			if l, ok := f.LocalFile(); ok {
+				l.Release()
 			}
 		}
 		f.Close()

@@ -26,6 +26,7 @@ type Stats struct {
 	Completed  int64 // blocks fetched to complete a version
 	Verified   int64 // versions whose content was read to the end and found right
 	Mismatched int64 // versions whose content was not what was expected, and was forgotten
+	Changed    int64 // versions whose file was changed by another program after that
 	Pinned     int64 // gauge: local files handed out
 
 	FilesEvicted  int64
@@ -53,7 +54,7 @@ type counters struct {
 	corrupt, diskErrors, inFlight                               atomic.Int64
 	prefetched, prefetchUsed, prefetchLate, prefetchDropped     atomic.Int64
 	packs, packsRefused, packsLearned, teaching                 atomic.Int64
-	completed, verified, mismatched, pinned                     atomic.Int64
+	completed, verified, mismatched, changed, pinned            atomic.Int64
 	sessions, hedges, hedgesWon                                 atomic.Int64
 }
 
@@ -88,6 +89,7 @@ func (c *Cache) Stats() Stats {
 		Completed:  n.completed.Load(),
 		Verified:   n.verified.Load(),
 		Mismatched: n.mismatched.Load(),
+		Changed:    n.changed.Load(),
 		Pinned:     n.pinned.Load(),
 
 		FilesEvicted:  n.filesEvicted.Load(),

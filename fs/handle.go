@@ -99,15 +99,22 @@ func (h *localHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Re
 	return fuse.ReadResultFd(uintptr(h.fd), off, n), 0
 }
 
-// again is the file under a second descriptor, and what closes that.
-func (h *localHandle) again() (*os.File, func(), bool) {
+// again is the file under a second descriptor.
+func (h *localHandle) again() backingFile {
 	fd, err := unix.FcntlInt(uintptr(h.fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, false
+		return nil
 	}
-	f := os.NewFile(uintptr(fd), h.file.Name())
-	return f, func() { f.Close() }, true
+	return ownFile{os.NewFile(uintptr(fd), h.file.Name())}
 }
+
+// ownFile is a backingFile of a local store: what is written to it in place shows.
+type ownFile struct{ file *os.File }
+
+func (f ownFile) File() *os.File               { return f.file }
+func (f ownFile) Release()                     { f.file.Close() }
+func (f ownFile) Changed() bool                { return false }
+func (f ownFile) Verify(context.Context) error { return nil }
 
 var _ fusefs.FileLseeker = (*localHandle)(nil)
 

@@ -91,7 +91,11 @@ func (o *object) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uin
 		return nil, 0, o.fail(c, "open", err)
 	}
 	o.t.counts.opens.Add(1)
-	return o.enter(h, local), fuse.FOPEN_KEEP_CACHE, 0
+	entered, err := o.enter(c, h, local)
+	if err != nil {
+		return nil, 0, o.fail(c, "open", err)
+	}
+	return entered, fuse.FOPEN_KEEP_CACHE, 0
 }
 
 // open returns a handle on the version, and what gives the local file that the kernel
@@ -100,7 +104,13 @@ func (o *object) open(ctx context.Context) (served, localFile, error) {
 	if o.t.local == nil {
 		file := o.t.o.Cache.Open(o.ref, o.size)
 		file.Expect(o.md5)
-		return &blockHandle{o: o, file: file}, file.LocalFile, nil
+		local := func() backingFile {
+			if l, ok := file.LocalFile(); ok {
+				return l
+			}
+			return nil
+		}
+		return &blockHandle{o: o, file: file}, local, nil
 	}
 	f, err := o.t.local.OpenLocal(ctx, o.ref)
 	if err != nil {

@@ -22,49 +22,61 @@ import (
 
 // passage is how the handles of one version are served.
 type passage struct {
-	mu      sync.Mutex // guards what follows
-	handles int        // not released
-	file    *os.File   // which the kernel reads; nil: it asks us
-	release func()     // gives file back
+	mu      sync.Mutex  // guards what follows
+	handles int         // not released
+	file    backingFile // which the kernel reads; nil: it asks us
 }
 
-// localFile gives a file that the kernel could read, and what gives it back.
-type localFile func() (f *os.File, giveBack func(), ok bool)
+// backingFile is a local file that the kernel could read. Whoever has it releases it.
+type backingFile interface {
+	File() *os.File
+	Release()
+	// Changed reports whether the file may not be the version any more, Verify
+	// mends it then, or fails.
+	Changed() bool
+	Verify(ctx context.Context) error
+}
+
+// localFile returns a file that the kernel could read, or nil.
+type localFile func() backingFile
 
 // enter counts h and decides, if it is the first handle, who serves the version. It
 // returns what is to be handed to the kernel, whose Release is to be the last of h.
-func (o *object) enter(h served, local localFile) fusefs.FileHandle {
+// While the kernel serves the version, a file that somebody else has changed meanwhile
+// is verified first: the open fails where it cannot be mended, and h is released.
+func (o *object) enter(ctx context.Context, h served, local localFile) (fusefs.FileHandle, error) {
 	p, passes := &o.passage, &o.t.passes
 	handles, passing := p.state()
-	var file *os.File
-	var giveBack func()
-	ok := false
-	if !passing { // to find out whether a dump is complete takes reading its map
-		file, giveBack, ok = local()
+	var file backingFile
+	if !passing { // to find out whether a dump is complete takes some system calls
+		file = local()
 	}
-	taken := ok && handles == 0 && passes.on.Load() && passes.takes(file)
+	taken := file != nil && handles == 0 && passes.on.Load() && passes.takes(file.File())
 	o.t.counts.handles.Add(1)
 	p.mu.Lock()
 	p.handles++
 	if p.handles == 1 && taken {
-		p.file, p.release = file, giveBack
-		ok = false // it is the passage's now
+		p.file, file = file, nil // it is the passage's now
 	}
 	through := p.file
 	p.mu.Unlock()
 	own := ownHandle{served: h, o: o}
 	_, verifies := h.(*blockHandle)
 	switch {
-	case through == nil && ok && verifies:
-		return &splicingHandle{own, file, giveBack}
-	case ok:
-		giveBack()
+	case through == nil && file != nil && verifies:
+		return &splicingHandle{own, file}, nil
+	case file != nil:
+		file.Release()
 	}
 	if through == nil {
-		return &own
+		return &own, nil
+	}
+	if err := through.Verify(ctx); err != nil {
+		own.Release(ctx)
+		return nil, err
 	}
 	passes.opens.Add(1)
-	return &passingHandle{own, int(through.Fd())}
+	return &passingHandle{own, int(through.File().Fd())}, nil
 }
 
 // state returns how many handles there are, and whether the kernel serves them.
@@ -77,14 +89,15 @@ func (p *passage) state() (handles int, passing bool) {
 // leave counts a handle that is released. The kernel has let go of the local file by
 // then, or holds it by itself.
 func (p *passage) leave() {
-	release := func() {}
+	var over backingFile
 	p.mu.Lock()
-	if p.handles--; p.handles == 0 && p.file != nil {
-		release = p.release
-		p.file, p.release = nil, nil
+	if p.handles--; p.handles == 0 {
+		over, p.file = p.file, nil
 	}
 	p.mu.Unlock()
-	release()
+	if over != nil {
+		over.Release()
+	}
 }
 
 // served is a handle of object.open.
@@ -110,25 +123,28 @@ func (h *ownHandle) Release(ctx context.Context) syscall.Errno {
 }
 
 // splicingHandle is an open file that the kernel asks us for, and gets from the local
-// file that a complete version is, without the bytes passing through here.
+// file that a complete version is, without the bytes passing through here. Once
+// somebody else has changed that file the cache serves it, block by block.
 type splicingHandle struct {
 	ownHandle
-	file     *os.File
-	giveBack func()
+	file backingFile
 }
 
 var _ fusefs.FileReader = (*splicingHandle)(nil)
 
 func (h *splicingHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	if h.file.Changed() {
+		return h.ownHandle.Read(ctx, dest, off)
+	}
 	n := len(clip(dest, off, h.o.size))
 	h.o.t.counts.read(n)
-	return fuse.ReadResultFd(h.file.Fd(), off, n), 0
+	return fuse.ReadResultFd(h.file.File().Fd(), off, n), 0
 }
 
 var _ fusefs.FileReleaser = (*splicingHandle)(nil)
 
 func (h *splicingHandle) Release(ctx context.Context) syscall.Errno {
-	h.giveBack()
+	h.file.Release()
 	return h.ownHandle.Release(ctx)
 }
 

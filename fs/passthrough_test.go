@@ -409,6 +409,17 @@ type fakeHandle struct {
 
 func (h *fakeHandle) Release(context.Context) syscall.Errno { h.released++; return 0 }
 
+// fakeFile is a local file that may change.
+type fakeFile struct {
+	ownFile
+	back *int  // how many were released
+	err  error // of Verify
+}
+
+func (f *fakeFile) File() *os.File               { return os.Stdin }
+func (f *fakeFile) Release()                     { *f.back++ }
+func (f *fakeFile) Verify(context.Context) error { return f.err }
+
 // A file that the kernel does not take is read through us, and told of once; the next is
 // tried anew. Local files are given back, each once.
 func TestPassthroughRefused(t *testing.T) {
@@ -420,7 +431,11 @@ func TestPassthroughRefused(t *testing.T) {
 	given, back := 0, 0
 	enter := func(o *object) (fusefs.FileHandle, *fakeHandle) {
 		h := &fakeHandle{}
-		return o.enter(h, func() (*os.File, func(), bool) { given++; return os.Stdin, func() { back++ }, true }), h
+		entered, err := o.enter(t.Context(), h, func() backingFile { given++; return &fakeFile{back: &back} })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return entered, h
 	}
 	o := &object{dumpNode: dumpNode{node: node{t: tr}}}
 	for range 2 {

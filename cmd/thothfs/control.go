@@ -104,6 +104,7 @@ func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
 		{Name: "cache.completed.blocks", Value: b.Completed},
 		{Name: "cache.verified", Value: b.Verified},
 		{Name: "cache.mismatched", Value: b.Mismatched},
+		{Name: "cache.changed", Value: b.Changed},
 		{Name: "cache.pinned", Value: b.Pinned},
 		{Name: "cache.sessions", Value: b.Sessions},
 		{Name: "cache.lessons", Value: b.Lessons},
