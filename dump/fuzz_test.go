@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"thothfs/dump/dumptest"
 )
 
 // seeds are all real cores, as far as they are small, and the synthetic files.
@@ -31,7 +33,7 @@ func seeds(f *testing.F) [][]byte {
 	} {
 		all = append(all, e.build().dense())
 	}
-	return append(all, synthKdump(le, 8), synthKdump(be, 8), []byte("makedumpfile\x00\x00\x00\x00"))
+	return append(all, synthKdump(le, 8), synthKdump(be, 8), dumptest.Flatten(synthKdump(le, 8)), dumptest.Kdump{Pages: 5}.Build())
 }
 
 // checkInfo holds what is true of whatever Inspect returns.
@@ -166,10 +168,83 @@ func FuzzKdump(f *testing.F) {
 	f.Add(synthKdump(le, 8))
 	f.Add(synthKdump(be, 8))
 	f.Add(synthKdump(le, 4))
+	for _, k := range kdumps() {
+		if b := k.Build(); len(b) < 100<<10 {
+			f.Add(b)
+		}
+	}
+	f.Add(dumptest.Kdump{Pages: 3, Split: [2]uint64{0, 64}}.Build())
+	f.Add(dumptest.Kdump{Pages: 3, Split: [2]uint64{0, 64}, Word: 4, Order: be}.Build())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		b = append([]byte(kdumpMagic), b[min(len(b), 8):]...)
 		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
 		checkInfo(t, info, err)
+	})
+}
+
+// FuzzRearrange holds Rearrange to what its records say, one after the other.
+func FuzzRearrange(f *testing.F) {
+	f.Add(dumptest.Flatten(synthVMCore().build().dense())[4096:])
+	f.Add(dumptest.Flatten(dumptest.Kdump{Pages: 3, Zeros: 2}.Build())[4096:])
+	f.Add(dumptest.Flattened(
+		dumptest.Record{Off: 6000, Size: 3, Data: []byte("abc")}, dumptest.Record{Off: 5999, Size: 4, Data: make([]byte, 4)},
+		dumptest.Record{Off: 0, Size: 2, Data: []byte("\x00x")}, dumptest.End)[4096:])
+	f.Add(dumptest.Flattened(dumptest.Record{Off: 1 << 50, Size: -1})[4096:])
+	f.Fuzz(func(t *testing.T, records []byte) {
+		w := &memory64K{}
+		size, err := Rearrange(w, io.MultiReader(bytes.NewReader(dumptest.Flattened()), bytes.NewReader(records)))
+		if err != nil {
+			if !errors.Is(err, ErrDamaged) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, errBeyond) {
+				t.Errorf("error of no kind: %v", err)
+			}
+			return
+		}
+		want := make([]byte, min(size, int64(len(w.b))))
+		for b := records; ; {
+			off, n := int64(be.Uint64(b)), int64(be.Uint64(b[8:]))
+			if off == -1 && n == -1 {
+				break
+			}
+			if off+n > size {
+				t.Fatalf("%d bytes at %d in a dump of %d", n, off, size)
+			}
+			if off < int64(len(want)) {
+				copy(want[off:], b[16:16+n])
+			}
+			b = b[16+n:]
+		}
+		if !bytes.Equal(w.b[:len(want)], want) {
+			t.Error("not what the records say")
+		}
+	})
+}
+
+// memory64K is a file of 64 KiB.
+type memory64K struct{ b [64 << 10]byte }
+
+var errBeyond = errors.New("beyond the end")
+
+func (m *memory64K) WriteAt(p []byte, off int64) (int, error) {
+	if off < 0 || off > int64(len(m.b)-len(p)) {
+		return 0, errBeyond
+	}
+	return copy(m.b[off:], p), nil
+}
+
+// FuzzVmdump cuts and spoils the end of a compressed crash dump.
+func FuzzVmdump(f *testing.F) {
+	whole := dumptest.Vmdump("headnode", 70000)
+	f.Add(uint32(len(whole)), whole[len(whole)-65536:][:2048])
+	f.Add(uint32(70000), []byte{})
+	f.Fuzz(func(t *testing.T, n uint32, last []byte) {
+		b := bytes.Clone(whole)
+		copy(b[len(b)-65536:], last)
+		b = b[:min(max(int(n), 8192), len(b))]
+		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		checkInfo(t, info, err)
+		if err != nil || len(b) < len(whole) && (!info.Truncated() || info.Needed > int64(len(whole))) {
+			t.Errorf("%+v %v", info, err)
+		}
 	})
 }
 
