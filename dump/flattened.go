@@ -49,7 +49,7 @@ func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
 		}
 	}
 	if f.size/flattenedHoles > f.data+1<<20 {
-		return 0, fmt.Errorf("%w: flattened dump of %d bytes with records for %d", ErrDamaged, f.size, f.data)
+		return 0, fmt.Errorf("%w: the flattened dump is %d bytes long, but has records for %d only", ErrDamaged, f.size, f.data)
 	}
 	return f.size, nil
 }
@@ -70,7 +70,7 @@ func (f *flattened) header() error {
 	}
 	kind, version := binary.BigEndian.Uint64(head[16:]), binary.BigEndian.Uint64(head[24:])
 	if !Flattened(head) || kind != 1 || version != 1 {
-		return fmt.Errorf("%w: flattened dump of type %d, version %d: only type 1, version 1 is known", ErrDamaged, kind, version)
+		return fmt.Errorf("%w: flattened format of type %d, version %d (only type 1, version 1 is known)", ErrDamaged, kind, version)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (f *flattened) record() (more bool, err error) {
 		return false, nil
 	}
 	if off < 0 || n <= 0 || off > maxFlattened || n > maxFlattened-off {
-		return false, fmt.Errorf("%w: flattened dump with a record of %d bytes at %d", ErrDamaged, n, off)
+		return false, fmt.Errorf("%w: the flattened dump has a record of %d bytes at offset %d", ErrDamaged, n, off)
 	}
 	f.data += n
 	for n > 0 {
@@ -115,7 +115,7 @@ func (f *flattened) put(b []byte, off int64) error {
 func (f *flattened) read(b []byte) error {
 	_, err := io.ReadFull(f.r, b)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("flattened dump without its end, it is cut short: %w", io.ErrUnexpectedEOF)
+		return fmt.Errorf("the flattened dump is cut short, its end marker is missing: %w", io.ErrUnexpectedEOF)
 	}
 	return err
 }
