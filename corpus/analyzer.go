@@ -99,7 +99,7 @@ func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() 
 	}()
 	for y := newYield(ctx); ; {
 		err := change()
-		c.outage.note(c.now(), err, c.log)
+		c.wrote(err)
 		if !errors.Is(err, store.ErrConflict) {
 			return err
 		}

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"thothfs/store"
 )
 
@@ -53,7 +55,8 @@ type Corpus struct {
 	stale      *staleDirs
 	turns      *turns
 	outage     outage
-	unwritable atomic.Bool // the catalogue, as far as logged
+	probing    singleflight.Group // of the probe of CanStore
+	unwritable atomic.Bool        // the catalogue, as far as logged
 	state      syncState
 
 	changes *changeLog   // nil: none is written
@@ -94,6 +97,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 // which it waits up to five seconds, and closes the catalogue. Run and all
 // other calls have ended before; it must not be called by a subscriber.
 func (c *Corpus) Close() error {
+	c.awaitProbe()
 	c.changes.close()
 	c.events.close()
 	return c.cat.close()

@@ -149,7 +149,7 @@ func (a *amendment) apply() (raw []byte, changed bool, err error) {
 func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
 	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
-	c.outage.note(c.now(), err, c.log)
+	c.wrote(err)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ type outage struct {
 	mu    sync.Mutex // guards what follows
 	since time.Time  // zero: it answers
 	until time.Time  // of the pause
+	write verdict
 }
 
 // note takes in how a call of the store ended.
@@ -34,6 +35,7 @@ func (o *outage) note(now time.Time, err error, log *slog.Logger) {
 		o.since = now
 	}
 	o.until = now.Add(pause)
+	o.write = verdict{known: true, at: now, err: err}
 	o.mu.Unlock()
 	if first {
 		log.Warn("the store is unavailable, going on with what is known", "error", err)
@@ -44,6 +46,7 @@ func (o *outage) answered(now time.Time, log *slog.Logger) {
 	o.mu.Lock()
 	since := o.since
 	o.since, o.until = time.Time{}, time.Time{}
+	o.write = o.write.answered(now)
 	o.mu.Unlock()
 	if !since.IsZero() {
 		log.Info("the store is back", "after", now.Sub(since).Round(time.Second))

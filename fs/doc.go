@@ -54,7 +54,8 @@
 //
 // setxattr(2) and what is done to names return when the store has it and the kernel
 // knows what that did to the views. A file is stored as a whole, at most 16 MiB, by
-// close(2) or fsync(2), which is where errors come; closing it when nothing was
+// close(2) or fsync(2), which is where errors come, except those that open(2) can know
+// before (Corpus.CanStore), since shells ignore the outcome of close(2); closing it when nothing was
 // written since it was created or emptied leaves that to the last close, because a
 // shell closes what it redirects to once beforehand. What was reported as failed is
 // not tried again behind the user's back. Between two who write the same property the

@@ -104,6 +104,11 @@ func (e *entry) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint
 
 func (e *entry) open(c context.Context, flags uint32) (fusefs.FileHandle, error) {
 	name, writes, cut := e.called(), isWriting(flags), flags&syscall.O_TRUNC != 0
+	if writes {
+		if err := e.t.canStore(c, e.shelf, name); err != nil {
+			return nil, err
+		}
+	}
 	if d := e.t.drafts.join(e.shelf, name, writes, cut); d != nil {
 		return newDraftHandle(e, d, flags), nil
 	}

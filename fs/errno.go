@@ -59,6 +59,7 @@ func errnoOf(err error) syscall.Errno {
 		{corpus.ErrReadOnlyField, syscall.EPERM},
 		{corpus.ErrAmbiguous, syscall.ENOTUNIQ},
 		{store.ErrNotExist, syscall.ENOENT},
+		{store.ErrReadOnly, syscall.EROFS}, // before its kind
 		{store.ErrPermission, syscall.EACCES},
 		{store.ErrStale, syscall.ESTALE},
 		{store.ErrTooLarge, syscall.EFBIG},

@@ -28,6 +28,7 @@ func TestErrnoOf(t *testing.T) {
 		{fmt.Errorf("x: %w", corpus.ErrAmbiguous), syscall.ENOTUNIQ},
 		{&store.Error{Kind: store.ErrNotExist}, syscall.ENOENT},
 		{&store.Error{Kind: store.ErrPermission}, syscall.EACCES},
+		{&store.Error{Kind: store.ErrPermission, Err: store.ErrReadOnly}, syscall.EROFS},
 		{&store.Error{Kind: store.ErrConflict}, syscall.EBUSY},
 		{&store.Error{Kind: store.ErrStale}, syscall.ESTALE},
 		{&store.Error{Kind: store.ErrCorrupt}, syscall.EIO},

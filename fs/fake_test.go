@@ -320,6 +320,10 @@ func (c *plainCorpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
 	return entries, err
 }
 
+func (c *plainCorpus) CanStore(ctx context.Context, dir string) error {
+	return c.begin(ctx, "can store")
+}
+
 func (c *plainCorpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
 	if err := c.begin(ctx, "edit"); err != nil {
 		return nil, err

@@ -29,6 +29,7 @@ type Corpus interface {
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
+	CanStore(ctx context.Context, dir string) error
 	Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error)
 	PutAnalyzer(ctx context.Context, name string, data []byte) error
 	RemoveAnalyzer(ctx context.Context, name string) error

@@ -17,7 +17,7 @@ import (
 // whole: the custom properties of a dump, or the analyzers. Names are those in the
 // directory; what is not there is store.ErrNotExist.
 type shelf interface {
-	key() string                                     // tells shelves apart
+	key() string                                     // tells shelves apart; the directory in the store
 	number(name string) fusefs.StableAttr            // of the file
 	mode() uint32                                    // of every file
 	check(name string) error                         // errName when nothing can have that name
@@ -30,6 +30,16 @@ type shelf interface {
 	put(c context.Context, name string, data []byte, gone string) error
 	remove(c context.Context, name string) error
 	rename(c context.Context, from, to string) error // in the place of what is called to
+}
+
+// canStore returns the error with which closing the file would fail that is opened for
+// writing under name, as far as it is known: shells do not look at the outcome of
+// close(2). A temporary file is stored nowhere.
+func (t *tree) canStore(c context.Context, s shelf, name string) error {
+	if s.isTemporary(c, name) {
+		return nil
+	}
+	return t.o.Corpus.CanStore(c, s.key())
 }
 
 // shelfDir is the directory before a shelf.

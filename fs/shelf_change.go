@@ -41,6 +41,9 @@ func (d *shelfDir) create(c context.Context, e *entry, flags uint32) (*draftHand
 	if err := d.shelf.check(e.name); err != nil {
 		return nil, err
 	}
+	if err := d.t.canStore(c, d.shelf, e.name); err != nil {
+		return nil, err
+	}
 	if x := d.t.drafts.join(d.shelf, e.name, true, flags&syscall.O_TRUNC != 0); x != nil {
 		return newDraftHandle(e, x, flags), nil
 	}

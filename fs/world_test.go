@@ -210,27 +210,5 @@ func TestToolsThatWriteAsOrdinaryUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("runs as an ordinary user already: the other test shows it")
 	}
-	for _, tool := range []string{"fusermount3", "setpriv", "unshare"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool+" is not installed")
-		}
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
-		os.Chmod(dir, 0o755)
-	}
-	// /dev/fuse may be root's alone here: in a mount namespace of its own the script has one as Debian sets it up.
-	const script = `set -e; cd "$ROOT"
-		cp "$SELF" program; mkdir tmp; mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse; chown -R 65534:65534 program tmp
-		TMPDIR=$ROOT/tmp HOME=$ROOT/tmp setpriv --reuid=65534 --regid=65534 --clear-groups ./program -test.run '^TestToolsThatWrite$/^dir$' -test.v`
-	cmd := exec.Command("unshare", "--mount", "bash", "-c", script)
-	cmd.Dir, cmd.Env = "/", append(os.Environ(), "ROOT="+root, "SELF="+self)
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "PASS: TestToolsThatWrite/dir/setfattr ") {
-		t.Errorf("%v: %s", err, out)
-	}
+	asOrdinaryUser(t, "^TestToolsThatWrite$/^dir$")
 }

@@ -113,18 +113,34 @@ type Local interface {
 }
 
 // AsLocal returns the Local behind s and its decorators, or false.
-func AsLocal(s Store) (Local, bool) {
+func AsLocal(s Store) (Local, bool) { return behind[Local](s) }
+
+// behind returns the T behind s and its decorators, or false.
+func behind[T any](s Store) (T, bool) {
 	for {
-		if l, ok := s.(Local); ok {
-			return l, true
+		if t, ok := s.(T); ok {
+			return t, true
 		}
 		u, ok := s.(interface{ Unwrap() Store })
 		if !ok {
-			return nil, false
+			var none T
+			return none, false
 		}
 		s = u.Unwrap()
 	}
 }
+
+// Prober is implemented by a Store that finds out at little cost, without waiting for
+// a network, whether an object can be stored.
+type Prober interface {
+	// Probe returns the error with which Put of a small object in the directory dir
+	// would fail now: ErrPermission, ErrNoSpace or ErrUnavailable. It changes nothing.
+	// A directory that is not there counts as the one in which it would be made.
+	Probe(ctx context.Context, dir string) error
+}
+
+// AsProber returns the Prober behind s and its decorators, or false.
+func AsProber(s Store) (Prober, bool) { return behind[Prober](s) }
 
 // The kinds of error. ErrNotModified is an answer rather than a failure.
 var (
@@ -143,6 +159,10 @@ var (
 	// directory where an object is meant, or the reverse.
 	ErrInvalid = errors.New("invalid name or kind of object")
 )
+
+// ErrReadOnly is the cause of an ErrPermission where nobody may write: the corpus is on
+// a file system that is mounted read-only. It is not a kind.
+var ErrReadOnly = errors.New("the corpus is on a read-only file system")
 
 // Error is an error of one of the kinds above with its circumstances. Its text
 // never holds a credential.

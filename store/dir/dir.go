@@ -42,8 +42,9 @@ type Store struct {
 }
 
 var (
-	_ store.Store = (*Store)(nil)
-	_ store.Local = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Local  = (*Store)(nil)
+	_ store.Prober = (*Store)(nil)
 )
 
 // Open opens the corpus in the existing directory path. The error has a kind.

@@ -43,7 +43,7 @@ func kindOf(err error) (kind, cause error) {
 	case syscall.EACCES, syscall.EPERM:
 		return store.ErrPermission, no
 	case syscall.EROFS:
-		return store.ErrPermission, errors.New("the corpus is on a read-only file system")
+		return store.ErrPermission, store.ErrReadOnly
 	case syscall.ENOSPC:
 		return store.ErrNoSpace, errors.New("the disk of the corpus is full")
 	case syscall.EDQUOT:
