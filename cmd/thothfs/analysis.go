@@ -22,6 +22,7 @@ const storeGrace = 30 * time.Second
 
 // analysis is one analyzer run over dumps.
 type analysis struct {
+	app     *app
 	lab     *lab
 	tool    analysisTool
 	script  string        // where it lies
@@ -92,7 +93,10 @@ func (an *analysis) attempt(ctx context.Context, o *outcome) error {
 
 // execute runs the tool, its output into files of the scratch directory or out.
 func (an *analysis) execute(ctx context.Context, o *outcome, dir, path string, env []string) error {
-	argv := an.tool.argv(path)
+	argv, err := an.app.argv(ctx, an.tool, an.script, path)
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = an.stdout, an.stderr
@@ -111,11 +115,11 @@ func (an *analysis) execute(ctx context.Context, o *outcome, dir, path string, e
 		o.out, o.err = out.Name(), errs.Name()
 	}
 	if an.timeout > 0 {
-		limited, cancel := context.WithTimeoutCause(ctx, an.timeout, fmt.Errorf("it did not end within %s", an.timeout))
+		limited, cancel := context.WithTimeoutCause(ctx, an.timeout, fmt.Errorf("timed out after %s", an.timeout))
 		defer cancel()
 		ctx = limited
 	}
-	err := runGroup(ctx, cmd)
+	err = runGroup(ctx, cmd)
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return errors.New(exit.ProcessState.String())
 	}

@@ -22,9 +22,14 @@ import (
 const analyzeLong = `Runs an analyzer on every dump that matches, some at a time, and shows what each
 wrote, in the order of the dumps. id='*' matches all dumps.
 
-ANALYZER is a debugger command, when it holds :: or begins with $ (mdb) or is
-gdb:COMMAND; else the name of an analyzer of the corpus (see: thothfs analyzers),
-a file, or one that comes with the program: %s.
+ANALYZER is one of these:
+  gdb:COMMAND, lldb:COMMAND     a debugger's command
+  crash:COMMAND, drgn:CODE      the same for a Linux kernel, whose vmlinux is found by build-id
+  ::COMMAND, $COMMAND           a command of mdb
+  NAME                          the corpus's analyzer of that name (see: thothfs analyzers), else
+                                the one that comes with thothfs: %s
+  builtin:NAME                  the one that comes with thothfs, whatever the corpus has
+  ./FILE, DIR/FILE              a script on this machine
 
 An analyzer is a bash script. It is sourced in a fresh working directory, with
 $THOTH_DUMP (the path of the dump, in a mount of the corpus), $THOTH_INFO (a copy
@@ -33,6 +38,10 @@ $THOTHFS (this program). thoth_set PROP [VALUE] (or standard input), thoth_unset
 PROP, thoth_ticket TICKET and thoth_unticket edit the copy, or it may be rewritten
 whole; after an exit of 0 what has changed is stored, and edits that others made
 meanwhile are kept. After any other exit nothing is stored.
+
+A script runs as the user who runs analyze, and a corpus's script was written by whoever
+may write to the corpus. Variables with credentials (MANTA_KEY_ID, SSH_AUTH_SOCK, AWS_...,
+and names that look like a secret's) are not passed on to it, except with --credentials.
 
 The mount is one that this user has of the same corpus with the same --cache-dir,
 else one for the run. The exit code is 1 when the analyzer failed for a dump, 2
@@ -48,6 +57,8 @@ type analyzeFlags struct {
 	timeout time.Duration
 	shard   string
 	dryRun  bool
+
+	credentials bool
 }
 
 func (a *app) analyzeCommand() *cobra.Command {
@@ -62,6 +73,7 @@ func (a *app) analyzeCommand() *cobra.Command {
 	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "how many dumps at a time")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long one dump may take, as 90s; 0: as long as it likes")
 	cmd.Flags().StringVar(&f.shard, "shard", "", "only the `I/N` part of the dumps: 0/4, 1/4, 2/4, 3/4")
+	cmd.Flags().BoolVar(&f.credentials, "credentials", false, "pass the environment's credentials on to the analyzer")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print the hashes of the dumps that would be analyzed")
 	return cmd
 }
@@ -81,7 +93,7 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 		return err
 	}
 	last := len(args) - 1
-	tool, err := findAnalyzer(ctx, c, args[last])
+	tool, err := a.findAnalyzer(ctx, c, args[last])
 	if err != nil {
 		return err
 	}
@@ -100,8 +112,11 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 	if err != nil {
 		return err
 	}
-	an := &analysis{lab: l, tool: tool, timeout: f.timeout}
-	if an.script, err = l.scratch.write("analyzer", tool.script); err == nil {
+	if !f.credentials {
+		l.env = withoutCredentials(l.env)
+	}
+	an := &analysis{app: a, lab: l, tool: tool, timeout: f.timeout}
+	if an.script, err = l.scratch.write("analyzer", tool.text()); err == nil {
 		err = a.analyzeAll(ctx, an, ids, f.jobs)
 	}
 	return errors.Join(err, l.close())

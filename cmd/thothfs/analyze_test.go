@@ -255,9 +255,27 @@ func TestAnalyzeWhatIsRun(t *testing.T) {
 	w.put("analyzers/both", "echo corpus")
 	w.script("both", "echo file")
 	w.script("signature", "echo file")
-	for word, want := range map[string]string{"::stack": "main+0x44()\n", "both": "corpus\n", "./both": "file\n", "signature": "file\n"} {
-		if r := w.try("analyze", "id=*", word); r.code != 0 || r.stdout != want {
-			t.Errorf("%s: %+v", word, r)
+	w.script("mine", "echo file")
+	w.put("analyzers/environment", "echo corpus")
+	for _, c := range []struct {
+		word   string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"::stack", 0, "main+0x44()\n", ""},
+		{"both", 0, "corpus\n", ""},
+		{"./both", 0, "file\n", ""},
+		{w.dir + "/both", 0, "file\n", ""},
+		{"signature", 1, "", "not the core of a Linux process"}, // what comes with the program, whatever lies here
+		{"environment", 0, "corpus\n", "running the corpus's analyzer environment; builtin:environment is the one that comes with thothfs"},
+		{"builtin:environment", 1, "", "core of a Linux process"},
+		{"builtin:both", 1, "", `no analyzer "both" comes with thothfs`},
+		{"mine", 1, "", "give ./mine"},
+		{"./nosuch", 1, "", "no such file"},
+	} {
+		if r := w.try("analyze", "id=*", c.word); r.code != c.code || r.stdout != c.stdout || !strings.Contains(r.stderr, c.stderr) {
+			t.Errorf("%s: %+v", c.word, r)
 		}
 	}
 	if r := w.try("analyze", "id=*", "$c"); r.code != 1 || !strings.Contains(r.stderr, "$c is not known") {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
@@ -56,12 +55,12 @@ of analyzers/.`,
 }
 
 func (a *app) storeAnalyzer(ctx context.Context, c *corpus.Corpus, name string) error {
-	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(a.stdin, maxValue+1)) })
+	text, err := a.readStdin(ctx, "the script of the analyzer "+name, maxValue)
+	if errors.Is(err, errNoInput) {
+		return fmt.Errorf("standard input is empty: give the script there, as in thothfs analyzer %s <script", name)
+	}
 	if err != nil {
 		return err
-	}
-	if len(text) == 0 {
-		return errors.New("there is nothing on standard input: give the script there, as in thothfs analyzer NAME <script")
 	}
 	return c.PutAnalyzer(ctx, name, text)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,35 +13,57 @@ import (
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/scripts"
-	"thothfs/store"
 )
 
 // analysisTool is what is run against a dump: a script, or a debugger with a command.
 type analysisTool struct {
 	script  []byte // nil: a debugger
-	program string // "mdb" or "gdb"
+	program string // the debugger: "mdb", "gdb", "lldb", "crash" or "drgn"
 	command string
 }
 
-// findAnalyzer finds what a word on the command line means: a debugger command, else
-// an analyzer of the corpus, a local file, or one that comes with the program.
-func findAnalyzer(ctx context.Context, c *corpus.Corpus, word string) (analysisTool, error) {
+// builtinPrefix begins the name of an analyzer that comes with the program, whatever the
+// corpus has under that name.
+const builtinPrefix = "builtin:"
+
+// text is what the file of the tool holds: the script, or the debugger's command.
+func (t analysisTool) text() []byte {
+	switch {
+	case t.script != nil:
+		return t.script
+	case t.program == "crash": // would go on with commands from the terminal
+		return []byte(t.command + "\nquit\n")
+	}
+	return []byte(t.command + "\n")
+}
+
+// findAnalyzer returns the analyzer that a word on the command line names: a debugger
+// command; a script that comes with the program, as builtin:NAME; a file, when the word
+// has a slash; else the corpus's analyzer of that name, or the program's.
+func (a *app) findAnalyzer(ctx context.Context, c *corpus.Corpus, word string) (analysisTool, error) {
 	if tool, ok := debuggerCommand(word); ok {
 		if _, err := exec.LookPath(tool.program); err != nil {
-			return tool, fmt.Errorf("%s is not installed, and %q is a command of it (gdb:COMMAND is one of gdb)", tool.program, word)
+			return tool, fmt.Errorf("%s is not installed, and %q is a command of it (commands of others: %s)",
+				tool.program, word, strings.Join(commandPrefixes, "COMMAND, ")+"COMMAND")
 		}
 		return tool, nil
 	}
-	text, err := analyzerText(ctx, c, word)
+	text, err := a.analyzerText(ctx, c, word)
 	if err != nil {
 		return analysisTool{}, err
 	}
 	return analysisTool{script: text}, checkSyntax(ctx, word, text)
 }
 
+// commandPrefixes begin the commands of debuggers other than mdb.
+var commandPrefixes = []string{"gdb:", "lldb:", "crash:", "drgn:"}
+
+// debuggerCommand parses a command of a debugger: PROGRAM:COMMAND, or one of mdb.
 func debuggerCommand(word string) (analysisTool, bool) {
-	if command, ok := strings.CutPrefix(word, "gdb:"); ok {
-		return analysisTool{program: "gdb", command: command}, true
+	for _, prefix := range commandPrefixes {
+		if command, ok := strings.CutPrefix(word, prefix); ok {
+			return analysisTool{program: strings.TrimSuffix(prefix, ":"), command: command}, true
+		}
 	}
 	if strings.Contains(word, "::") || strings.HasPrefix(word, "$") {
 		return analysisTool{program: "mdb", command: word}, true
@@ -48,22 +71,39 @@ func debuggerCommand(word string) (analysisTool, bool) {
 	return analysisTool{}, false
 }
 
-func analyzerText(ctx context.Context, c *corpus.Corpus, word string) ([]byte, error) {
-	if !strings.Contains(word, "/") {
-		text, err := c.Analyzer(ctx, word)
-		if err == nil || !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrInvalid) {
-			return text, err
+// analyzerText returns the script that a word names. A file needs a slash in its name, so
+// that what lies in the working directory never replaces an analyzer.
+func (a *app) analyzerText(ctx context.Context, c *corpus.Corpus, word string) ([]byte, error) {
+	if name, ok := strings.CutPrefix(word, builtinPrefix); ok {
+		if text := ownAnalyzer(name); text != nil {
+			return text, nil
 		}
+		return nil, fmt.Errorf("no analyzer %q comes with thothfs; these do: %s", name, strings.Join(ownAnalyzers(), ", "))
 	}
-	text, err := readSmall(word)
-	if err == nil || !errors.Is(err, os.ErrNotExist) {
+	if strings.Contains(word, "/") {
+		text, err := readSmall(word)
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("there is no analyzer in %s: no such file", word)
+		}
 		return text, err
 	}
-	if text, err := iofs.ReadFile(scripts.Analyzers(), word); err == nil && !strings.Contains(word, ".") {
+	own := ownAnalyzer(word)
+	text, err := c.Analyzer(ctx, word)
+	switch {
+	case err == nil && own != nil && !bytes.Equal(text, own):
+		a.say("running the corpus's analyzer %s; %s%s is the one that comes with thothfs", word, builtinPrefix, word)
 		return text, nil
+	case err == nil || !isNotThere(err):
+		return text, err
+	case own != nil:
+		return own, nil
 	}
-	return nil, fmt.Errorf("there is no analyzer %q: neither in the corpus (see: thothfs analyzers), nor a file, nor among %s",
-		word, strings.Join(ownAnalyzers(), ", "))
+	hint := ""
+	if fi, err := os.Stat(word); err == nil && fi.Mode().IsRegular() {
+		hint = fmt.Sprintf("; for the file of that name give ./%s", word)
+	}
+	return nil, fmt.Errorf("there is no analyzer %q, neither in the corpus (see: thothfs analyzers) nor among %s%s",
+		word, strings.Join(ownAnalyzers(), ", "), hint)
 }
 
 // ownAnalyzers are the names of those that come with the program.
@@ -100,40 +140,51 @@ func checkSyntax(ctx context.Context, name string, text []byte) error {
 const runScript = `. "$THOTH_INIT" || exit
 . "$THOTH_ANALYZER"`
 
-// argv is how the tool is run on a dump, a local path.
-func (t analysisTool) argv(path string) []string {
+// argv returns the command line that runs the tool on the dump at path. script is a file
+// with its command or script.
+func (a *app) argv(ctx context.Context, t analysisTool, script, path string) ([]string, error) {
 	switch {
 	case t.script != nil:
-		return []string{"bash", "--noprofile", "--norc", "-c", runScript, "analyzer"}
+		return []string{"bash", "--noprofile", "--norc", "-c", runScript, "analyzer"}, nil
 	case t.program == "mdb":
-		return []string{"mdb", "-e", t.command, path}
+		return []string{"mdb", "-e", t.command, path}, nil
 	}
-	args := []string{"gdb", "-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent",
-		"-iex", "set pagination off", "-iex", "set width 0"}
-	if exe := executableAt(path); exe != "" {
-		args = append(args, "-se", exe)
+	info, err := inspectFile(path)
+	if err != nil {
+		return batchArgv(t, "", script, path), nil // the debugger may know better
 	}
-	args = append(args, "-c", path)
-	for line := range strings.Lines(t.command) {
-		args = append(args, "-ex", strings.TrimSuffix(line, "\n"))
+	program := executableOf(info)
+	if info.Type == dump.Crash {
+		if program = a.findVMLinux(ctx, path, info).path; program == "" {
+			return nil, errors.New(vmlinuxHint(info))
+		}
 	}
-	return args
+	return batchArgv(t, program, script, path), nil
 }
 
-// executableAt is the program whose dump is at path, if it is on this machine.
-func executableAt(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
+// batchArgv returns the command line of a debugger that runs one command and exits. A dump
+// is hostile: nothing is loaded from where it points to.
+func batchArgv(t analysisTool, program, script, path string) []string {
+	given := func(argv []string, flags ...string) []string {
+		if program == "" {
+			return argv
+		}
+		return append(append(argv, flags...), program)
 	}
-	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return ""
+	switch t.program {
+	case "crash":
+		return append(given([]string{"crash", "-s", "--no_crashrc", "--no_scroll", "-i", script}), path)
+	case "drgn":
+		return append(given([]string{"drgn", "-q", "-c", path}, "-s"), script)
+	case "lldb":
+		argv := given([]string{"lldb", "--no-lldbinit", "--batch"}, "--file")
+		return append(argv, "--core", path, "-s", script)
 	}
-	info, err := dump.Inspect(f, fi.Size())
-	if err != nil {
-		return ""
+	argv := []string{"gdb", "-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent",
+		"-iex", "set pagination off", "-iex", "set width 0"}
+	argv = append(given(argv, "-se"), "-c", path)
+	for line := range strings.Lines(t.command) {
+		argv = append(argv, "-ex", strings.TrimSuffix(line, "\n"))
 	}
-	return executableOf(info)
+	return argv
 }

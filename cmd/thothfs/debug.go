@@ -32,8 +32,10 @@ With ANALYZER, a shell on the dump instead, in which to write that analyzer:
 $THOTH_ANALYZER is the path of an editable copy, thoth_analyze runs it, and the
 functions and variables are those of an analyzer (see: thothfs analyze --help). When
 the shell ends with exit 0, what it changed is stored: the dump's ticket and
-properties, and the analyzer. After any other exit it is dropped. A name that the
-corpus does not have begins a new analyzer.
+properties, and the analyzer. After any other exit (bash ends with the status of its
+last command at Ctrl-D) debug asks on a terminal whether to store it; what is not
+stored is kept in files, whose paths are printed. A name that the corpus does not
+have begins a new analyzer.
 
 The mount is one that this user has of the same corpus with the same --cache-dir, else
 one for the session.`
@@ -131,6 +133,13 @@ func (a *app) debuggerOn(ctx context.Context, l *lab, id dump.ID, debugger strin
 	if err != nil {
 		return err
 	}
+	program := a.programFor(ctx, path, info)
+	if program == "" && info.Type == dump.Crash && info.OS == "linux" {
+		if tool.name == "crash" && len(extra) == 0 { // can do nothing without one
+			return errors.New(vmlinuxHint(info))
+		}
+		a.say("%s", vmlinuxHint(info))
+	}
 	a.say("debugging %s with %s", id, tool.name)
 	if info.Truncated() {
 		a.say("the dump is truncated: %s", truncation(info))
@@ -138,7 +147,7 @@ func (a *app) debuggerOn(ctx context.Context, l *lab, id dump.ID, debugger strin
 	if tool.name == "gdb" && !runsHere(info.Machine) {
 		a.say("this gdb may not know %s; gdb-multiarch does (%s)", info.Machine, toInstall["gdb-multiarch"])
 	}
-	cmd := exec.Command(tool.path, tool.argv(a.programFor(ctx, path, info), path, extra)[1:]...)
+	cmd := exec.Command(tool.path, tool.argv(program, path, extra)[1:]...)
 	cmd.Args[0] = tool.name
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
 	if ctx.Err() != nil {
@@ -153,9 +162,14 @@ func (a *app) programFor(ctx context.Context, path string, info *dump.Info) stri
 		return "" // mdb has what it needs in the dump
 	}
 	if info.Type == dump.Crash {
-		symbols := kernelSymbols(path, info)
-		a.say("kernel: %s", cmp.Or(symbols, "its vmlinux is not here: put it beside the dump, or install its debug package"))
-		return symbols
+		kernel := a.findVMLinux(ctx, path, info)
+		if kernel.not != "" {
+			a.say("%s", kernel.not)
+		}
+		if kernel.path != "" {
+			a.say("kernel: %s (%s)", kernel.path, kernel.how)
+		}
+		return kernel.path
 	}
 	exe := a.findExecutable(ctx, path, info)
 	if exe.not != "" {

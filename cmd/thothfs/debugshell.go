@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,8 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/term"
 
 	"thothfs/corpus"
 	"thothfs/dump"
@@ -75,18 +74,47 @@ func (a *app) shellOn(ctx context.Context, l *lab, id dump.ID, analyzer string) 
 	if err != nil {
 		return err
 	}
-	a.say("%s: the analyzer %s is in $THOTH_ANALYZER, thoth_analyze runs it; exit 0 stores, exit 1 drops what was changed", id, dr)
+	a.say("%s: the analyzer %s is in $THOTH_ANALYZER, thoth_analyze runs it; exit saves your changes, 'exit 1' discards them", id, dr)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	ended := runSession(cmd)
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
 	defer cancel()
-	if ended != nil {
-		a.say("%v: %s", ended, l.dropped(d, info, dr))
+	if ended != nil && !a.saveAnyway(ctx, ended, l.unsaved(d, info, dr)) {
+		a.keepUnsaved(l, d, info, dr)
 		return ended
 	}
 	return errors.Join(a.storeProperties(storing, l, d, info), a.storeDraft(storing, l, dr))
+}
+
+// saveAnyway asks on a terminal whether to store unsaved, the changes of a shell that ended
+// with an error. bash ends with the status of its last command at Ctrl-D, so that is no
+// proof that the changes are unwanted.
+func (a *app) saveAnyway(ctx context.Context, ended error, unsaved string) bool {
+	if status := exitStatus(0); unsaved == "" || !errors.As(ended, &status) || status > 128 || !a.stdinIsTerminal() {
+		return false
+	}
+	a.say("the shell ended with %v. Save %s? [y/N]", ended, unsaved)
+	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return err == nil && (answer == "y" || answer == "yes")
+}
+
+// keepUnsaved writes what a shell changed in vain into files, and says where they are.
+func (a *app) keepUnsaved(l *lab, d *corpus.Dump, info string, dr *draft) {
+	if text, changed := changedFile(info, copyInfo(d.Doc)); changed {
+		a.say("the changes of ticket and properties are not stored%s", keep(corpus.InfoName, text))
+	}
+	if text, changed := changedFile(dr.path, dr.begun); changed {
+		a.say("the changes of the analyzer %s are not stored%s", dr.name, keep(dr.name, text))
+	}
+}
+
+// changedFile reports whether a file no longer holds begun, and returns what it holds.
+func changedFile(path string, begun []byte) (text []byte, changed bool) {
+	text, err := readSmall(path)
+	return text, err == nil && !bytes.Equal(text, begun)
 }
 
 // shell is bash with the functions of analyzers.
@@ -100,7 +128,7 @@ func (a *app) shell(l *lab, dir string, env []string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(bash, "--noprofile", "-s")
-	if in, ok := a.stdin.(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+	if a.stdinIsTerminal() {
 		cmd = exec.Command(bash, "--rcfile", rc, "-i")
 		env = append(env, "THOTH_SHELL_TERMINAL=1")
 	} else {
@@ -145,19 +173,16 @@ func (dr *draft) String() string {
 	return dr.name + " (new)"
 }
 
-// dropped says what a shell that did not end well has changed in vain.
-func (l *lab) dropped(d *corpus.Dump, info string, dr *draft) string {
-	var lost []string
-	if raw, err := readSmall(info); err == nil && !bytes.Equal(raw, copyInfo(d.Doc)) {
-		lost = append(lost, "the changes of ticket and properties")
+// unsaved names what a shell has changed, "" if nothing.
+func (l *lab) unsaved(d *corpus.Dump, info string, dr *draft) string {
+	var changes []string
+	if _, changed := changedFile(info, copyInfo(d.Doc)); changed {
+		changes = append(changes, "the changes of ticket and properties")
 	}
-	if text, err := readSmall(dr.path); err == nil && !bytes.Equal(text, dr.begun) {
-		lost = append(lost, "the changes of the analyzer "+dr.name)
+	if _, changed := changedFile(dr.path, dr.begun); changed {
+		changes = append(changes, "the changes of the analyzer "+dr.name)
 	}
-	if len(lost) == 0 {
-		return "nothing was changed"
-	}
-	return strings.Join(lost, " and ") + " are dropped"
+	return strings.Join(changes, " and ")
 }
 
 func (a *app) storeProperties(ctx context.Context, l *lab, d *corpus.Dump, info string) error {
@@ -205,9 +230,9 @@ func (l *lab) putDraft(ctx context.Context, dr *draft, text []byte) error {
 	return l.corpus.PutAnalyzer(ctx, dr.name, text)
 }
 
-// keep saves what could not be stored, and says where.
+// keep saves what was not stored in a private file, and returns words that name it.
 func keep(name string, text []byte) string {
-	f, err := os.CreateTemp("", "thothfs-analyzer-"+name+"-")
+	f, err := os.CreateTemp("", "thothfs-"+name+"-")
 	if err != nil {
 		return ""
 	}
@@ -215,7 +240,7 @@ func keep(name string, text []byte) string {
 	if _, err := f.Write(text); err != nil {
 		return ""
 	}
-	return " (it is kept in " + f.Name() + ")"
+	return "; a copy is in " + f.Name()
 }
 
 // isNotThere tells that the corpus has no analyzer of a name.

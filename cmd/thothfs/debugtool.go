@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -119,23 +118,4 @@ func (t debugTool) argv(exe, dump string, extra []string) []string {
 	}
 	program() // mdb, crash, kgdb, and what we do not know
 	return append(argv, dump)
-}
-
-// kernelSymbols is the kernel's executable with its symbols: beside the dump, else
-// where distributions put that of the release that crashed; "" when it is not here.
-func kernelSymbols(path string, info *dump.Info) string {
-	release := strings.TrimPrefix(info.Platform, "Linux_")
-	candidates, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "vmlinux*"))
-	if release != "" && !strings.ContainsAny(release, "/\x00") {
-		for _, pattern := range []string{"/usr/lib/debug/boot/vmlinux-%s", "/usr/lib/debug/lib/modules/%s/vmlinux",
-			"/usr/lib/debug/boot/vmlinux-%s.debug", "/lib/modules/%s/build/vmlinux", "/boot/vmlinux-%s"} {
-			candidates = append(candidates, fmt.Sprintf(pattern, release))
-		}
-	}
-	for _, c := range candidates {
-		if fi, err := os.Stat(c); err == nil && fi.Mode().IsRegular() {
-			return c
-		}
-	}
-	return ""
 }

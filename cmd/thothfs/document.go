@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -27,11 +28,11 @@ func (a *app) documentCommand() *cobra.Command {
 			}
 			switch verb, rest := args[0], args[1:]; {
 			case verb == "json":
-				return a.printJSON(rest)
+				return a.printJSON(cmd.Context(), rest)
 			case verb == "mget":
 				return a.mget(cmd.Context(), rest)
 			case verb == "set" && len(rest) == 2:
-				return a.documentSet(rest[0], rest[1])
+				return a.documentSet(cmd.Context(), rest[0], rest[1])
 			case verb == "unset" && len(rest) == 2:
 				return editDocument(rest[0], only(dump.Unset(rest[1])))
 			case verb == "merge" && len(rest) == 2:
@@ -47,9 +48,10 @@ func (a *app) documentCommand() *cobra.Command {
 var errDocumentUse = errors.New("document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...] or mget PATH... is meant")
 
 // documentSet sets what is at path to what is on standard input.
-func (a *app) documentSet(file, path string) error {
-	text, err := a.readValue()
-	if err != nil {
+// An analyzer may store what a program printed, so an empty input is an empty value here.
+func (a *app) documentSet(ctx context.Context, file, path string) error {
+	text, err := a.readValue(ctx, "the value of "+path)
+	if err != nil && !errors.Is(err, errNoInput) {
 		return err
 	}
 	if path == "ticket" && !isTicket(text) {

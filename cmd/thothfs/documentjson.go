@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,7 +21,7 @@ import (
 //	json --deep-merge         the documents on standard input as one
 //
 // Numbers keep the form in which they are written.
-func (a *app) printJSON(args []string) error {
+func (a *app) printJSON(ctx context.Context, args []string) error {
 	var file string
 	var keys []string
 	merge := false
@@ -37,7 +38,7 @@ func (a *app) printJSON(args []string) error {
 			keys = append(keys, arg)
 		}
 	}
-	raw, err := a.jsonInput(file)
+	raw, err := a.jsonInput(ctx, file)
 	if err != nil {
 		return fmt.Errorf("json: %w", err)
 	}
@@ -53,15 +54,11 @@ func (a *app) printJSON(args []string) error {
 	return writeJSON(a.stdout, doc, keys)
 }
 
-func (a *app) jsonInput(file string) ([]byte, error) {
+func (a *app) jsonInput(ctx context.Context, file string) ([]byte, error) {
 	if file != "" {
 		return os.ReadFile(file)
 	}
-	raw, err := io.ReadAll(io.LimitReader(a.stdin, 2*dump.MaxDocument+1))
-	if err == nil && len(raw) > 2*dump.MaxDocument {
-		err = errors.New("the input is too large")
-	}
-	return raw, err
+	return a.readStdin(ctx, "JSON", 2*dump.MaxDocument)
 }
 
 // writeJSON prints what is at keys, one after the other; what is not there prints nothing.

@@ -35,6 +35,9 @@ func (a *app) mget(ctx context.Context, args []string) error {
 	}
 	for _, p := range paths {
 		if err := a.mgetOne(ctx, p); err != nil {
+			if a.getenv("THOTH_INIT") != "" && a.getenv("MANTA_KEY_ID") == "" {
+				err = fmt.Errorf("%w (thothfs analyze --credentials passes the keys on to analyzers)", err)
+			}
 			return fmt.Errorf("mget: %s: %w", p, err)
 		}
 	}

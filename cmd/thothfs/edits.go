@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 
@@ -26,13 +25,13 @@ type editVerb struct {
 	use, short, long string
 	minArgs          int
 	// parse splits the arguments into those that select dumps and the edit to make.
-	parse func(a *app, args []string) (spec []string, edit dump.Edit, err error)
+	parse func(ctx context.Context, a *app, args []string) (spec []string, edit dump.Edit, err error)
 }
 
 func (a *app) editCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, v := range []editVerb{
-		{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, (*app).parseSet},
+		{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, parseSet},
 		{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, 2, parseUnset},
 		{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, 2, parseTicket},
 		{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, 1, parseUnticket},
@@ -44,9 +43,10 @@ func (a *app) editCommands() []*cobra.Command {
 
 const (
 	setLong = `Sets properties.PROP of every dump that matches. A VALUE that is a JSON object,
-array, number or boolean is stored as such, anything else as a string; left out,
-it is read from standard input. The first word is a dump or a specification, and
-more may follow: constraints, or hashes of 8 digits and more.`
+array, number or boolean is stored as such, anything else as a string. Without
+VALUE, or with - as VALUE, the value is read from standard input, which must not be
+empty: give '' to store an empty string. The first word is a dump or a
+specification, and more may follow: constraints, or hashes of 8 digits and more.`
 	unsetLong  = `Removes properties.PROP of every dump that matches.`
 	ticketLong = `Sets the ticket of every dump that matches. A ticket with an equals sign in it is
 refused: it is more likely a constraint whose ticket was forgotten.`
@@ -61,7 +61,7 @@ func (a *app) editCommand(v editVerb) *cobra.Command {
 		Long:  v.long + " What could not be done is reported dump by\ndump, and the exit code is 1 then.\n" + specHelp,
 		Args:  cobra.MinimumNArgs(v.minArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, edit, err := v.parse(a, args)
+			spec, edit, err := v.parse(cmd.Context(), a, args)
 			if err != nil {
 				return err
 			}
@@ -76,37 +76,37 @@ func (a *app) editCommand(v editVerb) *cobra.Command {
 }
 
 // parseSet finds the PROP: the first word behind the specification.
-func (a *app) parseSet(args []string) ([]string, dump.Edit, error) {
+func parseSet(ctx context.Context, a *app, args []string) ([]string, dump.Edit, error) {
 	n := 1
 	for n < len(args) && (strings.Contains(args[n], "=") || isHex(args[n]) && len(args[n]) >= minPrefix) {
 		n++
 	}
 	spec, rest := args[:n], args[n:]
-	switch len(rest) {
-	case 1:
-		text, err := a.readValue()
+	switch {
+	case len(rest) == 1, len(rest) == 2 && rest[1] == "-":
+		text, err := a.readValue(ctx, "the value of "+rest[0])
+		if errors.Is(err, errNoInput) {
+			err = fmt.Errorf("standard input is empty: give the value of %s after its name, '' for an empty string", rest[0])
+		}
 		return spec, dump.Set("properties."+rest[0], text), err
-	case 2:
+	case len(rest) == 2:
 		return spec, dump.Set("properties."+rest[0], rest[1]), nil
 	}
 	return nil, dump.Edit{}, fmt.Errorf("SPEC... PROP [VALUE] is meant: %d words follow the specification", len(rest))
 }
 
 // readValue reads a value from standard input, without the newline at its end.
-func (a *app) readValue() (string, error) {
-	text, err := io.ReadAll(io.LimitReader(a.stdin, maxValue+1))
-	if err == nil && len(text) > maxValue {
-		err = fmt.Errorf("the value on standard input has more than %d bytes", maxValue)
-	}
+func (a *app) readValue(ctx context.Context, what string) (string, error) {
+	text, err := a.readStdin(ctx, what, maxValue)
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
-func parseUnset(_ *app, args []string) ([]string, dump.Edit, error) {
+func parseUnset(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
 	last := len(args) - 1
 	return args[:last], dump.Unset("properties." + args[last]), nil
 }
 
-func parseTicket(_ *app, args []string) ([]string, dump.Edit, error) {
+func parseTicket(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
 	last := len(args) - 1
 	ticket := args[last]
 	if !isTicket(ticket) {
@@ -118,7 +118,7 @@ func parseTicket(_ *app, args []string) ([]string, dump.Edit, error) {
 // isTicket refuses what is more likely a constraint whose ticket was forgotten.
 func isTicket(text string) bool { return text != "" && !strings.Contains(text, "=") }
 
-func parseUnticket(_ *app, args []string) ([]string, dump.Edit, error) {
+func parseUnticket(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
 	return args, dump.Unset("ticket"), nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -43,7 +42,7 @@ func (a *app) findExecutable(ctx context.Context, path string, info *dump.Info) 
 	recorded := recordedExecutable(info)
 	if recorded.path == "" {
 		recorded.not = cmp.Or(beside.not, recorded.not)
-		if served := a.servedExecutable(ctx, info); served != "" {
+		if served := a.fromDebuginfod(ctx, "executable", info); served != "" {
 			recorded.path, recorded.how = served, "from debuginfod"
 		}
 	}
@@ -110,23 +109,6 @@ func executableOf(info *dump.Info) string { return recordedExecutable(info).path
 
 func otherBuild(path string) string {
 	return path + " is another build than the dump's, and not used"
-}
-
-// servedExecutable asks the debuginfod servers of $DEBUGINFOD_URLS, by the program that
-// comes with them; "" when there is nothing to be had.
-func (a *app) servedExecutable(ctx context.Context, info *dump.Info) string {
-	if a.getenv("DEBUGINFOD_URLS") == "" || info.BuildID == "" {
-		return ""
-	}
-	out, err := exec.CommandContext(ctx, "debuginfod-find", "executable", info.BuildID).Output()
-	path := strings.TrimSpace(string(out))
-	if err != nil || !filepath.IsAbs(path) {
-		return ""
-	}
-	if sameBuild(path, info.BuildID, info) != yes {
-		return ""
-	}
-	return path
 }
 
 // likeness is whether a file is the build that a dump had mapped.

@@ -65,7 +65,7 @@ func (a *app) rootCommand() *cobra.Command {
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	a.globalFlags(root.PersistentFlags())
-	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.lsCommand(),
+	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.attachCommand(), a.lsCommand(),
 		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
 		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(), a.indexCommand(),
 		a.analyzeCommand(), a.documentCommand())

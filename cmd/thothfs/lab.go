@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"thothfs/cache"
@@ -28,39 +29,45 @@ type lab struct {
 	leave   func() error // takes a private mount away; nil when there is none
 }
 
-// openLab sets a lab up, with a mount of its own by m if there is none. The caller closes it.
-func (a *app) openLab(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (l *lab, err error) {
-	l = &lab{corpus: c, stack: s}
-	if l.scratch, err = newScratch(); err != nil {
+// openLab returns a lab, with a private mount made as m says if this user has no mount of
+// the corpus. The caller closes it.
+func (a *app) openLab(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*lab, error) {
+	scratch, err := newScratch()
+	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.close())
-		}
-	}()
+	l := &lab{corpus: c, stack: s, scratch: scratch}
+	if err := a.setUpLab(l, m, log); err != nil {
+		return nil, errors.Join(err, l.close())
+	}
+	return l, nil
+}
+
+// setUpLab fills in what openLab returns. After an error the caller closes l.
+func (a *app) setUpLab(l *lab, m mountFlags, log *slog.Logger) (err error) {
+	s, c := l.stack, l.corpus
 	if l.init, err = l.scratch.write("thoth-init.sh", []byte(scripts.Init)); err != nil {
-		return nil, err
+		return err
 	}
 	l.mount = a.existingMount(s)
 	_, local := store.AsLocal(s.store)
 	if l.mount == "" || !local {
 		blocks, err := a.openCache(s, c, m, log)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if !local {
 			l.blocks = blocks
 		}
 		if l.mount == "" {
 			if l.leave, err = a.mountPrivately(l.scratch.mnt(), s, c, blocks, m, log); err != nil {
-				return nil, err
+				return err
 			}
 			l.mount = l.scratch.mnt()
 		}
 	}
 	l.env, err = a.labEnv(l)
-	return l, err
+	return err
 }
 
 func (l *lab) close() error {
@@ -92,6 +99,27 @@ func (a *app) labEnv(l *lab) ([]string, error) {
 	}
 	return append(env, "THOTHFS="+self, "THOTHFS_MOUNT="+l.mount, "THOTHFS_STORE="+l.stack.target.String(),
 		"THOTHFS_CACHE_DIR="+l.stack.cache, "THOTH_INIT="+l.init, "MANTA_USER="+user), nil
+}
+
+// withoutCredentials returns the environment without what gives access to the store or to
+// other machines.
+func withoutCredentials(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return isCredential(strings.ToUpper(name))
+	})
+}
+
+func isCredential(name string) bool {
+	switch name {
+	case "MANTA_KEY_ID", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "SDC_KEY_ID", "TRITON_KEY_ID", "KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS":
+		return true
+	}
+	if strings.HasPrefix(name, "AWS_") {
+		return true
+	}
+	return slices.ContainsFunc([]string{"SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY"},
+		func(word string) bool { return strings.Contains(name, word) })
 }
 
 // dumpEnv is what the analyzer of one dump has in its environment beside that.

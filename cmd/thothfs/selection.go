@@ -72,6 +72,7 @@ func (sel *selection) addWord(ctx context.Context, word string) error {
 // readIdentifiers takes the words of standard input as dumps.
 func (a *app) readIdentifiers(ctx context.Context, sel *selection) error {
 	sel.byID = true
+	a.announceStdin("hashes of dumps")
 	words := bufio.NewScanner(a.stdin)
 	words.Split(bufio.ScanWords)
 	for {

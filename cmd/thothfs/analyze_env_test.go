@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// An analyzer of the corpus runs as the caller: it gets the caller's keys only when asked to.
+func TestAnalyzeKeepsCredentials(t *testing.T) {
+	w := newWorld(t)
+	w.analyzing()
+	w.dump(1, "a", "x")
+	w.setenv("MANTA_KEY_ID=k1", "SSH_AUTH_SOCK=/k2", "AWS_SESSION_TOKEN=k3", "My_Secret=k4", "GITHUB_TOKEN=k5", "LANG_OF_MINE=kept")
+	w.put("analyzers/env", "env")
+	secret := func(out string) bool {
+		for _, s := range []string{"k1", "/k2", "k3", "k4", "k5"} {
+			if strings.Contains(out, "="+s+"\n") {
+				return true
+			}
+		}
+		return false
+	}
+	if out := w.must("analyze", "id=*", "env"); secret(out) || !strings.Contains(out, "LANG_OF_MINE=kept\n") {
+		t.Errorf("without --credentials:\n%s", out)
+	}
+	if out := w.must("analyze", "id=*", "env", "--credentials"); !secret(out) {
+		t.Errorf("with --credentials:\n%s", out)
+	}
+}
+
+// Where nothing can be mounted, as in a container without /dev/fuse, the verbs that need a
+// mount say so and leave nothing behind.
+func TestNoMountForTheRun(t *testing.T) {
+	need(t, "unshare")
+	w := newDebugWorld(t)
+	id := w.aCore()
+	for _, args := range [][]string{{"analyze", id, "builtin:stack"}, {"debug", id}, {"debug", id, "mine"}} {
+		cmd := w.command(args...)
+		inner := append([]string{"unshare", "-m", "sh", "-c", `mount --bind /dev/null /dev/fuse && exec "$@"`, "sh"}, cmd.Args...)
+		masked := exec.Command(inner[0], inner[1:]...)
+		masked.Env, masked.Dir = cmd.Env, cmd.Dir
+		r := finish(t, masked)
+		if r.code != 1 || !strings.Contains(r.stderr, "cannot be mounted") || strings.Contains(r.stderr, "panic") || strings.Contains(r.stderr, "goroutine") {
+			t.Errorf("%v: %+v", args, r)
+		}
+		w.leavesNothing()
+	}
+}

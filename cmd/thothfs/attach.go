@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+const attachLong = `Stores files beside a dump, in its directory of the corpus: the vmlinux of a kernel
+dump, the program that dumped core, a log. debug finds programs and kernels there. A
+file that is there already with the same content is left alone; with other content it
+is replaced only with --replace.
+
+DUMP is a hash or the beginning of one, a local dump, or a specification that one dump
+matches.`
+
+type attachFlags struct {
+	name            string
+	replace, remove bool
+}
+
+func (a *app) attachCommand() *cobra.Command {
+	var f attachFlags
+	cmd := &cobra.Command{
+		Use:   "attach DUMP FILE...",
+		Short: "Store files beside a dump",
+		Long:  attachLong,
+		Args:  cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if f.name != "" && len(args) != 2 {
+				return fmt.Errorf("--name %s names one file, and %d are given", f.name, len(args)-1)
+			}
+			return a.attach(cmd.Context(), args[0], args[1:], f)
+		},
+	}
+	cmd.Flags().StringVar(&f.name, "name", "", "store the file under `NAME`; its own name is the default")
+	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace files of the same name and other content")
+	cmd.Flags().BoolVar(&f.remove, "rm", false, "remove attached files: FILE is a name in the dump's directory")
+	return cmd
+}
+
+func (a *app) attach(ctx context.Context, word string, files []string, f attachFlags) error {
+	_, c, _, err := a.openAll(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := a.oneDump(ctx, c, word)
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, file := range files {
+		if f.remove {
+			err = c.Detach(ctx, id, file)
+			if errors.Is(err, store.ErrNotExist) {
+				err = fmt.Errorf("%s has no file %s", id, file)
+			}
+		} else {
+			err = a.attachOne(ctx, c, id, file, f)
+		}
+		if err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			a.say("%s: %v", file, err)
+			failed = errSaid
+		}
+	}
+	return failed
+}
+
+func (a *app) attachOne(ctx context.Context, c *corpus.Corpus, id dump.ID, path string, f attachFlags) error {
+	name := f.name
+	if name == "" {
+		name = filepath.Base(path)
+	}
+	fi, err := os.Stat(path) // opening a FIFO would wait
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return errors.New("not a regular file")
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	bar := a.progress(name, true)
+	stored, err := c.Attach(ctx, id, name, file, fi.Size(), f.replace, bar.setBytes)
+	bar.done()
+	switch {
+	case errors.Is(err, corpus.ErrAttached):
+		return fmt.Errorf("%w; --replace replaces it", err)
+	case err != nil:
+		return err
+	case stored:
+		a.say("%s: %s attached", id, name)
+	default:
+		a.say("%s: %s is already there", id, name)
+	}
+	return nil
+}
