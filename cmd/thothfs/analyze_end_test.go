@@ -70,7 +70,7 @@ func TestAnalyzeTimeout(t *testing.T) {
 		trap '' TERM
 		while :; do sleep 1000; done`)
 	r := w.try("analyze", "id=*", script, "--timeout=10s")
-	if r.code != 1 || r.stdout != "before\n" || !strings.Contains(r.stderr, hash(1)+": failed: it timed out after 10s") || !strings.Contains(r.stderr, "1 of 2 dumps analyzed, 1 changed; 1 failed") {
+	if r.code != 1 || r.stdout != "before\n" || !strings.Contains(r.stderr, hash(1)+": failed: timed out after 10s") || !strings.Contains(r.stderr, "1 of 2 dumps analyzed, 1 changed; 1 failed") {
 		t.Errorf("%+v", r)
 	}
 	if pid := w.pidIn("background"); running(pid) {
