@@ -29,8 +29,9 @@ func (l *latencies) add(d time.Duration) {
 	l.n++
 }
 
-// stalled is how long a request takes that is as good as lost: longer than 99
-// of the last hundred did.
+// stalled is after how long a request is made a second time: when it has taken
+// twice as long as half of the last ones did, and stalledAfter at least. Half of
+// them, so that those which stalled do not pass for what is usual.
 func (l *latencies) stalled() time.Duration {
 	l.mu.Lock()
 	last := slices.Clone(l.last[:min(l.n, len(l.last))])
@@ -39,7 +40,7 @@ func (l *latencies) stalled() time.Duration {
 		return stalledAfter
 	}
 	slices.Sort(last)
-	return max(stalledAfter, last[len(last)*99/100])
+	return max(stalledAfter, 2*last[len(last)/2])
 }
 
 // hedge is a second request for what a first one does not bring in time. The

@@ -79,8 +79,17 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 	for range 200 {
 		l.add(5 * time.Second)
 	}
-	if got := l.stalled(); got != 5*time.Second {
+	if got := l.stalled(); got != 10*time.Second {
 		t.Errorf("%v where 5 s is usual", got)
+	}
+	for i := range 200 { // what stalled, and came in the end, is not what is usual
+		l.add(time.Millisecond)
+		if i%3 == 0 {
+			l.add(time.Minute)
+		}
+	}
+	if got := l.stalled(); got != stalledAfter {
+		t.Errorf("%v where a third stall", got)
 	}
 	for range 200 {
 		l.add(time.Millisecond)

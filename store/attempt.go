@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,32 +13,54 @@ var errStalled = errors.New("no progress for too long")
 // call names a call in errors.
 type call struct{ op, key string }
 
-// attempt makes one try, and ends it when it makes no progress for so long as
-// patience says. A try ended like that is ErrUnavailable.
+// watchdogKey is the key of a try's *watchdog in its context.
+type watchdogKey struct{}
+
+// Progress reports that the call with the context ctx has got further: bytes
+// came in or went out, or a piece of a long piece of work is done. A store calls
+// it wherever a call may take long; [Retry] ends a try without progress.
+func Progress(ctx context.Context) {
+	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
+		w.progress()
+	}
+}
+
+// Stalled reports whether ctx is that of a try which [Retry] ended because it
+// made no progress. The connection of such a try is of no more use, and those
+// that lay idle meanwhile may be no better.
+func Stalled(ctx context.Context) bool { return context.Cause(ctx) == errStalled }
+
+// attempt makes one try, and ends it when it makes no progress for as long as
+// patience. A try ended like that is ErrUnavailable.
 func attempt[T any](ctx context.Context, what call, patience time.Duration, try func(context.Context, *watchdog) (T, error)) (T, error) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	w := newWatchdog(patience, func() { cancel(errStalled) })
 	defer w.pause()
-	v, err := try(own, w)
-	if errors.Is(err, context.Canceled) && ctx.Err() == nil && context.Cause(own) == errStalled {
+	v, err := try(context.WithValue(own, watchdogKey{}, w), w)
+	if errors.Is(err, context.Canceled) && ctx.Err() == nil && Stalled(own) {
 		err = &Error{Op: what.op, Key: what.key, Kind: ErrUnavailable, Err: errStalled}
 	}
 	return v, err
 }
 
-// watchdog bites when nothing happens. It is safe for concurrent use: an HTTP
-// client reads a source in a goroutine of its own.
-type watchdog struct{ t *time.Timer }
-
-func newWatchdog(patience time.Duration, bite func()) *watchdog {
-	return &watchdog{time.AfterFunc(patience, bite)}
+// watchdog bites when there is no progress for a while. It is safe for
+// concurrent use: an HTTP client reads a source in a goroutine of its own.
+type watchdog struct {
+	t        *time.Timer
+	patience atomic.Int64 // ns
 }
 
-// progress gives another so much time.
-func (w *watchdog) progress(patience time.Duration) { w.t.Reset(patience) }
+func newWatchdog(patience time.Duration, bite func()) *watchdog {
+	w := &watchdog{t: time.AfterFunc(patience, bite)}
+	w.patience.Store(int64(patience))
+	return w
+}
 
-// pause lets it sleep until progress.
+// progress starts the wait again, after pause too.
+func (w *watchdog) progress() { w.t.Reset(time.Duration(w.patience.Load())) }
+
+// pause stops it until progress.
 func (w *watchdog) pause() { w.t.Stop() }
 
 // watched is a source whose reading is progress.
@@ -45,17 +68,16 @@ type watched struct {
 	src  io.ReaderAt
 	size int64
 	w    *watchdog
-	// during and after the transfer: the store may have much to do at its end.
-	during, after time.Duration
+	// last is the patience after the last byte: the store may have much to do then.
+	last time.Duration
 }
 
 func (s watched) ReadAt(p []byte, off int64) (int, error) {
 	s.w.pause() // a slow source is not a slow store
 	n, err := s.src.ReadAt(p, off)
 	if off+int64(n) >= s.size {
-		s.w.progress(s.after)
-	} else {
-		s.w.progress(s.during)
+		s.w.patience.Store(int64(s.last))
 	}
+	s.w.progress()
 	return n, err
 }

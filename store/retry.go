@@ -15,11 +15,12 @@ type RetryOptions struct {
 	First  time.Duration // the first pause, before jitter, 100 ms; doubled each time
 	Most   time.Duration // the longest pause unless the store asks for more, 10 s
 
-	// Stall is how long one try may make no progress before it is given up, 30 s.
-	// Calls whose progress cannot be seen get Slowest on top, for the bytes they
-	// carry. A long Put goes on for as long as its source is being read.
-	Stall   time.Duration
-	Slowest int64 // bytes/s, 64 KiB/s
+	// Stall is how long a try may make no progress (see [Progress]) before it is
+	// given up: at first Stall, 3 s, for what reads, and twice as long after each
+	// try in a row that was given up, up to LongStall, 30 s; LongStall for Put and
+	// Remove, which cannot be repeated as lightly. A Put gets more after its last
+	// byte.
+	Stall, LongStall time.Duration
 }
 
 func (o RetryOptions) withDefaults() RetryOptions {
@@ -31,12 +32,10 @@ func (o RetryOptions) withDefaults() RetryOptions {
 	or(&o.Budget, 2*time.Minute)
 	or(&o.First, 100*time.Millisecond)
 	or(&o.Most, 10*time.Second)
-	or(&o.Stall, 30*time.Second)
+	or(&o.Stall, 3*time.Second)
+	or(&o.LongStall, max(30*time.Second, o.Stall))
 	if o.Tries == 0 {
 		o.Tries = 8
-	}
-	if o.Slowest == 0 {
-		o.Slowest = 64 << 10
 	}
 	return o
 }
@@ -68,16 +67,10 @@ type retrier struct {
 // Unwrap returns the store that Retry was given.
 func (r *retrier) Unwrap() Store { return r.Store }
 
-// carrying is the patience with a call that carries so many bytes unseen.
-func (r *retrier) carrying(bytes int64) time.Duration {
-	return r.o.Stall + time.Duration(bytes/r.o.Slowest)*time.Second
-}
-
-// again repeats try by the schedule.
-func again[T any](ctx context.Context, r *retrier, what call, patience time.Duration, try func(context.Context) (T, error)) (T, error) {
-	s := newSchedule(&r.o)
+// again repeats try by the schedule s.
+func again[T any](ctx context.Context, s *schedule, what call, try func(context.Context) (T, error)) (T, error) {
 	for {
-		v, err := attempt(ctx, what, patience, func(ctx context.Context, _ *watchdog) (T, error) { return try(ctx) })
+		v, err := attempt(ctx, what, s.patience, func(ctx context.Context, _ *watchdog) (T, error) { return try(ctx) })
 		if err == nil {
 			return v, nil
 		}
@@ -87,18 +80,23 @@ func again[T any](ctx context.Context, r *retrier, what call, patience time.Dura
 	}
 }
 
+// worthwhile is how many bytes a try of ReadAt must bring for the failures so far
+// to be forgotten. That bounds the tries: a store may hang up on every few bytes.
+const worthwhile = 64 << 10
+
 func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int, error) {
 	s := newSchedule(&r.o)
 	done := 0
 	for {
-		n, err := attempt(ctx, call{"read", ref.Key}, r.carrying(int64(len(p)-done)),
-			func(ctx context.Context, _ *watchdog) (int, error) {
-				return r.Store.ReadAt(ctx, ref, p[done:], off+int64(done))
-			})
+		n, err := attempt(ctx, call{"read", ref.Key}, s.patience, func(ctx context.Context, _ *watchdog) (int, error) {
+			return r.Store.ReadAt(ctx, ref, p[done:], off+int64(done))
+		})
 		if errors.Is(err, ErrCorrupt) {
 			n = 0 // a store that gave wrong bytes once is not believed in part
 		}
-		done += n
+		if done += n; n >= worthwhile {
+			s.progress()
+		}
 		if err == nil || err == io.EOF || n > 0 && done == len(p) {
 			return done, eofOnly(err)
 		}
@@ -115,15 +113,12 @@ func eofOnly(err error) error {
 	return nil
 }
 
-// largeGet is how much of a Get's limit counts for the patience with it.
-const largeGet = 16 << 20
-
 func (r *retrier) Get(ctx context.Context, known Ref, limit int64) ([]byte, Attr, error) {
 	type answer struct {
 		data []byte
 		attr Attr
 	}
-	a, err := again(ctx, r, call{"get", known.Key}, r.carrying(min(limit, largeGet)), func(ctx context.Context) (a answer, err error) {
+	a, err := again(ctx, newSchedule(&r.o), call{"get", known.Key}, func(ctx context.Context) (a answer, err error) {
 		a.data, a.attr, err = r.Store.Get(ctx, known, limit)
 		return a, err
 	})
@@ -131,7 +126,7 @@ func (r *retrier) Get(ctx context.Context, known Ref, limit int64) ([]byte, Attr
 }
 
 func (r *retrier) Stat(ctx context.Context, key string) (Attr, error) {
-	return again(ctx, r, call{"stat", key}, r.o.Stall, func(ctx context.Context) (Attr, error) { return r.Store.Stat(ctx, key) })
+	return again(ctx, newSchedule(&r.o), call{"stat", key}, func(ctx context.Context) (Attr, error) { return r.Store.Stat(ctx, key) })
 }
 
 func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, error] {
@@ -161,7 +156,7 @@ type listing struct {
 
 // goOn makes one try. nil is the end: of the directory, or of the caller's wish.
 func (l *listing) goOn(ctx context.Context) error {
-	_, err := attempt(ctx, call{"list", l.dir}, l.r.o.Stall, func(ctx context.Context, w *watchdog) (struct{}, error) {
+	_, err := attempt(ctx, call{"list", l.dir}, l.s.patience, func(ctx context.Context, w *watchdog) (struct{}, error) {
 		for e, err := range l.r.Store.List(ctx, l.dir, l.from) {
 			if err != nil {
 				return struct{}{}, err
@@ -175,7 +170,7 @@ func (l *listing) goOn(ctx context.Context) error {
 			if !l.yield(e, nil) {
 				return struct{}{}, nil
 			}
-			w.progress(l.r.o.Stall)
+			w.progress()
 		}
 		return struct{}{}, nil
 	})

@@ -6,7 +6,6 @@ import (
 	"crypto/md5"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"testing"
@@ -139,109 +138,6 @@ func TestNotRepeated(t *testing.T) {
 			wantKind(t, err, c.kind)
 			if r, g := m.Calls(mem.Read), m.Calls(mem.Get); r != c.calls || g != c.calls {
 				t.Errorf("%v: %d reads, %d gets, want %d", c.kind, r, g, c.calls)
-			}
-		})
-	}
-}
-
-// Every operation that hangs is ended, and tried again.
-func TestStalled(t *testing.T) {
-	for name, call := range map[string]func(context.Context, store.Store, store.Ref) error{
-		mem.Read: func(ctx context.Context, s store.Store, ref store.Ref) error {
-			p := make([]byte, 9)
-			_, err := s.ReadAt(ctx, ref, p, 0)
-			return err
-		},
-		mem.Get: func(ctx context.Context, s store.Store, ref store.Ref) error {
-			_, _, err := s.Get(ctx, store.Ref{Key: ref.Key}, 100)
-			return err
-		},
-		mem.Stat: func(ctx context.Context, s store.Store, ref store.Ref) error {
-			_, err := s.Stat(ctx, ref.Key)
-			return err
-		},
-		mem.List: func(ctx context.Context, s store.Store, _ store.Ref) error {
-			_, err := names(s.List(ctx, "d", ""))
-			return err
-		},
-		mem.Put: func(ctx context.Context, s store.Store, ref store.Ref) error {
-			_, err := s.Put(ctx, ref, bytes.NewReader([]byte("new")), 3)
-			return err
-		},
-		mem.Remove: func(ctx context.Context, s store.Store, ref store.Ref) error { return s.Remove(ctx, ref) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				m, s, ref := retried(store.RetryOptions{})
-				m.Inject(mem.Fault{Op: name, Block: make(chan struct{})})
-				start := time.Now()
-				if err := call(t.Context(), s, ref); err != nil {
-					t.Error(err)
-				}
-				if took := time.Since(start); took < 30*time.Second || took > 31*time.Second {
-					t.Errorf("took %v", took)
-				}
-				if m.Calls(name) != 2 {
-					t.Errorf("%d calls", m.Calls(name))
-				}
-			})
-		})
-	}
-}
-
-// slow is a store that takes a while for each piece of a put, and at its end.
-type slow struct {
-	store.Store
-	piece, end time.Duration
-}
-
-func (s slow) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
-	for off := int64(0); off < size; off += 1 << 20 {
-		if err := sleep(ctx, s.piece); err != nil {
-			return store.Attr{}, err
-		}
-		src.ReadAt(make([]byte, min(1<<20, size-off)), off)
-	}
-	if err := sleep(ctx, s.end); err != nil {
-		return store.Attr{}, err
-	}
-	return s.Store.Put(ctx, old, src, size)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// A put that goes on is not cut, however long it takes.
-func TestLongPut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := mem.New()
-		c := store.Count(slow{m, 20 * time.Second, 33 * time.Second})
-		s := store.Retry(c, store.RetryOptions{})
-		start := time.Now()
-		if _, err := s.Put(t.Context(), store.Ref{Key: "d/o"}, bytes.NewReader(make([]byte, 40<<20)), 40<<20); err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(start); took < 10*time.Minute || c.Snapshot().Put.Calls != 1 {
-			t.Errorf("took %v and %d tries", took, c.Snapshot().Put.Calls)
-		}
-	})
-}
-
-func TestReadGoesOn(t *testing.T) {
-	for _, kind := range []error{store.ErrUnavailable, store.ErrCorrupt} {
-		synctest.Test(t, func(t *testing.T) {
-			m, s, ref := retried(store.RetryOptions{})
-			m.Inject(mem.Fault{Op: mem.Read, Times: 2, Kind: kind, Short: 3, Garbage: true})
-			p := make([]byte, 12)
-			n, err := s.ReadAt(t.Context(), ref, p, 0)
-			if string(p[:n]) != "some data" || err != io.EOF {
-				t.Errorf("%q, %v", p[:n], err)
 			}
 		})
 	}

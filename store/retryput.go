@@ -16,6 +16,7 @@ const finishing = 8 << 20
 // putting is a Put under way, through any number of tries.
 type putting struct {
 	r    *retrier
+	s    *schedule
 	old  Ref
 	src  io.ReaderAt
 	size int64
@@ -25,14 +26,13 @@ type putting struct {
 }
 
 func (r *retrier) Put(ctx context.Context, old Ref, src io.ReaderAt, size int64) (Attr, error) {
-	p := &putting{r: r, old: old, src: src, size: size}
-	s := newSchedule(&r.o)
+	p := &putting{r: r, s: newSchedule(&r.o), old: old, src: src, size: size}
 	for {
 		attr, err := p.step(ctx)
 		if err == nil {
 			return attr, nil
 		}
-		if err = s.wait(ctx, err); err != nil {
+		if err = p.s.wait(ctx, err); err != nil {
 			return p.giveUp(ctx, err)
 		}
 	}
@@ -60,14 +60,9 @@ func (p *putting) step(ctx context.Context) (Attr, error) {
 }
 
 func (p *putting) try(ctx context.Context) (Attr, error) {
-	stall := p.r.o.Stall
-	after := stall + time.Duration(p.size/finishing)*time.Second
-	first := stall
-	if p.size == 0 {
-		first = after
-	}
-	return attempt(ctx, call{"put", p.old.Key}, first, func(ctx context.Context, w *watchdog) (Attr, error) {
-		src := watched{src: p.src, size: p.size, w: w, during: stall, after: after}
+	stall := p.r.o.LongStall
+	return attempt(ctx, call{"put", p.old.Key}, stall, func(ctx context.Context, w *watchdog) (Attr, error) {
+		src := watched{src: p.src, size: p.size, w: w, last: stall + time.Duration(p.size/finishing)*time.Second}
 		return p.r.Store.Put(ctx, p.old, src, p.size)
 	})
 }
@@ -85,7 +80,7 @@ func (p *putting) giveUp(ctx context.Context, err error) (Attr, error) {
 // readBack finds out what is there: our object (stored), what was there before or
 // what a try will be told is wrong (neither), or something else (ErrConflict).
 func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err error) {
-	attr, err = attempt(ctx, call{"stat", p.old.Key}, p.r.o.Stall, func(ctx context.Context, _ *watchdog) (Attr, error) {
+	attr, err = attempt(ctx, call{"stat", p.old.Key}, p.s.patience, func(ctx context.Context, _ *watchdog) (Attr, error) {
 		return p.r.Store.Stat(ctx, p.old.Key)
 	})
 	if errors.Is(err, ErrNotExist) {
@@ -145,8 +140,10 @@ func sumOf(ctx context.Context, readAt func([]byte, int64) (int, error), size in
 }
 
 func (r *retrier) Remove(ctx context.Context, ref Ref) error {
+	s := newSchedule(&r.o)
+	s.patience = r.o.LongStall
 	unknown := false
-	_, err := again(ctx, r, call{"remove", ref.Key}, r.o.Stall, func(ctx context.Context) (struct{}, error) {
+	_, err := again(ctx, s, call{"remove", ref.Key}, func(ctx context.Context) (struct{}, error) {
 		err := r.Store.Remove(ctx, ref)
 		if unknown && errors.Is(err, ErrNotExist) {
 			err = nil

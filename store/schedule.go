@@ -19,19 +19,22 @@ type schedule struct {
 	failed  int       // tries in a row
 	since   time.Time // the first of them failed
 	corrupt int       // tries that gave ErrCorrupt
+	// patience is how long the next try may make no progress.
+	patience time.Duration
 }
 
 func newSchedule(o *RetryOptions) *schedule {
 	b := backoff.NewExponentialBackOff()
 	b.InitialInterval, b.MaxInterval, b.Multiplier = o.First, o.Most, 2
 	b.Reset()
-	return &schedule{o: o, pause: b}
+	return &schedule{o: o, pause: b, patience: o.Stall}
 }
 
 // progress forgets the failures so far: the call has got further.
 func (s *schedule) progress() {
 	if s.failed > 0 {
 		s.failed = 0
+		s.patience = s.o.Stall
 		s.pause.Reset()
 	}
 }
@@ -50,6 +53,9 @@ func (s *schedule) wait(ctx context.Context, err error) error {
 		s.since = now
 	}
 	s.failed++
+	if errors.Is(err, errStalled) { // the store may be no quicker than that
+		s.patience = min(2*s.patience, s.o.LongStall)
+	}
 	next := now.Add(s.delay(err))
 	if s.failed >= s.o.Tries || next.Sub(s.since) > s.o.Budget {
 		return err

@@ -74,6 +74,7 @@ func (s *Store) openDir(name string) (*os.File, error) {
 func namesFrom(ctx context.Context, d *os.File, dir, from string) ([]string, error) {
 	var names []string
 	for {
+		store.Progress(ctx)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

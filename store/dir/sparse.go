@@ -113,6 +113,7 @@ func (t *temp) verify(ctx context.Context, key string, want sums) error {
 	sum := xxhash.New()
 	buf := make([]byte, pieceSize)
 	for off := int64(0); ; off += pieceSize {
+		store.Progress(ctx)
 		if err := ctx.Err(); err != nil {
 			return err
 		}

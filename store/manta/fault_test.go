@@ -247,23 +247,6 @@ func TestFaultWrongMD5(t *testing.T) {
 	}
 }
 
-// TestStall: a server that says nothing more is given up, and a caller who has
-// enough is let go at once.
-func TestStall(t *testing.T) {
-	for _, at := range []int64{0, 3} {
-		for _, op := range []string{"read", "get", "list"} {
-			srv := mantatest.Start(t, mantatest.Options{})
-			s := open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true, Stall: 30 * time.Millisecond})
-			ref := plant(t, srv, "d/o", text)
-			srv.Fault(mantatest.On{}, mantatest.StallAt(at, nil))
-			err := calls(s, ref)[op](t.Context())
-			if store.Kind(err) != store.ErrUnavailable || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-				t.Errorf("%s at %d: %v", op, at, err)
-			}
-		}
-	}
-}
-
 func TestCancel(t *testing.T) {
 	for _, at := range []int64{-1, 0, 3} {
 		for op := range calls(nil, store.Ref{}) {

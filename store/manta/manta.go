@@ -17,6 +17,13 @@
 // directory's is made from its number of entries, the only thing about it that
 // moves when its entries do.
 //
+// # Silence
+//
+// A call ends with its context, and nothing here ends it sooner: it reports its
+// progress (store.Progress), and [store.Retry] ends what makes none. That closes
+// the connection, and the idle ones are dropped too: the next try goes out on a
+// new one.
+//
 // # Concurrency
 //
 // A Store is safe for concurrent use. No call leaves anything running but idle
@@ -29,7 +36,6 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	triton "github.com/joyent/triton-go"
@@ -52,9 +58,7 @@ type Options struct {
 
 	// InsecureTLS accepts any certificate.
 	InsecureTLS bool
-	// Stall is how long a request may make no progress; 0 means 60 s.
-	Stall time.Duration
-	Log   *slog.Logger // nil means none
+	Log         *slog.Logger // nil means none
 }
 
 // Store is a corpus in Manta.
@@ -119,9 +123,6 @@ func (o *Options) complete() error {
 	o.Dir = "/" + dir
 	if o.Owner == "" {
 		o.Owner = owner
-	}
-	if o.Stall <= 0 {
-		o.Stall = time.Minute
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

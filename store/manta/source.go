@@ -20,7 +20,6 @@ type source struct {
 	closed bool
 	begun  bool          // somebody has it who will close it
 	done   chan struct{} // closed by Close
-	touch  func()        // told of progress
 }
 
 func newSource(src io.ReaderAt, size int64) *source {
@@ -34,14 +33,14 @@ func (s *source) rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.off, s.sum, s.err, s.closed, s.begun = 0, md5.New(), nil, false, false
-	s.done, s.touch = make(chan struct{}), func() {}
+	s.done = make(chan struct{})
 }
 
 // begin says that the transport has taken over, which will close s.
-func (s *source) begin(touch func()) {
+func (s *source) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.begun, s.touch = true, touch
+	s.begun = true
 }
 
 // Read reads on. A source that is shorter than it said fails with
@@ -62,7 +61,6 @@ func (s *source) Read(p []byte) (int, error) {
 	n, err := s.src.ReadAt(p, s.off)
 	s.sum.Write(p[:n])
 	s.off += int64(n)
-	s.touch()
 	if n == len(p) {
 		return n, nil
 	}

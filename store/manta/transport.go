@@ -3,11 +3,13 @@ package manta
 import (
 	"context"
 	"crypto/tls"
-	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"thothfs/store"
 )
 
 const (
@@ -26,27 +28,27 @@ const (
 	idleConns = 128
 	// idleTimeout stays below the 120 s after which Manta's front end hangs up.
 	idleTimeout = 90 * time.Second
+	// connectTime is how long it may take to connect, and TLS to agree.
+	connectTime = 30 * time.Second
 )
 
 // transport is the one place where triton-go's requests meet HTTP.
 type transport struct {
-	base  *http.Transport
-	auth  *auth
-	stall time.Duration
+	base *http.Transport
+	auth *auth
 }
 
 func newTransport(a *auth, o Options) *transport {
 	p := new(http.Protocols)
 	p.SetHTTP1(true) // Manta's front end has nothing else
-	dialer := &net.Dialer{Timeout: min(30*time.Second, o.Stall), KeepAlive: 30 * time.Second}
-	return &transport{auth: a, stall: o.Stall, base: &http.Transport{
+	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second}
+	return &transport{auth: a, base: &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: dialer.DialContext,
 		// The user said so: for Mantas on a desk, with a certificate of their own.
 		TLSClientConfig:       &tls.Config{InsecureSkipVerify: o.InsecureTLS, MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:   min(30*time.Second, o.Stall),
-		ResponseHeaderTimeout: o.Stall,
-		ExpectContinueTimeout: min(continueWait, o.Stall),
+		TLSHandshakeTimeout:   connectTime,
+		ExpectContinueTimeout: continueWait,
 		MaxIdleConnsPerHost:   idleConns,
 		IdleConnTimeout:       idleTimeout,
 		DisableCompression:    true,
@@ -60,10 +62,9 @@ func newTransport(a *auth, o Options) *transport {
 // every answer that is not what was asked for a *badAnswer; neither leaves
 // anything to close.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	ctx, w := newWatch(req.Context(), t.stall)
-	out, err := t.prepare(ctx, req, w)
+	ctx := req.Context()
+	out, err := t.prepare(ctx, req)
 	if err != nil {
-		w.stop()
 		if req.Body != nil {
 			req.Body.Close()
 		}
@@ -71,14 +72,11 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := t.base.RoundTrip(out)
 	if err != nil {
-		defer w.stop()
-		if errors.Is(context.Cause(ctx), errStalled) {
-			return nil, errStalled
-		}
+		t.dropDead(ctx)
 		return nil, err
 	}
-	w.touch()
-	resp.Body = &watchedBody{ReadCloser: resp.Body, ctx: ctx, watch: w}
+	store.Progress(ctx)
+	resp.Body = &body{ReadCloser: resp.Body, ctx: ctx, t: t}
 	if err := t.check(out, resp); err != nil {
 		resp.Body.Close()
 		return nil, err
@@ -90,7 +88,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // prepare is the request as it should be.
-func (t *transport) prepare(ctx context.Context, req *http.Request, w *watch) (*http.Request, error) {
+func (t *transport) prepare(ctx context.Context, req *http.Request) (*http.Request, error) {
 	out := req.Clone(ctx)
 	h := out.Header
 	date, authorization, err := t.auth.sign(ctx)
@@ -106,17 +104,17 @@ func (t *transport) prepare(ctx context.Context, req *http.Request, w *watch) (*
 	h.Set("User-Agent", "thothfs")
 	// Else production compresses whole dumps on the fly and tells no length.
 	h.Set("Accept-Encoding", "identity")
-	return out, setBody(out, w)
+	return out, setBody(out)
 }
 
 // setBody gives the request the length that triton-go puts into a header only,
 // which net/http does not look at.
-func setBody(out *http.Request, w *watch) error {
+func setBody(out *http.Request) error {
 	src, ok := out.Body.(*source)
 	if !ok {
 		return nil
 	}
-	src.begin(w.touch)
+	src.begin()
 	out.ContentLength = src.size
 	out.Header.Set("Content-Length", strconv.FormatInt(src.size, 10))
 	if src.size == 0 {
@@ -138,4 +136,30 @@ func (t *transport) check(req *http.Request, resp *http.Response) error {
 		return checkRange(req, resp)
 	}
 	return nil
+}
+
+// dropDead closes the idle connections if the request of ctx was ended for its
+// silence: where one connection has died without a word, others may have too.
+func (t *transport) dropDead(ctx context.Context) {
+	if store.Stalled(ctx) {
+		t.base.CloseIdleConnections()
+	}
+}
+
+// body is the body of an answer, which reports its progress.
+type body struct {
+	io.ReadCloser
+	ctx context.Context // of the request, for its progress alone
+	t   *transport
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if n > 0 {
+		store.Progress(b.ctx)
+	}
+	if err != nil && err != io.EOF {
+		b.t.dropDead(b.ctx)
+	}
+	return n, err
 }

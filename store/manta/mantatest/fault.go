@@ -1,6 +1,7 @@
 package mantatest
 
 import (
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,6 +14,15 @@ type On struct {
 	Path   string // what the decoded path ends in; "" means any
 	Nth    int    // the first of the matching requests to meet, from 1; 0 means 1
 	Times  int    // how many of them to meet; 0 means all from then on
+	// Match, if not nil, picks among the requests of that method and path; see
+	// [Share]. It must be safe for concurrent use.
+	Match func(*http.Request) bool
+}
+
+// Share is an [On.Match] that picks requests at random with probability p. With
+// 0.5 and [StallAt] it is one of two storage nodes that dies while it answers.
+func Share(p float64) func(*http.Request) bool {
+	return func(*http.Request) bool { return rand.Float64() < p }
 }
 
 // Action is one thing that happens to a request that meets a fault.
@@ -77,8 +87,9 @@ func ApplyThenCut() Action { return func(p *plan) { p.outcomeLost = true } }
 // CutAt closes the connection after k bytes of the answer's body.
 func CutAt(k int64) Action { return func(p *plan) { p.cutAt = k } }
 
-// StallAt holds the answer back after k bytes of its body until release is
-// closed or the client goes away.
+// StallAt falls silent after k bytes of the answer's body, with the connection
+// open, until release is closed or the client goes away: what Manta does when a
+// storage node dies while it answers.
 func StallAt(k int64, release <-chan struct{}) Action {
 	return func(p *plan) { p.stallAt, p.release = k, release }
 }
@@ -145,12 +156,12 @@ func (fs *faults) remove(f *fault) {
 }
 
 // plan counts the request and returns what shall happen to it.
-func (fs *faults) plan(method, path string) *plan {
+func (fs *faults) plan(r *http.Request) *plan {
 	p := newPlan()
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	for _, f := range fs.orders {
-		if f.meets(method, path) {
+		if f.meets(r) {
 			for _, a := range f.actions {
 				a(p)
 			}
@@ -161,8 +172,11 @@ func (fs *faults) plan(method, path string) *plan {
 
 // meets counts a request and reports whether it is one of those ordered. The
 // caller holds the lock of the faults.
-func (f *fault) meets(method, path string) bool {
-	if f.on.Method != "" && f.on.Method != method || !strings.HasSuffix(path, f.on.Path) {
+func (f *fault) meets(r *http.Request) bool {
+	if f.on.Method != "" && f.on.Method != r.Method || !strings.HasSuffix(r.URL.Path, f.on.Path) {
+		return false
+	}
+	if f.on.Match != nil && !f.on.Match(r) {
 		return false
 	}
 	f.seen++

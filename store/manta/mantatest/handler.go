@@ -17,7 +17,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	p, perr := parsePath(r.URL.EscapedPath())
-	pl := s.faults.plan(r.Method, r.URL.Path)
+	pl := s.faults.plan(r)
 	for _, f := range pl.before {
 		f()
 	}

@@ -1,0 +1,116 @@
+package manta_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"thothfs/store"
+	"thothfs/store/manta"
+	"thothfs/store/manta/mantatest"
+)
+
+// impatient is a Retry that gives a silent server 50 ms.
+func impatient(s store.Store) store.Store {
+	return store.Retry(s, store.RetryOptions{Stall: 50 * time.Millisecond, LongStall: 50 * time.Millisecond, First: time.Millisecond})
+}
+
+// A server that falls silent is given up in the end.
+func TestStall(t *testing.T) {
+	for _, at := range []int64{0, 3} {
+		for _, op := range []string{"read", "get", "list"} {
+			srv, bare := start(t)
+			ref := plant(t, srv, "d/o", text)
+			srv.Fault(mantatest.On{}, mantatest.StallAt(at, nil))
+			if op == "read" && at > 0 {
+				continue // each try brings a few bytes: see TestReadGoesOnElsewhere
+			}
+			err := calls(impatient(bare), ref)[op](t.Context())
+			if store.Kind(err) != store.ErrUnavailable || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+				t.Errorf("%s at %d: %v", op, at, err)
+			}
+		}
+	}
+}
+
+// An answer that falls silent is gone on with over a new connection, from the
+// byte where it stopped; the version stays the same.
+func TestReadGoesOnElsewhere(t *testing.T) {
+	var asked []string
+	var mu sync.Mutex
+	srv := mantatest.Start(t, mantatest.Options{Trace: func(r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked = append(asked, r.Header.Get("Range"))
+	}})
+	bare := open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true})
+	ref := plant(t, srv, "d/o", strings.Repeat("0123456789", 10))
+	s := impatient(bare)
+	if _, err := s.Stat(t.Context(), ref.Key); err != nil { // leaves an idle connection
+		t.Fatal(err)
+	}
+	asked = nil
+	before := srv.Counters().Connections
+	srv.Fault(mantatest.On{Method: http.MethodGet, Times: 3}, mantatest.StallAt(20, nil))
+	p := make([]byte, 100)
+	if n, err := s.ReadAt(t.Context(), ref, p, 0); n != 100 || err != nil || string(p) != strings.Repeat("0123456789", 10) {
+		t.Errorf("%q, %v", p[:n], err)
+	}
+	if want := []string{"bytes=0-99", "bytes=20-99", "bytes=40-99", "bytes=60-99"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q, want %q", asked, want)
+	}
+	if n := srv.Counters().Connections - before; n != 3 {
+		t.Errorf("%d new connections, want one for each answer that fell silent", n)
+	}
+}
+
+// Connections that died while nobody used them cost one wait, not one each.
+func TestDeadIdleConnections(t *testing.T) {
+	srv, bare := start(t)
+	ref := plant(t, srv, "d/o", text)
+	var old sync.Map // the addresses of the connections that die
+	var all, in sync.WaitGroup
+	in.Add(8)
+	srv.Fault(mantatest.On{}, mantatest.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
+		old.Store(r.RemoteAddr, true)
+		in.Done()
+		in.Wait() // all at once, so that each has a connection of its own
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	for range 8 {
+		all.Go(func() { bare.Stat(t.Context(), ref.Key) })
+	}
+	all.Wait()
+	srv.ClearFaults()
+	died := func(r *http.Request) bool { _, was := old.Load(r.RemoteAddr); return was }
+	srv.Fault(mantatest.On{Match: died}, mantatest.AnswerWith(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
+	s := store.Count(bare)
+	if _, err := impatient(s).Stat(t.Context(), ref.Key); err != nil {
+		t.Error(err)
+	}
+	if n := s.Snapshot().Stat.Calls; n != 2 {
+		t.Errorf("%d tries, want one over a dead connection and one over a new one", n)
+	}
+}
+
+// A line that is slow and goes on moving is not cut.
+func TestSlowLineIsNotCut(t *testing.T) {
+	srv, bare := start(t)
+	data := strings.Repeat("0123456789abcdef", 64<<10) // 1 MiB
+	ref := plant(t, srv, "d/o", data)
+	srv.SetBandwidth(512 << 10)
+	s := store.Count(bare)
+	p := make([]byte, len(data))
+	o := store.RetryOptions{Stall: time.Second}
+	if _, err := store.Retry(s, o).ReadAt(t.Context(), ref, p, 0); err != nil || string(p) != data {
+		t.Error(err)
+	}
+	if n := s.Snapshot().Read; n.Calls != 1 {
+		t.Errorf("%+v", n)
+	}
+}
