@@ -155,6 +155,11 @@ func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 			text = after
 		}
 	}
+	return d.replace(text)
+}
+
+// replace returns the document with text in the place of its object.
+func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	switch {
 	case bytes.Equal(text, d.view.raw):
 		return d.raw, false, nil

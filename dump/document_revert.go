@@ -1,0 +1,264 @@
+package dump
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Outcome is what became of a Change that was to be reverted.
+type Outcome byte
+
+// The outcomes.
+const (
+	Differs  Outcome = iota // the value is neither what the edit left nor what it replaced: it stays
+	Reverted                // the value is what the edit replaced
+	Already                 // it was so before
+)
+
+// revertRounds is how often changes are tried that did not fit the first time: those
+// of clocks that differ come in the wrong order.
+const revertRounds = 16
+
+// Revert undoes changes, which are in order, the latest first. A value that is not
+// what its change left stays as it is. Values come back byte for byte, at the end of
+// their objects; objects that an edit made go when they are empty. raw and changed are
+// those of Apply, as are the errors; a change of anything but the ticket and the
+// properties, or to what is not JSON, is ErrEdit.
+func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes []Outcome, err error) {
+	for _, c := range changes {
+		if err := c.check(); err != nil {
+			return d.raw, false, nil, err
+		}
+	}
+	top := openBranch(d.view.raw)
+	outcomes = make([]Outcome, len(changes))
+	for round, more := 0, true; more && round < revertRounds; round++ {
+		more = false
+		for i := range changes {
+			if outcomes[i] == Differs && top.revert(&changes[i]) {
+				outcomes[i], more = Reverted, true
+			}
+		}
+	}
+	top.findAlready(changes, outcomes)
+	text := top.render(style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"})
+	raw, changed, err = d.replace(text)
+	return raw, changed, outcomes, err
+}
+
+func (c *Change) check() error {
+	properties := len(c.At) > 0 && c.At[0] == "properties"
+	switch {
+	case !properties && (len(c.At) != 1 || c.At[0] != ticketPath):
+		return fmt.Errorf("%w: a change of %s", ErrEdit, name(strings.Join(c.At, ".")))
+	case len(c.At) > maxDepth || c.Made < 0 || c.Made > len(c.At):
+		return fmt.Errorf("%w: nested too deeply", ErrEdit)
+	case c.Old != nil && !isValue(c.Old) || c.New != nil && !isValue(c.New):
+		return fmt.Errorf("%w: a value that is not JSON", ErrEdit)
+	}
+	return nil
+}
+
+// branch is an object of a document whose members are changed one by one. Its text is
+// made once, at the end, so that many changes take no longer than one.
+type branch struct {
+	text    []byte // as it was
+	spans   []span
+	members []*part // those of spans
+	added   []*part // in the order in which they came
+	byKey   map[string]*part
+	live    int // members that are not gone
+	changed bool
+}
+
+// part is a member.
+type part struct {
+	key     string
+	value   []byte  // as it was, or was set
+	branch  *branch // the value, once something in it was looked at; nil otherwise
+	earlier *part   // of the same key, which does not count
+	gone    bool
+}
+
+func openBranch(raw []byte) *branch {
+	o := &branch{text: raw, byKey: map[string]*part{}}
+	o.spans, _ = spans(raw, 0)
+	for _, s := range o.spans {
+		p := &part{key: s.text, value: raw[s.start:s.end], earlier: o.byKey[s.text]}
+		o.members = append(o.members, p)
+		o.byKey[s.text] = p
+	}
+	o.live = len(o.byKey)
+	return o
+}
+
+// get returns the value of a member as it is now.
+func (p *part) get() Value {
+	switch {
+	case p == nil || p.gone:
+		return Value{}
+	case p.branch != nil:
+		return Value{p.branch.render(style{colon: ":"})}
+	}
+	return Value{p.value}
+}
+
+// open returns the member as an object, nil when it is none.
+func (p *part) open() *branch {
+	if p == nil || p.gone || p.branch == nil && (Value{p.value}).Kind() != KindObject {
+		return nil
+	}
+	if p.branch == nil {
+		p.branch = openBranch(p.value)
+	}
+	return p.branch
+}
+
+// path returns the objects that lead to at, o first, as far as there are any.
+func (o *branch) path(at []string) []*branch {
+	objects := []*branch{o}
+	for _, key := range at[:len(at)-1] {
+		if o = o.byKey[key].open(); o == nil {
+			break
+		}
+		objects = append(objects, o)
+	}
+	return objects
+}
+
+// at returns the value at the keys.
+func (o *branch) at(keys []string) Value {
+	objects := o.path(keys)
+	if len(objects) < len(keys) {
+		return Value{}
+	}
+	return objects[len(keys)-1].byKey[keys[len(keys)-1]].get()
+}
+
+// revert reports whether the value is what the change left, and then puts back what
+// was there before.
+func (o *branch) revert(c *Change) bool {
+	if !c.left(o.at(c.At)) {
+		return false
+	}
+	if c.Old != nil {
+		return o.put(c.At, c.Old)
+	}
+	objects := o.path(c.At)
+	if len(objects) < len(c.At) {
+		return false
+	}
+	for i, last := len(objects)-1, len(c.At)-1; i >= 0; i-- {
+		if i == last || c.Made > 0 && i >= c.Made-1 && objects[i+1].live == 0 {
+			objects[i].remove(c.At[i])
+			continue
+		}
+		break
+	}
+	for _, above := range objects {
+		above.changed = true
+	}
+	return true
+}
+
+// put sets a value, and makes the objects on the way to it.
+func (o *branch) put(at []string, value []byte) bool {
+	objects := o.path(at)
+	for len(objects) < len(at) {
+		last, key := objects[len(objects)-1], at[len(objects)-1]
+		if last.byKey[key].get().Kind() != KindNone {
+			return false // something that is no object is in the way
+		}
+		last.set(key, []byte("{}"))
+		objects = append(objects, last.byKey[key].open())
+	}
+	objects[len(at)-1].set(at[len(at)-1], value)
+	for _, above := range objects {
+		above.changed = true
+	}
+	return true
+}
+
+func (o *branch) set(key string, value []byte) {
+	p := o.byKey[key]
+	if p == nil || p.gone {
+		p = &part{key: key}
+		o.added = append(o.added, p)
+		o.byKey[key] = p
+		o.live++
+	}
+	p.value, p.branch = value, nil
+}
+
+func (o *branch) remove(key string) {
+	if p := o.byKey[key]; p != nil && !p.gone {
+		o.live--
+		for ; p != nil; p = p.earlier {
+			p.gone = true
+		}
+	}
+}
+
+// findAlready marks the changes that were undone before: going from the value that is
+// there, they lead from one to the next.
+func (o *branch) findAlready(changes []Change, outcomes []Outcome) {
+	now := map[string]*Change{} // the latest that was found undone
+	for i := len(changes) - 1; i >= 0; i-- {
+		if outcomes[i] != Differs {
+			continue
+		}
+		c, path := &changes[i], strings.Join(changes[i].At, "\x00")
+		if last := now[path]; last == nil && same(c.Old, o.at(c.At)) || last != nil && last.left(Value{c.Old}) {
+			outcomes[i], now[path] = Already, c
+		}
+	}
+}
+
+// render returns the text of the object. l is the style of one that was empty.
+func (o *branch) render(l style) []byte {
+	if !o.changed {
+		return o.text
+	}
+	if n := len(o.spans); n > 0 {
+		l = documentStyle(o.text)
+		if last := o.spans[n-1]; n > 1 || l.lead != "" || !strings.HasSuffix(l.colon, " ") {
+			l.lead = string(o.text[last.lead:last.key])
+		} else {
+			l.lead = " " // {"a": 1}, as Python writes it
+		}
+	}
+	out := bytes.NewBuffer(append(make([]byte, 0, len(o.text)), '{'))
+	written := 0
+	member := func(lead, key []byte, colon []byte, p *part) {
+		if written++; written > 1 {
+			out.WriteByte(',')
+		} else if len(o.spans) > 0 {
+			lead = o.text[o.spans[0].lead:o.spans[0].key]
+		}
+		for _, piece := range [][]byte{lead, key, colon} {
+			out.Write(piece)
+		}
+		if p.branch != nil {
+			out.Write(p.branch.render(l.inner()))
+		} else {
+			out.Write(p.value)
+		}
+	}
+	for i, p := range o.members {
+		if s := o.spans[i]; !p.gone {
+			member(o.text[s.lead:s.key], o.text[s.key:s.keyEnd], o.text[s.keyEnd:s.start], p)
+		}
+	}
+	for _, p := range slices.Backward(o.added) { // what went last came back first
+		if !p.gone {
+			member([]byte(l.lead), TextValue(p.key), []byte(l.colon), p)
+		}
+	}
+	if written > 0 {
+		out.WriteString(l.tail)
+	}
+	out.WriteByte('}')
+	return out.Bytes()
+}
