@@ -47,11 +47,16 @@ func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 		return err
 	}
 	return c.changeAnalyzers(ctx, key, func() error {
-		err := c.store.Remove(ctx, store.Ref{Key: key})
-		if errors.Is(err, store.ErrConflict) { // any version would do: there is something in it
-			return errDirectory("remove", key)
+		old, attr, err := c.analyzerNow(ctx, "remove", key)
+		if errors.Is(err, store.ErrInvalid) { // an empty directory goes
+			if rerr := c.store.Remove(ctx, store.Ref{Key: key}); !errors.Is(rerr, store.ErrConflict) {
+				return rerr
+			}
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return c.dropAnalyzer(ctx, key, old, attr)
 	})
 }
 
@@ -109,19 +114,68 @@ func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() 
 	}
 }
 
-// replace stores data at key, in the place of what is there now.
-func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
-	attr, err := c.store.Stat(ctx, key)
+// analyzerNow returns what is stored as an analyzer, and its attributes: no ETag when
+// there is none. Of one that is larger than MaxAnalyzer there are attributes only.
+func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store.Attr, error) {
+	data, attr, err := c.store.Get(ctx, store.Ref{Key: key}, MaxAnalyzer)
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		attr = store.Attr{}
-	case err != nil:
-		return err
-	case attr.Dir:
-		return errDirectory("put", key)
+		return nil, store.Attr{}, nil
+	case errors.Is(err, store.ErrInvalid):
+		return nil, attr, errDirectory(op, key)
+	case errors.Is(err, store.ErrTooLarge):
+		attr, err = c.store.Stat(ctx, key)
+		c.log.Warn("an analyzer is too large to be kept in the history", "key", key, "bytes", attr.Size)
+		return nil, attr, err
 	}
-	_, err = c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytesAt(data), int64(len(data)))
-	return err
+	return nonNil(data), attr, err
+}
+
+// replace stores data at key, in the place of what is there now.
+func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
+	old, attr, err := c.analyzerNow(ctx, "put", key)
+	if err != nil {
+		return err
+	}
+	return c.record(ctx, analyzerChange(key, old, attr, nonNil(data)), func() error {
+		_, err := c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytesAt(data), int64(len(data)))
+		return err
+	})
+}
+
+// dropAnalyzer removes what is at key now.
+func (c *Corpus) dropAnalyzer(ctx context.Context, key string, old []byte, attr store.Attr) error {
+	if attr.ETag == "" {
+		return notExist("remove", key)
+	}
+	return c.record(ctx, analyzerChange(key, old, attr, nil), func() error {
+		return c.store.Remove(ctx, store.Ref{Key: key, ETag: attr.ETag})
+	})
+}
+
+// analyzerChange is what becomes of an analyzer; one that was too large to be read is
+// told from one that was not there by its attributes.
+func analyzerChange(key string, old []byte, attr store.Attr, new []byte) HistoryChange {
+	c := HistoryChange{At: strings.SplitN(key, "/", 2), Old: wholeValue(old), New: cutValue(new, maxNew, plainSum)}
+	if old == nil && attr.ETag != "" {
+		c.Old = HistoryValue{Is: true, Size: int(attr.Size)}
+	}
+	return c
+}
+
+// record makes a change of the store. When it returns without an error the history has
+// the change, too.
+func (c *Corpus) record(ctx context.Context, change HistoryChange, apply func() error) error {
+	e := c.newEdit(ctx, dump.ID{})
+	e.Changes = []HistoryChange{change}
+	recorded := c.history.begin(e)
+	if err := apply(); err != nil {
+		if kind := store.Kind(err); kind != nil && kind != store.ErrUnavailable {
+			c.history.void(e)
+		}
+		return err
+	}
+	return recorded(ctx)
 }
 
 func (c *Corpus) move(ctx context.Context, from, to string) error {
@@ -132,7 +186,7 @@ func (c *Corpus) move(ctx context.Context, from, to string) error {
 	if err := c.replace(ctx, to, data); err != nil {
 		return err
 	}
-	err = c.store.Remove(ctx, store.Ref{Key: from, ETag: attr.ETag})
+	err = c.dropAnalyzer(ctx, from, data, attr)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil // somebody removed it meanwhile
 	}

@@ -32,8 +32,12 @@ type Options struct {
 	// again in the background; 0 is 20 times Poll, at least ten minutes.
 	Revalidate time.Duration
 	// Changes has the edits and uploads of this process told to others, in the change
-	// log of the corpus; that of others is read in any case.
+	// log of the corpus, and what its edits replace kept in the history. The log of
+	// others is read in any case.
 	Changes bool
+	// By, With and How say in the history who edits (user@host), with which program, and
+	// by which verb; for How see also WithHow.
+	By, With, How string
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -60,6 +64,7 @@ type Corpus struct {
 	state      syncState
 
 	changes *changeLog   // nil: none is written
+	history *historyLog  // nil: none is written
 	skew    atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
@@ -88,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
 	if o.Changes {
-		c.changes = newChangeLog(c)
+		c.changes, c.history = newChangeLog(c), newHistoryLog(c)
 	}
 	return c, nil
 }
@@ -98,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 // other calls have ended before; it must not be called by a subscriber.
 func (c *Corpus) Close() error {
 	c.awaitProbe()
+	c.history.close()
 	c.changes.close()
 	c.events.close()
 	return c.cat.close()

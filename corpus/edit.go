@@ -52,21 +52,32 @@ func writable(edits []dump.Edit) error {
 // Amend is Edit for any field, for those who know a dump better than its document
 // does: analyzers.
 func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
-	leave, err := c.turns.enter(ctx, infoKey(id))
+	a := &amendment{c: c, id: id, edits: edits}
+	a.change = func(d *dump.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
+	d, err := c.amend(ctx, a)
+	if err != nil {
+		return nil, fmt.Errorf("edit %s: %w", id, err)
+	}
+	return d, nil
+}
+
+// amend makes an amendment, in its turn.
+func (c *Corpus) amend(ctx context.Context, a *amendment) (*Dump, error) {
+	leave, err := c.turns.enter(ctx, infoKey(a.id))
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	a := &amendment{c: c, id: id, edits: edits}
+	a.record = c.newEdit(ctx, a.id)
 	d, err := a.run(ctx)
 	if a.seen != nil { // and nothing was built on it
 		c.keep(ctx, *a.seen)
 		a.looked(a.seen.at)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("edit %s: %w", id, err)
+	if a.refused && err != nil {
+		c.history.void(a.record)
 	}
-	return d, nil
+	return d, err
 }
 
 // amendment is an edit under way.
@@ -76,6 +87,11 @@ type amendment struct {
 	edits []dump.Edit
 	known *Dump    // the latest that was seen; nil none
 	seen  *finding // how, unless the catalogue knows
+
+	// change makes the new document of one, as dump.Document.Apply does.
+	change  func(*dump.Document) (raw []byte, changed bool, err error)
+	record  *HistoryEdit // of the latest try
+	refused bool         // the latest try did not come about
 }
 
 func (a *amendment) run(ctx context.Context) (*Dump, error) {
@@ -142,14 +158,21 @@ func (a *amendment) apply() (raw []byte, changed bool, err error) {
 	if d := a.known; d.Damage != d.Doc.Damage() { // it was not to be had
 		return nil, false, &dump.DamagedError{Damage: d.Damage}
 	}
-	return a.known.Doc.Apply(a.edits...)
+	return a.change(a.known.Doc)
 }
 
-// put stores a document in the place of the one that is known.
+// put stores a document in the place of the one that is known, and what it replaces in
+// the history.
 func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
+	a.record.try++
+	if c.history != nil {
+		a.record.Changes = documentChanges(a.known.Doc, raw)
+	}
+	recorded := c.history.begin(a.record)
 	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
 	c.wrote(err)
+	a.refused = err != nil && !errors.Is(err, store.ErrUnavailable) && store.Kind(err) != nil
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +191,7 @@ func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	}
 	d := newDump(a.id, raw, attr, "")
 	d.checked = f.at
-	return d, nil
+	return d, recorded(ctx)
 }
 
 // look finds out what the store has.

@@ -42,7 +42,7 @@ func editAll(ctx context.Context) error {
 		return err
 	}
 	defer s.Close()
-	c, err := Open(ctx, Options{Store: store.Retry(s, store.RetryOptions{}), Name: "test", Root: "/u/stor/thoth", Dir: os.Getenv(editorDir)})
+	c, err := Open(ctx, Options{Store: store.Retry(s, store.RetryOptions{}), Name: "test", Root: "/u/stor/thoth", Dir: os.Getenv(editorDir), Changes: true})
 	if err != nil {
 		return err
 	}

@@ -12,7 +12,7 @@ type Change struct {
 	Made int      // At[:Made] is the outermost object that the edit made for it; 0: none
 	Old  []byte   // the JSON text before, byte for byte; nil: there was nothing
 	New  []byte   // the JSON text after; nil: there is nothing
-	// NewSum is Value.Sum of New, for a Change that was recorded without it.
+	// NewSum is Sum of New, for a Change that was recorded without it.
 	NewSum []byte
 }
 
@@ -63,9 +63,9 @@ func isEmpty(v Value) bool {
 	return true
 }
 
-// Sum returns a checksum of what the value says, however it is spaced and escaped.
-func (v Value) Sum() []byte {
-	h := sha256.New()
+// Sum returns a checksum of what a JSON value says, however it is spaced and escaped.
+func Sum(text []byte) []byte {
+	v, h := Value{text}, sha256.New()
 	h.Write([]byte{byte(v.Kind())})
 	h.Write([]byte(v.Text()))
 	return h.Sum(nil)
@@ -74,7 +74,7 @@ func (v Value) Sum() []byte {
 // left reports whether v is what the edit left behind.
 func (c *Change) left(v Value) bool {
 	if c.NewSum != nil {
-		return bytes.Equal(v.Sum(), c.NewSum)
+		return bytes.Equal(Sum(v.raw), c.NewSum)
 	}
 	return same(c.New, v)
 }

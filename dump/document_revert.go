@@ -24,11 +24,10 @@ const revertRounds = 16
 // Revert undoes changes, which are in order, the latest first. A value that is not
 // what its change left stays as it is. Values come back byte for byte, at the end of
 // their objects; objects that an edit made go when they are empty. raw and changed are
-// those of Apply, as are the errors; a change of anything but the ticket and the
-// properties, or to what is not JSON, is ErrEdit.
+// those of Apply, as are the errors and those of Change.Check.
 func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes []Outcome, err error) {
 	for _, c := range changes {
-		if err := c.check(); err != nil {
+		if err := c.Check(); err != nil {
 			return d.raw, false, nil, err
 		}
 	}
@@ -48,7 +47,9 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 	return raw, changed, outcomes, err
 }
 
-func (c *Change) check() error {
+// Check returns ErrEdit for a Change of anything but the ticket and the properties, or
+// of what is not JSON.
+func (c *Change) Check() error {
 	properties := len(c.At) > 0 && c.At[0] == "properties"
 	switch {
 	case !properties && (len(c.At) != 1 || c.At[0] != ticketPath):

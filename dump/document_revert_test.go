@@ -133,7 +133,7 @@ func TestRevertLeavesLaterEdits(t *testing.T) {
 func TestRevertChains(t *testing.T) {
 	chain := []Change{ // latest first
 		{At: []string{"ticket"}, Old: []byte(`"C"`), New: []byte(`"D"`)},
-		{At: []string{"ticket"}, Old: []byte(`"B"`), NewSum: Value{[]byte(`"C"`)}.Sum()},
+		{At: []string{"ticket"}, Old: []byte(`"B"`), NewSum: Sum([]byte(`"C"`))},
 		{At: []string{"ticket"}, Old: nil, New: []byte(`"B"`)},
 	}
 	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
@@ -165,7 +165,7 @@ func TestRevertRefuses(t *testing.T) {
 	}
 	// Odd, and no harm.
 	for _, c := range []Change{
-		{At: []string{"properties", "a", "b"}}, {At: []string{"properties", "a"}, Made: 1, NewSum: Value{}.Sum()},
+		{At: []string{"properties", "a", "b"}}, {At: []string{"properties", "a"}, Made: 1, NewSum: Sum(nil)},
 		{At: []string{"properties", "a"}, Old: []byte(strings.Repeat("[", maxDepth-3) + strings.Repeat("]", maxDepth-3))},
 	} {
 		raw, _, _, err := doc.Revert([]Change{c})

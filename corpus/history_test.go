@@ -1,0 +1,502 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+	"thothfs/store/dir"
+	"thothfs/store/mem"
+	"thothfs/store/storetest"
+)
+
+// recording opens a corpus whose edits are in the history.
+func recording(t *testing.T, s store.Store, how string) *Corpus {
+	o := options(t, s)
+	o.Changes, o.By, o.With, o.How = true, "jane@host", "thothfs 1", how
+	return open(t, o)
+}
+
+// history lists the edits since a time.
+func history(t testing.TB, c *Corpus, since time.Time) (edits []*HistoryEdit) {
+	t.Helper()
+	for e, err := range c.History(t.Context(), since) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		edits = append(edits, e)
+	}
+	return edits
+}
+
+// undoAll undoes edits, and returns how many changes had which outcome.
+func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[dump.Outcome]int {
+	t.Helper()
+	counts := map[dump.Outcome]int{}
+	edits = slices.DeleteFunc(slices.Clone(edits), (*HistoryEdit).IsUndo)
+	targets, byTarget := UndoTargets(edits)
+	for _, target := range targets {
+		all, err := c.Undo(WithHow(t.Context(), UndoHow), target, byTarget[target], false)
+		if err != nil {
+			t.Errorf("%s: %v", target, err)
+		}
+		for _, u := range all {
+			counts[u.Outcome]++
+		}
+	}
+	return counts
+}
+
+func TestHistory(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := recording(t, s, "set")
+	edit(t, c, dump.Set("ticket", "OS-1"), dump.Set("properties.a", "1.50"))
+	edit(t, c, dump.Set("ticket", "OS-1")) // is so already
+	if _, err := c.Edit(WithHow(t.Context(), "mount: unlink properties/a"), ident(0), dump.Unset("properties.a")); err != nil {
+		t.Fatal(err)
+	}
+	edits := history(t, c, time.Time{}.Add(time.Hour))
+	if len(edits) != 2 {
+		t.Fatalf("%d edits", len(edits))
+	}
+	rm, set := edits[0], edits[1]
+	if set.By != "jane@host" || set.With != "thothfs 1" || set.How != "set" || set.Dump != ident(0) || len(set.Changes) != 2 {
+		t.Errorf("%+v", set)
+	}
+	if ch := set.Changes[0]; ch.Path() != "ticket" || ch.Old.Is || string(ch.New.Text) != `"OS-1"` {
+		t.Errorf("%+v", ch)
+	}
+	if ch := rm.Changes[0]; rm.How != "mount: unlink properties/a" || ch.Path() != "properties.a" || string(ch.Old.Text) != "1.50" || ch.New.Is {
+		t.Errorf("%+v", rm)
+	}
+	if e, err := c.HistoryEdit(t.Context(), set.ID); err != nil || e.ID != set.ID {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, id := range []string{"", "x", newEditID(time.Now()), set.ID[:19]} {
+		if e, err := c.HistoryEdit(t.Context(), id); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("%q: %+v, %v", id, e, err)
+		}
+	}
+}
+
+// An edit is not acknowledged before what it replaced is in the history, and waits for
+// both at the same time.
+func TestHistoryIsStoredByTheTimeOfTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+		c := recording(t, s, "set")
+		sync1(t, c)
+		s.Inject(mem.Fault{Times: mem.Always, Delay: time.Second})
+		for i := range 3 {
+			began := time.Now()
+			edit(t, c, dump.Set("properties.a", fmt.Sprint(i)))
+			keys := slices.DeleteFunc(s.Keys(), func(key string) bool { return !strings.HasPrefix(key, historyDir+"/") })
+			if took := time.Since(began); took != time.Second || len(keys) != i+1 {
+				t.Errorf("%v, %d records", took, len(keys))
+			}
+		}
+	})
+}
+
+// A store that takes no records costs a request, and no edit.
+func TestHistoryRefused(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	r := &historyless{Store: s}
+	c := recording(t, r, "set")
+	for i := range 3 {
+		edit(t, c, dump.Set("properties.a", fmt.Sprint(i)))
+	}
+	if r.puts != 1 || len(history(t, c, time.UnixMilli(0))) != 0 {
+		t.Errorf("%d tries", r.puts)
+	}
+}
+
+type historyless struct {
+	*mem.Store
+	puts int
+}
+
+func (s *historyless) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
+	if strings.HasPrefix(old.Key, ".thothfs/history/") {
+		s.puts++
+		return store.Attr{}, &store.Error{Op: "put", Key: old.Key, Kind: store.ErrPermission}
+	}
+	return s.Store.Put(ctx, old, src, size)
+}
+
+// Of an edit that others get in the way of there is one record, and none of one that is
+// refused in the end.
+func TestHistoryOfContendedEdits(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := recording(t, s, "set")
+	sync1(t, c)
+	n := 0
+	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Times: 3, Before: func() {
+		n++
+		foreign(t, s, dump.Set("properties.theirs", fmt.Sprint(n)))
+	}})
+	edit(t, c, dump.Set("ticket", "OS-1"))
+	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 || edits[0].try != 4 || len(edits[0].Changes) != 1 {
+		t.Errorf("%d edits, %+v", len(edits), edits)
+	}
+	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Before: func() { foreign(t, s, dump.Set("properties.b", "1")) }})
+	if _, err := c.Edit(t.Context(), ident(0), dump.Edit{Path: "properties.b", Value: []byte("2"), If: dump.IfAbsent}); !errors.Is(err, dump.ErrPresent) {
+		t.Fatal(err)
+	}
+	c.history.writing.Wait()
+	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 {
+		t.Errorf("%d edits", len(edits))
+	}
+}
+
+// Whatever is replaced comes back byte for byte, however large, and so do analyzers.
+func TestUndo(t *testing.T) {
+	s := mem.New()
+	long := strings.Repeat("long ", maxLine)
+	doc := "{\n\t\"cmd\": \"x\",\n\t\"properties\": {\n\t\t\"a\": 1.50,\n\t\t\"odd\": \"\xff\",\n\t\t\"long\": \"" + long + "\",\n\t\t\"o\": {\n\t\t\t\"a.b\": [ 1 ]\n\t\t}\n\t},\n\t\"ticket\": 17\n}\n"
+	s.Set(infoKey(ident(0)), []byte(doc))
+	s.Set(AnalyzersDir+"/small", []byte("echo \xff\n"))
+	s.Set(AnalyzersDir+"/large", []byte(long))
+	s.Set(AnalyzersDir+"/empty", nil)
+	c := recording(t, s, "set")
+	for _, e := range []dump.Edit{dump.Unset("properties.a"), dump.Unset("properties.odd"), dump.Unset("properties.long"), dump.Unset("properties.o"),
+		dump.Unset("ticket"), dump.Set("properties.new.x", "1"), dump.Set("properties.new.x", long)} {
+		edit(t, c, e)
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(c.RenameAnalyzer(t.Context(), "small", "large"))
+	must(c.RemoveAnalyzer(t.Context(), "large"))
+	must(c.RemoveAnalyzer(t.Context(), "empty"))
+	must(c.PutAnalyzer(t.Context(), "fresh", []byte(long)))
+	if n := len(analyzerNames(t, c)); n != 1 {
+		t.Fatalf("%d analyzers", n)
+	}
+	edits := history(t, c, time.UnixMilli(0))
+	check := func(who string) {
+		t.Helper()
+		if raw, _ := s.Data(infoKey(ident(0))); string(raw) != doc {
+			t.Errorf("%s: %d bytes, not %d", who, len(raw), len(doc))
+		}
+		if names := analyzerNames(t, c); !slices.Equal(names, []string{"empty", "large", "small"}) || analyzer(s, "small") != "echo \xff\n" || analyzer(s, "large") != long || analyzer(s, "empty") != "" {
+			t.Errorf("%s: %q", who, names)
+		}
+	}
+	// Dry, and then really, and once more.
+	targets, byTarget := UndoTargets(edits)
+	for _, target := range targets {
+		if _, err := c.Undo(t.Context(), target, byTarget[target], true); err != nil {
+			t.Error(err)
+		}
+	}
+	if n := len(analyzerNames(t, c)); n != 1 || len(stored(t, s).String("ticket")) != 0 {
+		t.Errorf("a dry run changed something")
+	}
+	if counts := undoAll(t, c, edits); counts[dump.Differs] != 0 {
+		t.Error(counts)
+	}
+	check("undone")
+	puts := s.Calls(mem.Put)
+	if counts := undoAll(t, c, history(t, c, time.UnixMilli(0))); counts[dump.Differs] != 0 || counts[dump.Reverted] != 0 && s.Calls(mem.Put) != puts {
+		t.Errorf("again: %v, %d puts", counts, s.Calls(mem.Put)-puts)
+	}
+	check("again")
+	// An undo is an edit, and can be undone.
+	var undos []*HistoryEdit
+	for _, e := range history(t, c, time.UnixMilli(0)) {
+		if e.IsUndo() && e.Dump == ident(0) {
+			undos = append(undos, e)
+		}
+	}
+	if len(undos) != 1 {
+		t.Fatalf("%d undos of one dump", len(undos))
+	}
+	if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, undos, false); err != nil {
+		t.Fatal(err)
+	}
+	raw, _ := s.Data(infoKey(ident(0)))
+	if d := dump.ParseDocument(raw); d.String("ticket") != "" || d.String("properties.new.x") != long || d.String("properties.a") != "" {
+		t.Errorf("%d bytes", len(raw))
+	}
+}
+
+// What somebody changed later stays, and is named.
+func TestUndoLeavesLaterEdits(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := recording(t, s, "set")
+	edit(t, c, dump.Set("ticket", "A"), dump.Set("properties.a", "x"))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(c.PutAnalyzer(t.Context(), "one", []byte("1")))
+	edits := history(t, c, time.UnixMilli(0))
+	foreign(t, s, dump.Set("ticket", "B"))
+	s.Set(AnalyzersDir+"/one", []byte("2"))
+	if counts := undoAll(t, c, edits); counts[dump.Differs] != 2 || counts[dump.Reverted] != 1 {
+		t.Error(counts)
+	}
+	if d := stored(t, s); d.String("ticket") != "B" || d.String("properties.a") != "" || analyzer(s, "one") != "2" {
+		t.Errorf("%s, %s", d.Raw(), analyzer(s, "one"))
+	}
+	s.Delete(ident(0).String())
+	if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, edits[1:], false); !errors.Is(err, store.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+// Records that others wrote cannot do more than edit tickets, properties and analyzers.
+func TestHistoryHostile(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := recording(t, s, "set")
+	edit(t, c, dump.Set("ticket", "A"))
+	good := history(t, c, time.UnixMilli(0))[0]
+	line, _, err := good.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(name string, lines ...string) {
+		s.Set(historyDir+"/"+name, []byte(strings.Join(lines, "\n")))
+	}
+	now := time.Now().Add(time.Minute)
+	name := func(i int) string { return now.UTC().Format(entryTime) + fmt.Sprintf("-%016x", i) }
+	with := func(id, old, new string) string {
+		return strings.Replace(strings.Replace(string(line), good.ID, id, 1), old, new, 1)
+	}
+	fresh := func() string { return newEditID(now.Add(-time.Second)) }
+	put(name(1), "", "{", "null", "[]", `"x"`, `{"v":1}`, strings.Repeat("[", 1<<20),
+		with(fresh(), `["ticket"]`, `["cmd"]`), with(fresh(), `["ticket"]`, `[]`), with(fresh(), `["ticket"]`, `["ticket","x"]`), with(fresh(), `["ticket"]`, `["analyzers","x"]`),
+		with(fresh(), `"v":1`, `"v":2`), with("../../../etc/passwd0", "", ""), with(fresh(), `"how":"set"`, `"how":"`+strings.Repeat("x", 300)+`"`),
+		with(fresh(), `{"text":"\"A\""}`, `{"text":"\"A"}`), with(fresh(), `{"text":"\"A\""}`, `{"text":"A","size":-5}`),
+		with(newEditID(now.Add(time.Hour)), "", ""), with(fresh(), `"at":`, `"made":-1,"at":`), with(fresh(), ident(0).String(), "xyz"))
+	put("a note", string(line))
+	put(name(2), strings.Repeat("x", maxHistory+1))
+	s.Set(historyDir+"/"+name(3)+"/dir", nil)
+	s.Set(segmentsDir+"/"+name(4), []byte("no segment"))
+	bomb, packed := packSegment([][]byte{bytes.Repeat([]byte("0"), maxSegmentText+1)})
+	s.Set(segmentsDir+"/"+now.UTC().Format(entryTime)+"-"+bomb, packed)
+	edits := history(t, c, time.UnixMilli(0))
+	if len(edits) != 1 || edits[0].ID != good.ID {
+		t.Errorf("%d edits: %+v", len(edits), edits)
+	}
+	// What is odd but has a form does no harm.
+	put(name(5), with(fresh(), `"changes":`, `"ref":"00","changes":`))
+	for _, e := range history(t, c, time.UnixMilli(0)) {
+		if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, []*HistoryEdit{e}, false); e.ref != "" && !errors.Is(err, errNoChanges) {
+			t.Error(err)
+		}
+	}
+	if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
+		t.Error(err)
+	}
+	if edits := history(t, c, time.UnixMilli(0)); len(edits) < 2 || edits[len(edits)-1].ID != good.ID {
+		t.Errorf("%d edits after compaction", len(edits))
+	}
+}
+
+func TestHistoryRecordKeepsEveryByte(t *testing.T) {
+	for _, text := range []string{"", "\xff\xfe", "<&>\u2028", `"\u00ff"`, "\x00\n\x1b"} {
+		b, err := marshal(bytesJSON(text))
+		var back bytesJSON
+		if err != nil || json.Unmarshal(b, &back) != nil || string(back) != text {
+			t.Errorf("%q: %s, %v, %q", text, b, err, back)
+		}
+	}
+}
+
+// Compacted, however often, by however many and killed wherever, the history is the same.
+func TestHistoryCompacted(t *testing.T) {
+	storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
+		synctest.Test(t, func(t *testing.T) {
+			s := mem.New()
+			seed(s, 3)
+			c := recording(t, s, "set")
+			for i := range 6 {
+				time.Sleep(time.Minute)
+				ticket(t, c, ident(i%3), fmt.Sprintf("T-%d", i))
+				if i == 2 {
+					if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			arm(s.Faulty)
+			c.CompactHistory(t.Context(), time.Hour) // may fail
+			s.Heal()
+			time.Sleep(time.Minute)
+			want := func(n int) {
+				t.Helper()
+				edits := history(t, c, time.UnixMilli(0))
+				seen := map[string]bool{}
+				for _, e := range edits {
+					seen[e.ID] = true
+				}
+				if len(edits) != n || len(seen) != n || !slices.IsSortedFunc(edits, laterEdit) {
+					t.Errorf("%d edits, %d of them different", len(edits), len(seen))
+				}
+			}
+			want(6)
+			var wg sync.WaitGroup
+			for range 2 {
+				wg.Go(func() {
+					if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			want(6)
+			wg.Wait()
+			want(6)
+			if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			keys := slices.DeleteFunc(s.Keys(), func(k string) bool { return !strings.HasPrefix(k, ".thothfs/history/") })
+			if len(keys) != 1 {
+				t.Errorf("%q", keys)
+			}
+			if err := c.CompactHistory(t.Context(), 4*time.Minute+30*time.Second); err != nil { // 2 to 7 minutes old
+				t.Fatal(err)
+			}
+			ticket(t, c, ident(0), "T-7")
+			if err := c.CompactHistory(t.Context(), 4*time.Minute+30*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			want(4 + 1)
+			time.Sleep(time.Hour)
+			if err := c.CompactHistory(t.Context(), time.Hour-time.Second); err != nil {
+				t.Fatal(err)
+			}
+			want(0)
+		})
+	})
+}
+
+// What was acknowledged before kill -9 is in the history.
+func TestHistoryKilled(t *testing.T) {
+	root := t.TempDir()
+	s, err := dir.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	plant(t, s)
+	before := document(t, s)
+	seen := 0
+	for i := range 3 {
+		victim := startEditor(t, root, t.TempDir(), fmt.Sprintf("victim%d", i), 1000)
+		victim.follow(10 + 7*i)
+		if err := victim.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		victim.follow(1000)
+		_ = victim.cmd.Wait()
+		seen += victim.seen
+	}
+	c := recording(t, s, "set")
+	edits := history(t, c, time.UnixMilli(0))
+	if len(edits) < seen || len(edits) > seen+3 {
+		t.Errorf("%d edits, and %d were acknowledged", len(edits), seen)
+	}
+	// One edit may be stored without its record, where neither was acknowledged.
+	undoAll(t, c, edits)
+	left := 0
+	document(t, s).Walk(func(path string, _ dump.Value) bool {
+		if strings.HasPrefix(path, "properties.") {
+			left++
+		}
+		return true
+	})
+	if left > 3 || document(t, s).String("cmd") != before.String("cmd") {
+		t.Errorf("%d edits are left of %d", left, seen)
+	}
+}
+
+// Mounts go on editing while somebody undoes what was done before: nothing is lost.
+func TestUndoWhileOthersEdit(t *testing.T) {
+	const dumps, edits = 4, 20
+	for name, opener := range openers {
+		t.Run(name, func(t *testing.T) {
+			another := opener(t)
+			s := another()
+			for i := range dumps {
+				raw := info(ident(i), "x", "", 1)
+				if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(i))}, bytesAt(raw), int64(len(raw))); err != nil {
+					t.Fatal(err)
+				}
+			}
+			undoer := recording(t, store.Retry(another(), store.RetryOptions{}), "set")
+			for i := range dumps {
+				for j := range edits {
+					if _, err := undoer.Edit(t.Context(), ident(i), dump.Set(fmt.Sprintf("properties.old%d", j), "x")); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			past := history(t, undoer, time.UnixMilli(0))
+			if len(past) != dumps*edits {
+				t.Fatalf("%d edits", len(past))
+			}
+			var wg sync.WaitGroup
+			for m := range 2 {
+				c := recording(t, store.Retry(another(), store.RetryOptions{}), "mount")
+				wg.Go(func() {
+					for j := range edits {
+						if _, err := c.Edit(t.Context(), ident(j%dumps), dump.Set(fmt.Sprintf("properties.new%d.e%d", m, j), "done")); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			for _, e := range past { // one by one, so that they meet
+				if n := undoAll(t, undoer, []*HistoryEdit{e}); n[dump.Reverted] != 1 {
+					t.Errorf("%s: %v", e.ID, n)
+				}
+			}
+			wg.Wait()
+			lost, left := 0, 0
+			for i := range dumps {
+				raw, _, err := s.Get(t.Context(), store.Ref{Key: infoKey(ident(i))}, maxInfo)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d := dump.ParseDocument(raw)
+				for j := range edits {
+					if d.String(fmt.Sprintf("properties.old%d", j)) != "" {
+						left++
+					}
+					for m := range 2 {
+						if j%dumps == i && d.String(fmt.Sprintf("properties.new%d.e%d", m, j)) != "done" {
+							lost++
+						}
+					}
+				}
+			}
+			if lost > 0 || left > 0 {
+				t.Errorf("%d edits are lost, and %d are left", lost, left)
+			}
+		})
+	}
+}

@@ -1,0 +1,175 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// UndoHow is how the edits begin that undo others, in HistoryEdit.How.
+const UndoHow = "undo"
+
+// IsUndo reports whether the edit undid others.
+func (e *HistoryEdit) IsUndo() bool { return e.How == UndoHow || strings.HasPrefix(e.How, UndoHow+" ") }
+
+// UndoTarget is what an edit was made to: a dump, or an analyzer.
+type UndoTarget struct {
+	Dump     dump.ID
+	Analyzer string // "": Dump
+}
+
+func (t UndoTarget) String() string {
+	if t.Analyzer != "" {
+		return AnalyzersDir + "/" + t.Analyzer
+	}
+	return t.Dump.String()
+}
+
+// Undone is what became of one change of an edit that was to be undone.
+type Undone struct {
+	Edit    *HistoryEdit
+	Change  HistoryChange
+	Outcome dump.Outcome
+}
+
+// UndoTargets sorts edits, the latest first, by what they were made to.
+func UndoTargets(edits []*HistoryEdit) (targets []UndoTarget, byTarget map[UndoTarget][]*HistoryEdit) {
+	byTarget = map[UndoTarget][]*HistoryEdit{}
+	for _, e := range edits {
+		t := UndoTarget{Dump: e.Dump}
+		if e.Dump == (dump.ID{}) {
+			if len(e.Changes) != 1 {
+				continue // an edit of an analyzer has one
+			}
+			t.Analyzer = e.Changes[0].At[1]
+		}
+		if byTarget[t] == nil {
+			targets = append(targets, t)
+		}
+		byTarget[t] = append(byTarget[t], e)
+	}
+	return targets, byTarget
+}
+
+// Undo puts back what edits of one target have replaced, by one conditional edit, which is
+// in the history itself. The edits are in order, the latest first. A value that is not
+// what they have left stays, and so does everything when dryRun is set. What was
+// undone before stays as it is, too.
+func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*HistoryEdit, dryRun bool) ([]Undone, error) {
+	var all []Undone
+	for _, e := range edits {
+		changes, err := c.allChanges(ctx, e)
+		if err != nil {
+			return nil, fmt.Errorf("edit %s: %w", e.ID, err)
+		}
+		for _, change := range slices.Backward(changes) {
+			all = append(all, Undone{Edit: e, Change: change})
+		}
+	}
+	for i := range all {
+		if !all[i].Change.Old.whole() {
+			return nil, fmt.Errorf("edit %s: %s: %w", all[i].Edit.ID, all[i].Change.Path(), errNoChanges)
+		}
+	}
+	if t.Analyzer != "" {
+		return all, c.undoAnalyzer(ctx, t.Analyzer, all, dryRun)
+	}
+	return all, c.undoDump(ctx, t.Dump, all, dryRun)
+}
+
+func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun bool) error {
+	var changes []dump.Change
+	for _, u := range all {
+		changes = append(changes, u.Change.document())
+	}
+	revert := func(d *dump.Document) (raw []byte, changed bool, err error) {
+		raw, changed, outcomes, err := d.Revert(changes)
+		for i, o := range outcomes {
+			all[i].Outcome = o
+		}
+		return raw, changed, err
+	}
+	if dryRun {
+		d, err := c.Dump(ctx, id)
+		if err == nil {
+			_, _, err = revert(d.Doc)
+		}
+		return err
+	}
+	_, err := c.amend(ctx, &amendment{c: c, id: id, change: revert})
+	return err
+}
+
+// undoAnalyzer does with a whole script what Document.Revert does with a value.
+func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dryRun bool) error {
+	key, err := analyzerKey("put", name)
+	if err != nil {
+		return err
+	}
+	undo := func() error {
+		was, attr, err := c.analyzerNow(ctx, "put", key)
+		if err != nil {
+			return err
+		}
+		if was == nil && attr.ETag != "" {
+			return &store.Error{Op: "put", Key: key, Kind: store.ErrTooLarge}
+		}
+		now := revertAnalyzer(wholeValue(was), all)
+		switch {
+		case dryRun || now.equal(wholeValue(was)):
+			return nil
+		case !now.Is:
+			return c.dropAnalyzer(ctx, key, was, attr)
+		}
+		return c.replace(ctx, key, now.Text)
+	}
+	if dryRun {
+		return undo()
+	}
+	err = c.changeAnalyzers(ctx, key, undo)
+	if errors.Is(err, store.ErrNotExist) { // somebody was faster
+		return nil
+	}
+	return err
+}
+
+func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
+	for i := range all {
+		all[i].Outcome = dump.Differs
+	}
+	for more := true; more; {
+		more = false
+		for i := range all {
+			if u := &all[i]; u.Outcome == dump.Differs && now.equal(u.Change.New) {
+				now, u.Outcome, more = u.Change.Old, dump.Reverted, true
+			}
+		}
+	}
+	v := now
+	for i := len(all) - 1; i >= 0; i-- {
+		if u := &all[i]; u.Outcome == dump.Differs && v.equal(u.Change.Old) {
+			u.Outcome, v = dump.Already, u.Change.New
+		}
+	}
+	return now
+}
+
+// equal reports whether two values, either of which may be known by its checksum alone, are
+// the same.
+func (v HistoryValue) equal(w HistoryValue) bool {
+	if v.Is != w.Is || v.Size != w.Size {
+		return false
+	}
+	sum := func(v HistoryValue) string {
+		if !v.whole() {
+			return string(v.sum)
+		}
+		return string(plainSum(v.Text))
+	}
+	return sum(v) == sum(w)
+}
