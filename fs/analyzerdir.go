@@ -162,7 +162,7 @@ func (s *analyzerShelf) forget() {
 func (s *analyzerShelf) put(c context.Context, name string, data []byte, gone string) error {
 	object, err := analyzerOf(name)
 	if err == nil {
-		err = s.t.o.Corpus.PutAnalyzer(c, object, data)
+		err = s.t.o.Corpus.PutAnalyzer(how(c, "write analyzers/"+name), object, data)
 	}
 	if err == nil && gone != "" {
 		err = s.remove(c, gone)
@@ -173,7 +173,7 @@ func (s *analyzerShelf) put(c context.Context, name string, data []byte, gone st
 func (s *analyzerShelf) remove(c context.Context, name string) error {
 	object, err := analyzerOf(name)
 	if err == nil {
-		err = s.t.o.Corpus.RemoveAnalyzer(c, object)
+		err = s.t.o.Corpus.RemoveAnalyzer(how(c, "unlink analyzers/"+name), object)
 	}
 	return badName(err)
 }
@@ -182,7 +182,7 @@ func (s *analyzerShelf) rename(c context.Context, from, to string) error {
 	old, oerr := analyzerOf(from)
 	object, err := analyzerOf(to)
 	if err = errors.Join(oerr, err); err == nil {
-		err = s.t.o.Corpus.RenameAnalyzer(c, old, object)
+		err = s.t.o.Corpus.RenameAnalyzer(how(c, "rename analyzers/"+from+" to "+to), old, object)
 	}
 	return badName(err)
 }

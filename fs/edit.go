@@ -37,6 +37,11 @@ func (t *tree) writeAccess(ctx context.Context, mask uint32) syscall.Errno {
 	return t.mayWrite(ctx)
 }
 
+// how has the edits under a context recorded as made by a call to the mount.
+func how(c context.Context, call string) context.Context {
+	return corpus.WithHow(c, "mount: "+call)
+}
+
 // edit changes the document of a dump. When it returns the edit is stored, and the
 // kernel knows what it did to the views.
 //

@@ -66,7 +66,7 @@ func (d *ticketDir) take(c context.Context, target, name string) (*corpus.Dump, 
 	if !isNameOf(id, name) {
 		return nil, errName
 	}
-	return d.set(c, id)
+	return d.set(how(c, "symlink "+d.below(name)), id)
 }
 
 // isNameOf tells whether a link to the dump may be called that: its hash, or a
@@ -96,7 +96,7 @@ func (d *ticketDir) Unlink(ctx context.Context, name string) syscall.Errno {
 	if err == nil {
 		e := dump.Unset(ticketField)
 		e.If = dump.IfPresent
-		_, err = d.t.edit(c, id, isTicketDir, e)
+		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, isTicketDir, e)
 	}
 	if err == nil {
 		d.keep(c)
@@ -154,7 +154,7 @@ func (d *ticketDir) Rename(ctx context.Context, name string, newParent fusefs.In
 		err = errName
 	}
 	if err == nil && to.ticket != d.ticket {
-		if _, err = to.set(c, id); err == nil {
+		if _, err = to.set(how(c, "rename "+d.below(name)+" to "+to.below(newName)), id); err == nil {
 			d.keep(c)
 		}
 	}
