@@ -78,8 +78,13 @@ type HistoryValue struct {
 	sum []byte // of the value, when Text is not all of it
 }
 
-// Path returns the keys with dots between them.
-func (c *HistoryChange) Path() string { return strings.Join(c.At, ".") }
+// Path returns the path of the value as dump.Document.Get has it, or "analyzers/NAME".
+func (c *HistoryChange) Path() string {
+	if c.At[0] == AnalyzersDir {
+		return strings.Join(c.At, "/")
+	}
+	return strings.Join(c.At, ".")
+}
 
 // document is the change as dump.Document.Revert takes it. A value that is not whole is
 // left out.

@@ -79,6 +79,7 @@ func (a *app) analyzeCommand() *cobra.Command {
 }
 
 func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error {
+	a.how += " " + args[len(args)-1]
 	part, err := parseShard(f.shard)
 	switch {
 	case err != nil:

@@ -27,6 +27,8 @@ type app struct {
 	log         string
 	verbose     bool
 
+	how string // what the history says that edits are made by
+
 	privateMount bool // what is mounted is for this run of the program alone
 
 	closers []func()
@@ -55,20 +57,23 @@ Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:               "thothfs",
-		Short:             "A corpus of core and crash dumps as a file system",
-		Long:              rootLong,
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.flagsFromEnv(cmd.Flags()) },
-		Args:              cobra.NoArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:           "thothfs",
+		Short:         "A corpus of core and crash dumps as a file system",
+		Long:          rootLong,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			a.how = cmd.Name()
+			return a.flagsFromEnv(cmd.Flags())
+		},
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	a.globalFlags(root.PersistentFlags())
 	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.attachCommand(), a.lsCommand(),
 		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
 		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(), a.indexCommand(),
-		a.analyzeCommand(), a.documentCommand())
+		a.analyzeCommand(), a.documentCommand(), a.historyCommand(), a.undoCommand())
 	root.AddCommand(a.editCommands()...)
 	root.AddCommand(a.manCommand(), a.debugCommand(), a.executableCommand(), a.modulesCommand())
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

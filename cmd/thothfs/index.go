@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
@@ -16,7 +17,8 @@ const indexLong = `Brings the catalogue up to date and publishes it in the corpu
 object (.thothfs/index): who comes new, on any machine, begins with that, and then
 reads only what has changed since. What changed is found by listing and by the change
 log; --verify asks the store for every document as well, for edits by the original
-thoth leave no word. Meant for cron, on any machine; two at once do no harm.
+thoth leave no word. Meant for cron, on any machine; two at once do no harm. It also
+compacts the history of edits, and removes from it what is older than --keep-history.
 
 --export FILE writes the catalogue to FILE instead, which must not exist yet:
 FILE.db is an SQLite database (tables dumps and docs), FILE.jsonl a line of JSON for
@@ -31,21 +33,23 @@ node, platform, ticket, signature (null where not set, or an array), time, modif
 func (a *app) indexCommand() *cobra.Command {
 	var verify bool
 	var export string
+	keep := span(90 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use:   "index",
 		Short: "Publish the catalogue in the corpus, or export it",
 		Long:  indexLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.index(cmd.Context(), verify, export)
+			return a.index(cmd.Context(), verify, export, time.Duration(keep))
 		},
 	}
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask the store for every document")
 	cmd.Flags().StringVar(&export, "export", "", "write the catalogue to `FILE` (.db, .jsonl or .parquet), and publish nothing")
+	cmd.Flags().Var(&keep, "keep-history", "how long the history of edits is kept, as 90d, 12w or 36h")
 	return cmd
 }
 
-func (a *app) index(ctx context.Context, verify bool, export string) error {
+func (a *app) index(ctx context.Context, verify bool, export string, keep time.Duration) error {
 	write, err := exporter(export)
 	if err != nil {
 		return err
@@ -63,6 +67,16 @@ func (a *app) index(ctx context.Context, verify bool, export string) error {
 	if write != nil {
 		return write(ctx, c, export)
 	}
+	if err := a.publish(ctx, c); err != nil {
+		return err
+	}
+	if err := c.CompactHistory(ctx, keep); err != nil {
+		return fmt.Errorf("the history of edits: %w", err)
+	}
+	return nil
+}
+
+func (a *app) publish(ctx context.Context, c *corpus.Corpus) error {
 	bar := a.progress("publishing", true)
 	s, err := c.Publish(ctx, bar.setBytes)
 	bar.done()

@@ -161,6 +161,9 @@ func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corp
 		Poll:        a.poll,
 		AttrTimeout: a.attrTimeout,
 		Changes:     true,
+		By:          thisUser(),
+		With:        "thothfs " + versionText(),
+		How:         a.how,
 		Log:         log,
 	})
 	if err != nil {

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"os"
+	"os/user"
+	"path"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+)
+
+const historyLong = `Lists the edits of tickets, properties and analyzers, the latest first: EDIT names an
+edit for thothfs undo; WHO made it, and HOW: by which verb, or call to a mount. Words
+leave those of the dumps that match now, or that are named; analyzers/NAME is an
+analyzer. Times are UTC. Edits by the original thoth are not in it, nor is what an
+upload stored.`
+
+// thisUser is who edits, as the history says.
+func thisUser() string {
+	name := strconv.Itoa(os.Geteuid())
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "localhost"
+	}
+	return name + "@" + host
+}
+
+// editFilter says which edits a verb is about.
+type editFilter struct {
+	since moment
+	by    string
+}
+
+func (f *editFilter) flags(cmd *cobra.Command, since string) {
+	cmd.Flags().Var(&f.since, "since", since+": a duration as 10m (minutes), 2h or 3d before now, or a time as 2026-11-29T14:00:00Z")
+	cmd.Flags().StringVar(&f.by, "by", "", "only edits by `WHO`: a user, USER@HOST, or a pattern as *@HOST")
+}
+
+// isBy reports whether an edit was made by whom the filter names.
+func (f *editFilter) isBy(e *corpus.HistoryEdit) bool {
+	name, _, _ := strings.Cut(e.By, "@")
+	for _, who := range []string{e.By, name} {
+		if ok, _ := path.Match(f.by, who); ok {
+			return true
+		}
+	}
+	return f.by == ""
+}
+
+// edits yields the edits that a filter and words select, the latest first.
+func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*corpus.HistoryEdit, error], error) {
+	if _, err := path.Match(f.by, ""); err != nil {
+		return nil, fmt.Errorf("--by %q: %w", f.by, err)
+	}
+	chosen, err := a.editTargets(ctx, c, words)
+	if err != nil {
+		return nil, err
+	}
+	since := f.since.Time
+	if since.IsZero() {
+		since = time.UnixMilli(0)
+	}
+	return func(yield func(*corpus.HistoryEdit, error) bool) {
+		for e, err := range c.History(ctx, since) {
+			if err == nil && (!f.isBy(e) || chosen != nil && !chosen[targetOf(e)]) {
+				continue
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}, nil
+}
+
+// targetOf is the dump or the analyzer that an edit was made to.
+func targetOf(e *corpus.HistoryEdit) corpus.UndoTarget {
+	targets, _ := corpus.UndoTargets([]*corpus.HistoryEdit{e})
+	if len(targets) == 0 {
+		return corpus.UndoTarget{}
+	}
+	return targets[0]
+}
+
+// editTargets is what words select; nil: there are none.
+func (a *app) editTargets(ctx context.Context, c *corpus.Corpus, words []string) (map[corpus.UndoTarget]bool, error) {
+	if len(words) == 0 {
+		return nil, nil
+	}
+	chosen := map[corpus.UndoTarget]bool{}
+	var spec []string
+	for _, word := range words {
+		if name, ok := strings.CutPrefix(word, corpus.AnalyzersDir+"/"); ok {
+			chosen[corpus.UndoTarget{Analyzer: name}] = true
+		} else {
+			spec = append(spec, word)
+		}
+	}
+	if len(spec) == 0 {
+		return chosen, nil
+	}
+	if err := a.syncNow(ctx, c); err != nil {
+		return nil, err
+	}
+	ids, err := a.selectIDs(ctx, c, spec)
+	for _, id := range ids {
+		chosen[corpus.UndoTarget{Dump: id}] = true
+	}
+	return chosen, err
+}
+
+func (a *app) historyCommand() *cobra.Command {
+	var f editFilter
+	var asJSON bool
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "history [SPEC...]",
+		Short: "List edits, and who made them",
+		Long:  historyLong + "\n" + specHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.corpusAsKnown(cmd.Context())
+			if err != nil {
+				return err
+			}
+			edits, err := a.edits(cmd.Context(), c, &f, args)
+			if err != nil {
+				return err
+			}
+			edits = firstOf(edits, limit)
+			if asJSON {
+				return a.historyAsJSON(edits)
+			}
+			return a.historyTable(edits)
+		},
+	}
+	f.flags(cmd, "only edits since `TIME`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "how many edits at most; 0: all")
+	return cmd
+}
+
+func firstOf(edits iter.Seq2[*corpus.HistoryEdit, error], limit int) iter.Seq2[*corpus.HistoryEdit, error] {
+	return func(yield func(*corpus.HistoryEdit, error) bool) {
+		n := 0
+		for e, err := range edits {
+			if n++; !yield(e, err) || n == limit {
+				return
+			}
+		}
+	}
+}
+
+// historyRows are printed together, in columns.
+const historyRows = 1000
+
+func (a *app) historyTable(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
+	out := bufio.NewWriter(a.stdout)
+	defer out.Flush()
+	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
+	defer w.Flush()
+	fmt.Fprintln(w, "EDIT\tTIME\tWHO\tHOW\tDUMP\tCHANGE")
+	width, n := a.terminalWidth(), 0
+	for e, err := range edits {
+		if err != nil {
+			return err
+		}
+		target := "-"
+		if e.Dump != (dump.ID{}) {
+			target = e.Dump.Short()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.Format(tableTime), cell(e.By), cell(shorten(e.How, 40)), target, shorten(changeText(e), width))
+		if n++; n%historyRows == 0 {
+			w.Flush()
+		}
+	}
+	return nil
+}
+
+// terminalWidth is how many characters of a change fit beside the other columns.
+func (a *app) terminalWidth() int {
+	const others, least, most = 100, 40, 400
+	if f, ok := a.stdout.(*os.File); ok {
+		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return max(least, columns-others)
+		}
+	}
+	return most
+}
+
+// shorten cuts a text to so many characters.
+func shorten(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}
+
+// changeText says in a line what an edit changed.
+func changeText(e *corpus.HistoryEdit) string {
+	var parts []string
+	for _, ch := range e.Changes {
+		parts = append(parts, fmt.Sprintf("%s: %s → %s", cell(strings.TrimPrefix(ch.Path(), "properties.")), valueText(&ch, &ch.Old), valueText(&ch, &ch.New)))
+	}
+	if e.More > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", e.More))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// valueText is a value for a line of the terminal.
+func valueText(ch *corpus.HistoryChange, v *corpus.HistoryValue) string {
+	const most = 60
+	switch {
+	case !v.Is:
+		return "-"
+	case ch.At[0] == corpus.AnalyzersDir:
+		return fmt.Sprintf("%d bytes", v.Size)
+	}
+	text := string(v.Text)
+	var s string
+	if json.Unmarshal(v.Text, &s) == nil && text != "null" {
+		text = s
+	}
+	if len(v.Text) < v.Size {
+		text += "…"
+	}
+	return shorten(cell(text), most)
+}
+
+// historyJSON is an edit as `history --json` prints it.
+type historyJSON struct {
+	ID       string              `json:"id"`
+	Time     time.Time           `json:"time"`
+	By       string              `json:"by"`
+	With     string              `json:"with"`
+	How      string              `json:"how"`
+	Dump     string              `json:"dump,omitempty"`
+	Analyzer string              `json:"analyzer,omitempty"`
+	Changes  []historyChangeJSON `json:"changes"`
+	More     int                 `json:"more,omitempty"`
+}
+
+type historyChangeJSON struct {
+	Path string `json:"path"`
+	Old  any    `json:"old"`
+	New  any    `json:"new"`
+}
+
+func (a *app) historyAsJSON(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
+	out := bufio.NewWriter(a.stdout)
+	defer out.Flush()
+	out.WriteString("[")
+	between := "\n"
+	for e, err := range edits {
+		if err != nil {
+			return err
+		}
+		h := historyJSON{ID: e.ID, Time: e.Time, By: e.By, With: e.With, How: e.How, Analyzer: targetOf(e).Analyzer, More: e.More}
+		if e.Dump != (dump.ID{}) {
+			h.Dump = e.Dump.String()
+		}
+		for _, ch := range e.Changes {
+			h.Changes = append(h.Changes, historyChangeJSON{ch.Path(), valueJSON(&ch.Old), valueJSON(&ch.New)})
+		}
+		text, err := json.Marshal(h)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s%s", between, text)
+		between = ",\n"
+	}
+	_, err := out.WriteString("\n]\n")
+	return err
+}
+
+// valueJSON is a value as JSON: itself, or its text where it is none, or its size where
+// that is all that is at hand.
+func valueJSON(v *corpus.HistoryValue) any {
+	switch {
+	case !v.Is:
+		return nil
+	case len(v.Text) < v.Size:
+		return map[string]any{"bytes": v.Size, "begins": string(v.Text)}
+	case json.Valid(v.Text) && utf8.Valid(v.Text):
+		return json.RawMessage(v.Text)
+	}
+	return string(v.Text)
+}

@@ -1,0 +1,224 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+)
+
+const undoLong = `Puts back what edits have replaced: those that are named, by EDIT in thothfs history, or
+with --since all since TIME, of --by WHO, and of the dumps and analyzers that words
+select. Of several edits of one value the one before the first comes back. A value
+that somebody has changed since is left as it is and named, and the exit code is 1
+then; --by and the words are of use for that. --dry-run says what would be put back.
+
+An undo is an edit: it is in the history, and can be undone by its name. --since does
+not undo those. What was undone is not undone twice, so that an undo that was
+interrupted can be run again.`
+
+func (a *app) undoCommand() *cobra.Command {
+	var f editFilter
+	var dryRun bool
+	cmd := &cobra.Command{
+		Use:   "undo EDIT... | undo --since TIME [SPEC...]",
+		Short: "Undo edits",
+		Long:  undoLong + "\n" + specHelp,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case f.since.IsZero() && f.by != "":
+				return errors.New("--by needs --since: how far back to undo")
+			case f.since.IsZero() && len(args) == 0:
+				return errors.New("name edits, as thothfs history does, or give --since TIME")
+			case f.since.IsZero() && len(args) == 1:
+				a.how += " " + args[0]
+			case f.since.IsZero():
+				a.how += fmt.Sprintf(" %d edits", len(args))
+			default:
+				a.how += " --since " + f.since.text
+			}
+			return a.undo(cmd.Context(), args, &f, dryRun)
+		},
+	}
+	f.flags(cmd, "undo the edits since `TIME`")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be put back")
+	return cmd
+}
+
+func (a *app) undo(ctx context.Context, args []string, f *editFilter, dryRun bool) error {
+	c, err := a.corpusAsKnown(ctx)
+	if err != nil {
+		return err
+	}
+	var edits []*corpus.HistoryEdit
+	if f.since.IsZero() {
+		edits, err = namedEdits(ctx, c, args)
+	} else {
+		edits, err = a.editsSince(ctx, c, f, args)
+	}
+	if err != nil {
+		return err
+	}
+	u := &undoing{app: a, corpus: c, dryRun: dryRun, failed: map[corpus.UndoTarget]error{}, done: map[corpus.UndoTarget][]corpus.Undone{}}
+	u.targets, u.edits = corpus.UndoTargets(edits)
+	u.run(ctx)
+	return u.report(ctx)
+}
+
+// namedEdits finds the edits of these IDs, the latest first.
+func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*corpus.HistoryEdit, err error) {
+	var first time.Time
+	wanted := map[string]bool{}
+	for _, id := range ids {
+		at, ok := corpus.ParseEditID(id)
+		if !ok {
+			return nil, fmt.Errorf("%q does not name an edit (see: thothfs history); with --since words name dumps", id)
+		}
+		if wanted[id] = true; first.IsZero() || at.Before(first) {
+			first = at
+		}
+	}
+	for e, err := range c.History(ctx, first) {
+		if err != nil {
+			return nil, err
+		}
+		if wanted[e.ID] {
+			edits = append(edits, e)
+			delete(wanted, e.ID)
+		}
+		if len(wanted) == 0 {
+			break
+		}
+	}
+	for _, id := range ids {
+		if wanted[id] {
+			return nil, fmt.Errorf("there is no edit %s in the history (see: thothfs history)", id)
+		}
+	}
+	return edits, nil
+}
+
+// editsSince are the edits that a filter and words select, but for those that undid
+// others.
+func (a *app) editsSince(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (edits []*corpus.HistoryEdit, err error) {
+	seq, err := a.edits(ctx, c, f, words)
+	if err != nil {
+		return nil, err
+	}
+	for e, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		if !e.IsUndo() {
+			edits = append(edits, e)
+		}
+	}
+	return edits, nil
+}
+
+// undoing is one run of undo.
+type undoing struct {
+	app     *app
+	corpus  *corpus.Corpus
+	dryRun  bool
+	targets []corpus.UndoTarget
+	edits   map[corpus.UndoTarget][]*corpus.HistoryEdit
+
+	mu     sync.Mutex // guards what follows
+	failed map[corpus.UndoTarget]error
+	done   map[corpus.UndoTarget][]corpus.Undone
+}
+
+// run undoes the edits of each target, some at a time.
+func (u *undoing) run(ctx context.Context) {
+	var group errgroup.Group
+	group.SetLimit(editsInFlight)
+	bar := u.app.progress("undoing", false)
+	defer bar.done()
+	for _, target := range u.targets {
+		group.Go(func() error {
+			all, err := u.corpus.Undo(ctx, target, u.edits[target], u.dryRun)
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			if err != nil {
+				u.failed[target] = err
+			} else {
+				u.done[target] = all
+			}
+			bar.set(len(u.failed)+len(u.done), len(u.targets))
+			return nil
+		})
+	}
+	group.Wait()
+}
+
+// report says what became of the edits: those that are not undone one by one.
+func (u *undoing) report(ctx context.Context) error {
+	counts := map[dump.Outcome]int{}
+	for _, target := range u.targets {
+		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
+			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
+		}
+		outcomes := map[*corpus.HistoryEdit]dump.Outcome{}
+		for _, d := range u.done[target] {
+			old, seen := outcomes[d.Edit]
+			outcomes[d.Edit] = worse(old, d.Outcome, seen)
+			u.say(target, d)
+		}
+		for _, o := range outcomes {
+			counts[o]++
+		}
+	}
+	verb := "undone"
+	if u.dryRun {
+		verb = "would be undone"
+	}
+	text := []string{fmt.Sprintf("%d edits of %d dumps and analyzers %s", counts[dump.Reverted], len(u.done), verb)}
+	if n := counts[dump.Already]; n > 0 {
+		text = append(text, fmt.Sprintf("%d were undone before", n))
+	}
+	if n := counts[dump.Differs]; n > 0 {
+		text = append(text, fmt.Sprintf("%d were not, or not in whole: somebody has changed the values since", n))
+	}
+	fmt.Fprintf(u.app.stderr, "thothfs: %s\n", strings.Join(text, ", "))
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(u.failed) > 0 || counts[dump.Differs] > 0 {
+		return errSaid
+	}
+	return nil
+}
+
+// worse is the outcome of an edit of which one change had the outcome a, if any, and
+// another b.
+func worse(a, b dump.Outcome, seen bool) dump.Outcome {
+	order := []dump.Outcome{dump.Differs, dump.Reverted, dump.Already}
+	if seen && slices.Index(order, a) < slices.Index(order, b) {
+		return a
+	}
+	return b
+}
+
+// say prints what is, or would be, put back, and what is not.
+func (u *undoing) say(target corpus.UndoTarget, d corpus.Undone) {
+	what := cell(d.Change.Path())
+	if target.Analyzer == "" {
+		what = target.String() + ": " + what
+	}
+	switch old, left := valueText(&d.Change, &d.Change.Old), valueText(&d.Change, &d.Change.New); {
+	case d.Outcome == dump.Differs:
+		fmt.Fprintf(u.app.stderr, "thothfs: %s is not what edit %s left (%s) and stays as it is\n", what, d.Edit.ID, left)
+	case d.Outcome == dump.Reverted && u.dryRun:
+		fmt.Fprintf(u.app.stdout, "%s: %s → %s\n", what, left, old)
+	}
+}
