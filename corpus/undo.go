@@ -145,15 +145,24 @@ func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
 	for more := true; more; {
 		more = false
 		for i := range all {
-			if u := &all[i]; u.Outcome == dump.Differs && now.equal(u.Change.New) {
+			u := &all[i]
+			switch {
+			case u.Outcome == dump.Reverted:
+			case now.equal(u.Change.New):
 				now, u.Outcome, more = u.Change.Old, dump.Reverted, true
+			case now.equal(u.Change.Old):
+				u.Outcome = dump.Already
 			}
 		}
 	}
-	v := now
+	var latest *Undone // that was undone before
 	for i := len(all) - 1; i >= 0; i-- {
-		if u := &all[i]; u.Outcome == dump.Differs && v.equal(u.Change.Old) {
-			u.Outcome, v = dump.Already, u.Change.New
+		u := &all[i]
+		if u.Outcome == dump.Differs && latest != nil && latest.Change.New.equal(u.Change.Old) {
+			u.Outcome = dump.Already
+		}
+		if u.Outcome == dump.Already {
+			latest = u
 		}
 	}
 	return now

@@ -36,12 +36,18 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 	for round, more := 0, true; more && round < revertRounds; round++ {
 		more = false
 		for i := range changes {
-			if outcomes[i] == Differs && top.revert(&changes[i]) {
+			c := &changes[i]
+			if outcomes[i] == Reverted {
+				continue
+			}
+			if top.revert(c) {
 				outcomes[i], more = Reverted, true
+			} else if same(c.Old, top.at(c.At)) {
+				outcomes[i] = Already
 			}
 		}
 	}
-	top.findAlready(changes, outcomes)
+	findAlready(changes, outcomes)
 	text := top.render(style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"})
 	raw, changed, err = d.replace(text)
 	return raw, changed, outcomes, err
@@ -202,17 +208,17 @@ func (o *branch) remove(key string) {
 	}
 }
 
-// findAlready marks the changes that were undone before: going from the value that is
-// there, they lead from one to the next.
-func (o *branch) findAlready(changes []Change, outcomes []Outcome) {
-	now := map[string]*Change{} // the latest that was found undone
+// findAlready marks the changes that were undone before together with earlier ones: from
+// the value that is there they lead from one to the next.
+func findAlready(changes []Change, outcomes []Outcome) {
+	latest := map[string]*Change{} // that was undone before
 	for i := len(changes) - 1; i >= 0; i-- {
-		if outcomes[i] != Differs {
-			continue
-		}
 		c, path := &changes[i], strings.Join(changes[i].At, "\x00")
-		if last := now[path]; last == nil && same(c.Old, o.at(c.At)) || last != nil && last.left(Value{c.Old}) {
-			outcomes[i], now[path] = Already, c
+		if last := latest[path]; outcomes[i] == Differs && last != nil && last.left(Value{c.Old}) {
+			outcomes[i] = Already
+		}
+		if outcomes[i] == Already {
+			latest[path] = c
 		}
 	}
 }

@@ -146,6 +146,11 @@ func TestRevertChains(t *testing.T) {
 			t.Errorf("%v: %s, %v, %v", order, raw, outcomes, err)
 		}
 	}
+	// The latest was undone by itself before.
+	some, _, outcomes, err := ParseDocument([]byte(`{"cmd":"x","ticket":"C"}`)).Revert(chain)
+	if err != nil || string(some) != `{"cmd":"x"}` || !slices.Equal(outcomes, []Outcome{Already, Reverted, Reverted}) {
+		t.Errorf("%s, %v, %v", some, outcomes, err)
+	}
 	raw, changed, outcomes, err := ParseDocument([]byte(`{"cmd":"x"}`)).Revert(chain)
 	if err != nil || changed || slices.Contains(outcomes, Reverted) || slices.Contains(outcomes, Differs) {
 		t.Errorf("again: %s, %v, %v", raw, outcomes, err)

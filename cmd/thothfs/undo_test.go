@@ -133,7 +133,9 @@ func TestUndoBesideMountsThatEdit(t *testing.T) {
 		w.mount()
 		other := w.newMachine()
 		other.mount()
-		waitFor(t, "both mounts list the dumps", func() bool { return w.sh("ls "+w.mnt+"/by-hash "+other.mnt+"/by-hash | grep -c ^0 || true") == fmt.Sprintln(2*dumps) })
+		waitFor(t, "both mounts list the dumps", func() bool {
+			return w.sh("ls "+w.mnt+"/by-hash "+other.mnt+"/by-hash | grep -c ^0 || true") == fmt.Sprintln(2*dumps)
+		})
 		var editing sync.WaitGroup
 		for m, mnt := range []string{w.mnt, other.mnt} {
 			editing.Go(func() {
