@@ -21,6 +21,9 @@ const (
 // Source for that, and gets it from whichever comes first.
 func (s *session) hot(ctx context.Context) {
 	o, c := s.o, s.o.c
+	if s.lesson.isRefused() {
+		return
+	}
 	select {
 	case c.hots <- struct{}{}:
 		defer func() { <-c.hots }()
@@ -35,11 +38,12 @@ func (s *session) hot(ctx context.Context) {
 		}
 		return
 	}
+	c.n.bytesFetched.Add(int64(len(b)))
 	pk, err := decodePack(o.ref, o.size, b)
 	if err != nil {
 		c.n.packsRefused.Add(1)
-		c.options.Log.Warn("hot pack is of no use", "key", o.ref.Key, "err", err)
-		s.lesson.packless(true)
+		c.options.Log.Info("the hot pack is of no use: a new one is learned", "key", o.ref.Key, "err", err)
+		s.lesson.refused()
 		return
 	}
 	c.n.packs.Add(1)

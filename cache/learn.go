@@ -16,6 +16,7 @@ const (
 	maxLearned = 4096             // reads remembered of each
 	teachFor   = 30 * time.Second // to hand out a pack
 	lastWords  = 3 * time.Second  // after Close
+	refusedFor = time.Hour        // a pack that was of no use is not fetched again
 	again      = 5 * time.Second  // after a close, in which the version may be opened again
 )
 
@@ -31,6 +32,7 @@ type lesson struct {
 	read  int64      // bytes of those
 	known bool       // whether there is a pack is known, or nobody could tell
 	pack  *pack      // the pages that it had, without their bytes; nil: none
+	bad   time.Time  // when the pack was refused
 }
 
 // lesson returns that of o, which may be older than o.
@@ -64,10 +66,25 @@ func (l *lesson) foretold() {
 func (l *lesson) packed(pk *pack) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.known, l.pack = true, &pack{}
+	l.known, l.pack, l.bad = true, &pack{}, time.Time{}
 	for _, r := range pk.ranges() {
 		l.pack.runs = append(l.pack.runs, run{off: r.Off, size: r.Len})
 	}
+}
+
+// refused notes that the pack in the store is of no use.
+func (l *lesson) refused() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known, l.bad = true, time.Now()
+}
+
+// isRefused reports whether that was so a short while ago: then the pack need not be
+// fetched again.
+func (l *lesson) isRefused() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return time.Since(l.bad) < refusedFor
 }
 
 // packless notes that there is no pack, if that is certain.
@@ -90,15 +107,17 @@ func (l *lesson) note(off, n int64) {
 	}
 }
 
-// ranges returns what belongs in a pack, the most certain first, and whether
-// that is more than the pack in the store has.
+// ranges returns what belongs in a pack, the most certain first, and whether that is
+// more than the pack in the store has. What was read comes first: of what was only
+// foretold little may ever be read, and it must not fill the pack.
 func (l *lesson) ranges() (all []Range, news bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	all = append(all, l.reads...)
 	if l.pack != nil {
 		all = append(all, l.pack.ranges()...)
 	}
-	all = append(append(all, l.base...), l.reads...)
+	all = append(all, l.base...)
 	if !l.known || len(all) == 0 {
 		return nil, false
 	}
@@ -113,10 +132,35 @@ func (l *lesson) ranges() (all []Range, news bool) {
 	return all, false
 }
 
-// packOf returns a hot pack of what was predicted for o and what was then read of it on
-// demand in the first minute, and of what lies around that (see Options.Around), as far
-// as it is held; or false: nothing is known that the pack in the store lacks, or it is not
-// known whether there is one. Reads in sequence do not count.
+// gains reports whether pk, which takes stored bytes, is worth storing in place of the
+// pack in the store: it has pages that are not there, and where a pack is as large as it
+// may be, a sixteenth of it. Else the pack would be stored after each session in which
+// more is read than a pack holds.
+func (l *lesson) gains(pk *pack, stored int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pack == nil {
+		return true
+	}
+	added, least := int64(0), int64(0)
+	for _, r := range pk.runs {
+		for off := r.off; off < r.off+r.size; off += page {
+			if n := min(page, r.off+r.size-off); !l.pack.has(off, n) {
+				added += n
+			}
+		}
+	}
+	if stored > MaxPack/8*7 || pk.size > maxPages*page/8*7 {
+		least = pk.size / 16
+	}
+	return added > least
+}
+
+// packOf returns a hot pack of what was read of o on demand in the first minute, of what
+// the pack in the store has, of what was predicted, and of what lies around all that (see
+// Options.Around), in this order, as far as it is held and fits; or false: nothing is
+// known that the pack in the store lacks, or it is not known whether there is one. Reads
+// in sequence do not count.
 func (c *Cache) packOf(o *object) ([]byte, bool) {
 	l, ok := c.lessons.Peek(o.id)
 	if !ok || l.size != o.size {
@@ -136,7 +180,8 @@ func (c *Cache) packOf(o *object) ([]byte, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return b, true
+	pk, err := decodePack(o.ref, o.size, b)
+	return b, err == nil && l.gains(pk, len(b))
 }
 
 // certain reports whether it is known if there is a pack.
@@ -154,10 +199,11 @@ func (c *Cache) askPack(ctx context.Context, o *object, l *lesson) {
 		l.packless(errors.Is(err, store.ErrNotExist))
 		return
 	}
+	c.n.bytesFetched.Add(int64(len(b)))
 	if pk, err := decodePack(o.ref, o.size, b); err == nil {
 		l.packed(pk)
 	} else {
-		l.packless(true)
+		l.refused()
 	}
 }
 

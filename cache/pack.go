@@ -158,7 +158,7 @@ func (p *pack) encode(ref store.Ref, size int64) ([]byte, error) {
 	return b, nil
 }
 
-var errPack = errors.New("damaged hot pack")
+var errPack = errors.New("unusable hot pack")
 
 // decodePack returns the pack in b if it is one of the version ref. Memory is
 // bounded whatever b claims.

@@ -8,7 +8,7 @@ type Stats struct {
 	Misses       int64 // blocks that a reader had to wait for
 	BytesRead    int64 // handed to readers
 	Fetches      int64 // range requests to the Source
-	BytesFetched int64 // what they brought
+	BytesFetched int64 // what they brought, and the hot packs
 	FetchErrors  int64 // those that failed
 	Hedges       int64 // requests repeated because they stalled
 	HedgesWon    int64 // of those, where the second answered first

@@ -1,0 +1,84 @@
+package corpus
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"thothfs/dump"
+	"thothfs/store"
+	"thothfs/store/mem"
+)
+
+// Each object beside a dump has a pack of its own, and that of the dump is where it has
+// always been.
+func TestHotPackOfEachObject(t *testing.T) {
+	s := mem.New()
+	id := ident(1)
+	s.Set(infoKey(id), dump.NewDocument(dump.DocumentFields{Dump: "/u/stor/thoth/x/odd.bin", Type: dump.Core}))
+	longest := strings.Repeat("x", maxName-len(HotName)-1)
+	files := map[string]string{ // name of the object: of its pack
+		"odd.bin":      HotName,
+		"core.2":       HotName + ".core.2", // it looks like a dump, but the document names another
+		"vmlinux":      HotName + ".vmlinux",
+		"a b%\n":       HotName + ".a b%\n",
+		longest:        HotName + "." + longest,
+		longest + "x":  "",
+		HotName:        "",
+		HotName + ".a": "",
+	}
+	for name := range files {
+		s.Set(id.String()+"/"+name, []byte("x"))
+	}
+	c := open(t, options(t, s))
+	sync1(t, c)
+	if _, err := c.DumpFile(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range files {
+		ref := store.Ref{Key: id.String() + "/" + name, ETag: "v1"}
+		err := c.PutHot(t.Context(), ref, []byte("pack of "+name))
+		if want == "" {
+			if !errors.Is(err, store.ErrNotExist) {
+				t.Errorf("%q: a pack was stored, %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if data, _, err := s.Get(t.Context(), store.Ref{Key: id.String() + "/" + want}, 1000); err != nil || string(data) != "pack of "+name {
+			t.Errorf("%q: %q, %v in %q", name, data, err, want)
+		}
+	}
+	for name, want := range files {
+		ref := store.Ref{Key: id.String() + "/" + name, ETag: "v1"}
+		pack, err := c.Hot(t.Context(), ref, minHot)
+		if want != "" && (err != nil || string(pack) != "pack of "+name) || want == "" && !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("%q: %q, %v", name, pack, err)
+		}
+		if _, err := c.Hot(t.Context(), ref, minHot-1); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("%q, small: %v", name, err)
+		}
+	}
+	for _, key := range []string{"analyzers/a", "odd.bin", "x/y/z"} {
+		if err := c.PutHot(t.Context(), store.Ref{Key: key, ETag: "v1"}, nil); !errors.Is(err, store.ErrNotExist) {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+}
+
+// Where the directory was never listed the name alone says what is the dump.
+func TestHotPackOfAnUnknownDirectory(t *testing.T) {
+	s := mem.New()
+	c := open(t, options(t, s))
+	for name, want := range map[string]string{"vmcore.3": HotName, "vmlinux": HotName + ".vmlinux"} {
+		key := ident(7).String() + "/"
+		if err := c.PutHot(t.Context(), store.Ref{Key: key + name, ETag: "v1"}, []byte(name)); err != nil {
+			t.Fatal(err)
+		}
+		if data, _, err := s.Get(t.Context(), store.Ref{Key: key + want}, 1000); err != nil || string(data) != name {
+			t.Errorf("%q, %v in %q", data, err, want)
+		}
+	}
+}
