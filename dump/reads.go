@@ -17,10 +17,6 @@ const (
 	maxReads     = 4096
 	maxReadBytes = 16 << 20
 
-	// maxKernelReadBytes is the bound for the tables of a kernel dump, which grow
-	// with the memory of the machine.
-	maxKernelReadBytes = 64 << 20
-
 	// readsHead is the first thing that is foretold, since all else follows from it.
 	readsHead = firstRead
 
@@ -33,8 +29,8 @@ const (
 // Reads tells which ranges of a dump a debugger will read until it has shown the
 // backtraces of all threads: headers and notes, the first page of every segment,
 // what the auxiliary vector and the registers point to, and the list of the
-// dynamic linker. Of a kernel dump they are the headers and the tables that lead
-// to its pages.
+// dynamic linker. Of a kernel dump they are the headers, the bitmaps, and the tables
+// that lead to its pages as long as those are small.
 //
 // It calls want with ranges that lie in the file and do not overlap, in whole
 // pages of 4 KiB but for the file's end, in waves: all that is known by then,
@@ -57,7 +53,6 @@ func Reads(r io.ReaderAt, size int64, want func(off, n int64)) error {
 	if e, ok := parseEhdr(head); ok {
 		return f.elf(e)
 	}
-	f.bytes = maxKernelReadBytes
 	switch {
 	case isCrash(head):
 		f.crash(newCrashHeader(head))

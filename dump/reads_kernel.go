@@ -1,7 +1,6 @@
 package dump
 
 import (
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,9 +36,15 @@ func (f *forecast) crash(h crashHeader) {
 	f.tellRange(Range{0, h.u64(48)})
 }
 
+// maxPageTable is the size up to which the table of pages is foretold. Debuggers read the
+// bitmaps from end to end, but of the table only the entries of the pages they want: of a
+// large one, of 24 bytes for each page of 4 KiB, most would be fetched for nothing. What
+// a session read of it goes into the dump's pack.
+const maxPageTable = 1 << 20
+
 // kdump foretells the reads of a compressed dump of a Linux kernel: headers, what
 // the sub-header points to, the bitmaps of pages, and the table of pages, which
-// ends where the first page begins.
+// ends where the first page begins, if it is small.
 func (f *forecast) kdump(head []byte) error {
 	h, err := newKdumpHeader(head)
 	if err != nil {
@@ -58,7 +63,7 @@ func (f *forecast) kdump(head []byte) error {
 	f.tellRange(table)
 	f.tellRange(bitmaps)
 	if v := (view{f.hold(table), h.order, 8}); v.b != nil {
-		if first := v.u64(0); first > table.Off && first < math.MaxInt64 {
+		if first := v.u64(0); first > table.Off && first-table.Off <= maxPageTable {
 			f.tellRange(Range{table.Off, first - table.Off})
 		}
 	}

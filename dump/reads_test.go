@@ -80,7 +80,7 @@ func (c *told) check(t testing.TB) {
 	for _, e := range c.ranges {
 		n += e.end - e.off
 	}
-	if len(c.ranges) > maxReads || n > maxKernelReadBytes {
+	if len(c.ranges) > maxReads || n > maxReadBytes {
 		t.Errorf("%d ranges, %d bytes", len(c.ranges), n)
 	}
 }
@@ -229,19 +229,36 @@ func TestReadsIllumosSymbols(t *testing.T) {
 }
 
 func TestReadsOfKernelDumps(t *testing.T) {
-	t.Run("kdump", func(t *testing.T) {
-		b := synthKdump(le, 8)
-		binary.LittleEndian.PutUint32(b[436:], 300) // blocks of bitmaps, then the table of pages
-		f := &sparseFile{}
-		f.put(0, b)
-		table := int64(2+300) * 4096
-		f.put(table, binary.LittleEndian.AppendUint64(nil, uint64(table)+1<<20))
-		f.put(16<<20, []byte{1})
-		c, err := tellReads(t, f, f.size)
-		if err != nil || !c.has(0, table+1<<20) || c.has(table+1<<20+4096, 1) {
-			t.Errorf("%v: %v", err, c.ranges)
-		}
-	})
+	for name, tc := range map[string]struct{ pages, most int64 }{
+		"of 128 MiB":  {32 << 10, 1 << 20},
+		"of 1 GiB":    {256 << 10, 1 << 20},
+		"of 64 GiB":   {16 << 20, 5 << 20},
+		"of 1024 GiB": {256 << 20, maxReadBytes},
+	} {
+		t.Run("kdump "+name, func(t *testing.T) {
+			bitmaps := 2 * ((tc.pages/8 + 4095) / 4096)
+			b := synthKdump(le, 8)
+			binary.LittleEndian.PutUint32(b[436:], uint32(bitmaps))
+			f := &sparseFile{}
+			f.put(0, b)
+			table := (2 + bitmaps) * 4096
+			first := table + tc.pages*pageDesc
+			f.put(table, binary.LittleEndian.AppendUint64(nil, uint64(first)))
+			f.put(first+100<<20, []byte{1})
+			c, err := tellReads(t, f, f.size)
+			told := int64(0)
+			for _, e := range c.ranges {
+				told += e.end - e.off
+			}
+			if err != nil || !c.has(0, 2*4096) || !c.has(table, pageDesc) || told > tc.most {
+				t.Errorf("%v, %d bytes: %v", err, told, c.ranges)
+			}
+			whole := tc.pages*pageDesc <= maxPageTable
+			if c.has(table, first-table) != whole || bitmaps*4096 < maxReadBytes && !c.has(2*4096, bitmaps*4096) {
+				t.Errorf("the table is foretold: %v, want %v; or the bitmaps are not: %v", !whole, whole, c.ranges)
+			}
+		})
+	}
 	t.Run("vmcore", func(t *testing.T) {
 		b := readCore(t, "synthetic-vmdump.0")[:crashHeaderSize]
 		binary.LittleEndian.PutUint32(b[8:], dfComplete)
