@@ -11,9 +11,9 @@ const (
 	pageDesc = 24
 
 	// pageDescsAtOnce and maxPageDescs bound what is read of the table: 1 MiB at
-	// once, and no more than is needed for 256 GiB of memory in 4 KiB pages.
+	// once, and no more than 32 MiB, which is 5.3 GiB of memory that is all zeros.
 	pageDescsAtOnce = 1 << 20 / pageDesc
-	maxPageDescs    = 64 << 20
+	maxPageDescs    = 32 << 20 / pageDesc
 )
 
 // checkSplit refuses a part that makedumpfile --split wrote: alone it holds only some
@@ -58,8 +58,8 @@ func (k kdump) pagesEnd(s *source) (uint64, error) {
 	if n < pageDesc || first.Off < table+pageDesc { // no dump is without a page
 		return table + pageDesc, nil
 	}
-	if first.end() > uint64(s.size) {
-		return first.end(), nil
+	if end := max(first.Off, first.end()); end > uint64(s.size) {
+		return end, nil
 	}
 	return k.lastPageEnd(s, table, first)
 }

@@ -71,7 +71,8 @@ func TestKdumpHostilePages(t *testing.T) {
 		"first in the headers": {0, 5000, 10},
 		"first negative":       {0, 1 << 63, 10},
 		"first far away":       {0, 1 << 62, 10},
-		"first without data":   {0, 1 << 20, 0},
+		"first without data":   {0, 1 << 14, 0},
+		"nothing far away":     {0, 1 << 62, 0}, // must not be walked to
 		"last negative":        {32, 1<<64 - 1, 1<<32 - 1},
 		"last far away":        {32, 1<<63 - 1, 1<<32 - 1},
 		"last in itself":       {32, table, 24},

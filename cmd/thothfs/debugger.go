@@ -52,7 +52,12 @@ func stackOf(ctx context.Context, path string, info *dump.Info) ([]string, error
 	if info.OS == "illumos" {
 		return mdbStack(ctx, path)
 	}
-	return gdbStack(ctx, path, executableOf(info))
+	libraries, remove, err := librariesOf(info)
+	defer remove()
+	if err != nil {
+		return nil, err
+	}
+	return gdbStack(ctx, path, executableOf(info), libraries)
 }
 
 func mdbStack(ctx context.Context, path string) ([]string, error) {
@@ -69,7 +74,7 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 	return stack, nil
 }
 
-func gdbStack(ctx context.Context, path, exe string) ([]string, error) {
+func gdbStack(ctx context.Context, path, exe, libraries string) ([]string, error) {
 	script, err := os.CreateTemp("", "thothfs-gdb-")
 	if err != nil {
 		return nil, err
@@ -81,6 +86,9 @@ func gdbStack(ctx context.Context, path, exe string) ([]string, error) {
 	}
 	args := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent",
 		"-iex", "set print frame-arguments none", "-iex", "set print frame-info short-location"}
+	if libraries != "" {
+		args = append(args, "-iex", "set sysroot "+libraries)
+	}
 	if exe != "" {
 		args = append(args, "-se", exe)
 	}

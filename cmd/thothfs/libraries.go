@@ -1,0 +1,91 @@
+package main
+
+import (
+	"debug/elf"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"thothfs/dump"
+)
+
+// maxLibraries is how many of a dump's libraries are compared with those here.
+const maxLibraries = 1024
+
+// librariesOf makes a directory for gdb's "set sysroot", with links to those libraries of
+// a dump that are on this machine in no other build. gdb only warns of another build,
+// and then shows false names. root is "" when no file is of another build: gdb finds
+// them all by itself. The caller calls remove.
+func librariesOf(info *dump.Info) (root string, remove func(), err error) {
+	remove = func() {}
+	if info.OS != runtime.GOOS {
+		return "", remove, nil
+	}
+	var same []string
+	other := false
+	for _, m := range info.Modules[:min(len(info.Modules), maxLibraries)] {
+		if !filepath.IsAbs(m.Path) || filepath.Clean(m.Path) != m.Path {
+			continue
+		}
+		switch sameBuild(m.Path, m.BuildID, info) {
+		case yes, unknown:
+			same = append(same, m.Path)
+		case no:
+			other = true
+		}
+	}
+	if !other {
+		return "", remove, nil
+	}
+	if root, err = os.MkdirTemp("", "thothfs-libraries-"); err != nil {
+		return "", remove, err
+	}
+	remove = func() { os.RemoveAll(root) }
+	// A program knows libc by /lib, which is a link to usr/lib on most systems.
+	for _, dir := range []string{"lib", "lib32", "lib64", "libx32"} {
+		to, notLink := os.Readlink("/" + dir)
+		if notLink != nil || !filepath.IsLocal(to) {
+			continue
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Join(root, to), 0o700), os.Symlink(to, filepath.Join(root, dir))); err != nil {
+			return "", remove, err
+		}
+	}
+	for _, path := range same {
+		if err := linkLibrary(root, path); err != nil {
+			return "", remove, err
+		}
+	}
+	return root, remove, nil
+}
+
+// linkLibrary makes a link to a library under the names by which a program may have
+// loaded it: that of the file and its soname.
+func linkLibrary(root, path string) error {
+	dir := filepath.Join(root, filepath.Dir(path))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, name := range append(sonames(path), filepath.Base(path)) {
+		err := os.Symlink(path, filepath.Join(dir, name))
+		if err != nil && !errors.Is(err, os.ErrExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// sonames returns what a library calls itself, as far as that is a file's name.
+func sonames(path string) []string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	names, _ := f.DynString(elf.DT_SONAME)
+	return slices.DeleteFunc(names, func(s string) bool {
+		return s != filepath.Base(s) || s == "." || s == ".." || s == string(filepath.Separator)
+	})
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A library of another build than the dump's gives no names to its stack.
+func TestUploadStackOfAnotherLibrary(t *testing.T) {
+	need(t, "gcc", "gdb", "bash")
+	w := newWorld(t)
+	w.sh(`cat >program.c <<'.'
+void right_name(void);
+int main(void) { right_name(); return 0; }
+.
+cat >right.c <<'.'
+#include <stdlib.h>
+void right_name(void) { abort(); }
+.
+cat >wrong.c <<'.'
+#include <stdlib.h>
+void wrong_name(void) { abort(); }
+void right_name(void) { wrong_name(); }
+.
+gcc -shared -fPIC -Wl,--build-id -o libname.so right.c
+gcc -Wl,--build-id -o program program.c -L. -lname -Wl,-rpath,"$PWD"
+gdb -nx -q -batch -ex run -ex 'generate-core-file core.program' ./program >gdb.log 2>&1
+cp libname.so kept.so; gcc -shared -fPIC -Wl,--build-id -o libname.so wrong.c`)
+	stack := func() string {
+		t.Helper()
+		w.sh("rm -rf corpus/[0-9a-f]*")
+		id := strings.TrimSpace(w.must("upload", "core.program"))
+		doc, err := os.ReadFile(filepath.Join(w.dir, "corpus", id, "info.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(doc)
+	}
+	if got := stack(); strings.Contains(got, "libname.so`") || !strings.Contains(got, "abort+") || !strings.Contains(got, "main+") {
+		t.Errorf("another build:\n%s", got)
+	}
+	w.sh("mv kept.so libname.so")
+	if got := stack(); !strings.Contains(got, "right_name+") {
+		t.Errorf("the same build:\n%s", got)
+	}
+	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "thothfs-libraries-*")); len(left) != 0 {
+		t.Errorf("%v are left", left)
+	}
+}
