@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sync/singleflight"
 
 	"thothfs/store"
@@ -47,11 +48,12 @@ var ErrAmbiguous = errors.New("ambiguous")
 
 // Corpus is the dumps of one store.
 type Corpus struct {
-	o     Options
-	store store.Store
-	log   *slog.Logger
-	now   func() time.Time // a test's clock
-	host  func() host      // a test's machine
+	o      Options
+	store  store.Store
+	log    *slog.Logger
+	now    func() time.Time                             // a test's clock
+	host   func() host                                  // a test's machine
+	listen func(path string) (*fsnotify.Watcher, error) // a test's deafness
 
 	cat        *catalogue
 	events     *events
@@ -87,7 +89,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
 	if err := c.recall(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)

@@ -39,7 +39,7 @@
 // is made anew from a newer one until that succeeds: of clients that edit one dump at
 // the same time none loses anything. The catalogue learns of an edit, and subscribers
 // are told, before Edit returns; other processes that share the catalogue learn of it
-// from there, and others as they follow the store.
+// from there, at once while they are in Run, and others as they follow the store.
 //
 // # Meaning
 //
@@ -49,6 +49,7 @@
 // # Concurrency
 //
 // A [Corpus] is safe for concurrent use. It runs one goroutine of its own, which
-// calls subscribers, from [Open] until [Corpus.Close]. Errors are of the kinds of
+// calls subscribers, from [Open] until [Corpus.Close]; [Corpus.Run] has one that follows
+// other processes, and [Corpus.CanStore] one that ends within seconds. Errors are of the kinds of
 // package store, of ctx, [ErrAmbiguous], or of the catalogue's disk.
 package corpus

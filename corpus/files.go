@@ -181,14 +181,41 @@ func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// forget has the next look at a directory ask the store.
+// relist has the next Files ask the store, in this process and in those that share the
+// catalogue: somebody here has stored an object beside a dump, or removed one.
+func (c *Corpus) relist(ctx context.Context, id dump.ID) {
+	c.Stale(id)
+	c.forget(ctx, id.String())
+}
+
+// forget has the next look at a directory ask the store. Subscribers are told that the
+// dump changed, if it is that of one.
 func (c *Corpus) forget(ctx context.Context, dir string) {
+	var changes []Change
 	err := c.cat.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(context.WithoutCancel(ctx), `DELETE FROM listings WHERE dir = ?`, dir)
-		return err
+		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
+		if _, err := b.exec(`DELETE FROM listings WHERE dir = ?`, dir); err != nil {
+			return err
+		}
+		id, err := dump.ParseID(dir)
+		if err != nil {
+			return nil
+		}
+		if d, _, err := b.old(id); err != nil || d == nil {
+			return err
+		} else {
+			b.changes = []Change{{ID: id, Old: d, New: d}}
+		}
+		changes = b.changes
+		return b.keepJournal(c.cat.writer)
 	})
 	if err != nil {
 		c.log.Debug("the catalogue cannot be written", "error", err)
+		return
+	}
+	if len(changes) > 0 {
+		c.cat.ring()
+		c.events.emit(changes...)
 	}
 }
 

@@ -54,6 +54,9 @@ func (c *catalogue) record(ctx context.Context, findings []finding) (changes []C
 	if err != nil {
 		return nil, err
 	}
+	if len(changes) > 0 {
+		c.ring()
+	}
 	return changes, nil
 }
 

@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"database/sql"
+	"slices"
 
 	"thothfs/dump"
 )
@@ -91,24 +92,30 @@ func (c *catalogue) journalEnd(ctx context.Context) (seq int64, err error) {
 
 // tail tells subscribers what other processes changed in the catalogue.
 func (c *Corpus) tail(ctx context.Context) error {
+	_, err := c.tailed(ctx)
+	return err
+}
+
+// tailed is tail. It reports whether more changed than can be told one by one.
+func (c *Corpus) tailed(ctx context.Context) (everything bool, err error) {
 	c.tailing.Lock()
 	defer c.tailing.Unlock()
 	if resets := c.cat.resetCount(); resets != c.resets {
 		c.resets = resets
 		c.events.emit(Change{})
-		return c.recall(ctx)
+		return true, c.recall(ctx)
 	}
 	entries, err := c.cat.entriesAfter(ctx, c.journalSeen)
 	if err != nil || len(entries) == 0 {
-		return err
+		return false, err
 	}
 	changes, err := c.told(ctx, entries)
 	if err != nil {
-		return err
+		return false, err
 	}
 	c.journalSeen = entries[len(entries)-1].seq
 	c.events.emit(changes...)
-	return nil
+	return slices.ContainsFunc(changes, Change.Everything), nil
 }
 
 // told turns entries by others into changes.

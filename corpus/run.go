@@ -3,20 +3,24 @@ package corpus
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
 const (
-	tailEvery  = 2 * time.Second // how soon changes by other processes here are seen
 	firstRetry = time.Second
 	maxBackoff = 5 * time.Minute
 )
 
 // Run keeps the catalogue up to date until ctx ends, then returns nil: it reads the
 // corpus, and looks at the store every Poll, less often while the store does not
-// answer. With a Poll of 0 it looks until it succeeded once. The caller owns the
-// goroutine; one Run at a time is enough.
+// answer. With a Poll of 0 it looks until it succeeded once. What other processes note
+// in the catalogue is told to subscribers at once. The caller owns the goroutine; one
+// Run at a time is enough.
 func (c *Corpus) Run(ctx context.Context) error {
+	var following sync.WaitGroup
+	following.Go(func() { c.follow(ctx) }) // ends with ctx
+	defer following.Wait()
 	failures := 0
 	for {
 		err := c.poll(ctx)
@@ -50,27 +54,18 @@ func (c *Corpus) interval(failures int) time.Duration {
 	return d - time.Duration(rand.Int64N(int64(d)/8+1)) // many clients, one store
 }
 
-// idle waits, for ever if d is 0, and passes on what other processes changed. It is
-// false when ctx has ended.
+// idle waits, for ever if d is 0. It is false when ctx has ended.
 func (c *Corpus) idle(ctx context.Context, d time.Duration) bool {
-	tick := time.NewTicker(tailEvery)
-	defer tick.Stop()
 	var over <-chan time.Time
 	if d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
 		over = timer.C
 	}
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-over:
-			return true
-		case <-tick.C:
-			if err := c.tail(ctx); err != nil && ctx.Err() == nil {
-				c.log.Debug("the catalogue cannot be read", "error", err)
-			}
-		}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-over:
+		return true
 	}
 }

@@ -134,6 +134,7 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 			return err
 		}
 		u.pack(ctx, stored)
+		u.c.relist(ctx, h.id)
 	}
 	if h.hasInfo {
 		u.learn(ctx, h)

@@ -56,6 +56,7 @@ func (d *dumpDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	defer d.asking.begin()()
 	child, err := d.lookup(c, ctx, name, out)
 	if err != nil {
+		out.SetEntryTimeout(instant) // nobody can tell of a name that is not there
 		return nil, d.t.fail(c, "lookup", d.place()+"/"+name, err)
 	}
 	// Objects come and go without anybody telling us.

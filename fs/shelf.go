@@ -75,6 +75,7 @@ func (d *shelfDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	e := d.entry(name)
 	err := e.look(c, &out.Attr)
 	if err != nil {
+		out.SetEntryTimeout(instant) // nobody can tell of a name that is not there
 		return nil, d.t.fail(c, "lookup", d.place()+"/"+name, err)
 	}
 	return d.add(ctx, e, out), 0
@@ -85,7 +86,7 @@ func (d *shelfDir) entry(name string) *entry {
 }
 
 func (d *shelfDir) add(ctx context.Context, e *entry, out *fuse.EntryOut) *fusefs.Inode {
-	out.SetEntryTimeout(d.t.o.AttrTimeout)
+	out.SetEntryTimeout(instant) // or remove it
 	out.SetAttrTimeout(instant)
 	return d.inode(ctx, e)
 }
