@@ -2,15 +2,22 @@ package manta
 
 import (
 	"context"
+	"encoding/asn1"
+	"errors"
 	"fmt"
+	"math/big"
 	"net"
+	"strings"
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
 )
 
+// errAgentP384: the agent protocol leaves no choice of the hash but for RSA.
+var errAgentP384 = errors.New("an ssh agent signs with ECDSA P-384 keys as ecdsa-sha384 only, which Manta does not know")
+
 // findAgentKey finds a key in the agent, or returns nil. It returns old if that
-// is the one.
+// is the one. A key that cannot be used from an agent is errAgentP384.
 func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	if socket == "" {
 		return nil, nil
@@ -23,13 +30,17 @@ func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) 
 		}
 		for _, k := range keys {
 			public, err := ssh.ParsePublicKey(k.Blob)
-			if err == nil && match(public) && algorithm(public) != "" {
-				found = newAgentKey(socket, public)
-				if old != nil && old.String() == found.String() {
-					found = old
-				}
-				return nil
+			if err != nil || !match(public) || algorithm(public) == "" {
+				continue
 			}
+			if public.Type() == ssh.KeyAlgoECDSA384 {
+				return fmt.Errorf("key %s: %w: put its file into ~/.ssh as well, or use another key", ssh.FingerprintLegacyMD5(public), errAgentP384)
+			}
+			found = newAgentKey(socket, public)
+			if old != nil && old.String() == found.String() {
+				found = old
+			}
+			return nil
 		}
 		return nil
 	})
@@ -39,18 +50,38 @@ func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) 
 // newAgentKey is a key of the agent. The agent is called anew for each signature:
 // it may have been started again since.
 func newAgentKey(socket string, public ssh.PublicKey) *Key {
-	var flags agent.SignatureFlags
-	if public.Type() == ssh.KeyAlgoRSA {
-		flags = agent.SignatureFlagRsaSha256
+	format, flags := public.Type(), agent.SignatureFlags(0)
+	if format == ssh.KeyAlgoRSA { // else with SHA-1
+		format, flags = ssh.KeyAlgoRSASHA256, agent.SignatureFlagRsaSha256
 	}
-	sign := func(ctx context.Context, data []byte) (sig *ssh.Signature, err error) {
+	sign := func(ctx context.Context, data []byte) (blob []byte, err error) {
 		err = withAgent(ctx, socket, func(a agent.ExtendedAgent) error {
-			sig, err = a.SignWithFlags(public, data, flags)
+			sig, err := a.SignWithFlags(public, data, flags)
+			if err != nil {
+				return err
+			}
+			if sig.Format != format {
+				return fmt.Errorf("the signature is of type %s, not %s", sig.Format, format)
+			}
+			blob, err = httpSignature(sig)
 			return err
 		})
-		return sig, err
+		return blob, err
 	}
-	return &Key{public: public, source: "the ssh agent", sign: sign}
+	return &Key{public: public, source: "the ssh agent", algorithm: algorithm(public), sign: sign}
+}
+
+// httpSignature is an SSH signature as HTTP signatures want it: those of ECDSA in
+// ASN.1 instead of RFC 5656, section 3.1.2.
+func httpSignature(sig *ssh.Signature) ([]byte, error) {
+	if !strings.HasPrefix(sig.Format, "ecdsa-") {
+		return sig.Blob, nil
+	}
+	var rs struct{ R, S *big.Int }
+	if err := ssh.Unmarshal(sig.Blob, &rs); err != nil {
+		return nil, err
+	}
+	return asn1.Marshal(rs)
 }
 
 // withAgent calls f with a connection to the agent, which ends with ctx.

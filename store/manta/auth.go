@@ -97,7 +97,7 @@ func (a *auth) signWith(ctx context.Context, key *Key, date string) (string, err
 		return "", err
 	}
 	return fmt.Sprintf(`Signature keyId="%s/keys/%s",algorithm="%s",headers="date",signature="%s"`,
-		a.who, key.Fingerprint(), algorithm(key.public), base64.StdEncoding.EncodeToString(sig)), nil
+		a.who, key.Fingerprint(), key.algorithm, base64.StdEncoding.EncodeToString(sig)), nil
 }
 
 // signatureOf is the part of an Authorization header that nobody else should see.

@@ -2,11 +2,12 @@ package manta
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
-	"encoding/asn1"
+	_ "crypto/sha256" // the hashes that signatures are made with
+	_ "crypto/sha512"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
@@ -25,10 +26,11 @@ type KeyOptions struct {
 
 // Key signs. It is safe for concurrent use.
 type Key struct {
-	public ssh.PublicKey
-	source string // where it is: shown to people
-	file   fileID // zero for a key of the agent
-	sign   func(ctx context.Context, data []byte) (*ssh.Signature, error)
+	public    ssh.PublicKey
+	source    string // where it is: shown to people
+	file      fileID // zero for a key of the agent
+	algorithm string // of its signatures, as HTTP signatures call it
+	sign      func(ctx context.Context, data []byte) ([]byte, error)
 }
 
 // Fingerprint is the name of the key on the wire: the MD5 with colons.
@@ -61,6 +63,9 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	key, err = findKeyInDir(o, match, old)
 	if key != nil {
 		return key, err
+	}
+	if err == nil && errors.Is(agentErr, errAgentP384) {
+		return nil, agentErr // it is there, but of no use
 	}
 	if err == nil {
 		err = fmt.Errorf("no key %s in %s", o.ID, places(o))
@@ -103,38 +108,36 @@ func parseKeyID(id string) (match func(ssh.PublicKey) bool, err error) {
 }
 
 // newFileKey is the key that a private key makes.
-func newFileKey(signer ssh.Signer, name string, id fileID) (*Key, error) {
-	a, ok := signer.(ssh.AlgorithmSigner)
-	if !ok {
-		return nil, fmt.Errorf("%s: keys of type %s cannot sign", name, signer.PublicKey().Type())
+func newFileKey(signer crypto.Signer, name string, id fileID) (*Key, error) {
+	public, err := ssh.NewPublicKey(signer.Public())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	k := &Key{public: signer.PublicKey(), source: name, file: id}
-	k.sign = func(_ context.Context, data []byte) (*ssh.Signature, error) {
-		return a.SignWithAlgorithm(rand.Reader, data, signatureFormat(k.public))
+	k := &Key{public: public, source: name, file: id, algorithm: algorithm(public)}
+	if k.algorithm == "" {
+		return nil, fmt.Errorf("%s: Manta takes no keys of type %s", name, public.Type())
 	}
-	return k, checkType(k.public, name)
+	hash := hashOf(k.algorithm)
+	k.sign = func(_ context.Context, data []byte) ([]byte, error) {
+		if hash != 0 {
+			h := hash.New()
+			h.Write(data)
+			data = h.Sum(nil)
+		}
+		return signer.Sign(rand.Reader, data, hash)
+	}
+	return k, nil
 }
 
-// signatureFormat is the kind of SSH signature that is asked of a key: for RSA
-// never the one with SHA-1.
-func signatureFormat(k ssh.PublicKey) string {
-	if k.Type() == ssh.KeyAlgoRSA {
-		return ssh.KeyAlgoRSASHA256
-	}
-	return k.Type()
-}
-
-// algorithm is what HTTP signatures call the way the key signs, "" if Manta has
-// no name for it.
+// algorithm is what HTTP signatures call the way in which keys like k sign, "" if
+// Manta takes none of them. It does not know SHA-384, so P-384 goes with SHA-512.
 func algorithm(k ssh.PublicKey) string {
 	switch k.Type() {
 	case ssh.KeyAlgoRSA:
 		return "rsa-sha256"
 	case ssh.KeyAlgoECDSA256:
 		return "ecdsa-sha256"
-	case ssh.KeyAlgoECDSA384:
-		return "ecdsa-sha384"
-	case ssh.KeyAlgoECDSA521:
+	case ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
 		return "ecdsa-sha512"
 	case ssh.KeyAlgoED25519:
 		return "ed25519-sha512"
@@ -142,11 +145,16 @@ func algorithm(k ssh.PublicKey) string {
 	return ""
 }
 
-func checkType(k ssh.PublicKey, name string) error {
-	if algorithm(k) == "" {
-		return fmt.Errorf("%s: Manta takes no keys of type %s", name, k.Type())
+// hashOf is the hash that is signed instead of the data; 0 for Ed25519, which
+// signs the data itself.
+func hashOf(algorithm string) crypto.Hash {
+	switch algorithm {
+	case "rsa-sha256", "ecdsa-sha256":
+		return crypto.SHA256
+	case "ecdsa-sha512":
+		return crypto.SHA512
 	}
-	return nil
+	return 0
 }
 
 // signature is the signature of data as HTTP signatures want it.
@@ -155,15 +163,5 @@ func (k *Key) signature(ctx context.Context, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign with key %s: %w", k, err)
 	}
-	if sig.Format != signatureFormat(k.public) {
-		return nil, fmt.Errorf("sign with key %s: the signature is of type %s", k, sig.Format)
-	}
-	if !strings.HasPrefix(sig.Format, "ecdsa-") {
-		return sig.Blob, nil
-	}
-	var rs struct{ R, S *big.Int } // RFC 5656, section 3.1.2
-	if err := ssh.Unmarshal(sig.Blob, &rs); err != nil {
-		return nil, fmt.Errorf("sign with key %s: %w", k, err)
-	}
-	return asn1.Marshal(rs)
+	return sig, nil
 }

@@ -191,12 +191,41 @@ func startAgent(t *testing.T, socket string, keys ...crypto.PrivateKey) (stop fu
 
 func TestKeyAgent(t *testing.T) {
 	for _, kind := range keyTypes {
+		if kind == "ecdsa-384" {
+			continue // see TestKeyAgentP384
+		}
 		t.Run(kind, func(t *testing.T) {
 			key, public := newKey(t, kind)
 			other, _ := newKey(t, "ed25519")
 			socket := filepath.Join(t.TempDir(), "agent")
 			defer startAgent(t, socket, other, key)()
 			signs(t, public, manta.KeyOptions{ID: ssh.FingerprintLegacyMD5(public), AgentSocket: socket})
+		})
+	}
+}
+
+// TestKeyAgentP384: an agent would sign with SHA-384, which Manta refuses. That is
+// said, and a file with the key is used instead where there is one.
+func TestKeyAgentP384(t *testing.T) {
+	key, public := newKey(t, "ecdsa-384")
+	dir := t.TempDir()
+	socket := filepath.Join(dir, "agent")
+	defer startAgent(t, socket, key)()
+	o := manta.KeyOptions{ID: ssh.FingerprintLegacyMD5(public), AgentSocket: socket, Dir: dir}
+	_, err := manta.FindKey(t.Context(), o)
+	if err == nil || !strings.Contains(err.Error(), "P-384") || !strings.Contains(err.Error(), "file") || strings.Contains(err.Error(), "no key") {
+		t.Errorf("in the agent alone: %v", err)
+	}
+	copyKey(t, writeKey(t, key), filepath.Join(dir, "id_ecdsa"), public)
+	signs(t, public, o)
+}
+
+// TestKeyTypes: keys of every type sign in a way that Manta takes.
+func TestKeyTypes(t *testing.T) {
+	for _, kind := range keyTypes {
+		t.Run(kind, func(t *testing.T) {
+			key, public := newKey(t, kind)
+			signs(t, public, manta.KeyOptions{File: writeKey(t, key)})
 		})
 	}
 }

@@ -2,6 +2,7 @@ package manta
 
 import (
 	"bytes"
+	"crypto"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -50,10 +51,11 @@ func readKeyFile(o KeyOptions, name string, match func(ssh.PublicKey) bool, old 
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", name, err)
 	}
-	if !match(signer.PublicKey()) {
-		return nil, fmt.Errorf("key file %s: holds the key %s, not %s", name, ssh.FingerprintLegacyMD5(signer.PublicKey()), o.ID)
+	key, err := newFileKey(signer, name, id)
+	if err == nil && !match(key.public) {
+		return nil, fmt.Errorf("key file %s: holds the key %s, not %s", name, key.Fingerprint(), o.ID)
 	}
-	return newFileKey(signer, name, id)
+	return key, err
 }
 
 func askPassphrase(o KeyOptions, name string) ([]byte, error) {
@@ -65,7 +67,7 @@ func askPassphrase(o KeyOptions, name string) ([]byte, error) {
 
 // parsePrivateKey reads a private key in the formats of OpenSSH, PKCS#1, SEC 1
 // or PKCS#8, encrypted or not.
-func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (ssh.Signer, error) {
+func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	if block, _ := pem.Decode(b); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
 		pass, err := passphrase()
 		if err != nil {
@@ -76,22 +78,33 @@ func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (ssh.Signer, e
 			return nil, err
 		}
 		b = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-		signer, err := ssh.ParsePrivateKey(b)
+		key, err := ssh.ParseRawPrivateKey(b)
 		if err != nil {
 			return nil, errPassphrase // what came out is no key
 		}
-		return signer, nil
+		return signerOf(key)
 	}
-	signer, err := ssh.ParsePrivateKey(b)
+	key, err := ssh.ParseRawPrivateKey(b)
 	var locked *ssh.PassphraseMissingError
-	if !errors.As(err, &locked) {
-		return signer, err
+	if errors.As(err, &locked) {
+		var pass []byte
+		if pass, err = passphrase(); err != nil {
+			return nil, err
+		}
+		key, err = ssh.ParseRawPrivateKeyWithPassphrase(b, pass)
 	}
-	pass, err := passphrase()
 	if err != nil {
 		return nil, err
 	}
-	return ssh.ParsePrivateKeyWithPassphrase(b, pass)
+	return signerOf(key)
+}
+
+func signerOf(key any) (crypto.Signer, error) {
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil, fmt.Errorf("keys of type %T cannot sign", key)
+	}
+	return signer, nil
 }
 
 // findKeyInDir finds the key in o.Dir, by the public keys there, and then by the

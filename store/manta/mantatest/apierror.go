@@ -35,7 +35,7 @@ func apiErrorf(status int, code, format string, args ...any) *apiError {
 }
 
 func notFound(p path) *apiError {
-	return apiErrorf(http.StatusNotFound, "ResourceNotFound", "%s was not found", p)
+	return apiErrorf(http.StatusNotFound, "ResourceNotFound", "%s was not found", p.escaped())
 }
 
 // errNotModified is the answer 304.

@@ -18,7 +18,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-const maxSkew = 300 * time.Second
+const (
+	maxSkew = 300 * time.Second // of signed requests, both ways
+	maxAge  = 600 * time.Second // of all requests with a date, in production
+)
 
 // caller is who asks.
 type caller struct {
@@ -30,6 +33,14 @@ var authParam = regexp.MustCompile(`([a-zA-Z]+)="([^"]*)"`)
 
 func invalidHeader(format string, args ...any) error {
 	return apiErrorf(http.StatusBadRequest, "InvalidHeader", format, args...)
+}
+
+// checkAge checks that the request is not too old, signed or not.
+func (s *Server) checkAge(r *http.Request) error {
+	if date, ok := headerDate(r, "Date"); ok && s.clock().Sub(date) > maxAge {
+		return apiErrorf(http.StatusBadRequest, "RequestExpired", "Date header %s is too old", r.Header.Get("Date"))
+	}
+	return nil
 }
 
 // authenticate finds out who asks.
@@ -46,6 +57,10 @@ func (s *Server) authenticate(r *http.Request) (caller, error) {
 	for _, m := range authParam.FindAllStringSubmatch(rest, -1) {
 		params[m[1]] = m[2]
 	}
+	algorithm := strings.ToLower(params["algorithm"])
+	if err := checkAlgorithm(algorithm); err != nil {
+		return caller{}, err
+	}
 	text, err := s.signedText(r, strings.Fields(strings.ToLower(params["headers"])))
 	if err != nil {
 		return caller{}, err
@@ -58,10 +73,29 @@ func (s *Server) authenticate(r *http.Request) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	if !s.keys.check(params["keyId"], key, strings.ToLower(params["algorithm"]), text, sig) {
+	if !s.keys.check(params["keyId"], key, algorithm, text, sig) {
 		return caller{}, apiErrorf(http.StatusForbidden, "InvalidSignature", "the signature we calculated does not match the one you sent")
 	}
 	return caller{who: who}, nil
+}
+
+// algorithms are those that muskie has in its list, and of which its parser of
+// signatures knows the hash. The list has rsa-sha384 and ecdsa-sha384 too, which do
+// not get as far as that.
+var algorithms = []string{"rsa-sha1", "rsa-sha256", "rsa-sha512", "dsa-sha1", "dsa-sha256", "ecdsa-sha256", "ecdsa-sha512", "ed25519-sha512"}
+
+// checkAlgorithm returns the error of a signature by algorithm: the parser's, or
+// muskie's own.
+func checkAlgorithm(algorithm string) error {
+	kind, hash, _ := strings.Cut(algorithm, "-")
+	if algorithm != "" && (!slices.Contains([]string{"rsa", "dsa", "ecdsa", "ed25519", "hmac"}, kind) || !slices.Contains([]string{"sha1", "sha256", "sha512"}, hash)) {
+		return invalidHeader("%s is not supported", algorithm)
+	}
+	if algorithm != "" && !slices.Contains(algorithms, algorithm) {
+		return apiErrorf(http.StatusUnauthorized, "InvalidAlgorithm", "%s is not a supported signing algorithm. Supported algorithms are %s",
+			strings.ToUpper(algorithm), strings.ToUpper(strings.Join(algorithms, ", ")))
+	}
+	return nil
 }
 
 // signedText is the text whose signature r must carry. Its date is checked.
@@ -103,8 +137,6 @@ func hashOf(name string) crypto.Hash {
 		return crypto.SHA1
 	case "sha256":
 		return crypto.SHA256
-	case "sha384":
-		return crypto.SHA384
 	case "sha512":
 		return crypto.SHA512
 	}

@@ -82,7 +82,7 @@ func (s *Server) Mkdir(path string) error {
 
 // directPath parses a path that is not escaped and below a root.
 func (s *Server) directPath(text string) (path, error) {
-	p, err := splitPath(text)
+	p, err := s.splitPath(text)
 	if err == nil && len(p) < 3 {
 		err = fmt.Errorf("%s is not below a root", text)
 	}

@@ -16,7 +16,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if wait(r.Context(), time.Duration(s.latency.Load())) != nil {
 		panic(http.ErrAbortHandler)
 	}
-	p, perr := parsePath(r.URL.EscapedPath())
+	p, perr := s.parsePath(r.URL.EscapedPath())
 	pl := s.faults.plan(r)
 	for _, f := range pl.before {
 		f()
@@ -43,6 +43,10 @@ func (s *Server) serve(a *answer, r *http.Request, p path, err error) {
 	}
 	w, done := s.compress(a, r)
 	defer done()
+	if err == nil && len(p) == 0 {
+		redirect(w)
+		return
+	}
 	if err == nil {
 		err = s.route(w, r, p, a.plan)
 	}
@@ -53,6 +57,9 @@ func (s *Server) serve(a *answer, r *http.Request, p path, err error) {
 
 // route checks who asks and serves them.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, p path, pl *plan) error {
+	if err := s.checkAge(r); err != nil {
+		return err
+	}
 	who, err := s.authenticate(r)
 	if err != nil {
 		return err
@@ -61,6 +68,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, p path, pl *plan)
 		return apiErrorf(http.StatusForbidden, "AccountDoesNotExist", "%s does not exist", p[0])
 	}
 	if err := s.authorize(who, r, p); err != nil {
+		s.setLoaded(w.Header(), p)
 		return err
 	}
 	if r.Method != http.MethodPut && !versionAccepted(r.Header.Get("Accept-Version")) {
@@ -73,9 +81,32 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, p path, pl *plan)
 		return s.put(w, r, p)
 	case http.MethodDelete:
 		return s.remove(w, r, p)
+	case http.MethodOptions:
+		return s.options(w, p)
 	}
 	return apiErrorf(http.StatusMethodNotAllowed, "MethodNotAllowed", "%s is not allowed", r.Method).
-		with("Allow", "GET, HEAD, PUT, DELETE")
+		with("Allow", "PUT, OPTIONS, GET, HEAD, DELETE")
+}
+
+// redirect answers who asks for "/".
+func redirect(w http.ResponseWriter) {
+	w.Header().Set("Location", "http://apidocs.tritondatacenter.com/manta/")
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusFound)
+}
+
+// options answers a question of a browser's about what is there.
+func (s *Server) options(w http.ResponseWriter, p path) error {
+	rec, err := s.tree.lookup(p)
+	if err != nil {
+		return err
+	}
+	if rec == nil {
+		return notFound(p)
+	}
+	setVersion(w.Header(), rec)
+	w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // standardHeaders sets what every answer has.

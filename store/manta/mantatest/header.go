@@ -16,7 +16,7 @@ const (
 	octetStream       = "application/octet-stream"
 	listingType       = "application/x-json-stream; type=directory"
 	defaultDurability = 2
-	maxDurability     = 9
+	maxDurability     = 6    // in the template for production
 	maxHeaderBytes    = 4096 // of all m- values together
 )
 
@@ -101,7 +101,11 @@ func disposition(h string) (string, error) {
 	if name, ok := params["filename"]; ok {
 		params["filename"] = pathpkg.Base(name)
 	}
-	return mime.FormatMediaType(kind, params), nil
+	quote := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		kind += "; " + name + `="` + quote.Replace(params[name]) + `"`
+	}
+	return kind, nil
 }
 
 // durability is the number of copies that r asks for.

@@ -26,7 +26,7 @@ type line struct {
 	Disposition string `json:"contentDisposition,omitempty"`
 	MD5         string `json:"contentMD5,omitempty"`
 	MTime       string `json:"mtime"`
-	Durability  int    `json:"durability,omitempty"`
+	Durability  *int   `json:"durability,omitempty"`
 }
 
 func newLine(rec *record) line {
@@ -35,7 +35,9 @@ func newLine(rec *record) line {
 		return l
 	}
 	l.Type, l.ETag, l.Size = "object", rec.ETag, &rec.Size
-	l.ContentType, l.MD5, l.Durability = rec.ContentType, rec.MD5, rec.Durability
+	l.ContentType, l.MD5 = rec.ContentType, rec.MD5
+	copies := rec.copies()
+	l.Durability = &copies
 	l.Disposition = rec.Headers["content-disposition"]
 	return l
 }
@@ -89,6 +91,8 @@ func (q query) pick(sorted []string) []string {
 
 // list serves GET and HEAD of a directory.
 func (s *Server) list(w http.ResponseWriter, r *http.Request, p path, rec *record) error {
+	h := w.Header()
+	setVersion(h, rec)
 	q, err := parseQuery(r)
 	if err != nil {
 		return err
@@ -97,12 +101,8 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, p path, rec *recor
 	if err != nil {
 		return err
 	}
-	h := w.Header()
 	h.Set("Content-Type", listingType)
 	h.Set("Result-Set-Size", strconv.Itoa(total))
-	if !rec.virtual {
-		h.Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
-	}
 	setUser(h, rec)
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
@@ -215,13 +215,13 @@ func (s *Server) listAccount(w http.ResponseWriter, r *http.Request) error {
 	}
 	at, _ := time.Parse(listingTime, rootTime)
 	var recs []*record
-	for _, name := range roots {
+	for _, name := range s.roots {
 		if (q.marker == "" || name > q.marker) && len(recs) < q.limit {
 			recs = append(recs, &record{Name: name, Dir: true, MTime: at})
 		}
 	}
 	w.Header().Set("Content-Type", listingType)
-	w.Header().Set("Result-Set-Size", strconv.Itoa(len(roots)))
+	w.Header().Set("Result-Set-Size", strconv.Itoa(len(s.roots)))
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil

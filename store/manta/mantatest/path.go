@@ -20,30 +20,35 @@ func (p path) isRoot() bool { return len(p) == 2 }
 
 func (p path) public() bool { return len(p) >= 2 && p[1] == "public" }
 
-// roots are what an account has, sorted.
-var roots = [...]string{"public", "reports", "stor"}
+// escaped is p as errors about what is not there have it.
+func (p path) escaped() string { return (&url.URL{Path: p.String()}).EscapedPath() }
+
+// rootsOf are what an account has, sorted.
+func rootsOf(multipart bool) []string {
+	if multipart {
+		return []string{"public", "reports", "stor", "uploads"}
+	}
+	return []string{"public", "reports", "stor"}
+}
 
 // parsePath decodes the path of a request. Components are decoded one by one;
 // a slash that was escaped separates all the same; repeated slashes and one at
 // the end mean nothing.
-func parsePath(escaped string) (path, error) {
+func (s *Server) parsePath(escaped string) (path, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
 		return nil, apiErrorf(400, "BadRequest", "malformed escape in the path")
 	}
-	return splitPath(decoded)
+	return s.splitPath(decoded)
 }
 
-// splitPath is the path that decoded spells.
-func splitPath(decoded string) (path, error) {
+// splitPath is the path that decoded spells, empty for "/".
+func (s *Server) splitPath(decoded string) (path, error) {
 	if !utf8.ValidString(decoded) || strings.Contains(decoded, "\x00") {
 		return nil, apiErrorf(400, "InvalidResource", "%q is not a valid path", decoded)
 	}
 	p := path(slices.DeleteFunc(strings.Split(decoded, "/"), func(c string) bool { return c == "" }))
-	if len(p) == 0 {
-		return nil, apiErrorf(404, "ResourceNotFound", "/ does not exist")
-	}
-	if len(p) > 1 && !slices.Contains(roots[:], p[1]) {
+	if len(p) > 1 && !slices.Contains(s.roots, p[1]) {
 		return nil, apiErrorf(404, "ResourceNotFound", "%s does not exist", p)
 	}
 	return p, nil

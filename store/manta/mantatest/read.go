@@ -35,18 +35,24 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record,
 	if err := checkConditions(r, rec); err != nil {
 		return err
 	}
+	asked := header(r, "Range")
+	if r.Method == http.MethodHead || rec.Size == 0 {
+		asked = ""
+	}
+	part, err := parseRange(asked, rec.Size)
+	if err != nil {
+		return err
+	}
 	setObject(w.Header(), rec)
 	if r.Method == http.MethodHead {
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
-	asked := header(r, "Range")
-	part, err := parseRange(asked, rec.Size)
-	if err != nil {
-		return err
-	}
-	if asked != "" && rec.Size > 0 {
+	if asked != "" {
 		w.Header().Set("Content-Type", octetStream) // the storage node's, not the object's
+		w.Header().Del("Content-MD5")
+	} else if rec.Size > 0 {
+		w.Header().Set("Accept-Ranges", "bytes")
 	}
 	if part == nil || pl.wholeBody {
 		return send(w, rec, f)
@@ -56,9 +62,6 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record,
 
 // send answers with the whole object.
 func send(w http.ResponseWriter, rec *record, f io.Reader) error {
-	if rec.Size > 0 {
-		w.Header().Set("Accept-Ranges", "bytes")
-	}
 	w.WriteHeader(http.StatusOK)
 	_, err := io.CopyN(w, f, rec.Size)
 	return abort(err)
@@ -70,7 +73,6 @@ func sendPart(w http.ResponseWriter, rec *record, f io.ReadSeeker, part *byteRan
 		return err
 	}
 	h := w.Header()
-	h.Del("Content-MD5")
 	h.Set("Content-Range", part.contentRange(rec.Size))
 	h.Set("Content-Length", strconv.FormatInt(part.length, 10))
 	w.WriteHeader(http.StatusPartialContent)
@@ -87,10 +89,23 @@ func abort(err error) error {
 	return nil
 }
 
-// setVersion sets what answers and errors tell of a loaded object.
+// setVersion sets what answers and errors tell of a loaded object or directory,
+// nil for none.
 func setVersion(h http.Header, rec *record) {
-	h.Set("Etag", rec.ETag)
+	if rec == nil || rec.virtual {
+		return
+	}
+	if rec.ETag != "" {
+		h.Set("Etag", rec.ETag)
+	}
 	h.Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
+}
+
+// setLoaded is setVersion for what is at p. It is of no account if that fails.
+func (s *Server) setLoaded(h http.Header, p path) {
+	if rec, err := s.tree.lookup(p); err == nil {
+		setVersion(h, rec)
+	}
 }
 
 // setObject sets the headers of an object.
@@ -100,11 +115,7 @@ func setObject(h http.Header, rec *record) {
 	if rec.MD5 != "" {
 		h.Set("Content-MD5", rec.MD5)
 	}
-	level := rec.Durability
-	if rec.Size == 0 {
-		level = 0 // nothing is stored
-	}
-	h.Set("Durability-Level", strconv.Itoa(level))
+	h.Set("Durability-Level", strconv.Itoa(rec.copies()))
 	setUser(h, rec)
 }
 

@@ -89,6 +89,14 @@ func (r *record) of(fi iofs.FileInfo) bool {
 	return r.Inode == inode(fi) && r.FileNS == fi.ModTime().UnixNano() && r.Size == fi.Size()
 }
 
+// copies is how many copies there are of an object: of no bytes none.
+func (r *record) copies() int {
+	if r.Size == 0 {
+		return 0
+	}
+	return r.Durability
+}
+
 // plainRecord is the record of a file or directory that was not made through
 // the server. Its ETag depends on the file alone.
 func plainRecord(name, disk string, fi iofs.FileInfo) *record {

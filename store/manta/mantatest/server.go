@@ -15,6 +15,9 @@ type Options struct {
 	Latency   time.Duration // added to each request
 	Bandwidth int64         // bytes per second for all connections together, each way; 0: no limit
 	Gzip      bool          // compress for whoever accepts it, as production does
+	// Multipart lists "uploads" among the roots of an account, as a server does that
+	// takes uploads in parts. This one does not take them.
+	Multipart bool
 	// UploadTimeout is how long an upload may bring nothing; 0 means 45 s.
 	UploadTimeout time.Duration
 	// Clock is the server's idea of the time; nil means time.Now.
@@ -30,6 +33,7 @@ type Server struct {
 
 	tree          *tree
 	gzip          bool
+	roots         []string
 	uploadTimeout time.Duration
 	clock         func() time.Time
 	trace         func(*http.Request)
@@ -43,7 +47,7 @@ type Server struct {
 // New makes a Server over o.Root. Without keys (see AddKey) it asks nobody who
 // they are and lets everybody do everything.
 func New(o Options) (*Server, error) {
-	s := &Server{gzip: o.Gzip, uploadTimeout: o.UploadTimeout, clock: o.Clock, trace: o.Trace}
+	s := &Server{gzip: o.Gzip, roots: rootsOf(o.Multipart), uploadTimeout: o.UploadTimeout, clock: o.Clock, trace: o.Trace}
 	if s.uploadTimeout == 0 {
 		s.uploadTimeout = 45 * time.Second
 	}

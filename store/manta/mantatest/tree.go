@@ -112,7 +112,7 @@ func (t *tree) parentLocked(p path) error {
 	case err != nil:
 		return err
 	case r == nil:
-		return apiErrorf(http.StatusNotFound, "DirectoryDoesNotExist", "%s does not exist", p.dir())
+		return apiErrorf(http.StatusNotFound, "DirectoryDoesNotExist", "%s does not exist", p.dir().escaped())
 	case !r.Dir:
 		return apiErrorf(http.StatusBadRequest, "ParentNotDirectory", "%s is not a directory", p.dir())
 	}

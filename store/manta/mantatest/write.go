@@ -31,19 +31,17 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, p path) error {
 		return apiErrorf(http.StatusForbidden, "SnaplinksDisabledError", "snaplinks have been disabled for this account")
 	case dir:
 		return s.putDirectory(w, r, p)
-	case p.isRoot():
+	case p.isRoot() && r.Header.Get("Content-Type") != "":
+		s.setLoaded(w.Header(), p)
 		return errRootOperation
 	}
 	return s.putObject(w, r, p)
 }
 
 func (s *Server) putDirectory(w http.ResponseWriter, r *http.Request, p path) error {
+	s.setLoaded(w.Header(), p) // of what was there, an object's version even
 	if err := s.tree.mkdir(p, userHeaders(r, p)); err != nil {
 		return err
-	}
-	rec, err := s.tree.lookup(p)
-	if err == nil && rec != nil {
-		w.Header().Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -64,8 +62,8 @@ func (s *Server) putMetadata(w http.ResponseWriter, r *http.Request, p path) err
 	if rec == nil {
 		return notFound(p)
 	}
+	setVersion(w.Header(), rec)
 	if !rec.Dir {
-		setVersion(w.Header(), rec)
 		if err := checkConditions(r, rec); err != nil {
 			return err
 		}
@@ -148,14 +146,12 @@ func (s *Server) checkTarget(w http.ResponseWriter, r *http.Request, p path) (*s
 	if err != nil {
 		return nil, err
 	}
+	setVersion(w.Header(), old)
 	if old != nil && old.Dir {
 		if saysLength(r) || r.Header.Get("Content-MD5") != "" || r.Header.Get("durability-level") != "" {
 			return nil, apiErrorf(http.StatusBadRequest, "InvalidUpdate", "overwrite of \"content-length\" forbidden on a directory")
 		}
 		return nil, checkOverwrite(p, old, nil)
-	}
-	if old != nil {
-		setVersion(w.Header(), old)
 	}
 	if err := checkConditions(r, old); err != nil {
 		return nil, err
@@ -252,6 +248,7 @@ func (u *uploadReader) Read(p []byte) (int, error) {
 // remove serves DELETE.
 func (s *Server) remove(w http.ResponseWriter, r *http.Request, p path) error {
 	if len(p) <= 2 {
+		s.setLoaded(w.Header(), p)
 		return errRootOperation
 	}
 	rec, err := s.tree.lookup(p)
@@ -262,8 +259,8 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request, p path) error {
 		return notFound(p)
 	}
 	var base *string
+	setVersion(w.Header(), rec)
 	if !rec.Dir { // no condition counts for a directory
-		setVersion(w.Header(), rec)
 		if err := checkConditions(r, rec); err != nil {
 			return err
 		}
@@ -272,8 +269,6 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request, p path) error {
 	if err := s.tree.remove(p, base); err != nil {
 		return err
 	}
-	w.Header().Del("Etag")
-	w.Header().Del("Last-Modified")
 	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
