@@ -13,9 +13,9 @@ import (
 // directory for each mount, named by its device number (fs/fuse/control.c).
 const connections = "/sys/fs/fuse/connections"
 
-// abort cuts a file system off from its users, who get ENOTCONN. number is the
-// minor number of its device.
-func abort(number int) error {
+// Abort cuts a file system off from its users, who get ENOTCONN; those that nothing
+// else would end do too. number is the minor number of its device.
+func Abort(number int) error {
 	err := writeAbort(connections, number)
 	if !errors.Is(err, os.ErrNotExist) {
 		return err

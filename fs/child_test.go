@@ -36,6 +36,9 @@ var roles = map[string]func(path string) error{
 	"storm": readInStorm,
 	"hold":  hold,
 	"save":  saveInStorm,
+
+	"serve stuck": func(dir string) error { return serveStuck(dir, false) },
+	"serve hung":  func(dir string) error { return serveStuck(dir, true) },
 }
 
 // child plays a role and returns the exit code; an errno is its own.

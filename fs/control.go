@@ -65,6 +65,7 @@ func (d *controlDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut
 	f := &controlFile{node: node{t: d.t}, name: name, text: text}
 	f.attr(&out.Attr)
 	out.SetAttrTimeout(instant)
+	out.SetEntryTimeout(nameTimeout)
 	return d.child(ctx, f, identity(syscall.S_IFREG, number(kindOwn, name), controlName, name)), 0
 }
 

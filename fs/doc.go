@@ -97,8 +97,9 @@
 // and drafts, and are never held across a call to anything else. Who stores or removes
 // a draft holds its token (draft.take), which can be waited for as for the store.
 //
-// To tell the kernel of a name waits for the lock of the directory. A call on a node
-// of a dump tells the views what its edit did before it returns, since it holds no
-// lock of theirs; a call that changes by-ticket/TICKET does not tell directories of
-// that kind, which it and others like it hold locked (tree.edit).
+// The kernel is told that attributes and listings have changed (notify.go), which waits
+// for nobody; that a name has changed it is never told, since that would wait for the lock
+// of the directory, which a caller may hold who waits for us. How long it may believe in a
+// name is in names.go. A call that edits tells what it did to the views before it returns
+// (tree.edit).
 package fs

@@ -27,10 +27,7 @@ const (
 const ownPrefix = ".thothfs"
 
 // dumpDir is by-hash/HASH: the directory of one dump.
-type dumpDir struct {
-	dumpNode
-	asking
-}
+type dumpDir struct{ dumpNode }
 
 var _ fusefs.NodeGetattrer = (*dumpDir)(nil)
 
@@ -53,7 +50,6 @@ func (d *dumpDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	d.t.counts.lookups.Add(1)
 	c := d.t.call(ctx)
 	defer c.end()
-	defer d.asking.begin()()
 	child, err := d.lookup(c, ctx, name, out)
 	if err != nil {
 		out.SetEntryTimeout(instant) // nobody can tell of a name that is not there

@@ -44,11 +44,7 @@ func how(c context.Context, call string) context.Context {
 
 // edit changes the document of a dump. When it returns the edit is stored, and the
 // kernel knows what it did to the views.
-//
-// Telling the kernel waits for the directory that it is told of. A call that the
-// kernel makes with a directory locked names by locked all that it, or another call
-// like it, may hold; of these the notifier tells a moment later.
-func (t *tree) edit(c context.Context, id dump.ID, locked func(liveDir) bool, edits ...dump.Edit) (*corpus.Dump, error) {
+func (t *tree) edit(c context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
 	old, err := t.o.Corpus.Cached(c, id)
 	if err != nil {
 		old = nil // it will be there by the time it can be edited
@@ -60,9 +56,7 @@ func (t *tree) edit(c context.Context, id dump.ID, locked func(liveDir) bool, ed
 	t.counts.edits.Add(1)
 	change := []corpus.Change{{ID: id, Old: old, New: now}}
 	for _, d := range t.live.all() {
-		if locked == nil || !locked(d) {
-			tellDir(d, change, tellUnlessAsked)
-		}
+		tellDir(d, change)
 	}
 	return now, nil
 }

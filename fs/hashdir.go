@@ -16,7 +16,6 @@ import (
 // hashDir is by-hash: every dump, under its hash.
 type hashDir struct {
 	dirNode
-	asking
 	all kept[*dumpList]
 }
 
@@ -41,7 +40,6 @@ func (d *hashDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	}
 	c := d.t.call(ctx)
 	defer c.end()
-	defer d.asking.begin()()
 	id, err := dump.ParseID(name)
 	if err != nil {
 		return d.lookupPrefix(c, ctx, name, out)
@@ -72,6 +70,7 @@ func (d *hashDir) lookupPrefix(c, ctx context.Context, prefix string, out *fuse.
 func (d *hashDir) add(ctx context.Context, id dump.ID, seconds int64, out *fuse.EntryOut) *fusefs.Inode {
 	n := &dumpDir{dumpNode: d.t.dumpNode(id)}
 	n.attr(seconds, &out.Attr)
+	out.SetEntryTimeout(nameTimeout)
 	// The whole hash is the identity; half of it is the number's business.
 	return d.child(ctx, n, identity(syscall.S_IFDIR, dumpNumber(id), string(id[:])))
 }

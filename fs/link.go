@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -19,9 +20,10 @@ const hashDirName = "by-hash"
 // very many.
 type dumpLink struct {
 	node
+	named
 	id    dump.ID
-	time  int64 // of the dump, as corpus.Row
-	depth uint8 // at most maxDepth: of the directory that it is in: by-cmd/node is 2
+	time  atomic.Int64 // of the dump, as corpus.Row
+	depth uint8        // at most maxDepth: of the directory that it is in: by-cmd/node is 2
 }
 
 func (l *dumpLink) target() string {
@@ -36,24 +38,34 @@ func (l *dumpLink) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 
 var _ fusefs.NodeGetattrer = (*dumpLink)(nil)
 
+// Getattr is ENOENT when the dump is not in the view any more.
 func (l *dumpLink) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	switch seconds, asked, gone := l.check(ctx, &l.node); {
+	case gone:
+		return syscall.ENOENT
+	case asked:
+		l.time.Store(seconds)
+	}
 	l.attr(&out.Attr)
 	return 0
 }
 
 func (l *dumpLink) attr(out *fuse.Attr) {
-	l.t.attr(out, modeLink, int64(len(l.target())), dumpTime(l.time))
+	l.t.attr(out, modeLink, int64(len(l.target())), dumpTime(l.time.Load()))
 	out.Blocks = 0
 }
 
-// addDumpLink makes the link to the dump r in the directory dir, which is depth
-// below the root.
-func (n *node) addDumpLink(ctx context.Context, r corpus.Row, depth int, out *fuse.EntryOut) *fusefs.Inode {
-	l := &dumpLink{node: node{t: n.t}, id: r.ID, time: r.Time, depth: uint8(depth)}
+// addLink makes the link to the dump r under a name in the view, where it was when the
+// corpus had that generation.
+func (v *viewDir) addLink(ctx context.Context, r corpus.Row, name string, generation uint64, out *fuse.EntryOut) *fusefs.Inode {
+	l := &dumpLink{node: node{t: v.t}, id: r.ID, depth: uint8(v.depth)}
+	l.time.Store(r.Time)
+	l.seen.Store(generation)
 	l.attr(&out.Attr)
-	ino := linkNumber(n.StableAttr().Ino, r.ID)
+	out.SetEntryTimeout(v.linkTimeout(name))
+	ino := linkNumber(v.StableAttr().Ino, r.ID)
 	// Two links whose numbers collide differ in the hash, or else in the directory.
-	return n.child(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: ino, Gen: dumpNumber(r.ID) ^ n.StableAttr().Gen})
+	return v.child(ctx, l, fusefs.StableAttr{Mode: syscall.S_IFLNK, Ino: ino, Gen: dumpNumber(r.ID) ^ v.StableAttr().Gen})
 }
 
 // nameLink is a link to a name in the same directory.

@@ -14,8 +14,8 @@ import (
 type liveDir interface {
 	fusefs.InodeEmbedder
 	// touched calls tell with every name in the directory that the change may
-	// have made, removed (gone) or altered.
-	touched(c corpus.Change, tell func(name string, gone bool))
+	// have made, removed or altered.
+	touched(c corpus.Change, tell func(name string))
 }
 
 // liveDirs are the directories that somebody has looked into.

@@ -75,9 +75,8 @@ func resolve(mountpoint string) (string, error) {
 
 func (t *tree) nodeOptions() *fusefs.Options {
 	return &fusefs.Options{
-		EntryTimeout:    &t.entryTimeout,
 		AttrTimeout:     &t.o.AttrTimeout,
-		NegativeTimeout: &t.o.AttrTimeout,
+		NegativeTimeout: &t.missingTimeout,
 		RootStableAttr:  &fusefs.StableAttr{Ino: fuse.FUSE_ROOT_ID},
 	}
 }
@@ -98,9 +97,17 @@ func (t *tree) mountOptions() fuse.MountOptions {
 		Logger:               t.words.logger(),
 		PanicHandler:         t.panicked,
 	}
+	if !t.wantsPassthrough() {
+		mo.DisabledCapabilities = fuse.CAP_PASSTHROUGH
+	}
 	t.addMountOptions(&mo)
 	return mo
 }
+
+// wantsPassthrough reports whether the kernel is to be asked for passthrough. A mount that
+// has it counts as stacked upon the file systems of the backing files, and overlayfs does
+// not take it; so it is not asked for in vain.
+func (t *tree) wantsPassthrough() bool { return !t.o.NoPassthrough && os.Geteuid() == 0 }
 
 // panicked is the end of a call that met a bug of ours: the mount lives on.
 func (t *tree) panicked(what any) fuse.Status {

@@ -24,26 +24,45 @@ var ErrMounted = errors.New("a corpus is mounted there already")
 
 // Mend takes away what a file system whose process died has left at mountpoint,
 // an absolute path ("Transport endpoint is not connected"). It does nothing when
-// there is nothing dead, and is ErrMounted when a corpus is mounted and alive.
-func Mend(mountpoint string) error {
+// there is nothing dead, and is ErrMounted when a corpus is mounted and alive, or
+// ErrSilent when what is mounted there does not answer and its process lives.
+func Mend(mountpoint string) error { return mend(mountpoint, silentAfter) }
+
+func mend(mountpoint string, patience time.Duration) error {
 	for range maxStacked {
 		top, err := mountAt(mountpoint)
 		if err != nil || top == nil {
 			return err
 		}
-		var st unix.Stat_t
-		switch err := unix.Stat(mountpoint, &st); {
-		case errors.Is(err, unix.ENOTCONN):
-			if err := detach(mountpoint); err != nil {
-				return fmt.Errorf("dead mount at %s: %w", mountpoint, err)
-			}
-		case top.FSType == "fuse."+fsType:
-			return fmt.Errorf("%s: %w", mountpoint, ErrMounted)
-		default:
-			return nil
+		if ended, err := mendTop(mountpoint, top, patience); err != nil || !ended {
+			return err
 		}
 	}
 	return fmt.Errorf("%s: too many dead mounts, one upon the other", mountpoint)
+}
+
+// mendTop takes the topmost mount away if it is dead.
+func mendTop(mountpoint string, top *mountinfo.Info, patience time.Duration) (ended bool, err error) {
+	ours := top.FSType == "fuse."+fsType
+	if err := awaitAnswer(mountpoint, patience); err != nil {
+		if !ours {
+			return false, fmt.Errorf("%s %w", mountpoint, err)
+		}
+		if err := endDead(mountpoint, top.Minor); err != nil {
+			return false, err
+		}
+	}
+	var st unix.Stat_t
+	switch err := unix.Stat(mountpoint, &st); {
+	case errors.Is(err, unix.ENOTCONN):
+		if err := detach(mountpoint); err != nil {
+			return false, fmt.Errorf("dead mount at %s: %w", mountpoint, err)
+		}
+		return true, nil
+	case ours:
+		return false, fmt.Errorf("%s: %w", mountpoint, ErrMounted)
+	}
+	return false, nil
 }
 
 // lockMountpoint keeps others who mount here from looking at the table at the same

@@ -2,8 +2,6 @@ package fs
 
 import (
 	"sync"
-	"sync/atomic"
-	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 
@@ -15,8 +13,14 @@ import (
 const maxPending = 8192
 
 // notifier tells the kernel what has changed, so that its caches can be long-lived.
-// It has a goroutine of its own and holds no lock while it tells: the kernel may
-// first want an answer to a lookup in the very directory.
+//
+// It invalidates attributes and listings, never names. To invalidate a name
+// (FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_DELETE) the kernel takes the lock of the
+// directory, which a call that waits for this process may hold. A process that is
+// killed meanwhile leaves a thread in the kernel that no signal ends: the thread waits
+// for the lock, its owner for the answer, and the connection stays open. Attributes and
+// listings are invalidated without any lock that is held across a call to us
+// (fuse_reverse_inval_inode in fs/fuse/inode.c). See names.go for names.
 type notifier struct {
 	t    *tree
 	root *root
@@ -25,34 +29,9 @@ type notifier struct {
 	pending []corpus.Change
 	wake    chan struct{} // holds one token when pending is not empty
 
-	late []lateName // of run alone
-
 	quit  chan struct{}
 	ended chan struct{}
 }
-
-// lateName is a name to be told when nobody waits in its directory any more.
-type lateName struct {
-	dir  *fusefs.Inode
-	name string
-	gone bool
-}
-
-// lateEvery is how often late names are tried again.
-const lateEvery = 50 * time.Millisecond
-
-// asking counts the lookups in a directory that may be waiting for the store.
-// The kernel holds the directory's lock for each, and telling a name wants it
-// alone: the notifier would wait for the slowest of them, and everybody else who
-// looks into the directory for the notifier, beyond the reach of any signal.
-type asking struct{ n atomic.Int32 }
-
-func (a *asking) begin() (end func()) {
-	a.n.Add(1)
-	return func() { a.n.Add(-1) }
-}
-
-func (a *asking) isAsking() bool { return a.n.Load() > 0 }
 
 // startNotifier begins to follow the corpus. stop ends it.
 func startNotifier(t *tree, r *root) (stop func()) {
@@ -83,20 +62,10 @@ func (n *notifier) enqueue(changes []corpus.Change) {
 func (n *notifier) run() {
 	defer close(n.ended)
 	for {
-		var again <-chan time.Time
-		if len(n.late) > 0 {
-			again = time.After(lateEvery)
-		}
 		select {
 		case <-n.quit:
 			return
 		case <-n.wake:
-		case <-again:
-		}
-		late := n.late
-		n.late = nil
-		for _, l := range late {
-			n.tellName(l.dir, l.name, l.gone)
 		}
 		n.mu.Lock()
 		changes := n.pending
@@ -114,92 +83,64 @@ func (n *notifier) tell(changes []corpus.Change) {
 		}
 	}
 	for _, d := range n.t.live.all() {
-		tellDir(d, changes, n.tellName)
+		tellDir(d, changes)
 	}
 	for _, c := range changes {
 		if c.New == nil {
 			n.t.drafts.abandon(c.ID.String())
 		} else if dir := n.dumpDir(c.ID.String()); dir != nil {
-			n.tellChildren(dir)
+			tellBelow(dir)
 		}
 	}
 }
 
-// tellDir tells what the changes did to one directory, name by name with tell.
-func tellDir(d liveDir, changes []corpus.Change, tell func(dir *fusefs.Inode, name string, gone bool)) {
+// tellDir tells the kernel what the changes did to one directory.
+func tellDir(d liveDir, changes []corpus.Change) {
 	dir, touched := d.EmbeddedInode(), false
 	for _, c := range changes {
-		d.touched(c, func(name string, gone bool) {
+		d.touched(c, func(name string) {
 			touched = true
-			tell(dir, name, gone)
+			if child := dir.GetChild(name); child != nil {
+				tellAttr(child)
+			}
 		})
 	}
 	if touched {
-		dir.NotifyContent(0, 0)
+		tellListing(dir)
 	}
 }
 
-// tellName tells that a name in dir may lead somewhere else now: at once, or when
-// nobody waits in dir any more.
-func (n *notifier) tellName(dir *fusefs.Inode, name string, gone bool) {
-	if isAsked(dir) && len(n.late) < maxPending {
-		n.late = append(n.late, lateName{dir, name, gone})
-		return
-	}
-	tellNow(dir, name, gone)
-}
+// tellAttr tells the kernel that the attributes of n are not known any more. The pages
+// of an object stay: they are those of a version.
+func tellAttr(n *fusefs.Inode) { n.NotifyContent(-1, 0) }
 
-// isAsked tells whether somebody may be waiting for the store in dir.
-func isAsked(dir *fusefs.Inode) bool {
-	d, ok := dir.Operations().(interface{ isAsking() bool })
-	return ok && d.isAsking()
-}
+// tellListing tells the kernel that a directory is to be read again.
+func tellListing(dir *fusefs.Inode) { dir.NotifyContent(0, 0) }
 
-// tellNow tells that a name in dir may lead somewhere else now. Who watches dir
-// sees a link disappear. A directory is never told dead: the kernel would hold
-// to that when the dump came back.
-func tellNow(dir *fusefs.Inode, name string, gone bool) {
-	child := dir.GetChild(name)
-	if gone && child != nil && !child.IsDir() && dir.NotifyDelete(name, child) == 0 {
-		return
-	}
-	dir.NotifyEntry(name)
-}
-
-// tellUnlessAsked is tellNow for who must not wait: in a directory where somebody
-// does, the notifier tells it.
-func tellUnlessAsked(dir *fusefs.Inode, name string, gone bool) {
-	if !isAsked(dir) {
-		tellNow(dir, name, gone)
-	}
-}
-
-// tellChildren tells that whatever is in a dump's directory may have changed. The
-// pages of its objects stay: they are those of a version.
-func (n *notifier) tellChildren(dir *fusefs.Inode) {
-	for name, child := range dir.Children() {
-		child.NotifyContent(-1, 0) // attributes alone
+// tellBelow tells the kernel that whatever is in a dump's directory may have changed.
+func tellBelow(dir *fusefs.Inode) {
+	for _, child := range dir.Children() {
+		tellAttr(child)
 		if child.IsDir() {
-			n.tellChildren(child)
+			tellBelow(child)
 		}
-		n.tellName(dir, name, false)
 	}
 }
 
 func (n *notifier) tellEverything() {
 	for _, d := range n.t.live.all() {
 		dir := d.EmbeddedInode()
-		for name := range dir.Children() {
-			n.tellName(dir, name, false)
+		for _, child := range dir.Children() {
+			tellAttr(child)
 		}
-		dir.NotifyContent(0, 0)
+		tellListing(dir)
 	}
 	hashes := n.root.GetChild(hashDirName)
 	if hashes == nil {
 		return
 	}
 	for _, dump := range hashes.Children() {
-		n.tellChildren(dump)
+		tellBelow(dump)
 	}
 }
 

@@ -120,8 +120,6 @@ func TestNotifyManyChanges(t *testing.T) {
 	eventually(t, "thousands of new dumps", func() bool { return len(ls(t, m.path("by-hash"))) == maxPending+500 })
 }
 
-// An attribute of the document that somebody else changed shows with the first
-// look after the corpus knows.
 // While a lookup in a directory waits for the store, the others that do not need
 // it go on, whatever the kernel is told meanwhile; and it is told afterwards.
 func TestNotifyWhileAsking(t *testing.T) {
@@ -175,6 +173,8 @@ func (c *slowDump) Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	return c.plainCorpus.Dump(ctx, id)
 }
 
+// An attribute of the document that somebody else changed shows with the first
+// look after the corpus knows.
 func TestNotifyStat(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	size := func() int64 {

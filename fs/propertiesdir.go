@@ -146,7 +146,7 @@ func (s *propertyShelf) put(c context.Context, name string, data []byte, gone st
 		edits = append(edits, dump.Unset(old))
 	}
 	text := strings.TrimSuffix(string(data), "\n")
-	_, err = s.t.edit(how(c, "write properties/"+name), s.id, nil, append(edits, dump.Set(path, text))...)
+	_, err = s.t.edit(how(c, "write properties/"+name), s.id, append(edits, dump.Set(path, text))...)
 	return err
 }
 
@@ -157,7 +157,7 @@ func (s *propertyShelf) remove(c context.Context, name string) error {
 	}
 	e := dump.Unset(path)
 	e.If = dump.IfPresent
-	_, err = s.t.edit(how(c, "unlink properties/"+name), s.id, nil, e)
+	_, err = s.t.edit(how(c, "unlink properties/"+name), s.id, e)
 	return asNotThere(name, err)
 }
 
@@ -178,7 +178,7 @@ func (s *propertyShelf) rename(c context.Context, from, to string) error {
 	}
 	e := dump.Unset(old)
 	e.If = dump.IfPresent
-	_, err = s.t.edit(how(c, "rename properties/"+from+" to "+to), s.id, nil, e, dump.Edit{Path: path, Value: v.JSON()})
+	_, err = s.t.edit(how(c, "rename properties/"+from+" to "+to), s.id, e, dump.Edit{Path: path, Value: v.JSON()})
 	return asNotThere(from, err)
 }
 

@@ -21,7 +21,7 @@ func (d *queryDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	if err != nil {
 		return nil, d.t.fail(ctx, "lookup", d.below(name), err)
 	}
-	return d.addView(ctx, name, spec, 1, out), 0
+	return d.addView(ctx, name, spec, 1, d.t.o.Corpus.Generation(), out), 0
 }
 
 var _ fusefs.NodeOpendirHandler = (*queryDir)(nil)

@@ -75,6 +75,7 @@ func (r *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fu
 		return nil, syscall.ENOENT
 	}
 	d.attr(&out.Attr)
+	out.SetEntryTimeout(nameTimeout)
 	return r.child(ctx, d, d.identity()), 0
 }
 

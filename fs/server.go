@@ -58,7 +58,7 @@ func newServer(mountpoint string, t *tree, r *root, kernel *fuse.Server) (*Serve
 	if err := kernel.WaitMount(); err != nil {
 		return nil, errors.Join(err, detach(mountpoint))
 	}
-	t.passes.probe(kernel, !t.o.NoPassthrough && kernel.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH != 0, t.o.Log)
+	t.passes.probe(kernel, t.wantsPassthrough() && kernel.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH != 0, t.o.Log)
 	if m, err := mountAt(mountpoint); err == nil && m != nil {
 		s.device = m.Minor
 	}
@@ -127,7 +127,7 @@ func (s *Server) await(ctx context.Context, holders []Holder) error {
 	case <-ctx.Done():
 	}
 	busy := &BusyError{Mountpoint: s.mountpoint, Holders: holders}
-	if err := abort(s.device); err != nil {
+	if err := Abort(s.device); err != nil {
 		return fmt.Errorf("%w; the end of this process does it: %w", busy, err)
 	}
 	<-s.served

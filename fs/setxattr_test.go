@@ -173,6 +173,9 @@ func TestSetxattrMovesTheViews(t *testing.T) {
 		if there := exists(m.path(dir, name)); there != listed {
 			t.Errorf("%s/%s is listed: %v, is there: %v", dir, name, listed, there)
 		}
+		if _, err := os.Stat(m.path(dir, name)); (err == nil) != listed { // follows a link
+			t.Errorf("%s/%s is listed: %v, leads somewhere: %v", dir, name, listed, err)
+		}
 		return listed
 	}
 	tickets := []string{"OS-1", "OS-2", "OS-3"}

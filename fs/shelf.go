@@ -70,6 +70,7 @@ var _ fusefs.NodeLookuper = (*shelfDir)(nil)
 
 func (d *shelfDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	d.t.counts.lookups.Add(1)
+	keepNoMissing(out)
 	c := d.t.call(ctx)
 	defer c.end()
 	e := d.entry(name)

@@ -24,13 +24,6 @@ type ticketDir struct {
 // ticketDepth is the depth of a ticketDir below the root.
 const ticketDepth = 2
 
-// isTicketDir tells the directories that a call which changes a ticketDir may hold
-// locked, or one like it: see tree.edit.
-func isTicketDir(d liveDir) bool {
-	v, ok := d.(*viewDir)
-	return ok && v.depth == ticketDepth && strings.HasPrefix(v.path, ticketsName+"/")
-}
-
 var _ fusefs.NodeAccesser = (*ticketDir)(nil)
 
 func (d *ticketDir) Access(ctx context.Context, mask uint32) syscall.Errno {
@@ -51,7 +44,8 @@ func (d *ticketDir) Symlink(ctx context.Context, target, name string, out *fuse.
 	if err != nil {
 		return nil, d.t.fail(c, "symlink", d.below(name), err)
 	}
-	return d.addDumpLink(ctx, corpus.Row{ID: now.ID, Time: unixOf(now)}, d.depth, out), 0
+	row := corpus.Row{ID: now.ID, Time: unixOf(now)}
+	return d.addLink(ctx, row, name, d.t.o.Corpus.Generation(), out), 0
 }
 
 func (d *ticketDir) take(c context.Context, target, name string) (*corpus.Dump, error) {
@@ -76,7 +70,7 @@ func isNameOf(id dump.ID, name string) bool {
 }
 
 func (d *ticketDir) set(c context.Context, id dump.ID) (*corpus.Dump, error) {
-	now, err := d.t.edit(c, id, isTicketDir, dump.Set(ticketField, d.ticket))
+	now, err := d.t.edit(c, id, dump.Set(ticketField, d.ticket))
 	if err == nil {
 		d.t.tickets.remove(d.ticket)
 	}
@@ -96,7 +90,7 @@ func (d *ticketDir) Unlink(ctx context.Context, name string) syscall.Errno {
 	if err == nil {
 		e := dump.Unset(ticketField)
 		e.If = dump.IfPresent
-		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, isTicketDir, e)
+		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, e)
 	}
 	if err == nil {
 		d.keep(c)

@@ -92,28 +92,46 @@ var _ fusefs.NodeLookuper = (*ticketsDir)(nil)
 func (d *ticketsDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	d.t.counts.lookups.Add(1)
 	d.t.live.add(&d.valueDir)
+	keepNoMissing(out)
+	generation := d.t.o.Corpus.Generation()
 	c := d.t.call(ctx)
 	defer c.end()
-	s, err := d.snapshot(c)
+	ticket, err := d.find(c, name)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.below(name), err)
+	}
+	return d.add(ctx, name, ticket, generation, out), 0
+}
+
+// find returns the ticket whose directory has that name.
+func (d *ticketsDir) find(c context.Context, name string) (string, error) {
+	s, err := d.snapshot(c)
+	if err != nil {
+		return "", err
 	}
 	ticket, ok := findValue(s.items, name)
 	if !ok {
 		ticket, ok = d.t.tickets.find(name)
 	}
 	if !ok {
-		return nil, syscall.ENOENT
+		return "", notThere(d.below(name))
 	}
-	return d.add(ctx, name, ticket, out), 0
+	return ticket, nil
 }
 
-func (d *ticketsDir) add(ctx context.Context, name, ticket string, out *fuse.EntryOut) *fusefs.Inode {
+func (d *ticketsDir) has(c context.Context, name string) (int64, error) {
+	_, err := d.find(c, name)
+	return 0, err
+}
+
+func (d *ticketsDir) add(ctx context.Context, name, ticket string, generation uint64, out *fuse.EntryOut) *fusefs.Inode {
 	n := &ticketDir{
 		viewDir: viewDir{dirNode: d.t.dirNode(d.below(name)), spec: query.Equal(ticketField, ticket), depth: ticketDepth},
 		ticket:  ticket,
 	}
+	n.seen.Store(generation)
 	n.attr(&out.Attr)
+	out.SetEntryTimeout(nameTimeout)
 	return d.child(ctx, n, n.identity())
 }
 
@@ -140,13 +158,14 @@ func (d *ticketsDir) Mkdir(ctx context.Context, name string, mode uint32, out *f
 	if errno := d.t.mayWrite(ctx); errno != 0 {
 		return nil, errno
 	}
+	generation := d.t.o.Corpus.Generation()
 	c := d.t.call(ctx)
 	defer c.end()
 	ticket, err := d.make(c, name)
 	if err != nil {
 		return nil, d.t.fail(c, "mkdir", d.below(name), err)
 	}
-	return d.add(ctx, name, ticket, out), 0
+	return d.add(ctx, name, ticket, generation, out), 0
 }
 
 func (d *ticketsDir) make(c context.Context, name string) (string, error) {

@@ -18,6 +18,7 @@ import (
 // that have dumps. A day is a view.
 type timeDir struct {
 	dirNode
+	named
 	year, month int // 0: by-time itself, or a year
 	numbers     kept[[]int]
 }
@@ -39,32 +40,58 @@ var _ fusefs.NodeLookuper = (*timeDir)(nil)
 func (d *timeDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	d.t.counts.lookups.Add(1)
 	d.t.live.add(d)
-	n, err := strconv.Atoi(name)
-	if err != nil || d.nameOf(n) != name {
-		return nil, syscall.ENOENT
-	}
+	keepNoMissing(out)
+	generation := d.t.o.Corpus.Generation()
 	c := d.t.call(ctx)
 	defer c.end()
-	s, err := d.snapshot(c)
+	n, err := d.find(c, name)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.below(name), err)
 	}
-	if !slices.Contains(s.items, n) {
-		return nil, syscall.ENOENT
-	}
 	if d.month != 0 {
 		day := time.Date(d.year, time.Month(d.month), n, 0, 0, 0, 0, time.UTC)
-		return d.addView(ctx, name, query.Between(day, day.AddDate(0, 0, 1)), 3, out), 0
+		return d.addView(ctx, name, query.Between(day, day.AddDate(0, 0, 1)), 3, generation, out), 0
 	}
-	return d.addPeriod(ctx, name, n, out), 0
+	return d.addPeriod(ctx, name, n, generation, out), 0
 }
 
-func (d *timeDir) addPeriod(ctx context.Context, name string, n int, out *fuse.EntryOut) *fusefs.Inode {
+// find returns the year, month or day that a name in the directory means.
+func (d *timeDir) find(c context.Context, name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	if err != nil || d.nameOf(n) != name {
+		return 0, notThere(d.below(name))
+	}
+	s, err := d.snapshot(c)
+	if err == nil && !slices.Contains(s.items, n) {
+		err = notThere(d.below(name))
+	}
+	return n, err
+}
+
+func (d *timeDir) has(c context.Context, name string) (int64, error) {
+	_, err := d.find(c, name)
+	return 0, err
+}
+
+var _ fusefs.NodeGetattrer = (*timeDir)(nil)
+
+// Getattr is ENOENT when there is no dump of that time any more.
+func (d *timeDir) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	if _, _, gone := d.check(ctx, &d.node); gone {
+		return syscall.ENOENT
+	}
+	d.attr(&out.Attr)
+	return 0
+}
+
+func (d *timeDir) addPeriod(ctx context.Context, name string, n int, generation uint64, out *fuse.EntryOut) *fusefs.Inode {
 	p := &timeDir{dirNode: d.t.dirNode(d.below(name)), year: n}
 	if d.year != 0 {
 		p.year, p.month = d.year, n
 	}
+	p.seen.Store(generation)
 	p.attr(&out.Attr)
+	out.SetEntryTimeout(nameTimeout)
 	return d.child(ctx, p, p.identity())
 }
 

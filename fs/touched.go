@@ -9,16 +9,16 @@ import (
 
 // What a change of one dump means for each kind of directory.
 
-func (d *hashDir) touched(c corpus.Change, tell func(string, bool)) {
+func (d *hashDir) touched(c corpus.Change, tell func(name string)) {
 	if c.Old == nil || c.New == nil {
-		tell(c.ID.String(), c.New == nil)
+		tell(c.ID.String())
 	}
 }
 
-func (v *viewDir) touched(c corpus.Change, tell func(string, bool)) {
+func (v *viewDir) touched(c corpus.Change, tell func(name string)) {
 	was, is := v.holds(c.Old), v.holds(c.New)
 	if was != is || is && unixOf(c.Old) != unixOf(c.New) || v.spec.Limit() > 0 {
-		tell(c.ID.String(), !is)
+		tell(c.ID.String())
 	}
 }
 
@@ -28,13 +28,13 @@ func (v *viewDir) holds(d *corpus.Dump) bool {
 	return d != nil && (d.Doc == nil || v.spec.Match(d.Fields(), time.Now()))
 }
 
-func (d *valueDir) touched(c corpus.Change, tell func(string, bool)) {
+func (d *valueDir) touched(c corpus.Change, tell func(name string)) {
 	was, is := fieldOf(c.Old, d.field), fieldOf(c.New, d.field)
 	if was == is && c.Old != nil && c.New != nil {
 		return
 	}
 	for _, text := range []string{was, is} {
-		tell(query.EncodeName(text), false)
+		tell(query.EncodeName(text))
 	}
 }
 
@@ -57,7 +57,7 @@ func fieldOf(d *corpus.Dump, f corpus.Field) string {
 	return d.Type
 }
 
-func (d *timeDir) touched(c corpus.Change, tell func(string, bool)) {
+func (d *timeDir) touched(c corpus.Change, tell func(name string)) {
 	for _, dump := range []*corpus.Dump{c.Old, c.New} {
 		if dump == nil || dump.Time.IsZero() {
 			continue
@@ -65,11 +65,11 @@ func (d *timeDir) touched(c corpus.Change, tell func(string, bool)) {
 		year, month, day := dump.Time.UTC().Date()
 		switch {
 		case d.year == 0:
-			tell(d.nameOf(year), false)
+			tell(d.nameOf(year))
 		case d.month == 0 && d.year == year:
-			tell(d.nameOf(int(month)), false)
+			tell(d.nameOf(int(month)))
 		case d.year == year && time.Month(d.month) == month:
-			tell(d.nameOf(day), false)
+			tell(d.nameOf(day))
 		}
 	}
 }

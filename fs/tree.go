@@ -36,16 +36,12 @@ type tree struct {
 
 	background *background
 
-	entryTimeout time.Duration // of names whose change we are told of
+	missingTimeout time.Duration // of names that are not there, unless their directory says otherwise
 
 	mu         sync.Mutex // guards generation, changed
 	generation uint64
 	changed    time.Time // when that generation was first seen
 }
-
-// entryTimeout is how long the kernel may keep a name whose change comes with a
-// notification. Not for ever: a notification may be lost with its daemon.
-const entryTimeout = 10 * time.Minute
 
 func newTree(o Options) *tree {
 	local, _ := localStore(o.Store)
@@ -54,7 +50,7 @@ func newTree(o Options) *tree {
 		o: o, local: local,
 		uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
 		started: now, changed: now, generation: o.Corpus.Generation(),
-		words: newWords(o.Log), entryTimeout: entryTimeout,
+		words: newWords(o.Log), missingTimeout: min(o.AttrTimeout, missingTimeout),
 		nodes:      pruner{wake: make(chan struct{}, 1)},
 		background: newBackground(),
 	}

@@ -30,13 +30,20 @@ var _ fusefs.NodeLookuper = (*valueDir)(nil)
 func (d *valueDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	d.t.counts.lookups.Add(1)
 	d.t.live.add(d)
+	keepNoMissing(out)
+	generation := d.t.o.Corpus.Generation()
 	c := d.t.call(ctx)
 	defer c.end()
 	value, err := d.value(c, name)
 	if err != nil {
 		return nil, d.t.fail(c, "lookup", d.below(name), err)
 	}
-	return d.addView(ctx, name, query.Equal(string(d.field), value), 1, out), 0
+	return d.addView(ctx, name, query.Equal(string(d.field), value), 1, generation, out), 0
+}
+
+func (d *valueDir) has(c context.Context, name string) (int64, error) {
+	_, err := d.value(c, name)
+	return 0, err
 }
 
 // value returns the value that a name stands for. Without a list at hand it asks for that

@@ -13,6 +13,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/query"
 )
 
@@ -20,6 +21,7 @@ import (
 // by-cmd/node, by-time/2013/07/11, query/type=core, and whatever narrows these.
 type viewDir struct {
 	dirNode
+	named
 	spec  query.Spec
 	depth int // below the root: by-cmd/node is 2
 	rows  kept[[]corpus.Row]
@@ -30,10 +32,12 @@ type viewDir struct {
 const maxDepth = 200
 
 // addView makes the view under name in the directory d, which is depth below
-// the root.
-func (d *dirNode) addView(ctx context.Context, name string, spec query.Spec, depth int, out *fuse.EntryOut) *fusefs.Inode {
+// the root, and had the name when the corpus had that generation.
+func (d *dirNode) addView(ctx context.Context, name string, spec query.Spec, depth int, generation uint64, out *fuse.EntryOut) *fusefs.Inode {
 	v := &viewDir{dirNode: d.t.dirNode(d.below(name)), spec: spec, depth: depth + 1}
+	v.seen.Store(generation)
 	v.attr(&out.Attr)
+	out.SetEntryTimeout(nameTimeout)
 	return d.child(ctx, v, v.identity())
 }
 
@@ -70,6 +74,7 @@ var _ fusefs.NodeLookuper = (*viewDir)(nil)
 func (v *viewDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	v.t.counts.lookups.Add(1)
 	v.t.live.add(v)
+	generation := v.t.o.Corpus.Generation()
 	c := v.t.call(ctx)
 	defer c.end()
 	if isNarrowing(name) {
@@ -80,19 +85,50 @@ func (v *viewDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 		if err != nil {
 			return nil, v.t.fail(c, "lookup", v.below(name), err)
 		}
-		return v.addView(ctx, name, v.spec.And(spec), v.depth, out), 0
+		return v.addView(ctx, name, v.spec.And(spec), v.depth, generation, out), 0
 	}
 	if !isHashPrefix(name) {
 		return nil, syscall.ENOENT
 	}
+	keepNoMissing(out)
 	row, err := v.find(c, name)
 	if err != nil {
 		return nil, v.t.fail(c, "lookup", v.below(name), err)
 	}
-	if len(name) < hashDigits || v.maxAge() > 0 || v.spec.Limit() > 0 {
-		out.SetEntryTimeout(v.t.o.AttrTimeout) // may change with nobody telling
+	return v.addLink(ctx, row, name, generation, out), 0
+}
+
+// linkTimeout is how long a link may be followed without looking whether it is still
+// there: not at all if an edit may change that.
+func (v *viewDir) linkTimeout(name string) time.Duration {
+	for _, c := range v.spec.Constraints() {
+		if dump.Writable(c.Path) {
+			return 0
+		}
 	}
-	return v.addDumpLink(ctx, row, v.depth, out), 0
+	if len(name) < hashDigits || v.maxAge() > 0 || v.spec.Limit() > 0 {
+		return v.t.o.AttrTimeout
+	}
+	return linkTimeout
+}
+
+func (v *viewDir) has(c context.Context, name string) (int64, error) {
+	if isNarrowing(name) {
+		return 0, nil
+	}
+	row, err := v.find(c, name)
+	return row.Time, err
+}
+
+var _ fusefs.NodeGetattrer = (*viewDir)(nil)
+
+// Getattr is ENOENT when no dump has the value any more that the directory is for.
+func (v *viewDir) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	if _, _, gone := v.check(ctx, &v.node); gone {
+		return syscall.ENOENT
+	}
+	v.attr(&out.Attr)
+	return 0
 }
 
 // find returns the one dump of the view whose hash begins with prefix.
@@ -150,13 +186,14 @@ func (v *viewDir) list(ctx context.Context) (listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dumpLinks{v.StableAttr().Ino, s.items}, nil
+	return dumpLinks{v.StableAttr().Ino, s.items, s.generation}, nil
 }
 
 // dumpLinks lists dumps as links in the directory with number dir.
 type dumpLinks struct {
-	dir  uint64
-	rows []corpus.Row
+	dir        uint64
+	rows       []corpus.Row
+	generation uint64 // of the corpus that has them
 }
 
 func (l dumpLinks) len() int { return len(l.rows) }
@@ -167,5 +204,7 @@ func (l dumpLinks) entry(i int) fuse.DirEntry {
 }
 
 func (v *viewDir) lookupEntry(ctx context.Context, l listing, i int, out *fuse.EntryOut) *fusefs.Inode {
-	return v.addDumpLink(ctx, l.(dumpLinks).rows[i], v.depth, out)
+	links := l.(dumpLinks)
+	r := links.rows[i]
+	return v.addLink(ctx, r, r.ID.String(), links.generation, out)
 }

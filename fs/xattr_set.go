@@ -57,7 +57,7 @@ func (n *dumpNode) editXattr(ctx context.Context, op string, edit dump.Edit, err
 	c := n.t.call(ctx)
 	defer c.end()
 	if err == nil {
-		_, err = n.t.edit(how(c, op), n.id, nil, edit)
+		_, err = n.t.edit(how(c, op), n.id, edit)
 	}
 	return n.t.fail(c, op, n.place(), err)
 }

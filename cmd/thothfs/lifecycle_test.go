@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -115,18 +116,44 @@ func TestStoppedMountIsUnmounted(t *testing.T) {
 			t.Errorf("mounting there with %s: %+v", how, r)
 		}
 	}
+	waits := exec.Command("stat", filepath.Join(w.mnt, "by-hash"))
+	if err := waits.Start(); err != nil {
+		t.Fatal(err)
+	}
 	cmd := w.command("umount", w.mnt)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	hangs := time.AfterFunc(10*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
+	hangs := time.AfterFunc(30*time.Second, func() { syscall.Kill(pid, syscall.SIGCONT) })
 	err := cmd.Wait()
+	waits.Wait()
 	if !hangs.Stop() {
-		t.Error("umount hangs")
+		t.Error("umount hangs, or who waited for the mount")
 	}
 	if err != nil || mounted(w.mnt) {
 		t.Errorf("%v, mounted: %t", err, mounted(w.mnt))
 	}
+	waitFor(t, "the end of who asked the mount", func() bool { return len(mentioning(t, w.mnt)) == 0 })
+	syscall.Kill(pid, syscall.SIGCONT)
+	waitFor(t, "the end of the process that was stopped", func() bool { return !running(pid) })
+}
+
+func isNotConnected(err error) bool { return errors.Is(err, syscall.ENOTCONN) }
+
+// mentioning lists the commands that look at files below dir, but for the mount's own.
+func mentioning(t *testing.T, dir string) (commands []string) {
+	t.Helper()
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range all {
+		text, _ := os.ReadFile(name)
+		if words := strings.ReplaceAll(string(text), "\x00", " "); strings.Contains(words, dir) && !strings.Contains(words, " mount ") {
+			commands = append(commands, words)
+		}
+	}
+	return commands
 }
 
 func TestDeadMountpointIsMended(t *testing.T) {

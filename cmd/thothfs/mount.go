@@ -213,5 +213,3 @@ func splitMountOptions(given []string, lookup func(string) *pflag.Flag, set func
 	}
 	return kernel, nil
 }
-
-func isNotConnected(err error) bool { return errors.Is(err, syscall.ENOTCONN) }

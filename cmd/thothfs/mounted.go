@@ -32,7 +32,8 @@ func (a *app) existingMount(s *stack) string {
 		return ""
 	}
 	for _, m := range slices.Backward(mounts) {
-		if a.fits(controlText(m.Mountpoint, "config"), s) {
+		config, err := fs.ReadControl(m.Mountpoint, "config", answerTimeout)
+		if err == nil && a.fits(config, s) {
 			return m.Mountpoint
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
+
+	"thothfs/fs"
 )
 
 // checkOverlap refuses a private directory inside the mountpoint, or the
@@ -49,24 +50,20 @@ func realPath(path string) string {
 	}
 }
 
-// mountpointPatience is how long a mountpoint may take to say what it is. What is
-// mounted there may be a file system whose process is stopped, or whose server is
-// gone: looking at it would take for ever.
-const mountpointPatience = 10 * time.Second
-
-// checkMountpoint says what is wrong with a mountpoint before anything is
-// started. A dead mount there (ENOTCONN) is mended by fs.Mount.
+// checkMountpoint says what is wrong with a mountpoint before anything is started. What
+// a dead mount has left there is taken away.
 func checkMountpoint(ctx context.Context, path string) error {
-	ctx, cancel := context.WithTimeout(ctx, mountpointPatience)
-	defer cancel()
-	fi, err := orInterrupted(ctx, func() (os.FileInfo, error) { return os.Stat(path) })
+	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fs.Mend(mountedPath(path)) })
+	if errors.Is(err, fs.ErrSilent) {
+		return fmt.Errorf("%w: what is mounted there hangs (thothfs umount %s takes it away)", err, path)
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := os.Stat(path)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s does not answer: what is mounted there hangs (thothfs umount %s takes it away)", path, path)
 	case os.IsNotExist(err):
 		return fmt.Errorf("%s does not exist: make it with mkdir", path)
-	case isNotConnected(err):
-		return nil
 	case err != nil:
 		return err
 	case !fi.IsDir():

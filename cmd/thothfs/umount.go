@@ -26,7 +26,10 @@ func (a *app) umountCommand() *cobra.Command {
 		Short: "Unmount it",
 		Long: `Unmounts the corpus and waits until its process has ended. When programs still
 use it, says which, and detaches it: it is gone from the tree at once, and its
-process ends when the last of them lets go.`,
+process ends when the last of them lets go.
+
+A mount that does not answer within 5 seconds is taken away all the same, and the
+programs that wait for it are cut off ("Transport endpoint is not connected").`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.umount(cmd.Context(), args[0]) },
 	}
@@ -46,7 +49,10 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
-	pid := servingPID(mountpoint)
+	pid, err := servingPID(mountpoint)
+	if errors.Is(err, fs.ErrSilent) {
+		return a.cutOff(mountpoint, mounts[len(mounts)-1].Minor)
+	}
 	err = unmount(mountpoint, 0)
 	if errors.Is(err, unix.EBUSY) {
 		a.sayHolders(mountpoint)
@@ -56,6 +62,20 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 		return err
 	}
 	return awaitExit(ctx, pid)
+}
+
+// cutOff ends a mount that does not answer. number is the minor number of its device.
+// Detached alone it would leave whoever waits for it, for ever and beyond SIGKILL.
+func (a *app) cutOff(mountpoint string, number int) error {
+	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: whoever waits for it is cut off\n", printable(mountpoint))
+	aborted := fs.Abort(number)
+	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
+		return errors.Join(err, aborted)
+	}
+	if aborted != nil {
+		return fmt.Errorf("unmounted, but who waits for it could not be cut off: %w", aborted)
+	}
+	return nil
 }
 
 func (a *app) sayHolders(mountpoint string) {
@@ -97,32 +117,18 @@ func mountedPath(path string) string {
 	return realPath(path)
 }
 
-// answerTimeout is how long a mount may take to tell its process.
-const answerTimeout = 2 * time.Second
+// How long a mount may take to tell its settings, and its process.
+const (
+	answerTimeout = 2 * time.Second
+	silentTimeout = 5 * time.Second // after which umount cuts it off
+)
 
-// servingPID asks the mount for its process; 0 when it does not answer.
-func servingPID(mountpoint string) int {
-	pid, _ := strconv.Atoi(string(bytes.TrimSpace(controlText(mountpoint, "pid"))))
-	return pid
-}
-
-// controlText asks a mount for a file of .thothfs; nil when it does not answer. Another
-// process asks: of a file system that is stopped or hangs, who asks can be neither
-// interrupted nor killed, and would not end even if only one of its threads did.
-func controlText(mountpoint, name string) []byte {
-	asker := exec.Command("cat", filepath.Join(mountpoint, ".thothfs", name))
-	asker.Dir = "/"
-	answer := make(chan []byte, 1)
-	go func() { // ended by the answer, or with the program
-		text, _ := asker.Output()
-		answer <- text
-	}()
-	select {
-	case text := <-answer:
-		return text
-	case <-time.After(answerTimeout):
-		return nil
-	}
+// servingPID asks the mount for its process; 0 when it is dead, fs.ErrSilent when it does
+// not answer.
+func servingPID(mountpoint string) (int, error) {
+	text, err := fs.ReadControl(mountpoint, "pid", silentTimeout)
+	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
+	return pid, err
 }
 
 // awaitExit waits until process pid has ended. One that is gone already is fine.
