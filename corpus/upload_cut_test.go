@@ -182,6 +182,42 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 	}
 }
 
+// A cut copy and the whole dump are uploaded at the same time, and the one overtakes the
+// other at any call of the store: the whole one is left.
+func TestUploadCutAndWholeAtOnce(t *testing.T) {
+	data := dumptest.Vmdump("headnode", 100000)
+	whole, cut := local(t, "whole", data), local(t, "cut", data[:len(data)/2])
+	for _, race := range [][2]string{{whole, cut}, {cut, whole}} {
+		for n, met := 1, true; met; n++ {
+			s := mem.New()
+			c, other := open(t, options(t, s)), open(t, options(t, s))
+			met = false
+			s.Inject(mem.Fault{Nth: n, Before: func() {
+				if met { // by the other upload itself
+					return
+				}
+				met = true
+				if _, err := other.Upload(context.WithoutCancel(t.Context()), race[1], UploadOptions{}); err != nil && !errors.Is(err, ErrDiffers) {
+					t.Errorf("call %d: %v", n, err)
+				}
+			}})
+			_, err := c.Upload(t.Context(), race[0], UploadOptions{})
+			if err != nil && !errors.Is(err, ErrDiffers) {
+				t.Fatalf("call %d: %v", n, err)
+			}
+			s.Heal()
+			res, err := c.Upload(t.Context(), whole, UploadOptions{})
+			if err != nil || met && res.State != Present {
+				t.Fatalf("call %d: %v %v", n, res, err)
+			}
+			checkHeld(t, c, s, res, data)
+			if keys := s.Keys(); len(keys) != 2 {
+				t.Errorf("call %d: %v", n, keys)
+			}
+		}
+	}
+}
+
 // A repair that was interrupted before the document was changed is completed.
 func TestUploadCorrectsTheDocument(t *testing.T) {
 	data := dumptest.Kdump{Node: "db7", Pages: 20}.Build()

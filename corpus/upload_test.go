@@ -181,7 +181,7 @@ func TestUploadUnderAnotherHash(t *testing.T) {
 		t.Fatal(res, err)
 	}
 	d, err := c.Cached(t.Context(), di.ID)
-	if err != nil || d.Type != "crash" || d.Node != di.Node || d.Doc.String("properties.panicstring") != di.Properties["panicstring"] || d.Doc.String("properties.source.node") != "" {
+	if err != nil || d.Type != "crash" || d.Node != di.Node || d.Doc.String("properties.panicstring") != di.Properties["panicstring"] || d.Doc.String("format") != "illumos vmdump" || d.Doc.String("properties.source.node") != "" {
 		t.Errorf("%+v %v", d, err)
 	}
 }
