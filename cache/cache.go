@@ -113,7 +113,8 @@ type objectKey struct {
 
 // Open makes or reopens the cache in o.Dir, in constant time: what the
 // directory holds is measured in the background. A directory that belongs to
-// somebody else, or is open to others and holds other files, is an error; a
+// somebody else, that others may write to (see [Private]), or that others may read and
+// that holds other files, is an error; a
 // disk that is full or read-only is not: the cache then works from memory.
 //
 // The caller closes the cache.
@@ -132,6 +133,9 @@ func Open(o Options) (*Cache, error) {
 	wrong := claim(o.Dir)
 	if wrong != nil && !isDiskFault(wrong) {
 		return nil, wrong
+	}
+	if real, err := filepath.EvalSymlinks(o.Dir); err == nil {
+		o.Dir = real // below it no link is followed
 	}
 	c := newCache(o)
 	if wrong != nil {

@@ -188,15 +188,23 @@ func TestDirectory(t *testing.T) {
 		{"absent", func(string) {}, true},
 		{"private", func(d string) { must(t, os.Mkdir(d, 0o700)) }, true},
 		{"open and empty", func(d string) { must(t, os.Mkdir(d, 0o755)) }, true},
-		{"open and ours", func(d string) {
-			must(t, os.Mkdir(d, 0o755), os.WriteFile(filepath.Join(d, tagName), nil, 0o600), os.Chmod(d, 0o777))
+		{"others may read, and ours", func(d string) {
+			must(t, os.Mkdir(d, 0o755), os.WriteFile(filepath.Join(d, tagName), nil, 0o600))
 		}, true},
+		{"others may write, and empty", func(d string) { must(t, os.Mkdir(d, 0o700), os.Chmod(d, 0o777)) }, true},
+		{"others may write, and ours", func(d string) {
+			must(t, os.Mkdir(d, 0o755), os.WriteFile(filepath.Join(d, tagName), nil, 0o600), os.Chmod(d, 0o777))
+		}, false},
+		{"the group may write, and ours", func(d string) {
+			must(t, os.Mkdir(d, 0o755), os.WriteFile(filepath.Join(d, tagName), nil, 0o600), os.Chmod(d, 0o770))
+		}, false},
 		{"open with other files", func(d string) {
 			must(t, os.Mkdir(d, 0o755), os.WriteFile(filepath.Join(d, "thesis"), nil, 0o600))
 		}, false},
 		{"private with other files", func(d string) {
 			must(t, os.Mkdir(d, 0o700), os.WriteFile(filepath.Join(d, "thesis"), nil, 0o600))
 		}, true},
+		{"a link to a private directory", func(d string) { must(t, os.Mkdir(d+".real", 0o700), os.Symlink(d+".real", d)) }, true},
 		{"a file", func(d string) { must(t, os.WriteFile(d, nil, 0o600)) }, false},
 		{"somebody else's", func(d string) {
 			must(t, os.Mkdir(d, 0o700))
@@ -220,7 +228,7 @@ func TestDirectory(t *testing.T) {
 			defer c.Close()
 			check(t, openFile(t, c, "a", 10), 0, 10)
 			settle(t, c)
-			must(t, filepath.Walk(o.Dir, func(path string, st os.FileInfo, err error) error {
+			must(t, filepath.Walk(o.Dir+"/", func(path string, st os.FileInfo, err error) error {
 				if st.Mode().Perm()&0o077 != 0 {
 					t.Errorf("%s has mode %v", path, st.Mode())
 				}

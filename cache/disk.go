@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -21,6 +22,7 @@ type disk struct {
 	pairs  *pairs
 	health *health
 	quota  *quota
+	told   sync.Once // that something in Dir is not private
 }
 
 // open returns o's files, or nil if there is no reading them now. The caller
@@ -41,7 +43,7 @@ func (d *disk) open(o *object) *pair {
 // passing are errors that say nothing about the disk: those of a moment, and
 // those of one version, of impossible size or with something else in its place.
 func passing(err error) bool {
-	for _, e := range []error{errBusy, errForeign, errShut, errNoRoom, errResting, context.Canceled, syscall.EFBIG, syscall.ELOOP, syscall.EISDIR} {
+	for _, e := range []error{errBusy, errForeign, ErrNotPrivate, errShut, errNoRoom, errResting, context.Canceled, syscall.EFBIG, syscall.ELOOP, syscall.EISDIR} {
 		if errors.Is(err, e) {
 			return true
 		}
@@ -51,6 +53,9 @@ func passing(err error) bool {
 
 // failed counts an error of the disk.
 func (d *disk) failed(op string, err error) {
+	if errors.Is(err, ErrNotPrivate) {
+		d.told.Do(func() { d.health.log.Warn("not cached on disk (told once)", "err", err) })
+	}
 	if passing(err) {
 		return
 	}

@@ -24,7 +24,8 @@
 //
 // # Processes
 //
-// Any number of processes of one user may use one Dir. They hold a shared flock on
+// Any number of processes of one user may use one Dir, which nobody else may write to
+// (see [Private]). They hold a shared flock on
 // the map files they have open; who makes or unlinks a pair holds it exclusively. A
 // shared lock on the data file pins a version ([File.LocalFile]): it is not evicted.
 // Evictors exclude one another by Dir/evict.lock. A process that is killed leaves

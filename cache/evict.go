@@ -111,12 +111,12 @@ func (e *evictor) scan(ctx context.Context) (files []stored, used int64, err err
 	return files, used, err
 }
 
-// list returns the directories in dir whose names are n hex digits.
+// list returns the directories of ours in dir whose names are n hex digits.
 func (e *evictor) list(dir string, n int) (paths []string) {
 	entries, _ := os.ReadDir(dir) // one that has gone is empty
 	for _, d := range entries {
-		if d.IsDir() && isHex(d.Name(), n) {
-			paths = append(paths, filepath.Join(dir, d.Name()))
+		if path := filepath.Join(dir, d.Name()); isHex(d.Name(), n) && checkDir(path) == nil {
+			paths = append(paths, path)
 		}
 	}
 	return paths
@@ -174,7 +174,7 @@ func unlinkUnused(path string) bool {
 	if !flock(records, unix.LOCK_EX) || !isAt(records, path+".map") {
 		return false
 	}
-	if data, err := os.Open(path + ".data"); err == nil {
+	if data, err := os.OpenFile(path+".data", os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
 		defer data.Close()
 		if !flock(data, unix.LOCK_EX) {
 			return false

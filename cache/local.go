@@ -112,6 +112,9 @@ func (l *LocalFile) Verify(ctx context.Context) error {
 // pair anew, the one on the data file keeps evictors off.
 func (o *object) pin() (*LocalFile, error) {
 	path := o.c.disk.pairs.path(o.name())
+	if err := o.c.disk.pairs.private(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	records, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
@@ -132,6 +135,9 @@ func (o *object) pin() (*LocalFile, error) {
 
 func (o *object) pinned(p *pair, path string) (fileState, error) {
 	for _, f := range []*os.File{p.records, p.data} {
+		if err := checkFile(f); err != nil {
+			return fileState{}, err
+		}
 		if !flock(f, unix.LOCK_SH) || !isAt(f, path+filepath.Ext(f.Name())) {
 			return fileState{}, errBusy
 		}

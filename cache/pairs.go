@@ -171,7 +171,10 @@ func (t *pairs) tryOpen(o *object) (*pair, error) {
 		return nil, err
 	}
 	p := &pair{records: records, fault: t.fault}
+	foreign := checkFile(records)
 	switch alone := flock(records, unix.LOCK_EX); {
+	case foreign != nil:
+		err = foreign
 	case !alone && !flock(records, unix.LOCK_SH), !isAt(records, path+".map"):
 		err = errBusy
 	case alone:
@@ -196,6 +199,9 @@ func (t *pairs) tryOpen(o *object) (*pair, error) {
 // again only where its parent still is: a disk that is gone stays gone.
 func (t *pairs) create(path string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
+	if err := t.private(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
 	f, err := os.OpenFile(path, flags, 0o600)
 	if !errors.Is(err, os.ErrNotExist) {
 		return f, err
@@ -206,6 +212,20 @@ func (t *pairs) create(path string) (*os.File, error) {
 		}
 	}
 	return os.OpenFile(path, flags, 0o600)
+}
+
+// private returns an error unless the directories down to dir, as far as they are there,
+// are this user's alone: then none of them is a link that somebody has left there.
+func (t *pairs) private(dir string) error {
+	for _, d := range []string{t.dir, t.ns, dir} {
+		if err := checkDir(d); err != nil {
+			if errors.Is(err, os.ErrNotExist) {
+				return nil
+			}
+			return err
+		}
+	}
+	return nil
 }
 
 // isAt reports whether f is still the file at path.
@@ -254,12 +274,16 @@ func (p *pair) owned(v *version) bool {
 // openData opens the data file and gives it the object's size. The records
 // find out what a file that was shorter has lost.
 func (p *pair) openData(v *version, path string, fresh bool) (err error) {
-	flags := os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
-	if fresh {
-		flags |= os.O_TRUNC
-	}
-	if p.data, err = os.OpenFile(path, flags, 0o600); err != nil {
+	if p.data, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
+	}
+	if err := checkFile(p.data); err != nil {
+		return err
+	}
+	if fresh {
+		if err := p.data.Truncate(0); err != nil {
+			return err
+		}
 	}
 	st, err := p.data.Stat()
 	if err != nil || st.Size() == v.size {

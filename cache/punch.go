@@ -74,7 +74,15 @@ func openClock(path string) (*clock, error) {
 		err = errForeign
 	}
 	if err == nil {
+		err = checkFile(records)
+	}
+	if err == nil {
 		c.data, err = os.OpenFile(path+".data", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	}
+	if err == nil {
+		if err = checkFile(c.data); err != nil {
+			c.data.Close()
+		}
 	}
 	if err != nil {
 		records.Close()

@@ -63,7 +63,10 @@ func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) 
 // lockFile takes the lock that the file at path is. File systems without locks have
 // none: then two processes may rebuild at once, and one of them for nothing.
 func lockFile(path string) (unlock func(), err error) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
+	if errors.Is(err, syscall.ELOOP) {
+		return nil, fmt.Errorf("%s is a symbolic link, which is not followed: remove it", path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -76,15 +79,39 @@ func lockFile(path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
+// suffixes are those of a catalogue and of what SQLite keeps beside it.
+var suffixes = []string{"", "-wal", "-shm", "-journal"}
+
 // discard removes a catalogue with what SQLite keeps beside it: a log left over must
 // not be applied to the next file.
 func discard(path string) {
-	for _, suffix := range []string{"", "-wal", "-shm", "-journal"} {
+	for _, suffix := range suffixes {
 		os.Remove(path + suffix)
 	}
 }
 
+// checkOwn finds files of the catalogue that somebody else has put there, when others
+// could write to the directory: SQLite would write through a link.
+func checkOwn(path string) error {
+	for _, suffix := range suffixes {
+		st, err := os.Lstat(path + suffix)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if sys, ok := st.Sys().(*syscall.Stat_t); !st.Mode().IsRegular() || ok && int(sys.Uid) != os.Geteuid() {
+			return fmt.Errorf("%w: %s is a link, or of another user", errForeign, path+suffix)
+		}
+	}
+	return nil
+}
+
 func openExisting(ctx context.Context, path, identity string) (*database, error) {
+	if err := checkOwn(path); err != nil {
+		return nil, err
+	}
 	if err := checkHeader(path); err != nil {
 		return nil, err
 	}
@@ -163,7 +190,7 @@ func (d *database) check(ctx context.Context, identity string) error {
 
 func create(ctx context.Context, path, identity string) (*database, error) {
 	// SQLite would make it readable for everybody.
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}

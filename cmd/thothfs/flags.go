@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"thothfs/cache"
 )
 
 // app is one run of the program.
@@ -108,8 +111,26 @@ func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
 	return first
 }
 
-// cachePath is the private directory for blocks and catalogues.
+// cachePath makes the private directory for blocks and catalogues, and returns it. One
+// in which others may have left links is refused.
 func (a *app) cachePath() (string, error) {
+	path, err := a.cacheName()
+	if err != nil {
+		return "", err
+	}
+	return path, private(path)
+}
+
+// private makes dir if it can, and refuses one that is not this user's alone. What else
+// is wrong with it is found out by who uses it.
+func private(dir string) error {
+	if err := cache.Private(dir); errors.Is(err, cache.ErrNotPrivate) {
+		return fmt.Errorf("cache: %w", err)
+	}
+	return nil
+}
+
+func (a *app) cacheName() (string, error) {
 	if a.cacheDir != "" {
 		return filepath.Abs(a.cacheDir)
 	}

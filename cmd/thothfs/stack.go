@@ -153,6 +153,9 @@ func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
 
 // openCorpus opens the catalogue of a stack.
 func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corpus.Corpus, error) {
+	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
+		return nil, err
+	}
 	c, err := corpus.Open(ctx, corpus.Options{
 		Store:       s.store,
 		Name:        s.target.String() + a.getenv("MANTA_URL"),

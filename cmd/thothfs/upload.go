@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"thothfs/cache"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -71,7 +71,7 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 		return err
 	}
 	// Where the cache cannot be, compressed dumps are unpacked in the system's place.
-	if dir := filepath.Join(s.cache, "tmp"); os.MkdirAll(dir, 0o700) == nil && unix.Access(dir, unix.W_OK) == nil {
+	if dir := filepath.Join(s.cache, "tmp"); cache.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
 		options.TempDir = dir
 	}
 	if _, local := store.AsLocal(s.store); !local {

@@ -1,0 +1,57 @@
+package corpus
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"thothfs/store/mem"
+)
+
+// Links and files that others left where the catalogue's files are go unused: it is made
+// anew, or in a temporary place, and nothing is written through them.
+func TestCatalogueFollowsNoLink(t *testing.T) {
+	for _, suffix := range append([]string{".lock", "foreign"}, suffixes...) {
+		t.Run("db"+suffix, func(t *testing.T) {
+			s := mem.New()
+			seed(s, 3)
+			o := options(t, s)
+			c := open(t, o)
+			sync1(t, c)
+			path := c.cat.where()
+			if err := c.Close(); err != nil {
+				t.Fatal(err)
+			}
+			victim := filepath.Join(t.TempDir(), "victim")
+			write := func(path string) {
+				if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(victim)
+			planted := path + suffix
+			if suffix == "foreign" {
+				if os.Chown(path, 12345, 12345) != nil {
+					t.Skip("only root can give a file away")
+				}
+			} else {
+				os.Remove(planted)
+				if err := os.Symlink(victim, planted); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c = open(t, o)
+			sync1(t, c)
+			wantCount(t, c, "type=core", 3)
+			if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
+				t.Error(st, err)
+			}
+			if elsewhere := c.cat.where() != path; elsewhere != (suffix == ".lock") {
+				t.Errorf("the catalogue is at %s", c.cat.where())
+			}
+			if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
+				t.Errorf("the target of the link holds %q, %v", text, err)
+			}
+		})
+	}
+}
