@@ -178,6 +178,7 @@ func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, err
 				return int(max(0, w.f.span.first*o.block-off)), err
 			}
 		case <-ctx.Done():
+			trace.gaveUp(len(waits) - i)
 			o.leave(waits[i:])
 			return 0, ctx.Err()
 		}

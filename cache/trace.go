@@ -14,6 +14,9 @@ type Trace struct {
 	Fetched  time.Duration // the longest that the Source took over one
 	Hedged   int           // of them, those that were made twice because the first stalled
 	Packed   int           // of them, those for which the hot pack came first
+	// Unended are requests, not among Requests, that the read waited for when its
+	// context ended.
+	Unended int
 }
 
 type traceKey struct{}
@@ -42,6 +45,13 @@ func (t *Trace) note(f *flight, err error) {
 	}
 	if err == nil && took.fetched == 0 {
 		t.Packed++
+	}
+}
+
+// gaveUp adds n flights that a reader has stopped waiting for; t may be nil.
+func (t *Trace) gaveUp(n int) {
+	if t != nil {
+		t.Unended += n
 	}
 }
 

@@ -40,7 +40,7 @@ func Mount(mountpoint string, o Options) (*Server, error) {
 	}
 	tree := newTree(o)
 	root := &root{node: node{t: tree}}
-	raw := fusefs.NewNodeFS(root, tree.nodeOptions())
+	raw := nameLimit{fusefs.NewNodeFS(root, tree.nodeOptions())}
 	mo := tree.mountOptions()
 	kernel, err := fuse.NewServer(raw, mountpoint, &mo)
 	if err != nil {

@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,11 +75,7 @@ func (s *slowReads) text() []byte {
 func (r slowRead) String() string {
 	s := fmt.Sprintf("%s %s read %d bytes at %d of %q: ", r.ended.UTC().Format("2006-01-02T15:04:05.000Z"),
 		ms(r.took), r.size, r.off, r.path)
-	if r.trace.Requests == 0 {
-		s += "everything was held"
-	} else {
-		s += fmt.Sprintf("waited for %d requests, up to %s in the queue, up to %s at the store", r.trace.Requests, ms(r.trace.Queued), ms(r.trace.Fetched))
-	}
+	s += r.waited()
 	if r.trace.Packed > 0 {
 		s += fmt.Sprintf(", %d answered by the hot pack", r.trace.Packed)
 	}
@@ -89,6 +86,24 @@ func (r slowRead) String() string {
 		s += fmt.Sprintf(", failed: %q", r.err)
 	}
 	return s
+}
+
+// waited says what the read waited for.
+func (r slowRead) waited() string {
+	var parts []string
+	if r.trace.Requests > 0 {
+		parts = append(parts, fmt.Sprintf("waited for %d requests, up to %s in the queue, up to %s at the store", r.trace.Requests, ms(r.trace.Queued), ms(r.trace.Fetched)))
+	}
+	if r.trace.Unended > 0 {
+		parts = append(parts, fmt.Sprintf("gave up waiting for %d requests that the store had not answered", r.trace.Unended))
+	}
+	switch {
+	case len(parts) > 0:
+		return strings.Join(parts, ", ")
+	case r.err != nil:
+		return "waited for no request"
+	}
+	return "everything was held"
 }
 
 func ms(d time.Duration) string { return fmt.Sprintf("%d ms", d.Milliseconds()) }

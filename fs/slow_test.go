@@ -3,14 +3,17 @@ package fs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"thothfs/cache"
 	"thothfs/store"
+	"thothfs/store/mem"
 )
 
 // slowSource takes longer than a read may without being told of.
@@ -60,6 +63,28 @@ func TestSlow(t *testing.T) {
 	}
 }
 
+// A read that the store did not answer in time says so.
+func TestSlowReadThatGaveUp(t *testing.T) {
+	m := mountStore(t, oneDump(t, noise(1, 3<<20)), func(o *Options) { o.OpTimeout = 2 * slowAfter })
+	release := make(chan struct{})
+	defer close(release)
+	m.store.Inject(mem.Fault{Op: mem.Read, Times: mem.Always, Block: release})
+	f, err := os.Open(m.path("by-hash", hashA, "core"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.ReadAt(make([]byte, 100), 1<<20); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Fatal(err)
+	}
+	text := read(t, m.path(".thothfs/slow"))
+	for _, want := range []string{": gave up waiting for 1 requests that the store had not answered", `failed: "context deadline exceeded"`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+}
+
 func TestSlowIsBounded(t *testing.T) {
 	var s slowReads
 	begun := time.Now().Add(-time.Hour)
@@ -68,13 +93,17 @@ func TestSlowIsBounded(t *testing.T) {
 	for i := range int64(maxSlow + 10) {
 		s.note(begun, path, i, 1, cache.Trace{Requests: 2, Queued: time.Second, Fetched: 2 * time.Second, Hedged: 1, Packed: 1}, context.DeadlineExceeded)
 	}
+	s.note(begun, path, 8888, 1, cache.Trace{}, context.DeadlineExceeded)
 	s.note(begun, path, 7777, 1, cache.Trace{}, nil)
 	lines := strings.Split(strings.TrimSpace(string(s.text())), "\n")
-	if len(lines) != maxSlow || s.count() != maxSlow+11 {
+	if len(lines) != maxSlow || s.count() != maxSlow+12 {
 		t.Errorf("%d lines, %d counted", len(lines), s.count())
 	}
-	if want := ` at 11 of "/by-hash/x/core\x1b[2J": waited for 2 requests, up to 1000 ms in the queue, up to 2000 ms at the store, 1 answered by the hot pack, 1 stalled and made again, failed: "context deadline exceeded"`; !strings.HasSuffix(lines[0], want) {
+	if want := ` at 12 of "/by-hash/x/core\x1b[2J": waited for 2 requests, up to 1000 ms in the queue, up to 2000 ms at the store, 1 answered by the hot pack, 1 stalled and made again, failed: "context deadline exceeded"`; !strings.HasSuffix(lines[0], want) {
 		t.Errorf("%q, want %q at its end", lines[0], want)
+	}
+	if want := ` at 8888 of "/by-hash/x/core\x1b[2J": waited for no request, failed: "context deadline exceeded"`; !strings.HasSuffix(lines[maxSlow-2], want) {
+		t.Errorf("%q", lines[maxSlow-2])
 	}
 	if want := ` at 7777 of "/by-hash/x/core\x1b[2J": everything was held`; !strings.HasSuffix(lines[maxSlow-1], want) {
 		t.Errorf("%q", lines[maxSlow-1])
