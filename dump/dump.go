@@ -91,6 +91,8 @@ type Info struct {
 	// ELF is the parsed header of an ELF dump, nil for other formats: where
 	// everything in the file is. It is shared; do not change it.
 	ELF *ELF
+
+	fault Fault // as NT_SIGINFO has it; of Signal 0 without one
 }
 
 // Truncated reports whether the file ends before what its headers speak of.

@@ -59,6 +59,10 @@ func FuzzInspect(f *testing.F) {
 			return
 		}
 		info, err := Inspect(bytes.NewReader(b), int64(len(b)))
+		if err == nil {
+			_, _, _ = info.Handled(bytes.NewReader(b))
+			info.StackOverflow(info.Fault())
+		}
 		checkInfo(t, info, err)
 	})
 }

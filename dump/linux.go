@@ -35,6 +35,8 @@ func (c *elfCore) linuxCore() {
 			c.elf.Auxv = n.auxv()
 		case n.owner == "CORE" && n.typ == ntFile && file.b == nil:
 			file = n.view
+		case n.owner == "CORE" && n.typ == ntSiginfo:
+			c.siginfo(n.view)
 		case n.owner == "LINUX":
 			c.linuxTLS(n)
 		}

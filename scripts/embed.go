@@ -18,10 +18,16 @@ var forLinux string
 // Linux cores share.
 var Init = forAll + forLinux
 
+// Skip is the list of functions that say nothing about a bug, for the analyzer signature.
+//
+//go:embed analyzers/signature.skip
+var Skip []byte
+
 //go:embed analyzers
 var files embed.FS
 
-// Analyzers holds the analyzers, each a file under its name; README.md is none.
+// Analyzers holds the analyzers, each a file under its name; those with a dot in
+// their names are none.
 func Analyzers() fs.FS {
 	sub, err := fs.Sub(files, "analyzers")
 	if err != nil {

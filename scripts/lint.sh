@@ -16,5 +16,5 @@ $GO run ./scripts/importlint
 $GO mod tidy -diff
 $GO run ./scripts/semanticslint
 for f in scripts/*.sh .ci/run; do bash -n "$f"; done
-for f in scripts/analyzers/*; do [[ $f == *.md ]] || bash -n "$f"; done
+for f in scripts/analyzers/*; do [[ $f == *.* ]] || bash -n "$f"; done
 echo "lint: clean"

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,22 +22,8 @@ const stackTimeout = 2 * time.Minute
 // maxFrames bounds a stack: runaway recursion has hundreds of thousands.
 const maxFrames = 512
 
-// gdbFrames prints, for each frame of the current thread, its program counter
-// and what symbols lie there and at the byte before: a call returns behind itself,
-// which may be the next function already. A dump is hostile: nothing is auto-loaded
-// for it.
-const gdbFrames = `set pagination off
-set confirm off
-set width 0
-set debuginfod enabled off
-set language c
-define thothfs_frame
-printf "FRAME %#lx\n", $pc
-info symbol $pc
-echo CALL\n
-info symbol $pc - 1
-end
-`
+// errNoStackTool is a machine without a program that reads stacks.
+var errNoStackTool = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
 
 // stackOf is the stack of the thread that died, one frame a string in the form
 // of Thoth (module`function+0xoffset()), read by whichever debugger is on
@@ -52,12 +38,7 @@ func stackOf(ctx context.Context, path string, info *dump.Info) ([]string, error
 	if info.OS == "illumos" {
 		return mdbStack(ctx, path)
 	}
-	libraries, remove, err := librariesOf(info)
-	defer remove()
-	if err != nil {
-		return nil, err
-	}
-	return gdbStack(ctx, path, executableOf(info), libraries)
+	return processStack(ctx, path, executableOf(info), info)
 }
 
 func mdbStack(ctx context.Context, path string) ([]string, error) {
@@ -74,7 +55,55 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 	return stack, nil
 }
 
-func gdbStack(ctx context.Context, path, exe, libraries string) ([]string, error) {
+// processStack reads a stack with gdb or eu-stack: with the first that knows any
+// function's name, else with the first that finds a frame.
+func processStack(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
+	err = errNoStackTool
+	for _, tool := range []struct {
+		name string
+		read func(context.Context, string, string, *dump.Info) ([]string, error)
+	}{{"gdb", gdbStack}, {"eu-stack", euStack}} {
+		if _, notFound := exec.LookPath(tool.name); notFound != nil {
+			continue
+		}
+		frames, failed := tool.read(ctx, path, exe, info)
+		if slices.ContainsFunc(frames, hasName) {
+			return frames, nil
+		}
+		if len(stack) == 0 {
+			stack, err = frames, failed
+		}
+	}
+	return stack, err
+}
+
+var frameNameless = regexp.MustCompile("^(?:(?:[^`(<]*`)?\\+?(?:0x[0-9a-f]+|0)?|sigreturn)\\(\\)$")
+
+// hasName reports whether a frame has a symbol.
+func hasName(frame string) bool { return !frameNameless.MatchString(frame) }
+
+// gdbFrames prints, for each frame of the current thread, its program counter, its
+// stack pointer, and what symbols lie there and at the byte before. A dump is hostile:
+// nothing is auto-loaded for it.
+const gdbFrames = `set pagination off
+set confirm off
+set width 0
+set debuginfod enabled off
+set language c
+define thothfs_frame
+printf "FRAME %#lx %#lx\n", $pc, $sp
+info symbol $pc
+echo CALL\n
+info symbol $pc - 1
+end
+`
+
+func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
+	libraries, remove, err := librariesOf(info)
+	defer remove()
+	if err != nil {
+		return nil, err
+	}
 	script, err := os.CreateTemp("", "thothfs-gdb-")
 	if err != nil {
 		return nil, err
@@ -93,68 +122,54 @@ func gdbStack(ctx context.Context, path, exe, libraries string) ([]string, error
 		args = append(args, "-se", exe)
 	}
 	args = append(args, "-c", path, "-x", script.Name())
-	cmd := exec.CommandContext(ctx, "gdb", args...)
+	out, err := stackTool(ctx, "gdb", args...)
+	if err != nil {
+		return nil, err
+	}
+	return parseGDBFrames(out, info.Modules), nil
+}
+
+// euStack is gdbStack by elfutils, which also reads cores of other processors.
+func euStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
+	args := []string{"-v", "-m", "-n", strconv.Itoa(maxFrames)}
+	if exe != "" {
+		args = append(args, "-e", exe)
+	}
+	out, err := stackTool(ctx, "eu-stack", append(args, "--core="+path)...)
+	if err != nil {
+		return nil, err
+	}
+	return parseEUFrames(out, info.Modules), nil
+}
+
+// stackTool runs a debugger and returns what it printed; an exit code other than 0 is an
+// error only without that.
+func stackTool(ctx context.Context, name string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGINFOD_URLS=")
 	cmd.WaitDelay = 5 * time.Second
 	out, err := cmd.Output()
 	if err != nil && len(out) == 0 {
-		return nil, fmt.Errorf("gdb: %w", err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return parseGDBFrames(out), nil
+	return out, nil
 }
 
-var (
-	framePC     = regexp.MustCompile(`^FRAME (0x[0-9a-f]+|0)$`)
-	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
-	// interrupted frames are where they say, not behind a call: those below one of these.
-	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
-	frameHead   = regexp.MustCompile(`^#\d+ `)                  // gdb's own line for a frame
-	frameGo     = regexp.MustCompile(`^([a-z0-9_]+)\[(\w+)\]$`) // how gdb writes some of Go's functions
-)
-
-// parseGDBFrames turns the output of gdbFrames into Thoth's form.
-func parseGDBFrames(out []byte) []string {
-	var stack []string
-	exact, behind, handler := true, false, false
-	for raw := range bytes.Lines(out) {
-		line := strings.TrimSpace(string(raw))
-		if frameHead.MatchString(line) {
-			handler = strings.HasSuffix(line, " <signal handler called>") // which gdb knows without a symbol, too
-			continue
-		}
-		if pc := framePC.FindStringSubmatch(line); pc != nil {
-			if n := len(stack); n > 0 {
-				exact = frameSignal.MatchString(stack[n-1])
-			}
-			frame := pc[1]
-			if handler {
-				frame = "sigreturn"
-			}
-			stack, behind = append(stack, frame+"()"), false
-			continue
-		}
-		behind = behind || line == "CALL"
-		m := frameSymbol.FindStringSubmatch(line)
-		if m == nil || len(stack) == 0 {
-			continue
-		}
-		at := &stack[len(stack)-1]
-		offset, _ := strconv.ParseUint(m[2], 10, 64)
-		switch {
-		case !behind:
-			*at = thothFrame(m[1], offset, m[3])
-		case !exact && !frameSignal.MatchString(*at):
-			*at = thothFrame(m[1], offset+1, m[3])
+// placeFrame is a frame without a symbol: MODULE`+0xOFFSET(), or its address where no
+// file was mapped.
+func placeFrame(pc uint64, modules []dump.Module) string {
+	for _, m := range modules {
+		if pc >= m.Start && pc < m.End {
+			return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
 		}
 	}
-	return stack
+	return fmt.Sprintf("%#x()", pc)
 }
 
-func thothFrame(symbol string, offset uint64, module string) string {
-	symbol = frameGo.ReplaceAllString(symbol, "$1.$2")
-	frame := fmt.Sprintf("%s+%#x()", symbol, offset)
+// inModule puts the module before a frame, if it is a library.
+func inModule(module, frame string) string {
 	if base := filepath.Base(module); module != "" && strings.Contains(base, ".so") {
-		frame = base + "`" + frame
+		return base + "`" + frame
 	}
 	return frame
 }

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/dump"
+	"thothfs/scripts"
 )
 
 // documentCommand is what scripts/thoth-init.sh does to an analyzer's copy of
@@ -31,6 +32,15 @@ func (a *app) documentCommand() *cobra.Command {
 				return a.printJSON(cmd.Context(), rest)
 			case verb == "mget":
 				return a.mget(cmd.Context(), rest)
+			case verb == "stack" && len(rest) == 1:
+				return a.documentStack(cmd.Context(), rest[0])
+			case verb == "skip-list" && len(rest) == 0:
+				_, err := a.stdout.Write(scripts.Skip)
+				return err
+			case verb == "signal" && len(rest) == 1:
+				return a.documentSignal(rest[0])
+			case verb == "signature" && len(rest) == 3:
+				return a.documentSignature(cmd.Context(), rest[0], rest[1], rest[2])
 			case verb == "set" && len(rest) == 2:
 				return a.documentSet(cmd.Context(), rest[0], rest[1])
 			case verb == "unset" && len(rest) == 2:
@@ -45,7 +55,7 @@ func (a *app) documentCommand() *cobra.Command {
 	}
 }
 
-var errDocumentUse = errors.New("document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...] or mget PATH... is meant")
+var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...], mget PATH..., {stack|signal} DUMP, signature DUMP FILE LIST or skip-list")
 
 // documentSet sets what is at path to what is on standard input.
 // An analyzer may store what a program printed, so an empty input is an empty value here.

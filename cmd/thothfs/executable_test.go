@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,25 +24,34 @@ func build(t *testing.T, path, source string, flags ...string) string {
 	return path
 }
 
-// coreOf runs a program until it dies and returns its core, as the kernel wrote it or
-// else gdb.
+// coreOf runs a program until it dies and returns its core.
 func coreOf(t *testing.T, env []string, exe string, args ...string) string {
 	t.Helper()
 	need(t, "gdb", "bash")
-	here := t.TempDir()
-	script := exec.Command("bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`, exe}, args...)...)
+	core, err := leaveCore(t.TempDir(), env, append([]string{exe}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return core
+}
+
+// leaveCore runs a program in an empty directory until it dies and returns its core, as
+// the kernel wrote it or else gdb.
+func leaveCore(here string, env []string, argv ...string) (string, error) {
+	script := exec.Command("bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, argv...)...)
 	script.Dir, script.Env = here, append(os.Environ(), env...)
 	script.Run() // dies
 	found, _ := filepath.Glob(filepath.Join(here, "*core*"))
-	if len(found) == 0 { // the kernel hands cores to another program here
-		gdb := exec.Command("gdb", append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args", exe}, args...)...)
-		gdb.Dir, gdb.Env = here, append(os.Environ(), env...)
-		if out, err := gdb.CombinedOutput(); err != nil {
-			t.Fatalf("gdb: %v\n%s", err, out)
-		}
-		found = []string{filepath.Join(here, "core")}
+	if len(found) > 0 {
+		return found[0], nil
 	}
-	return found[0]
+	// The kernel hands cores to another program here.
+	gdb := exec.Command("gdb", append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args"}, argv...)...)
+	gdb.Dir, gdb.Env = here, append(os.Environ(), env...)
+	if out, err := gdb.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("gdb: %w\n%s", err, out)
+	}
+	return filepath.Join(here, "core"), nil
 }
 
 const dies = `int main(void) { return *(volatile int *) 0; }`

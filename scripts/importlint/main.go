@@ -23,7 +23,7 @@ const module = "thothfs"
 // that its production code may import.
 var arrows = map[string][]string{
 	"":                                 {},
-	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "scripts", "store", "store/dir", "store/manta"},
+	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
 	"fs":                               {"corpus", "cache", "dump", "query", "store"},
 	"corpus":                           {"dump", "query", "store"},
 	"cache":                            {"store"},
@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"dump/dumptest":                    {},
 	"query":                            {},
 	"scripts":                          {},
+	"signature":                        {},
 	"store":                            {},
 	"store/dir":                        {"store"},
 	"store/manta":                      {"store"},

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"thothfs/dump"
+	"thothfs/scripts"
+	"thothfs/signature"
+)
+
+// documentStack prints the stack of the thread that died, a frame a line.
+func (a *app) documentStack(ctx context.Context, path string) error {
+	info, err := inspectFile(path)
+	if err != nil {
+		return err
+	}
+	stack, err := processStack(ctx, path, a.findExecutable(ctx, path, info).path, info)
+	if err != nil {
+		return err
+	}
+	for _, frame := range stack {
+		if _, err := fmt.Fprintln(a.stdout, printable(frame)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// documentSignal prints the signal that ended the process, and the address of a fault.
+// It prints nothing when there was no signal.
+func (a *app) documentSignal(path string) error {
+	info, err := inspectFile(path)
+	if err != nil {
+		return err
+	}
+	f := info.Fault()
+	if f.Signal == 0 {
+		return nil
+	}
+	address := ""
+	if f.HasAddress {
+		address = fmt.Sprintf(" %#x", f.Address)
+	}
+	_, err = fmt.Fprintf(a.stdout, "%s%s\n", signature.SignalName(f.Signal), address)
+	return err
+}
+
+// documentSignature sets the signature of the dump at path in a copy of its info.json.
+// list is a file that overrides the program's list of functions that do not count; "" is
+// none.
+func (a *app) documentSignature(ctx context.Context, path, file, list string) error {
+	text := scripts.Skip
+	if list != "" {
+		var err error
+		if text, err = readSmall(list); err != nil {
+			return err
+		}
+	}
+	skip, err := signature.ParseSkip(text)
+	if err != nil {
+		return err
+	}
+	raw, err := readSmall(file)
+	if err != nil {
+		return err
+	}
+	death, err := a.deathOf(ctx, path, dump.ParseDocument(raw).Stack())
+	if err != nil {
+		return err
+	}
+	s, err := signature.Of(death, skip)
+	if err != nil {
+		return err
+	}
+	asText := func(name, value string) dump.Edit {
+		return dump.Edit{Path: "properties." + name, Value: dump.TextValue(value)}
+	}
+	fmt.Fprintf(a.stdout, "%s %s\n", s.Hash, printable(s.Text))
+	return editDocument(file, only(asText("signature", s.Hash), asText("signature_of", s.Text), asText("signature_class", s.Class),
+		asText("signature_program", s.Program), dump.Set("properties.signature_rule", skip.RuleName(list == ""))))
+}
+
+// deathOf is what is known about the end of the process whose dump is at path. stack is
+// that of info.json; without a name in it, it is read from the dump.
+func (a *app) deathOf(ctx context.Context, path string, stack []string) (signature.Death, error) {
+	info, err := inspectFile(path)
+	if err != nil {
+		return signature.Death{}, err
+	}
+	d := signature.Death{Stack: stack, Program: programOf(info), Signal: info.Signal}
+	if !slices.ContainsFunc(stack, hasName) {
+		read, err := processStack(ctx, path, a.findExecutable(ctx, path, info).path, info)
+		if err != nil && len(stack) == 0 {
+			return d, err
+		}
+		if len(read) > 0 {
+			d.Stack = read
+		}
+	}
+	for _, m := range info.Modules {
+		d.Modules = append(d.Modules, signature.Module{Path: m.Path, BuildID: m.BuildID, Start: m.Start, End: m.End})
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return d, err
+	}
+	defer f.Close()
+	fault := info.Fault()
+	handled, ok, err := info.Handled(f)
+	if ok {
+		d.Handled, d.Sent = handled.Signal, handled.Signal == 0
+	}
+	d.Overflow = info.StackOverflow(fault) || !fault.HasAddress && info.StackOverflow(handled)
+	return d, err
+}
+
+// programOf is the path or name of the program that left a dump.
+func programOf(info *dump.Info) string {
+	arg0, _, _ := strings.Cut(info.Psargs, " ")
+	return cmp.Or(info.Executable, arg0, info.Cmd)
+}

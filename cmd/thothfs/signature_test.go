@@ -1,0 +1,405 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// crashBuild is a way of building a program of testdata/crash.
+type crashBuild struct {
+	name    string
+	flags   []string // of gcc
+	goFlags []string
+	rust    []string
+}
+
+// crashBuilds are two builds of each optimization, as of two releases.
+var crashBuilds = []crashBuild{
+	{"O0", []string{"-O0"}, []string{"-gcflags=-N -l"}, []string{"-C", "opt-level=0"}},
+	{"O2", []string{"-O2"}, nil, []string{"-C", "opt-level=2"}},
+	{"O0-padded", []string{"-O0", "-DPAD=100000"}, []string{"-gcflags=-N -l", "-ldflags=-X main.pad=1"}, []string{"-C", "opt-level=0", "-C", "codegen-units=1"}},
+	{"O2-padded", []string{"-O2", "-DPAD=100000"}, []string{"-ldflags=-X main.pad=1"}, []string{"-C", "opt-level=2", "-C", "codegen-units=1"}},
+}
+
+// crashBug is a bug, and how a program is brought to it. Bugs of one name are one.
+type crashBug struct{ name, program, args, class string }
+
+var crashBugs = []crashBug{
+	{"add of checkout", "checkout", "", "abort"},
+	{"add of ledger", "ledger", "", "memory"},
+	{"get", "server", "get", "memory"},
+	{"get", "server", "get-reported", "memory"},
+	{"get", "server", "get-info", "memory"},
+	{"put", "server", "put", "memory"},
+	{"thread", "server", "thread", "memory"},
+	{"get of client", "client", "", "memory"},
+	{"greet", "server", "greet", "memory/libc"},
+	{"draw", "server", "draw", "memory/libc"},
+	{"load", "server", "load", "abort/assert"},
+	{"store", "server", "store", "abort/assert"},
+	{"reload", "server", "reload", "abort"},
+	{"descend", "server", "descend DEPTH", "memory/overflow"},
+	{"ping", "server", "ping DEPTH", "memory/overflow"},
+	{"walk", "server", "walk DEPTH", "memory"},
+	{"release", "server", "release", "abort/heap"},
+	{"ratio", "server", "ratio", "arithmetic"},
+	{"collect", "server", "collect", "watchdog"},
+	{"drain", "server", "drain", "watchdog/libc"},
+	{"tick", "server", "tick DEPTH", "memory"},
+	{"dispatch", "server", "dispatch", "memory"},
+	{"pick", "server", "pick", "illegal"},
+	{"shape", "sketch", "", "memory"},
+	{"shape", "print", "", "memory"},
+	{"sell", "till", "sell", "abort/exception"},
+	{"undo", "till", "undo", "abort/exception"},
+	{"peek", "till", "peek", "memory"},
+	{"nil of Go", "relay", "nil", "abort/fault"},
+	{"map of Go", "relay", "map", "abort/map"},
+	{"index of Go", "relay", "index", "abort/bounds"},
+	{"unwrap of Rust", "probe", "unwrap", "abort/unwrap"},
+	{"bounds of Rust", "probe", "bounds", "abort/bounds"},
+	{"pack of Python", "pack.so", "pack", "memory"},
+	{"unpack of Python", "pack.so", "unpack", "memory"},
+}
+
+// crashPrograms builds the programs of testdata/crash below dir, and returns which those
+// are that cannot be built here.
+func crashPrograms(t *testing.T, dir string) (absent []string) {
+	t.Helper()
+	need(t, "gcc", "g++", "go")
+	src, err := filepath.Abs("testdata/crash")
+	if err != nil {
+		t.Fatal(err)
+	}
+	include, suffix := pythonExtension()
+	if include == "" {
+		absent = append(absent, "pack.so")
+	}
+	if _, err := exec.LookPath("rustc"); err != nil {
+		absent = append(absent, "probe")
+	}
+	var building errgroup.Group
+	building.SetLimit(runtime.GOMAXPROCS(0))
+	for i, b := range crashBuilds {
+		out := filepath.Join(dir, b.name)
+		if err := os.Mkdir(out, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		run := func(argv ...string) {
+			building.Go(func() error {
+				cmd := exec.Command(argv[0], argv[1:]...)
+				cmd.Dir, cmd.Env = src, append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
+				if text, err := cmd.CombinedOutput(); err != nil {
+					return fmt.Errorf("%v: %w\n%s", argv, err, text)
+				}
+				return nil
+			})
+		}
+		compiler := func(name, source, output string, more ...string) []string {
+			argv := append([]string{name, "-g", "-w", "-pthread", "-Wl,--build-id", "-o", filepath.Join(out, output), source}, b.flags...)
+			return append(argv, more...)
+		}
+		for _, name := range []string{"server", "client", "ledger"} {
+			run(compiler("gcc", name+".c", name)...)
+		}
+		for _, name := range []string{"checkout", "till"} {
+			run(compiler("g++", name+".cc", name)...)
+		}
+		lib := compiler("gcc", "shape.c", "libshape.so."+fmt.Sprint(i), "-shared", "-fPIC", "-Wl,-soname,libshape.so."+fmt.Sprint(i))
+		if text, err := exec.Command("env", append([]string{"-C", src}, lib...)...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", lib, err, text)
+		}
+		for _, name := range []string{"sketch", "print"} {
+			run(compiler("gcc", name+".c", name, filepath.Join(out, "libshape.so."+fmt.Sprint(i)), "-Wl,-rpath,"+out)...)
+		}
+		run(append(append([]string{"go", "build", "-o", filepath.Join(out, "relay")}, b.goFlags...), "relay.go")...)
+		if !slices.Contains(absent, "probe") {
+			run(append(append([]string{"rustc", "-g", "-C", "panic=abort"}, b.rust...), "-o", filepath.Join(out, "probe"), "probe.rs")...)
+		}
+		if include != "" {
+			name := "pack.so"
+			if i%2 == 1 {
+				name = "pack" + suffix
+			}
+			run(compiler("gcc", "pack.c", name, "-shared", "-fPIC", "-I"+include)...)
+		}
+	}
+	if err := building.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return absent
+}
+
+// pythonExtension returns where Python's headers are, "" without them, and how the names
+// of its extensions end.
+func pythonExtension() (include, suffix string) {
+	const ask = `import sysconfig; print(sysconfig.get_paths()["include"], sysconfig.get_config_var("EXT_SUFFIX"))`
+	out, err := exec.Command("python3", "-c", ask).Output()
+	if err != nil {
+		return "", ""
+	}
+	include, suffix, _ = strings.Cut(strings.TrimSpace(string(out)), " ")
+	if _, err := os.Stat(filepath.Join(include, "Python.h")); err != nil {
+		return "", ""
+	}
+	return include, suffix
+}
+
+// crash is a core, of which bug it is and of which build.
+type crash struct {
+	bug   crashBug
+	build int
+	core  string
+	id    string
+	of    string // properties.signature_of
+}
+
+// signed is what the analyzer signature sets.
+type signed struct {
+	Signature string
+	Of        string `json:"signature_of"`
+	Rule      int    `json:"signature_rule"`
+	Class     string `json:"signature_class"`
+	Program   string `json:"signature_program"`
+}
+
+// signatureOf reads that from a dump's info.json.
+func (w *world) signatureOf(id string) (s signed) {
+	w.t.Helper()
+	raw, err := os.ReadFile(filepath.Join(w.corpus, id, "info.json"))
+	if err == nil {
+		err = json.Unmarshal(raw, &struct{ Properties *signed }{&s})
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// crashesOf has the programs below dir die of all bugs.
+func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
+	t.Helper()
+	var dying errgroup.Group
+	dying.SetLimit(2 * runtime.GOMAXPROCS(0))
+	for n, bug := range crashBugs {
+		if slices.Contains(absent, bug.program) {
+			continue
+		}
+		for i, b := range crashBuilds {
+			c := &crash{bug: bug, build: i}
+			crashes = append(crashes, c)
+			argv := []string{filepath.Join(dir, b.name, bug.program)}
+			argv = append(argv, strings.Fields(strings.ReplaceAll(bug.args, "DEPTH", fmt.Sprint(i)))...)
+			env := []string{"GOTRACEBACK=crash"}
+			if bug.program == "pack.so" {
+				env = append(env, "PYTHONPATH="+filepath.Join(dir, b.name))
+				argv = []string{"python3", "-c", "import pack; pack." + bug.args + "()"}
+			}
+			here := filepath.Join(dir, fmt.Sprintf("core-%d-%d", n, i))
+			dying.Go(func() (err error) {
+				if err = os.Mkdir(here, 0o755); err == nil {
+					c.core, err = leaveCore(here, env, argv...)
+				}
+				return err
+			})
+		}
+	}
+	if err := dying.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return crashes
+}
+
+// Small programs in several languages, each bug of which dies in four builds: no two bugs
+// have the same signature, and nearly all builds of a bug do.
+func TestSignaturesOfManyPrograms(t *testing.T) {
+	w := newDebugWorld(t)
+	dir := t.TempDir()
+	absent := crashPrograms(t, dir)
+	for _, name := range absent {
+		t.Logf("%s is not built: rustc, or the headers of Python, are not here", name)
+	}
+	crashes := crashesOf(t, dir, absent)
+	w.uploadCrashes(crashes)
+	w.must("analyze", "type=core", "signature")
+	owner, bugs := map[string]string{}, map[string]int{}
+	for _, c := range crashes {
+		p := w.signatureOf(c.id)
+		if len(p.Signature) != 16 || p.Rule != 2 {
+			t.Fatalf("%v: %+v", c, p)
+		}
+		if was, ok := owner[p.Signature]; ok && was != c.bug.name {
+			t.Errorf("%s and %s share the signature of %s", was, c.bug.name, p.Of)
+		}
+		if owner[p.Signature] = c.bug.name; !strings.HasPrefix(p.Of, c.bug.class+" ") {
+			t.Errorf("%s (%s): %s, want %s", c.bug.name, crashBuilds[c.build].name, p.Of, c.bug.class)
+		}
+		bugs[c.bug.name]++
+		c.of = p.Of
+	}
+	joined, pairs := 0, 0
+	for i, a := range crashes {
+		for _, b := range crashes[:i] {
+			if a.bug.name != b.bug.name {
+				continue
+			}
+			if pairs++; a.of == b.of {
+				joined++
+			} else {
+				t.Logf("%s: %s (%s), %s (%s)", a.bug.name, a.of, crashBuilds[a.build].name, b.of, crashBuilds[b.build].name)
+			}
+		}
+	}
+	t.Logf("%d crashes of %d bugs: %d of %d pairs of one bug share a signature", len(crashes), len(bugs), joined, pairs)
+	if joined*10 < pairs*9 {
+		t.Errorf("only %d of %d pairs of one bug share a signature", joined, pairs)
+	}
+	w.duplicatesAgree(crashes)
+	w.elfutilsAgree(crashes)
+}
+
+// uploadCrashes uploads cores, every other one without a stack.
+func (w *world) uploadCrashes(crashes []*crash) {
+	w.t.Helper()
+	for part, flags := range [][]string{{"--no-stack"}, nil} {
+		args := append([]string{"upload"}, flags...)
+		var these []*crash
+		for i, c := range crashes {
+			if i/2%2 == part {
+				these, args = append(these, c), append(args, c.core)
+			}
+		}
+		ids := strings.Fields(w.must(args...))
+		if len(ids) != len(these) {
+			w.t.Fatalf("%d of %d cores were uploaded", len(ids), len(these))
+		}
+		for i, c := range these {
+			c.id = ids[i]
+		}
+	}
+}
+
+// duplicatesAgree checks what the analyzer duplicate makes of the signatures.
+func (w *world) duplicatesAgree(crashes []*crash) {
+	w.t.Helper()
+	one := func(bug, program string, build int) string {
+		for _, c := range crashes {
+			if c.bug.name == bug && c.bug.program == program && c.build == build {
+				return c.id
+			}
+		}
+		w.t.Fatalf("no %s of %s", bug, program)
+		return ""
+	}
+	w.must("ticket", one("add of checkout", "checkout", 0), "OS-7")
+	w.must("ticket", one("shape", "sketch", 0), "OS-8")
+	for _, c := range []struct{ id, ticket, says string }{
+		{one("add of checkout", "checkout", 1), "OS-7", "as " + one("add of checkout", "checkout", 0)},
+		{one("add of ledger", "ledger", 0), "", "no dump with the signature"},
+		{one("shape", "sketch", 1), "OS-8", "as " + one("shape", "sketch", 0)},
+		{one("shape", "print", 0), "", "of another rule, program or class of signal"},
+	} {
+		out := w.must("analyze", c.id, "duplicate")
+		if got := w.property(c.id, "ticket"); got != c.ticket || !strings.Contains(out, c.says) {
+			w.t.Errorf("%s: ticket %q, want %q\n%s", w.signatureOf(c.id).Of, got, c.ticket, out)
+		}
+	}
+}
+
+// elfutilsAgree checks that eu-stack gives the signatures that gdb gives.
+func (w *world) elfutilsAgree(crashes []*crash) {
+	w.t.Helper()
+	need(w.t, "eu-stack")
+	w.withoutGDB()
+	for _, c := range crashes {
+		if c.bug.program != "server" || c.build != 1 || c.bug.name == "dispatch" {
+			continue // eu-stack does not find the caller of what is no code
+		}
+		info := filepath.Join(w.dir, "eu.json")
+		if err := os.WriteFile(info, []byte("{}"), 0o600); err != nil {
+			w.t.Fatal(err)
+		}
+		if out := w.must("document", "signature", c.core, info, ""); !strings.HasSuffix(out, " "+c.of+"\n") {
+			w.t.Errorf("%s: by eu-stack %s, by gdb %s", c.bug.name, out, c.of)
+		}
+	}
+}
+
+// withoutGDB hides gdb from later commands.
+func (w *world) withoutGDB() {
+	w.t.Helper()
+	w.sh(`mkdir -p nogdb; ln -sf /usr/bin/* /bin/* nogdb/ 2>/dev/null; rm -f nogdb/*gdb*; true`)
+	w.setenv("PATH=" + filepath.Join(w.dir, "nogdb"))
+}
+
+// Without symbols a signature is of the build: its offsets and its build-id.
+func TestSignatureOfStrippedPrograms(t *testing.T) {
+	need(t, "gdb", "eu-stack")
+	w := newDebugWorld(t)
+	source, err := os.ReadFile("testdata/crash/server.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var crashes []*crash
+	for i, flags := range [][]string{{"-O2", "-s"}, {"-O2", "-s", "-DPAD=100000"}} {
+		dir := t.TempDir()
+		exe := build(t, filepath.Join(dir, "server"), string(source), flags...)
+		for _, bug := range []string{"get", "get", "put"} {
+			crashes = append(crashes, &crash{bug: crashBug{name: bug}, build: i, core: coreOf(t, nil, exe, bug)})
+		}
+	}
+	w.uploadCrashes(crashes)
+	for round := range 2 {
+		signatures := map[string]string{}
+		w.must("analyze", "type=core", "signature")
+		for _, c := range crashes {
+			p := w.signatureOf(c.id)
+			name := fmt.Sprintf("%s of build %d", c.bug.name, c.build)
+			if want, ok := signatures[name]; ok && want != p.Signature {
+				t.Errorf("%s: %s, and another time %s", name, p.Of, want)
+			}
+			if signatures[name] = p.Signature; !strings.HasPrefix(p.Of, "memory server: server+0x") || strings.Count(p.Of, "@") < 3 {
+				t.Errorf("%s: %s", name, p.Of)
+			}
+			if round > 0 && c.of != p.Of {
+				t.Errorf("by eu-stack %s, by gdb %s", p.Of, c.of)
+			}
+			c.of = p.Of
+		}
+		if len(signatures) != 4 || signatures["get of build 0"] == signatures["put of build 0"] || signatures["get of build 0"] == signatures["get of build 1"] {
+			t.Errorf("signatures %v", signatures)
+		}
+		w.withoutGDB()
+	}
+}
+
+// A corpus has its own list of functions that say nothing; signatures by it are of a rule
+// of their own. Those of an older rule are made again.
+func TestSignatureListOfACorpus(t *testing.T) {
+	need(t, "gdb")
+	w := newDebugWorld(t)
+	id := w.uploaded(coreOf(t, nil, build(t, filepath.Join(t.TempDir(), "prog"), buggy), "s"), "--set=signature=0123456789abcdef")
+	w.must("analyze", "properties.signature_rule=undefined", "signature")
+	first := w.signatureOf(id)
+	if first.Of != "memory prog: take < middle < main" || first.Rule != 2 || first.Class != "memory" || first.Program != "prog" {
+		t.Errorf("%+v", first)
+	}
+	w.put("analyzers/signature.skip", "- take\n- _start|__libc_start_.*\n")
+	w.must("analyze", id, "signature")
+	if rule := w.property(id, "signature_rule"); !strings.HasPrefix(rule, "2-") || w.property(id, "signature_of") != "memory prog: middle < main" {
+		t.Errorf("rule %s, %s", rule, w.property(id, "signature_of"))
+	}
+	w.put("analyzers/signature.skip", "- (\n")
+	if r := w.try("analyze", id, "signature"); r.code != 1 || !strings.Contains(r.stderr, "line 1 of the list") {
+		t.Errorf("a bad list: %+v", r)
+	}
+}

@@ -1,0 +1,181 @@
+package signature
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	maxFrames = 1024
+	maxName   = 4096 // bytes of a frame; the rest is dropped
+)
+
+// Module is a file that was mapped.
+type Module struct {
+	Path, BuildID string
+	Start, End    uint64
+}
+
+// frame is a frame of a stack.
+type frame struct {
+	module   string // as moduleName returns it; "" when it is not known
+	function string // as functionName returns it; "" when there is no symbol
+	place    string // without a symbol: "MODULE+0xOFFSET@BUILD-ID", "" outside of all modules
+}
+
+// key identifies the function of a frame among the frames of a stack.
+func (f frame) key() string {
+	if f.function == "" {
+		return cmp.Or(f.place, "?")
+	}
+	return f.module + "`" + f.function
+}
+
+var (
+	frameModule  = regexp.MustCompile("^[^`(<]*`")
+	frameOffset  = regexp.MustCompile(`\+(0x[0-9a-f]+|[0-9]+)\(.*$`)
+	frameAddress = regexp.MustCompile(`^(0x[0-9a-f]+|[0-9]+|\?+|<unavailable>)$`)
+)
+
+// parseFrame reads a frame in the form of info.json: MODULE`FUNCTION+0xOFFSET(), where
+// any part may be absent, or an address. Without MODULE it is of the program.
+func parseFrame(text, program string, modules []Module) frame {
+	text = text[:min(len(text), maxName)]
+	var f frame
+	prefix := frameModule.FindString(text)
+	if prefix != "" {
+		f.module = moduleName(strings.TrimSuffix(prefix, "`"))
+		text = text[len(prefix):]
+	}
+	offset := ""
+	if at := frameOffset.FindStringSubmatchIndex(text); at != nil {
+		text, offset = text[:at[0]], text[at[2]:at[3]]
+	}
+	text = strings.TrimSuffix(text, "()")
+	switch {
+	case prefix != "" && text == "" && offset != "":
+		f.place = place(f.module, offset, buildOf(f.module, modules))
+	case text == "" || frameAddress.MatchString(text):
+		f.module, f.place = placeOf(text, modules)
+		f.module = cmp.Or(f.module, program)
+	default:
+		f.function, f.module = functionName(text), cmp.Or(f.module, program)
+	}
+	return f
+}
+
+func place(module, offset, build string) string {
+	p := module + "+" + offset
+	if build != "" {
+		p += "@" + build[:min(len(build), 8)]
+	}
+	return p
+}
+
+// placeOf returns the module that an address is in, and the place there.
+func placeOf(text string, modules []Module) (module, at string) {
+	addr, err := strconv.ParseUint(text, 0, 64)
+	if err != nil {
+		return "", ""
+	}
+	for _, m := range modules {
+		if addr >= m.Start && addr < m.End {
+			name := moduleName(m.Path)
+			return name, place(name, fmt.Sprintf("%#x", addr-m.Start), m.BuildID)
+		}
+	}
+	return "", ""
+}
+
+func buildOf(module string, modules []Module) string {
+	for _, m := range modules {
+		if moduleName(m.Path) == module {
+			return m.BuildID
+		}
+	}
+	return ""
+}
+
+var (
+	soVersion = regexp.MustCompile(`\.so\.[0-9.]+$`)
+	pythonABI = regexp.MustCompile(`\.(cpython|pypy|abi)[^.]*\.so$`)
+)
+
+// moduleName returns the name of a program or library without its directory, and
+// without the version that follows ".so".
+func moduleName(path string) string {
+	path = strings.TrimSuffix(path, " (deleted)") // as the kernel writes it
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	name = soVersion.ReplaceAllString(name, ".so")
+	return pythonABI.ReplaceAllString(name, ".so")
+}
+
+var (
+	goBracket = regexp.MustCompile(`^([a-z0-9_]+)\[([A-Za-z0-9_]+)\]$`) // how gdb writes some functions of Go
+	operator  = regexp.MustCompile(`operator(\(\)|<=>|<<=|>>=|<<|>>|->\*|->|<=|>=|<|>|\[\])`)
+	returns   = regexp.MustCompile(` [^ ]*operator`)
+	suffix    = regexp.MustCompile(`(\.(constprop|isra|part|cold|lto_priv|llvm|localalias|clone|abi0|abiinternal|plt)(\.[0-9]+)*)+$`)
+	rustHash  = regexp.MustCompile(`::h[0-9a-f]{16}$`)
+	closure   = regexp.MustCompile(`\{(\{closure\}|closure#[0-9]+|closure_env#[0-9]+)\}`)
+
+	// Rust's names as a demangler of C++ leaves them.
+	rustEscapes = strings.NewReplacer("$LT$", "<", "$GT$", ">", "$u7b$", "{", "$u7d$", "}", "$u20$", " ", "$C$", ",", "$RF$", "&", "$BP$", "*", "::_$", "::$")
+	toBraces    = strings.NewReplacer("<", "{lt}", ">", "{gt}", "()", "{call}", "[]", "{at}")
+	fromBraces  = strings.NewReplacer("{lt}", "<", "{gt}", ">", "{call}", "()", "{at}", "[]", ".{*", ".(*")
+)
+
+// functionName returns the name of a function without what differs between builds:
+// arguments, template arguments, the type that a template returns, a version, the
+// hash of a crate, and the suffixes of compilers and of C libraries.
+func functionName(s string) string {
+	s = goBracket.ReplaceAllString(s, "$1.$2")
+	if strings.Contains(s, "$") {
+		s = rustEscapes.Replace(strings.Replace(s, "$u7b$$u7b$", "$u7b$$u7b$", 1))
+	}
+	s = closure.ReplaceAllString(s, "{closure}")
+	s = strings.ReplaceAll(s, "(anonymous namespace)", "{anonymous}")
+	s = strings.ReplaceAll(s, ".(*", ".{*") // Go: main.(*Type).Method
+	if at := operator.FindStringIndex(s); at != nil {
+		s = s[:at[0]] + "operator" + toBraces.Replace(s[at[0]+len("operator"):at[1]]) + s[at[1]:]
+	}
+	s = bare(strings.ReplaceAll(s, "->", ""))
+	s, _, _ = strings.Cut(s, "@")
+	s = strings.TrimRight(s, " ")
+	s = strings.TrimSuffix(strings.TrimSuffix(s, " const"), " volatile")
+	if at := returns.FindStringIndex(s); at != nil {
+		s = s[at[0]+1:]
+	}
+	if !strings.Contains(s, "operator") && !strings.HasPrefix(s, "<") {
+		s = s[strings.LastIndexByte(s, ' ')+1:]
+	}
+	s = suffix.ReplaceAllString(s, "")
+	s = rustHash.ReplaceAllString(s, "")
+	s = strings.TrimPrefix(strings.TrimSuffix(s, "::"), "__GI_")
+	return fromBraces.Replace(s)
+}
+
+// bare drops what is within brackets: arguments, template arguments, [clone .cold],
+// [abi:cxx11]. The outer brackets of Rust's <TYPE as TRAIT>::METHOD stay.
+func bare(s string) string {
+	depth, keep := 0, 0
+	if strings.HasPrefix(s, "<") {
+		keep = 1
+	}
+	var out strings.Builder
+	for i := range len(s) {
+		opens, closes := strings.IndexByte("<([", s[i]) >= 0, strings.IndexByte(">)]", s[i]) >= 0
+		if opens {
+			depth++
+		}
+		if depth <= keep {
+			out.WriteByte(s[i])
+		}
+		if closes && depth > 0 {
+			depth--
+		}
+	}
+	return out.String()
+}

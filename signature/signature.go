@@ -1,0 +1,194 @@
+package signature
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Rule is the version of the rule by which signatures are made. Signatures of
+// different rules are not comparable.
+const Rule = 2
+
+// depth is how many functions make a signature.
+const depth = 5
+
+// Death is what is known about the end of a process.
+type Death struct {
+	Stack    []string // of the thread that died, innermost first, as in info.json
+	Program  string   // its path or name
+	Modules  []Module
+	Signal   int  // 0: none
+	Handled  int  // whose handler was running; 0: not known
+	Sent     bool // Handled is not known, but was not of a fault
+	Overflow bool // the first fault was a stack overflow
+}
+
+// Signature is the name of the way a process died.
+type Signature struct {
+	Hash    string // 16 hexadecimal digits
+	Text    string // for people: "CLASS/CAUSE MODULE: FUNCTION < CALLER"
+	Class   string // of the signal that began it
+	Program string
+}
+
+// ErrNameless is a stack none of whose frames can be named.
+var ErrNameless = errors.New("no function on its stack has a name, and none is in a file that was mapped")
+
+// RuleName returns the name of the rule with this list; own is whether the list is
+// that of the program.
+func (s *Skip) RuleName(own bool) string {
+	name := strconv.Itoa(Rule)
+	if !own {
+		name += "-" + s.sum
+	}
+	return name
+}
+
+// Of returns the signature of a death. The error is ErrNameless.
+func Of(d Death, skip *Skip) (Signature, error) {
+	program := moduleName(d.Program)
+	frames := make([]frame, 0, len(d.Stack))
+	for _, text := range d.Stack[:min(len(d.Stack), maxFrames)] {
+		frames = append(frames, parseFrame(text, program, d.Modules))
+	}
+	frames, class := beginning(frames, d, skip)
+	counted, cause := counting(frames, skip)
+	home := "" // the module that the signature is of
+	if len(counted) == 0 {
+		counted, home = remaining(frames, skip), program
+	}
+	if d.Overflow {
+		if cycle := repeated(counted); len(cycle) > 0 {
+			counted, cause = cycle, "overflow"
+		}
+	}
+	counted = once(counted)
+	if !slices.ContainsFunc(counted, func(f frame) bool { return f.key() != "?" }) {
+		return Signature{}, ErrNameless
+	}
+	if home == "" {
+		counted, home = ofLibrary(counted), counted[0].module
+	}
+	s := Signature{Class: class, Program: program}
+	if cause != "" {
+		class += "/" + cause
+	}
+	s.Text = class + " " + render(counted[:min(len(counted), depth)], home)
+	sum := sha256.Sum256([]byte(s.Text))
+	s.Hash = hex.EncodeToString(sum[:8])
+	return s, nil
+}
+
+// signalFrames are the frames that the kernel makes for a signal.
+var signalFrames = []string{"sigreturn", "__restore", "__restore_rt", "__kernel_sigreturn", "__kernel_rt_sigreturn", "__sighndlr",
+	"runtime.sigreturn", "runtime.sigreturn.sigaction", "runtime.sigreturn__sigaction"}
+
+// beginning returns the frames in which it began, and the class of the signal. What a
+// fault interrupted is where it began, not its handler; what a timer interrupted is not,
+// when its handler is at fault itself.
+func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
+	isSignal := func(f frame) bool { return slices.Contains(signalFrames, f.function) }
+	class := Class(d.Signal)
+	at := slices.IndexFunc(frames, isSignal)
+	if at < 0 {
+		return frames, class
+	}
+	handled := Class(d.Handled)
+	switch {
+	case d.Sent: // a handler that ends the program is a watchdog
+		handled = "watchdog"
+	case d.Handled == 0:
+		handled = "handled"
+	}
+	if d.Sent || d.Handled != 0 && !isFault(handled) {
+		_, cause := counting(frames[:at], skip)
+		if class != "abort" && isFault(class) || cause != "" {
+			return frames[:at], class
+		}
+	}
+	frames = frames[at+1:]
+	if next := slices.IndexFunc(frames, isSignal); next >= 0 { // within another handler
+		frames = frames[:next]
+	}
+	return frames, handled
+}
+
+// counting returns the frames that say something, and the cause that those above them
+// tell, the strongest of them.
+func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
+	strongest := -1
+	for i, f := range frames {
+		v := skip.of(f)
+		switch {
+		case !v.skipped && f.key() == "?" && i > 0: // code made at run time, or no code
+		case !v.skipped:
+			counted = append(counted, f)
+		case len(counted) > 0:
+		case v.cause == "": // as abort(3), whatever it calls
+			cause, strongest = "", -1
+		case strongest < 0 || v.line < strongest:
+			cause, strongest = v.cause, v.line
+		}
+	}
+	if len(counted) == 0 {
+		cause = ""
+	}
+	return counted, cause
+}
+
+// remaining returns the frames that have a name and a cause, for a stack on which no
+// frame says more: of a thread that waits in the C library.
+func remaining(frames []frame, skip *Skip) []frame {
+	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool { return f.function == "" || skip.of(f).cause == "" })
+}
+
+// once returns the frames without those of functions that were there before.
+func once(frames []frame) []frame {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool {
+		was := seen[f.key()]
+		seen[f.key()] = true
+		return was
+	})
+}
+
+// repeated returns a frame for each function of a recursion, by name: where in the
+// recursion the stack ended is chance.
+func repeated(frames []frame) []frame {
+	const often = 3
+	times := map[string]int{}
+	for _, f := range frames {
+		times[f.key()]++
+	}
+	cycle := once(slices.DeleteFunc(slices.Clone(frames), func(f frame) bool { return times[f.key()] < often }))
+	slices.SortFunc(cycle, func(a, b frame) int { return cmp.Compare(a.key(), b.key()) })
+	return cycle
+}
+
+// ofLibrary returns the frames up to the first outside of the library that the crash
+// is in, if those are two or more: a bug of a library is the same in all programs.
+func ofLibrary(frames []frame) []frame {
+	module := frames[0].module
+	n := slices.IndexFunc(frames, func(f frame) bool { return f.module != module })
+	if n < 2 || !strings.HasSuffix(module, ".so") {
+		return frames
+	}
+	return frames[:n]
+}
+
+// render writes frames as HOME: FUNCTION < CALLER < MODULE`CALLER.
+func render(frames []frame, home string) string {
+	names := make([]string, len(frames))
+	for i, f := range frames {
+		names[i] = cmp.Or(f.function, f.place, "?")
+		if f.module != home && f.function != "" {
+			names[i] = cmp.Or(f.module, "?") + "`" + names[i]
+		}
+	}
+	return cmp.Or(home, "?") + ": " + strings.Join(names, " < ")
+}
