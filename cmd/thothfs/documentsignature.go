@@ -86,19 +86,20 @@ func (a *app) documentSignature(ctx context.Context, path, file, list string) er
 }
 
 // deathOf is what is known about the end of the process whose dump is at path. stack is
-// that of info.json; without a name in it, it is read from the dump.
+// that of info.json; the dump is read for it when it has no name, or may be of an older
+// version, which stored an inlined function as its caller.
 func (a *app) deathOf(ctx context.Context, path string, stack []string) (signature.Death, error) {
 	info, err := inspectFile(path)
 	if err != nil {
 		return signature.Death{}, err
 	}
 	d := signature.Death{Stack: stack, Program: programOf(info), Signal: info.Signal}
-	if !slices.ContainsFunc(stack, hasName) {
+	if !slices.ContainsFunc(stack, hasName) || repeatsFrame(stack) {
 		read, err := processStack(ctx, path, a.findExecutable(ctx, path, info).path, info)
 		if err != nil && len(stack) == 0 {
 			return d, err
 		}
-		if len(read) > 0 {
+		if len(stack) == 0 || slices.ContainsFunc(read, hasName) {
 			d.Stack = read
 		}
 	}
@@ -118,6 +119,9 @@ func (a *app) deathOf(ctx context.Context, path string, stack []string) (signatu
 	d.Overflow = info.StackOverflow(fault) || !fault.HasAddress && info.StackOverflow(handled)
 	return d, err
 }
+
+// repeatsFrame reports whether a frame follows itself.
+func repeatsFrame(stack []string) bool { return len(slices.Compact(slices.Clone(stack))) < len(stack) }
 
 // programOf is the path or name of the program that left a dump.
 func programOf(info *dump.Info) string {

@@ -94,49 +94,58 @@ func crashPrograms(t *testing.T, dir string) (absent []string) {
 		if err := os.Mkdir(out, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		run := func(argv ...string) {
-			building.Go(func() error {
-				cmd := exec.Command(argv[0], argv[1:]...)
-				cmd.Dir, cmd.Env = src, append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
-				if text, err := cmd.CombinedOutput(); err != nil {
-					return fmt.Errorf("%v: %w\n%s", argv, err, text)
-				}
-				return nil
-			})
-		}
-		compiler := func(name, source, output string, more ...string) []string {
-			argv := append([]string{name, "-g", "-w", "-pthread", "-Wl,--build-id", "-o", filepath.Join(out, output), source}, b.flags...)
-			return append(argv, more...)
-		}
-		for _, name := range []string{"server", "client", "ledger"} {
-			run(compiler("gcc", name+".c", name)...)
-		}
-		for _, name := range []string{"checkout", "till"} {
-			run(compiler("g++", name+".cc", name)...)
-		}
-		lib := compiler("gcc", "shape.c", "libshape.so."+fmt.Sprint(i), "-shared", "-fPIC", "-Wl,-soname,libshape.so."+fmt.Sprint(i))
-		if text, err := exec.Command("env", append([]string{"-C", src}, lib...)...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", lib, err, text)
+		c := &crashCompiler{group: &building, src: src, out: out, flags: b.flags}
+		soname := fmt.Sprintf("libshape.so.%d", i)
+		if err := c.run(c.gcc("gcc", "shape.c", soname, "-shared", "-fPIC", "-Wl,-soname,"+soname)...); err != nil {
+			t.Fatal(err)
 		}
 		for _, name := range []string{"sketch", "print"} {
-			run(compiler("gcc", name+".c", name, filepath.Join(out, "libshape.so."+fmt.Sprint(i)), "-Wl,-rpath,"+out)...)
+			c.start(c.gcc("gcc", name+".c", name, filepath.Join(out, soname), "-Wl,-rpath,"+out)...)
 		}
-		run(append(append([]string{"go", "build", "-o", filepath.Join(out, "relay")}, b.goFlags...), "relay.go")...)
+		for _, name := range []string{"server", "client", "ledger"} {
+			c.start(c.gcc("gcc", name+".c", name)...)
+		}
+		for _, name := range []string{"checkout", "till"} {
+			c.start(c.gcc("g++", name+".cc", name)...)
+		}
+		c.start(append(append([]string{"go", "build", "-o", filepath.Join(out, "relay")}, b.goFlags...), "relay.go")...)
 		if !slices.Contains(absent, "probe") {
-			run(append(append([]string{"rustc", "-g", "-C", "panic=abort"}, b.rust...), "-o", filepath.Join(out, "probe"), "probe.rs")...)
+			c.start(append(append([]string{"rustc", "-g", "-C", "panic=abort"}, b.rust...), "-o", filepath.Join(out, "probe"), "probe.rs")...)
 		}
 		if include != "" {
-			name := "pack.so"
-			if i%2 == 1 {
-				name = "pack" + suffix
-			}
-			run(compiler("gcc", "pack.c", name, "-shared", "-fPIC", "-I"+include)...)
+			names := []string{"pack.so", "pack" + suffix}
+			c.start(c.gcc("gcc", "pack.c", names[i%2], "-shared", "-fPIC", "-I"+include)...)
 		}
 	}
 	if err := building.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	return absent
+}
+
+// crashCompiler compiles sources of the directory src into out.
+type crashCompiler struct {
+	group    *errgroup.Group
+	src, out string
+	flags    []string
+}
+
+func (c *crashCompiler) gcc(name, source, output string, more ...string) []string {
+	argv := append([]string{name, "-g", "-w", "-pthread", "-Wl,--build-id", "-o", filepath.Join(c.out, output), source}, c.flags...)
+	return append(argv, more...)
+}
+
+func (c *crashCompiler) start(argv ...string) {
+	c.group.Go(func() error { return c.run(argv...) })
+}
+
+func (c *crashCompiler) run(argv ...string) error {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Dir, cmd.Env = c.src, append(os.Environ(), "CGO_ENABLED=0", "GO111MODULE=off")
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", argv, err, text)
+	}
+	return nil
 }
 
 // pythonExtension returns where Python's headers are, "" without them, and how the names
@@ -339,67 +348,4 @@ func (w *world) withoutGDB() {
 	w.t.Helper()
 	w.sh(`mkdir -p nogdb; ln -sf /usr/bin/* /bin/* nogdb/ 2>/dev/null; rm -f nogdb/*gdb*; true`)
 	w.setenv("PATH=" + filepath.Join(w.dir, "nogdb"))
-}
-
-// Without symbols a signature is of the build: its offsets and its build-id.
-func TestSignatureOfStrippedPrograms(t *testing.T) {
-	need(t, "gdb", "eu-stack")
-	w := newDebugWorld(t)
-	source, err := os.ReadFile("testdata/crash/server.c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var crashes []*crash
-	for i, flags := range [][]string{{"-O2", "-s"}, {"-O2", "-s", "-DPAD=100000"}} {
-		dir := t.TempDir()
-		exe := build(t, filepath.Join(dir, "server"), string(source), flags...)
-		for _, bug := range []string{"get", "get", "put"} {
-			crashes = append(crashes, &crash{bug: crashBug{name: bug}, build: i, core: coreOf(t, nil, exe, bug)})
-		}
-	}
-	w.uploadCrashes(crashes)
-	for round := range 2 {
-		signatures := map[string]string{}
-		w.must("analyze", "type=core", "signature")
-		for _, c := range crashes {
-			p := w.signatureOf(c.id)
-			name := fmt.Sprintf("%s of build %d", c.bug.name, c.build)
-			if want, ok := signatures[name]; ok && want != p.Signature {
-				t.Errorf("%s: %s, and another time %s", name, p.Of, want)
-			}
-			if signatures[name] = p.Signature; !strings.HasPrefix(p.Of, "memory server: server+0x") || strings.Count(p.Of, "@") < 3 {
-				t.Errorf("%s: %s", name, p.Of)
-			}
-			if round > 0 && c.of != p.Of {
-				t.Errorf("by eu-stack %s, by gdb %s", p.Of, c.of)
-			}
-			c.of = p.Of
-		}
-		if len(signatures) != 4 || signatures["get of build 0"] == signatures["put of build 0"] || signatures["get of build 0"] == signatures["get of build 1"] {
-			t.Errorf("signatures %v", signatures)
-		}
-		w.withoutGDB()
-	}
-}
-
-// A corpus has its own list of functions that say nothing; signatures by it are of a rule
-// of their own. Those of an older rule are made again.
-func TestSignatureListOfACorpus(t *testing.T) {
-	need(t, "gdb")
-	w := newDebugWorld(t)
-	id := w.uploaded(coreOf(t, nil, build(t, filepath.Join(t.TempDir(), "prog"), buggy), "s"), "--set=signature=0123456789abcdef")
-	w.must("analyze", "properties.signature_rule=undefined", "signature")
-	first := w.signatureOf(id)
-	if first.Of != "memory prog: take < middle < main" || first.Rule != 2 || first.Class != "memory" || first.Program != "prog" {
-		t.Errorf("%+v", first)
-	}
-	w.put("analyzers/signature.skip", "- take\n- _start|__libc_start_.*\n")
-	w.must("analyze", id, "signature")
-	if rule := w.property(id, "signature_rule"); !strings.HasPrefix(rule, "2-") || w.property(id, "signature_of") != "memory prog: middle < main" {
-		t.Errorf("rule %s, %s", rule, w.property(id, "signature_of"))
-	}
-	w.put("analyzers/signature.skip", "- (\n")
-	if r := w.try("analyze", id, "signature"); r.code != 1 || !strings.Contains(r.stderr, "line 1 of the list") {
-		t.Errorf("a bad list: %+v", r)
-	}
 }
