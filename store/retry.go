@@ -41,10 +41,13 @@ func (o RetryOptions) withDefaults() RetryOptions {
 }
 
 // Retry returns s with calls repeated that fail with [ErrUnavailable], and a few
-// times those that fail with [ErrCorrupt], pausing longer and longer, with
-// jitter, and at least as long as the store asked for. It gives up with the last
-// error when the tries or the budget are used up, and at once when the next try
-// would begin after ctx's deadline.
+// times those that fail with [ErrCorrupt], pausing longer and longer, with jitter.
+// A store that asks to be left alone is there: those tries count for the budget
+// alone, and the pauses are what it asked for, but 5 s for the first, 15 s for the
+// second, and so on, where it asked for more, since many an outage is over long
+// before. It gives up with the last error when the tries or the budget are used up,
+// and at once when the next try would begin after ctx's deadline or the store asks
+// for more than the budget.
 //
 // A Put whose outcome is unknown is repeated only after reading back: what is
 // there with the same size and MD5 was stored, by whatever try; the old version

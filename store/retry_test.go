@@ -73,23 +73,51 @@ func TestBudget(t *testing.T) {
 	})
 }
 
+// A store that asks for a long pause is looked at sooner, and then as it asked.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		m, s, _ := retried(store.RetryOptions{})
-		m.Inject(mem.Fault{Kind: store.ErrUnavailable, RetryAfter: 40 * time.Second})
-		start := time.Now()
+		m := mem.New()
+		m.Set("d/o", nil)
+		var at []time.Time
+		s := store.Retry(clocked{m, &at}, store.RetryOptions{})
+		m.Inject(mem.Fault{Times: 4, Kind: store.ErrUnavailable, RetryAfter: 20 * time.Second})
 		if _, err := s.Stat(t.Context(), "d/o"); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(start); took < 40*time.Second || took > 50*time.Second {
-			t.Errorf("tried again after %v", took)
+		for i, want := range []time.Duration{5 * time.Second, 15 * time.Second, 20 * time.Second, 20 * time.Second} {
+			if got := at[i+1].Sub(at[i]); got < want || got > want*5/4+1 {
+				t.Errorf("pause %d is %v, want %v", i, got, want)
+			}
 		}
 		m.Inject(mem.Fault{Kind: store.ErrUnavailable, RetryAfter: time.Hour})
-		start = time.Now()
+		start := time.Now()
 		_, err := s.Stat(t.Context(), "d/o")
 		wantKind(t, err, store.ErrUnavailable)
 		if took := time.Since(start); took != 0 {
 			t.Errorf("gave up after %v, not at once", took)
+		}
+	})
+}
+
+// A store that says it may be asked again at once is not given up after a few
+// tries, and the pauses stay short.
+func TestBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s, _ := retried(store.RetryOptions{})
+		m.Inject(mem.Fault{Times: 30, Kind: store.ErrUnavailable, RetryAfter: time.Nanosecond})
+		start := time.Now()
+		if _, err := s.Stat(t.Context(), "d/o"); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 30*time.Second {
+			t.Errorf("took %v", took)
+		}
+		m.Inject(mem.Fault{Times: mem.Always, Kind: store.ErrUnavailable, RetryAfter: time.Nanosecond})
+		start = time.Now()
+		_, err := s.Stat(t.Context(), "d/o")
+		wantKind(t, err, store.ErrUnavailable)
+		if took := time.Since(start); took < time.Minute || took > 3*time.Minute {
+			t.Errorf("gave up after %v", took)
 		}
 	})
 }

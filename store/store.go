@@ -167,12 +167,14 @@ var ErrReadOnly = errors.New("the corpus is on a read-only file system")
 // Error is an error of one of the kinds above with its circumstances. Its text
 // never holds a credential.
 type Error struct {
-	Op         string        // "read", "get", "stat", "list", "put", "remove"
-	Key        string        // Ref.Key
-	Kind       error         // one of the kinds
-	RequestID  string        // the server's, "" if none
-	RetryAfter time.Duration // how long the store asked to be left alone, 0 if it did not
-	Err        error         // the cause, or nil
+	Op        string // "read", "get", "stat", "list", "put", "remove"
+	Key       string // Ref.Key
+	Kind      error  // one of the kinds
+	RequestID string // the server's, "" if none
+	// RetryAfter is how long the store asked to be left alone: 0 if it did not ask,
+	// a nanosecond if it said that it may be asked again at once.
+	RetryAfter time.Duration
+	Err        error // the cause, or nil
 }
 
 func (e *Error) Error() string {

@@ -155,14 +155,17 @@ func (e *statusError) badRequestKind() error {
 	return store.ErrCorrupt
 }
 
-// retryAfter is how long the server asks to be left alone.
+// maxRetryAfter is more than anybody waits for; it keeps the arithmetic in bounds.
+const maxRetryAfter = 24 * time.Hour
+
+// retryAfter is how long the server asks to be left alone, as [store.Error] has it.
 func (e *statusError) retryAfter(now time.Time) time.Duration {
 	h := e.header.Get("Retry-After")
-	if n, err := strconv.Atoi(h); err == nil {
-		return max(0, time.Duration(n)*time.Second)
+	if n, err := strconv.Atoi(h); err == nil && n >= 0 {
+		return max(1, time.Duration(min(n, int(maxRetryAfter/time.Second)))*time.Second)
 	}
 	if at, err := http.ParseTime(h); err == nil {
-		return max(0, at.Sub(now))
+		return min(max(1, at.Sub(now)), maxRetryAfter)
 	}
 	return 0
 }

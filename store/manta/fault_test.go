@@ -149,7 +149,7 @@ func TestFaultReused(t *testing.T) {
 func TestFaultRetryAfter(t *testing.T) {
 	srv, s := start(t)
 	for header, want := range map[string]time.Duration{
-		"30": 30 * time.Second, "": 0, "soon": 0, "-5": 0, "Mon, 02 Jan 2006 15:04:05 GMT": 0,
+		"30": 30 * time.Second, "": 0, "soon": 0, "-5": 0, "0": 1, "Mon, 02 Jan 2006 15:04:05 GMT": 1, "9999999999999": 24 * time.Hour,
 	} {
 		srv.ClearFaults()
 		srv.Fault(mantatest.On{}, mantatest.Answer(503, map[string]string{"Retry-After": header}, ""))
