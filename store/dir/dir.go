@@ -12,13 +12,14 @@
 // Blocks of zeros become holes. What a killed process leaves in .thothfs/tmp is
 // removed by the next [Open]; .thothfs itself is never shown. New files and
 // directories are private to the user (0600, 0700). Conditions are checked under
-// a flock of the parent directory, which everything of this package takes; other
-// programs do not, and may still change a file between the check and the move.
+// a lock of the parent directory, which everything of this package takes (see
+// lock.go); other programs do not, and may still change a file between the check
+// and the move.
 //
 // Symbolic links are followed inside the corpus and never out of it. Links that
 // lead nowhere or out, sockets, pipes and devices are not listed, and never opened.
 //
-// Calls do not wait for anything but the disk and that flock: ctx is looked at
+// Calls do not wait for anything but the disk and that lock: ctx is looked at
 // between pieces of work, not within a read(2). No goroutines.
 package dir
 
@@ -33,8 +34,9 @@ import (
 // private is the folder of our own at the top of the corpus.
 const private = ".thothfs"
 
-// reserved are the names in it that can be no objects: where objects are written.
-var reserved = []string{"tmp"}
+// reserved are the names in it that can be no objects: where objects are written,
+// and the locks.
+var reserved = []string{"tmp", "lock"}
 
 // Store is a corpus in a local directory.
 type Store struct {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
@@ -232,30 +231,6 @@ func TestZerosBecomeHoles(t *testing.T) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil || st.Blocks*512 > 1<<20 {
 		t.Errorf("%d bytes on disk, %v", st.Blocks*512, err)
-	}
-}
-
-// A put waits for a foreign lock of the directory as long as its context lets it.
-func TestLockedDirectory(t *testing.T) {
-	s, root := open(t)
-	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
-	d, err := os.Open(filepath.Join(root, "d"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer d.Close()
-	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
-	defer cancel()
-	_, err = s.Put(ctx, ref, bytes.NewReader(nil), 0)
-	wantKind(t, err, context.DeadlineExceeded)
-	wantKind(t, s.Remove(ctx, ref), context.DeadlineExceeded)
-	unix.Flock(int(d.Fd()), unix.LOCK_UN)
-	put(t, s, ref, "now")
-	if left, err := os.ReadDir(filepath.Join(root, ".thothfs/tmp")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
 

@@ -5,15 +5,15 @@ import (
 	"errors"
 	"os"
 	"path"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // parent is the locked directory that holds a name.
 type parent struct {
-	d    *os.File
-	base string
+	d     *os.File
+	base  string
+	locks *os.File
 }
 
 // lockParent opens and locks the directory that holds name. Everybody who checks
@@ -24,32 +24,23 @@ func (s *Store) lockParent(ctx context.Context, name string) (*parent, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lock(ctx, d); err != nil {
-		d.Close()
+	p := &parent{d: d, base: path.Base(name)}
+	if p.locks, err = s.openLocks(); err == nil {
+		err = p.lock(ctx)
+	}
+	if err != nil {
+		p.close()
 		return nil, err
 	}
-	return &parent{d: d, base: path.Base(name)}, nil
+	return p, nil
 }
 
-// lock waits for the flock of f for as long as ctx lets it. It asks again and
-// again, since a waiting flock(2) could not be called off.
-func lock(ctx context.Context, f *os.File) error {
-	wait := time.Millisecond
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil || !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		wait = min(2*wait, 50*time.Millisecond)
+func (p *parent) close() {
+	if p.locks != nil {
+		p.locks.Close()
 	}
+	p.d.Close()
 }
-
-func (p *parent) close() { p.d.Close() }
 
 // sync makes what was done to the directory last.
 func (p *parent) sync() error { return p.d.Sync() }
