@@ -114,7 +114,11 @@ func (c *catalogue) write(ctx context.Context, f func(tx *sql.Tx) error) error {
 }
 
 func (c *catalogue) try(ctx context.Context, f func(*database) error) error {
-	return again(func() error { return c.tryOnce(ctx, f) })
+	err := c.tryOnce(ctx, f)
+	if errors.Is(err, errRebuilt) {
+		err = c.tryOnce(ctx, f)
+	}
+	return err
 }
 
 func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error {
@@ -132,13 +136,17 @@ func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error 
 // errRebuilt says that the catalogue was rebuilt instead of what was asked for.
 var errRebuilt = errors.New("the catalogue was rebuilt")
 
-// again runs f, and once more if the catalogue was rebuilt under it.
-func again(f func() error) error {
+// again runs f, and once more if the catalogue was rebuilt under it: as soon as the new
+// one knows the corpus.
+func (c *Corpus) again(ctx context.Context, f func() error) error {
 	err := f()
-	if errors.Is(err, errRebuilt) {
-		err = f()
+	if !errors.Is(err, errRebuilt) {
+		return err
 	}
-	return err
+	if err := c.Whole(ctx); err != nil {
+		return err
+	}
+	return f()
 }
 
 // replace opens the catalogue anew after old failed because of why, unless somebody

@@ -63,13 +63,17 @@ type Corpus struct {
 	outage     outage
 	probing    singleflight.Group // of the probe of CanStore
 	unwritable atomic.Bool        // the catalogue, as far as logged
-	state      syncState
+	state      *syncState
 
 	changes *changeLog   // nil: none is written
 	history *historyLog  // nil: none is written
 	skew    atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
+
+	wholing sync.Mutex     // guards whole
+	whole   *wholeReading  // that goes on; nil: none
+	reading sync.WaitGroup // those that go on, or are about to end
 
 	tailing     sync.Mutex // guards what follows; held while other processes' changes are told
 	journalSeen int64
@@ -89,7 +93,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
 	if err := c.recall(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
@@ -104,6 +108,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 // which it waits up to five seconds, and closes the catalogue. Run and all
 // other calls have ended before; it must not be called by a subscriber.
 func (c *Corpus) Close() error {
+	c.reading.Wait() // nobody waits for it any more
 	c.awaitProbe()
 	c.history.close()
 	c.changes.close()

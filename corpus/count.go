@@ -17,7 +17,7 @@ func (c *Corpus) Count(ctx context.Context, spec query.Spec) (int, error) {
 // text form of dump.Value: an array is one text, as compact JSON. A dump that has
 // nothing there, or null, is not counted. A limit is heeded.
 func (c *Corpus) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
-	err = again(func() error {
+	err = c.again(ctx, func() error {
 		counts = map[string]int{}
 		return c.countBy(ctx, counts, path, spec)
 	})

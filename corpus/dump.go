@@ -2,7 +2,9 @@ package corpus
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"thothfs/dump"
@@ -89,7 +91,8 @@ func (c *Corpus) Cached(ctx context.Context, id dump.ID) (*Dump, error) {
 
 // Resolve finds the dump that a hash, or a prefix of one, means. What is no such
 // prefix, or of no dump, is store.ErrNotExist; a prefix of several is
-// ErrAmbiguous. The store is asked only for a whole hash that is not known.
+// ErrAmbiguous. The store is asked for a whole hash that is not known, and for any prefix
+// while the catalogue does not know the whole corpus.
 func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 	if id, err := dump.ParseID(prefix); err == nil {
 		if _, err := c.Cached(ctx, id); err == nil {
@@ -103,6 +106,9 @@ func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 		return dump.ID{}, notExist("stat", prefix)
 	}
 	ids, err := c.cat.between(ctx, low, high, 2)
+	if err == nil && len(ids) < 2 && !c.Synced() {
+		ids, err = c.listPrefix(ctx, prefix)
+	}
 	switch {
 	case err != nil:
 		return dump.ID{}, err
@@ -112,6 +118,30 @@ func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 		return dump.ID{}, fmt.Errorf("%s is the beginning of several hashes: %w", prefix, ErrAmbiguous)
 	}
 	return ids[0], nil
+}
+
+// listPrefix returns the dumps whose hash begins with prefix, up to two, as the store has
+// them.
+func (c *Corpus) listPrefix(ctx context.Context, prefix string) (ids []dump.ID, err error) {
+	for e, err := range c.store.List(ctx, "", prefix) {
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return nil, err
+		}
+		if err != nil || !strings.HasPrefix(e.Name, prefix) || len(ids) == 2 {
+			break
+		}
+		id, perr := dump.ParseID(e.Name)
+		if perr != nil || !e.Dir {
+			continue
+		}
+		switch _, err := c.Dump(ctx, id); {
+		case err == nil:
+			ids = append(ids, id)
+		case !errors.Is(err, store.ErrNotExist):
+			return nil, err
+		}
+	}
+	return ids, nil
 }
 
 // span returns the first and the last hash that begin with prefix.

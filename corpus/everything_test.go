@@ -75,10 +75,6 @@ func TestAllOfADamagedCatalogue(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if rows, _ := allRows(t, c); len(rows) > 0 {
-		t.Errorf("%d rows", len(rows))
-	}
-	sync1(t, c)
 	if rows, _ := allRows(t, c); len(rows) != 30 {
 		t.Errorf("%d rows", len(rows))
 	}

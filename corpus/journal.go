@@ -147,15 +147,16 @@ func (c *Corpus) told(ctx context.Context, entries []entry) ([]Change, error) {
 
 // recall takes up what the catalogue knows of earlier processes.
 func (c *Corpus) recall(ctx context.Context) error {
+	resets := c.cat.resetCount()
 	seq, err := c.cat.journalEnd(ctx)
 	if err != nil {
 		return err
 	}
-	complete, err := c.cat.meta(ctx, "complete")
+	complete, err := c.cat.meta(ctx, metaComplete)
 	if err != nil {
 		return err
 	}
 	c.journalSeen = seq
-	c.state.setComplete(complete != "")
+	c.state.restart(complete != "", resets)
 	return nil
 }

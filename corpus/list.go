@@ -70,6 +70,12 @@ func (c *Corpus) listed(ctx context.Context, at time.Time, etag string, entries 
 	})
 }
 
+// emptied is the error of a corpus that has no entry at all, although it had dumps. It is
+// more likely a file system that is not mounted than a corpus that was cleared.
+func (c *Corpus) emptied(dumps int) error {
+	return &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: fmt.Errorf("the corpus is empty, but had %d dumps: is its file system mounted? (if it was cleared: remove %s)", dumps, c.cat.where())}
+}
+
 // noCorpus is what becomes of a corpus directory that does not exist. One that was
 // never seen is empty. One that was is more likely out of reach than removed.
 func (c *Corpus) noCorpus(ctx context.Context, at time.Time, err error) error {
@@ -172,6 +178,9 @@ func (c *Corpus) compare(ctx context.Context) (entries int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if m.entries == 0 && len(dumps) > 0 {
+		return 0, c.emptied(len(dumps))
+	}
 	if !more {
 		return m.entries, c.drop(ctx, m.rest())
 	}
@@ -249,7 +258,9 @@ func (c *Corpus) mergeRange(ctx context.Context, m *merge, s nameRange, limit in
 			return last, true, c.cat.await(ctx, m.flush())
 		}
 		last = e.Name
-		m.entries++
+		if m.entries++; m.entries%batchSize == 0 {
+			c.outage.hear()
+		}
 		id, perr := dump.ParseID(e.Name)
 		if perr != nil || !e.Dir {
 			continue

@@ -19,6 +19,8 @@ type outage struct {
 	since time.Time  // zero: it answers
 	until time.Time  // of the pause
 	write verdict
+	why   error     // what failed last; nil: it answers
+	heard time.Time // when it last answered, by time.Now
 }
 
 // note takes in how a call of the store ended.
@@ -34,7 +36,7 @@ func (o *outage) note(now time.Time, err error, log *slog.Logger) {
 	if first {
 		o.since = now
 	}
-	o.until = now.Add(pause)
+	o.until, o.why = now.Add(pause), err
 	o.write = verdict{known: true, at: now, err: err}
 	o.mu.Unlock()
 	if first {
@@ -45,7 +47,7 @@ func (o *outage) note(now time.Time, err error, log *slog.Logger) {
 func (o *outage) answered(now time.Time, log *slog.Logger) {
 	o.mu.Lock()
 	since := o.since
-	o.since, o.until = time.Time{}, time.Time{}
+	o.since, o.until, o.why, o.heard = time.Time{}, time.Time{}, nil, time.Now()
 	o.write = o.write.answered(now)
 	o.mu.Unlock()
 	if !since.IsZero() {
@@ -58,4 +60,27 @@ func (o *outage) pausing(now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return now.Before(o.until)
+}
+
+// hear notes that an answer is on its way.
+func (o *outage) hear() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.heard = time.Now()
+}
+
+func (o *outage) lastHeard() time.Time {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.heard
+}
+
+// lately returns how the store failed, if that was a moment ago.
+func (o *outage) lately(now time.Time) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if now.Before(o.until) {
+		return o.why
+	}
+	return nil
 }

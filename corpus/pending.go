@@ -108,6 +108,20 @@ func (c *catalogue) tasks(ctx context.Context, query string, args ...any) (all [
 	return all, err
 }
 
+// complete notes that the catalogue knows the whole corpus, if it does: that was listed,
+// and no directory waits to be looked into.
+func (c *catalogue) complete(ctx context.Context) (complete bool, err error) {
+	err = c.write(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(context.WithoutCancel(ctx), `SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)
+			AND NOT EXISTS (SELECT 1 FROM pending WHERE tries = 0)`, metaListed).Scan(&complete)
+		if err != nil || !complete {
+			return err
+		}
+		return setMeta(context.WithoutCancel(ctx), tx, metaComplete, "yes")
+	})
+	return complete, err
+}
+
 // unseenCount is how many directories were never looked into.
 func (c *catalogue) unseenCount(ctx context.Context) (n int, err error) {
 	err = c.read(ctx, func(q querier) error {

@@ -36,6 +36,9 @@ type reading struct {
 	inARow   int   // failures since
 	denied   int   // not ours to read
 	failures int   // other failures
+	put      int   // put off: not asked for as far as the catalogue knows
+	missing  int   // documents of no known dump that were not to be had
+	final    bool  // nothing is put off
 	err      error // the first of these
 }
 
@@ -138,7 +141,7 @@ func (r *reading) take(res result) error {
 		return nil // gather sees to it
 	case errors.Is(res.err, store.ErrPermission):
 		r.denied++
-		f.kind = unread
+		r.miss(&f)
 		r.c.log.Debug("a document may not be read", "dump", f.id, "error", res.err)
 	default:
 		r.failures++
@@ -149,16 +152,25 @@ func (r *reading) take(res result) error {
 		if r.inARow >= maxFailures {
 			return res.err
 		}
-		if errors.Is(res.err, store.ErrUnavailable) {
+		if errors.Is(res.err, store.ErrUnavailable) && !r.final {
 			r.done++
+			r.put++
 			return nil // as if it had not been asked
 		}
-		f.kind = unread
+		r.miss(&f)
 	}
 	r.done++
 	r.held += len(f.raw)
 	r.findings = append(r.findings, f)
 	return nil
+}
+
+// miss makes of a finding that the document was not to be had.
+func (r *reading) miss(f *finding) {
+	f.kind = unread
+	if f.etag == "" {
+		r.missing++
+	}
 }
 
 // flush notes what was found.
@@ -184,6 +196,7 @@ func (r *reading) tell() {
 
 // verdict sums the round up: it failed if nothing could be read.
 func (r *reading) verdict() error {
+	r.c.state.setMissing(r.missing)
 	if r.denied > 0 {
 		r.c.log.Warn("some documents may not be read", "count", r.denied)
 	}

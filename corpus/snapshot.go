@@ -207,12 +207,21 @@ func (s *Snapshot) fill(ctx context.Context, out *os.File, in *os.File) error {
 // It returns whether it did; a Sync is to follow, which catches up. A snapshot that is not
 // in order is passed over with a word in the log. progress, if not nil, is called with
 // bytes received.
-func (c *Corpus) TakeSnapshot(ctx context.Context, progress func(done, total int64)) (bool, error) {
+func (c *Corpus) TakeSnapshot(ctx context.Context, progress func(done, total int64)) (taken bool, err error) {
+	err = c.inTurn(ctx, func() error {
+		taken, err = c.takeSnapshot(ctx, progress)
+		return err
+	})
+	return taken, err
+}
+
+func (c *Corpus) takeSnapshot(ctx context.Context, progress func(done, total int64)) (bool, error) {
 	listed, err := c.cat.meta(ctx, metaListed)
 	if err != nil || listed != "" {
 		return false, err
 	}
 	attr, err := c.store.Stat(ctx, snapshotKey)
+	c.outage.note(c.now(), err, c.log)
 	if errors.Is(err, store.ErrNotExist) || err == nil && attr.Dir {
 		return false, nil
 	}
@@ -306,6 +315,7 @@ func (c *Corpus) fetchPieces(ctx context.Context, ref store.Ref, size int64, w i
 				if _, err := w.Write(buf); err != nil {
 					return err
 				}
+				c.outage.hear()
 				if done += int64(len(buf)); progress != nil {
 					progress(done, size)
 				}

@@ -21,6 +21,7 @@ type round struct {
 	// tell of any more; 0: as many as else. It never tells of what the original writes.
 	logged  int
 	sparing bool // there is a change log
+	last    bool // once what is new has been read, the catalogue is up to date
 }
 
 // Sync reconciles the catalogue with the store: it finds the dumps that are new and
@@ -83,12 +84,10 @@ func (c *Corpus) poll(ctx context.Context) error {
 }
 
 func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, total int)) error {
-	select {
-	case c.syncing <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-c.syncing }()
+	return c.inTurn(ctx, func() error { return c.reconcileInTurn(ctx, r, progress) })
+}
+
+func (c *Corpus) reconcileInTurn(ctx context.Context, r round, progress func(done, total int)) error {
 	if progress == nil {
 		progress = func(int, int) {}
 	}
@@ -102,14 +101,17 @@ func (c *Corpus) reconcile(ctx context.Context, r round, progress func(done, tot
 		resets := c.cat.resetCount()
 		err := c.listAndRead(ctx, r, progress)
 		if c.cat.resetCount() == resets {
-			if err != nil {
-				return err
+			if ctx.Err() == nil {
+				c.state.setCurrent() // as far as it can be
 			}
-			return c.markComplete(ctx)
+			return err
 		}
 		// It was rebuilt under way, and what was noted before is gone.
 		if tries == 1 || ctx.Err() != nil {
 			return errors.Join(errRebuilt, err)
+		}
+		if err := c.tail(ctx); err != nil {
+			return err
 		}
 		r.list = true
 	}
@@ -129,7 +131,7 @@ func (c *Corpus) listAndRead(ctx context.Context, r round, progress func(done, t
 	if listed {
 		logged = c.followLog(ctx, true)
 	}
-	r.sparing = logged && r.logged > 0
+	r.sparing, r.last = logged && r.logged > 0, true
 	return c.readAll(ctx, r, progress)
 }
 
@@ -152,27 +154,29 @@ func (c *Corpus) readTold(ctx context.Context, r round, progress func(done, tota
 	return true, c.readAll(ctx, r, progress)
 }
 
-func (c *Corpus) markComplete(ctx context.Context) error {
-	if c.Synced() {
-		return nil
+// caughtUp notes that everything that is new has been read.
+func (c *Corpus) caughtUp(ctx context.Context) error {
+	if !c.Synced() {
+		complete, err := c.cat.complete(ctx)
+		if err != nil || !complete || c.cat.resetCount() != c.state.resetCount() {
+			return err
+		}
+		c.state.setComplete()
 	}
-	n, err := c.cat.unseenCount(ctx)
-	if err != nil || n > 0 {
-		return err
-	}
-	if err := c.cat.note(ctx, metaComplete, "yes"); err != nil {
-		return err
-	}
-	c.state.setComplete(true)
+	c.state.setCurrent()
 	return nil
 }
 
 // pageSize is how many tasks are held in memory at once.
 const pageSize = 8192
 
-// readAll reads the documents of a round.
+// readAll reads the documents of a round: first those that are new, or said to be.
 func (c *Corpus) readAll(ctx context.Context, r round, progress func(done, total int)) error {
 	unseen, err := c.cat.unseenCount(ctx)
+	if err != nil {
+		return err
+	}
+	flagged, err := c.cat.flagged(ctx)
 	if err != nil {
 		return err
 	}
@@ -180,19 +184,19 @@ func (c *Corpus) readAll(ctx context.Context, r round, progress func(done, total
 	if err != nil {
 		return err
 	}
-	rd := &reading{c: c, total: unseen + len(more), progress: progress}
+	rd := &reading{c: c, total: unseen + len(flagged) + len(more), progress: progress}
 	rd.tell()
-	var page []task
-	for after := (task{}); unseen > 0; after = page[len(page)-1] {
-		if page, err = c.cat.unseen(ctx, after.id, pageSize); err != nil || len(page) == 0 {
-			break
-		}
-		if err = rd.read(ctx, page); err != nil {
-			break
-		}
-	}
-	if err != nil {
+	if err := c.readUnseen(ctx, rd); err != nil {
 		return err
+	}
+	if err := rd.read(ctx, flagged); err != nil {
+		return err
+	}
+	if r.last {
+		c.state.setMissing(rd.missing)
+		if err := c.caughtUp(ctx); err != nil {
+			return err
+		}
 	}
 	if err := rd.read(ctx, more); err != nil {
 		return err
@@ -200,18 +204,41 @@ func (c *Corpus) readAll(ctx context.Context, r round, progress func(done, total
 	return rd.verdict()
 }
 
-// moreTasks returns what is to be looked at again.
-func (c *Corpus) moreTasks(ctx context.Context, r round) ([]task, error) {
-	flagged, err := c.cat.flagged(ctx)
-	if err != nil {
-		return nil, err
+// readUnseen reads the documents that were never read. Those that the store would not give
+// while it gave others are asked for once more: what fails then is the fault of the object.
+func (c *Corpus) readUnseen(ctx context.Context, rd *reading) error {
+	if err := c.readPages(ctx, rd); err != nil || rd.put == 0 || rd.good == 0 {
+		return err
 	}
+	if _, err := c.store.Stat(ctx, ""); err != nil {
+		return err
+	}
+	rd.total, rd.put, rd.final = rd.total+rd.put, 0, true
+	defer func() { rd.final = false }()
+	return c.readPages(ctx, rd)
+}
+
+func (c *Corpus) readPages(ctx context.Context, rd *reading) error {
+	for after := (task{}); ; {
+		page, err := c.cat.unseen(ctx, after.id, pageSize)
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		if err := rd.read(ctx, page); err != nil {
+			return err
+		}
+		after = page[len(page)-1]
+	}
+}
+
+// moreTasks returns what is to be looked at again, though nothing says that it changed.
+func (c *Corpus) moreTasks(ctx context.Context, r round) ([]task, error) {
 	unfinished, err := c.cat.unfinished(ctx, r.due, r.again)
 	if err != nil {
 		return nil, err
 	}
 	aged, err := c.agedTasks(ctx, r)
-	return append(append(flagged, unfinished...), aged...), err
+	return append(unfinished, aged...), err
 }
 
 // agedTasks returns the dumps that nobody looked at for long.

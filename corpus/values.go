@@ -15,7 +15,7 @@ import (
 // the field for none. A limit is heeded.
 func (c *Corpus) Values(ctx context.Context, f Field, spec query.Spec) ([]Value, error) {
 	var t tally
-	err := again(func() error {
+	err := c.again(ctx, func() error {
 		t = tally{}
 		return c.tally(ctx, t, f, spec)
 	})
@@ -28,7 +28,7 @@ func (c *Corpus) Values(ctx context.Context, f Field, spec query.Spec) ([]Value,
 // HasValue tells whether any dump has a value of field f, as Values counts them.
 func (c *Corpus) HasValue(ctx context.Context, f Field, text string) (has bool, err error) {
 	p := newPlan(query.Equal(string(f), text), c.now())
-	err = again(func() error {
+	err = c.again(ctx, func() error {
 		has = false
 		found := func() error { has = true; return errEnough }
 		err := c.cat.scan(ctx, p, true, "", noOrder, func(*record) error { return found() })

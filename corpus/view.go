@@ -76,7 +76,7 @@ func (c *Corpus) Select(ctx context.Context, spec query.Spec) ([]Row, error) {
 
 // matches returns what matches spec, and whether it is sorted by ID.
 func (c *Corpus) matches(ctx context.Context, spec query.Spec) (rows []Row, sorted bool, err error) {
-	err = again(func() error {
+	err = c.again(ctx, func() error {
 		rows, sorted, err = c.rows(ctx, spec)
 		return err
 	})

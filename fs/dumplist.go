@@ -30,6 +30,9 @@ func (t *tree) listDumps() *dumpList {
 		for part, err := range t.o.Corpus.All(ctx) {
 			l.add(part, err)
 		}
+		if !t.o.Corpus.IsWhole() {
+			l.add(nil, errReplaced)
+		}
 		l.end()
 	})
 	return l
@@ -41,7 +44,9 @@ func (l *dumpList) add(part []corpus.Row, err error) {
 	if len(part) > 0 {
 		l.parts = append(l.parts, part) // past the end of what others have
 	}
-	l.err = err
+	if err != nil {
+		l.err = err
+	}
 	l.tellLocked()
 }
 

@@ -195,6 +195,10 @@ func (c *plainCorpus) Select(ctx context.Context, spec query.Spec) ([]corpus.Row
 	return rows, nil
 }
 
+func (c *plainCorpus) Whole(ctx context.Context) error { return c.begin(ctx, "whole") }
+
+func (c *plainCorpus) IsWhole() bool { return true }
+
 // All yields parts of a few.
 func (c *plainCorpus) All(ctx context.Context) iter.Seq2[[]corpus.Row, error] {
 	return func(yield func([]corpus.Row, error) bool) {

@@ -87,7 +87,7 @@ var _ fusefs.NodeOpendirHandler = (*hashDir)(nil)
 
 func (d *hashDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d.t.live.add(d)
-	return d.t.openDir(d, true)
+	return d.t.openWhole(ctx, d, true)
 }
 
 func (d *hashDir) list(ctx context.Context) (listing, error) {

@@ -21,6 +21,8 @@ type Corpus interface {
 	Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Cached(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Resolve(ctx context.Context, prefix string) (dump.ID, error)
+	Whole(ctx context.Context) error
+	IsWhole() bool
 	All(ctx context.Context) iter.Seq2[[]corpus.Row, error]
 	Select(ctx context.Context, spec query.Spec) ([]corpus.Row, error)
 	Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error)

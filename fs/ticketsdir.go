@@ -139,7 +139,7 @@ var _ fusefs.NodeOpendirHandler = (*ticketsDir)(nil)
 
 func (d *ticketsDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d.t.live.add(&d.valueDir)
-	return d.t.openDir(d, true)
+	return d.t.openWhole(ctx, d, true)
 }
 
 func (d *ticketsDir) list(ctx context.Context) (listing, error) {

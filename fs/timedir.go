@@ -24,7 +24,9 @@ type timeDir struct {
 }
 
 func (d *timeDir) snapshot(c context.Context) (*snapshot[[]int], error) {
-	return d.numbers.get(d.t, 0, func() ([]int, error) { return d.t.o.Corpus.Days(c, d.year, d.month, query.Spec{}) })
+	return d.numbers.get(d.t, 0, func() ([]int, error) {
+		return fromWhole(c, d.t, func() ([]int, error) { return d.t.o.Corpus.Days(c, d.year, d.month, query.Spec{}) })
+	})
 }
 
 // nameOf is the name of a year, month or day in the directory.
@@ -99,7 +101,7 @@ var _ fusefs.NodeOpendirHandler = (*timeDir)(nil)
 
 func (d *timeDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d.t.live.add(d)
-	return d.t.openDir(d, true)
+	return d.t.openWhole(ctx, d, true)
 }
 
 func (d *timeDir) list(ctx context.Context) (listing, error) {

@@ -22,7 +22,9 @@ type valueDir struct {
 }
 
 func (d *valueDir) snapshot(c context.Context) (*snapshot[[]corpus.Value], error) {
-	return d.values.get(d.t, 0, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(c, d.field, query.Spec{}) })
+	return d.values.get(d.t, 0, func() ([]corpus.Value, error) {
+		return fromWhole(c, d.t, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(c, d.field, query.Spec{}) })
+	})
 }
 
 var _ fusefs.NodeLookuper = (*valueDir)(nil)
@@ -56,6 +58,9 @@ func (d *valueDir) value(c context.Context, name string) (string, error) {
 	s := d.values.fresh(d.t, 0)
 	if s == nil && err == nil {
 		has, err := d.t.o.Corpus.HasValue(c, d.field, text)
+		if err == nil && !has && !d.t.o.Corpus.IsWhole() {
+			has, err = fromWhole(c, d.t, func() (bool, error) { return d.t.o.Corpus.HasValue(c, d.field, text) })
+		}
 		if err == nil && !has {
 			err = notThere(d.below(name))
 		}
@@ -94,7 +99,7 @@ var _ fusefs.NodeOpendirHandler = (*valueDir)(nil)
 
 func (d *valueDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	d.t.live.add(d)
-	return d.t.openDir(d, true)
+	return d.t.openWhole(ctx, d, true)
 }
 
 func (d *valueDir) list(ctx context.Context) (listing, error) {

@@ -133,7 +133,14 @@ func (v *viewDir) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.At
 
 // find returns the one dump of the view whose hash begins with prefix.
 func (v *viewDir) find(c context.Context, prefix string) (corpus.Row, error) {
+	prefix, err := v.settle(c, prefix)
+	if err != nil {
+		return corpus.Row{}, err
+	}
 	rows, err := v.candidates(c, prefix)
+	if err == nil && len(rows) == 0 {
+		rows, err = v.arrived(c, prefix)
+	}
 	switch {
 	case err != nil:
 		return corpus.Row{}, err
@@ -171,14 +178,16 @@ func (v *viewDir) candidates(c context.Context, prefix string) ([]corpus.Row, er
 }
 
 func (v *viewDir) snapshot(c context.Context) (*snapshot[[]corpus.Row], error) {
-	return v.rows.get(v.t, v.maxAge(), func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(c, v.spec) })
+	return v.rows.get(v.t, v.maxAge(), func() ([]corpus.Row, error) {
+		return fromWhole(c, v.t, func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(c, v.spec) })
+	})
 }
 
 var _ fusefs.NodeOpendirHandler = (*viewDir)(nil)
 
 func (v *viewDir) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	v.t.live.add(v)
-	return v.t.openDir(v, v.maxAge() == 0)
+	return v.t.openWhole(ctx, v, v.maxAge() == 0)
 }
 
 func (v *viewDir) list(ctx context.Context) (listing, error) {

@@ -6,14 +6,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
+
+	"thothfs/corpus"
 )
 
 // readyFD is where the background half of `mount` reports to the half that the
-// user started: one line, "ok" or an error; its end without a line is a crash.
+// user started: one line, "ok" or an error; its end without a line is a crash. After
+// "ok" a line "DONE TOTAL" follows from time to time while the corpus is read, until
+// the end, or a line that says why it cannot be read.
 const readyFD = 3
 
 // readyEnv marks the background half.
@@ -45,13 +51,49 @@ func (a *app) background(ctx context.Context) error {
 	w.Close()
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Signal(syscall.SIGTERM) })
 	defer stop()
-	return awaitReady(r, cmd)
+	lines := bufio.NewReader(r)
+	if err := awaitReady(lines, cmd); err != nil {
+		return err
+	}
+	stop() // it is not ours any more
+	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })()
+	a.showReading(ctx, lines)
+	return cmd.Process.Release()
 }
 
-func awaitReady(r io.Reader, cmd *exec.Cmd) error {
-	line, err := bufio.NewReader(r).ReadString('\n')
+// showReading shows on the terminal how far the corpus has been read. Ctrl-C ends the
+// showing alone.
+func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
+	bar := a.progress("reading the corpus", false)
+	if bar.bar == nil {
+		return
+	}
+	said := ""
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			break
+		}
+		var done, total int
+		if _, err := fmt.Sscanf(line, "%d %d\n", &done, &total); err != nil {
+			said = strings.TrimSpace(line)
+			break
+		}
+		bar.set(done, total)
+	}
+	bar.done()
+	switch {
+	case ctx.Err() != nil:
+		a.say("mounted; its directories wait until the corpus has been read")
+	case said != "":
+		a.say("mounted, but the corpus cannot be read: %s", said)
+	}
+}
+
+func awaitReady(lines *bufio.Reader, cmd *exec.Cmd) error {
+	line, err := lines.ReadString('\n')
 	if err == nil && line == "ok\n" {
-		return cmd.Process.Release()
+		return nil
 	}
 	werr := cmd.Wait()
 	if msg := strings.TrimSpace(line); msg != "" {
@@ -73,18 +115,52 @@ func (a *app) reportReady(mountErr error) error {
 	if f == nil {
 		return errors.New("the starting process is gone")
 	}
-	defer f.Close()
+	syscall.CloseOnExec(readyFD)
 	line := "ok\n"
 	if mountErr != nil {
 		line = strings.ReplaceAll(strings.TrimSpace(mountErr.Error()), "\n", "\x00") + "\n"
 	}
 	if _, err := io.WriteString(f, line); err != nil {
+		f.Close()
 		return fmt.Errorf("the starting process is gone: %w", err)
 	}
 	if mountErr != nil {
-		return nil
+		return f.Close()
 	}
+	a.ready = f
 	return detachStdio()
+}
+
+// tellEvery is how often the waiting half is told how far the corpus has been read.
+const tellEvery = 100 * time.Millisecond
+
+// tellReading has the whole corpus read, tells the waiting half how far that is, as long
+// as there is one, and lets go of it.
+func (a *app) tellReading(ctx context.Context, c *corpus.Corpus, log *slog.Logger) {
+	read := make(chan error, 1)
+	go func() { read <- c.Whole(ctx) }() // ended by ctx
+	tick := time.NewTicker(tellEvery)
+	defer tick.Stop()
+	if a.ready != nil {
+		defer a.ready.Close()
+	}
+	for {
+		select {
+		case err := <-read:
+			switch {
+			case ctx.Err() != nil:
+			case err != nil && a.ready != nil:
+				fmt.Fprintln(a.ready, strings.ReplaceAll(err.Error(), "\n", " "))
+			case err == nil:
+				log.Info("the corpus has been read")
+			}
+			return
+		case <-tick.C:
+		}
+		if done, total, _ := c.SyncState(); a.ready != nil && total > 0 {
+			fmt.Fprintln(a.ready, done, total) // nobody may wait any more
+		}
+	}
 }
 
 // detachStdio leaves the terminal's session, points the standard streams at /dev/null and leaves the working

@@ -30,7 +30,8 @@ type app struct {
 	log         string
 	verbose     bool
 
-	how string // what the history says that edits are made by
+	how   string   // what the history says that edits are made by
+	ready *os.File // where the background half of mount tells how far it is; nil: nowhere
 
 	privateMount bool // what is mounted is for this run of the program alone
 

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -21,10 +22,15 @@ import (
 	"thothfs/store"
 )
 
-const mountLong = `Mounts the corpus and returns when it is ready; the file system's process stays
+const mountLong = `Mounts the corpus and returns when it can be used; the file system's process stays
 in the background until the mountpoint is unmounted (thothfs umount, umount(8)
 or fusermount3 -u) or it gets SIGTERM. With --foreground it stays, and Ctrl-C
 unmounts.
+
+A machine that does not know the corpus yet reads it first. Dumps can be opened by
+their hashes meanwhile; whatever lists dumps waits until it can list all of them, or
+fails when the store does not answer. On a terminal, mount shows how far that is;
+Ctrl-C ends the showing, not the mount.
 
 A mountpoint whose former process died ("Transport endpoint is not connected")
 is mended. Messages of the background process go to --log, by default
@@ -136,11 +142,14 @@ func (a *app) startMount(ctx context.Context, mountpoint string, m mountFlags, o
 		return nil, nil, err
 	}
 	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
-	return server, func(ctx context.Context) error { return follow(ctx, c, log) }, nil
+	return server, func(ctx context.Context) error { return a.follow(ctx, c, log) }, nil
 }
 
 // follow keeps the catalogue up to date until ctx ends.
-func follow(ctx context.Context, c *corpus.Corpus, log *slog.Logger) error {
+func (a *app) follow(ctx context.Context, c *corpus.Corpus, log *slog.Logger) error {
+	var telling sync.WaitGroup
+	telling.Go(func() { a.tellReading(ctx, c, log) })
+	defer telling.Wait()
 	if _, err := c.TakeSnapshot(ctx, nil); err != nil && ctx.Err() == nil {
 		log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
 	}

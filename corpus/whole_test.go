@@ -1,0 +1,258 @@
+package corpus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/query"
+	"thothfs/store"
+	"thothfs/store/mem"
+)
+
+// slow has every listing and document of a store take a while.
+func slow(s *mem.Store, list, get time.Duration) {
+	s.Inject(mem.Fault{Op: mem.List, Delay: list, Times: mem.Always})
+	s.Inject(mem.Fault{Op: mem.Get, Delay: get, Times: mem.Always})
+}
+
+// Whoever waits for the whole corpus has all of it, whoever reads it.
+func TestWhole(t *testing.T) {
+	for _, run := range []bool{false, true} {
+		t.Run(fmt.Sprint("run ", run), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				seed(s, 500)
+				slow(s, 3*time.Second, 5*time.Second)
+				c := open(t, options(t, s))
+				if run {
+					running(t, c)
+				}
+				var wg sync.WaitGroup
+				for range 3 {
+					wg.Go(func() {
+						if err := c.Whole(t.Context()); err != nil {
+							t.Error(err)
+						}
+						wantCount(t, c, "", 500)
+					})
+				}
+				wg.Wait()
+				if n := s.Calls(mem.Get); n != 500 {
+					t.Errorf("%d documents read", n)
+				}
+				if !c.IsWhole() || c.Whole(t.Context()) != nil {
+					t.Error("not whole")
+				}
+			})
+		})
+	}
+}
+
+// Those who are interrupted leave what was read to the next.
+func TestWholeInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 500)
+		slow(s, 3*time.Second, 5*time.Second)
+		o := options(t, s)
+		for i, after := range []time.Duration{time.Second, 10 * time.Second, 30 * time.Second} {
+			c, err := Open(t.Context(), o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), after)
+			if err := c.Whole(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%d: %v", i, err)
+			}
+			cancel()
+			if c.IsWhole() {
+				t.Errorf("%d: whole", i)
+			}
+			c.Close()
+		}
+		c := open(t, o)
+		if len(selected(t, c, "")) == 0 {
+			t.Error("nothing was kept")
+		}
+		if err := c.Whole(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantCount(t, c, "", 500)
+	})
+}
+
+// A store that fails before the corpus is known is an error, and not an empty corpus; the
+// next to come has it read again.
+func TestWholeFails(t *testing.T) {
+	for _, op := range []string{mem.Stat, mem.List, mem.Get} {
+		t.Run(op, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				seed(s, 200)
+				c := open(t, options(t, s))
+				s.Inject(mem.Fault{Op: op, Kind: store.ErrUnavailable, Times: mem.Always})
+				for range 3 {
+					if err := c.Whole(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+						t.Fatal(err)
+					}
+				}
+				s.Heal()
+				time.Sleep(pause)
+				if err := c.Whole(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				wantCount(t, c, "", 200)
+			})
+		})
+	}
+}
+
+// A store that swallows requests is given up, but not before an answer had its time.
+func TestWholeOfASilentStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 5)
+		s.Inject(mem.Fault{Block: make(chan struct{}), Times: mem.Always})
+		o := options(t, s)
+		c := open(t, o)
+		began := time.Now()
+		if err := c.Whole(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Error(err)
+		}
+		if took := time.Since(began); took < hopeless || took > 2*hopeless {
+			t.Errorf("took %s", took)
+		}
+		s.Heal()
+		sync1(t, c)
+		again := open(t, o) // the catalogue is there
+		s.Inject(mem.Fault{Block: make(chan struct{}), Times: mem.Always})
+		began = time.Now()
+		if err := again.Whole(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 2*staleAfter {
+			t.Errorf("took %s though the corpus is known", took)
+		}
+		wantCount(t, again, "", 5)
+	})
+}
+
+// A catalogue of yesterday, or one as published, is brought up to date first, however long
+// the store takes, as long as it answers; and will do while the store is away.
+func TestWholeIsOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		seed(s, 100)
+		o := options(t, s)
+		c := open(t, o)
+		sync1(t, c)
+		if _, err := c.Publish(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 300 {
+			s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "new", "", 1))
+		}
+		for name, o := range map[string]Options{"known": o, "published": options(t, s)} {
+			s.Heal()
+			slow(s, time.Second, time.Second)
+			c := open(t, o)
+			if err := c.Whole(t.Context()); err != nil {
+				t.Error(name, err)
+			}
+			wantCount(t, c, "", 400)
+		}
+		s.Heal()
+		s.Inject(mem.Fault{Kind: store.ErrUnavailable, Times: mem.Always})
+		away := open(t, o)
+		if err := away.Whole(t.Context()); err != nil {
+			t.Error(err)
+		}
+		wantCount(t, away, "", 400)
+	})
+}
+
+// A catalogue that is damaged under a mount is read again, not shown empty.
+func TestWholeAfterDamage(t *testing.T) {
+	s := mem.New()
+	seed(s, 300)
+	c := open(t, options(t, s))
+	sync1(t, c)
+	for name, ask := range map[string]func() (int, error){
+		"select":  func() (int, error) { rows, err := c.Select(t.Context(), parse(t, "cmd=cmd*")); return len(rows), err },
+		"values":  func() (int, error) { v, err := c.Values(t.Context(), Cmd, query.Spec{}); return len(v) * 300 / 7, err },
+		"count":   func() (int, error) { return c.Count(t.Context(), query.Spec{}) },
+		"by text": func() (int, error) { n, err := c.CountBy(t.Context(), "node", query.Spec{}); return n["n1"], err },
+	} {
+		execSQL(t, c.cat.path, `DROP TABLE docs; DROP TABLE dumps`)
+		if n, err := ask(); n != 300 || err != nil {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+}
+
+// A name that the catalogue does not know yet is looked for in the store.
+func TestResolveBeforeTheCorpusIsKnown(t *testing.T) {
+	s := mem.New()
+	same := func(last byte) (id dump.ID) { id[0], id[15] = 0xab, last; return id }
+	for _, id := range []dump.ID{same(1), same(2), ident(1)} {
+		s.Set(infoKey(id), info(id, "x", "", 1))
+	}
+	unfinished := ident(2)
+	s.Set(unfinished.String()+"/core", nil)
+	c := open(t, options(t, s))
+	for prefix, want := range map[string]error{ident(1).String(): nil, ident(1).String()[:8]: nil, "ab": ErrAmbiguous, same(2).String(): nil,
+		unfinished.String()[:6]: store.ErrNotExist, unfinished.String(): store.ErrNotExist, "ac": store.ErrNotExist} {
+		if _, err := c.Resolve(t.Context(), prefix); !errorsIs(err, want) {
+			t.Errorf("%s: %v, want %v", prefix, err, want)
+		}
+	}
+	s.Inject(mem.Fault{Kind: store.ErrUnavailable, Times: mem.Always})
+	if _, err := c.Resolve(t.Context(), "ac"); !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+}
+
+// A document that the store cannot give, though it gives others, keeps no one from the
+// rest of the corpus.
+func TestWholeButForOneDocument(t *testing.T) {
+	s := mem.New()
+	seed(s, 50)
+	s.Inject(mem.Fault{Op: mem.Get, Key: infoKey(ident(5)), Kind: store.ErrUnavailable, Times: mem.Always})
+	c := open(t, options(t, s))
+	if err := c.Whole(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, c, "", 49)
+	if n := c.Missing(); n != 1 {
+		t.Errorf("%d are said to be missing", n)
+	}
+	s.Heal()
+	sync1(t, c)
+	if wantCount(t, c, "", 50); c.Missing() != 0 {
+		t.Error(c.Missing())
+	}
+}
+
+// A directory that nothing is mounted on is not a corpus whose dumps were all removed.
+func TestEmptiedCorpus(t *testing.T) {
+	s := mem.New()
+	seed(s, 5)
+	c := open(t, options(t, s))
+	sync1(t, c)
+	for i := range 5 {
+		s.Delete(ident(i).String())
+	}
+	if err := c.Sync(t.Context(), nil); !errors.Is(err, store.ErrUnavailable) {
+		t.Error(err)
+	}
+	wantCount(t, c, "", 5)
+	s.Set("analyzers/x", nil)
+	sync1(t, c)
+	wantCount(t, c, "", 0)
+}
