@@ -101,9 +101,12 @@ func (c *Corpus) tailed(ctx context.Context) (everything bool, err error) {
 	c.tailing.Lock()
 	defer c.tailing.Unlock()
 	if resets := c.cat.resetCount(); resets != c.resets {
-		c.resets = resets
 		c.events.emit(Change{})
-		return true, c.recall(ctx)
+		if err := c.recall(ctx); err != nil {
+			return true, err
+		}
+		c.resets = resets
+		return true, nil
 	}
 	entries, err := c.cat.entriesAfter(ctx, c.journalSeen)
 	if err != nil || len(entries) == 0 {
