@@ -166,8 +166,9 @@ func TestIndexIsIncremental(t *testing.T) {
 	for _, id := range ids[:edits] {
 		other.must("ticket", id, "OS-1")
 	}
-	// Besides: the listing of the corpus, and that of the change log with its entries.
-	if n := gets(srv, func() { w.must("index", "--attr-timeout=1h") }); n < edits || n > 3*edits+6 {
+	// Besides: the listing of the corpus, those of the change log and of the history, with
+	// an entry and a record for each edit.
+	if n := gets(srv, func() { w.must("index", "--attr-timeout=1h") }); n < edits || n > 4*edits+9 {
 		t.Errorf("%d requests for %d edits", n, edits)
 	}
 	third := w.newMachine()
