@@ -41,6 +41,12 @@
 // are told, before Edit returns; other processes that share the catalogue learn of it
 // from there, at once while they are in Run, and others as they follow the store.
 //
+// # History
+//
+// With every edit of a ticket, a property or an analyzer a record of what it replaced is
+// stored (see history.go). [Corpus.History] yields them, [Corpus.Undo] reverts them by
+// edits like any other, and [Corpus.CompactHistory] packs them.
+//
 // # Meaning
 //
 // [query.Spec.Match] over the documents says which dumps a specification means.

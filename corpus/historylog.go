@@ -19,6 +19,10 @@ const (
 	historyWriters = 8
 	// historyTimeout is how long a record may take to be stored.
 	historyTimeout = 30 * time.Second
+	// historyLast is how long records may take at the end: no edit waits for them.
+	historyLast = time.Second
+	// historyPause is how long a store that refuses records is not asked again.
+	historyPause = time.Minute
 )
 
 // historyLog stores the records of one process. A nil one stores none.
@@ -26,7 +30,7 @@ type historyLog struct {
 	c       *Corpus
 	ctx     context.Context // of its requests, for they outlive the call that edits
 	cancel  context.CancelFunc
-	refused atomic.Bool // the store takes no records
+	refused atomic.Int64 // until then, in nanoseconds since 1970, the store takes no records
 	writing sync.WaitGroup
 
 	mu      sync.Mutex // guards what follows
@@ -70,7 +74,7 @@ func (l *historyLog) next(now time.Time) time.Time {
 // the same: that is logged.
 func (l *historyLog) begin(e *HistoryEdit) (wait func(context.Context) error) {
 	nothing := func(context.Context) error { return nil }
-	if l == nil || l.refused.Load() || len(e.Changes) == 0 && !e.void {
+	if l == nil || l.refused.Load() > l.c.now().UnixNano() || len(e.Changes) == 0 && !e.void {
 		return nothing
 	}
 	line, large, err := e.encode()
@@ -109,7 +113,7 @@ func (l *historyLog) close() {
 	if l == nil {
 		return
 	}
-	timer := time.AfterFunc(logLast, l.cancel)
+	timer := time.AfterFunc(historyLast, l.cancel)
 	l.writing.Wait()
 	timer.Stop()
 	l.cancel()
@@ -172,7 +176,7 @@ func (l *historyLog) put(some []*pendingRecord) error {
 func (l *historyLog) store(ctx context.Context, key string, text []byte) error {
 	_, err := l.c.store.Put(ctx, store.Ref{Key: key}, bytesAt(text), int64(len(text)))
 	if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
-		l.refused.Store(true)
+		l.refused.Store(l.c.now().Add(historyPause).UnixNano())
 	}
 	return err
 }

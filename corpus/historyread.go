@@ -176,22 +176,7 @@ func (c *Corpus) readHistory(ctx context.Context, some []historySource) (texts [
 	return texts, slices.Contains(missing, true), err
 }
 
-// HistoryEdit returns the edit of an ID. One that the history does not have is
-// store.ErrNotExist.
-func (c *Corpus) HistoryEdit(ctx context.Context, id string) (*HistoryEdit, error) {
-	at, ok := ParseEditID(id)
-	if !ok {
-		return nil, notExist("get", historyDir+"/"+id)
-	}
-	for e, err := range c.History(ctx, at) {
-		if err != nil || e.ID == id {
-			return e, err
-		}
-	}
-	return nil, notExist("get", historyDir+"/"+id)
-}
-
-var errNoChanges = errors.New("what it replaced is not in the history any more")
+var errNoChanges = errors.New("what it replaced is not in the history")
 
 // allChanges returns the changes of an edit, with those that are stored apart.
 func (c *Corpus) allChanges(ctx context.Context, e *HistoryEdit) ([]HistoryChange, error) {

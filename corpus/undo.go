@@ -59,27 +59,37 @@ func UndoTargets(edits []*HistoryEdit) (targets []UndoTarget, byTarget map[UndoT
 // Undo puts back what edits of one target have replaced, by one conditional edit, which is
 // in the history itself. The edits are in order, the latest first. A value that is not
 // what they have left stays, and so does everything when dryRun is set. What was
-// undone before stays as it is, too.
+// undone before stays as it is, too. An edit whose changes are not to be had is an error,
+// but does not keep the others from being undone.
 func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*HistoryEdit, dryRun bool) ([]Undone, error) {
 	var all []Undone
+	var lost error
 	for _, e := range edits {
 		changes, err := c.allChanges(ctx, e)
+		if err == nil && slices.ContainsFunc(changes, func(ch HistoryChange) bool { return !ch.Old.whole() }) {
+			err = errNoChanges
+		}
 		if err != nil {
-			return nil, fmt.Errorf("edit %s: %w", e.ID, err)
+			lost = errors.Join(lost, fmt.Errorf("edit %s: %w", e.ID, err))
+			continue
 		}
 		for _, change := range slices.Backward(changes) {
 			all = append(all, Undone{Edit: e, Change: change})
 		}
 	}
-	for i := range all {
-		if !all[i].Change.Old.whole() {
-			return nil, fmt.Errorf("edit %s: %s: %w", all[i].Edit.ID, all[i].Change.Path(), errNoChanges)
-		}
+	if len(all) == 0 {
+		return nil, lost
 	}
+	var err error
 	if t.Analyzer != "" {
-		return all, c.undoAnalyzer(ctx, t.Analyzer, all, dryRun)
+		err = c.undoAnalyzer(ctx, t.Analyzer, all, dryRun)
+	} else {
+		err = c.undoDump(ctx, t.Dump, all, dryRun)
 	}
-	return all, c.undoDump(ctx, t.Dump, all, dryRun)
+	if err != nil {
+		return nil, err
+	}
+	return all, lost
 }
 
 func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun bool) error {

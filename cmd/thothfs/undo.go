@@ -135,7 +135,7 @@ type undoing struct {
 
 	mu     sync.Mutex // guards what follows
 	failed map[corpus.UndoTarget]error
-	done   map[corpus.UndoTarget][]corpus.Undone
+	done   map[corpus.UndoTarget][]corpus.Undone // of all that was tried
 }
 
 // run undoes the edits of each target, some at a time.
@@ -151,10 +151,9 @@ func (u *undoing) run(ctx context.Context) {
 			defer u.mu.Unlock()
 			if err != nil {
 				u.failed[target] = err
-			} else {
-				u.done[target] = all
 			}
-			bar.set(len(u.failed)+len(u.done), len(u.targets))
+			u.done[target] = all
+			bar.set(len(u.done), len(u.targets))
 			return nil
 		})
 	}
@@ -163,7 +162,7 @@ func (u *undoing) run(ctx context.Context) {
 
 // report says what became of the edits: those that are not undone one by one.
 func (u *undoing) report(ctx context.Context) error {
-	counts := map[dump.Outcome]int{}
+	counts, touched := map[dump.Outcome]int{}, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
@@ -177,12 +176,15 @@ func (u *undoing) report(ctx context.Context) error {
 		for _, o := range outcomes {
 			counts[o]++
 		}
+		if slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == dump.Reverted }) {
+			touched++
+		}
 	}
 	verb := "undone"
 	if u.dryRun {
 		verb = "would be undone"
 	}
-	text := []string{fmt.Sprintf("%d edits of %d dumps and analyzers %s", counts[dump.Reverted], len(u.done), verb)}
+	text := []string{fmt.Sprintf("%d edits of %d dumps and analyzers %s", counts[dump.Reverted], touched, verb)}
 	if n := counts[dump.Already]; n > 0 {
 		text = append(text, fmt.Sprintf("%d were undone before", n))
 	}
