@@ -54,8 +54,8 @@
 //
 // # Concurrency
 //
-// A [Corpus] is safe for concurrent use. It runs one goroutine of its own, which
-// calls subscribers, from [Open] until [Corpus.Close]; [Corpus.Run] has one that follows
+// A [Corpus] is safe for concurrent use. Goroutines of its own call
+// subscribers and store records and entries of the log, from [Open] until [Corpus.Close]; [Corpus.Run] has one that follows
 // other processes, and [Corpus.CanStore] one that ends within seconds. Errors are of the kinds of
 // package store, of ctx, [ErrAmbiguous], or of the catalogue's disk.
 package corpus
