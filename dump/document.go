@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -23,6 +24,9 @@ type Document struct {
 	damage string
 	mended bool // view is not what is stored
 	lossy  bool // nor does it hold all of that
+
+	mu      sync.Mutex                 // guards indexes
+	indexes map[*byte]map[string]Value // of large objects that were asked for: by where they begin, the members by key
 }
 
 type member struct {
@@ -85,9 +89,9 @@ func (d *Document) Value() Value { return d.view }
 // is there twice the last one counts.
 func (d *Document) Get(path string) (Value, bool) {
 	if d.top == nil {
-		return d.view.find(path)
+		return d.find(d.view, path)
 	}
-	return findMember(d.top, path)
+	return d.findMember(d.top, path)
 }
 
 // Lookup makes a Document what a specification looks at (query.Fields): the text of
@@ -211,11 +215,11 @@ func repeats(members []member) bool {
 	return false
 }
 
-// find returns what is at path below v.
-func (v Value) find(path string) (Value, bool) {
+// find returns what is at path below v, a value of the document.
+func (d *Document) find(v Value, path string) (Value, bool) {
 	switch v.Kind() {
 	case KindObject:
-		return findMember(heads(v, path), path)
+		return d.findMember(d.heads(v, path), path)
 	case KindArray:
 		index, rest, more := strings.Cut(path, ".")
 		n, err := strconv.Atoi(index)
@@ -225,7 +229,7 @@ func (v Value) find(path string) (Value, bool) {
 		for e := range v.Elements() {
 			if n--; n < 0 {
 				if more {
-					return e.find(rest)
+					return d.find(e, rest)
 				}
 				return e, true
 			}
@@ -234,9 +238,25 @@ func (v Value) find(path string) (Value, bool) {
 	return Value{}, false
 }
 
+// indexedFrom is the size of an object, in bytes, from which on its members are looked up
+// in an index: who asks for one of them often asks for all.
+const indexedFrom = 4 << 10
+
 // heads returns the members of v that path may lead to, or through.
-func heads(v Value, path string) []member {
+func (d *Document) heads(v Value, path string) []member {
 	var members []member
+	if len(v.raw) >= indexedFrom {
+		index := d.index(v)
+		for i := 0; i <= len(path); i++ {
+			if i < len(path) && path[i] != '.' {
+				continue
+			}
+			if value, ok := index[path[:i]]; ok {
+				members = append(members, member{path[:i], value})
+			}
+		}
+		return members
+	}
 	for key, value := range v.Members() {
 		if isHead(path, key) {
 			members = append(members, member{key, value})
@@ -245,12 +265,27 @@ func heads(v Value, path string) []member {
 	return unique(members)
 }
 
+// index returns the members of a large object by key.
+func (d *Document) index(v Value) map[string]Value {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	index, ok := d.indexes[&v.raw[0]]
+	if !ok {
+		index = membersByKey(v)
+		if d.indexes == nil {
+			d.indexes = map[*byte]map[string]Value{}
+		}
+		d.indexes[&v.raw[0]] = index
+	}
+	return index
+}
+
 func isHead(path, key string) bool {
 	return strings.HasPrefix(path, key) && (len(path) == len(key) || path[len(key)] == '.')
 }
 
 // findMember tries the keys that path begins with, the longest first. Keys are unique.
-func findMember(members []member, path string) (Value, bool) {
+func (d *Document) findMember(members []member, path string) (Value, bool) {
 	for limit := math.MaxInt; ; {
 		var best *member
 		for i := range members {
@@ -265,7 +300,7 @@ func findMember(members []member, path string) (Value, bool) {
 		if len(best.key) == len(path) {
 			return best.value, true
 		}
-		if v, ok := best.value.find(path[len(best.key)+1:]); ok {
+		if v, ok := d.find(best.value, path[len(best.key)+1:]); ok {
 			return v, true
 		}
 		limit = len(best.key)

@@ -2,7 +2,6 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"syscall"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
@@ -10,23 +9,12 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
-	"thothfs/store"
 )
 
 // hashDir is by-hash: every dump, under its hash.
 type hashDir struct {
 	dirNode
 	all kept[*dumpList]
-}
-
-// cached returns a dump as the catalogue has it. Of one that the catalogue does
-// not know, the store is asked: it may have come this moment.
-func (t *tree) cached(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
-	d, err := t.o.Corpus.Cached(ctx, id)
-	if errors.Is(err, store.ErrNotExist) {
-		return t.o.Corpus.Dump(ctx, id)
-	}
-	return d, err
 }
 
 var _ fusefs.NodeLookuper = (*hashDir)(nil)

@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"errors"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -89,7 +88,7 @@ func (s *propertyShelf) isTemporary(c context.Context, name string) bool {
 		if err != nil || name[i] != '.' {
 			continue
 		}
-		if v, ok := find(d.Doc, name[:i]); ok && v.Kind() != dump.KindObject {
+		if v, ok := s.find(d.Doc, name[:i]); ok && v.Kind() != dump.KindObject {
 			return true
 		}
 	}
@@ -97,15 +96,11 @@ func (s *propertyShelf) isTemporary(c context.Context, name string) bool {
 }
 
 func (s *propertyShelf) names(c context.Context) ([]string, error) {
-	d, err := s.t.o.Corpus.Dump(c, s.id)
+	d, err := s.t.current(c, s.id)
 	if err != nil {
 		return nil, err
 	}
-	var all []string
-	for key := range properties(d.Doc) {
-		all = append(all, FileName(key))
-	}
-	return all, nil
+	return slices.Collect(maps.Keys(s.t.docs.properties(d.Doc))), nil
 }
 
 func (s *propertyShelf) stat(c context.Context, name string) (int64, time.Time, error) {
@@ -113,7 +108,7 @@ func (s *propertyShelf) stat(c context.Context, name string) (int64, time.Time, 
 	if err != nil {
 		return 0, time.Time{}, err
 	}
-	text, err := propertyText(d.Doc, name)
+	text, err := s.text(d.Doc, name)
 	return int64(len(text)), d.ModTime, err
 }
 
@@ -123,11 +118,11 @@ func (s *propertyShelf) open(c context.Context, name string) (fusefs.FileHandle,
 }
 
 func (s *propertyShelf) read(c context.Context, name string) ([]byte, error) {
-	d, err := s.t.o.Corpus.Dump(c, s.id)
+	d, err := s.t.current(c, s.id)
 	if err != nil {
 		return nil, err
 	}
-	return propertyText(d.Doc, name)
+	return s.text(d.Doc, name)
 }
 
 // put stores what a file holds by the rule of Thoth's set. The newline at its end
@@ -195,9 +190,9 @@ func pathOf(name string) (string, error) {
 	return propertiesName + "." + key, err
 }
 
-// propertyText is what the file of a custom property holds.
-func propertyText(doc *dump.Document, name string) ([]byte, error) {
-	v, ok := find(doc, name)
+// text is what the file of a custom property holds.
+func (s *propertyShelf) text(doc *dump.Document, name string) ([]byte, error) {
+	v, ok := s.find(doc, name)
 	if !ok {
 		return nil, notThere(name)
 	}
@@ -206,11 +201,9 @@ func propertyText(doc *dump.Document, name string) ([]byte, error) {
 
 // find returns the custom property that a file name means. One that is null is not
 // set.
-func find(doc *dump.Document, name string) (dump.Value, bool) {
-	for key, v := range properties(doc) {
-		if FileName(key) == name {
-			return v, true
-		}
+func (s *propertyShelf) find(doc *dump.Document, name string) (dump.Value, bool) {
+	if v, ok := s.t.docs.properties(doc)[name]; ok {
+		return v, true
 	}
 	if !strings.Contains(name, ".") || !isPlainName(name) {
 		return dump.Value{}, false
@@ -219,16 +212,17 @@ func find(doc *dump.Document, name string) (dump.Value, bool) {
 	return v, ok && v.Kind() != dump.KindNull
 }
 
-// properties yields the custom properties that are set, by key in byte order. Of a
-// key that the document has twice the last one counts.
-func properties(doc *dump.Document) iter.Seq2[string, dump.Value] {
+// propertiesByName returns the custom properties that are set, by the names of their
+// files. Of a key that the document has twice the last one counts.
+func propertiesByName(doc *dump.Document) map[string]dump.Value {
 	object, _ := doc.Get(propertiesName)
-	all := maps.Collect(object.Members())
-	return func(yield func(string, dump.Value) bool) {
-		for _, key := range slices.Sorted(maps.Keys(all)) {
-			if v := all[key]; v.Kind() != dump.KindNull && !yield(key, v) {
-				return
-			}
+	byName := map[string]dump.Value{}
+	for key, v := range object.Members() {
+		if v.Kind() == dump.KindNull {
+			delete(byName, FileName(key))
+		} else {
+			byName[FileName(key)] = v
 		}
 	}
+	return byName
 }

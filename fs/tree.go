@@ -31,6 +31,7 @@ type tree struct {
 	nodes    pruner
 	recent   recentSnapshots
 	drafts   drafts
+	docs     keptDocs
 	tickets  madeTickets
 	renames  atomic.Uint64 // of files on shelves
 

@@ -37,7 +37,7 @@ func (n *dumpNode) hasNone() bool { return n.id == dump.ID{} }
 // document returns the dump with its document, compared with the store when it
 // is older than the attribute timeout.
 func (n *dumpNode) document(ctx context.Context) (*corpus.Dump, error) {
-	return n.t.o.Corpus.Dump(ctx, n.id)
+	return n.t.current(ctx, n.id)
 }
 
 // cached returns the dump as the catalogue has it; one that just came asks the store.

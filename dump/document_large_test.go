@@ -1,0 +1,42 @@
+package dump
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// manyProperties is a document with n properties, some of whose keys hold a dot, or lead
+// to the same path in two ways.
+func manyProperties(n int) *Document {
+	var b strings.Builder
+	b.WriteString(`{"cmd": "x", "properties": {"a": {"b": "by two keys", "c": 3}, "a.b": "by one"`)
+	for i := range n {
+		fmt.Fprintf(&b, `, "p%d": "v%[1]d", "q.%[1]d": {"r": %[1]d}`, i)
+	}
+	b.WriteString(`, "p1": "the last counts"}}`)
+	return ParseDocument([]byte(b.String()))
+}
+
+// What is in a large object is found as in a small one, without reading all of it for
+// each question.
+func TestGetOfALargeDocument(t *testing.T) {
+	const n = 5000
+	small, large := manyProperties(3), manyProperties(n)
+	for _, path := range []string{"properties.a.b", "properties.a.c", "properties.a", "properties.p1", "properties.q.2.r", "properties.q.2", "properties.q",
+		"properties.none", "properties.", "properties..", "properties.p1.x", "cmd", ""} {
+		a, oka := small.Get(path)
+		b, okb := large.Get(path)
+		if oka != okb || a.Text() != b.Text() {
+			t.Errorf("%q is %q (%v) of a small document, %q (%v) of a large one", path, a.Text(), oka, b.Text(), okb)
+		}
+	}
+	path := fmt.Sprintf("properties.q.%d.r", n-1)
+	if allocated := testing.AllocsPerRun(10, func() {
+		if _, ok := large.Get(path); !ok {
+			t.Error("not found")
+		}
+	}); allocated > 20 {
+		t.Errorf("a question takes %.0f allocations in a document of %d properties", allocated, 2*n)
+	}
+}
