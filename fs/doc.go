@@ -43,7 +43,8 @@
 //	setxattr, removexattr     of user.thoth.ticket and user.thoth.properties.PATH, on
 //	                          the dump's directory and everything in it
 //	properties/NAME           create, write, truncate, rename, remove
-//	by-ticket/TICKET          mkdir and rmdir, while no dump has it
+//	by-ticket/TICKET          mkdir and rmdir, while no dump has it; mv to one that no
+//	                          dump has
 //	by-ticket/TICKET/HASH     ln -s, mv between tickets, rm
 //	analyzers/NAME            as properties
 //

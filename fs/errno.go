@@ -22,6 +22,7 @@ var (
 	errName         = errors.New("not a name that can be stored")
 	errLongName     = errors.New("name too long")
 	errExists       = errors.New("is there already")
+	errNotEmpty     = errors.New("dumps have that ticket already")
 	errFileTooBig   = errors.New("more than can be stored (16 MiB)")
 	errNoRoom       = errors.New("too much is being written at a time")
 )
@@ -50,6 +51,7 @@ func errnoOf(err error) syscall.Errno {
 		{errName, syscall.EINVAL},
 		{errLongName, syscall.ENAMETOOLONG},
 		{errExists, syscall.EEXIST},
+		{errNotEmpty, syscall.ENOTEMPTY},
 		{errFileTooBig, syscall.EFBIG},
 		{errNoRoom, syscall.ENOSPC},
 		{dump.ErrPresent, syscall.EEXIST},
@@ -76,7 +78,7 @@ func errnoOf(err error) syscall.Errno {
 // counted, not logged.
 func isExpected(errno syscall.Errno) bool {
 	switch errno {
-	case 0, syscall.EINTR, syscall.EEXIST, syscall.ENODATA, syscall.ENOENT, syscall.ENOTUNIQ, syscall.ERANGE:
+	case 0, syscall.EINTR, syscall.EEXIST, syscall.ENODATA, syscall.ENOENT, syscall.ENOTEMPTY, syscall.ENOTUNIQ, syscall.ERANGE:
 		return true
 	}
 	return false

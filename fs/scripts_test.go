@@ -52,6 +52,9 @@ func propertyScripts() []script {
 func otherScripts() []script {
 	return []script{
 		{"mkdir and ln", "mkdir by-ticket/OS-9 && ln -s ../../by-hash/$A by-ticket/OS-9/ && ls by-ticket/OS-9 && cat by-ticket/OS-9/$A/core", hashA + "\nthe dump", "ticket", `"OS-9"`},
+		{"ln without mkdir", "ln -s ../../by-hash/$A by-ticket/OS-9/", "ln: failed to create symbolic link 'by-ticket/OS-9/': No such file or directory\nexit status 1\n", "ticket", `"OS-1"`},
+		{"mv of a ticket", "mv by-ticket/OS-1 by-ticket/OS-9; ls by-ticket by-ticket/OS-9; cat by-ticket/OS-9/$A/core", "by-ticket:\nOS-9\n\nby-ticket/OS-9:\n" + hashA + "\n" + hashB + "\nthe dump", "ticket", `"OS-9"`},
+		{"mv of a ticket in use", "mkdir by-ticket/OS-9; mv by-ticket/OS-1/$B by-ticket/OS-9/; mv -T by-ticket/OS-1 by-ticket/OS-9", "mv: cannot move 'by-ticket/OS-1' to 'by-ticket/OS-9': Directory not empty\nexit status 1\n", "ticket", `"OS-1"`},
 		{"ln from a view", "mkdir -p by-ticket/OS-9 && ln -s $PWD/by-cmd/x/$A by-ticket/OS-9/", "", "ticket", `"OS-9"`},
 		{"ln of a prefix", "mkdir by-ticket/OS-9; cd by-hash; ln -s ../../by-hash/${A%1}1 ../by-ticket/OS-9/$A", "", "ticket", `"OS-9"`},
 		{"ln -t", "mkdir -m 755 by-ticket/OS-9; ln -s -t by-ticket/OS-9 ../../by-hash/$A ../../by-hash/$B; ls by-ticket/OS-9", hashA + "\n" + hashB + "\n", "ticket", `"OS-9"`},

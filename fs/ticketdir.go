@@ -12,6 +12,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/query"
 )
 
 // ticketDir is by-ticket/TICKET: the dumps that have the ticket. A link that is made
@@ -105,18 +106,23 @@ func (d *ticketDir) holds(c context.Context, name string) (dump.ID, error) {
 	if err != nil {
 		return row.ID, err
 	}
-	now, err := d.t.o.Corpus.Dump(c, row.ID)
+	return row.ID, d.t.hasTicket(c, row.ID, d.ticket)
+}
+
+// hasTicket returns an error unless the ticket is the only one that a dump has.
+func (t *tree) hasTicket(c context.Context, id dump.ID, ticket string) error {
+	now, err := t.o.Corpus.Dump(c, id)
 	if err != nil {
-		return row.ID, err
+		return err
 	}
 	text, list, ok := now.Doc.Lookup(ticketField)
 	switch {
 	case list != nil:
-		return row.ID, errTickets
-	case !ok || text != d.ticket:
-		return row.ID, notThere(d.below(name))
+		return errTickets
+	case !ok || text != ticket:
+		return notThere(ticketsName + "/" + query.EncodeName(ticket) + "/" + id.String())
 	}
-	return row.ID, nil
+	return nil
 }
 
 // keep keeps the directory when its last link has gone, as a directory does: until

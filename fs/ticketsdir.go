@@ -131,7 +131,7 @@ func (d *ticketsDir) add(ctx context.Context, name, ticket string, generation ui
 	}
 	n.seen.Store(generation)
 	n.attr(&out.Attr)
-	out.SetEntryTimeout(nameTimeout)
+	out.SetEntryTimeout(instant) // after a rename the kernel has the former directory under the new name
 	return d.child(ctx, n, n.identity())
 }
 
@@ -211,7 +211,7 @@ func (d *ticketsDir) Rmdir(ctx context.Context, name string) syscall.Errno {
 	return 0
 }
 
-// What by-ticket cannot hold: it has directories alone, and a ticket keeps its name.
+// What by-ticket cannot hold: it has directories alone.
 
 func (d *ticketsDir) Create(context.Context, string, uint32, uint32, *fuse.EntryOut) (*fusefs.Inode, fusefs.FileHandle, uint32, syscall.Errno) {
 	return nil, nil, 0, syscall.EPERM
@@ -219,8 +219,4 @@ func (d *ticketsDir) Create(context.Context, string, uint32, uint32, *fuse.Entry
 
 func (d *ticketsDir) Symlink(context.Context, string, string, *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
 	return nil, syscall.EPERM
-}
-
-func (d *ticketsDir) Rename(context.Context, string, fusefs.InodeEmbedder, string, uint32) syscall.Errno {
-	return syscall.EPERM
 }
