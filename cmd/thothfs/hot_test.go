@@ -51,6 +51,42 @@ func TestHotPack(t *testing.T) {
 	}
 }
 
+// What lies beside a dump has a pack of its own, which is learned beside that of the dump.
+func TestHotPackOfWhatLiesBeside(t *testing.T) {
+	needFUSE(t)
+	w, _ := newMantaWorld(t, time.Millisecond)
+	id := w.aCore()
+	beside := filepath.Join(w.corpus, id)
+	w.sh("head -c 8000000 /dev/urandom >" + beside + "/vmlinux")
+	pack := filepath.Join(beside, ".thothfs.hot")
+	w.sh("echo that of the dump >" + pack)
+	session := func() {
+		t.Helper()
+		w.setenv("THOTHFS_CACHE_DIR=" + t.TempDir())
+		w.mount("--complete=never", "--learn")
+		w.sh("for at in 1 700 1300; do dd if=mnt/by-hash/" + id + "/vmlinux bs=4k count=1 skip=$at status=none | cmp -n 4096 -i 0:$((at*4096)) - " + beside + "/vmlinux; done")
+		waitFor(t, "all is quiet", func() bool { return w.stat("fs.handles") == 0 && w.stat("cache.sessions")+w.stat("cache.lessons") == 0 })
+		if n := w.stat("cache.packs.refused"); n != 0 {
+			t.Errorf("%d packs were refused", n)
+		}
+	}
+	session()
+	if _, err := os.Stat(pack + ".vmlinux"); err != nil {
+		t.Errorf("no pack was learned: %v", err)
+	}
+	if text, err := os.ReadFile(pack); string(text) != "that of the dump\n" {
+		t.Errorf("the dump's pack was replaced: %d bytes, %v", len(text), err)
+	}
+	w.must("umount", "mnt")
+	session()
+	if n := w.stat("cache.packs"); n < 1 {
+		t.Errorf("%d packs were taken", n)
+	}
+	if names := w.sh("ls -A mnt/by-hash/" + id); strings.Contains(names, ".thothfs") {
+		t.Errorf("a pack shows: %s", names)
+	}
+}
+
 // flip inverts the byte at off.
 func flip(path string, off int) error {
 	text, err := os.ReadFile(path)
