@@ -2,7 +2,9 @@ package cache
 
 import (
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -26,9 +28,27 @@ func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
 
 // landAll waits until everything fetched is stored.
 func landAll(c *Cache) {
-	for c.n.inFlight.Load() > 0 {
+	for inTheAir(c) || c.n.inFlight.Load() > 0 {
 		time.Sleep(time.Microsecond) // for the goroutines that still store
 	}
+}
+
+// inTheAir reports whether a flight has not landed; its goroutine may not run yet.
+func inTheAir(c *Cache) bool {
+	c.mu.Lock()
+	objects := slices.Collect(maps.Values(c.objects))
+	c.mu.Unlock()
+	for _, o := range objects {
+		o.mu.Lock()
+		for _, f := range o.flights {
+			if f.state == flying {
+				o.mu.Unlock()
+				return true
+			}
+		}
+		o.mu.Unlock()
+	}
+	return false
 }
 
 // ruin overwrites all that f has on disk.
