@@ -81,7 +81,7 @@ func (l *listing) next(ctx context.Context) ([]store.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.pages == 1 && l.from == "" && l.count >= p.total {
+	if l.pages == 1 && l.from == "" && !full && l.count >= p.total {
 		l.done = true
 		return fresh, nil
 	}

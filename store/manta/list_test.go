@@ -50,7 +50,7 @@ func TestListRequests(t *testing.T) {
 	for _, c := range []struct {
 		entries  int
 		requests int64
-	}{{0, 1}, {5, 1}, {1024, 1}, {1025, 3}, {2048, 3 + 1}} {
+	}{{0, 1}, {5, 1}, {1023, 1}, {1024, 3}, {1025, 3}, {2048, 3 + 1}} {
 		srv, s, want := startPlain(t, c.entries)
 		srv.ResetCounters()
 		got, err := list(t, s, "d", "")
@@ -84,6 +84,16 @@ func TestListTruncated(t *testing.T) {
 			}
 			remove()
 		}
+	}
+}
+
+// TestListCountedLow: entries that came since they were counted are listed behind a
+// full page.
+func TestListCountedLow(t *testing.T) {
+	srv, s, want := startPlain(t, 1100)
+	srv.Fault(mantatest.On{Method: "GET", Times: 1}, mantatest.WithHeader("Result-Set-Size", "1024"))
+	if got, err := list(t, s, "d", ""); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d of %d, %v", len(got), len(want), err)
 	}
 }
 
