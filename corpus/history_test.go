@@ -40,24 +40,6 @@ func history(t testing.TB, c *Corpus, since time.Time) (edits []*HistoryEdit) {
 	return edits
 }
 
-// undoAll undoes edits, and returns how many changes had which outcome.
-func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[dump.Outcome]int {
-	t.Helper()
-	counts := map[dump.Outcome]int{}
-	edits = slices.DeleteFunc(slices.Clone(edits), (*HistoryEdit).IsUndo)
-	targets, byTarget := UndoTargets(edits)
-	for _, target := range targets {
-		all, err := c.Undo(WithHow(t.Context(), UndoHow), target, byTarget[target], false)
-		if err != nil {
-			t.Errorf("%s: %v", target, err)
-		}
-		for _, u := range all {
-			counts[u.Outcome]++
-		}
-	}
-	return counts
-}
-
 func TestHistory(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -156,109 +138,6 @@ func TestHistoryOfContendedEdits(t *testing.T) {
 	c.history.writing.Wait()
 	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 {
 		t.Errorf("%d edits", len(edits))
-	}
-}
-
-// Whatever is replaced comes back byte for byte, however large, and so do analyzers.
-func TestUndo(t *testing.T) {
-	s := mem.New()
-	long := strings.Repeat("long ", maxLine)
-	doc := "{\n\t\"cmd\": \"x\",\n\t\"properties\": {\n\t\t\"a\": 1.50,\n\t\t\"odd\": \"\xff\",\n\t\t\"long\": \"" + long + "\",\n\t\t\"o\": {\n\t\t\t\"a.b\": [ 1 ]\n\t\t}\n\t},\n\t\"ticket\": 17\n}\n"
-	s.Set(infoKey(ident(0)), []byte(doc))
-	s.Set(AnalyzersDir+"/small", []byte("echo \xff\n"))
-	s.Set(AnalyzersDir+"/large", []byte(long))
-	s.Set(AnalyzersDir+"/empty", nil)
-	c := recording(t, s, "set")
-	for _, e := range []dump.Edit{dump.Unset("properties.a"), dump.Unset("properties.odd"), dump.Unset("properties.long"), dump.Unset("properties.o"),
-		dump.Unset("ticket"), dump.Set("properties.new.x", "1"), dump.Set("properties.new.x", long)} {
-		edit(t, c, e)
-	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(c.RenameAnalyzer(t.Context(), "small", "large"))
-	must(c.RemoveAnalyzer(t.Context(), "large"))
-	must(c.RemoveAnalyzer(t.Context(), "empty"))
-	must(c.PutAnalyzer(t.Context(), "fresh", []byte(long)))
-	if n := len(analyzerNames(t, c)); n != 1 {
-		t.Fatalf("%d analyzers", n)
-	}
-	edits := history(t, c, time.UnixMilli(0))
-	check := func(who string) {
-		t.Helper()
-		if raw, _ := s.Data(infoKey(ident(0))); string(raw) != doc {
-			t.Errorf("%s: %d bytes, not %d", who, len(raw), len(doc))
-		}
-		if names := analyzerNames(t, c); !slices.Equal(names, []string{"empty", "large", "small"}) || analyzer(s, "small") != "echo \xff\n" || analyzer(s, "large") != long || analyzer(s, "empty") != "" {
-			t.Errorf("%s: %q", who, names)
-		}
-	}
-	// Dry, and then really, and once more.
-	targets, byTarget := UndoTargets(edits)
-	for _, target := range targets {
-		if _, err := c.Undo(t.Context(), target, byTarget[target], true); err != nil {
-			t.Error(err)
-		}
-	}
-	if n := len(analyzerNames(t, c)); n != 1 || len(stored(t, s).String("ticket")) != 0 {
-		t.Errorf("a dry run changed something")
-	}
-	if counts := undoAll(t, c, edits); counts[dump.Differs] != 0 {
-		t.Error(counts)
-	}
-	check("undone")
-	puts := s.Calls(mem.Put)
-	if counts := undoAll(t, c, history(t, c, time.UnixMilli(0))); counts[dump.Differs] != 0 || counts[dump.Reverted] != 0 && s.Calls(mem.Put) != puts {
-		t.Errorf("again: %v, %d puts", counts, s.Calls(mem.Put)-puts)
-	}
-	check("again")
-	// An undo is an edit, and can be undone.
-	var undos []*HistoryEdit
-	for _, e := range history(t, c, time.UnixMilli(0)) {
-		if e.IsUndo() && e.Dump == ident(0) {
-			undos = append(undos, e)
-		}
-	}
-	if len(undos) != 1 {
-		t.Fatalf("%d undos of one dump", len(undos))
-	}
-	if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, undos, false); err != nil {
-		t.Fatal(err)
-	}
-	raw, _ := s.Data(infoKey(ident(0)))
-	if d := dump.ParseDocument(raw); d.String("ticket") != "" || d.String("properties.new.x") != long || d.String("properties.a") != "" {
-		t.Errorf("%d bytes", len(raw))
-	}
-}
-
-// What somebody changed later stays, and is named.
-func TestUndoLeavesLaterEdits(t *testing.T) {
-	s := mem.New()
-	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
-	c := recording(t, s, "set")
-	edit(t, c, dump.Set("ticket", "A"), dump.Set("properties.a", "x"))
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	must(c.PutAnalyzer(t.Context(), "one", []byte("1")))
-	edits := history(t, c, time.UnixMilli(0))
-	foreign(t, s, dump.Set("ticket", "B"))
-	s.Set(AnalyzersDir+"/one", []byte("2"))
-	if counts := undoAll(t, c, edits); counts[dump.Differs] != 2 || counts[dump.Reverted] != 1 {
-		t.Error(counts)
-	}
-	if d := stored(t, s); d.String("ticket") != "B" || d.String("properties.a") != "" || analyzer(s, "one") != "2" {
-		t.Errorf("%s, %s", d.Raw(), analyzer(s, "one"))
-	}
-	s.Delete(ident(0).String())
-	if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, edits[1:], false); !errors.Is(err, store.ErrNotExist) {
-		t.Error(err)
 	}
 }
 
@@ -426,73 +305,6 @@ func TestHistoryKilled(t *testing.T) {
 	})
 	if left > 3 || document(t, s).String("cmd") != before.String("cmd") {
 		t.Errorf("%d edits are left of %d", left, seen)
-	}
-}
-
-// Mounts go on editing while somebody undoes what was done before: nothing is lost.
-func TestUndoWhileOthersEdit(t *testing.T) {
-	const dumps, edits = 4, 20
-	for name, opener := range openers {
-		t.Run(name, func(t *testing.T) {
-			another := opener(t)
-			s := another()
-			for i := range dumps {
-				raw := info(ident(i), "x", "", 1)
-				if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(i))}, bytesAt(raw), int64(len(raw))); err != nil {
-					t.Fatal(err)
-				}
-			}
-			undoer := recording(t, store.Retry(another(), store.RetryOptions{}), "set")
-			for i := range dumps {
-				for j := range edits {
-					if _, err := undoer.Edit(t.Context(), ident(i), dump.Set(fmt.Sprintf("properties.old%d", j), "x")); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			past := history(t, undoer, time.UnixMilli(0))
-			if len(past) != dumps*edits {
-				t.Fatalf("%d edits", len(past))
-			}
-			var wg sync.WaitGroup
-			for m := range 2 {
-				c := recording(t, store.Retry(another(), store.RetryOptions{}), "mount")
-				wg.Go(func() {
-					for j := range edits {
-						if _, err := c.Edit(t.Context(), ident(j%dumps), dump.Set(fmt.Sprintf("properties.new%d.e%d", m, j), "done")); err != nil {
-							t.Error(err)
-						}
-					}
-				})
-			}
-			for _, e := range past { // one by one, so that they meet
-				if n := undoAll(t, undoer, []*HistoryEdit{e}); n[dump.Reverted] != 1 {
-					t.Errorf("%s: %v", e.ID, n)
-				}
-			}
-			wg.Wait()
-			lost, left := 0, 0
-			for i := range dumps {
-				raw, _, err := s.Get(t.Context(), store.Ref{Key: infoKey(ident(i))}, maxInfo)
-				if err != nil {
-					t.Fatal(err)
-				}
-				d := dump.ParseDocument(raw)
-				for j := range edits {
-					if d.String(fmt.Sprintf("properties.old%d", j)) != "" {
-						left++
-					}
-					for m := range 2 {
-						if j%dumps == i && d.String(fmt.Sprintf("properties.new%d.e%d", m, j)) != "done" {
-							lost++
-						}
-					}
-				}
-			}
-			if lost > 0 || left > 0 {
-				t.Errorf("%d edits are lost, and %d are left", lost, left)
-			}
-		})
 	}
 }
 
