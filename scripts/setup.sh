@@ -13,6 +13,8 @@ need=(
 if [ "${1:-}" != demo ]; then
 	need+=(
 		"eu-stack elfutils" # a reader that mmaps
+		"g++ g++"           # programs to crash, in C++
+		"python3-config python3-dev" # and in an extension of Python
 		"npm npm"           # the independent Manta client, and json(1)
 		"vim vim" "ed ed"   # editors, whose saves are tried on the mount
 		"zstd zstd" "lz4 lz4" "xz xz-utils" "bzip2 bzip2"

@@ -11,6 +11,10 @@ import (
 const (
 	maxFrames = 1024
 	maxName   = 4096 // bytes of a frame; the rest is dropped
+
+	// maxModule bounds the offset in a module: between two mappings of one file there may
+	// be other memory.
+	maxModule = 1 << 32
 )
 
 // Module is a file that was mapped.
@@ -82,7 +86,7 @@ func placeOf(text string, modules []Module) (module, at string) {
 		return "", ""
 	}
 	for _, m := range modules {
-		if addr >= m.Start && addr < m.End {
+		if addr >= m.Start && addr < m.End && addr-m.Start < maxModule {
 			name := moduleName(m.Path)
 			return name, place(name, fmt.Sprintf("%#x", addr-m.Start), m.BuildID)
 		}

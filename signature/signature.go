@@ -39,6 +39,13 @@ type Signature struct {
 // ErrNameless is a stack none of whose frames can be named.
 var ErrNameless = errors.New("no function on its stack has a name, and none is in a file that was mapped")
 
+// ErrScript is a stack on which the functions of the program cannot be seen: the
+// interpreter died, and different bugs of a script look the same.
+var ErrScript = errors.New("it died in the interpreter of a script, whose functions are not on the stack")
+
+// script is the cause of the functions that run a script.
+const script = "script"
+
 // RuleName returns the name of the rule with this list; own is whether the list is
 // that of the program.
 func (s *Skip) RuleName(own bool) string {
@@ -49,7 +56,7 @@ func (s *Skip) RuleName(own bool) string {
 	return name
 }
 
-// Of returns the signature of a death. The error is ErrNameless.
+// Of returns the signature of a death. The error is ErrNameless or ErrScript.
 func Of(d Death, skip *Skip) (Signature, error) {
 	program := moduleName(d.Program)
 	frames := make([]frame, 0, len(d.Stack))
@@ -70,6 +77,9 @@ func Of(d Death, skip *Skip) (Signature, error) {
 	counted = once(counted)
 	if !slices.ContainsFunc(counted, func(f frame) bool { return f.key() != "?" }) {
 		return Signature{}, ErrNameless
+	}
+	if inInterpreter(counted, frames, skip) {
+		return Signature{}, ErrScript
 	}
 	if home == "" {
 		counted, home = ofLibrary(counted), counted[0].module
@@ -145,6 +155,13 @@ func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 // frame says more: of a thread that waits in the C library.
 func remaining(frames []frame, skip *Skip) []frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool { return f.function == "" || skip.of(f).cause == "" })
+}
+
+// inInterpreter reports whether a script was running and no function that counts is of
+// another module than the interpreter, its main aside.
+func inInterpreter(counted, frames []frame, skip *Skip) bool {
+	at := slices.IndexFunc(frames, func(f frame) bool { return skip.of(f).cause == script })
+	return at >= 0 && !slices.ContainsFunc(counted, func(f frame) bool { return f.module != frames[at].module && f.function != "main" })
 }
 
 // once returns the frames without those of functions that were there before.

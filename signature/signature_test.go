@@ -128,6 +128,22 @@ func TestOfNothing(t *testing.T) {
 	}
 }
 
+// Of a script only the interpreter is on the stack, and its functions look the same for
+// all bugs.
+func TestOfScripts(t *testing.T) {
+	for stack, want := range map[string]string{
+		"libc.so.6`abort()|libpython3.11.so.1.0`os_abort()|libpython3.11.so.1.0`cfunction_vectorcall_NOARGS()|libpython3.11.so.1.0`_PyEval_EvalFrameDefault()|main()": "",
+		"v8::base::OS::Abort()|v8::internal::Isolate::ThrowInternal()|Builtins_InterpreterEntryTrampoline()|0x10()|node::Start()|main()":                              "",
+		"libc.so.6`poll()|libpython3.11.so.1.0`select_poll()|libpython3.11.so.1.0`_PyEval_EvalFrameDefault()|main()":                                                  "",
+		"pack.so`f()|libpython3.11.so.1.0`_PyEval_EvalFrameDefault()|main()":                                                                                          "abort pack.so: f < app`main",
+	} {
+		got, err := signature.Of(signature.Death{Stack: strings.Split(stack, "|"), Program: "app", Signal: abrt}, defaultSkip(t))
+		if got.Text != want || want == "" && !errors.Is(err, signature.ErrScript) {
+			t.Errorf("%s: %+v, %v", stack, got, err)
+		}
+	}
+}
+
 // What differs makes another signature; what does not count makes none.
 func TestOfDiffers(t *testing.T) {
 	base := signature.Death{Stack: []string{"add()", "main()"}, Program: "/usr/bin/checkout", Signal: abrt}

@@ -159,7 +159,7 @@ func stackTool(ctx context.Context, name string, args ...string) ([]byte, error)
 // file was mapped.
 func placeFrame(pc uint64, modules []dump.Module) string {
 	for _, m := range modules {
-		if pc >= m.Start && pc < m.End {
+		if pc >= m.Start && pc < m.End && pc-m.Start < 1<<32 { // beyond is other memory between mappings of one file
 			return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
 		}
 	}
