@@ -60,12 +60,18 @@ func TestSignatureListOfACorpus(t *testing.T) {
 	if first.Of != "memory prog: take < middle < main" || first.Rule != 2 || first.Class != "memory" || first.Program != "prog" {
 		t.Errorf("%+v", first)
 	}
-	w.put("analyzers/signature.skip", "- take\n- _start|__libc_start_.*\n")
+	store := func(list string) {
+		t.Helper()
+		if r := w.tryInput(list, "analyzer", "signature.skip"); r.code != 0 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	store("- take\n- _start|__libc_start_.*\n")
 	w.must("analyze", id, "signature")
 	if rule := w.property(id, "signature_rule"); !strings.HasPrefix(rule, "2-") || w.property(id, "signature_of") != "memory prog: middle < main" {
 		t.Errorf("rule %s, %s", rule, w.property(id, "signature_of"))
 	}
-	w.put("analyzers/signature.skip", "- (\n")
+	store("- (\n")
 	if r := w.try("analyze", id, "signature"); r.code != 1 || !strings.Contains(r.stderr, "line 1 of the list") {
 		t.Errorf("a bad list: %+v", r)
 	}
