@@ -36,6 +36,7 @@ var killUsers = []string{
 // A mount that is killed at any moment, with programs that write and look, and another
 // client that edits, leaves nobody waiting and is mended by the next mount.
 func TestMountKilledAtRandom(t *testing.T) {
+	t.Parallel()
 	need(t, "setfattr")
 	needFUSE(t)
 	rounds := killRounds
