@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/gob"
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 	"sync"
@@ -23,13 +24,34 @@ const AnalyzersDir = "analyzers"
 // poll), or as old as the store has been unavailable. The caller must not change it.
 // A directory that is not there is store.ErrNotExist.
 func (c *Corpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
-	return c.entries(ctx, id.String())
+	return c.entries(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
+}
+
+// revalidation bounds how long FilesNow waits for the store.
+const revalidation = time.Second
+
+// FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not
+// answer within a second. The zero ID is for Analyzers.
+func (c *Corpus) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error) {
+	dir := id.String()
+	if id == (dump.ID{}) {
+		dir = AnalyzersDir
+	}
+	soon, cancel := context.WithTimeout(ctx, revalidation)
+	defer cancel()
+	entries, err := c.entries(soon, dir, c.o.AttrTimeout)
+	if err == nil || soon.Err() == nil || ctx.Err() != nil {
+		return entries, err
+	}
+	silent := &store.Error{Op: "list", Key: dir, Kind: store.ErrUnavailable, Err: fmt.Errorf("no answer within %v", revalidation)}
+	c.outage.note(c.now(), silent, c.log)
+	return c.entries(ctx, dir, c.o.AttrTimeout) // what is known
 }
 
 // Analyzers returns the objects of analyzers/, as Files does. When the corpus has no
 // such directory there are none.
 func (c *Corpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
-	entries, err := c.entries(ctx, AnalyzersDir)
+	entries, err := c.entries(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
@@ -140,8 +162,9 @@ func looksLikeDump(name string) bool {
 	return false
 }
 
-// entries lists a directory, as cached as Files says.
-func (c *Corpus) entries(ctx context.Context, dir string) ([]store.Entry, error) {
+// entries lists a directory. The list is at most as old as oldest, or as the store has
+// been unavailable.
+func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
 	now, mark := c.now(), c.stale.get(dir)
 	entries, at, err := c.cat.listing(ctx, dir)
 	if err != nil {
@@ -149,7 +172,7 @@ func (c *Corpus) entries(ctx context.Context, dir string) ([]store.Entry, error)
 	}
 	known := !at.IsZero()
 	age := now.Sub(at)
-	young := age >= 0 && age <= max(c.o.Poll, c.o.AttrTimeout) && mark == 0
+	young := age >= 0 && age <= oldest && mark == 0
 	if known && (young || c.outage.pausing(now)) {
 		return entries, nil
 	}

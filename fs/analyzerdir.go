@@ -87,6 +87,19 @@ func (s *analyzerShelf) find(c context.Context, name string) (store.Entry, error
 	if err != nil {
 		return store.Entry{}, err
 	}
+	return pickAnalyzer(files, name)
+}
+
+// findNow is find for who opens the script: the store is asked if what is known is old.
+func (s *analyzerShelf) findNow(c context.Context, name string) (store.Entry, error) {
+	files, err := s.t.o.Corpus.FilesNow(c, dump.ID{})
+	if err != nil {
+		return store.Entry{}, err
+	}
+	return pickAnalyzer(files, name)
+}
+
+func pickAnalyzer(files []store.Entry, name string) (store.Entry, error) {
 	e, ok := findObject(files, name)
 	if !ok {
 		return e, notThere(analyzersName + "/" + name)
@@ -120,7 +133,7 @@ func (s *analyzerShelf) object(e store.Entry) *object {
 
 func (s *analyzerShelf) read(c context.Context, name string) ([]byte, error) {
 	for again := true; ; again = false {
-		e, err := s.find(c, name)
+		e, err := s.findNow(c, name)
 		if err != nil {
 			return nil, err
 		}

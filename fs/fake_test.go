@@ -294,6 +294,13 @@ func (c *plainCorpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, err
 	return c.list(ctx, id.String())
 }
 
+func (c *plainCorpus) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error) {
+	if id == (dump.ID{}) {
+		return c.Analyzers(ctx)
+	}
+	return c.Files(ctx, id)
+}
+
 func (c *plainCorpus) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) {
 	d, err := c.Cached(ctx, id)
 	if err != nil {

@@ -3,6 +3,8 @@ package fs
 import (
 	"context"
 	"errors"
+	"path"
+	"slices"
 	"syscall"
 	"time"
 
@@ -78,8 +80,8 @@ func (o *object) blocks(ctx context.Context) uint64 {
 
 var _ fusefs.NodeOpener = (*object)(nil)
 
-// Open pins the version. A local file that was replaced meanwhile is ESTALE, upon
-// which the kernel looks the name up once more.
+// Open pins the version. One that was replaced meanwhile is ESTALE, upon which the
+// kernel looks the name up once more.
 func (o *object) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
 	if isWriting(flags) {
 		return nil, 0, syscall.EROFS
@@ -90,12 +92,30 @@ func (o *object) Open(ctx context.Context, flags uint32) (fusefs.FileHandle, uin
 	if err != nil {
 		return nil, 0, o.fail(c, "open", err)
 	}
+	if o.replaced(c) {
+		h.Release(c)
+		return nil, 0, syscall.ESTALE
+	}
 	o.t.counts.opens.Add(1)
 	entered, err := o.enter(c, h, local)
 	if err != nil {
 		return nil, 0, o.fail(c, "open", err)
 	}
 	return entered, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// replaced reports whether the store is known to have another version under the name
+// by now. What the first reader needs is being fetched meanwhile.
+func (o *object) replaced(ctx context.Context) bool {
+	if o.t.local != nil {
+		return false // opening it has told
+	}
+	files, err := o.t.o.Corpus.FilesNow(ctx, o.id)
+	if err != nil {
+		return errors.Is(err, store.ErrNotExist)
+	}
+	i := slices.IndexFunc(files, func(e store.Entry) bool { return e.Name == path.Base(o.ref.Key) })
+	return i < 0 || files[i].ETag != o.ref.ETag
 }
 
 // open returns a handle on the version, and what gives the local file that the kernel

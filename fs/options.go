@@ -29,6 +29,7 @@ type Corpus interface {
 	HasValue(ctx context.Context, f corpus.Field, text string) (bool, error)
 	Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error)
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
+	FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
 	CanStore(ctx context.Context, dir string) error
