@@ -27,14 +27,26 @@ type catalogue struct {
 	resets int // how often db was replaced
 }
 
+func (o Options) identity() string { return o.Name + "\x00" + o.Root }
+
+// path is where the catalogue of the corpus is.
+func (o Options) path() string {
+	sum := sha256.Sum256([]byte(o.identity()))
+	return filepath.Join(o.Dir, fmt.Sprintf("%x.db", sum[:8]))
+}
+
+// Exists reports whether there is a catalogue of the corpus on this machine.
+func Exists(o Options) bool {
+	_, err := os.Stat(o.path())
+	return err == nil
+}
+
 // openCatalogue opens the catalogue of a corpus. When its directory cannot be used
 // it is a temporary one: a corpus is never unusable for want of a cache.
 func openCatalogue(ctx context.Context, o Options) (*catalogue, error) {
-	identity := o.Name + "\x00" + o.Root
-	sum := sha256.Sum256([]byte(identity))
 	cat := &catalogue{
-		path:     filepath.Join(o.Dir, fmt.Sprintf("%x.db", sum[:8])),
-		identity: identity,
+		path:     o.path(),
+		identity: o.identity(),
 		writer:   rand.Int64(),
 		log:      o.Log,
 	}

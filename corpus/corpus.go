@@ -64,6 +64,7 @@ type Corpus struct {
 	probing    singleflight.Group // of the probe of CanStore
 	unwritable atomic.Bool        // the catalogue, as far as logged
 	state      *syncState
+	asOf       atomic.Int64 // when that was last noted, in milliseconds
 
 	changes *changeLog   // nil: none is written
 	history *historyLog  // nil: none is written

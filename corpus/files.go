@@ -176,7 +176,10 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 	if known && (young || c.outage.pausing(now)) {
 		return entries, nil
 	}
-	fresh, err := c.listDir(ctx, dir)
+	brief, cancel := c.outage.orBriefly(ctx, !known)
+	fresh, err := c.listDir(brief, dir)
+	err = silence(brief, err)
+	cancel()
 	c.outage.note(c.now(), err, c.log)
 	switch {
 	case err == nil:

@@ -20,6 +20,7 @@ const (
 	metaRoot     = "root"     // version of the corpus directory when it was listed
 	metaListed   = "listed"   // when that was, in milliseconds
 	metaEntries  = "entries"  // how many it had
+	metaAsOf     = "asof"     // when it was last up to date, in milliseconds
 	metaComplete = "complete" // not empty once everything was read
 )
 

@@ -126,8 +126,12 @@ func (c *Corpus) ask(ctx context.Context, id dump.ID, known *Dump) (*Dump, error
 	if known != nil {
 		etag = known.ETag
 	}
-	f, err := c.read(ctx, id, etag)
+	brief, cancel := c.outage.orBriefly(ctx, known == nil)
+	f, err := c.read(brief, id, etag)
+	err = silence(brief, err)
+	cancel()
 	if err != nil {
+		c.outage.note(c.now(), err, c.log)
 		if known != nil && errors.Is(err, store.ErrUnavailable) {
 			return known, nil
 		}

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -83,4 +84,32 @@ func (o *outage) lately(now time.Time) error {
 		return o.why
 	}
 	return nil
+}
+
+// briefly is how long who knows an answer waits for a newer one from a store that did not
+// answer last time.
+const briefly = 500 * time.Millisecond
+
+// Away tells that the store does not answer, as somebody else has found out: err is a
+// store.ErrUnavailable. What is known counts as current for a moment.
+func (c *Corpus) Away(err error) { c.outage.note(c.now(), err, c.log) }
+
+// orBriefly is ctx, or what ends soon when there is no need to wait for the store.
+func (o *outage) orBriefly(ctx context.Context, needed bool) (context.Context, context.CancelFunc) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if needed || o.since.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, briefly, errBriefly)
+}
+
+var errBriefly = &store.Error{Op: "get", Kind: store.ErrUnavailable, Err: errors.New("it did not answer in time")}
+
+// silence returns what an error means that ended a call under orBriefly's context.
+func silence(ctx context.Context, err error) error {
+	if err != nil && context.Cause(ctx) == errBriefly {
+		return errBriefly
+	}
+	return err
 }

@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -164,7 +165,23 @@ func (c *Corpus) caughtUp(ctx context.Context) error {
 		c.state.setComplete()
 	}
 	c.state.setCurrent()
-	return nil
+	if last := c.asOf.Swap(c.now().UnixMilli()); c.now().UnixMilli()-last < noteAsOf.Milliseconds() {
+		c.asOf.Store(last)
+		return nil
+	}
+	return c.cat.note(ctx, metaAsOf, fmt.Sprint(c.now().UnixMilli()))
+}
+
+// noteAsOf is how often it is noted that the catalogue is up to date.
+const noteAsOf = 30 * time.Second
+
+// AsOf returns when the catalogue was last up to date; zero: not known.
+func (c *Corpus) AsOf(ctx context.Context) (time.Time, error) {
+	ms, err := c.number(ctx, metaAsOf)
+	if err != nil || ms == 0 {
+		return c.lastListing(ctx)
+	}
+	return time.UnixMilli(ms), nil
 }
 
 // pageSize is how many tasks are held in memory at once.

@@ -41,7 +41,10 @@ The mount is one that this user has of the same corpus with the same --cache-dir
 one for the session.`
 
 // debugFlags are those of debug.
-type debugFlags struct{ debugger string }
+type debugFlags struct {
+	debugger string
+	fresh    bool
+}
 
 func (a *app) debugCommand() *cobra.Command {
 	var f debugFlags
@@ -61,19 +64,31 @@ func (a *app) debugCommand() *cobra.Command {
 			case len(words) == 2 && (f.debugger != "" || len(extra) > 0):
 				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
 			}
-			return a.debug(cmd.Context(), words, f.debugger, extra)
+			return a.debug(cmd.Context(), words, f, extra)
 		},
 	}
+	freshFlag(cmd, &f.fresh)
 	cmd.Flags().StringVar(&f.debugger, "debugger", "", "use the debugger `NAME`, by name or path")
 	return cmd
 }
 
-func (a *app) debug(ctx context.Context, words []string, debugger string, extra []string) error {
-	s, c, log, err := a.openAll(ctx)
+func (a *app) debug(ctx context.Context, words []string, f debugFlags, extra []string) error {
+	s, c, log, err := a.openKnown(ctx)
 	if err != nil {
 		return err
 	}
-	id, err := a.oneDump(ctx, c, words[0])
+	find := a.oneDump
+	if f.fresh {
+		if err := s.away(ctx, unknownAfter); err != nil {
+			return err
+		}
+		if err := a.syncNow(ctx, c); err != nil {
+			return err
+		}
+	} else if a.isAway(ctx, s, c) {
+		find = a.knownDump
+	}
+	id, err := find(ctx, c, words[0])
 	if err != nil {
 		return err
 	}
@@ -84,7 +99,7 @@ func (a *app) debug(ctx context.Context, words []string, debugger string, extra 
 	if len(words) == 2 {
 		err = a.shellOn(ctx, l, id, words[1])
 	} else {
-		err = a.debuggerOn(ctx, l, id, debugger, extra)
+		err = a.debuggerOn(ctx, l, id, f.debugger, extra)
 	}
 	return errors.Join(err, l.close())
 }
@@ -101,6 +116,11 @@ func (a *app) oneDump(ctx context.Context, c *corpus.Corpus, word string) (dump.
 	if err := a.syncNow(ctx, c); err != nil {
 		return dump.ID{}, err
 	}
+	return a.knownDump(ctx, c, word)
+}
+
+// knownDump finds the one dump that a word means among those that are known.
+func (a *app) knownDump(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
 		id, err := resolve(ctx, c, word)
 		if errors.Is(err, errNoIdentifier) {

@@ -8,7 +8,8 @@ import (
 )
 
 func (a *app) infoCommand() *cobra.Command {
-	return &cobra.Command{
+	var fresh bool
+	cmd := &cobra.Command{
 		Use:   "info SPEC...",
 		Short: "Print what is known of dumps, as JSON",
 		Long: `Prints the document of the dump that is named, or an array of the documents of
@@ -17,7 +18,7 @@ when a dump that is named is not in the corpus.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNow(cmd.Context())
+			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
@@ -31,6 +32,8 @@ when a dump that is named is not in the corpus.
 			return a.info(sel.dumps(cmd.Context()), sel.single(args))
 		},
 	}
+	freshFlag(cmd, &fresh)
+	return cmd
 }
 
 // noWords refuses words that are neither constraints nor dumps.

@@ -9,16 +9,18 @@ node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
 (newer than), otime=1d (older than), limit=10, dump=stdin.`
 
 func (a *app) lsCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, fresh bool
 	cmd := &cobra.Command{
 		Use:   "ls [SPEC...] [PROP...]",
 		Short: "List dumps",
 		Long: `Lists the dumps that match, oldest first: all of them without a specification.
 Every PROP becomes a column more, as psargs or properties.triage. With --json
 the documents are printed as an array, each with its hash as "id".
+
+While the store is away, what this machine knows is shown, and how old that is.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNow(cmd.Context())
+			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
@@ -32,6 +34,7 @@ the documents are printed as an array, each with its hash as "id".
 			return writeTable(a.stdout, sel.dumps(cmd.Context()), sel.words)
 		},
 	}
+	freshFlag(cmd, &fresh)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the documents instead of a table")
 	return cmd
 }

@@ -7,7 +7,8 @@ import (
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	return &cobra.Command{
+	var fresh bool
+	cmd := &cobra.Command{
 		Use:   "report [SPEC...] [PROP]",
 		Short: "Count dumps by the value of a property",
 		Long: `Prints a JSON object of the values that a property has among the dumps that match,
@@ -15,7 +16,7 @@ and how many dumps have each, the fewest first. Without a property, the number
 of dumps.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNow(cmd.Context())
+			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
@@ -41,4 +42,6 @@ of dumps.
 			return counts.write(a.stdout)
 		},
 	}
+	freshFlag(cmd, &fresh)
+	return cmd
 }

@@ -25,7 +25,11 @@ type stack struct {
 	requests *store.Counter // every try counts
 	root     string         // the path that "name" in info.json begins with
 	cache    string         // the private directory
+	gone     error          // why there is no store; nil: there is one
 }
+
+// errNoDirectory is a directory corpus that is not there.
+var errNoDirectory = errors.New("there is no such directory (thothfs upload makes it)")
 
 // openStack builds the stack of the corpus that flags and environment name. With
 // create, or when no corpus is named, a directory that is absent is made.
@@ -76,7 +80,7 @@ func openDir(path string, create bool) (*dir.Store, error) {
 	}
 	s, err := dir.Open(path)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil, errors.New("there is no such directory (thothfs upload makes it)")
+		return nil, errNoDirectory
 	}
 	return s, err
 }
@@ -156,7 +160,16 @@ func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corp
 	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
 		return nil, err
 	}
-	c, err := corpus.Open(ctx, corpus.Options{
+	c, err := corpus.Open(ctx, a.corpusOptions(s, log))
+	if err != nil {
+		return nil, err
+	}
+	a.atExit(func() { c.Close() })
+	return c, nil
+}
+
+func (a *app) corpusOptions(s *stack, log *slog.Logger) corpus.Options {
+	return corpus.Options{
 		Store:       s.store,
 		Name:        s.target.String() + a.getenv("MANTA_URL"),
 		Root:        s.root,
@@ -168,12 +181,7 @@ func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corp
 		With:        "thothfs " + versionText(),
 		How:         a.how,
 		Log:         log,
-	})
-	if err != nil {
-		return nil, err
 	}
-	a.atExit(func() { c.Close() })
-	return c, nil
 }
 
 // corpusNow is the corpus of the flags, reconciled with its store: what the
@@ -195,9 +203,15 @@ func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 	}
 	bar := a.progress("reading the corpus", false)
 	err := c.Sync(ctx, bar.set)
+	if err == nil && !c.Synced() { // others have found more to read
+		err = c.Whole(ctx)
+	}
 	bar.done()
 	if err != nil {
 		return fmt.Errorf("the corpus: %w", err)
+	}
+	if n := c.Missing(); n > 0 {
+		fmt.Fprintf(a.stderr, "thothfs: %d dumps are left out: their documents could not be read (-v says why)\n", n)
 	}
 	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
 		fmt.Fprintf(a.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)

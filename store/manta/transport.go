@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"strconv"
 	"time"
 
@@ -70,7 +71,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	resp, err := t.base.RoundTrip(out)
+	resp, err := t.base.RoundTrip(out.WithContext(connecting(ctx)))
 	if err != nil {
 		t.dropDead(ctx)
 		return nil, err
@@ -85,6 +86,19 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		x.status, x.length = resp.StatusCode, resp.ContentLength
 	}
 	return resp, nil
+}
+
+// connecting is ctx, with a connection that is made counting as progress.
+func connecting(ctx context.Context) context.Context {
+	done := func(err error) {
+		if err == nil {
+			store.Progress(ctx)
+		}
+	}
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		ConnectDone:      func(_, _ string, err error) { done(err) },
+		TLSHandshakeDone: func(_ tls.ConnectionState, err error) { done(err) },
+	})
 }
 
 // prepare is the request as it should be.
