@@ -21,6 +21,9 @@ if [ "${1:-}" != demo ]; then
 	)
 	# what find, du and locate(1) make of a mount. It walks its machine every day from then on: not for anybody's own.
 	[ "${CI:-}" = true ] && need+=("plocate plocate")
+	# A virtual machine whose kernel panics, and what reads its dumps: 400 MB, and 900 MB of kernel that the test fetches.
+	[ "${CI:-}" = true ] && need+=("qemu-system-x86_64 qemu-system-x86" "busybox busybox-static" "cpio cpio" "kexec kexec-tools"
+		"makedumpfile makedumpfile" "crash crash" "drgn python3-drgn")
 fi
 
 missing=()
