@@ -218,7 +218,7 @@ func TestRealKernelDumps(t *testing.T) {
 	var lzo string
 	for _, c := range []struct{ upload, local, tools string }{
 		{made("vmcore.lzo"), made("vmcore.lzo"), "crash drgn"},
-		{made("disk"), made("disk"), "crash drgn"},
+		{made("disk"), made("disk"), "crash"},
 		// drgn finds no page tables in what QEMU dumps without paging.
 		{flat, filepath.Join(g.dir, "vmcore.kdump"), "crash"}, // rearranged as makedumpfile does
 		{elf, elf, "crash"},
