@@ -92,7 +92,8 @@
 // Everything is safe for concurrent use. Nodes start no goroutine, but for the
 // one that watches a call which waits (call.go), which ends with the call, and the
 // one that takes the list of all dumps from the catalogue (dumplist.go), which ends with
-// the list or at unmount (background.go).
+// the list or at unmount (background.go), and the one that looks at a large document for an
+// attribute (keptdocs.go), which ends when it has, and which unmounting waits for.
 // A Server owns three: the serving loop, the one that tells the kernel what has
 // changed (notify.go) and the one that has it forget (prune.go); all end at unmount. The locks of this package guard maps
 // and drafts, and are never held across a call to anything else. Who stores or removes

@@ -32,6 +32,7 @@ type keptDoc struct {
 	generation uint64    // of the corpus before it was read
 	compared   time.Time // when the store was last asked for it; zero: not known
 	names      func() map[string]dump.Value
+	xattrs     func() string // xattrList
 }
 
 // find returns a dump that was read at that generation, and compared with the store at or
@@ -64,7 +65,42 @@ func (k *keptDocs) keep(d *corpus.Dump, generation uint64, compared time.Time) {
 		k.list = slices.Delete(k.list, 0, 1)
 	}
 	names := sync.OnceValue(func() map[string]dump.Value { return propertiesByName(d.Doc) })
-	k.list = append(k.list, keptDoc{d, generation, compared, names})
+	xattrs := sync.OnceValue(func() string { return xattrList(d.Doc) })
+	k.list = append(k.list, keptDoc{d, generation, compared, names, xattrs})
+}
+
+// xattrList returns the names of a document's attributes.
+func (k *keptDocs) xattrList(doc *dump.Document) string {
+	k.mu.Lock()
+	i := slices.IndexFunc(k.list, func(o keptDoc) bool { return o.dump.Doc == doc })
+	if i < 0 {
+		k.mu.Unlock()
+		return xattrList(doc)
+	}
+	xattrs := k.list[i].xattrs
+	k.mu.Unlock()
+	return xattrs()
+}
+
+// examine has f look at a document, and returns when it has, or with an error when c ends
+// before: f goes on then. To walk through a large document that is nested deeply takes
+// seconds.
+func (t *tree) examine(c context.Context, doc *dump.Document, f func()) error {
+	if len(doc.Raw()) < keptDocFrom {
+		f()
+		return nil
+	}
+	done := make(chan struct{})
+	t.background.Go(func(context.Context) {
+		defer close(done)
+		f()
+	})
+	select {
+	case <-done:
+		return nil
+	case <-c.Done():
+		return c.Err()
+	}
 }
 
 // properties returns the custom properties of a document by the names of their files.

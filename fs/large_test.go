@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -104,4 +106,21 @@ func TestKeptDocs(t *testing.T) {
 			t.Errorf("%+v: %v", tt, got)
 		}
 	}
+}
+
+// Who waits for a look at a large document can be interrupted.
+func TestExamineIsInterrupted(t *testing.T) {
+	tr := &tree{background: newBackground()}
+	release := make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := tr.examine(ctx, dump.ParseDocument(manyProperties(2000)), func() { <-release }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(release)
+	looked := false
+	if err := tr.examine(t.Context(), dump.ParseDocument([]byte("{}")), func() { looked = true }); err != nil || !looked {
+		t.Error(err, looked)
+	}
+	tr.background.stop()
 }

@@ -59,10 +59,19 @@ func (n *dumpNode) Getxattr(ctx context.Context, name string, dest []byte) (uint
 	if err != nil {
 		return 0, n.t.fail(c, "getxattr "+name, n.place(), err)
 	}
-	value, ok := xattrValue(d.Doc, path)
-	if !ok {
+	type answer struct {
+		value string
+		ok    bool
+	}
+	found := make(chan answer, 1)
+	if err := n.t.examine(c, d.Doc, func() { v, ok := xattrValue(d.Doc, path); found <- answer{v, ok} }); err != nil {
+		return 0, n.t.fail(c, "getxattr "+name, n.place(), err)
+	}
+	a := <-found
+	if !a.ok {
 		return 0, errnoOf(errNoProperty)
 	}
+	value := a.value
 	if len(value) > maxXattrValue {
 		return 0, n.t.fail(c, "getxattr "+name, n.place(), errTooBig)
 	}
@@ -86,7 +95,11 @@ func (n *dumpNode) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.
 	if err != nil {
 		return 0, n.t.fail(c, "listxattr", n.place(), err)
 	}
-	return copyXattr(dest, xattrList(d.Doc))
+	list := make(chan string, 1)
+	if err := n.t.examine(c, d.Doc, func() { list <- n.t.docs.xattrList(d.Doc) }); err != nil {
+		return 0, n.t.fail(c, "listxattr", n.place(), err)
+	}
+	return copyXattr(dest, <-list)
 }
 
 // xattrValue is the value at path: of a leaf alone, since an object has the
