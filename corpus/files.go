@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"encoding/gob"
 	"errors"
-	"fmt"
 	"path"
 	"strings"
 	"sync"
@@ -27,7 +26,7 @@ func (c *Corpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
 	return c.entries(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
 }
 
-// revalidation bounds how long FilesNow waits for the store.
+// revalidation bounds how long a list that is known waits for a newer one.
 const revalidation = time.Second
 
 // FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not
@@ -37,15 +36,7 @@ func (c *Corpus) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error
 	if id == (dump.ID{}) {
 		dir = AnalyzersDir
 	}
-	soon, cancel := context.WithTimeout(ctx, revalidation)
-	defer cancel()
-	entries, err := c.entries(soon, dir, c.o.AttrTimeout)
-	if err == nil || soon.Err() == nil || ctx.Err() != nil {
-		return entries, err
-	}
-	silent := &store.Error{Op: "list", Key: dir, Kind: store.ErrUnavailable, Err: fmt.Errorf("no answer within %v", revalidation)}
-	c.outage.note(c.now(), silent, c.log)
-	return c.entries(ctx, dir, c.o.AttrTimeout) // what is known
+	return c.entries(ctx, dir, c.o.AttrTimeout)
 }
 
 // Analyzers returns the objects of analyzers/, as Files does. When the corpus has no
@@ -176,10 +167,7 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 	if known && (young || c.outage.pausing(now)) {
 		return entries, nil
 	}
-	brief, cancel := c.outage.orBriefly(ctx, !known)
-	fresh, err := c.listDir(brief, dir)
-	err = silence(brief, err)
-	cancel()
+	fresh, err := c.listSoon(ctx, dir, known, mark != 0)
 	c.outage.note(c.now(), err, c.log)
 	switch {
 	case err == nil:
@@ -194,6 +182,20 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 		c.forget(ctx, dir)
 	}
 	return nil, err
+}
+
+// listSoon is listDir. A list that is known, and not known to be wrong, is not worth more
+// than a second of silence.
+func (c *Corpus) listSoon(ctx context.Context, dir string, known, wrong bool) ([]store.Entry, error) {
+	if known && !wrong {
+		soon, cancel := context.WithTimeoutCause(ctx, revalidation, errBriefly)
+		defer cancel()
+		ctx = soon
+	}
+	brief, cancel := c.outage.orBriefly(ctx, !known)
+	defer cancel()
+	entries, err := c.listDir(brief, dir)
+	return entries, silence(brief, err)
 }
 
 func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
