@@ -104,7 +104,7 @@ func (c *Corpus) probe(ctx context.Context, last error) error {
 	defer cancel()
 	var err error
 	if errors.Is(last, store.ErrNoSpace) {
-		err = c.replace(ctx, probeKey, []byte("\n"))
+		err = c.putProbe(ctx)
 	} else {
 		_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: noVersion}, bytesAt(nil), 0)
 	}
@@ -113,6 +113,16 @@ func (c *Corpus) probe(ctx context.Context, last error) error {
 	}
 	c.wrote(err)
 	return c.outage.verdict().err
+}
+
+// putProbe writes the object of the probe. That is no edit and not in the history.
+func (c *Corpus) putProbe(ctx context.Context) error {
+	attr, err := c.store.Stat(ctx, probeKey)
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: attr.ETag}, bytesAt([]byte("\n")), 1)
+	return err
 }
 
 // awaitProbe waits for a probe that is under way.

@@ -3,6 +3,7 @@ package corpus
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,6 +77,62 @@ func TestCanStore(t *testing.T) {
 		s.Inject(mem.Fault{Op: mem.Put, Delay: time.Second})
 		if err := c.CanStore(ctx, AnalyzersDir); !errors.Is(err, context.Canceled) {
 			t.Errorf("a caller that left: %v", err)
+		}
+	})
+}
+
+// A store that was full is asked by a write, which is no edit: it is in no history.
+func TestProbeIsNoEdit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		plant(t, s)
+		c := recording(t, s, "set")
+		full := mem.Fault{Op: mem.Put, Times: mem.Always, Kind: store.ErrNoSpace}
+		s.Inject(full)
+		if err := c.PutAnalyzer(t.Context(), "a", []byte("x")); !errors.Is(err, store.ErrNoSpace) {
+			t.Fatal(err)
+		}
+		for _, want := range []error{store.ErrNoSpace, nil} {
+			synctest.Wait()
+			time.Sleep(verdictTime)
+			before := s.Calls(mem.Put)
+			if err := c.CanStore(t.Context(), AnalyzersDir); !errors.Is(err, want) {
+				t.Errorf("%v, want %v", err, want)
+			}
+			synctest.Wait()
+			if n := s.Calls(mem.Put) - before; n != 1 {
+				t.Errorf("%d writes, want the probe alone", n)
+			}
+			s.Heal()
+		}
+		for _, key := range s.Keys() {
+			if strings.HasPrefix(key, ".thothfs/history/") {
+				t.Errorf("%s was stored", key)
+			}
+		}
+	})
+}
+
+// A list that takes its time says nothing about writing.
+func TestSlowListIsNoRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		plant(t, s)
+		c := open(t, options(t, s))
+		if _, err := c.FilesNow(t.Context(), ident(0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(c.o.AttrTimeout + time.Millisecond)
+		s.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Delay: 2 * revalidation})
+		s.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Delay: 2 * probeGlance})
+		if _, err := c.FilesNow(t.Context(), ident(0)); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := c.CanStore(t.Context(), AnalyzersDir); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(verdictTime)
 		}
 	})
 }

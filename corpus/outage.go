@@ -38,7 +38,9 @@ func (o *outage) note(now time.Time, err error, log *slog.Logger) {
 		o.since = now
 	}
 	o.until, o.why = now.Add(pause), err
-	o.write = verdict{known: true, at: now, err: err}
+	if !errors.Is(err, errImpatient) {
+		o.write = verdict{known: true, at: now, err: err}
+	}
 	o.mu.Unlock()
 	if first {
 		log.Warn("the store is unavailable, going on with what is known", "error", err)
@@ -104,7 +106,11 @@ func (o *outage) orBriefly(ctx context.Context, needed bool) (context.Context, c
 	return context.WithTimeoutCause(ctx, briefly, errBriefly)
 }
 
-var errBriefly = &store.Error{Op: "get", Kind: store.ErrUnavailable, Err: errors.New("it did not answer in time")}
+var errBriefly = &store.Error{Op: "get", Kind: store.ErrUnavailable, Err: errImpatient}
+
+// errImpatient is the cause where a caller that knows an answer did not wait for the
+// store's. It says nothing about writes: the store may only be slow.
+var errImpatient = errors.New("it did not answer in time")
 
 // silence returns what an error means that ended a call under orBriefly's context.
 func silence(ctx context.Context, err error) error {
