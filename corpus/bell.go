@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
 )
 
 // bellSuffix is that of the file beside the catalogue which processes touch after they
@@ -25,8 +26,8 @@ const (
 // ring tells the other processes that share the catalogue of a change.
 func (c *catalogue) ring() {
 	path := c.where() + bellSuffix
-	now := time.Now()
-	err := os.Chtimes(path, now, now)
+	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
+	err := unix.UtimesNanoAt(unix.AT_FDCWD, path, now, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = makeBell(path)
 	}
@@ -36,7 +37,7 @@ func (c *catalogue) ring() {
 }
 
 func makeBell(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return err
 	}

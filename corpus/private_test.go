@@ -5,13 +5,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"thothfs/dump"
 	"thothfs/store/mem"
 )
 
 // Links and files that others left where the catalogue's files are go unused: it is made
 // anew, or in a temporary place, and nothing is written through them.
 func TestCatalogueFollowsNoLink(t *testing.T) {
-	for _, suffix := range append([]string{".lock", "foreign"}, suffixes...) {
+	for _, suffix := range append([]string{".lock", "foreign", bellSuffix}, suffixes...) {
 		t.Run("db"+suffix, func(t *testing.T) {
 			s := mem.New()
 			seed(s, 3)
@@ -40,7 +41,15 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			was, err := os.Stat(victim)
+			if err != nil {
+				t.Fatal(err)
+			}
 			c = open(t, o)
+			if w, err := listen(path); err == nil {
+				w.Close()
+			}
+			edit(t, c, dump.Set("ticket", "OS-1"))
 			sync1(t, c)
 			wantCount(t, c, "type=core", 3)
 			if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
@@ -51,6 +60,9 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 			}
 			if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
 				t.Errorf("the target of the link holds %q, %v", text, err)
+			}
+			if st, err := os.Stat(victim); err != nil || !st.ModTime().Equal(was.ModTime()) {
+				t.Errorf("the target of the link is of %v, was of %v: %v", st.ModTime(), was.ModTime(), err)
 			}
 		})
 	}
