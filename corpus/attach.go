@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -53,7 +52,7 @@ func (c *Corpus) Attach(ctx context.Context, id dump.ID, name string, file io.Re
 			return false, fmt.Errorf("%w: %s has %d bytes, this file %d", ErrAttached, key, attr.Size, size)
 		}
 	}
-	defer c.filesChanged(ctx, id) // whatever came of it, it may have happened
+	defer c.relist(ctx, id) // whatever came of it, it may have happened
 	_, err = c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, &sending{file, size, progress}, size)
 	return err == nil, err
 }
@@ -64,15 +63,8 @@ func (c *Corpus) Detach(ctx context.Context, id dump.ID, name string) error {
 	if err != nil {
 		return err
 	}
-	defer c.filesChanged(ctx, id)
+	defer c.relist(ctx, id)
 	return c.store.Remove(ctx, store.Ref{Key: key})
-}
-
-// filesChanged has the next Files of a dump ask the store, in this process and in those
-// that share the catalogue.
-func (c *Corpus) filesChanged(ctx context.Context, id dump.ID) {
-	c.Stale(id)
-	c.forget(ctx, id.String())
 }
 
 // attachedKey is the key of a file beside a dump. The name must not be that of the
@@ -100,7 +92,7 @@ func (c *Corpus) attachedKey(ctx context.Context, op string, id dump.ID, name st
 	}
 	named := d.Doc.String("dump")
 	is, there := pickDump(entries, named)
-	would, _ := pickDump(append(without(slices.Clone(entries), name), store.Entry{Name: name}), named)
+	would, _ := pickDump(append(without(entries, name), store.Entry{Name: name}), named)
 	if there && (is.Name == name || would.Name != is.Name) || !there && looksLikeDump(name) || path.Base(named) == name {
 		return "", invalid(fmt.Sprintf("%s would be taken for the dump itself", name))
 	}

@@ -209,8 +209,8 @@ func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// relist has the next Files ask the store, in this process and in those that share the
-// catalogue: somebody here has stored an object beside a dump, or removed one.
+// relist has the next Files of a dump ask the store, in this process and in those that
+// share the catalogue: this process has stored an object beside the dump, or removed one.
 func (c *Corpus) relist(ctx context.Context, id dump.ID) {
 	c.Stale(id)
 	c.forget(ctx, id.String())

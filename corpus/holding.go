@@ -108,8 +108,10 @@ func pickUnfinished(entries []store.Entry, name string, size int64) (store.Entry
 	return store.Entry{}, false
 }
 
+// without returns the entries but for that of a name. It leaves the given ones as they
+// are, since they may be shared.
 func without(entries []store.Entry, name string) []store.Entry {
-	return slices.DeleteFunc(entries, func(e store.Entry) bool { return e.Name == name })
+	return slices.DeleteFunc(slices.Clone(entries), func(e store.Entry) bool { return e.Name == name })
 }
 
 // sameContent compares the dump that is there with the file, which has its size. A
