@@ -29,7 +29,7 @@ var ErrReadOnlyField = errors.New("this field cannot be edited")
 // for two minutes; and the others of the store. After one of these, but for
 // ErrConflict, or the end of ctx, the edit may have been made.
 //
-// A condition (dump.IfAbsent, dump.IfPresent) is judged on the very document that the
+// A condition (dump.IfAbsent, dump.IfPresent, Edit.Was) is judged on the very document that the
 // edit replaces. When the connection breaks in the middle, and somebody edits the
 // document before it can be read back, an edit that was made cannot be told from
 // somebody else's: then it is dump.ErrPresent although it was ours.

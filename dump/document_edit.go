@@ -19,6 +19,9 @@ type Edit struct {
 	Path  string // as Document.Get has it
 	Value []byte // JSON text; nil removes. At "ticket" null removes, and all else becomes a string
 	If    If     // a condition on what is there
+	// Was, if not nil, is the text of the value that the edit may replace or remove. If
+	// another one is there, and not yet Value, the edit is ErrOther.
+	Was *string
 }
 
 // If is a condition of an [Edit]. The zero value is none.
@@ -50,9 +53,10 @@ var (
 	ErrEdit = errors.New("cannot be edited like that")
 	// ErrTooLarge is an edit after which the document has more than MaxDocument bytes.
 	ErrTooLarge = errors.New("the document would be too large")
-	// ErrPresent and ErrAbsent are conditions that do not hold.
+	// ErrPresent, ErrAbsent and ErrOther are conditions that do not hold.
 	ErrPresent = errors.New("is already set")
 	ErrAbsent  = errors.New("is not set")
+	ErrOther   = errors.New("has another value")
 )
 
 // DamagedError is a document of which something would be lost if it was edited.
@@ -142,7 +146,7 @@ func javaScriptKeeps(number string) bool {
 //
 // When everything is so already, raw is the document as stored and changed is false.
 // A damaged document is mended, if all that is in it is kept; otherwise it is a
-// [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent and ErrTooLarge,
+// [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent, ErrOther and ErrTooLarge,
 // with words.
 func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	text := d.view.raw
@@ -198,10 +202,12 @@ func applyOne(text []byte, e Edit) ([]byte, error) {
 		return nil, ErrAbsent
 	case value == nil && !found:
 		return nil, nil
+	case value != nil && found && sameValue(at.value(text), Value{value}):
+		return nil, nil
+	case e.Was != nil && present && at.value(text).Text() != *e.Was:
+		return nil, ErrOther
 	case value == nil:
 		return removeAll(text, e.Path)
-	case found && sameValue(at.value(text), Value{value}):
-		return nil, nil
 	case found:
 		return splice(text, at.start, at.end, value), nil
 	}

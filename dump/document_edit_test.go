@@ -75,6 +75,9 @@ var appliedEdits = []struct {
 	{"absent as asked", `{"a":1}`, []Edit{{Path: "b", Value: []byte("2"), If: IfAbsent}}, `{"a":1,"b":2}`},
 	{"null as asked", `{"a":null}`, []Edit{{Path: "a", Value: []byte("2"), If: IfAbsent}}, `{"a":2}`},
 	{"present as asked", `{"a":1}`, []Edit{{Path: "a", If: IfPresent}}, `{}`},
+	{"what it was", `{"a":"x"}`, []Edit{{Path: "a", Value: []byte("2"), Was: new("x")}}, `{"a":2}`},
+	{"so already, not what it was", `{"a":2}`, []Edit{{Path: "a", Value: []byte("2"), Was: new("x")}}, ""},
+	{"nothing there", `{"a":1}`, []Edit{{Path: "b", Value: []byte("2"), Was: new("x")}}, `{"a":1,"b":2}`},
 
 	{"two documents", "{\n\t\"a\": 1.0,\n\t\"properties\": {\"x\": 1}\n}\n{ \"properties\": { \"y\": \"z\" } }\n", []Edit{Set("ticket", "A")},
 		"{\n\t\"a\": 1.0,\n\t\"properties\": {\"x\":1,\"y\":\"z\"},\n\t\"ticket\": \"A\"\n}\n"},
@@ -126,6 +129,8 @@ func TestApplyRefuses(t *testing.T) {
 		{"there already", `{"a":1}`, set("a", "1", IfAbsent), ErrPresent, `"a": is already set`},
 		{"not there", `{"a":1}`, set("b", "1", IfPresent), ErrAbsent, "is not set"},
 		{"null is not there", `{"a":null}`, set("a", "1", IfPresent), ErrAbsent, ""},
+		{"another", `{"a":"y"}`, Edit{Path: "a", Value: []byte("1"), Was: new("x")}, ErrOther, "has another value"},
+		{"another to be removed", `{"a":"y"}`, Edit{Path: "a", Was: new("x")}, ErrOther, ""},
 		{"not there to be removed", `{"a":1}`, Edit{Path: "b", If: IfPresent}, ErrAbsent, ""},
 		{"too large", `{}`, Set("properties.a", strings.Repeat("x", MaxDocument-10)), ErrTooLarge, "bytes"},
 

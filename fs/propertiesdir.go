@@ -179,7 +179,7 @@ func (s *propertyShelf) rename(c context.Context, from, to string) error {
 
 // asNotThere makes a property that is not set a file that is not there.
 func asNotThere(name string, err error) error {
-	if errors.Is(err, dump.ErrAbsent) {
+	if errors.Is(err, dump.ErrAbsent) || errors.Is(err, dump.ErrOther) {
 		return &store.Error{Op: "stat", Key: name, Kind: store.ErrNotExist, Err: err}
 	}
 	return err

@@ -61,7 +61,7 @@ func (d *ticketDir) take(c context.Context, target, name string) (*corpus.Dump, 
 	if !isNameOf(id, name) {
 		return nil, errName
 	}
-	return d.set(how(c, "symlink "+d.below(name)), id)
+	return d.set(how(c, "symlink "+d.below(name)), id, dump.Set(ticketField, d.ticket))
 }
 
 // isNameOf tells whether a link to the dump may be called that: its hash, or a
@@ -70,8 +70,9 @@ func isNameOf(id dump.ID, name string) bool {
 	return isHashPrefix(name) && strings.HasPrefix(id.String(), name)
 }
 
-func (d *ticketDir) set(c context.Context, id dump.ID) (*corpus.Dump, error) {
-	now, err := d.t.edit(c, id, dump.Set(ticketField, d.ticket))
+// set makes an edit that gives the dump the ticket.
+func (d *ticketDir) set(c context.Context, id dump.ID, e dump.Edit) (*corpus.Dump, error) {
+	now, err := d.t.edit(c, id, e)
 	if err == nil {
 		d.t.tickets.remove(d.ticket)
 	}
@@ -89,14 +90,19 @@ func (d *ticketDir) Unlink(ctx context.Context, name string) syscall.Errno {
 	defer c.end()
 	id, err := d.holds(c, name)
 	if err == nil {
-		e := dump.Unset(ticketField)
-		e.If = dump.IfPresent
-		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, e)
+		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, onlyFrom(d.ticket, dump.Unset(ticketField)))
 	}
 	if err == nil {
 		d.keep(c)
 	}
 	return d.t.fail(c, "unlink", d.below(name), asNotThere(name, err))
+}
+
+// onlyFrom makes an edit of the ticket one that leaves a dump alone whose ticket is
+// another by then.
+func onlyFrom(ticket string, e dump.Edit) dump.Edit {
+	e.If, e.Was = dump.IfPresent, &ticket
+	return e
 }
 
 // holds returns the dump that a name in the directory means, if the ticket is its
@@ -154,11 +160,12 @@ func (d *ticketDir) Rename(ctx context.Context, name string, newParent fusefs.In
 		err = errName
 	}
 	if err == nil && to.ticket != d.ticket {
-		if _, err = to.set(how(c, "rename "+d.below(name)+" to "+to.below(newName)), id); err == nil {
+		edit := onlyFrom(d.ticket, dump.Set(ticketField, to.ticket))
+		if _, err = to.set(how(c, "rename "+d.below(name)+" to "+to.below(newName)), id, edit); err == nil {
 			d.keep(c)
 		}
 	}
-	return d.t.fail(c, "rename", d.below(name), err)
+	return d.t.fail(c, "rename", d.below(name), asNotThere(name, err))
 }
 
 // What a ticket's directory cannot hold.

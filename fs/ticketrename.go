@@ -112,7 +112,8 @@ func (t *tree) moveTicket(c context.Context, from, to string) error {
 func (t *tree) moveTicketOf(c context.Context, id dump.ID, from, to string) error {
 	err := t.hasTicket(c, id, from)
 	if err == nil {
-		_, err = t.edit(c, id, dump.Set(ticketField, to))
+		_, err = t.edit(c, id, onlyFrom(from, dump.Set(ticketField, to)))
+		err = asNotThere(from, err)
 	}
 	if errors.Is(err, store.ErrNotExist) {
 		return nil

@@ -3,10 +3,12 @@ package fs
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
@@ -148,6 +150,44 @@ func TestTicketRenamedInPart(t *testing.T) {
 		t.Error(err)
 	}
 	eventually(t, "all are there", func() bool { return cmp.Equal(map[string]string{"OS-1": "", "OS-2": "ABC"}, ticketsSeen(m)) })
+}
+
+// A ticket that somebody else sets while the mount takes away, or moves, the one before
+// it stays.
+func TestTicketThatSomebodyReplaces(t *testing.T) {
+	s := mem.New()
+	all := []string{hashA, hashB, hashC}
+	put := func(hash, ticket string) { putDump(t, s, hash, "", nil, `"ticket": "`+ticket+`"`) }
+	hashD := strings.Repeat("d", 32)
+	for _, hash := range append(all, hashD) {
+		put(hash, "OS-1")
+	}
+	w := newWorld(t, s, time.Hour)
+	at := func(names ...string) string { return filepath.Join(append([]string{w.mnt, "by-ticket"}, names...)...) }
+	if err := os.Mkdir(at("OS-3"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(mem.Fault{Op: mem.Put, Key: hashD + "/info.json", Before: func() { putDump(t, s, hashD, "", nil, `"cmd": "x"`) }})
+	if err := os.Remove(at("OS-1", hashD)); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("rm of what is gone: %v", err)
+	}
+	for _, hash := range all { // at the last moment
+		s.Inject(mem.Fault{Op: mem.Put, Key: hash + "/info.json", Before: func() { put(hash, "theirs") }})
+	}
+	if err := os.Remove(at("OS-1", hashA)); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("rm: %v", err)
+	}
+	if err := unix.Rename(at("OS-1", hashB), at("OS-3", hashB)); !errors.Is(err, syscall.ENOENT) {
+		t.Errorf("mv of a link: %v", err)
+	}
+	if err := unix.Rename(at("OS-1"), at("OS-2")); err != nil {
+		t.Errorf("mv of the directory: %v", err)
+	}
+	for _, hash := range all {
+		if ticket := w.stored(t, hash, "ticket"); ticket != `"theirs"` {
+			t.Errorf("%s: the ticket is %s", hash, ticket)
+		}
+	}
 }
 
 // A call that makes a link, and others at the same time that make them in the
