@@ -107,7 +107,7 @@ func (c *Corpus) compact(ctx context.Context, sources []historySource, before ti
 	var lines [][]byte
 	var done []string
 	for size := 0; n < min(len(sources), compactAtOnce); {
-		texts, _, err := c.readHistory(ctx, sources[n:min(n+historyAtOnce, len(sources))])
+		texts, _, err := c.readHistory(ctx, readTogether(sources[n:]))
 		if err != nil {
 			return 0, err
 		}

@@ -114,14 +114,20 @@ func (r *historyReader) next(ctx context.Context) (*HistoryEdit, error) {
 	}
 }
 
-// read reads the latest objects.
-func (r *historyReader) read(ctx context.Context) error {
+// readTogether returns those of sources, from the first on, that are read at a time: a
+// segment alone, since it may be much larger than it is stored.
+func readTogether(sources []historySource) []historySource {
 	n := 1
-	for n < len(r.sources) && n < historyAtOnce && !r.sources[n-1].segment() && !r.sources[n].segment() {
+	for n < len(sources) && n < historyAtOnce && !sources[n-1].segment() && !sources[n].segment() {
 		n++
 	}
-	some := r.sources[:n]
-	r.sources = r.sources[n:]
+	return sources[:n]
+}
+
+// read reads the latest objects.
+func (r *historyReader) read(ctx context.Context) error {
+	some := readTogether(r.sources)
+	r.sources = r.sources[len(some):]
 	texts, gone, err := r.c.readHistory(ctx, some)
 	if err != nil {
 		return err
