@@ -56,7 +56,7 @@ func (o *object) changed() {
 }
 
 // File returns the file, open for reading, whose owner is l: Release closes it, so
-// whoever has handed it to the kernel takes it back first.
+// a caller that has handed it to the kernel takes it back first.
 func (l *LocalFile) File() *os.File { return l.pair.data }
 
 // Release unpins the file and closes it.

@@ -46,7 +46,7 @@ const (
 // HistoryEdit is one edit of the history.
 type HistoryEdit struct {
 	ID   string    // names the edit
-	Time time.Time // when it began, by the clock of the machine that made it
+	Time time.Time // when it began, by the store's clock as far as its maker knew it
 	By   string    // user@host
 	With string    // the program and its version
 	How  string    // the verb, or the call to a mount

@@ -95,7 +95,8 @@ type Info struct {
 	fault Fault // as NT_SIGINFO has it; of Signal 0 without one
 }
 
-// Truncated reports whether the file ends before what its headers speak of.
+// Truncated reports whether the file ends before the end that its headers, tables or last
+// block imply.
 func (i *Info) Truncated() bool { return i.Size < i.Needed }
 
 // Thread is one thread of a process, or one processor of a kernel dump.

@@ -52,7 +52,7 @@ func (d *dumpDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	defer c.end()
 	child, err := d.lookup(c, ctx, name, out)
 	if err != nil {
-		out.SetEntryTimeout(instant) // nobody can tell of a name that is not there
+		out.SetEntryTimeout(instant) // the kernel is not told when the name appears
 		return nil, d.t.fail(c, "lookup", d.place()+"/"+name, err)
 	}
 	// Objects come and go without anybody telling us.

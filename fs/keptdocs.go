@@ -12,13 +12,12 @@ import (
 	"thothfs/store"
 )
 
-// Documents of at least so many bytes are kept when they were read, up to so many bytes
-// of them, and of each a map of its properties. Who asks for one attribute or property
-// asks for all of them, and to parse the document for each takes time that grows with the
-// square of its size.
+// Large documents are kept after they were read, each with a map of its properties. A
+// program that asks for one attribute or property asks for all of them, and parsing the
+// document for each takes time that grows with the square of its size.
 const (
-	keptDocFrom  = 8 << 10
-	maxKeptBytes = 16 << 20
+	keptDocFrom  = 8 << 10  // bytes of a document that is kept, at least
+	maxKeptBytes = 16 << 20 // bytes of all that are kept
 )
 
 // keptDocs are the large documents that were last read.

@@ -76,7 +76,7 @@ func (d *shelfDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) 
 	e := d.entry(name)
 	err := e.look(c, &out.Attr)
 	if err != nil {
-		out.SetEntryTimeout(instant) // nobody can tell of a name that is not there
+		out.SetEntryTimeout(instant) // the kernel is not told when the name appears
 		return nil, d.t.fail(c, "lookup", d.place()+"/"+name, err)
 	}
 	return d.add(ctx, e, out), 0

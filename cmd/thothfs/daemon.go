@@ -61,8 +61,8 @@ func (a *app) background(ctx context.Context) error {
 	return cmd.Process.Release()
 }
 
-// showReading shows on the terminal how far the corpus has been read. Ctrl-C ends the
-// showing alone.
+// showReading shows on the terminal how far the corpus has been read. Ctrl-C stops the
+// display alone.
 func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
 	bar := a.progress("reading the corpus", false)
 	if bar.bar == nil {

@@ -122,8 +122,8 @@ func (a *app) cachePath() (string, error) {
 	return path, private(path)
 }
 
-// private makes dir if it can, and refuses one that is not this user's alone. What else
-// is wrong with it is found out by who uses it.
+// private makes dir if it can, and refuses one that is not this user's alone. Other
+// faults show when the directory is used.
 func private(dir string) error {
 	if err := cache.Private(dir); errors.Is(err, cache.ErrNotPrivate) {
 		return fmt.Errorf("cache: %w", err)

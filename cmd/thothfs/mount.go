@@ -30,7 +30,7 @@ unmounts.
 A machine that does not know the corpus yet reads it first. Dumps can be opened by
 their hashes meanwhile; whatever lists dumps waits until it can list all of them, or
 fails when the store does not answer. On a terminal, mount shows how far that is;
-Ctrl-C ends the showing, not the mount.
+Ctrl-C stops the display, not the mount.
 
 A mountpoint whose former process died ("Transport endpoint is not connected")
 is mended. Messages of the background process go to --log, by default

@@ -65,15 +65,16 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 }
 
 // cutOff ends a mount that does not answer. number is the minor number of its device.
-// Detached alone it would leave whoever waits for it, for ever and beyond SIGKILL.
+// If it were only detached, processes that wait for it would wait for ever, and not even
+// SIGKILL would end them.
 func (a *app) cutOff(mountpoint string, number int) error {
-	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: whoever waits for it is cut off\n", printable(mountpoint))
+	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", printable(mountpoint))
 	aborted := fs.Abort(number)
 	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
 		return errors.Join(err, aborted)
 	}
 	if aborted != nil {
-		return fmt.Errorf("unmounted, but who waits for it could not be cut off: %w", aborted)
+		return fmt.Errorf("unmounted, but the processes that wait for it could not be cut off: %w", aborted)
 	}
 	return nil
 }
