@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -70,7 +71,7 @@ func (d *dumpDir) lookup(c, ctx context.Context, name string, out *fuse.EntryOut
 	if name == corpus.InfoName && isWhole(found) {
 		return d.addText(ctx, name, infoText, found, out)
 	}
-	files, err := d.t.o.Corpus.Files(c, d.id)
+	files, err := d.filesFor(c, name)
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +79,26 @@ func (d *dumpDir) lookup(c, ctx context.Context, name string, out *fuse.EntryOut
 		return d.addObject(c, ctx, e, out), nil
 	}
 	return d.lookupVirtual(c, ctx, name, found, out)
+}
+
+// virtualWait is how long the names that the document is enough for wait for the list of
+// the directory, which may have an object of that name.
+const virtualWait = time.Second
+
+// filesFor returns the objects to look a name up in. The list is empty for a name that
+// needs no object, when the store does not give it soon: an edit of a property must
+// not wait for a store that is away.
+func (d *dumpDir) filesFor(c context.Context, name string) ([]store.Entry, error) {
+	if name != propertiesName && name != stackName {
+		return d.t.o.Corpus.Files(c, d.id)
+	}
+	soon, cancel := context.WithTimeout(c, virtualWait)
+	defer cancel()
+	files, err := d.t.o.Corpus.Files(soon, d.id)
+	if c.Err() == nil && (soon.Err() != nil || errors.Is(err, store.ErrUnavailable)) {
+		return files, nil
+	}
+	return files, err
 }
 
 // isWhole tells that the document is at hand byte for byte. One that is too large

@@ -45,6 +45,35 @@ func TestWritesFailEarly(t *testing.T) {
 	}
 }
 
+// The same in a dump whose directory was never listed: its properties and its stack are
+// there without the store.
+func TestWritesFailEarlyInADumpNotListed(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(t *testing.T) mantatest.Action
+	}{
+		{"stopped", resets},
+		{"silent", swallows},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // some wait for the store
+			s, srv := openManta(t)
+			fill(t, s)
+			w := newWorld(t, s, time.Minute)
+			w.sh(t, "ls by-hash")
+			heal := srv.Fault(mantatest.On{}, tt.fault(t))
+			if got := w.sh(t, "ls by-hash/$A/properties && cat by-hash/$A/properties/triage"); got != "triage\nbmc\n" {
+				t.Errorf("the properties: %q", got)
+			}
+			if got := w.sh(t, "echo x >by-hash/$A/properties/foo"); !strings.Contains(got, "Input/output error") || !strings.Contains(got, "exit status 1") {
+				t.Errorf("writing: %q", got)
+			}
+			heal()
+			w.writesAgain(t)
+		})
+	}
+}
+
 func openManta(t *testing.T) (store.Store, *mantatest.Server) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s, err := manta.Open(manta.Options{URL: srv.URL, Account: "u", NoAuth: true})

@@ -178,7 +178,11 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := e.Op + " " + e.Key + ": " + e.Kind.Error()
+	s := e.Op
+	if e.Key != "" { // that of the corpus itself is ""
+		s += " " + e.Key
+	}
+	s += ": " + e.Kind.Error()
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
 	}

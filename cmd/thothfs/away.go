@@ -76,7 +76,7 @@ func (a *app) corpusNowOrKnown(ctx context.Context, fresh bool) (*corpus.Corpus,
 	case !c.Synced():
 		return nil, fmt.Errorf("this machine does not know the corpus yet, and cannot read it: %w", err)
 	case fresh:
-		return nil, err
+		return nil, notFresh(err)
 	}
 	a.goOnWithout(ctx, c, err)
 	return c, nil
@@ -98,14 +98,22 @@ func (a *app) isAway(ctx context.Context, s *stack, c *corpus.Corpus) bool {
 // goOnWithout has the corpus answer from what is known, and says so.
 func (a *app) goOnWithout(ctx context.Context, c *corpus.Corpus, why error) {
 	c.Away(why)
-	if e := (*store.Error)(nil); errors.As(why, &e) && e.Err != nil {
-		why = e.Err
-	}
 	known := "as this machine knows it"
 	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
 		known = fmt.Sprintf("as it was %s (%s)", humanize.Time(at), at.UTC().Format(time.RFC3339))
 	}
-	a.say("the store is away (%v): this is the corpus %s", why, known)
+	a.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
+}
+
+// notFresh is the error of a verb with --fresh while the store is away.
+func notFresh(err error) error { return fmt.Errorf("the store is away: %w", causeOf(err)) }
+
+// causeOf returns what is behind an error of a store, or the error.
+func causeOf(err error) error {
+	if e := (*store.Error)(nil); errors.As(err, &e) && e.Err != nil {
+		return e.Err
+	}
+	return err
 }
 
 // openKnown is openAll, which also opens a directory corpus that is not there if this

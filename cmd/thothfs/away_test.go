@@ -120,7 +120,7 @@ func TestFreshWhileTheStoreIsAway(t *testing.T) {
 	w.must("ls", "--fresh")
 	x.refuse()
 	for _, args := range [][]string{{"ls"}, {"info", ids[0]}, {"report"}, {"debug", ids[0]}} {
-		if r := w.try(append(args, "--fresh")...); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "connection refused") {
+		if r := w.try(append(args, "--fresh")...); r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "thothfs: the store is away: dial tcp ") || !strings.Contains(r.stderr, "connection refused") {
 			t.Errorf("%v: %+v", args, r)
 		}
 	}

@@ -80,7 +80,7 @@ func (a *app) debug(ctx context.Context, words []string, f debugFlags, extra []s
 	find := a.oneDump
 	if f.fresh {
 		if err := s.away(ctx, unknownAfter); err != nil {
-			return err
+			return notFresh(err)
 		}
 		if err := a.syncNow(ctx, c); err != nil {
 			return err

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -138,27 +140,36 @@ func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun
 		}
 		return nil
 	}
-	return a.reportEach(ctx, ids, "are so now", a.makeEdits(ctx, c, ids, edit))
+	failed, same := a.makeEdits(ctx, c, ids, edit)
+	done := english.Plural(len(ids)-len(failed)-same, "dump", "") + " updated"
+	if same > 0 {
+		done += fmt.Sprintf(", %d left as before (nothing to change)", same)
+	}
+	return a.reportEach(ctx, ids, done, failed)
 }
 
-// makeEdits edits dumps, some at a time, and returns how each that failed did.
-func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, edit dump.Edit) map[dump.ID]error {
+// makeEdits edits dumps, some at a time. It returns how each that failed did, and how many
+// were so already.
+func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, edit dump.Edit) (failed map[dump.ID]error, same int) {
 	var (
-		mu     sync.Mutex // guards failed, done
-		failed = make(map[dump.ID]error)
-		done   int
-		group  errgroup.Group
+		mu    sync.Mutex // guards failed, same, done
+		done  int
+		group errgroup.Group
 	)
+	failed = make(map[dump.ID]error)
 	group.SetLimit(editsInFlight)
 	bar := a.progress("editing", false)
 	defer bar.done()
 	for _, id := range ids {
 		group.Go(func() error {
-			_, err := c.Edit(ctx, id, edit)
+			before, _ := c.Cached(ctx, id)
+			after, err := c.Edit(ctx, id, edit)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				failed[id] = err
+			} else if before != nil && bytes.Equal(before.Doc.Raw(), after.Doc.Raw()) {
+				same++
 			}
 			done++
 			bar.set(done, len(ids))
@@ -166,17 +177,20 @@ func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, ed
 		})
 	}
 	group.Wait()
-	return failed
+	return failed, same
 }
 
-// reportEach tells what became of each of many dumps.
-func (a *app) reportEach(ctx context.Context, ids []dump.ID, so string, failed map[dump.ID]error) error {
+// reportEach prints what was done to many dumps, and why some of them failed.
+func (a *app) reportEach(ctx context.Context, ids []dump.ID, done string, failed map[dump.ID]error) error {
 	for _, id := range ids {
 		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", id, printable(err.Error()))
 		}
 	}
-	fmt.Fprintf(a.stderr, "thothfs: %d of %d dumps %s\n", len(ids)-len(failed), len(ids), so)
+	if len(failed) > 0 {
+		done += fmt.Sprintf("; %d of %d failed", len(failed), len(ids))
+	}
+	fmt.Fprintf(a.stderr, "thothfs: %s\n", done)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

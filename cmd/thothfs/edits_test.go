@@ -122,12 +122,33 @@ func TestAnalyzerVerbs(t *testing.T) {
 	}
 }
 
+// A verb that edits says how many dumps it changed, and how many had nothing to change.
+func TestEditsAreCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.thothsCorpus()
+	one, two := hash(1), hash(2)
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"set", one, "triage", "bmc"}, "1 dump updated"},
+		{[]string{"set", one, two, "triage", "bmc"}, "1 dump updated, 1 left as before (nothing to change)"},
+		{[]string{"unset", one, two, "triage"}, "2 dumps updated"},
+		{[]string{"unset", one, two, "triage"}, "0 dumps updated, 2 left as before (nothing to change)"},
+	} {
+		if r := w.try(tt.args...); r.code != 0 || r.stderr != "thothfs: "+tt.want+"\n" {
+			t.Errorf("%s: %+v, want %q", tt.args, r, tt.want)
+		}
+	}
+}
+
 // What was warmed is read without the store.
 func TestWarm(t *testing.T) {
 	needFUSE(t)
 	w, srv := newMantaWorld(t, 0)
 	id, content := w.bigDump(3 << 20)
-	if r := w.try("warm", id); r.code != 0 || !strings.Contains(r.stderr, "1 of 1 dumps are warm") {
+	if r := w.try("warm", id); r.code != 0 || !strings.Contains(r.stderr, "1 dump warmed\n") {
 		t.Errorf("%+v", r)
 	}
 	w.must("warm", "--all", id)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -162,7 +163,7 @@ func (u *undoing) run(ctx context.Context) {
 
 // report says what became of the edits: those that are not undone one by one.
 func (u *undoing) report(ctx context.Context) error {
-	counts, touched := map[dump.Outcome]int{}, 0
+	counts, dumps, analyzers := map[dump.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
@@ -176,20 +177,21 @@ func (u *undoing) report(ctx context.Context) error {
 		for _, o := range outcomes {
 			counts[o]++
 		}
-		if slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == dump.Reverted }) {
-			touched++
+		if !slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == dump.Reverted }) {
+			continue
+		}
+		if target.Analyzer == "" {
+			dumps++
+		} else {
+			analyzers++
 		}
 	}
-	verb := "undone"
-	if u.dryRun {
-		verb = "would be undone"
-	}
-	text := []string{fmt.Sprintf("%d edits of %d dumps and analyzers %s", counts[dump.Reverted], touched, verb)}
+	text := []string{u.undoneText(counts[dump.Reverted], dumps, analyzers)}
 	if n := counts[dump.Already]; n > 0 {
-		text = append(text, fmt.Sprintf("%d were undone before", n))
+		text = append(text, fmt.Sprintf("%d undone before", n))
 	}
 	if n := counts[dump.Differs]; n > 0 {
-		text = append(text, fmt.Sprintf("%d were not, or not in whole: somebody has changed the values since", n))
+		text = append(text, fmt.Sprintf("%d not undone, or only in part: the values have been changed since", n))
 	}
 	fmt.Fprintf(u.app.stderr, "thothfs: %s\n", strings.Join(text, ", "))
 	if ctx.Err() != nil {
@@ -199,6 +201,24 @@ func (u *undoing) report(ctx context.Context) error {
 		return errSaid
 	}
 	return nil
+}
+
+// undoneText says how many edits were undone, and where: "6 edits undone, in 1 dump".
+func (u *undoing) undoneText(edits, dumps, analyzers int) string {
+	text, where := english.Plural(edits, "edit", "")+" undone", []string(nil)
+	if u.dryRun {
+		text = english.Plural(edits, "edit", "") + " would be undone"
+	}
+	if dumps > 0 {
+		where = append(where, english.Plural(dumps, "dump", ""))
+	}
+	if analyzers > 0 {
+		where = append(where, english.Plural(analyzers, "analyzer", ""))
+	}
+	if len(where) > 0 {
+		text += ", in " + strings.Join(where, " and ")
+	}
+	return text
 }
 
 // worse is the outcome of an edit of which one change had the outcome a, if any, and

@@ -70,7 +70,7 @@ func TestRmRfOfAMountIsUndone(t *testing.T) {
 			t.Fatal("nothing was removed")
 		}
 		r := w.try("undo", "--since", "10m")
-		if r.code != 0 || !strings.Contains(r.stderr, "edits of 42 dumps and analyzers undone") {
+		if r.code != 0 || !strings.Contains(r.stderr, "edits undone, in 40 dumps and 2 analyzers\n") {
 			t.Errorf("%+v", r)
 		}
 		if after := w.editable(); !reflect.DeepEqual(after, before) {
@@ -80,7 +80,7 @@ func TestRmRfOfAMountIsUndone(t *testing.T) {
 				}
 			}
 		}
-		if r := w.try("undo", "--since", "10m"); r.code != 0 || !strings.Contains(r.stderr, "0 edits of") || !reflect.DeepEqual(w.editable(), before) {
+		if r := w.try("undo", "--since", "10m"); r.code != 0 || !strings.Contains(r.stderr, "0 edits undone") || !reflect.DeepEqual(w.editable(), before) {
 			t.Errorf("again: %+v", r)
 		}
 	})
@@ -243,7 +243,7 @@ func TestHistoryVerb(t *testing.T) {
 		t.Errorf("%v, %+v", err, edits)
 	}
 	// One is undone by its name, and the one that was built upon is not.
-	if r := w.try("undo", edits[0].ID, edits[1].ID); r.code != 0 || !strings.Contains(r.stderr, "2 edits of 2 dumps and analyzers undone") {
+	if r := w.try("undo", edits[0].ID, edits[1].ID); r.code != 0 || !strings.Contains(r.stderr, "2 edits undone, in 1 dump and 1 analyzer\n") {
 		t.Errorf("%+v", r)
 	}
 	if r := w.try("undo", edits[7].ID); r.code != 1 || !strings.Contains(r.stderr, "ticket is not what edit "+edits[7].ID+" left (OS-9)") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
@@ -63,7 +64,8 @@ func (a *app) warm(ctx context.Context, args []string, all bool) error {
 	if err != nil {
 		return err
 	}
-	return a.reportEach(ctx, ids, "are warm now", a.warmEach(ctx, c, blocks, ids, all))
+	failed := a.warmEach(ctx, c, blocks, ids, all)
+	return a.reportEach(ctx, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 }
 
 // warmEach warms dumps, some at a time, and returns how each that failed did.
