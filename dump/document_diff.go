@@ -24,7 +24,7 @@ const diffRounds = 4
 // write {"a":{"b":1}} as {"a.b":1}: it is the same at every path.
 //
 // A new that is damaged, has properties that are no object, or cannot be made by
-// edits (a name that is empty) is ErrEdit, with words.
+// edits (a name that is empty) is ErrEdit, with words. ErrTooLarge is as in Apply.
 func Diff(old, new *Document) ([]Edit, error) {
 	if new.mended {
 		return nil, fmt.Errorf("%w: it is no longer JSON: %s", ErrEdit, new.Damage())
@@ -39,18 +39,14 @@ func Diff(old, new *Document) ([]Edit, error) {
 			return edits, nil
 		}
 		more := diffOnce(now, new)
-		text := now.view.raw
 		for _, e := range more {
 			if !Writable(e.Path) {
 				return nil, fmt.Errorf("%w: %s is no name for a property", ErrEdit, name(e.Path))
 			}
-			after, err := applyOne(text, e)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name(e.Path), err)
-			}
-			if after != nil {
-				text = after
-			}
+		}
+		text, err := now.edit(more)
+		if err != nil {
+			return nil, err
 		}
 		edits, now = append(edits, more...), ParseDocument(text)
 	}

@@ -138,7 +138,7 @@ func javaScriptKeeps(number string) bool {
 }
 
 // Apply returns the document after edits, one after the other. What they do not
-// touch stays byte for byte: unknown fields, the order of keys, the way numbers are
+// touch stays byte for byte: unknown members, the order of keys, the way numbers are
 // written, indentation, the end. A new member is the last of its object and laid out
 // as the document is; objects on the way to it are made. Removing the last member
 // leaves an empty object. Of a key that is there twice the last is set, and all are
@@ -149,17 +149,36 @@ func javaScriptKeeps(number string) bool {
 // [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent, ErrOther and ErrTooLarge,
 // with words.
 func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
-	text := d.view.raw
-	for _, e := range edits {
-		after, err := applyOne(text, e)
-		if err != nil {
-			return d.raw, false, fmt.Errorf("%s: %w", name(e.Path), err)
-		}
-		if after != nil {
-			text = after
-		}
+	text, err := d.edit(edits)
+	if err != nil {
+		return d.raw, false, err
 	}
 	return d.replace(text)
+}
+
+// edit returns the text of the document's object after edits. It parses and writes the
+// text once, whatever the number of edits.
+func (d *Document) edit(edits []Edit) ([]byte, error) {
+	limit := len(d.view.raw) + MaxDocument // an unchanged document may be any size
+	top := openObject(d.view.raw)
+	grown := 0 // bytes since the size was checked
+	for _, e := range edits {
+		n, err := top.apply(e)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name(e.Path), err)
+		}
+		if grown += n; grown > MaxDocument { // bounds the memory
+			if len(top.render(nil, limit)) > limit {
+				break
+			}
+			grown = 0
+		}
+	}
+	text := top.render(nil, limit)
+	if len(text) > limit {
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
+	}
+	return text, nil
 }
 
 // replace returns the document with text in the place of its object.
@@ -185,33 +204,6 @@ func (d *Document) around(text []byte) []byte {
 		start = 0 // what came before may be part of the damage
 	}
 	return bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
-}
-
-// applyOne returns text after an edit, nil when it is so already.
-func applyOne(text []byte, e Edit) ([]byte, error) {
-	value, err := e.value()
-	if err != nil {
-		return nil, err
-	}
-	at, found := seek(text, 0, e.Path)
-	present := found && at.value(text).Kind() != KindNull
-	switch {
-	case e.If == IfAbsent && present:
-		return nil, ErrPresent
-	case e.If == IfPresent && !present:
-		return nil, ErrAbsent
-	case value == nil && !found:
-		return nil, nil
-	case value != nil && found && sameValue(at.value(text), Value{value}):
-		return nil, nil
-	case e.Was != nil && present && at.value(text).Text() != *e.Was:
-		return nil, ErrOther
-	case value == nil:
-		return removeAll(text, e.Path)
-	case found:
-		return splice(text, at.start, at.end, value), nil
-	}
-	return insert(text, e.Path, value)
 }
 
 // value is what is to be stored, nil to remove what is there.
@@ -242,10 +234,4 @@ func ticketValue(v Value) []byte {
 // strings, the way they are escaped.
 func sameValue(a, b Value) bool {
 	return a.Kind() == b.Kind() && a.Text() == b.Text()
-}
-
-// splice returns b with what is between from and to replaced.
-func splice(b []byte, from, to int, with ...[]byte) []byte {
-	parts := append([][]byte{b[:from]}, with...)
-	return bytes.Join(append(parts, b[to:]), nil)
 }

@@ -2,9 +2,8 @@ package dump
 
 import (
 	"bytes"
-	"fmt"
+	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // style is how the members of an object are set.
@@ -16,15 +15,14 @@ type style struct {
 	tail  string // before the closing bracket
 }
 
-// documentStyle returns the style of a document's outermost object. An empty one is
-// laid out as Thoth does.
-func documentStyle(text []byte) style {
-	members, shut := spans(text, 0)
-	if len(members) == 0 {
+// style returns the style of a document's outermost object. An empty one is laid out
+// as Thoth does.
+func (o *editedObject) style() style {
+	if len(o.members) == 0 {
 		return style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"}
 	}
-	first, last := members[0], members[len(members)-1]
-	l := style{colon: string(text[first.keyEnd:first.start]), lead: string(text[first.lead:first.key]), tail: string(text[last.end:shut])}
+	first := o.members[0]
+	l := style{colon: first.colon, lead: first.lead, tail: o.tail}
 	if multiline(l.lead) {
 		l.unit = strings.TrimPrefix(indent(l.lead), indent(l.tail))
 	} else {
@@ -63,61 +61,46 @@ func (l style) inner() style {
 	return l
 }
 
-// of returns the style of the object that is the value of m, within one of style l
-// that has members.
-func (l style) of(text []byte, members []span, m span) style {
-	l.colon = string(text[m.keyEnd:m.start])
-	if l.lead = string(text[m.lead:m.key]); !multiline(l.lead) {
-		l.lead = string(text[members[0].lead:members[0].key])
+// of returns the style of the object that is the value of m, a member of o, within a
+// document of style l.
+func (l style) of(o *editedObject, m *editedMember) style {
+	l.colon = m.colon
+	if l.lead = m.lead; !multiline(l.lead) {
+		l.lead = o.members[0].lead
 	}
 	l.pad = l.lead
 	return l.inner()
 }
 
-// add appends a member with the path rest, made of objects where it has dots, to the
-// object at open, whose style is l if it is empty.
-func (l style) add(text []byte, open int, rest string, value []byte) ([]byte, error) {
-	keys := strings.Split(rest, ".")
-	if len(keys) > maxDepth {
-		return nil, fmt.Errorf("%w: nested too deeply", ErrEdit)
-	}
-	for _, key := range keys {
-		if key == "" || !utf8.ValidString(key) {
-			return nil, fmt.Errorf("%w: %s is no name for a member", ErrEdit, name(key))
-		}
-	}
-	members, shut := spans(text, open)
-	if len(members) == 0 {
-		return splice(text, open+1, shut, []byte(l.lead), l.member(keys, value), []byte(l.tail)), nil
-	}
-	last := members[len(members)-1]
-	l.colon = string(text[last.keyEnd:last.start])
-	l.lead = string(text[last.lead:last.key])
-	l.pad = string(text[members[0].lead:members[0].key])
-	if len(members) == 1 && l.lead == "" && strings.HasSuffix(l.colon, " ") {
+// next returns the style of a member that is added to o, which has some, in a document of
+// style l.
+func (l style) next(o *editedObject) style {
+	last := o.members[len(o.members)-1]
+	l.colon, l.lead, l.pad = last.colon, last.lead, o.members[0].lead
+	if len(o.members) == 1 && l.lead == "" && strings.HasSuffix(l.colon, " ") {
 		l.lead = " " // {"a": 1}, as Python writes it
 	}
-	return splice(text, last.end, last.end, []byte{','}, []byte(l.lead), l.member(keys, value)), nil
+	return l
 }
 
-// member writes a member of an object of style l.
-func (l style) member(keys []string, value []byte) []byte {
-	var head, tail bytes.Buffer
+// nest returns value as the value of the last of keys, each in an object that is the
+// value of the one before, in an object of style l.
+func (l style) nest(keys []string, value []byte) []byte {
+	if len(keys) == 0 {
+		return value
+	}
+	var out bytes.Buffer
 	var tails []string
-	for i, key := range keys {
-		head.Write(quote(key))
-		head.WriteString(l.colon)
-		if i == len(keys)-1 {
-			break
-		}
-		in := l.inner()
-		head.WriteString("{" + in.lead)
-		tails = append(tails, in.tail+"}")
-		l = in
+	for _, key := range keys {
+		l = l.inner()
+		out.WriteString("{" + l.lead)
+		out.Write(quote(key))
+		out.WriteString(l.colon)
+		tails = append(tails, l.tail+"}")
 	}
-	head.Write(value)
-	for i := len(tails) - 1; i >= 0; i-- {
-		tail.WriteString(tails[i])
+	out.Write(value)
+	for _, tail := range slices.Backward(tails) {
+		out.WriteString(tail)
 	}
-	return append(head.Bytes(), tail.Bytes()...)
+	return out.Bytes()
 }

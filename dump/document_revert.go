@@ -229,7 +229,7 @@ func (o *branch) render(l style) []byte {
 		return o.text
 	}
 	if n := len(o.spans); n > 0 {
-		l = documentStyle(o.text)
+		l = openObject(o.text).style()
 		if last := o.spans[n-1]; n > 1 || l.lead != "" || !strings.HasSuffix(l.colon, " ") {
 			l.lead = string(o.text[last.lead:last.key])
 		} else {
