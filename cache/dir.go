@@ -31,7 +31,8 @@ var ErrNotPrivate = errors.New("not private to this user")
 
 // Private makes dir (0700) if it is absent, and returns an error unless it is a
 // directory of this user's that nobody else may write to: others could have put links
-// there, by which root would write to any file. An empty one is closed to others.
+// there, by which root would write to any file. An empty one is closed to others, unless
+// it is sticky, as /tmp is.
 func Private(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -49,7 +50,7 @@ func Private(dir string) error {
 	if st.Mode().Perm()&0o022 == 0 {
 		return nil
 	}
-	if empty(dir) && os.Chmod(dir, 0o700) == nil {
+	if st.Mode()&os.ModeSticky == 0 && empty(dir) && os.Chmod(dir, 0o700) == nil {
 		if empty(dir) {
 			return nil
 		}

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -105,6 +106,14 @@ func TestPrivate(t *testing.T) {
 	}
 	must(t, os.Chmod(dir, 0o755), Private(dir))
 	if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o755 {
+		t.Errorf("%v, %v", st.Mode(), err)
+	}
+	shared := filepath.Join(base, "tmp") // empty, but everybody's
+	must(t, os.Mkdir(shared, 0o700), os.Chmod(shared, 0o777|os.ModeSticky))
+	if err := Private(shared); !errors.Is(err, ErrNotPrivate) {
+		t.Errorf("a directory as /tmp: %v", err)
+	}
+	if st, err := os.Stat(shared); err != nil || st.Mode().Perm() != 0o777 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
 	fresh := filepath.Join(base, "a", "b")
