@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -170,14 +171,13 @@ const historyRows = 1000
 
 func (a *app) historyTable(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
 	out := bufio.NewWriter(a.stdout)
-	defer out.Flush()
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
-	defer w.Flush()
+	flush := func(err error) error { return cmp.Or(err, w.Flush(), out.Flush()) }
 	fmt.Fprintln(w, "EDIT\tTIME\tWHO\tHOW\tDUMP\tCHANGE")
 	width, n := a.terminalWidth(), 0
 	for e, err := range edits {
 		if err != nil {
-			return err
+			return flush(err)
 		}
 		target := "-"
 		if e.Dump != (dump.ID{}) {
@@ -185,10 +185,12 @@ func (a *app) historyTable(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.Format(tableTime), cell(e.By), cell(shorten(e.How, 40)), target, shorten(changeText(e), width))
 		if n++; n%historyRows == 0 {
-			w.Flush()
+			if err := w.Flush(); err != nil {
+				return err
+			}
 		}
 	}
-	return nil
+	return flush(nil)
 }
 
 // terminalWidth is how many characters of a change fit beside the other columns.
@@ -263,12 +265,11 @@ type historyChangeJSON struct {
 
 func (a *app) historyAsJSON(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
 	out := bufio.NewWriter(a.stdout)
-	defer out.Flush()
 	out.WriteString("[")
 	between := "\n"
 	for e, err := range edits {
 		if err != nil {
-			return err
+			return cmp.Or(err, out.Flush())
 		}
 		h := historyJSON{ID: e.ID, Time: e.Time, By: e.By, With: e.With, How: e.How, Analyzer: targetOf(e).Analyzer, More: e.More}
 		if e.Dump != (dump.ID{}) {
@@ -281,11 +282,13 @@ func (a *app) historyAsJSON(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s%s", between, text)
+		if _, err := fmt.Fprintf(out, "%s%s", between, text); err != nil {
+			return err
+		}
 		between = ",\n"
 	}
-	_, err := out.WriteString("\n]\n")
-	return err
+	out.WriteString("\n]\n") // its error comes from Flush
+	return out.Flush()
 }
 
 // valueJSON is a value as JSON: itself, or its text where it is none, or its size where
