@@ -100,7 +100,7 @@ func (a *app) goOnWithout(ctx context.Context, c *corpus.Corpus, why error) {
 	c.Away(why)
 	known := "as this machine knows it"
 	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
-		known = fmt.Sprintf("as it was %s (%s)", humanize.Time(at), at.UTC().Format(time.RFC3339))
+		known = fmt.Sprintf("as it was at %s (%s)", at.UTC().Format(time.RFC3339), humanize.Time(at))
 	}
 	a.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
 }
