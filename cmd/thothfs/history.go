@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -234,6 +235,9 @@ func valueText(ch *corpus.HistoryChange, v *corpus.HistoryValue) string {
 		return fmt.Sprintf("%d bytes", v.Size)
 	}
 	text := string(v.Text)
+	if compact := (bytes.Buffer{}); json.Compact(&compact, v.Text) == nil {
+		text = compact.String()
+	}
 	var s string
 	if json.Unmarshal(v.Text, &s) == nil && text != "null" {
 		text = s

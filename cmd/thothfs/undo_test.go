@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"thothfs/corpus"
 )
 
 // editable is what the editable part of a corpus holds: tickets and properties byte for
@@ -290,5 +292,19 @@ func TestIndexCompactsTheHistory(t *testing.T) {
 	w.must("index", "--keep-history", "1s")
 	if got := w.must("history"); strings.Count(got, "\n") != 1 {
 		t.Error(got)
+	}
+}
+
+// An object that is put back is shown in one line.
+func TestValuesAreShownInOneLine(t *testing.T) {
+	ch := &corpus.HistoryChange{At: []string{"properties", "source"}}
+	for text, want := range map[string]string{
+		"{\n\t\t\"time\": \"mtime\"\n\t}": `{"time":"mtime"}`,
+		`"a  b"`:                          "a  b",
+		"[ 1, 2":                          "[ 1, 2",
+	} {
+		if got := valueText(ch, &corpus.HistoryValue{Is: true, Size: len(text), Text: []byte(text)}); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
 	}
 }
