@@ -190,6 +190,7 @@ for task in for_each_task(prog):
 // Dumps of a real kernel that panicked, by QEMU and by makedumpfile: a cut copy never keeps
 // the whole one out, and crash and drgn see on the mount what they see on the local file.
 func TestRealKernelDumps(t *testing.T) {
+	t.Parallel()
 	need(t, "crash", "drgn", "makedumpfile")
 	kernel := guestKernel(t)
 	vmlinux := filepath.Join(kernel, "vmlinux")

@@ -10,6 +10,7 @@ import (
 
 // Without symbols a signature is of the build: its offsets and its build-id.
 func TestSignatureOfStrippedPrograms(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb", "eu-stack")
 	w := newDebugWorld(t)
 	source, err := os.ReadFile("testdata/crash/server.c")
@@ -52,6 +53,7 @@ func TestSignatureOfStrippedPrograms(t *testing.T) {
 // A corpus has its own list of functions that say nothing; signatures by it are of a rule
 // of their own. Those of an older rule are made again.
 func TestSignatureListOfACorpus(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb")
 	w := newDebugWorld(t)
 	id := w.uploaded(coreOf(t, nil, build(t, filepath.Join(t.TempDir(), "prog"), buggy), "s"), "--set=signature=0123456789abcdef")

@@ -231,6 +231,7 @@ func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
 // Small programs in several languages, each bug of which dies in four builds: no two bugs
 // have the same signature, and nearly all builds of a bug do.
 func TestSignaturesOfManyPrograms(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	dir := t.TempDir()
 	absent := crashPrograms(t, dir)

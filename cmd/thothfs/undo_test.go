@@ -61,6 +61,7 @@ func (w *world) triaged(n int) {
 
 // Somebody typed rm -rf on a mount: one command puts all of it back.
 func TestRmRfOfAMountIsUndone(t *testing.T) {
+	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
 		w.triaged(40)
 		before := w.editable()
@@ -90,6 +91,7 @@ func TestRmRfOfAMountIsUndone(t *testing.T) {
 
 // An undo that is killed anywhere is completed by the next.
 func TestUndoKilled(t *testing.T) {
+	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
 	w.triaged(120)
 	before := w.editable()
@@ -122,6 +124,7 @@ func TestUndoKilled(t *testing.T) {
 
 // Two mounts edit while somebody undoes: each of their edits is there in the end.
 func TestUndoBesideMountsThatEdit(t *testing.T) {
+	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
 		const dumps, edits = 10, 40
 		w.triaged(dumps)
@@ -190,6 +193,7 @@ func (w *world) docs() (all []string) {
 
 // The history says who did what, and how, whatever the way.
 func TestHistoryVerb(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w := newWorld(t)
 	w.triaged(3)
@@ -269,6 +273,7 @@ func TestHistoryVerb(t *testing.T) {
 
 // index compacts the history; nothing in it is lost.
 func TestIndexCompactsTheHistory(t *testing.T) {
+	t.Parallel()
 	w, _ := newMantaWorld(t, 0)
 	w.triaged(5)
 	w.must("unticket", "cmd=cmd*")

@@ -23,6 +23,7 @@ func (w *world) forget() {
 // A script that looks into a mount right after it was made meets the whole corpus, in
 // whatever way it looks.
 func TestListsAreWholeRightAfterMount(t *testing.T) {
+	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
 	const n = 301 // 43 of each of seven commands
 	ids := w.seed(n, 100)
@@ -46,6 +47,7 @@ func TestListsAreWholeRightAfterMount(t *testing.T) {
 
 // A first reading that was killed is gone on with, and nobody sees how far it had come.
 func TestListsAreWholeAfterAKilledReading(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 5*time.Millisecond)
 	ids := w.seed(300, 100)
 	held := make(chan struct{})
@@ -70,6 +72,7 @@ func TestListsAreWholeAfterAKilledReading(t *testing.T) {
 
 // A store that does not answer is no empty corpus.
 func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	w.seed(3, 100)
 	srv.Fault(mantatest.On{}, mantatest.Reset())
@@ -83,6 +86,7 @@ func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
 
 // On a terminal, mount shows how the corpus is read, and Ctrl-C leaves the mount in place.
 func TestMountShowsHowTheCorpusIsRead(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	for _, interrupted := range []bool{false, true} {
 		t.Run(fmt.Sprint("interrupted ", interrupted), func(t *testing.T) {
