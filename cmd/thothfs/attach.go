@@ -35,7 +35,10 @@ func (a *app) attachCommand() *cobra.Command {
 		Long:  attachLong,
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if f.name != "" && len(args) != 2 {
+			switch {
+			case f.remove && (f.name != "" || f.replace):
+				return errors.New("--rm goes with neither --name nor --replace")
+			case f.name != "" && len(args) != 2:
 				return fmt.Errorf("--name %s names one file, and %d are given", f.name, len(args)-1)
 			}
 			return a.attach(cmd.Context(), args[0], args[1:], f)
