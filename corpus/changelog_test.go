@@ -98,7 +98,7 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 		if theirs.followLog(t.Context(), false); len(entries(t, s)) != 1 {
 			t.Fatal(entries(t, s))
 		}
-		unseen, err := theirs.cat.unseen(t.Context(), dump.ID{}, 10)
+		unseen, err := theirs.cat.unseen(t.Context(), nil, 10)
 		if err != nil || len(unseen) != 2 {
 			t.Fatalf("%v, %v", unseen, err)
 		}

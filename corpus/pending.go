@@ -72,8 +72,11 @@ func scanTask(scan func(...any) error) (t task, err error) {
 }
 
 // unseen returns up to limit directories after a hash that were never looked into.
-func (c *catalogue) unseen(ctx context.Context, after dump.ID, limit int) ([]task, error) {
-	return c.tasks(ctx, `SELECT id, '', 1 FROM pending WHERE tries = 0 AND id > ? ORDER BY id LIMIT ?`, after[:], limit)
+func (c *catalogue) unseen(ctx context.Context, after []byte, limit int) ([]task, error) {
+	if after == nil {
+		after = []byte{} // not NULL, and less than the hash of zeros
+	}
+	return c.tasks(ctx, `SELECT id, '', 1 FROM pending WHERE tries = 0 AND id > ? ORDER BY id LIMIT ?`, after, limit)
 }
 
 // unfinished returns up to limit directories without a document whose time has come

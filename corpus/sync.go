@@ -236,15 +236,15 @@ func (c *Corpus) readUnseen(ctx context.Context, rd *reading) error {
 }
 
 func (c *Corpus) readPages(ctx context.Context, rd *reading) error {
-	for after := (task{}); ; {
-		page, err := c.cat.unseen(ctx, after.id, pageSize)
+	for after := []byte(nil); ; {
+		page, err := c.cat.unseen(ctx, after, pageSize)
 		if err != nil || len(page) == 0 {
 			return err
 		}
 		if err := rd.read(ctx, page); err != nil {
 			return err
 		}
-		after = page[len(page)-1]
+		after = page[len(page)-1].id[:]
 	}
 }
 

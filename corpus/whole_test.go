@@ -256,3 +256,18 @@ func TestEmptiedCorpus(t *testing.T) {
 	sync1(t, c)
 	wantCount(t, c, "", 0)
 }
+
+// A directory whose name is a hash of zeros is read as the others are.
+func TestWholeWithAHashOfZeros(t *testing.T) {
+	s := mem.New()
+	seed(s, 3)
+	raw := []byte(`{"type":"core"}`)
+	if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(dump.ID{})}, bytesAt(raw), int64(len(raw))); err != nil {
+		t.Fatal(err)
+	}
+	c := open(t, options(t, s))
+	if err := c.Whole(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCount(t, c, "", 4)
+}
