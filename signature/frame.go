@@ -118,7 +118,7 @@ func moduleName(path string) string {
 }
 
 var (
-	goBracket = regexp.MustCompile(`^([a-z0-9_]+)\[([A-Za-z0-9_]+)\]$`) // how gdb writes some functions of Go
+	goBracket = regexp.MustCompile(`^(\S+)\[(\w+)\]$`) // gdb writes Go's main.(*T).Method so, as a method of Objective-C
 	operator  = regexp.MustCompile(`operator(\(\)|<=>|<<=|>>=|<<|>>|->\*|->|<=|>=|<|>|\[\])`)
 	returns   = regexp.MustCompile(` [^ ]*operator`)
 	suffix    = regexp.MustCompile(`(\.(constprop|isra|part|cold|lto_priv|llvm|localalias|clone|abi0|abiinternal|plt)(\.[0-9]+)*)+$`)

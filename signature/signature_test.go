@@ -44,6 +44,7 @@ func TestOf(t *testing.T) {
 		{"core::panicking::panic_fmt::h0123456789abcdef+0x1()|app::run::hfedcba9876543210+0x1()|<a::B<T> as c::D>::m+0x1()", "/panic app: app::run < <a::B as c::D>::m"},
 		{"core[c1f1]::option::unwrap_failed+0x1()|core::option::Option<i32>::unwrap<i32>()|r::main::{{closure}}::h636dfffc197bba02+0x3()|r::Bag$LT$T$GT$::get::h636dfffc197bba02+0x3()", "/unwrap app: r::main::{closure} < r::Bag::get"},
 		{"runtime.raise.abi0+0x21()|runtime.gopanic+0x1()|main.(*T[go.shape.int]).Get+0x1()|main.main+0x1()|runtime.main+0x1()", "/panic app: main.(*T).Get < main.main"},
+		{"runtime.raise.abi0+0x21()|runtime.gopanic+0x1()|main.(*session)[note]+0x2b()|example.org/x/relay.session[close]+0x2b()|main.serve+0x1()", "/panic app: main.(*session).note < example.org/x/relay.session.close < main.serve"},
 		{"runtime.raise.abi0()|runtime.fatalpanic()|runtime.gopanic()|runtime.panicmem()|runtime.sigpanic()|main.f()", "/fault app: main.f"},
 		{"a+0x1()|b+0x1()|a+0x9()|b+0x9()|main+0x1()", "app: a < b < main"},
 		{"a+0x1()|b+0x1()|c()|d()|e()|f()", "app: a < b < c < d < e"},

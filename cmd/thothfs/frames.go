@@ -30,7 +30,7 @@ var (
 	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
 	// interrupted frames are where they say, not behind a call: those below one of these.
 	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
-	frameGo     = regexp.MustCompile(`^([a-z0-9_]+)\[(\w+)\]$`) // how gdb writes some of Go's functions
+	frameGo     = regexp.MustCompile(`^(\S+)\[(\w+)\]$`) // gdb writes Go's main.(*T).Method so, as a method of Objective-C
 )
 
 // parseGDBFrames turns the output of gdbFrames into Thoth's form.
