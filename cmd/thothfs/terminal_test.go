@@ -20,6 +20,7 @@ type terminal struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	master *os.File
+	closed chan struct{} // when nobody has the terminal open any more
 
 	mu   sync.Mutex // guards seen
 	seen bytes.Buffer
@@ -51,13 +52,14 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, cmd: cmd, master: master}
+	term := &terminal{t: t, cmd: cmd, master: master, closed: make(chan struct{})}
 	go term.read() // ends when the terminal is closed
 	t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 	return term
 }
 
 func (term *terminal) read() {
+	defer close(term.closed)
 	buf := make([]byte, 4096)
 	for {
 		n, err := term.master.Read(buf)
@@ -104,11 +106,16 @@ func (term *terminal) send(keys string) {
 	}
 }
 
-// code waits for the program's end.
+// code waits for the program's end, and for what it wrote last, unless a process that it
+// left behind has the terminal open.
 func (term *terminal) code() int {
 	term.t.Helper()
 	killer := time.AfterFunc(2*time.Minute, func() { term.cmd.Process.Kill() })
 	defer killer.Stop()
 	term.cmd.Wait()
+	select {
+	case <-term.closed:
+	case <-time.After(5 * time.Second):
+	}
 	return term.cmd.ProcessState.ExitCode()
 }
