@@ -70,15 +70,21 @@ func (k *keptDocs) keep(d *corpus.Dump, generation uint64, compared time.Time) {
 
 // xattrList returns the names of a document's attributes.
 func (k *keptDocs) xattrList(doc *dump.Document) string {
+	if kept, ok := k.of(doc); ok {
+		return kept.xattrs()
+	}
+	return xattrList(doc)
+}
+
+// of returns what is kept of a document.
+func (k *keptDocs) of(doc *dump.Document) (kept keptDoc, ok bool) {
 	k.mu.Lock()
+	defer k.mu.Unlock()
 	i := slices.IndexFunc(k.list, func(o keptDoc) bool { return o.dump.Doc == doc })
 	if i < 0 {
-		k.mu.Unlock()
-		return xattrList(doc)
+		return keptDoc{}, false
 	}
-	xattrs := k.list[i].xattrs
-	k.mu.Unlock()
-	return xattrs()
+	return k.list[i], true
 }
 
 // examine has f look at a document, and returns when it has, or with an error when c ends
@@ -104,15 +110,10 @@ func (t *tree) examine(c context.Context, doc *dump.Document, f func()) error {
 
 // properties returns the custom properties of a document by the names of their files.
 func (k *keptDocs) properties(doc *dump.Document) map[string]dump.Value {
-	k.mu.Lock()
-	i := slices.IndexFunc(k.list, func(o keptDoc) bool { return o.dump.Doc == doc })
-	if i < 0 {
-		k.mu.Unlock()
-		return propertiesByName(doc)
+	if kept, ok := k.of(doc); ok {
+		return kept.names()
 	}
-	names := k.list[i].names
-	k.mu.Unlock()
-	return names()
+	return propertiesByName(doc)
 }
 
 // cached returns a dump as the catalogue has it. Of one that the catalogue does

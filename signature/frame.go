@@ -118,12 +118,12 @@ func moduleName(path string) string {
 }
 
 var (
-	goBracket = regexp.MustCompile(`^(\S+)\[(\w+)\]$`) // gdb writes Go's main.(*T).Method so, as a method of Objective-C
-	operator  = regexp.MustCompile(`operator(\(\)|<=>|<<=|>>=|<<|>>|->\*|->|<=|>=|<|>|\[\])`)
-	returns   = regexp.MustCompile(` [^ ]*operator`)
-	suffix    = regexp.MustCompile(`(\.(constprop|isra|part|cold|lto_priv|llvm|localalias|clone|abi0|abiinternal|plt)(\.[0-9]+)*)+$`)
-	rustHash  = regexp.MustCompile(`::h[0-9a-f]{16}$`)
-	closure   = regexp.MustCompile(`\{(\{closure\}|closure#[0-9]+|closure_env#[0-9]+)\}`)
+	goMethod = regexp.MustCompile(`^(\S+)\[(\w+)\]$`)
+	operator = regexp.MustCompile(`operator(\(\)|<=>|<<=|>>=|<<|>>|->\*|->|<=|>=|<|>|\[\])`)
+	returns  = regexp.MustCompile(` [^ ]*operator`)
+	suffix   = regexp.MustCompile(`(\.(constprop|isra|part|cold|lto_priv|llvm|localalias|clone|abi0|abiinternal|plt)(\.[0-9]+)*)+$`)
+	rustHash = regexp.MustCompile(`::h[0-9a-f]{16}$`)
+	closure  = regexp.MustCompile(`\{(\{closure\}|closure#[0-9]+|closure_env#[0-9]+)\}`)
 
 	// Rust's names as a demangler of C++ leaves them.
 	rustEscapes = strings.NewReplacer("$LT$", "<", "$GT$", ">", "$u7b$", "{", "$u7d$", "}", "$u20$", " ", "$C$", ",", "$RF$", "&", "$BP$", "*", "::_$", "::$")
@@ -131,11 +131,15 @@ var (
 	fromBraces  = strings.NewReplacer("{lt}", "<", "{gt}", ">", "{call}", "()", "{at}", "[]", ".{*", ".(*")
 )
 
+// GoName returns the name of a Go function as Go has it: gdb writes main.(*T).Method as
+// main.(*T)[Method], as if it were Objective-C.
+func GoName(s string) string { return goMethod.ReplaceAllString(s, "$1.$2") }
+
 // functionName returns the name of a function without what differs between builds:
 // arguments, template arguments, the type that a template returns, a version, the
 // hash of a crate, and the suffixes of compilers and of C libraries.
 func functionName(s string) string {
-	s = goBracket.ReplaceAllString(s, "$1.$2")
+	s = GoName(s)
 	if strings.Contains(s, "$") {
 		s = rustEscapes.Replace(strings.Replace(s, "$u7b$$u7b$", "$u7b$$u7b$", 1))
 	}

@@ -131,11 +131,11 @@ func (a *app) reportReady(mountErr error) error {
 	return detachStdio()
 }
 
-// tellEvery is how often the waiting half is told how far the corpus has been read.
+// tellEvery is the interval at which the background half reports its progress to the waiting half.
 const tellEvery = 100 * time.Millisecond
 
-// tellReading has the whole corpus read, tells the waiting half how far that is, as long
-// as there is one, and lets go of it.
+// tellReading reads the whole corpus and reports the progress to the waiting half, for as
+// long as there is one. Then it releases the waiting half.
 func (a *app) tellReading(ctx context.Context, c *corpus.Corpus, log *slog.Logger) {
 	read := make(chan error, 1)
 	go func() { read <- c.Whole(ctx) }() // ended by ctx

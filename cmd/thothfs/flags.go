@@ -31,7 +31,7 @@ type app struct {
 	verbose     bool
 
 	how   string   // what the history says that edits are made by
-	ready *os.File // where the background half of mount tells how far it is; nil: nowhere
+	ready *os.File // where the background half of mount reports its progress; nil: nowhere
 
 	privateMount bool // what is mounted is for this run of the program alone
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"thothfs/dump"
+	"thothfs/signature"
 )
 
 // gdbFrame is what gdbFrames prints of a frame.
@@ -30,7 +31,6 @@ var (
 	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
 	// interrupted frames are where they say, not behind a call: those below one of these.
 	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
-	frameGo     = regexp.MustCompile(`^(\S+)\[(\w+)\]$`) // gdb writes Go's main.(*T).Method so, as a method of Objective-C
 )
 
 // parseGDBFrames turns the output of gdbFrames into Thoth's form.
@@ -74,7 +74,7 @@ func scanGDBFrames(out []byte) (frames []gdbFrame) {
 		if m == nil || len(frames) == 0 {
 			continue
 		}
-		s := symbol{name: frameGo.ReplaceAllString(m[1], "$1.$2"), module: m[3]}
+		s := symbol{name: signature.GoName(m[1]), module: m[3]}
 		s.offset, _ = strconv.ParseUint(m[2], 10, 64)
 		if f := &frames[len(frames)-1]; behind {
 			f.behind = s
@@ -101,7 +101,7 @@ func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 	}
 	switch {
 	case inlined && f.function != "":
-		return inModule(s.module, frameGo.ReplaceAllString(f.function, "$1.$2")+"()")
+		return inModule(s.module, signature.GoName(f.function)+"()")
 	case s.name != "":
 		return inModule(s.module, fmt.Sprintf("%s+%#x()", s.name, s.offset))
 	case f.handler:

@@ -205,7 +205,7 @@ func (a *app) terminalWidth() int {
 	return most
 }
 
-// shorten cuts a text to so many characters.
+// shorten cuts a text to at most "most" characters.
 func shorten(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
