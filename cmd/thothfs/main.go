@@ -1,7 +1,7 @@
 // Command thothfs mounts a corpus of core and crash dumps as a file system and
 // carries Thoth's verbs: upload, ls, info, report, object. See README.md.
 //
-// This package turns flags and environment into one stack of stores (stack.go),
+// This package turns flags and environment into one stack of stores (openstore.go),
 // hands it to the packages that do the work, and waits. It is the only one that
 // reads the environment, parses flags and exits.
 package main
