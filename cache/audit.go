@@ -16,8 +16,8 @@ var errChanged = errors.New("the cache's file was written to by somebody else me
 //
 // Blocks that differ lose their record; the error is errEvicted then, after all of the
 // file was read. It is errChanged if somebody wrote to the file meanwhile.
-func (o *object) audit(ctx context.Context, p *pair) (sum digest, state fileState, err error) {
-	before, err := p.mark(o.size)
+func (o *object) audit(ctx context.Context, p *blockFile) (sum digest, state fileState, err error) {
+	before, err := p.stampAndSync(o.size)
 	if err != nil {
 		return sum, state, err
 	}
@@ -31,15 +31,15 @@ func (o *object) audit(ctx context.Context, p *pair) (sum digest, state fileStat
 		if err != nil {
 			return sum, state, err
 		}
-		o.c.disk.judge(o, b, a)
-		lost = lost || a != held
+		o.c.disk.countDamage(o, b, a)
+		lost = lost || a != intact
 		h.Write(data)
 	}
 	if lost {
-		return sum, state, errEvicted
+		return sum, state, errMissing
 	}
 	after, err := stateOf(p.data)
-	if err == nil && !after.same(before) {
+	if err == nil && !after.equal(before) {
 		err = errChanged
 	}
 	return digest(h.Sum(nil)), after, err
@@ -47,11 +47,11 @@ func (o *object) audit(ctx context.Context, p *pair) (sum digest, state fileStat
 
 // readWhole fills dst with block b as it is in the data file, and compares it with a
 // record for the whole block. A block that differs loses its record.
-func (p *pair) readWhole(v *version, b int64, dst []byte) (answer, error) {
+func (p *blockFile) readWhole(v *version, b int64, dst []byte) (blockStatus, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.record = grow(s.record, recordSize(v.block))
-	state, err := p.state(v, s.record, b)
+	state, err := p.blockState(v, s.record, b)
 	if err != nil {
 		return absent, err
 	}
@@ -63,7 +63,7 @@ func (p *pair) readWhole(v *version, b int64, dst []byte) (answer, error) {
 	case state != statePresent && state != stateZero:
 		return absent, nil
 	case n == len(dst) && state == stateZero && isZero(dst), n == len(dst) && state == statePresent && verify(s.record, dst, 0):
-		return held, nil
+		return intact, nil
 	}
 	return p.mismatch(v, b, s)
 }

@@ -77,28 +77,28 @@ const (
 // Cache keeps blocks of object versions on the local disk. It is safe for
 // concurrent use.
 type Cache struct {
-	source    Source
-	block     int64
-	run       int64         // most blocks in one request
-	window    int64         // most bytes of read-ahead for one stream
-	around    int64         // bytes by which predictions are widened
-	attends   bool          // versions have sessions
-	hots      chan struct{} // holds an element for each pack on its way
-	lessons   *lru.Cache[[sha256.Size]byte, *lesson]
-	finishing chan struct{} // holds an element while a version is completed in the background
-	others    activity
-	boot      uint64
-	options   Options
-	disk      *disk
-	memory    *memory
-	gate      gate
-	spares    spares
-	buffers   buffers
-	n         counters
-	latencies latencies
-	stop      context.CancelFunc // ends the housekeeper
-	wg        sync.WaitGroup     // housekeeper, sessions and flights
-	lectures  *lectures
+	source       Source
+	block        int64
+	maxRun       int64         // most blocks in one request
+	window       int64         // most bytes of read-ahead for one stream
+	around       int64         // bytes by which predictions are widened
+	warms        bool          // versions have sessions
+	packSlots    chan struct{} // holds an element for each pack on its way
+	histories    *lru.Cache[[sha256.Size]byte, *accessHistory]
+	completing   chan struct{} // holds an element while a version is completed in the background
+	foreground   idleTracker
+	boot         uint64
+	options      Options
+	disk         *disk
+	memory       *memory
+	limiter      limiter
+	readyBuffers readyBuffers
+	buffers      bufferPool
+	n            counters
+	latencies    latencies
+	stop         context.CancelFunc // ends the housekeeper
+	wg           sync.WaitGroup     // housekeeper, sessions and flights
+	publisher    *packPublisher
 
 	mu      sync.Mutex // guards all below
 	objects map[objectKey]*object
@@ -130,7 +130,7 @@ func Open(o Options) (*Cache, error) {
 		return nil, err
 	}
 	o.Dir = dir
-	wrong := claim(o.Dir)
+	wrong := prepareDir(o.Dir)
 	if wrong != nil && !isDiskFault(wrong) {
 		return nil, wrong
 	}
@@ -146,7 +146,7 @@ func Open(o Options) (*Cache, error) {
 	c.wg.Add(1)
 	go func() { // ended by Close
 		defer c.wg.Done()
-		c.disk.quota.keep(ctx)
+		c.disk.quota.run(ctx)
 	}()
 	return c, nil
 }
@@ -194,29 +194,29 @@ func validBlock(n int64) bool { return n >= page && n <= maxRange && bits.OnesCo
 
 func newCache(o Options) *Cache {
 	c := &Cache{
-		source:    o.Source,
-		block:     int64(o.BlockSize),
-		memory:    newMemory(o.Memory, int64(o.BlockSize)),
-		gate:      gate{slots: int64(o.Fetches), bytes: o.Memory},
-		buffers:   buffers{block: int64(o.BlockSize)},
-		objects:   map[objectKey]*object{},
-		around:    max(0, o.Around),
-		attends:   o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
-		lectures:  newLectures(o.Learned != nil),
-		hots:      make(chan struct{}, maxHots),
-		finishing: make(chan struct{}, 1),
-		boot:      bootID(),
-		options:   o,
+		source:     o.Source,
+		block:      int64(o.BlockSize),
+		memory:     newMemory(o.Memory, int64(o.BlockSize)),
+		limiter:    limiter{slots: int64(o.Fetches), bytes: o.Memory},
+		buffers:    bufferPool{block: int64(o.BlockSize)},
+		objects:    map[objectKey]*object{},
+		around:     max(0, o.Around),
+		warms:      o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
+		publisher:  newPackPublisher(o.Learned != nil),
+		packSlots:  make(chan struct{}, maxPackFetches),
+		completing: make(chan struct{}, 1),
+		boot:       bootID(),
+		options:    o,
 	}
-	c.spares = spares{gate: &c.gate, patience: spareFor, list: map[*flight]*time.Timer{}}
-	c.lessons, _ = lru.New[[sha256.Size]byte, *lesson](maxLessons)
-	c.run = max(1, min(maxRange, o.Memory/2)/c.block)
+	c.readyBuffers = readyBuffers{gate: &c.limiter, maxAge: readyFor, timers: map[*fetch]*time.Timer{}}
+	c.histories, _ = lru.New[[sha256.Size]byte, *accessHistory](maxHistories)
+	c.maxRun = max(1, min(maxRange, o.Memory/2)/c.block)
 	space := sha256.Sum256([]byte(o.Namespace))
 	ns := filepath.Join(o.Dir, hex.EncodeToString(space[:16]))
-	ev := &evictor{dir: o.Dir, n: &c.n, marks: c.object, hands: map[string]int64{}}
+	ev := &evictor{dir: o.Dir, n: &c.n, lookup: c.lookupObject, hands: map[string]int64{}}
 	c.disk = &disk{
 		n:      &c.n,
-		pairs:  newPairs(o.Dir, ns, o.fault),
+		files:  newFilePool(o.Dir, ns, o.fault),
 		health: &health{log: o.Log},
 		quota:  newQuota(o, ev.run),
 	}
@@ -232,11 +232,11 @@ func (c *Cache) Close() error {
 	again := c.closed
 	c.closed = true
 	objects := make([]*object, 0, len(c.objects))
-	var sessions []*session
+	var sessions []*warmup
 	for _, o := range c.objects {
 		objects = append(objects, o)
-		if o.session != nil {
-			sessions = append(sessions, o.session)
+		if o.warmup != nil {
+			sessions = append(sessions, o.warmup)
 		}
 	}
 	c.mu.Unlock()
@@ -247,23 +247,23 @@ func (c *Cache) Close() error {
 		s.end()
 	}
 	for _, o := range objects {
-		o.ground()
+		o.cancelFetches()
 	}
 	c.stop()
-	close(c.lectures.closed)
-	silence := time.AfterFunc(lastWords, c.lectures.cancel)
+	close(c.publisher.closed)
+	silence := time.AfterFunc(closeGrace, c.publisher.cancel)
 	c.wg.Wait()
 	silence.Stop()
-	c.lectures.cancel()
-	c.disk.pairs.close()
+	c.publisher.cancel()
+	c.disk.files.close()
 	return nil
 }
 
 // ground ends all flights.
-func (o *object) ground() {
+func (o *object) cancelFetches() {
 	o.mu.Lock()
-	flights := make([]*flight, 0, len(o.flights))
-	for _, f := range o.flights {
+	flights := make([]*fetch, 0, len(o.fetches))
+	for _, f := range o.fetches {
 		flights = append(flights, f)
 	}
 	o.mu.Unlock()
@@ -273,7 +273,7 @@ func (o *object) ground() {
 }
 
 // begin counts a flight, unless the cache is closed.
-func (c *Cache) begin() bool {
+func (c *Cache) addWorker() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -284,11 +284,11 @@ func (c *Cache) begin() bool {
 }
 
 // shut returns an error if the cache is closed.
-func (c *Cache) shut() error {
+func (c *Cache) checkOpen() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return errShut
+		return errClosed
 	}
 	return nil
 }
@@ -298,13 +298,13 @@ func (c *Cache) shut() error {
 // caller closes the handle. With the first handle on a version what will be read
 // of it begins to be fetched, as the Options say; with the last one that ends.
 func (c *Cache) Open(ref store.Ref, size int64) *File {
-	o := c.enter(newVersion(ref, size, c.block))
-	c.attend(o)
-	return &File{o: o, streams: streams{block: c.block, size: size, most: c.window}}
+	o := c.acquireObject(newVersion(ref, size, c.block))
+	c.openHandle(o)
+	return &File{o: o, streams: streams{block: c.block, size: size, maxWindow: c.window}}
 }
 
 // enter returns the object for v with a reference.
-func (c *Cache) enter(v version) *object {
+func (c *Cache) acquireObject(v version) *object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	key := objectKey{v.name(), v.size}
@@ -316,7 +316,7 @@ func (c *Cache) enter(v version) *object {
 	return o
 }
 
-func (c *Cache) forget(o *object) {
+func (c *Cache) removeObject(o *object) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if key := (objectKey{o.name(), o.size}); c.objects[key] == o {
@@ -325,7 +325,7 @@ func (c *Cache) forget(o *object) {
 }
 
 // object returns the version with these files if it is open here, or nil.
-func (c *Cache) object(name string, size int64) *object {
+func (c *Cache) lookupObject(name string, size int64) *object {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.objects[objectKey{name, size}]
@@ -333,7 +333,7 @@ func (c *Cache) object(name string, size int64) *object {
 
 // freeBuffer returns a buffer and what it was accounted for.
 func (c *Cache) freeBuffer(buf []byte) {
-	c.gate.free(int64(cap(buf)))
+	c.limiter.free(int64(cap(buf)))
 	c.buffers.put(buf)
 }
 
@@ -342,5 +342,5 @@ func (c *Cache) freeBuffer(buf []byte) {
 // costs one stat(2).
 func (c *Cache) Held(ref store.Ref) int64 {
 	v := newVersion(ref, 0, c.block)
-	return c.disk.held(&v)
+	return c.disk.usage(&v)
 }

@@ -26,41 +26,41 @@ const (
 )
 
 const (
-	quiet        = 500 * time.Millisecond // nothing was fetched for so long: the link is idle
-	lookEvery    = 50 * time.Millisecond
-	defaultShare = 50
-	completing   = 8                      // requests under way
-	shortBatch   = 100 * time.Millisecond // a reader may have to wait for that much of completion
-	attempts     = 3                      // to get all blocks, against evictors
-	retryAfter   = 30 * time.Second
+	idleAfter        = 500 * time.Millisecond // nothing was fetched for so long: the link is idle
+	pollEvery        = 50 * time.Millisecond
+	defaultShare     = 50
+	completeRequests = 8                      // requests under way
+	batchTime        = 100 * time.Millisecond // a reader may have to wait for that much of completion
+	completeAttempts = 3                      // to get all blocks, against evictors
+	retryAfter       = 30 * time.Second
 )
 
 var (
-	errUnsealed = errors.New("not complete and verified")
-	errEvicted  = errors.New("the cache does not keep all blocks")
+	errUnverified = errors.New("not complete and verified")
+	errMissing    = errors.New("the cache does not keep all blocks")
 )
 
 // activity is what goes on besides completion.
-type activity struct {
+type idleTracker struct {
 	flights atomic.Int64
 	last    atomic.Int64 // Unix nanoseconds when the last ended
 }
 
-func (a *activity) begin() { a.flights.Add(1) }
+func (a *idleTracker) begin() { a.flights.Add(1) }
 
-func (a *activity) end() {
+func (a *idleTracker) end() {
 	a.touch()
 	a.flights.Add(-1)
 }
 
-func (a *activity) touch() { a.last.Store(time.Now().UnixNano()) }
+func (a *idleTracker) touch() { a.last.Store(time.Now().UnixNano()) }
 
-func (a *activity) idle() bool {
-	return a.flights.Load() == 0 && time.Now().UnixNano()-a.last.Load() > int64(quiet)
+func (a *idleTracker) idle() bool {
+	return a.flights.Load() == 0 && time.Now().UnixNano()-a.last.Load() > int64(idleAfter)
 }
 
 // pause waits for d.
-func pause(ctx context.Context, d time.Duration) error {
+func sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -88,17 +88,17 @@ func (f *File) Progress() (held int64, verified bool) {
 	if !o.plausible() {
 		return 0, false
 	}
-	p := o.c.disk.open(o)
+	p := o.c.disk.openFile(o)
 	if p == nil {
 		return 0, false
 	}
-	defer o.c.disk.pairs.release(p)
-	n, err := p.lacking(&o.version)
+	defer o.c.disk.files.release(p)
+	n, err := p.missingBytes(&o.version)
 	if err != nil {
 		return 0, false
 	}
-	s, ok := p.seal(&o.version)
-	return o.size - n, ok && n == 0 && s.holds(p, o.c.boot)
+	s, ok := p.verifiedMark(&o.version)
+	return o.size - n, ok && n == 0 && s.valid(p, o.c.boot)
 }
 
 // Complete fetches what is missing of the version, behind readers, and compares
@@ -125,16 +125,16 @@ func (o *object) complete(ctx context.Context, idle bool) error {
 		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
 	}
 	var err error
-	for range attempts {
+	for range completeAttempts {
 		if o.c.disk.health.degraded.Load() {
-			return errResting
+			return errDegraded
 		}
-		if !o.whole() {
+		if !o.isComplete() {
 			if err := o.fetchRest(ctx, idle); err != nil {
 				return err
 			}
 		}
-		if err = o.verify(ctx); !errors.Is(err, errEvicted) && !errors.Is(err, errChanged) {
+		if err = o.verify(ctx); !errors.Is(err, errMissing) && !errors.Is(err, errChanged) {
 			return err
 		}
 	}
@@ -143,13 +143,13 @@ func (o *object) complete(ctx context.Context, idle bool) error {
 
 // fetchRest fetches the blocks that are absent, once.
 func (o *object) fetchRest(ctx context.Context, idle bool) error {
-	l := &laggards{o: o, idle: idle, batch: completing}
+	l := &backfill{o: o, idle: idle, batch: completeRequests}
 	if idle {
 		l.batch = 1
 	}
 	defer l.drop()
-	for first := int64(0); first < o.blocks(); first += scanned {
-		for _, sp := range o.absent(span{first, min(scanned, o.blocks()-first)}, o.c.run, background) {
+	for first := int64(0); first < o.blocks(); first += recordBatch {
+		for _, sp := range o.absent(span{first, min(recordBatch, o.blocks()-first)}, o.c.maxRun, background) {
 			if err := l.fetch(ctx, sp); err != nil {
 				return err
 			}
@@ -158,13 +158,13 @@ func (o *object) fetchRest(ctx context.Context, idle bool) error {
 	if err := l.drain(ctx, 0); err != nil {
 		return err
 	}
-	return o.landing(ctx)
+	return o.waitFetches(ctx)
 }
 
 // landing waits for whatever is under way.
-func (o *object) landing(ctx context.Context) error {
+func (o *object) waitFetches(ctx context.Context) error {
 	o.mu.Lock()
-	flights := slices.Collect(maps.Values(o.flights))
+	flights := slices.Collect(maps.Values(o.fetches))
 	o.mu.Unlock()
 	for _, f := range flights {
 		select {
@@ -177,35 +177,35 @@ func (o *object) landing(ctx context.Context) error {
 }
 
 // laggards are the requests of a completion.
-type laggards struct {
+type backfill struct {
 	o       *object
 	idle    bool
 	batch   int // how many may be under way
-	flights []*flight
+	flights []*fetch
 	begun   time.Time // of the batch
 }
 
 // fetch begins to fetch sp when it may.
-func (l *laggards) fetch(ctx context.Context, sp span) error {
+func (l *backfill) fetch(ctx context.Context, sp span) error {
 	if l.idle && len(l.flights) == 0 {
-		for !l.o.c.others.idle() {
-			if err := pause(ctx, lookEvery); err != nil {
+		for !l.o.c.foreground.idle() {
+			if err := sleep(ctx, pollEvery); err != nil {
 				return err
 			}
 		}
 		l.begun = time.Now()
 	}
-	_, n := l.o.c.buffers.class(l.o.bytes(sp.first, sp.n))
-	for !l.o.c.gate.tryEnter(n) {
-		if err := pause(ctx, lookEvery); err != nil {
+	_, n := l.o.c.buffers.sizeClass(l.o.bytes(sp.first, sp.n))
+	for !l.o.c.limiter.tryAcquire(n) {
+		if err := sleep(ctx, pollEvery); err != nil {
 			return err
 		}
 	}
-	f := l.o.beginAhead(sp, background)
+	f := l.o.startAhead(sp, background)
 	if f == nil {
-		l.o.c.gate.leave()
-		l.o.c.gate.free(n)
-		return l.o.c.shut()
+		l.o.c.limiter.releaseSlot()
+		l.o.c.limiter.free(n)
+		return l.o.c.checkOpen()
 	}
 	l.o.c.n.completed.Add(sp.n)
 	l.flights = append(l.flights, f)
@@ -213,30 +213,30 @@ func (l *laggards) fetch(ctx context.Context, sp span) error {
 		return nil
 	}
 	if l.idle {
-		return l.rest(ctx)
+		return l.pause(ctx)
 	}
 	return l.drain(ctx, l.batch-1)
 }
 
 // rest ends a batch, and leaves the link alone for as long as its share asks.
 // A batch is as large as goes in a short time.
-func (l *laggards) rest(ctx context.Context) error {
+func (l *backfill) pause(ctx context.Context) error {
 	if err := l.drain(ctx, 0); err != nil {
 		return err
 	}
 	took := time.Since(l.begun)
 	switch {
-	case took < shortBatch:
-		l.batch = min(2*l.batch, completing)
-	case took > 2*shortBatch:
+	case took < batchTime:
+		l.batch = min(2*l.batch, completeRequests)
+	case took > 2*batchTime:
 		l.batch = max(1, l.batch/2)
 	}
 	share := time.Duration(l.o.c.options.Share)
-	return pause(ctx, took*(100-share)/share)
+	return sleep(ctx, took*(100-share)/share)
 }
 
 // drain waits until no more than n are under way.
-func (l *laggards) drain(ctx context.Context, n int) error {
+func (l *backfill) drain(ctx context.Context, n int) error {
 	for len(l.flights) > n {
 		select {
 		case <-l.flights[0].done:
@@ -251,27 +251,27 @@ func (l *laggards) drain(ctx context.Context, n int) error {
 	return nil
 }
 
-func (l *laggards) drop() { l.o.dropAhead(l.flights) }
+func (l *backfill) drop() { l.o.dropPrefetches(l.flights) }
 
 // verify seals the version after an audit, unless it has a seal that holds and is not
 // due. A version that is not what is expected is forgotten.
 func (o *object) verify(ctx context.Context) error {
-	p, err := o.c.disk.pairs.acquire(o)
+	p, err := o.c.disk.files.acquire(o)
 	if err != nil {
 		return err
 	}
-	defer o.c.disk.pairs.release(p)
-	if path := o.c.disk.pairs.path(o.name()); !isAt(p.records, path+".map") || !isAt(p.data, path+".data") {
-		o.c.disk.pairs.drop(o)
+	defer o.c.disk.files.release(p)
+	if path := o.c.disk.files.path(o.name()); !isAt(p.blockMap, path+".map") || !isAt(p.data, path+".data") {
+		o.c.disk.files.drop(o)
 		return errChanged
 	}
-	s, ok := p.seal(&o.version)
-	holds := ok && s.holds(p, o.c.boot)
+	s, ok := p.verifiedMark(&o.version)
+	holds := ok && s.valid(p, o.c.boot)
 	want := o.expected.Load()
 	if want == nil && ok {
 		want = &s.sum
 	}
-	if !holds || s.due() {
+	if !holds || s.auditDue() {
 		var state fileState
 		if s.sum, state, err = o.audit(ctx, p); err != nil {
 			return err
@@ -281,57 +281,57 @@ func (o *object) verify(ctx context.Context) error {
 	}
 	switch {
 	case want != nil && *want != s.sum:
-		return o.mismatched(p, s.sum, *want)
+		return o.discardMismatch(p, s.sum, *want)
 	case holds:
 		return nil
 	}
 	o.c.n.verified.Add(1)
-	return p.putSeal(&o.version, s)
+	return p.writeMark(&o.version, s)
 }
 
 // mismatched forgets a version that is not what is expected.
-func (o *object) mismatched(p *pair, got, want digest) error {
+func (o *object) discardMismatch(p *blockFile, got, want digest) error {
 	o.c.n.mismatched.Add(1)
 	o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
 	p.discard()
-	o.c.disk.pairs.drop(o)
+	o.c.disk.files.drop(o)
 	return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: fmt.Errorf("MD5 %x, expected %x", got, want)}
 }
 
 // whole reports whether all blocks are on disk, by the seal or by the records.
-func (o *object) whole() bool {
-	p := o.c.disk.open(o)
+func (o *object) isComplete() bool {
+	p := o.c.disk.openFile(o)
 	if p == nil {
 		return false
 	}
-	defer o.c.disk.pairs.release(p)
-	if s, ok := p.seal(&o.version); ok && s.holds(p, o.c.boot) {
+	defer o.c.disk.files.release(p)
+	if s, ok := p.verifiedMark(&o.version); ok && s.valid(p, o.c.boot) {
 		return true
 	}
-	n, err := p.lacking(&o.version)
+	n, err := p.missingBytes(&o.version)
 	return err == nil && n == 0
 }
 
 // finish completes the version in the background, one at a time over all
 // versions, until that is done or turns out to be vain.
-func (s *session) finish(ctx context.Context) {
+func (s *warmup) complete(ctx context.Context) {
 	c := s.o.c
 	if c.options.Complete == CompleteNever {
 		return
 	}
-	if s.o.whole() { // needs no turn, at most a look at it
+	if s.o.isComplete() { // needs no turn, at most a look at it
 		if err := s.o.complete(ctx, false); err != nil {
 			c.options.Log.Debug("not verified", "key", s.o.ref.Key, "err", err)
 		}
 		return
 	}
 	select {
-	case c.finishing <- struct{}{}:
-		defer func() { <-c.finishing }()
+	case c.completing <- struct{}{}:
+		defer func() { <-c.completing }()
 	case <-ctx.Done():
 		return
 	}
-	for range attempts {
+	for range completeAttempts {
 		err := s.o.complete(ctx, c.options.Complete == CompleteIdle)
 		if err == nil || ctx.Err() != nil {
 			return
@@ -340,7 +340,7 @@ func (s *session) finish(ctx context.Context) {
 		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotExist) {
 			return
 		}
-		if pause(ctx, retryAfter) != nil {
+		if sleep(ctx, retryAfter) != nil {
 			return
 		}
 	}

@@ -216,12 +216,12 @@ func TestPinned(t *testing.T) {
 	evict := func() {
 		settle(t, other)
 		q := other.disk.quota
-		q.turn <- struct{}{}
-		defer func() { <-q.turn }()
+		q.sem <- struct{}{}
+		defer func() { <-q.sem }()
 		q.mu.Lock()
-		q.barren = time.Time{} // an eviction in vain is not repeated at once
+		q.futile = time.Time{} // an eviction in vain is not repeated at once
 		q.mu.Unlock()
-		must(t, q.look(t.Context(), 0))
+		must(t, q.measure(t.Context(), 0))
 	}
 	evict()
 	g := openFile(t, other, "a", size)
@@ -279,7 +279,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	check(t, f, 0, 4096)
 	q := c.disk.quota
 	q.mu.Lock()
-	q.limit, q.barren = 1, time.Time{}
+	q.limit, q.futile = 1, time.Time{}
 	q.mu.Unlock()
 	settleHouse(t, c)
 	if c.Held(f.o.ref) != 0 {
@@ -321,13 +321,13 @@ func TestCompletionInTheBackground(t *testing.T) {
 		f := openFile(t, c, "a", size)
 		check(t, f, 0, 10)
 		for range 10 {
-			time.Sleep(quiet / 2)
+			time.Sleep(idleAfter / 2)
 			check(t, f, 5<<20+c.Stats().Fetches*256*kib, 10)
 		}
 		if s := c.Stats(); s.Completed != 0 {
 			t.Errorf("not idle, but %d blocks completed", s.Completed)
 		}
-		time.Sleep(quiet + lookEvery + 3*80*time.Millisecond)
+		time.Sleep(idleAfter + pollEvery + 3*80*time.Millisecond)
 		if s := c.Stats(); s.Completed == 0 || s.Completed > 8 || now.Load() != 0 {
 			t.Errorf("%d blocks completed, %d requests under way", s.Completed, now.Load())
 		}

@@ -11,7 +11,7 @@ import (
 // locals returns where the files of key are, without the suffix.
 func locals(c *Cache, key string) string {
 	v := newVersion(store.Ref{Key: key, ETag: "v1"}, 0, c.block)
-	return c.disk.pairs.path(v.name())
+	return c.disk.files.path(v.name())
 }
 
 func flip(t *testing.T, path string, off int64) {
@@ -161,7 +161,7 @@ func FuzzRecord(f *testing.F) {
 	data := make([]byte, 128*kib)
 	fill("a", data, 0)
 	rec := make([]byte, recordSize(v.block))
-	v.sealRecord(rec, 1, statePresent, data)
+	v.encodeRecord(rec, 1, statePresent, data)
 	f.Add(rec, int64(1))
 	f.Add(make([]byte, len(rec)), int64(0))
 	f.Add(v.header(), int64(2))

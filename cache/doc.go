@@ -40,7 +40,7 @@
 // blocks go to disk. What was read ahead stays in memory for a moment more, for the
 // reader that comes this way (see spares); [File.Lend] hands it on without a copy.
 // Buffers have a budget of bytes and requests one of number, over all handles (see
-// gate): demand goes before prefetch, read-ahead takes what is left or is dropped. A handle read in sequence, at
+// limiter): demand goes before prefetch, read-ahead takes what is left or is dropped. A handle read in sequence, at
 // up to eight places by turns, gets a window of read-ahead for each that grows up to
 // 8 MiB (see stream); one read at random never gets more than the blocks it touches. A
 // request that takes far longer than is usual is made again, and who answers first wins.
@@ -88,6 +88,6 @@
 // Open starts one goroutine, the housekeeper, which measures the directory. Each flight
 // is one more, or two when it is hedged, and each session two until it has nothing more
 // to do, and one that teaches. Close ends them all. The order of locks is File.mu, session.mu, object.mu,
-// Cache.mu; none is held during I/O, a fetch or a copy. The others (gate, pairs, quota,
+// Cache.mu; none is held during I/O, a fetch or a copy. The others (limiter, pairs, quota,
 // health, lesson, latencies, hedge) are leaves, but for hedge.mu before Cache.mu.
 package cache

@@ -16,14 +16,14 @@ import (
 
 // evictor frees disk space under Dir. One process at a time evicts.
 type evictor struct {
-	dir   string
-	n     *counters
-	marks func(name string, size int64) *object // the version with these files if it is open here, else nil
-	hands map[string]int64                      // where the clock of a file in use stands; used by one goroutine at a time
+	dir    string
+	n      *counters
+	lookup func(name string, size int64) *object // the version with these files if it is open here, else nil
+	hands  map[string]int64                      // where the clock of a file in use stands; used by one goroutine at a time
 }
 
 // stored is a pair of files that the evictor found.
-type stored struct {
+type cachedFile struct {
 	path string // without the suffix
 	used time.Time
 	size int64 // bytes on disk
@@ -46,7 +46,7 @@ func (e *evictor) run(ctx context.Context, q *quota, need int64) (int64, error) 
 	if over == 0 {
 		return used, nil
 	}
-	slices.SortFunc(files, func(a, b stored) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
+	slices.SortFunc(files, func(a, b cachedFile) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
 	freed := int64(0)
 	inUse := files[:0]
 	for _, f := range files {
@@ -65,7 +65,7 @@ func (e *evictor) run(ctx context.Context, q *quota, need int64) (int64, error) 
 		if freed >= over || ctx.Err() != nil {
 			break
 		}
-		freed += e.freeUsed(f, over-freed)
+		freed += e.evictInUse(f, over-freed)
 	}
 	return max(0, used-freed), nil
 }
@@ -96,7 +96,7 @@ func (e *evictor) lock(ctx context.Context) (*os.File, error) {
 
 // scan finds all pairs of all namespaces, and removes what a crash left behind.
 // Names that are not the cache's are not touched.
-func (e *evictor) scan(ctx context.Context) (files []stored, used int64, err error) {
+func (e *evictor) scan(ctx context.Context) (files []cachedFile, used int64, err error) {
 	for _, ns := range e.list(e.dir, 32) {
 		for _, xx := range e.list(ns, 2) {
 			if ctx.Err() != nil {
@@ -127,7 +127,7 @@ func isHex(s string, n int) bool {
 	return len(s) == n && err == nil
 }
 
-func scanDir(dir string) (files []stored, used int64) {
+func scanDir(dir string) (files []cachedFile, used int64) {
 	entries, _ := os.ReadDir(dir)
 	now := time.Now()
 	for _, d := range entries { // sorted: X.data comes before X.map
@@ -136,7 +136,7 @@ func scanDir(dir string) (files []stored, used int64) {
 		if err != nil || !st.Mode().IsRegular() || !isHex(name, 64) || suffix != "map" && suffix != "data" {
 			continue
 		}
-		f := stored{path: filepath.Join(dir, name), size: diskBytes(st), used: st.ModTime()}
+		f := cachedFile{path: filepath.Join(dir, name), size: diskBytes(st), used: st.ModTime()}
 		used += f.size
 		switch {
 		case suffix == "data":
@@ -191,8 +191,8 @@ func unlinkUnused(path string) bool {
 // would read zeros from a hole. The space comes back when the last mapping and the last
 // handle are gone. The records go first, so that who opens the pair meanwhile finds
 // nothing in it.
-func unlinkSealed(records *os.File, path string) bool {
-	if _, err := records.WriteAt(make([]byte, headerSize-sealOffset), sealOffset); err != nil {
+func unlinkVerified(records *os.File, path string) bool {
+	if _, err := records.WriteAt(make([]byte, headerSize-markOffset), markOffset); err != nil {
 		return false
 	}
 	if err := records.Truncate(headerSize); err != nil {

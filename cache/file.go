@@ -50,7 +50,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, io.EOF
 	}
 	want := p[:min(int64(len(p)), f.o.size-off)]
-	if !f.begin(off, int64(len(want))) {
+	if !f.startRead(off, int64(len(want))) {
 		return 0, fmt.Errorf("read %s: %w", f.o.ref.Key, iofs.ErrClosed)
 	}
 	defer f.o.release()
@@ -74,7 +74,7 @@ func (f *File) read(ctx context.Context, want []byte, off int64) (n int, err err
 // in p or in memory of the cache, which is not to be written to and is the cache's again
 // after giveBack. That must be called, once, if there is no error but io.EOF.
 func (f *File) Lend(ctx context.Context, p []byte, off int64) (data []byte, giveBack func(), err error) {
-	if n := int64(len(p)); n > 0 && off >= 0 && n <= f.o.size-off && f.begin(off, n) {
+	if n := int64(len(p)); n > 0 && off >= 0 && n <= f.o.size-off && f.startRead(off, n) {
 		defer f.o.release()
 		if data, giveBack = f.o.lend(off, n); data == nil {
 			data, giveBack = p, func() {}
@@ -89,23 +89,23 @@ func (f *File) Lend(ctx context.Context, p []byte, off int64) (data []byte, give
 }
 
 // begin takes a reference for a read, and reads ahead.
-func (f *File) begin(off, n int64) bool {
+func (f *File) startRead(off, n int64) bool {
 	f.mu.Lock()
 	if f.closed || !f.o.retain() {
 		f.mu.Unlock()
 		return false
 	}
 	var s *stream
-	var drop []*flight
+	var drop []*fetch
 	from, to, piece, sequential := int64(0), int64(0), int64(0), false
 	if n > 0 {
-		s, from, to, drop = f.streams.note(off, n)
-		sequential, piece = s.window >= proven*f.o.block, s.piece()
+		s, from, to, drop = f.streams.record(off, n)
+		sequential, piece = s.window >= provenWindow*f.o.block, s.requestSize()
 	}
 	f.mu.Unlock()
-	f.o.dropAhead(drop)
+	f.o.dropPrefetches(drop)
 	if s != nil && !sequential {
-		f.o.lesson.Load().note(off, n)
+		f.o.history.Load().addRead(off, n)
 	}
 	if from < to {
 		f.readAhead(s, span{from / f.o.block, (to - from) / f.o.block}, piece)
@@ -117,56 +117,56 @@ func (f *File) begin(off, n int64) bool {
 // bytes, as far as there is room for it now.
 func (f *File) readAhead(s *stream, sp span, piece int64) {
 	o, c := f.o, f.o.c
-	var begun []*flight
+	var begun []*fetch
 	dropped := int64(0)
-	for _, run := range o.absent(sp, max(c.run, piece/o.block), ahead) {
-		_, n := c.buffers.class(o.bytes(run.first, run.n))
-		if !c.enterAhead(n) {
+	for _, run := range o.absent(sp, max(c.maxRun, piece/o.block), readAhead) {
+		_, n := c.buffers.sizeClass(o.bytes(run.first, run.n))
+		if !c.acquireAhead(n) {
 			dropped += run.n
 			continue
 		}
-		fl := o.beginAhead(run, ahead)
+		fl := o.startAhead(run, readAhead)
 		if fl == nil {
-			c.gate.leave()
-			c.gate.free(n)
+			c.limiter.releaseSlot()
+			c.limiter.free(n)
 			continue
 		}
 		c.n.readAhead.Add(run.n)
 		begun = append(begun, fl)
 	}
 	c.n.aheadDropped.Add(dropped)
-	f.keepAhead(s, begun, dropped > 0)
+	f.trackAhead(s, begun, dropped > 0)
 }
 
 // enterAhead is gate.tryEnter, if need be at the cost of the spares.
-func (c *Cache) enterAhead(n int64) bool {
-	if c.gate.tryEnter(n) {
+func (c *Cache) acquireAhead(n int64) bool {
+	if c.limiter.tryAcquire(n) {
 		return true
 	}
-	return c.spares.yield() && c.gate.tryEnter(n)
+	return c.readyBuffers.releaseAll() && c.limiter.tryAcquire(n)
 }
 
 // beginAhead starts a flight of read-ahead or prefetch unless one of its blocks
 // is under way already.
-func (o *object) beginAhead(s span, why class) *flight {
+func (o *object) startAhead(s span, why priority) *fetch {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for b := s.first; b < s.first+s.n; b++ {
-		if o.flights[b] != nil {
+		if o.fetches[b] != nil {
 			return nil
 		}
 	}
-	f, err := o.beginLocked(s, why)
+	f, err := o.startLocked(s, why)
 	if err != nil {
 		return nil
 	}
-	f.ahead = 1
+	f.prefetchers = 1
 	return f
 }
 
 // keepAhead remembers what to drop when the stream breaks off or the handle is
 // closed, and forgets what is over.
-func (f *File) keepAhead(s *stream, begun []*flight, shrink bool) {
+func (f *File) trackAhead(s *stream, begun []*fetch, shrink bool) {
 	f.mu.Lock()
 	if shrink {
 		s.shrink()
@@ -174,13 +174,13 @@ func (f *File) keepAhead(s *stream, begun []*flight, shrink bool) {
 	gone := f.closed || s.window == 0
 	if !gone {
 		f.o.mu.Lock()
-		s.flights = slices.DeleteFunc(s.flights, func(fl *flight) bool { return fl.state == over })
+		s.flights = slices.DeleteFunc(s.flights, func(fl *fetch) bool { return fl.state == ended })
 		f.o.mu.Unlock()
 		s.flights = append(s.flights, begun...)
 	}
 	f.mu.Unlock()
 	if gone {
-		f.o.dropAhead(begun)
+		f.o.dropPrefetches(begun)
 	}
 }
 
@@ -188,13 +188,13 @@ func (f *File) keepAhead(s *stream, begun []*flight, shrink bool) {
 // hot pack or what was predicted, is there or given up.
 func (f *File) Warm(ctx context.Context) error {
 	f.o.c.mu.Lock()
-	s := f.o.session
+	s := f.o.warmup
 	f.o.c.mu.Unlock()
 	if s == nil {
 		return nil
 	}
 	select {
-	case <-s.warm:
+	case <-s.warmed:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -209,10 +209,10 @@ func (f *File) Close() error {
 		return iofs.ErrClosed
 	}
 	f.closed = true
-	drop := f.streams.drop()
+	drop := f.streams.reset()
 	f.mu.Unlock()
-	f.o.dropAhead(drop)
-	f.o.c.desert(f.o)
+	f.o.dropPrefetches(drop)
+	f.o.c.closeHandle(f.o)
 	f.o.release()
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 // second then finds out whether it is well, and a minute without failure is
 // believed. (The rule is juicefs's.)
 const (
-	tolerated    = 3
+	maxFailures  = 3
 	probeEvery   = time.Second
-	convalescent = time.Minute
+	recoverAfter = time.Minute
 )
 
 // health says whether the disk under the cache can be relied on.
@@ -57,23 +57,23 @@ func (h *health) mayRead() bool {
 
 // failed takes note of an error of the disk.
 func (h *health) failed(op string, err error) {
-	if h.note(op, err) {
+	if h.recordFailure(op, err) {
 		h.log.Warn("cache disk fails, blocks stay in memory", "op", op, "err", err)
 	}
 }
 
 // note returns whether the state has changed.
-func (h *health) note(op string, err error) bool {
+func (h *health) recordFailure(op string, err error) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if now.Sub(h.last) > convalescent && !h.degraded.Load() {
+	if now.Sub(h.last) > recoverAfter && !h.degraded.Load() {
 		h.failures = 0
 	}
 	h.failures++
 	h.last, h.probe = now, now.Add(probeEvery)
 	h.noReads = h.noReads || op == "read"
-	if h.failures < tolerated || h.degraded.Load() {
+	if h.failures < maxFailures || h.degraded.Load() {
 		return false
 	}
 	h.degraded.Store(true)
@@ -81,7 +81,7 @@ func (h *health) note(op string, err error) bool {
 }
 
 // wrote takes note of a write that worked.
-func (h *health) wrote() {
+func (h *health) succeeded() {
 	if h.recovered() {
 		h.log.Info("cache disk is well again")
 	}
@@ -93,7 +93,7 @@ func (h *health) recovered() bool {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.degraded.Load() || time.Since(h.last) < convalescent {
+	if !h.degraded.Load() || time.Since(h.last) < recoverAfter {
 		return false
 	}
 	h.failures, h.noReads = 0, false

@@ -42,7 +42,7 @@ func TestHealth(t *testing.T) {
 		if !h.mayWrite() || h.mayWrite() {
 			t.Error("one write a second")
 		}
-		h.wrote()
+		h.succeeded()
 		state("degraded") // one good write proves nothing
 		time.Sleep(50 * time.Second)
 		h.failed("read", syscall.EIO)
@@ -53,10 +53,10 @@ func TestHealth(t *testing.T) {
 		if !h.mayWrite() {
 			t.Error("no probe")
 		}
-		h.wrote()
+		h.succeeded()
 		state("degraded")
 		time.Sleep(2 * time.Second)
-		h.wrote()
+		h.succeeded()
 		state("normal")
 		if !h.mayRead() || !h.mayWrite() {
 			t.Error("not used again")
@@ -218,7 +218,7 @@ func TestUnlinkedFilesAreLeft(t *testing.T) {
 	check(t, f, 0, size)
 	settle(t, c)
 	must(t, os.Remove(locals(c, "a")+".map"), os.Remove(locals(c, "a")+".data"))
-	f.o.touched.Store(0)
+	f.o.lastTouch.Store(0)
 	check(t, f, 0, size)
 	check(t, f, 0, size)
 	settle(t, c)

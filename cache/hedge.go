@@ -46,7 +46,7 @@ func (l *latencies) stalled() time.Duration {
 // hedge is a second request for what a first one does not bring in time. The
 // one that answers first wins, and the other is cancelled.
 type hedge struct {
-	f       *flight
+	f       *fetch
 	giveUp  context.CancelFunc // ends the first request
 	started chan struct{}      // holds an element once, and if, the second has begun
 	ended   chan struct{}      // closed when it has ended
@@ -59,7 +59,7 @@ type hedge struct {
 // fetch reads the run from the Source into buf, or into another buffer that it
 // returns in its stead: then buf is freed. Errors pass through as they are and
 // are not remembered; a short answer is an error.
-func (f *flight) fetch(ctx context.Context, buf []byte) ([]byte, error) {
+func (f *fetch) hedgedRequest(ctx context.Context, buf []byte) ([]byte, error) {
 	c := f.o.c
 	first, giveUp := context.WithCancel(ctx)
 	defer giveUp()
@@ -89,7 +89,7 @@ func (f *flight) fetch(ctx context.Context, buf []byte) ([]byte, error) {
 func (h *hedge) run(ctx context.Context, size int) {
 	c := h.f.o.c
 	h.mu.Lock()
-	if h.settled || !c.begin() {
+	if h.settled || !c.addWorker() {
 		h.mu.Unlock()
 		return
 	}
@@ -97,8 +97,8 @@ func (h *hedge) run(ctx context.Context, size int) {
 	h.mu.Unlock()
 	defer c.wg.Done()
 	defer close(h.ended)
-	_, n := c.buffers.class(int64(size))
-	if !c.gate.tryEnter(n) {
+	_, n := c.buffers.sizeClass(int64(size))
+	if !c.limiter.tryAcquire(n) {
 		return // the link has enough to do
 	}
 	c.n.hedges.Add(1)
@@ -107,7 +107,7 @@ func (h *hedge) run(ctx context.Context, size int) {
 	h.f.o.mu.Unlock()
 	buf := c.buffers.get(int64(size))
 	err := h.f.request(ctx, buf)
-	c.gate.leave()
+	c.limiter.releaseSlot()
 	h.mu.Lock()
 	if err == nil && !h.settled {
 		h.buf, buf = buf, nil
@@ -138,7 +138,7 @@ func (h *hedge) settle() []byte {
 }
 
 // request asks the Source once.
-func (f *flight) request(ctx context.Context, buf []byte) error {
+func (f *fetch) request(ctx context.Context, buf []byte) error {
 	o, c := f.o, f.o.c
 	c.n.fetches.Add(1)
 	begun := time.Now()

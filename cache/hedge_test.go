@@ -60,7 +60,7 @@ func TestHedge(t *testing.T) {
 				if s := c.Stats(); s.Hedges != tc.hedges || s.HedgesWon != tc.wins || s.InFlight != 0 {
 					t.Errorf("%+v", s)
 				}
-				if c.gate.usedSlots != 0 {
+				if c.limiter.usedSlots != 0 {
 					t.Error("slots in use")
 				}
 			})

@@ -12,19 +12,19 @@ import (
 // forgotten first. Blocks that are on disk are not kept here: the page cache
 // has them already.
 type memory struct {
-	blocks *lru.Cache[blockKey, kept]
+	blocks *lru.Cache[blockKey, memoryBlock]
 	used   atomic.Bool // ever: spares a healthy cache the lookups
 	block  int64
 }
 
 // kept is a block in memory; it does not change.
-type kept struct {
+type memoryBlock struct {
 	data  []byte // nil: all zeros
 	pages []bool // which are there; nil: all
 }
 
 func newMemory(limit, block int64) *memory {
-	blocks, _ := lru.New[blockKey, kept](int(max(1, limit/block)))
+	blocks, _ := lru.New[blockKey, memoryBlock](int(max(1, limit/block)))
 	return &memory{blocks: blocks, block: block}
 }
 
@@ -37,7 +37,7 @@ func (m *memory) add(v *version, first int64, buf []byte) {
 		if !isZero(buf[:n]) {
 			data = bytes.Clone(buf[:n])
 		}
-		m.blocks.Add(blockKey{v.id, b}, kept{data: data})
+		m.blocks.Add(blockKey{v.id, b}, memoryBlock{data: data})
 		buf = buf[n:]
 	}
 }
@@ -69,7 +69,7 @@ func (m *memory) addPages(v *version, b, first int64, data []byte) {
 	if ok && old.pages == nil {
 		return
 	}
-	k := kept{make([]byte, v.length(b)), make([]bool, (v.length(b)+page-1)/page)}
+	k := memoryBlock{make([]byte, v.length(b)), make([]bool, (v.length(b)+page-1)/page)}
 	copy(k.data, old.data)
 	copy(k.pages, old.pages)
 	copy(k.data[first*page:], data)

@@ -12,16 +12,16 @@ import (
 )
 
 const (
-	maxPrefetched  = 64 << 20  // bytes prefetched for one session, at most
-	maxPredicted   = 4096      // ranges, at most
-	prefetchRange  = 512 << 10 // bytes of one request: a reader may wait for any part of it
-	defaultAround  = 32 << 10  // of a kernel that reads ahead 64 KiB
-	rehearsalBytes = 64 << 20  // that a prediction may read of what is held
+	maxPrefetched       = 64 << 20  // bytes prefetched for one session, at most
+	maxPredicted        = 4096      // ranges, at most
+	prefetchRange       = 512 << 10 // bytes of one request: a reader may wait for any part of it
+	defaultAround       = 32 << 10  // of a kernel that reads ahead 64 KiB
+	maxCachedPrediction = 64 << 20  // that a prediction may read of what is held
 )
 
 var (
-	errAbsent = errors.New("not held")
-	errPacked = errors.New("a pack has come")
+	errNotHeld     = errors.New("not held")
+	errPackArrived = errors.New("a pack has come")
 )
 
 // readerAt is an io.ReaderAt.
@@ -61,16 +61,16 @@ func (o *object) clip(off, n int64) (Range, bool) {
 
 // rehearse predicts from what is held alone, and reports whether all that is
 // predicted is held, too: then there is nothing to fetch.
-func (s *session) rehearse() bool {
+func (s *warmup) predictFromCache() bool {
 	o := s.o
 	var read atomic.Int64
 	var missing atomic.Bool
 	var mu sync.Mutex // guards told
 	var told []Range
 	local := o.bounded(func(p []byte, off int64) (int, error) {
-		if missing.Load() || read.Add(int64(len(p))) > rehearsalBytes || len(o.readLocal(p, off, prefetch)) > 0 {
+		if missing.Load() || read.Add(int64(len(p))) > maxCachedPrediction || len(o.readHeld(p, off, prefetch)) > 0 {
 			missing.Store(true)
-			return 0, errAbsent
+			return 0, errNotHeld
 		}
 		return len(p), nil
 	})
@@ -93,9 +93,9 @@ func (s *session) rehearse() bool {
 		return false
 	}
 	for _, r := range told {
-		s.lesson.predicted(r)
+		s.history.addPredicted(r)
 	}
-	s.lesson.foretold()
+	s.history.endPrediction()
 	return true
 }
 
@@ -104,7 +104,7 @@ func (o *object) holds(r Range, read *atomic.Int64) bool {
 	buf := make([]byte, min(r.Len, o.block))
 	for off := r.Off; off < r.Off+r.Len; off += int64(len(buf)) {
 		p := buf[:min(int64(len(buf)), r.Off+r.Len-off)]
-		if read.Add(int64(len(p))) > rehearsalBytes || len(o.readLocal(p, off, prefetch)) > 0 {
+		if read.Add(int64(len(p))) > maxCachedPrediction || len(o.readHeld(p, off, prefetch)) > 0 {
 			return false
 		}
 	}
@@ -115,7 +115,7 @@ func (o *object) holds(r Range, read *atomic.Int64) bool {
 // two reads goes together, so that neighbours are one request. It ends when a
 // pack comes, and before its second read, and before anything else is fetched,
 // it gives the pack some time to.
-func (s *session) predict(ctx context.Context, answered <-chan struct{}) {
+func (s *warmup) predict(ctx context.Context, answered <-chan struct{}) {
 	o, begun := s.o, time.Now()
 	var first sync.Once
 	if o.c.options.Hot == nil {
@@ -126,37 +126,37 @@ func (s *session) predict(ctx context.Context, answered <-chan struct{}) {
 		first.Do(func() {
 			ours = true
 			n, err = o.read(ctx, p, off, prefetch)
-			s.limit(patience(time.Since(begun)))
+			s.setPackDeadline(packWait(time.Since(begun)))
 		})
 		if ours {
 			return n, err
 		}
 		if !s.flush(ctx, answered) {
-			return 0, errPacked
+			return 0, errPackArrived
 		}
 		return o.read(ctx, p, off, prefetch)
 	})
 	err := o.c.options.Predict(through, o.size, s.want)
 	s.flush(ctx, answered)
 	if ctx.Err() == nil {
-		s.lesson.foretold()
+		s.history.endPrediction()
 	}
-	if err != nil && !errors.Is(err, errPacked) && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, errPackArrived) && ctx.Err() == nil {
 		o.c.options.Log.Debug("prediction ended early", "key", o.ref.Key, "err", err)
 	}
 }
 
 // limit ends the waiting for the pack after d.
-func (s *session) limit(d time.Duration) {
+func (s *warmup) setPackDeadline(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.until = time.Now().Add(d)
+	s.packDeadline = time.Now().Add(d)
 }
 
 // forPack waits for the pack, but not for long, and reports whether it came.
-func (s *session) forPack(ctx context.Context, answered <-chan struct{}) bool {
+func (s *warmup) waitForPack(ctx context.Context, answered <-chan struct{}) bool {
 	s.mu.Lock()
-	until := s.until
+	until := s.packDeadline
 	s.mu.Unlock()
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
@@ -169,26 +169,26 @@ func (s *session) forPack(ctx context.Context, answered <-chan struct{}) bool {
 }
 
 // want takes note of a predicted range.
-func (s *session) want(off, n int64) {
+func (s *warmup) want(off, n int64) {
 	r, ok := s.o.clip(off, n)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if ok && !s.over && len(s.wanted) < maxPredicted {
+	if ok && !s.ended && len(s.wanted) < maxPredicted {
 		s.wanted = append(s.wanted, r)
-		s.lesson.predicted(r)
+		s.history.addPredicted(r)
 	}
 }
 
 // flush begins to fetch what is wanted; false: a pack has come instead.
-func (s *session) flush(ctx context.Context, answered <-chan struct{}) bool {
-	if s.forPack(ctx, answered) {
+func (s *warmup) flush(ctx context.Context, answered <-chan struct{}) bool {
+	if s.waitForPack(ctx, answered) {
 		return false
 	}
 	s.mu.Lock()
 	wanted := s.wanted
 	s.wanted = nil
 	s.mu.Unlock()
-	for _, sp := range s.o.around(wanted) {
+	for _, sp := range s.o.widen(wanted) {
 		s.fetch(sp)
 	}
 	return true
@@ -196,7 +196,7 @@ func (s *session) flush(ctx context.Context, answered <-chan struct{}) bool {
 
 // around returns the blocks in which ranges lie, and what the kernel reads
 // around a page fault in them, merged.
-func (o *object) around(ranges []Range) (spans []span) {
+func (o *object) widen(ranges []Range) (spans []span) {
 	for _, r := range ranges {
 		lo := max(0, r.Off-o.c.around)
 		spans = append(spans, o.blocksOf(Range{lo, min(o.size, r.Off+r.Len+o.c.around) - lo}))
@@ -220,7 +220,7 @@ func (v *version) blocksOf(r Range) span {
 }
 
 // fetch begins to fetch what is absent of sp, as far as the session may.
-func (s *session) fetch(sp span) {
+func (s *warmup) fetch(sp span) {
 	s.mu.Lock()
 	sp.n = min(sp.n, s.left)
 	s.mu.Unlock()
@@ -228,48 +228,48 @@ func (s *session) fetch(sp span) {
 		return
 	}
 	o := s.o
-	for _, run := range o.absent(sp, max(1, min(o.c.run, prefetchRange/o.block)), prefetch) {
-		f := o.beginAhead(run, prefetch)
-		if f != nil && !s.keep(f) {
-			o.dropAhead([]*flight{f})
+	for _, run := range o.absent(sp, max(1, min(o.c.maxRun, prefetchRange/o.block)), prefetch) {
+		f := o.startAhead(run, prefetch)
+		if f != nil && !s.track(f) {
+			o.dropPrefetches([]*fetch{f})
 			return
 		}
 	}
 }
 
 // keep remembers a flight of prefetch, to drop it at the end; false: this is it.
-func (s *session) keep(f *flight) bool {
+func (s *warmup) track(f *fetch) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.left < f.span.n {
+	if s.ended || s.left < f.span.n {
 		return false
 	}
 	s.left -= f.span.n
-	s.flights = append(s.flights, f)
+	s.fetches = append(s.fetches, f)
 	return true
 }
 
 // foresee notes that the blocks of sp are prefetched or in a pack; forgo that
 // they came to nothing.
-func (o *object) foresee(sp span) {
+func (o *object) markPredicted(sp span) {
 	for b := sp.first; b < sp.first+sp.n; b++ {
-		if o.foreseen.mark(b) {
+		if o.predicted.mark(b) {
 			o.c.n.prefetched.Add(1)
 		}
 	}
 }
 
-func (o *object) forgo(sp span) {
+func (o *object) unmarkPredicted(sp span) {
 	for b := sp.first; b < sp.first+sp.n; b++ {
-		if o.foreseen.unmark(b) {
+		if o.predicted.unmark(b) {
 			o.c.n.prefetchDropped.Add(1)
 		}
 	}
 }
 
 // met notes that a reader asked for a block, and counts what was foreseen.
-func (o *object) met(b int64, late bool) {
-	if !o.foreseen.unmark(b) {
+func (o *object) countUse(b int64, late bool) {
+	if !o.predicted.unmark(b) {
 		return
 	}
 	o.c.n.prefetchUsed.Add(1)

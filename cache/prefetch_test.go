@@ -30,9 +30,9 @@ func foretell(ranges ...Range) func(io.ReaderAt, int64, func(off, n int64)) erro
 func warmed(t testing.TB, f *File) {
 	t.Helper()
 	f.o.c.mu.Lock()
-	s := f.o.session
+	s := f.o.warmup
 	f.o.c.mu.Unlock()
-	<-s.warm
+	<-s.warmed
 }
 
 func TestPrefetch(t *testing.T) {
@@ -144,13 +144,13 @@ func TestLastCloseDropsPrefetch(t *testing.T) {
 		synctest.Wait()
 		f.Close()
 		synctest.Wait()
-		if src.count() != maxPrefetch || cancelled.Load() != 0 {
+		if src.count() != maxPrefetchRequests || cancelled.Load() != 0 {
 			t.Errorf("%d requests, %d cancelled while a handle was open", src.count(), cancelled.Load())
 		}
 		g.Close()
 		synctest.Wait()
 		s := c.Stats()
-		if cancelled.Load() < maxPrefetch || ended.Load() != 1 || s.Sessions != 0 || s.PrefetchQueued != 0 || s.InFlight != 0 || s.Prefetched != s.PrefetchDropped {
+		if cancelled.Load() < maxPrefetchRequests || ended.Load() != 1 || s.Sessions != 0 || s.PrefetchQueued != 0 || s.InFlight != 0 || s.Prefetched != s.PrefetchDropped {
 			t.Errorf("%d cancelled, %+v", cancelled.Load(), s)
 		}
 		close(release)

@@ -36,21 +36,21 @@ type quota struct {
 	log   *slog.Logger
 
 	wake chan struct{} // to the housekeeper: look again
-	turn chan struct{} // holds an element while this process evicts
+	sem  chan struct{} // holds an element while this process evicts
 
-	mu     sync.Mutex // guards all below
-	used   int64      // the estimate
-	since  int64      // of it, what the last look may not have seen
-	afloat int64      // of that, reserved and not written yet
-	room   int64      // what the last look found
-	barren time.Time  // when evicting last freed too little; not tried again for a second
+	mu         sync.Mutex // guards all below
+	used       int64      // the estimate
+	unmeasured int64      // of it, what the last look may not have seen
+	reserved   int64      // of that, reserved and not written yet
+	room       int64      // what the last look found
+	futile     time.Time  // when evicting last freed too little; not tried again for a second
 }
 
 // newQuota returns the quota that o asks for. The first look at the disk is the
 // housekeeper's; until then the estimate is what this process has written.
 func newQuota(o Options, evict func(context.Context, *quota, int64) (int64, error)) *quota {
 	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evict: evict, log: o.Log,
-		wake: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
+		wake: make(chan struct{}, 1), sem: make(chan struct{}, 1)}
 	size := int64(0)
 	for dir, err := o.Dir, error(syscall.ENOENT); err != nil && dir != ""; dir = parent(dir) {
 		size, _, err = diskSpace(dir) // of the nearest directory that there is
@@ -83,38 +83,38 @@ func diskSpace(dir string) (size, free int64, err error) {
 }
 
 // wrote ends a reservation of n bytes.
-func (q *quota) wrote(n int64) {
+func (q *quota) finish(n int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.afloat -= n
+	q.reserved -= n
 }
 
 // reserve makes room for n bytes, evicting if need be. The caller calls wrote
 // when they are written or given up.
 func (q *quota) reserve(ctx context.Context, n int64) error {
-	if q.take(n) {
+	if q.tryReserve(n) {
 		return nil
 	}
 	select {
-	case q.turn <- struct{}{}:
+	case q.sem <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	defer func() { <-q.turn }()
-	if q.take(n) {
+	defer func() { <-q.sem }()
+	if q.tryReserve(n) {
 		return nil
 	}
-	if err := q.look(ctx, n); err != nil {
+	if err := q.measure(ctx, n); err != nil {
 		return err
 	}
-	if q.take(n) {
+	if q.tryReserve(n) {
 		return nil
 	}
 	return errNoRoom
 }
 
 // take reserves n bytes if there is room for them.
-func (q *quota) take(n int64) bool {
+func (q *quota) tryReserve(n int64) bool {
 	_, free, err := diskSpace(q.dir)
 	if err != nil {
 		return true // the write will tell what is wrong
@@ -125,10 +125,10 @@ func (q *quota) take(n int64) bool {
 		return false
 	}
 	q.used += n
-	q.since += n
-	q.afloat += n
-	if q.since > max(q.room/4, q.limit/256) {
-		q.room = 4 * q.since // not again before the housekeeper has looked
+	q.unmeasured += n
+	q.reserved += n
+	if q.unmeasured > max(q.room/4, q.limit/256) {
+		q.room = 4 * q.unmeasured // not again before the housekeeper has looked
 		select {
 		case q.wake <- struct{}{}:
 		default:
@@ -138,10 +138,10 @@ func (q *quota) take(n int64) bool {
 }
 
 // look measures what is used and evicts if that leaves less room than need.
-func (q *quota) look(ctx context.Context, need int64) error {
+func (q *quota) measure(ctx context.Context, need int64) error {
 	q.mu.Lock()
-	before := q.since - q.afloat // surely written by now
-	barren := time.Since(q.barren) < time.Second
+	before := q.unmeasured - q.reserved // surely written by now
+	barren := time.Since(q.futile) < time.Second
 	q.mu.Unlock()
 	if barren {
 		return errNoRoom
@@ -154,10 +154,10 @@ func (q *quota) look(ctx context.Context, need int64) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if barren {
-		q.barren = time.Now()
+		q.futile = time.Now()
 	}
-	q.since -= before
-	q.used = used + q.since // what was written meanwhile may count twice
+	q.unmeasured -= before
+	q.used = used + q.unmeasured // what was written meanwhile may count twice
 	q.room = q.limit - q.used
 	return nil
 }
@@ -176,7 +176,7 @@ func (q *quota) excess(used, need int64) int64 {
 }
 
 // keep looks whenever it is woken, until ctx ends.
-func (q *quota) keep(ctx context.Context) {
+func (q *quota) run(ctx context.Context) {
 	for {
 		select {
 		case <-q.wake:
@@ -184,14 +184,14 @@ func (q *quota) keep(ctx context.Context) {
 			return
 		}
 		select {
-		case q.turn <- struct{}{}:
+		case q.sem <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		if err := q.look(ctx, 0); err != nil && ctx.Err() == nil && !errors.Is(err, errNoRoom) {
+		if err := q.measure(ctx, 0); err != nil && ctx.Err() == nil && !errors.Is(err, errNoRoom) {
 			q.log.Debug("look at the cache's disk", "err", err)
 		}
-		<-q.turn
+		<-q.sem
 	}
 }
 

@@ -23,15 +23,18 @@ func usage(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// settleHouse waits until the housekeeper has nothing to do.
+// settleHouse waits until the housekeeper has nothing to do, and has it measure and evict
+// even if it has just found nothing to evict.
 func settleHouse(t *testing.T, c *Cache) {
 	t.Helper()
 	settle(t, c)
-	must(t, func() error {
-		c.disk.quota.turn <- struct{}{}
-		defer func() { <-c.disk.quota.turn }()
-		return c.disk.quota.look(t.Context(), 0)
-	}())
+	q := c.disk.quota
+	q.sem <- struct{}{}
+	defer func() { <-q.sem }()
+	q.mu.Lock()
+	q.futile = time.Time{}
+	q.mu.Unlock()
+	must(t, q.measure(t.Context(), 0))
 }
 
 func TestQuota(t *testing.T) {
@@ -118,7 +121,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 		if !gone(want) {
 			q := c.disk.quota
 			q.mu.Lock()
-			q.limit = usage(t, c.disk.pairs.ns) - 1
+			q.limit = usage(t, c.disk.files.namespaceDir) - 1
 			q.mu.Unlock()
 			settleHouse(t, c)
 		}
@@ -150,9 +153,6 @@ func TestPinnedIsLeftWhole(t *testing.T) {
 		t.Errorf("%d of %d bytes left while the file was open", got, before)
 	}
 	f.Close()
-	c.disk.quota.mu.Lock()
-	c.disk.quota.barren = time.Time{} // an eviction in vain is not repeated at once
-	c.disk.quota.mu.Unlock()
 	settleHouse(t, c)
 	if got := c.Held(f.o.ref); got != before {
 		t.Errorf("%d of %d bytes left", got, before)
@@ -193,7 +193,7 @@ func TestDefaultQuota(t *testing.T) {
 
 // TestFilesStayFew reads more objects than may be open.
 func TestFilesStayFew(t *testing.T) {
-	const n = maxPairs + 50
+	const n = maxOpenFiles + 50
 	src := &source{size: 4096}
 	c := open(t, options(t, src))
 	files := make([]*File, n)
@@ -206,7 +206,7 @@ func TestFilesStayFew(t *testing.T) {
 		}
 	}
 	settle(t, c)
-	if s := c.Stats(); s.OpenFiles > 2*maxPairs || src.count() != n {
+	if s := c.Stats(); s.OpenFiles > 2*maxOpenFiles || src.count() != n {
 		t.Errorf("%d files open, %d requests", s.OpenFiles, src.count())
 	}
 	for _, f := range files {

@@ -140,8 +140,8 @@ func compare(t testing.TB, f *File, p []byte, off int64) {
 // at zero.
 func settle(t testing.TB, c *Cache) {
 	t.Helper()
-	for c.n.inFlight.Load() > 0 || c.gate.buffered() > 0 {
-		c.spares.yield()
+	for c.n.inFlight.Load() > 0 || c.limiter.bufferedBytes() > 0 {
+		c.readyBuffers.releaseAll()
 		time.Sleep(time.Microsecond) // for the goroutines that have answered and still store
 	}
 }

@@ -37,7 +37,7 @@ func stateOf(f *os.File) (fileState, error) {
 	return fileState{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim, uint64(st.Nlink)}, nil
 }
 
-func (s fileState) same(t fileState) bool {
+func (s fileState) equal(t fileState) bool {
 	t.links = s.links
 	return s == t
 }
@@ -51,15 +51,15 @@ func (s fileState) hash() uint64 {
 }
 
 // markedBefore is later than every marked mtime and earlier than every real one: 1987.
-const markedBefore = 1 << 29
+const stampBefore = 1 << 29
 
-func (s fileState) marked() bool { return s.mtime.Sec < markedBefore }
+func (s fileState) stamped() bool { return s.mtime.Sec < stampBefore }
 
 // mark gives the data file its size, and an mtime of long ago unless it has one, and
 // writes all of it to the disk, in this order. It returns the state of the file: any write after
 // that changes it. An error may be that of an earlier write, which the disk did not
 // take after all.
-func (p *pair) mark(size int64) (fileState, error) {
+func (p *blockFile) stampAndSync(size int64) (fileState, error) {
 	s, err := stateOf(p.data)
 	if err != nil {
 		return s, err
@@ -70,19 +70,19 @@ func (p *pair) mark(size int64) (fileState, error) {
 			return s, err
 		}
 	}
-	if resized || !s.marked() {
-		past := time.Unix(rand.Int64N(markedBefore), rand.Int64N(1e9))
+	if resized || !s.stamped() {
+		past := time.Unix(rand.Int64N(stampBefore), rand.Int64N(1e9))
 		if err := os.Chtimes(p.data.Name(), time.Time{}, past); err != nil {
 			return s, err
 		}
 	}
-	if err := p.failing("sync"); err != nil {
+	if err := p.fail("sync"); err != nil {
 		return s, err
 	}
 	if err := p.data.Sync(); err != nil {
 		return s, err
 	}
-	if s, err = stateOf(p.data); err == nil && !s.marked() {
+	if s, err = stateOf(p.data); err == nil && !s.stamped() {
 		err = errChanged // or another file is at that path now
 	}
 	return s, err

@@ -53,7 +53,7 @@ type counters struct {
 	readAhead, aheadDropped, filesEvicted, blocksEvicted        atomic.Int64
 	corrupt, diskErrors, inFlight                               atomic.Int64
 	prefetched, prefetchUsed, prefetchLate, prefetchDropped     atomic.Int64
-	packs, packsRefused, packsLearned, teaching                 atomic.Int64
+	packs, packsRefused, packsLearned, publishing               atomic.Int64
 	completed, verified, mismatched, changed, pinned            atomic.Int64
 	sessions, hedges, hedgesWon                                 atomic.Int64
 }
@@ -83,8 +83,8 @@ func (c *Cache) Stats() Stats {
 		PrefetchDropped: n.prefetchDropped.Load(),
 
 		Sessions:       n.sessions.Load(),
-		Lessons:        n.teaching.Load(),
-		PrefetchQueued: c.gate.queued(),
+		Lessons:        n.publishing.Load(),
+		PrefetchQueued: c.limiter.prefetchesQueued(),
 
 		Completed:  n.completed.Load(),
 		Verified:   n.verified.Load(),
@@ -97,9 +97,9 @@ func (c *Cache) Stats() Stats {
 		Corrupt:       n.corrupt.Load(),
 		DiskErrors:    n.diskErrors.Load(),
 		InFlight:      n.inFlight.Load(),
-		BufferedBytes: c.gate.buffered(),
+		BufferedBytes: c.limiter.bufferedBytes(),
 		MemoryBytes:   c.memory.bytes(),
-		OpenFiles:     2 * int64(c.disk.pairs.count()),
+		OpenFiles:     2 * int64(c.disk.files.count()),
 		DiskBytes:     c.disk.quota.estimate(),
 		Quota:         c.disk.quota.limit,
 		State:         c.disk.health.String(),

@@ -31,7 +31,7 @@ type times struct {
 }
 
 // note adds a flight that a reader has waited for, with this outcome; t may be nil.
-func (t *Trace) note(f *flight, err error) {
+func (t *Trace) record(f *fetch, err error) {
 	if t == nil {
 		return
 	}
@@ -49,7 +49,7 @@ func (t *Trace) note(f *flight, err error) {
 }
 
 // gaveUp adds n flights that a reader has stopped waiting for; t may be nil.
-func (t *Trace) gaveUp(n int) {
+func (t *Trace) abandon(n int) {
 	if t != nil {
 		t.Unended += n
 	}

@@ -99,11 +99,11 @@ func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 
 // pack is a decoded hot pack: runs of pages, in order. It does not change.
 type pack struct {
-	runs []run
+	runs []pageRun
 	size int64 // bytes in all runs
 }
 
-type run struct {
+type pageRun struct {
 	off, size int64
 	data      []byte
 }
@@ -126,7 +126,7 @@ func gather(size int64, src io.ReaderAt, pages []int64, lenient bool) (*pack, er
 			p.runs[k].size += int64(len(data))
 			continue
 		}
-		p.runs = append(p.runs, run{off, int64(len(data)), data})
+		p.runs = append(p.runs, pageRun{off, int64(len(data)), data})
 	}
 	return p, nil
 }
@@ -211,7 +211,7 @@ func parsePack(size int64, b []byte) (*pack, error) {
 		}
 		off := (next + gap) * page
 		next += gap + n
-		p.runs = append(p.runs, run{off: off, size: min(next*page, size) - off})
+		p.runs = append(p.runs, pageRun{off: off, size: min(next*page, size) - off})
 		p.size += min(next*page, size) - off
 	}
 	if int64(len(b)) != p.size {
@@ -225,8 +225,8 @@ func parsePack(size int64, b []byte) (*pack, error) {
 }
 
 // find returns the run that has n bytes from off on, or nil.
-func (p *pack) find(off, n int64) *run {
-	i, found := slices.BinarySearchFunc(p.runs, off, func(r run, off int64) int { return cmp.Compare(r.off, off) })
+func (p *pack) find(off, n int64) *pageRun {
+	i, found := slices.BinarySearchFunc(p.runs, off, func(r pageRun, off int64) int { return cmp.Compare(r.off, off) })
 	if !found {
 		i--
 	}

@@ -14,31 +14,31 @@ const maxMarked = 1 << 24
 // fetches under way.
 type object struct {
 	version
-	c        *Cache
-	refs     atomic.Int64 // handles, reads and flights; at 0 it is over
-	damaged  atomic.Bool  // and that was logged
-	unsealed atomic.Bool  // changed by others while it was sealed, and that was logged
-	touched  atomic.Int64 // Unix nanoseconds of the last note of use on disk
+	c            *Cache
+	refs         atomic.Int64 // handles, reads and flights; at 0 it is over
+	damageLogged atomic.Bool  // and that was logged
+	changeLogged atomic.Bool  // changed by others while it was sealed, and that was logged
+	lastTouch    atomic.Int64 // Unix nanoseconds of the last note of use on disk
 
-	marks    blockSet // lately read, for the clock
-	foreseen blockSet // prefetched and not read yet
+	recent    blockSet // lately read, for the clock
+	predicted blockSet // prefetched and not read yet
 
-	pack   atomic.Pointer[pack]   // while it is not stored
-	lesson atomic.Pointer[lesson] // nil: nothing is to be learned
+	pack    atomic.Pointer[pack]          // while it is not stored
+	history atomic.Pointer[accessHistory] // nil: nothing is to be learned
 
 	expected atomic.Pointer[digest] // MD5 of the whole; nil: not known
 
-	handles int      // guarded by Cache.mu
-	session *session // guarded by Cache.mu; nil without handles
+	handles int     // guarded by Cache.mu
+	warmup  *warmup // guarded by Cache.mu; nil without handles
 
 	mu      sync.Mutex // guards flights and what each flight says it guards; taken before Cache.mu
-	flights map[int64]*flight
+	fetches map[int64]*fetch
 }
 
 func newObject(c *Cache, v version) *object {
-	o := &object{version: v, c: c, flights: map[int64]*flight{}, marks: newBlockSet(v.blocks())}
-	if c.attends {
-		o.foreseen = newBlockSet(v.blocks())
+	o := &object{version: v, c: c, fetches: map[int64]*fetch{}, recent: newBlockSet(v.blocks())}
+	if c.warms {
+		o.predicted = newBlockSet(v.blocks())
 	}
 	o.refs.Store(1)
 	return o
@@ -62,8 +62,8 @@ func (o *object) retain() bool {
 
 func (o *object) release() {
 	if o.refs.Add(-1) == 0 {
-		o.c.forget(o)
-		o.c.disk.pairs.drop(o)
+		o.c.removeObject(o)
+		o.c.disk.files.drop(o)
 	}
 }
 
@@ -97,10 +97,10 @@ func (s blockSet) unmark(b int64) bool {
 }
 
 // mark notes that block b was read.
-func (o *object) mark(b int64) { o.marks.mark(b) }
+func (o *object) markRead(b int64) { o.recent.mark(b) }
 
 // unmark returns whether block b was read since it was last asked; o may be nil.
-func (o *object) unmark(b int64) bool { return o != nil && o.marks.unmark(b) }
+func (o *object) clearRead(b int64) bool { return o != nil && o.recent.unmark(b) }
 
 // part returns where block b lies in a read of len(p) bytes at off: that part
 // of p, and at which offset of the block it begins.
@@ -124,20 +124,20 @@ func add(spans []span, b, limit int64) []span {
 }
 
 // read fills p from off on, all of it within the object.
-func (o *object) read(ctx context.Context, p []byte, off int64, why class) (int, error) {
-	missing := o.readLocal(p, off, why)
+func (o *object) read(ctx context.Context, p []byte, off int64, why priority) (int, error) {
+	missing := o.readHeld(p, off, why)
 	if len(missing) == 0 {
 		return len(p), nil
 	}
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	waits, err := o.ask(p, off, missing, why)
+	waits, err := o.startFetches(p, off, missing, why)
 	if err != nil {
 		return 0, err
 	}
 	if pk := o.pack.Load(); pk != nil { // it came since we looked
-		o.serve(pk)
+		o.serveFromPack(pk)
 	}
 	if n, err := o.wait(ctx, waits, off); err != nil {
 		return n, err
@@ -147,20 +147,20 @@ func (o *object) read(ctx context.Context, p []byte, off int64, why class) (int,
 
 // readLocal fills what memory and disk hold, and returns the rest in spans fit
 // for one range request each.
-func (o *object) readLocal(p []byte, off int64, why class) (missing []span) {
+func (o *object) readHeld(p []byte, off int64, why priority) (missing []span) {
 	first, last := off/o.block, (off+int64(len(p))-1)/o.block
-	disk := onDisk{o: o}
+	disk := diskReader{o: o}
 	defer disk.release()
 	lost, pk := int64(0), o.pack.Load()
 	for b := first; b <= last; b++ {
 		dst, from := o.part(p, off, b)
-		if pk != nil && pk.read(dst, b*o.block+from) || o.aboard(b, dst, from) || o.c.memory.read(&o.version, b, dst, from) || disk.read(b, dst, from) {
+		if pk != nil && pk.read(dst, b*o.block+from) || o.readInFlight(b, dst, from) || o.c.memory.read(&o.version, b, dst, from) || disk.read(b, dst, from) {
 			if why == demand {
-				o.met(b, false)
+				o.countUse(b, false)
 			}
 			continue
 		}
-		missing = add(missing, b, o.c.run)
+		missing = add(missing, b, o.c.maxRun)
 		lost++
 	}
 	if why == demand {
@@ -172,36 +172,36 @@ func (o *object) readLocal(p []byte, off int64, why class) (missing []span) {
 
 // absent returns the blocks of s that are neither held nor under way, in spans
 // of at most limit blocks. To completion only what is on disk is held.
-func (o *object) absent(s span, limit int64, why class) (spans []span) {
-	coming := o.underWay(s)
+func (o *object) absent(s span, limit int64, why priority) (spans []span) {
+	coming := o.inFlight(s)
 	want := func(b int64) {
 		if !coming[b] && (why == background || !o.c.memory.has(&o.version, b)) {
 			spans = add(spans, b, limit)
 		}
 	}
-	pair := o.c.disk.open(o)
+	pair := o.c.disk.openFile(o)
 	if pair == nil {
 		for b := s.first; b < s.first+s.n; b++ {
 			want(b)
 		}
 		return spans
 	}
-	defer o.c.disk.pairs.release(pair)
-	if err := pair.missing(&o.version, s.first, s.n, want); err != nil {
+	defer o.c.disk.files.release(pair)
+	if err := pair.missingBlocks(&o.version, s.first, s.n, want); err != nil {
 		o.c.disk.failed("read", err)
 	}
 	return spans
 }
 
-func (o *object) underWay(s span) map[int64]bool {
+func (o *object) inFlight(s span) map[int64]bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.flights) == 0 {
+	if len(o.fetches) == 0 {
 		return nil
 	}
 	coming := map[int64]bool{}
 	for b := s.first; b < s.first+s.n; b++ {
-		if o.flights[b] != nil {
+		if o.fetches[b] != nil {
 			coming[b] = true
 		}
 	}

@@ -227,7 +227,7 @@ func TestLearned(t *testing.T) {
 		for off := int64(40 << 20); off < 44<<20; off += 128 * kib {
 			check(t, f, off, 128*kib) // in sequence: not learned, but for its beginning
 		}
-		time.Sleep(learnFor + time.Second)
+		time.Sleep(recordFor + time.Second)
 		if packs.puts.Load() != 1 {
 			t.Errorf("%d packs after a minute", packs.puts.Load())
 		}
@@ -408,7 +408,7 @@ func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 		must(t, f.Warm(t.Context()))
 		begun := time.Now()
 		c.Close()
-		if took := time.Since(begun); took > 2*lastWords { // of synctest's clock
+		if took := time.Since(begun); took > 2*closeGrace { // of synctest's clock
 			t.Errorf("closed after %v", took)
 		}
 		f.Close()

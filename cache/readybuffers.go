@@ -6,99 +6,99 @@ import (
 )
 
 // spareFor is how long bytes that nobody has come for stay in memory.
-const spareFor = time.Second
+const readyFor = time.Second
 
 // spares are the flights of read-ahead that are stored, whose buffers wait for the
 // reader that comes their way: it then need not read from disk, and verify, what was
 // in memory a moment ago. They take what others leave of the gate's bytes, half of all
 // at most, and go as soon as anybody lacks some.
-type spares struct {
-	gate     *gate
-	patience time.Duration // with readers
+type readyBuffers struct {
+	gate   *limiter
+	maxAge time.Duration // with readers
 
-	mu   sync.Mutex // guards all below; a leaf
-	list map[*flight]*time.Timer
+	mu     sync.Mutex // guards all below; a leaf
+	timers map[*fetch]*time.Timer
 }
 
 // keep makes a spare of a flight that has its blocks on disk, if there is memory and
 // anything of it unread; false: the flight is over as usual. The user that has the buffer
 // hands it on.
-func (s *spares) keep(f *flight) bool {
-	if f.why != ahead || !s.gate.roomy() {
+func (s *readyBuffers) add(f *fetch) bool {
+	if f.why != readAhead || !s.gate.halfFree() {
 		return false
 	}
 	f.o.mu.Lock()
-	f.spare = f.ahead > 0 && f.unread > 0
-	spare := f.spare
+	f.ready = f.prefetchers > 0 && f.unread > 0
+	spare := f.ready
 	f.o.mu.Unlock()
 	if !spare {
 		return false
 	}
 	s.mu.Lock()
-	s.list[f] = time.AfterFunc(s.patience, f.part)
+	s.timers[f] = time.AfterFunc(s.maxAge, f.endReady)
 	s.mu.Unlock()
-	if !s.gate.roomy() || !f.isSpare() { // since we looked
-		f.part()
+	if !s.gate.halfFree() || !f.isReady() { // since we looked
+		f.endReady()
 	}
 	return true
 }
 
 // yield frees the memory of all spares, and returns whether there was any.
-func (s *spares) yield() bool {
+func (s *readyBuffers) releaseAll() bool {
 	s.mu.Lock()
-	list := make([]*flight, 0, len(s.list))
-	for f := range s.list {
+	list := make([]*fetch, 0, len(s.timers))
+	for f := range s.timers {
 		list = append(list, f)
 	}
 	s.mu.Unlock()
 	for _, f := range list {
-		f.part()
+		f.endReady()
 	}
 	return len(list) > 0
 }
 
-func (s *spares) remove(f *flight) {
+func (s *readyBuffers) remove(f *fetch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t := s.list[f]; t != nil {
+	if t := s.timers[f]; t != nil {
 		t.Stop()
-		delete(s.list, f)
+		delete(s.timers, f)
 	}
 }
 
-func (f *flight) isSpare() bool {
+func (f *fetch) isReady() bool {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
-	return f.spare
+	return f.ready
 }
 
 // part ends a flight that is a spare, and does nothing to another.
-func (f *flight) part() {
+func (f *fetch) endReady() {
 	f.o.mu.Lock()
-	spare := f.partLocked()
+	spare := f.endReadyLocked()
 	f.o.mu.Unlock()
-	f.parted(spare)
+	f.afterReady(spare)
 }
 
 // partLocked is the first half of part, parted the second, without the lock.
-func (f *flight) partLocked() bool {
-	spare := f.spare
-	if f.spare = false; spare {
+func (f *fetch) endReadyLocked() bool {
+	spare := f.ready
+	if f.ready = false; spare {
 		f.o.forgetLocked(f)
 	}
 	return spare
 }
 
-func (f *flight) parted(spare bool) {
-	f.o.c.spares.remove(f)
+func (f *fetch) afterReady(spare bool) {
+	f.o.c.readyBuffers.remove(f)
 	if spare {
-		f.letGo()
+		f.releaseBuffer()
 	}
 }
 
 // aboard fills dst with bytes of block b, from offset from of the block on, if a flight
 // that has landed still has them in memory.
-func (o *object) aboard(b int64, dst []byte, from int64) bool {
+func (o *object) readInFlight(b int64, dst []byte, from int64) bool {
 	data, giveBack := o.lendBlocks(b, b, b*o.block+from, int64(len(dst)))
 	if data == nil {
 		return false
@@ -118,7 +118,7 @@ func (o *object) lend(off, n int64) (data []byte, giveBack func()) {
 	}
 	o.c.n.hits.Add(last - first + 1)
 	for b := first; b <= last; b++ {
-		o.met(b, false)
+		o.countUse(b, false)
 	}
 	return data, giveBack
 }
@@ -127,25 +127,25 @@ func (o *object) lend(off, n int64) (data []byte, giveBack func()) {
 func (o *object) lendBlocks(first, last, off, n int64) (data []byte, giveBack func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	f := o.flights[first]
-	if f == nil || f.state != landed || last >= f.span.first+f.span.n {
+	f := o.fetches[first]
+	if f == nil || f.state != filled || last >= f.span.first+f.span.n {
 		return nil, nil
 	}
 	f.users++
 	f.unread -= n
 	for b := first; b <= last; b++ {
-		o.mark(b)
+		o.markRead(b)
 	}
-	return f.buf[off-f.span.first*o.block:][:n], f.giveBack
+	return f.buf[off-f.span.first*o.block:][:n], f.endLoan
 }
 
 // giveBack lets go of what was lent; a spare that has been read to the end is over.
-func (f *flight) giveBack() {
+func (f *fetch) endLoan() {
 	f.o.mu.Lock()
 	read := f.unread <= 0
 	f.o.mu.Unlock()
 	if read {
-		f.part()
+		f.endReady()
 	}
-	f.letGo()
+	f.releaseBuffer()
 }

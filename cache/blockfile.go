@@ -15,21 +15,21 @@ import (
 //
 // While a pair is open it holds a shared flock on the map file, by which an
 // evictor, who needs it exclusively, knows not to unlink the files.
-type pair struct {
-	data, records *os.File
-	fault         func(op string) error // nil but in tests
+type blockFile struct {
+	data, blockMap *os.File
+	fault          func(op string) error // nil but in tests
 
 	refs    int  // guarded by pairs.mu
 	dropped bool // guarded by pairs.mu: close with the last reference
 }
 
 // answer is what the disk says of a block.
-type answer int
+type blockStatus int
 
 const (
-	absent  answer = iota
-	held           // the buffer is filled
-	corrupt        // there was a record, but the data is not what it says
+	absent  blockStatus = iota
+	intact              // the buffer is filled
+	corrupt             // there was a record, but the data is not what it says
 )
 
 // scratch is memory for one operation on a pair.
@@ -45,12 +45,12 @@ func grow(b []byte, n int64) []byte {
 	return b[:n]
 }
 
-func (p *pair) close() {
+func (p *blockFile) close() {
 	p.data.Close()
-	p.records.Close()
+	p.blockMap.Close()
 }
 
-func (p *pair) failing(op string) error {
+func (p *blockFile) fail(op string) error {
 	if p.fault == nil {
 		return nil
 	}
@@ -58,34 +58,34 @@ func (p *pair) failing(op string) error {
 }
 
 // read fills dst with the bytes of block b from offset from of the block on.
-func (p *pair) read(v *version, b int64, dst []byte, from int64) (answer, error) {
+func (p *blockFile) read(v *version, b int64, dst []byte, from int64) (blockStatus, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.record = grow(s.record, recordSize(v.block))
-	if err := p.record(v, s.record, b); err != nil {
+	if err := p.readRecord(v, s.record, b); err != nil {
 		return absent, err
 	}
 	switch v.recordState(s.record, b) {
 	case stateZero:
 		clear(dst)
-		return held, nil
+		return intact, nil
 	case statePresent:
-		return p.verified(v, b, dst, from, s)
+		return p.readVerified(v, b, dst, from, s)
 	case statePartial:
 		first := from / page
 		if hasPages(s.record, first, (from+int64(len(dst))+page-1)/page-first) {
-			return p.verified(v, b, dst, from, s)
+			return p.readVerified(v, b, dst, from, s)
 		}
 	}
 	return absent, nil
 }
 
 // record reads the record of block b; one beyond the end is absent.
-func (p *pair) record(v *version, rec []byte, b int64) error {
-	if err := p.failing("read"); err != nil {
+func (p *blockFile) readRecord(v *version, rec []byte, b int64) error {
+	if err := p.fail("read"); err != nil {
 		return err
 	}
-	n, err := p.records.ReadAt(rec, recordOffset(v.block, b))
+	n, err := p.blockMap.ReadAt(rec, recordOffset(v.block, b))
 	clear(rec[n:])
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -94,8 +94,8 @@ func (p *pair) record(v *version, rec []byte, b int64) error {
 }
 
 // state reads the record of block b and returns what it says.
-func (p *pair) state(v *version, rec []byte, b int64) (byte, error) {
-	if err := p.record(v, rec, b); err != nil {
+func (p *blockFile) blockState(v *version, rec []byte, b int64) (byte, error) {
+	if err := p.readRecord(v, rec, b); err != nil {
 		return stateAbsent, err
 	}
 	return v.recordState(rec, b), nil
@@ -104,7 +104,7 @@ func (p *pair) state(v *version, rec []byte, b int64) (byte, error) {
 // verified reads whole pages around the range asked for, straight into dst
 // where it begins and ends with a page, and checks every one of them. It does
 // so every time: another process may have punched the block since the last.
-func (p *pair) verified(v *version, b int64, dst []byte, from int64, s *scratch) (answer, error) {
+func (p *blockFile) readVerified(v *version, b int64, dst []byte, from int64, s *scratch) (blockStatus, error) {
 	to := from + int64(len(dst))
 	first, last := from/page*page, min((to+page-1)/page*page, v.length(b))
 	buf := dst
@@ -122,31 +122,31 @@ func (p *pair) verified(v *version, b int64, dst []byte, from int64, s *scratch)
 	if len(buf) != len(dst) {
 		copy(dst, buf[from-first:])
 	}
-	return held, nil
+	return intact, nil
 }
 
 // mismatch tells an eviction that overtook the read from damage, and clears
 // the record of a damaged block.
-func (p *pair) mismatch(v *version, b int64, s *scratch) (answer, error) {
+func (p *blockFile) mismatch(v *version, b int64, s *scratch) (blockStatus, error) {
 	s.again = grow(s.again, int64(len(s.record)))
-	if err := p.record(v, s.again, b); err != nil {
+	if err := p.readRecord(v, s.again, b); err != nil {
 		return absent, err
 	}
 	if !bytes.Equal(s.record, s.again) {
 		return absent, nil
 	}
 	clear(s.again)
-	_, err := p.records.WriteAt(s.again, recordOffset(v.block, b))
+	_, err := p.blockMap.WriteAt(s.again, recordOffset(v.block, b))
 	return corrupt, err
 }
 
 // missing calls fn for each of n blocks from first that is not there in full.
-func (p *pair) missing(v *version, first, n int64, fn func(b int64)) error {
+func (p *blockFile) missingBlocks(v *version, first, n int64, fn func(b int64)) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	size := recordSize(v.block)
 	s.block = grow(s.block, n*size)
-	if err := p.record(v, s.block, first); err != nil {
+	if err := p.readRecord(v, s.block, first); err != nil {
 		return err
 	}
 	for i := range n {
@@ -160,7 +160,7 @@ func (p *pair) missing(v *version, first, n int64, fn func(b int64)) error {
 
 // write stores the blocks that buf holds, from first on: the data, then the
 // records that vouch for it.
-func (p *pair) write(v *version, first int64, buf []byte) error {
+func (p *blockFile) write(v *version, first int64, buf []byte) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	n, size := (int64(len(buf))+v.block-1)/v.block, recordSize(v.block)
@@ -169,60 +169,60 @@ func (p *pair) write(v *version, first int64, buf []byte) error {
 	for i := range n {
 		b := buf[i*v.block : min((i+1)*v.block, int64(len(buf)))]
 		state := byte(statePresent)
-		if isZero(b) && p.hole((first+i)*v.block, int64(len(b))) {
+		if isZero(b) && p.punchHole((first+i)*v.block, int64(len(b))) {
 			state = stateZero
-			if err := p.put(buf[begun*v.block:i*v.block], (first+begun)*v.block); err != nil {
+			if err := p.writeData(buf[begun*v.block:i*v.block], (first+begun)*v.block); err != nil {
 				return err
 			}
 			begun = i + 1
 		}
-		v.sealRecord(s.block[i*size:(i+1)*size], first+i, state, b)
+		v.encodeRecord(s.block[i*size:(i+1)*size], first+i, state, b)
 	}
 	if begun < n {
-		if err := p.put(buf[begun*v.block:], (first+begun)*v.block); err != nil {
+		if err := p.writeData(buf[begun*v.block:], (first+begun)*v.block); err != nil {
 			return err
 		}
 	}
-	if err := p.failing("record"); err != nil {
+	if err := p.fail("record"); err != nil {
 		return err
 	}
-	_, err := p.records.WriteAt(s.block, recordOffset(v.block, first))
+	_, err := p.blockMap.WriteAt(s.block, recordOffset(v.block, first))
 	return err
 }
 
 // writePages stores pages of block b, of which data has those from first on,
 // unless the block is there in full. Two who do so at once may lose each other's.
-func (p *pair) writePages(v *version, b, first int64, data []byte) error {
+func (p *blockFile) writePages(v *version, b, first int64, data []byte) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	s.record = grow(s.record, recordSize(v.block))
-	state, err := p.state(v, s.record, b)
+	state, err := p.blockState(v, s.record, b)
 	if err != nil || state == statePresent || state == stateZero {
 		return err
 	}
-	if err := p.put(data, b*v.block+first*page); err != nil {
+	if err := p.writeData(data, b*v.block+first*page); err != nil {
 		return err
 	}
 	// Once more: an evictor may have taken the pages that were there before.
-	if state, err = p.state(v, s.record, b); err != nil || state == statePresent || state == stateZero {
+	if state, err = p.blockState(v, s.record, b); err != nil || state == statePresent || state == stateZero {
 		return err
 	}
 	if state == stateAbsent {
 		clear(s.record)
 	}
-	if err := p.failing("record"); err != nil {
+	if err := p.fail("record"); err != nil {
 		return err
 	}
 	v.addPages(s.record, b, first, data)
-	_, err = p.records.WriteAt(s.record, recordOffset(v.block, b))
+	_, err = p.blockMap.WriteAt(s.record, recordOffset(v.block, b))
 	return err
 }
 
-func (p *pair) put(data []byte, off int64) error {
+func (p *blockFile) writeData(data []byte, off int64) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if err := p.failing("write"); err != nil {
+	if err := p.fail("write"); err != nil {
 		return err
 	}
 	_, err := p.data.WriteAt(data, off)
@@ -231,8 +231,8 @@ func (p *pair) put(data []byte, off int64) error {
 
 // hole makes a hole where a block of zeros belongs, over whatever was there, so
 // that the data file of a complete version is the object itself.
-func (p *pair) hole(off, n int64) bool {
-	return p.failing("write") == nil && punch(p.data, off, n) == nil
+func (p *blockFile) punchHole(off, n int64) bool {
+	return p.fail("write") == nil && punch(p.data, off, n) == nil
 }
 
 // flock takes or changes a lock without waiting.

@@ -261,11 +261,11 @@ func TestReadsWaitForMemory(t *testing.T) {
 
 func TestGateOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &gate{slots: 4, bytes: 100}
-		if !g.tryEnter(75) || g.tryEnter(1) {
+		g := &limiter{slots: 4, bytes: 100}
+		if !g.tryAcquire(75) || g.tryAcquire(1) {
 			t.Fatal("read-ahead takes three quarters, no more")
 		}
-		if err := g.enter(t.Context(), 25); err != nil {
+		if err := g.acquire(t.Context(), 25); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -276,25 +276,25 @@ func TestGateOrder(t *testing.T) {
 				if i == 1 {
 					c = ctx
 				}
-				if g.enter(c, 10) == nil {
+				if g.acquire(c, 10) == nil {
 					got <- i
 				}
 			}()
 			synctest.Wait()
 		}
-		if g.tryEnter(0) {
+		if g.tryAcquire(0) {
 			t.Error("read-ahead overtook demand")
 		}
 		cancel()
 		synctest.Wait()
-		g.leave()
+		g.releaseSlot()
 		g.free(25)
 		synctest.Wait()
 		if a, b := <-got, <-got; a+b != 2 {
 			t.Errorf("admitted %d and %d", a, b)
 		}
-		if g.buffered() != 95 || g.usedSlots != 3 {
-			t.Errorf("%d bytes, %d slots", g.buffered(), g.usedSlots)
+		if g.bufferedBytes() != 95 || g.usedSlots != 3 {
+			t.Errorf("%d bytes, %d slots", g.bufferedBytes(), g.usedSlots)
 		}
 	})
 }

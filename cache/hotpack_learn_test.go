@@ -110,7 +110,7 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 			check(t, f, i<<20, page)
 			f.Close()
 			settle(t, c)
-			c.disk.pairs.drop(f.o)
+			c.disk.files.drop(f.o)
 			must(t, os.RemoveAll(o.Dir)) // or all that is foretold would be held
 		}
 		s := c.Stats()

@@ -16,39 +16,39 @@ import (
 
 // maxPairs bounds the open pairs of files; those in use are never closed, so
 // there may be more while that many are being read at once.
-const maxPairs = 256
+const maxOpenFiles = 256
 
 var (
 	errBusy    = errors.New("being evicted")
 	errForeign = errors.New("the map file in use is not of this version")
-	errShut    = fmt.Errorf("cache: %w", iofs.ErrClosed)
+	errClosed  = fmt.Errorf("cache: %w", iofs.ErrClosed)
 )
 
 // pairs are the open local files, least recently used closed first.
-type pairs struct {
-	dir   string // Dir
-	ns    string // Dir/NAMESPACEHASH
-	fault func(op string) error
+type filePool struct {
+	dir          string // Dir
+	namespaceDir string // Dir/NAMESPACEHASH
+	fault        func(op string) error
 
 	mu      sync.Mutex // guards all below, and refs and dropped of each pair; held for no I/O
-	open    *simplelru.LRU[*object, *pair]
+	open    *simplelru.LRU[*object, *blockFile]
 	opening map[*object]chan struct{} // closed when done
-	idle    []*pair                   // dropped and unused: closed by whoever unlocks
+	idle    []*blockFile              // dropped and unused: closed by whoever unlocks
 	live    int                       // not closed yet
 	shut    bool
 }
 
-func newPairs(dir, ns string, fault func(string) error) *pairs {
-	t := &pairs{dir: dir, ns: ns, fault: fault, opening: map[*object]chan struct{}{}}
-	t.open, _ = simplelru.NewLRU(maxPairs, func(_ *object, p *pair) { t.dropLocked(p) })
+func newFilePool(dir, ns string, fault func(string) error) *filePool {
+	t := &filePool{dir: dir, namespaceDir: ns, fault: fault, opening: map[*object]chan struct{}{}}
+	t.open, _ = simplelru.NewLRU(maxOpenFiles, func(_ *object, p *blockFile) { t.dropLocked(p) })
 	return t
 }
 
 // path is where o's files are, without the suffix.
-func (t *pairs) path(name string) string { return filepath.Join(t.ns, name[:2], name) }
+func (t *filePool) path(name string) string { return filepath.Join(t.namespaceDir, name[:2], name) }
 
 // acquire returns o's pair, opening it if need be. The caller releases it.
-func (t *pairs) acquire(o *object) (*pair, error) {
+func (t *filePool) acquire(o *object) (*blockFile, error) {
 	for {
 		t.mu.Lock()
 		if p, ok := t.open.Get(o); ok {
@@ -63,9 +63,9 @@ func (t *pairs) acquire(o *object) (*pair, error) {
 		t.mu.Unlock()
 		switch {
 		case shut:
-			return nil, errShut
+			return nil, errClosed
 		case opening == nil:
-			p, err := t.openPair(o)
+			p, err := t.openFile(o)
 			return t.add(o, p, err)
 		}
 		<-opening
@@ -73,7 +73,7 @@ func (t *pairs) acquire(o *object) (*pair, error) {
 }
 
 // add enters a pair just opened, or not, and lets those who wait for it look.
-func (t *pairs) add(o *object, p *pair, err error) (*pair, error) {
+func (t *filePool) add(o *object, p *blockFile, err error) (*blockFile, error) {
 	t.mu.Lock()
 	defer t.unlock()
 	close(t.opening[o])
@@ -84,14 +84,14 @@ func (t *pairs) add(o *object, p *pair, err error) (*pair, error) {
 	t.live++
 	if t.shut {
 		t.dropLocked(p)
-		return nil, errShut
+		return nil, errClosed
 	}
 	t.open.Add(o, p)
 	p.refs++
 	return p, nil
 }
 
-func (t *pairs) release(p *pair) {
+func (t *filePool) release(p *blockFile) {
 	t.mu.Lock()
 	defer t.unlock()
 	p.refs--
@@ -101,13 +101,13 @@ func (t *pairs) release(p *pair) {
 }
 
 // drop closes o's pair as soon as nobody uses it.
-func (t *pairs) drop(o *object) {
+func (t *filePool) drop(o *object) {
 	t.mu.Lock()
 	defer t.unlock()
 	t.open.Remove(o)
 }
 
-func (t *pairs) dropLocked(p *pair) {
+func (t *filePool) dropLocked(p *blockFile) {
 	p.dropped = true
 	if p.refs == 0 {
 		t.idle = append(t.idle, p)
@@ -115,7 +115,7 @@ func (t *pairs) dropLocked(p *pair) {
 }
 
 // unlock closes what has become idle, after letting go of the lock.
-func (t *pairs) unlock() {
+func (t *filePool) unlock() {
 	idle := t.idle
 	t.idle = nil
 	t.live -= len(idle)
@@ -125,14 +125,14 @@ func (t *pairs) unlock() {
 	}
 }
 
-func (t *pairs) close() {
+func (t *filePool) close() {
 	t.mu.Lock()
 	defer t.unlock()
 	t.shut = true
 	t.open.Purge()
 }
 
-func (t *pairs) count() int {
+func (t *filePool) count() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.live
@@ -140,13 +140,13 @@ func (t *pairs) count() int {
 
 // openPair opens or makes o's files. An evictor has them for milliseconds, so
 // waiting for one is bounded.
-func (t *pairs) openPair(o *object) (*pair, error) {
-	if err := t.faulty("open"); err != nil {
+func (t *filePool) openFile(o *object) (*blockFile, error) {
+	if err := t.fail("open"); err != nil {
 		return nil, err
 	}
 	var err error
 	for i := range 8 {
-		var p *pair
+		var p *blockFile
 		if p, err = t.tryOpen(o); err == nil || !errors.Is(err, errBusy) {
 			return p, err
 		}
@@ -155,7 +155,7 @@ func (t *pairs) openPair(o *object) (*pair, error) {
 	return nil, err
 }
 
-func (t *pairs) faulty(op string) error {
+func (t *filePool) fail(op string) error {
 	if t.fault == nil {
 		return nil
 	}
@@ -164,13 +164,13 @@ func (t *pairs) faulty(op string) error {
 
 // tryOpen takes the map file exclusively if nobody else has it, to check or
 // make it; otherwise those who have it did so.
-func (t *pairs) tryOpen(o *object) (*pair, error) {
+func (t *filePool) tryOpen(o *object) (*blockFile, error) {
 	path := t.path(o.name())
 	records, err := t.create(path + ".map")
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{records: records, fault: t.fault}
+	p := &blockFile{blockMap: records, fault: t.fault}
 	foreign := checkFile(records)
 	switch alone := flock(records, unix.LOCK_EX); {
 	case foreign != nil:
@@ -178,7 +178,7 @@ func (t *pairs) tryOpen(o *object) (*pair, error) {
 	case !alone && !flock(records, unix.LOCK_SH), !isAt(records, path+".map"):
 		err = errBusy
 	case alone:
-		if err = p.prepare(&o.version, path+".data"); err == nil && !flock(records, unix.LOCK_SH) {
+		if err = p.initialize(&o.version, path+".data"); err == nil && !flock(records, unix.LOCK_SH) {
 			err = errBusy
 		}
 	default:
@@ -197,16 +197,16 @@ func (t *pairs) tryOpen(o *object) (*pair, error) {
 // create opens a file for reading and writing, and makes it and the
 // directories between Dir and it when they are not there. Dir itself is made
 // again only where its parent still is: a disk that is gone stays gone.
-func (t *pairs) create(path string) (*os.File, error) {
+func (t *filePool) create(path string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
-	if err := t.private(filepath.Dir(path)); err != nil {
+	if err := t.checkDirs(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	f, err := os.OpenFile(path, flags, 0o600)
 	if !errors.Is(err, os.ErrNotExist) {
 		return f, err
 	}
-	for _, dir := range []string{t.dir, t.ns, filepath.Dir(path)} {
+	for _, dir := range []string{t.dir, t.namespaceDir, filepath.Dir(path)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
@@ -216,8 +216,8 @@ func (t *pairs) create(path string) (*os.File, error) {
 
 // private returns an error unless the directories down to dir, as far as they are there,
 // are this user's alone: then none of them is a link that somebody has left there.
-func (t *pairs) private(dir string) error {
-	for _, d := range []string{t.dir, t.ns, dir} {
+func (t *filePool) checkDirs(dir string) error {
+	for _, d := range []string{t.dir, t.namespaceDir, dir} {
 		if err := checkDir(d); err != nil {
 			if errors.Is(err, os.ErrNotExist) {
 				return nil
@@ -240,40 +240,40 @@ func isAt(f *os.File, path string) bool {
 
 // prepare opens the data file, starting both files anew when the map file is
 // not v's.
-func (p *pair) prepare(v *version, path string) error {
-	fresh := !p.owned(v)
+func (p *blockFile) initialize(v *version, path string) error {
+	fresh := !p.ownedBy(v)
 	if fresh {
-		if err := p.records.Truncate(0); err != nil {
+		if err := p.blockMap.Truncate(0); err != nil {
 			return err
 		}
 	}
 	if err := p.openData(v, path, fresh); err != nil || !fresh {
 		return err
 	}
-	if err := p.failing("header"); err != nil {
+	if err := p.fail("header"); err != nil {
 		return err
 	}
-	_, err := p.records.WriteAt(v.header(), 0)
+	_, err := p.blockMap.WriteAt(v.header(), 0)
 	return err
 }
 
 // join opens the data file of a pair that somebody else has open.
-func (p *pair) join(v *version, path string) error {
-	if !p.owned(v) {
+func (p *blockFile) join(v *version, path string) error {
+	if !p.ownedBy(v) {
 		return errForeign
 	}
 	return p.openData(v, path, false)
 }
 
-func (p *pair) owned(v *version) bool {
+func (p *blockFile) ownedBy(v *version) bool {
 	h := make([]byte, headerFixed)
-	_, err := p.records.ReadAt(h, 0)
+	_, err := p.blockMap.ReadAt(h, 0)
 	return (err == nil || errors.Is(err, io.EOF)) && v.owns(h)
 }
 
 // openData opens the data file and gives it the object's size. The records
 // find out what a file that was shorter has lost.
-func (p *pair) openData(v *version, path string, fresh bool) (err error) {
+func (p *blockFile) openData(v *version, path string, fresh bool) (err error) {
 	if p.data, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}

@@ -21,12 +21,12 @@ import (
 // or a copy restored from elsewhere ends it, and so does a restart of the machine.
 // What has no seal is read block by block, each compared with its checksums, and is
 // sealed again after an audit.
-const sealOffset = headerSize - 56
+const markOffset = headerSize - 56
 
 type digest = [md5.Size]byte
 
 // seal is what the header says of a complete version.
-type seal struct {
+type verifiedMark struct {
 	sum     digest // of the content
 	boot    uint64
 	file    uint64 // hash of the data file's state
@@ -48,8 +48,8 @@ func bootID() uint64 {
 	return xxhash.Sum64(b)
 }
 
-func (v *version) encodeSeal(s seal) []byte {
-	b := make([]byte, headerSize-sealOffset)
+func (v *version) encodeMark(s verifiedMark) []byte {
+	b := make([]byte, headerSize-markOffset)
 	copy(b[8:], s.sum[:])
 	binary.LittleEndian.PutUint64(b[24:], s.boot)
 	binary.LittleEndian.PutUint64(b[32:], s.file)
@@ -59,52 +59,52 @@ func (v *version) encodeSeal(s seal) []byte {
 }
 
 // seal returns the seal in the header, whatever state it is bound to, or false.
-func (p *pair) seal(v *version) (s seal, ok bool) {
-	b := make([]byte, headerSize-sealOffset)
-	if n, _ := p.records.ReadAt(b, sealOffset); n < len(b) {
+func (p *blockFile) verifiedMark(v *version) (s verifiedMark, ok bool) {
+	b := make([]byte, headerSize-markOffset)
+	if n, _ := p.blockMap.ReadAt(b, markOffset); n < len(b) {
 		return s, false
 	}
 	copy(s.sum[:], b[8:])
 	s.boot = binary.LittleEndian.Uint64(b[24:])
 	s.file = binary.LittleEndian.Uint64(b[32:])
 	s.checked = int64(binary.LittleEndian.Uint64(b[40:]))
-	return s, string(b) == string(v.encodeSeal(s))
+	return s, string(b) == string(v.encodeMark(s))
 }
 
-func (p *pair) putSeal(v *version, s seal) error {
-	_, err := p.records.WriteAt(v.encodeSeal(s), sealOffset)
+func (p *blockFile) writeMark(v *version, s verifiedMark) error {
+	_, err := p.blockMap.WriteAt(v.encodeMark(s), markOffset)
 	return err
 }
 
 // holds reports whether the seal was made since the machine was started, and for the
 // state in which the data file is now.
-func (s seal) holds(p *pair, boot uint64) bool {
+func (s verifiedMark) valid(p *blockFile, boot uint64) bool {
 	now, err := stateOf(p.data)
 	return err == nil && s.boot == boot && s.file == now.hash()
 }
 
 // due reports whether the file is to be audited again although the seal holds.
-func (s seal) due() bool {
+func (s verifiedMark) auditDue() bool {
 	age := time.Since(time.Unix(s.checked, 0))
 	return age < 0 || age > auditEvery
 }
 
 // lacking returns how many bytes are in blocks that are not there in full.
-func (p *pair) lacking(v *version) (n int64, err error) {
-	for first := int64(0); first < v.blocks() && err == nil; first += scanned {
-		err = p.missing(v, first, min(scanned, v.blocks()-first), func(b int64) { n += v.length(b) })
+func (p *blockFile) missingBytes(v *version) (n int64, err error) {
+	for first := int64(0); first < v.blocks() && err == nil; first += recordBatch {
+		err = p.missingBlocks(v, first, min(recordBatch, v.blocks()-first), func(b int64) { n += v.length(b) })
 	}
 	return n, err
 }
 
 // scanned is how many records are looked at together.
-const scanned = 1024
+const recordBatch = 1024
 
 // discard forgets what is held. The files go, and are made anew: a mapping of the
 // data, from a time when it was handed out, keeps what it has.
-func (p *pair) discard() {
+func (p *blockFile) discard() {
 	path := strings.TrimSuffix(p.data.Name(), ".data")
-	if isAt(p.records, path+".map") {
-		unlinkSealed(p.records, path)
+	if isAt(p.blockMap, path+".map") {
+		unlinkVerified(p.blockMap, path)
 	}
 }

@@ -10,34 +10,34 @@ import (
 // clock punches blocks out of a file in use: its hand goes round the blocks,
 // spares those read since it last passed (as far as this process knows) and
 // takes the others.
-type clock struct {
-	data, records *os.File
-	size, block   int64
-	object        *object // nil: open in other processes only
+type clockSweeper struct {
+	data, blockMap *os.File
+	size, block    int64
+	object         *object // nil: open in other processes only
 }
 
 // freeUsed frees up to want bytes of the pair at path, and returns how many.
 // A pair whose data file somebody has locked is pinned: it is left whole. One that
 // is sealed goes as a whole, or rather its names do (see unlinkSealed).
-func (e *evictor) freeUsed(f stored, want int64) int64 {
+func (e *evictor) evictInUse(f cachedFile, want int64) int64 {
 	path := f.path
-	c, err := openClock(path)
+	c, err := openSweeper(path)
 	if err != nil {
 		return 0
 	}
 	defer c.data.Close()
-	defer c.records.Close()
+	defer c.blockMap.Close()
 	if !flock(c.data, unix.LOCK_EX) {
 		return 0
 	}
 	name := filepath.Base(path)
-	c.object = e.marks(name, c.size)
+	c.object = e.lookup(name, c.size)
 	if c.sealed() {
-		if !unlinkSealed(c.records, path) {
+		if !unlinkVerified(c.blockMap, path) {
 			return 0
 		}
 		if c.object != nil {
-			c.object.c.disk.pairs.drop(c.object)
+			c.object.c.disk.files.drop(c.object)
 		}
 		delete(e.hands, path)
 		e.n.filesEvicted.Add(1)
@@ -61,12 +61,12 @@ func (e *evictor) freeUsed(f stored, want int64) int64 {
 	return freed
 }
 
-func openClock(path string) (*clock, error) {
+func openSweeper(path string) (*clockSweeper, error) {
 	records, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	c := &clock{records: records}
+	c := &clockSweeper{blockMap: records}
 	h := make([]byte, headerFixed)
 	_, err = records.ReadAt(h, 0)
 	ok := false
@@ -93,33 +93,33 @@ func openClock(path string) (*clock, error) {
 
 // sealed reports whether the pair may have been handed out as a local file, by
 // whatever boot of the machine.
-func (c *clock) sealed() bool {
-	b := make([]byte, headerSize-sealOffset)
-	n, _ := c.records.ReadAt(b, sealOffset)
+func (c *clockSweeper) sealed() bool {
+	b := make([]byte, headerSize-markOffset)
+	n, _ := c.blockMap.ReadAt(b, markOffset)
 	return n == len(b) && string(b) != string(make([]byte, len(b)))
 }
 
 // sweep passes over n blocks from first, or fewer when want bytes are freed. It
 // returns how many it passed and how many bytes it freed.
-func (c *clock) sweep(first, n, want int64) (passed, freed int64, err error) {
+func (c *clockSweeper) sweep(first, n, want int64) (passed, freed int64, err error) {
 	size := recordSize(c.block)
 	recs := make([]byte, n*size)
-	got, _ := c.records.ReadAt(recs, recordOffset(c.block, first))
+	got, _ := c.blockMap.ReadAt(recs, recordOffset(c.block, first))
 	clear(recs[got:])
 	run := int64(0) // blocks before passed to be punched together
 	for ; passed < n && freed+run*c.block < want; passed++ {
 		state := recs[passed*size+stateOffset]
-		if (state == statePresent || state == statePartial) && !c.object.unmark(first+passed) {
+		if (state == statePresent || state == statePartial) && !c.object.clearRead(first+passed) {
 			run++
 			continue
 		}
-		if err := c.release(first+passed-run, run); err != nil {
+		if err := c.punchBlocks(first+passed-run, run); err != nil {
 			return passed, freed, err
 		}
 		freed += run * c.block
 		run = 0
 	}
-	if err := c.release(first+passed-run, run); err != nil {
+	if err := c.punchBlocks(first+passed-run, run); err != nil {
 		return passed, freed, err
 	}
 	return passed, freed + run*c.block, nil
@@ -127,11 +127,11 @@ func (c *clock) sweep(first, n, want int64) (passed, freed int64, err error) {
 
 // release clears the records of n blocks, then punches them. A reader who has
 // seen the record, and not yet the data, finds that the sums do not hold.
-func (c *clock) release(first, n int64) error {
+func (c *clockSweeper) punchBlocks(first, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	if _, err := c.records.WriteAt(make([]byte, n*recordSize(c.block)), recordOffset(c.block, first)); err != nil {
+	if _, err := c.blockMap.WriteAt(make([]byte, n*recordSize(c.block)), recordOffset(c.block, first)); err != nil {
 		return err
 	}
 	return punch(c.data, first*c.block, n*c.block)

@@ -5,11 +5,11 @@ const maxWindow = 8 << 20
 
 // maxPiece is how much one request of read-ahead asks for, in bytes: a request costs
 // both sides as much as some 100 KiB do.
-const maxPiece = 2 << 20
+const maxRequest = 2 << 20
 
 // proven is the window, in blocks, from which on a sequence is believed in: it
 // grows faster, and is not given up when the handle is read elsewhere.
-const proven = 4
+const provenWindow = 4
 
 // maxStreams is how many places a handle is read at that are kept apart.
 const maxStreams = 8
@@ -24,9 +24,9 @@ const maxStreams = 8
 // each fault.
 type stream struct {
 	block, size int64
-	most        int64 // window
+	maxWindow   int64 // window
 
-	flights []*flight // read-ahead, under way or lately landed
+	flights []*fetch // read-ahead, under way or lately landed
 
 	reads   int
 	start   int64 // where it began
@@ -38,17 +38,17 @@ type stream struct {
 }
 
 // fits reports whether a read goes on where the stream is.
-func (s *stream) fits(off, n int64) bool {
+func (s *stream) continues(off, n int64) bool {
 	slack := max(2*n, 2*s.block)
 	return s.reads > 0 && off <= s.next+slack && off+n >= s.next-slack
 }
 
 // note takes a read of n bytes at off into account and returns the range to
 // fetch ahead, empty if from == to, and whether a sequence has broken off.
-func (s *stream) note(off, n int64) (from, to int64, broken bool) {
-	if !s.fits(off, n) {
+func (s *stream) record(off, n int64) (from, to int64, broken bool) {
+	if !s.continues(off, n) {
 		broken = s.window > 0
-		*s = stream{block: s.block, size: s.size, most: s.most, reads: 1, start: off, next: off + n, covered: n}
+		*s = stream{block: s.block, size: s.size, maxWindow: s.maxWindow, reads: 1, start: off, next: off + n, covered: n}
 		return 0, 0, broken
 	}
 	s.reads++
@@ -74,14 +74,14 @@ func (s *stream) extend() (from, to int64) {
 	switch {
 	case s.window == 0:
 		s.window, s.grown = s.block, s.next
-	case s.window-(s.ahead-s.next) < min(s.window/2, s.piece()):
+	case s.window-(s.ahead-s.next) < min(s.window/2, s.requestSize()):
 		return 0, 0
 	case s.next-s.grown >= s.window/2:
 		factor := int64(2)
-		if s.window >= proven*s.block {
+		if s.window >= provenWindow*s.block {
 			factor = 4
 		}
-		s.window, s.grown = max(min(factor*s.window, s.most), s.block), s.next
+		s.window, s.grown = max(min(factor*s.window, s.maxWindow), s.block), s.next
 	}
 	from = (max(s.ahead, s.next) + s.block - 1) / s.block * s.block
 	to = (min(s.next+s.window, s.size) + s.block - 1) / s.block * s.block
@@ -93,13 +93,15 @@ func (s *stream) extend() (from, to int64) {
 }
 
 // piece is how much one request asks for: four of them fill a wide window.
-func (s *stream) piece() int64 { return max(min(maxRange, s.most), min(s.window/4, maxPiece)) }
+func (s *stream) requestSize() int64 {
+	return max(min(maxRange, s.maxWindow), min(s.window/4, maxRequest))
+}
 
 // shrink halves the window: there was no room for all of it.
 func (s *stream) shrink() { s.window = max(s.window/2, s.block) }
 
 // rest forgets the window but not the place.
-func (s *stream) rest() (drop []*flight) {
+func (s *stream) reset() (drop []*fetch) {
 	drop, s.flights = s.flights, nil
 	s.window, s.ahead = 0, 0
 	return drop
@@ -109,8 +111,8 @@ func (s *stream) rest() (drop []*flight) {
 // several threads, or the parts of a file that are compared, each have their own
 // sequence. They are not safe for concurrent use.
 type streams struct {
-	block, size, most int64
-	list              []*stream
+	block, size, maxWindow int64
+	list                   []*stream
 }
 
 // note takes a read into account and returns its stream, the range to fetch
@@ -118,25 +120,25 @@ type streams struct {
 //
 // A read that goes on nowhere begins a stream: the least recently used makes
 // place, and those that have not proved themselves lose their read-ahead.
-func (t *streams) note(off, n int64) (s *stream, from, to int64, drop []*flight) {
+func (t *streams) record(off, n int64) (s *stream, from, to int64, drop []*fetch) {
 	at := t.nearest(off, n)
 	if at < 0 {
 		for _, s := range t.list {
-			if s.window < proven*t.block {
-				drop = append(drop, s.rest()...)
+			if s.window < provenWindow*t.block {
+				drop = append(drop, s.reset()...)
 			}
 		}
 		if len(t.list) == maxStreams {
-			drop = append(drop, t.list[maxStreams-1].rest()...)
+			drop = append(drop, t.list[maxStreams-1].reset()...)
 			t.list = t.list[:maxStreams-1]
 		}
-		t.list = append(t.list, &stream{block: t.block, size: t.size, most: t.most})
+		t.list = append(t.list, &stream{block: t.block, size: t.size, maxWindow: t.maxWindow})
 		at = len(t.list) - 1
 	}
 	s = t.list[at]
 	copy(t.list[1:at+1], t.list[:at])
 	t.list[0] = s
-	from, to, _ = s.note(off, n)
+	from, to, _ = s.record(off, n)
 	return s, from, to, drop
 }
 
@@ -144,7 +146,7 @@ func (t *streams) note(off, n int64) (s *stream, from, to int64, drop []*flight)
 func (t *streams) nearest(off, n int64) int {
 	best, distance := -1, int64(0)
 	for i, s := range t.list {
-		if d := max(off-s.next, s.next-off); s.fits(off, n) && (best < 0 || d < distance) {
+		if d := max(off-s.next, s.next-off); s.continues(off, n) && (best < 0 || d < distance) {
 			best, distance = i, d
 		}
 	}
@@ -152,9 +154,9 @@ func (t *streams) nearest(off, n int64) int {
 }
 
 // drop forgets all streams and returns their read-ahead.
-func (t *streams) drop() (flights []*flight) {
+func (t *streams) reset() (flights []*fetch) {
 	for _, s := range t.list {
-		flights = append(flights, s.rest()...)
+		flights = append(flights, s.reset()...)
 	}
 	t.list = nil
 	return flights

@@ -14,38 +14,38 @@ import (
 // Readers leave the address of their buffer. The flight fills it, so that its
 // own buffer does not depend on how quickly anybody fetches from it; then it
 // stores the blocks, out of the readers' way.
-type flight struct {
+type fetch struct {
 	o      *object
 	span   span
-	why    class
+	why    priority
 	cancel context.CancelFunc
 
 	// All below is guarded by o.mu.
-	state   flightState
-	err     error // why it failed
-	waiters map[*waiter]struct{}
-	ahead   int           // handles and sessions that want it as read-ahead or prefetch
-	buf     []byte        // set while landed, and until the last user has let go
-	users   int           // of buf; the last one frees it
-	unread  int64         // bytes of buf that nobody has had yet
-	spare   bool          // stored, and kept for who comes this way; see spares
-	ticket  *ticket       // at the gate; nil for read-ahead
-	times   times         // set when it lands
-	done    chan struct{} // closed at the end of its goroutine, the blocks stored or not
+	state       fetchState
+	err         error // why it failed
+	waiters     map[*waiter]struct{}
+	prefetchers int           // handles and sessions that want it as read-ahead or prefetch
+	buf         []byte        // set while landed, and until the last user has let go
+	users       int           // of buf; the last one frees it
+	unread      int64         // bytes of buf that nobody has had yet
+	ready       bool          // stored, and kept for who comes this way; see spares
+	admission   *admission    // at the gate; nil for read-ahead
+	times       times         // set when it lands
+	done        chan struct{} // closed at the end of its goroutine, the blocks stored or not
 }
 
-type flightState int
+type fetchState int
 
 const (
-	flying flightState = iota // not all there yet
-	landed                    // buf is filled, being stored
-	over                      // forgotten
+	fetching fetchState = iota // not all there yet
+	filled                     // buf is filled, being stored
+	ended                      // forgotten
 )
 
 // waiter is a reader's interest in a flight. The flight writes to p until it
 // has sent to done.
 type waiter struct {
-	f    *flight
+	f    *fetch
 	p    []byte
 	off  int64 // of p in the object
 	done chan error
@@ -74,15 +74,15 @@ func (w *waiter) copyFrom(buf []byte) {
 
 // ask joins or begins the flights for missing. What has landed already is
 // copied at once. What demand joins is demand from then on.
-func (o *object) ask(p []byte, off int64, missing []span, why class) ([]*waiter, error) {
+func (o *object) startFetches(p []byte, off int64, missing []span, why priority) ([]*waiter, error) {
 	o.mu.Lock()
 	var waits, ready []*waiter
 	var begun error
-	last := (*flight)(nil)
-	for _, s := range o.cutLocked(missing) {
-		f := o.flights[s.first]
+	last := (*fetch)(nil)
+	for _, s := range o.splitLocked(missing) {
+		f := o.fetches[s.first]
 		if f == nil {
-			if f, begun = o.beginLocked(s, why); begun != nil {
+			if f, begun = o.startLocked(s, why); begun != nil {
 				break
 			}
 		}
@@ -91,14 +91,14 @@ func (o *object) ask(p []byte, off int64, missing []span, why class) ([]*waiter,
 		}
 		last = f
 		w := &waiter{f: f, p: p, off: off, done: make(chan error, 1)}
-		if f.state == landed {
+		if f.state == filled {
 			f.users++
 			f.unread -= w.length()
 			ready = append(ready, w)
 			continue
 		}
 		if why == demand {
-			o.joinLocked(f, s)
+			o.raiseLocked(f, s)
 		}
 		f.waiters[w] = struct{}{}
 		waits = append(waits, w)
@@ -106,31 +106,31 @@ func (o *object) ask(p []byte, off int64, missing []span, why class) ([]*waiter,
 	o.mu.Unlock()
 	for _, w := range ready {
 		w.copyFrom(w.f.buf)
-		w.f.letGo()
+		w.f.releaseBuffer()
 	}
 	if begun != nil {
-		o.leave(waits)
+		o.stopWaiting(waits)
 	}
 	return waits, begun
 }
 
 // joinLocked makes demand of a flight, of which a reader wants s.
-func (o *object) joinLocked(f *flight, s span) {
+func (o *object) raiseLocked(f *fetch, s span) {
 	if f.why != prefetch {
 		return
 	}
-	o.c.gate.promote(f.ticket)
+	o.c.limiter.promote(f.admission)
 	for b := s.first; b < s.first+s.n; b++ {
-		o.met(b, true)
+		o.countUse(b, true)
 	}
 }
 
 // cutLocked cuts spans where a flight begins or ends.
-func (o *object) cutLocked(spans []span) (cut []span) {
+func (o *object) splitLocked(spans []span) (cut []span) {
 	for _, s := range spans {
-		var before *flight
+		var before *fetch
 		for b := s.first; b < s.first+s.n; b++ {
-			f := o.flights[b]
+			f := o.fetches[b]
 			if b == s.first || f != before {
 				cut = append(cut, span{b, 0})
 			}
@@ -143,22 +143,22 @@ func (o *object) cutLocked(spans []span) (cut []span) {
 
 // beginLocked starts a flight, which ends by itself, when nobody waits for it
 // any more, or with the cache. A flight of read-ahead has passed the gate.
-func (o *object) beginLocked(s span, why class) (*flight, error) {
-	if !o.c.begin() {
-		return nil, errShut
+func (o *object) startLocked(s span, why priority) (*fetch, error) {
+	if !o.c.addWorker() {
+		return nil, errClosed
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &flight{o: o, span: s, why: why, cancel: cancel, waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
+	f := &fetch{o: o, span: s, why: why, cancel: cancel, waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
 	if why == demand || why == prefetch {
-		_, n := o.c.buffers.class(o.bytes(s.first, s.n))
-		f.ticket = newTicket(n, why == prefetch)
-		o.c.gate.line(f.ticket)
+		_, n := o.c.buffers.sizeClass(o.bytes(s.first, s.n))
+		f.admission = newAdmission(n, why == prefetch)
+		o.c.limiter.enqueue(f.admission)
 	}
 	for b := s.first; b < s.first+s.n; b++ {
-		o.flights[b] = f
+		o.fetches[b] = f
 	}
 	if why == prefetch {
-		o.foresee(s)
+		o.markPredicted(s)
 	}
 	o.refs.Add(1) // the caller has one, so this is not the first
 	go f.run(ctx)
@@ -172,14 +172,14 @@ func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, err
 	for i, w := range waits {
 		select {
 		case err := <-w.done:
-			trace.note(w.f, err)
+			trace.record(w.f, err)
 			if err != nil {
-				o.leave(waits[i+1:])
+				o.stopWaiting(waits[i+1:])
 				return int(max(0, w.f.span.first*o.block-off)), err
 			}
 		case <-ctx.Done():
-			trace.gaveUp(len(waits) - i)
-			o.leave(waits[i:])
+			trace.abandon(len(waits) - i)
+			o.stopWaiting(waits[i:])
 			return 0, ctx.Err()
 		}
 	}
@@ -187,7 +187,7 @@ func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, err
 }
 
 // leave gives up waiting. When it returns nothing writes to the buffer.
-func (o *object) leave(waits []*waiter) {
+func (o *object) stopWaiting(waits []*waiter) {
 	for _, w := range waits {
 		o.mu.Lock()
 		_, waiting := w.f.waiters[w]
@@ -204,15 +204,15 @@ func (o *object) leave(waits []*waiter) {
 }
 
 // dropAhead takes a handle's interest off its read-ahead.
-func (o *object) dropAhead(flights []*flight) {
+func (o *object) dropPrefetches(flights []*fetch) {
 	for _, f := range flights {
 		o.mu.Lock()
-		f.ahead--
+		f.prefetchers--
 		idle := o.abandonLocked(f)
-		spare := f.ahead == 0 && f.partLocked()
+		spare := f.prefetchers == 0 && f.endReadyLocked()
 		o.mu.Unlock()
 		if spare {
-			f.parted(true)
+			f.afterReady(true)
 		}
 		if idle {
 			f.cancel()
@@ -221,42 +221,42 @@ func (o *object) dropAhead(flights []*flight) {
 }
 
 // abandonLocked forgets a flight that nobody waits for; the caller cancels it.
-func (o *object) abandonLocked(f *flight) bool {
-	if f.state != flying || len(f.waiters) > 0 || f.ahead > 0 {
+func (o *object) abandonLocked(f *fetch) bool {
+	if f.state != fetching || len(f.waiters) > 0 || f.prefetchers > 0 {
 		return false
 	}
 	o.forgetLocked(f)
 	return true
 }
 
-func (o *object) forgetLocked(f *flight) {
-	f.state = over
+func (o *object) forgetLocked(f *fetch) {
+	f.state = ended
 	for b := f.span.first; b < f.span.first+f.span.n; b++ {
-		if o.flights[b] == f {
-			delete(o.flights, b)
+		if o.fetches[b] == f {
+			delete(o.fetches, b)
 		}
 	}
 }
 
 // run is the flight's goroutine.
-func (f *flight) run(ctx context.Context) {
+func (f *fetch) run(ctx context.Context) {
 	o, c := f.o, f.o.c
 	defer c.wg.Done()
 	defer close(f.done)
 	c.n.inFlight.Add(1)
 	defer c.n.inFlight.Add(-1)
 	if f.why != background {
-		c.others.begin()
-		defer c.others.end()
+		c.foreground.begin()
+		defer c.foreground.end()
 	}
 	defer o.release()
 	defer f.cancel()
 	begun := time.Now()
-	if f.ticket != nil {
-		if f.ticket.waits() {
-			c.spares.yield()
+	if f.admission != nil {
+		if f.admission.pending() {
+			c.readyBuffers.releaseAll()
 		}
-		if err := c.gate.await(ctx, f.ticket); err != nil {
+		if err := c.limiter.wait(ctx, f.admission); err != nil {
 			f.fail(ctx, err)
 			return
 		}
@@ -264,44 +264,44 @@ func (f *flight) run(ctx context.Context) {
 	queued := time.Since(begun)
 	buf := c.buffers.get(o.bytes(f.span.first, f.span.n))
 	buf, local, err := f.fill(ctx, buf)
-	c.gate.leaveAs(f.ticket)
+	c.limiter.releaseSlotOf(f.admission)
 	if err != nil {
 		c.freeBuffer(buf)
 		f.fail(ctx, err)
 		return
 	}
-	if !f.land(buf, queued, time.Since(begun)-queued) {
+	if !f.deliver(buf, queued, time.Since(begun)-queued) {
 		c.freeBuffer(buf)
 		return
 	}
 	if !local {
-		f.keep(ctx, buf)
+		f.store(ctx, buf)
 	}
-	if c.spares.keep(f) {
+	if c.readyBuffers.add(f) {
 		return
 	}
 	o.mu.Lock()
 	o.forgetLocked(f)
 	o.mu.Unlock()
-	f.letGo()
+	f.releaseBuffer()
 }
 
 // fill gets the blocks into buf, or a buffer in its stead: from the disk if they
 // have come there since the reader looked, by another flight or another process.
 // Completion looks for full blocks right before, and takes no others.
-func (f *flight) fill(ctx context.Context, buf []byte) (filled []byte, local bool, err error) {
-	if f.why != background && f.local(buf) {
+func (f *fetch) fill(ctx context.Context, buf []byte) (filled []byte, local bool, err error) {
+	if f.why != background && f.fillLocally(buf) {
 		return buf, true, nil
 	}
-	filled, err = f.fetch(ctx, buf)
+	filled, err = f.hedgedRequest(ctx, buf)
 	return filled, false, err
 }
 
-func (f *flight) local(buf []byte) bool {
+func (f *fetch) fillLocally(buf []byte) bool {
 	o, d := f.o, f.o.c.disk
-	pair := d.open(o)
+	pair := d.openFile(o)
 	if pair != nil {
-		defer d.pairs.release(pair)
+		defer d.files.release(pair)
 	}
 	for i := range f.span.n {
 		b := f.span.first + i
@@ -315,16 +315,16 @@ func (f *flight) local(buf []byte) bool {
 
 // fail tells those who wait, after the blocks are forgotten. If it was cancelled
 // while somebody waits, that was the cache's Close.
-func (f *flight) fail(ctx context.Context, err error) {
+func (f *fetch) fail(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		err = errShut
+		err = errClosed
 	}
 	f.o.mu.Lock()
 	waiters := f.waiters
 	f.waiters, f.err = nil, err
 	f.o.forgetLocked(f)
 	if f.why == prefetch {
-		f.o.forgo(f.span)
+		f.o.unmarkPredicted(f.span)
 	}
 	f.o.mu.Unlock()
 	for w := range waiters {
@@ -333,25 +333,25 @@ func (f *flight) fail(ctx context.Context, err error) {
 }
 
 // failure is why a flight that is done failed, or nil.
-func (f *flight) failure() error {
+func (f *fetch) failure() error {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	return f.err
 }
 
 // land serves those who wait; false: there was nobody left.
-func (f *flight) land(buf []byte, queued, fetched time.Duration) bool {
+func (f *fetch) deliver(buf []byte, queued, fetched time.Duration) bool {
 	f.o.mu.Lock()
 	f.times.queued, f.times.fetched = queued, max(fetched, 1)
-	if f.state == over {
+	if f.state == ended {
 		if f.why == prefetch {
-			f.o.forgo(f.span)
+			f.o.unmarkPredicted(f.span)
 		}
 		f.o.mu.Unlock()
 		return false
 	}
 	waiters := f.waiters
-	f.waiters, f.state, f.buf, f.users, f.unread = nil, landed, buf, 1, int64(len(buf))
+	f.waiters, f.state, f.buf, f.users, f.unread = nil, filled, buf, 1, int64(len(buf))
 	for w := range waiters {
 		f.unread -= w.length()
 	}
@@ -364,7 +364,7 @@ func (f *flight) land(buf []byte, queued, fetched time.Duration) bool {
 }
 
 // keep puts the blocks on disk, or where the disk does not take them in memory.
-func (f *flight) keep(ctx context.Context, buf []byte) {
+func (f *fetch) store(ctx context.Context, buf []byte) {
 	c := f.o.c
 	if err := c.disk.store(ctx, f.o, f.span.first, buf); err != nil {
 		c.memory.add(&f.o.version, f.span.first, buf)
@@ -372,7 +372,7 @@ func (f *flight) keep(ctx context.Context, buf []byte) {
 }
 
 // letGo ends one use of the buffer.
-func (f *flight) letGo() {
+func (f *fetch) releaseBuffer() {
 	f.o.mu.Lock()
 	f.users--
 	var free []byte

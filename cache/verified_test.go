@@ -122,13 +122,13 @@ var sealedDamages = []struct {
 		b, err := os.ReadFile(s.other + ".map")
 		must(s.t, err)
 		s.edit(s.mine+".map", func(f *os.File) {
-			_, err := f.WriteAt(b[sealOffset:headerSize], sealOffset)
+			_, err := f.WriteAt(b[markOffset:headerSize], markOffset)
 			must(s.t, err)
 		})
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
 	{"a damaged seal", func(s *sealedPair) {
-		s.flipSome(s.mine+".map", sealOffset, headerSize)
+		s.flipSome(s.mine+".map", markOffset, headerSize)
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
 	{"a damaged map", func(s *sealedPair) {
@@ -263,18 +263,18 @@ func TestAuditIsRepeated(t *testing.T) {
 	for _, off := range []int64{10, 300 * kib * 3} {
 		flip(t, locals(c, "a")+".data", off)
 	}
-	p, err := c.disk.pairs.acquire(f.o)
+	p, err := c.disk.files.acquire(f.o)
 	must(t, err)
-	defer c.disk.pairs.release(p)
+	defer c.disk.files.release(p)
 	state, err := stateOf(p.data)
 	must(t, err)
-	s := seal{sum: digest(sum), boot: c.boot, file: state.hash(), checked: time.Now().Unix()}
-	must(t, p.putSeal(&f.o.version, s), f.Complete(t.Context()))
+	s := verifiedMark{sum: digest(sum), boot: c.boot, file: state.hash(), checked: time.Now().Unix()}
+	must(t, p.writeMark(&f.o.version, s), f.Complete(t.Context()))
 	if n := c.Stats().Corrupt; n != 0 {
 		t.Errorf("audited again at once: %d damaged blocks", n)
 	}
 	s.checked -= int64(auditEvery/time.Second) + 1
-	must(t, p.putSeal(&f.o.version, s))
+	must(t, p.writeMark(&f.o.version, s))
 	reader, ok := f.LocalFile()
 	if !ok {
 		t.Fatal("no local file while the audit is due")

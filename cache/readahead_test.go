@@ -11,10 +11,10 @@ import (
 func TestStream(t *testing.T) {
 	const b, size = 128 * kib, 1 << 30
 	sequence := func(n int64, offs ...int64) (total, window int64) {
-		s := stream{block: b, size: size, most: maxWindow}
+		s := stream{block: b, size: size, maxWindow: maxWindow}
 		last := int64(0)
 		for _, off := range offs {
-			from, to, _ := s.note(off*kib, n*kib)
+			from, to, _ := s.record(off*kib, n*kib)
 			if from%b != 0 || from < last && from < to {
 				t.Errorf("range %d to %d after %d", from, to, last)
 			}
@@ -46,19 +46,19 @@ func TestStream(t *testing.T) {
 		})
 	}
 	t.Run("window is bounded", func(t *testing.T) {
-		s := stream{block: b, size: size, most: maxWindow}
+		s := stream{block: b, size: size, maxWindow: maxWindow}
 		for off := int64(0); off < 200<<20; off += b {
-			_, to, _ := s.note(off, b)
+			_, to, _ := s.record(off, b)
 			if to-off > maxWindow+2*b {
 				t.Fatalf("%d ahead", to-off)
 			}
 		}
-		if s.window != maxWindow || s.piece() != maxPiece {
-			t.Errorf("window %d, requests of %d", s.window, s.piece())
+		if s.window != maxWindow || s.requestSize() != maxRequest {
+			t.Errorf("window %d, requests of %d", s.window, s.requestSize())
 		}
-		narrow := stream{block: b, size: size, most: 512 * kib}
-		if narrow.piece() != 512*kib {
-			t.Errorf("requests of %d in a narrow window", narrow.piece())
+		narrow := stream{block: b, size: size, maxWindow: 512 * kib}
+		if narrow.requestSize() != 512*kib {
+			t.Errorf("requests of %d in a narrow window", narrow.requestSize())
 		}
 	})
 }
@@ -82,7 +82,7 @@ func TestSequentialReaderFindsBlocksFetched(t *testing.T) {
 }
 
 // hedged is what was fetched twice at most, because the machine took so long.
-func hedged(s Stats) int64 { return s.Hedges * maxPiece }
+func hedged(s Stats) int64 { return s.Hedges * maxRequest }
 
 func TestRandomReaderIsNotAmplified(t *testing.T) {
 	const size = 256 << 20
@@ -168,7 +168,7 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 	const size = 64 << 20
 	c := open(t, options(t, &source{size: size}))
 	for range 24 { // three quarters of the slots are taken
-		if !c.gate.tryEnter(128 * kib) {
+		if !c.limiter.tryAcquire(128 * kib) {
 			t.Fatal("gate")
 		}
 	}
@@ -177,8 +177,8 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 		check(t, f, off, 128*kib)
 	}
 	for range 24 {
-		c.gate.leave()
-		c.gate.free(128 * kib)
+		c.limiter.releaseSlot()
+		c.limiter.free(128 * kib)
 	}
 	settle(t, c)
 	if s := c.Stats(); s.AheadDropped == 0 || s.ReadAhead != 0 || s.Misses != 32 {
@@ -209,9 +209,9 @@ func TestInterleavedReadersAreKeptApart(t *testing.T) {
 
 func TestStreamsYoungAndProven(t *testing.T) {
 	const b = 128 * kib
-	s := streams{block: b, size: 1 << 30, most: maxWindow}
+	s := streams{block: b, size: 1 << 30, maxWindow: maxWindow}
 	at := func(off int64) (window int64) {
-		st, _, _, _ := s.note(off, b)
+		st, _, _, _ := s.record(off, b)
 		return st.window
 	}
 	at(0)
@@ -226,7 +226,7 @@ func TestStreamsYoungAndProven(t *testing.T) {
 		at((3 + i) * b)
 	}
 	at(700 << 20)
-	if w := at(23 * b); w <= proven*b {
+	if w := at(23 * b); w <= provenWindow*b {
 		t.Errorf("window %d after a jump", w)
 	}
 	for i := range int64(maxStreams) {

@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	maxHots       = 3 // packs on their way at once, over all versions: each may be large when it is unpacked
-	leastPatience = 150 * time.Millisecond
-	mostPatience  = time.Second
+	maxPackFetches = 3 // packs on their way at once, over all versions: each may be large when it is unpacked
+	minPackWait    = 150 * time.Millisecond
+	maxPackWait    = time.Second
 )
 
 // hot asks for the pack, and takes its pages if it is one of this version.
 //
 // Nobody waits for it: a reader who needs a block of the pack has asked the
 // Source for that, and gets it from whichever comes first.
-func (s *session) hot(ctx context.Context) {
+func (s *warmup) fetchPack(ctx context.Context) {
 	o, c := s.o, s.o.c
-	if s.lesson.isRefused() {
+	if s.history.recentlyRefused() {
 		return
 	}
 	select {
-	case c.hots <- struct{}{}:
-		defer func() { <-c.hots }()
+	case c.packSlots <- struct{}{}:
+		defer func() { <-c.packSlots }()
 	case <-ctx.Done():
 		return
 	}
 	b, err := c.options.Hot(ctx, o.ref, o.size)
 	if err != nil {
-		s.lesson.packless(errors.Is(err, store.ErrNotExist))
+		s.history.setNoPack(errors.Is(err, store.ErrNotExist))
 		if ctx.Err() == nil && !errors.Is(err, store.ErrNotExist) {
 			c.options.Log.Debug("no hot pack", "key", o.ref.Key, "err", err)
 		}
@@ -43,27 +43,27 @@ func (s *session) hot(ctx context.Context) {
 	if err != nil {
 		c.n.packsRefused.Add(1)
 		c.options.Log.Info("the hot pack is of no use: a new one is learned", "key", o.ref.Key, "err", err)
-		s.lesson.refused()
+		s.history.refusePack()
 		return
 	}
 	c.n.packs.Add(1)
-	s.lesson.packed(pk)
-	c.gate.charge(pk.size)
-	defer c.gate.free(pk.size)
-	s.take(ctx, pk)
+	s.history.setPack(pk)
+	c.limiter.charge(pk.size)
+	defer c.limiter.free(pk.size)
+	s.usePack(ctx, pk)
 }
 
 // take serves those who wait for what the pack has, then stores it. Until it is
 // stored it is read from where it is.
-func (s *session) take(ctx context.Context, pk *pack) {
+func (s *warmup) usePack(ctx context.Context, pk *pack) {
 	o := s.o
 	for _, r := range pk.ranges() {
-		o.foresee(o.blocksOf(r))
+		o.markPredicted(o.blocksOf(r))
 	}
 	o.pack.Store(pk)
 	defer o.pack.Store(nil)
-	for _, f := range o.serve(pk) {
-		s.adopt(f)
+	for _, f := range o.serveFromPack(pk) {
+		s.trackServed(f)
 	}
 	s.packed.Store(true)
 	s.dropQueued()
@@ -87,12 +87,12 @@ func (o *object) keepPages(ctx context.Context, b, first int64, data []byte) {
 // serve gives readers who wait for a flight what they want of it from the pack,
 // if it has all of that. The flights for which nobody waits any more are returned:
 // they have been asked for, and are not cancelled, since that costs the connection.
-func (o *object) serve(pk *pack) (left []*flight) {
+func (o *object) serveFromPack(pk *pack) (left []*fetch) {
 	var served []*waiter
-	seen := map[*flight]bool{}
+	seen := map[*fetch]bool{}
 	o.mu.Lock()
-	for _, f := range o.flights {
-		if seen[f] || f.state != flying {
+	for _, f := range o.fetches {
+		if seen[f] || f.state != fetching {
 			continue
 		}
 		seen[f] = true
@@ -102,8 +102,8 @@ func (o *object) serve(pk *pack) (left []*flight) {
 				served = append(served, w)
 			}
 		}
-		if len(f.waiters) == 0 && f.ahead == 0 {
-			f.ahead++
+		if len(f.waiters) == 0 && f.prefetchers == 0 {
+			f.prefetchers++
 			left = append(left, f)
 		}
 	}
@@ -117,31 +117,31 @@ func (o *object) serve(pk *pack) (left []*flight) {
 }
 
 // adopt makes a flight the session's, which drops it when it ends.
-func (s *session) adopt(f *flight) {
+func (s *warmup) trackServed(f *fetch) {
 	s.mu.Lock()
-	over := s.over
+	over := s.ended
 	if !over {
-		s.flights = append(s.flights, f)
+		s.fetches = append(s.fetches, f)
 	}
 	s.mu.Unlock()
 	if over {
-		s.o.dropAhead([]*flight{f})
+		s.o.dropPrefetches([]*fetch{f})
 	}
 }
 
 // patience is how long prefetch waits for a pack after a first read that took
 // this long. That there is none is told in a round trip; one that is under way is
 // larger than a block, and comes faster when nothing competes with it.
-func patience(first time.Duration) time.Duration {
-	return min(max(4*first, leastPatience), mostPatience)
+func packWait(first time.Duration) time.Duration {
+	return min(max(4*first, minPackWait), maxPackWait)
 }
 
 // dropQueued gives up the prefetch that has not begun: the pack has come instead.
-func (s *session) dropQueued() {
-	var queued []*flight
+func (s *warmup) dropQueued() {
+	var queued []*fetch
 	s.mu.Lock()
-	s.flights = slices.DeleteFunc(s.flights, func(f *flight) bool {
-		waits := f.ticket != nil && f.ticket.waits()
+	s.fetches = slices.DeleteFunc(s.fetches, func(f *fetch) bool {
+		waits := f.admission != nil && f.admission.pending()
 		if waits {
 			queued = append(queued, f)
 		}
@@ -149,5 +149,5 @@ func (s *session) dropQueued() {
 	})
 	s.mu.Unlock()
 	slices.Reverse(queued)
-	s.o.dropAhead(queued)
+	s.o.dropPrefetches(queued)
 }

@@ -50,8 +50,8 @@ func Private(dir string) error {
 	if st.Mode().Perm()&0o022 == 0 {
 		return nil
 	}
-	if st.Mode()&os.ModeSticky == 0 && empty(dir) && os.Chmod(dir, 0o700) == nil {
-		if empty(dir) {
+	if st.Mode()&os.ModeSticky == 0 && isEmpty(dir) && os.Chmod(dir, 0o700) == nil {
+		if isEmpty(dir) {
 			return nil
 		}
 		os.Chmod(dir, st.Mode().Perm()) // somebody was quicker
@@ -59,7 +59,7 @@ func Private(dir string) error {
 	return checkMode(dir, st)
 }
 
-func empty(dir string) bool {
+func isEmpty(dir string) bool {
 	names, err := os.ReadDir(dir)
 	return err == nil && len(names) == 0
 }
@@ -105,7 +105,7 @@ func checkFile(f *os.File) error {
 
 // claim makes dir, or checks that it is private to this user. It closes a
 // directory that others may read when that is safe: when it is empty or already a cache.
-func claim(dir string) error {
+func prepareDir(dir string) error {
 	if err := Private(dir); err != nil {
 		return err
 	}
@@ -114,15 +114,15 @@ func claim(dir string) error {
 		return err
 	}
 	if st.Mode().Perm()&0o077 != 0 {
-		if err := shut(dir, st.Mode().Perm()); err != nil {
+		if err := closeToOthers(dir, st.Mode().Perm()); err != nil {
 			return err
 		}
 	}
-	return tag(dir)
+	return writeTag(dir)
 }
 
 // shut takes others' permissions off dir.
-func shut(dir string, mode os.FileMode) error {
+func closeToOthers(dir string, mode os.FileMode) error {
 	names, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func shut(dir string, mode os.FileMode) error {
 	return os.Chmod(dir, 0o700)
 }
 
-func tag(dir string) error {
+func writeTag(dir string) error {
 	f, err := os.OpenFile(dir+"/"+tagName, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil

@@ -14,13 +14,13 @@ import (
 func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
 	const size = 64 << 20
 	c = open(t, options(t, &source{size: size}))
-	c.spares.patience = time.Hour
+	c.readyBuffers.maxAge = time.Hour
 	f = openFile(t, c, "a", size)
 	for ; off < 4<<20; off += 128 * kib {
 		check(t, f, off, 128*kib)
 	}
 	landAll(c)
-	if c.gate.buffered() == 0 {
+	if c.limiter.bufferedBytes() == 0 {
 		t.Fatal("nothing is kept in memory")
 	}
 	return c, f, off
@@ -40,8 +40,8 @@ func inTheAir(c *Cache) bool {
 	c.mu.Unlock()
 	for _, o := range objects {
 		o.mu.Lock()
-		for _, f := range o.flights {
-			if f.state == flying {
+		for _, f := range o.fetches {
+			if f.state == fetching {
 				o.mu.Unlock()
 				return true
 			}
@@ -54,11 +54,11 @@ func inTheAir(c *Cache) bool {
 // ruin overwrites all that f has on disk.
 func ruin(t *testing.T, f *File) {
 	t.Helper()
-	p, err := f.o.c.disk.pairs.acquire(f.o)
+	p, err := f.o.c.disk.files.acquire(f.o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.o.c.disk.pairs.release(p)
+	defer f.o.c.disk.files.release(p)
 	data, err := os.OpenFile(p.data.Name(), os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
 	if s := c.Stats(); s.Corrupt != 0 || s.Misses != before.Misses {
 		t.Errorf("the disk was asked: %+v", s)
 	}
-	for c.spares.yield() {
+	for c.readyBuffers.releaseAll() {
 	}
 	check(t, f, off, 128*kib) // from the source, once more
 	if s := c.Stats(); s.Corrupt == 0 {
@@ -105,7 +105,7 @@ func TestSparesGoWhenTheyAreRead(t *testing.T) {
 		check(t, f, off, 128*kib)
 		landAll(c)
 	}
-	if n := c.gate.buffered(); n != 0 {
+	if n := c.limiter.bufferedBytes(); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
@@ -113,19 +113,19 @@ func TestSparesGoWhenTheyAreRead(t *testing.T) {
 func TestSparesGoWithTheHandle(t *testing.T) {
 	c, f, _ := spareCache(t)
 	f.Close()
-	if n := c.gate.buffered(); n != 0 {
+	if n := c.limiter.bufferedBytes(); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
 
 func TestSparesGoAfterAWhile(t *testing.T) {
 	c := open(t, options(t, &source{size: 64 << 20}))
-	c.spares.patience = time.Nanosecond
+	c.readyBuffers.maxAge = time.Nanosecond
 	f := openFile(t, c, "a", 64<<20)
 	for off := int64(0); off < 4<<20; off += 128 * kib {
 		check(t, f, off, 128*kib)
 	}
-	for c.gate.buffered() > 0 {
+	for c.limiter.bufferedBytes() > 0 {
 		time.Sleep(time.Microsecond) // for the timers
 	}
 }
@@ -133,10 +133,10 @@ func TestSparesGoAfterAWhile(t *testing.T) {
 // TestSparesYieldToDemand leaves no memory but that of the spares.
 func TestSparesYieldToDemand(t *testing.T) {
 	c, f, _ := spareCache(t)
-	rest := c.gate.bytes - c.gate.buffered()
-	c.gate.charge(rest)
+	rest := c.limiter.bytes - c.limiter.bufferedBytes()
+	c.limiter.charge(rest)
 	check(t, f, 50<<20, 4096) // would wait for ever
-	c.gate.free(rest)
+	c.limiter.free(rest)
 }
 
 // TestLentBytesStay closes the handle and asks for all memory while bytes are lent.
@@ -147,7 +147,7 @@ func TestLentBytesStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	c.spares.yield()
+	c.readyBuffers.releaseAll()
 	other := openFile(t, c, "b", 32<<20)
 	for off := int64(0); off < 32<<20; off += 128 * kib {
 		check(t, other, off, 128*kib) // would use the buffer again

@@ -47,10 +47,10 @@ func (v *version) header() []byte {
 	binary.LittleEndian.PutUint64(h[24:], uint64(v.block))
 	copy(h[32:], v.id[:])
 	binary.LittleEndian.PutUint64(h[64:], xxh3.Hash(h[:64]))
-	n := headerFixed + copy(h[headerFixed:sealOffset], v.ref.Key)
-	if n < sealOffset {
+	n := headerFixed + copy(h[headerFixed:markOffset], v.ref.Key)
+	if n < markOffset {
 		h[n] = '\n'
-		copy(h[n+1:sealOffset], v.ref.ETag)
+		copy(h[n+1:markOffset], v.ref.ETag)
 	}
 	return h
 }
@@ -70,7 +70,7 @@ func parseHeader(h []byte) (size, block int64, ok bool) {
 }
 
 // sealRecord fills rec for block b, whose content is data.
-func (v *version) sealRecord(rec []byte, b int64, state byte, data []byte) {
+func (v *version) encodeRecord(rec []byte, b int64, state byte, data []byte) {
 	clear(rec)
 	rec[stateOffset] = state
 	if state == statePresent {

@@ -52,7 +52,7 @@ func TestManySessions(t *testing.T) {
 		settle(t, c)
 	}
 	settle(t, c)
-	if s := c.Stats(); s.InFlight != 0 || s.BufferedBytes != 0 || s.PrefetchQueued != 0 || s.OpenFiles != 0 || s.Pinned != 0 || c.gate.usedSlots != 0 || c.gate.lowSlots != 0 {
+	if s := c.Stats(); s.InFlight != 0 || s.BufferedBytes != 0 || s.PrefetchQueued != 0 || s.OpenFiles != 0 || s.Pinned != 0 || c.limiter.usedSlots != 0 || c.limiter.prefetchSlots != 0 {
 		t.Errorf("%+v", s)
 	}
 }

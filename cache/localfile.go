@@ -17,7 +17,7 @@ import (
 // may outlive the handle and the cache.
 type LocalFile struct {
 	o    *object
-	pair *pair
+	file *blockFile
 	once sync.Once
 
 	mu    sync.Mutex // guards state
@@ -39,7 +39,7 @@ func (f *File) LocalFile() (*LocalFile, bool) {
 	l, err := o.pin()
 	if err != nil {
 		if errors.Is(err, errChanged) {
-			o.changed()
+			o.reportChange()
 		}
 		return nil, false
 	}
@@ -48,8 +48,8 @@ func (f *File) LocalFile() (*LocalFile, bool) {
 }
 
 // changed counts a sealed file that somebody else has changed.
-func (o *object) changed() {
-	if !o.unsealed.Swap(true) {
+func (o *object) reportChange() {
+	if !o.changeLogged.Swap(true) {
 		o.c.n.changed.Add(1)
 		o.c.options.Log.Warn("the cache's file of a complete dump was changed by another program, verifying it again (told once)", "key", o.ref.Key)
 	}
@@ -57,12 +57,12 @@ func (o *object) changed() {
 
 // File returns the file, open for reading, whose owner is l: Release closes it, so
 // a caller that has handed it to the kernel takes it back first.
-func (l *LocalFile) File() *os.File { return l.pair.data }
+func (l *LocalFile) File() *os.File { return l.file.data }
 
 // Release unpins the file and closes it.
 func (l *LocalFile) Release() {
 	l.once.Do(func() {
-		l.pair.close()
+		l.file.close()
 		l.o.c.n.pinned.Add(-1)
 	})
 }
@@ -70,14 +70,14 @@ func (l *LocalFile) Release() {
 // Changed reports whether the file may hold other bytes than the version, since it was
 // handed out or last verified. It is not to be called after Release.
 func (l *LocalFile) Changed() bool {
-	now, err := stateOf(l.pair.data)
+	now, err := stateOf(l.file.data)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	was := l.state
 	if now.links == 0 { // unlinking it, as we do, changes its ctime
 		was.ctime = now.ctime
 	}
-	return err != nil || !now.same(was)
+	return err != nil || !now.equal(was)
 }
 
 // Verify returns nil if the file holds the version, as it does when it was not changed.
@@ -90,14 +90,14 @@ func (l *LocalFile) Verify(ctx context.Context) error {
 	}
 	o := l.o
 	if !o.retain() {
-		return errShut
+		return errClosed
 	}
 	defer o.release()
-	o.changed()
+	o.reportChange()
 	if err := o.complete(ctx, false); err != nil {
 		return err
 	}
-	state, err := o.sealedState(l.pair)
+	state, err := o.verifiedState(l.file)
 	if err != nil { // the file was replaced as well, and the new one is the version
 		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: err}
 	}
@@ -111,30 +111,30 @@ func (l *LocalFile) Verify(ctx context.Context) error {
 // are what they should be. The lock on the map file keeps others from starting the
 // pair anew, the one on the data file keeps evictors off.
 func (o *object) pin() (*LocalFile, error) {
-	path := o.c.disk.pairs.path(o.name())
-	if err := o.c.disk.pairs.private(filepath.Dir(path)); err != nil {
+	path := o.c.disk.files.path(o.name())
+	if err := o.c.disk.files.checkDirs(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	records, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
 	}
-	p := &pair{records: records, fault: o.c.disk.pairs.fault}
+	p := &blockFile{blockMap: records, fault: o.c.disk.files.fault}
 	p.data, err = os.OpenFile(path+".data", os.O_RDONLY|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		records.Close()
 		return nil, err
 	}
-	state, err := o.pinned(p, path)
+	state, err := o.checkPinned(p, path)
 	if err != nil {
 		p.close()
 		return nil, err
 	}
-	return &LocalFile{o: o, pair: p, state: state}, nil
+	return &LocalFile{o: o, file: p, state: state}, nil
 }
 
-func (o *object) pinned(p *pair, path string) (fileState, error) {
-	for _, f := range []*os.File{p.records, p.data} {
+func (o *object) checkPinned(p *blockFile, path string) (fileState, error) {
+	for _, f := range []*os.File{p.blockMap, p.data} {
 		if err := checkFile(f); err != nil {
 			return fileState{}, err
 		}
@@ -142,17 +142,17 @@ func (o *object) pinned(p *pair, path string) (fileState, error) {
 			return fileState{}, errBusy
 		}
 	}
-	return o.sealedState(p)
+	return o.verifiedState(p)
 }
 
 // sealedState returns the state of p's data file if p is sealed in that state.
-func (o *object) sealedState(p *pair) (fileState, error) {
-	if !p.owned(&o.version) {
+func (o *object) verifiedState(p *blockFile) (fileState, error) {
+	if !p.ownedBy(&o.version) {
 		return fileState{}, errForeign
 	}
-	s, ok := p.seal(&o.version)
+	s, ok := p.verifiedMark(&o.version)
 	if want := o.expected.Load(); !ok || s.boot != o.c.boot || want != nil && *want != s.sum {
-		return fileState{}, errUnsealed
+		return fileState{}, errUnverified
 	}
 	state, err := stateOf(p.data)
 	if err == nil && state.hash() != s.file {
