@@ -12,6 +12,7 @@
 //	dump          what a dump is: formats, Thoth's hash, the info.json document
 //	query         dump specifications
 //	store         the contract with an object store, and its implementations
+//	internal      file locks, whole-file writers and the like, which several of these use
 //	signature     names the way a process died, from its stack
 //	scripts       what analyzers find when they begin, and analyzers, carried by the binary
 package thothfs

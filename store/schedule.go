@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"thothfs/internal/withctx"
 )
 
 // corruptTries is how often what is not what was asked for is asked for again.
@@ -74,14 +76,7 @@ func (s *schedule) wait(ctx context.Context, err error) error {
 	if end, ok := ctx.Deadline(); ok && next.After(end) {
 		return err // and not the deadline's error: this one says why
 	}
-	t := time.NewTimer(next.Sub(now))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return withctx.Sleep(ctx, next.Sub(now))
 }
 
 func (s *schedule) repeatable(err error) bool {

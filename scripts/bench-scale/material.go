@@ -10,8 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
+	"thothfs/internal/filelock"
 	"thothfs/scripts/corpusgen/gen"
 )
 
@@ -51,7 +50,7 @@ func (m *material) lock() (func(), error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := filelock.TryLock(f, filelock.Exclusive); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s is being measured: %w", m.root, err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/internal/testenv"
+
 	"go.uber.org/goleak"
 )
 
@@ -38,12 +40,7 @@ func program(t *testing.T) string {
 	if testing.Short() {
 		t.Skip("mounts a corpus")
 	}
-	if _, err := os.Stat("/dev/fuse"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("/dev/fuse is not there: no file system can be mounted")
-	}
+	testenv.NeedFUSE(t)
 	name := filepath.Join(t.TempDir(), "thothfs")
 	if out, err := exec.Command("go", "build", "-o", name, "thothfs/cmd/thothfs").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)

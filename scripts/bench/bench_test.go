@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/internal/testenv"
+
 	"go.uber.org/goleak"
 )
 
@@ -28,10 +30,8 @@ func TestBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes cores and mounts them with every tool")
 	}
-	need(t, "gcc", "gdb", "eu-stack", "dd", "fusermount3")
-	if !exists("/dev/fuse") {
-		missing(t, "/dev/fuse is not there: no file system can be mounted")
-	}
+	testenv.NeedTools(t, "gcc", "gdb", "eu-stack", "dd", "fusermount3")
+	testenv.NeedFUSE(t)
 	dir := t.TempDir()
 	program := filepath.Join(dir, "thothfs")
 	if out, err := exec.Command("go", "build", "-o", program, "thothfs/cmd/thothfs").CombinedOutput(); err != nil {
@@ -135,22 +135,4 @@ func TestPick(t *testing.T) {
 	if _, err := pick("link", links, []string{"moon"}); err == nil || !strings.Contains(err.Error(), `no link "moon": there are lan, wan, far`) {
 		t.Errorf("%v", err)
 	}
-}
-
-func need(t *testing.T, tools ...string) {
-	t.Helper()
-	for _, tool := range tools {
-		if _, err := exec.LookPath(tool); err != nil {
-			missing(t, tool+" is not installed (make setup)")
-		}
-	}
-}
-
-// missing skips a test, but in CI everything has to be there.
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
 }

@@ -20,9 +20,16 @@ import (
 const module = "thothfs"
 
 // arrows is the map: a package of the project and the packages of the project
-// that its production code may import.
+// that its production code may import, besides those of internal/.
 var arrows = map[string][]string{
 	"":                                 {},
+	"internal/atomicfile":              {},
+	"internal/filelock":                {"internal/withctx"},
+	"internal/keyedlock":               {},
+	"internal/sparsefile":              {},
+	"internal/tempdir":                 {"internal/filelock"},
+	"internal/testenv":                 {},
+	"internal/withctx":                 {},
 	"cmd/thothfs":                      {"fs", "corpus", "cache", "dump", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
 	"fs":                               {"corpus", "cache", "dump", "query", "store"},
 	"corpus":                           {"dump", "query", "store"},
@@ -119,10 +126,7 @@ func check(p listed) []string {
 // refuse says why self must not import imp, or "".
 func refuse(self, name, imp string, allowed []string) string {
 	if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
-		if strings.HasPrefix(self, "scripts/") || slices.Contains(allowed, inner) {
-			return ""
-		}
-		return "no such arrow on the map"
+		return refuseInner(self, inner, allowed)
 	}
 	for prefix, owner := range owners {
 		if strings.HasPrefix(imp, prefix) && owner != self {
@@ -134,10 +138,22 @@ func refuse(self, name, imp string, allowed []string) string {
 			return "only commands parse flags"
 		}
 	}
-	if path.Base(self) == "dump" || self == "query" {
-		if imp == "os" || imp == "net/http" {
-			return "the package is pure"
-		}
+	if pure(self) && (imp == "os" || imp == "net/http") {
+		return "the package is pure"
 	}
 	return ""
 }
+
+func refuseInner(self, inner string, allowed []string) string {
+	internal := strings.HasPrefix(inner, "internal/")
+	switch {
+	case inner == "internal/testenv":
+		return "only tests import it"
+	case strings.HasPrefix(self, "scripts/"), slices.Contains(allowed, inner), internal && !pure(self) && !strings.HasPrefix(self, "internal/"):
+		return ""
+	}
+	return "no such arrow on the map"
+}
+
+// pure reports whether a package may use neither files nor the network.
+func pure(self string) bool { return path.Base(self) == "dump" || self == "query" }

@@ -42,26 +42,3 @@ func TestDirectoryVersion(t *testing.T) {
 		t.Errorf("not settled: %s twice", a)
 	}
 }
-
-func TestRun(t *testing.T) {
-	block := func(kinds string) (p []byte) {
-		for _, k := range kinds {
-			b := make([]byte, holeSize)
-			if k == 'x' {
-				b[len(b)-1] = 1
-			}
-			p = append(p, b...)
-		}
-		return p
-	}
-	for kinds, want := range map[string]int{"": 0, "0": 1, "x": 1, "00x": 2, "xx0": 2, "x0x": 1, "000": 3} {
-		if got := run(block(kinds)); got != want*holeSize {
-			t.Errorf("%s: %d, want %d", kinds, got, want*holeSize)
-		}
-	}
-	for _, p := range [][]byte{make([]byte, 100), append(make([]byte, holeSize), 0, 0)} {
-		if got := run(p); got != len(p) {
-			t.Errorf("%d zeros: %d", len(p), got)
-		}
-	}
-}

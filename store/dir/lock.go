@@ -3,7 +3,6 @@ package dir
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/internal/filelock"
 )
 
 // lockFile has a byte for each directory, which is locked while something in that
@@ -71,42 +72,21 @@ func (s *Store) guard(f *os.File) {
 	}
 }
 
-// lock locks the directory against everybody else who writes, for as long as ctx
-// lets it. It asks again and again, since a wait in the kernel could not be called
-// off.
+// lock locks the directory against everybody else who writes.
 func (p *parent) lock(ctx context.Context) error {
-	older := func() error { return unix.Flock(int(p.d.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 	if p.locks == nil {
-		return poll(ctx, older)
+		return filelock.Lock(ctx, p.d, filelock.Exclusive)
 	}
 	fi, err := p.d.Stat()
 	if err != nil {
 		return err
 	}
 	at := int64(fi.Sys().(*syscall.Stat_t).Ino & math.MaxInt64)
-	span := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: min(at, math.MaxInt64-1), Len: 1}
-	if err := poll(ctx, func() error { return unix.FcntlFlock(p.locks.Fd(), unix.F_OFD_SETLK, &span) }); err != nil {
+	if err := filelock.LockByte(ctx, p.locks, min(at, math.MaxInt64-1)); err != nil {
 		return err
 	}
 	wait, cancel := context.WithTimeout(ctx, olderWait)
 	defer cancel()
-	_ = poll(wait, older) // whatever comes of it: the lock that counts is ours
+	_ = filelock.Lock(wait, p.d, filelock.Exclusive) // the lock that counts is held
 	return ctx.Err()
-}
-
-// poll calls try until it does not say that somebody else has the lock.
-func poll(ctx context.Context, try func() error) error {
-	wait := time.Millisecond
-	for {
-		err := try()
-		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.EINTR) {
-			return err
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		wait = min(2*wait, 50*time.Millisecond)
-	}
 }

@@ -1,24 +1,21 @@
 package dir
 
 import (
-	"bytes"
 	"context"
 	"crypto/md5"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sys/unix"
 
+	"thothfs/internal/sparsefile"
 	"thothfs/store"
 )
 
-const (
-	pieceSize = 1 << 20 // bytes copied between two looks at ctx
-	holeSize  = 4096    // bytes of zeros that become a hole, aligned
-)
+// pieceSize is how many bytes are copied between two checks of ctx.
+const pieceSize = 1 << 20
 
 // errSource marks what came from the source, not from our disk.
 type errSource struct{ err error }
@@ -48,7 +45,7 @@ func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) (sums, err
 		}
 		sum.Write(buf)
 		quick.Write(buf)
-		if err := writeSparse(t.f, buf, off); err != nil {
+		if err := sparsefile.WriteAt(t.f, buf, off); err != nil {
 			return sums{}, err
 		}
 	}
@@ -71,39 +68,6 @@ func readPiece(src io.ReaderAt, buf []byte, off int64) error {
 	}
 	return fmt.Errorf("source at %d: %w", off+int64(n), err)
 }
-
-// writeSparse writes p except for blocks of zeros. off is a multiple of holeSize.
-func writeSparse(f *os.File, p []byte, off int64) error {
-	for len(p) > 0 {
-		n := run(p)
-		if !isZero(p[:min(holeSize, n)]) {
-			if _, err := f.WriteAt(p[:n], off); err != nil {
-				return err
-			}
-		}
-		p, off = p[n:], off+int64(n)
-	}
-	return nil
-}
-
-// run is how many bytes at the start of p are in blocks that are all zeros, or
-// all not.
-func run(p []byte) int {
-	first := isZero(p[:min(holeSize, len(p))])
-	n := 0
-	for n < len(p) {
-		end := min(n+holeSize, len(p))
-		if isZero(p[n:end]) != first {
-			break
-		}
-		n = end
-	}
-	return n
-}
-
-var zeros [holeSize]byte
-
-func isZero(block []byte) bool { return bytes.Equal(block, zeros[:len(block)]) }
 
 // verify reads the file back and compares. The kernel is asked to forget what it
 // keeps of it first, so this is what the disk has, as far as a program can see;

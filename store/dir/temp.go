@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/internal/filelock"
 )
 
 // tempDir is where objects are written. Nothing in it is ever an object.
@@ -50,7 +52,7 @@ func (t *temp) path() string { return tempDir + "/" + t.name }
 
 // claim locks the file and tells whether it is still there.
 func (t *temp) claim() bool {
-	if unix.Flock(int(t.f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+	if filelock.TryLock(t.f, filelock.Exclusive) != nil {
 		return false
 	}
 	var st unix.Stat_t
@@ -101,7 +103,7 @@ func (s *Store) sweepOne(path string) {
 		return
 	}
 	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+	if filelock.TryLock(f, filelock.Exclusive) == nil {
 		s.root.Remove(path)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"thothfs/internal/withctx"
 	"thothfs/store"
 )
 
@@ -162,12 +163,8 @@ func (f *Faulty) begin(ctx context.Context, op, key string) (*Fault, error) {
 
 func (x *Fault) wait(ctx context.Context) error {
 	if x.Delay > 0 {
-		t := time.NewTimer(x.Delay)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := withctx.Sleep(ctx, x.Delay); err != nil {
+			return err
 		}
 	}
 	if x.Block != nil {

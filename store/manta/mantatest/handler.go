@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"thothfs/internal/withctx"
 )
 
 // ServeHTTP serves one request.
@@ -13,7 +15,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.trace(r)
 	}
 	s.counts.request(r.Method)
-	if wait(r.Context(), time.Duration(s.latency.Load())) != nil {
+	if withctx.Sleep(r.Context(), time.Duration(s.latency.Load())) != nil {
 		panic(http.ErrAbortHandler)
 	}
 	p, perr := s.parsePath(r.URL.EscapedPath())

@@ -5,22 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-)
 
-// wait pauses for d, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+	"thothfs/internal/withctx"
+)
 
 // lag is how late a timer may wake a sender without costing it its place: what
 // the line did not carry while the sender overslept is made up for.
@@ -49,7 +36,7 @@ func (s *sender) wait(ctx context.Context, n int) error {
 		return nil
 	}
 	s.free = s.line.reserve(n, rate, s.free)
-	return wait(ctx, time.Until(s.free))
+	return withctx.Sleep(ctx, time.Until(s.free))
 }
 
 // reserve books the line for n bytes and returns when they will be through. They

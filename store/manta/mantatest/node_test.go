@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/internal/testenv"
+
 	"golang.org/x/crypto/ssh"
 )
 
@@ -81,28 +83,19 @@ func TestNodeManta(t *testing.T) {
 	stranger.want(data, "mget", "-q", "/alice/public/open")
 }
 
-// missing skips the test, or fails it where everything must be there.
-func missing(t *testing.T, format string, args ...any) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatalf(format, args...)
-	}
-	t.Skipf(format, args...)
-}
-
 // installNodeManta returns where the npm package is installed, outside of the
 // sources.
 func installNodeManta(t *testing.T) string {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
 	if err != nil {
-		missing(t, "npm is not installed, with which an independent client would be: %v", err)
+		testenv.Missing(t, "npm is not installed, with which an independent client would be: %v", err)
 	}
 	tools := os.Getenv("THOTHFS_TEST_TOOLS")
 	if tools == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			missing(t, "no directory to install the npm package manta in: %v", err)
+			testenv.Missing(t, "no directory to install the npm package manta in: %v", err)
 		}
 		tools = filepath.Join(cache, "thothfs-test")
 	}
@@ -122,7 +115,7 @@ func installNodeManta(t *testing.T) string {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, npm, "install", "--prefix", tmp, "--no-audit", "--no-fund", "manta@"+nodeManta)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		missing(t, "the npm package manta could not be installed: %v\n%s", err, out)
+		testenv.Missing(t, "the npm package manta could not be installed: %v\n%s", err, out)
 	}
 	// Whoever is first wins, should there be two.
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"thothfs/internal/atomicfile"
 )
 
 const (
@@ -160,9 +162,5 @@ func (t *tree) writeRecord(disk string, r *record) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	tmp := filepath.Join(t.root, reserved, "tmp", newUUID())
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return err
-	}
-	return os.Rename(tmp, name)
+	return atomicfile.WriteFile(name, b)
 }

@@ -3,6 +3,8 @@ package mantatest
 import (
 	"net/http"
 	"time"
+
+	"thothfs/internal/withctx"
 )
 
 // Shape returns h behind the line of s: its requests wait for the latency, its
@@ -11,7 +13,7 @@ import (
 func (s *Server) Shape(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.counts.request(r.Method)
-		if wait(r.Context(), time.Duration(s.latency.Load())) != nil {
+		if withctx.Sleep(r.Context(), time.Duration(s.latency.Load())) != nil {
 			panic(http.ErrAbortHandler)
 		}
 		h.ServeHTTP(&answer{ResponseWriter: w, s: s, r: r, plan: newPlan(), began: time.Now(), line: sender{line: &s.down}}, r)
