@@ -36,7 +36,7 @@ func (c *Corpus) Analyzer(ctx context.Context, name string) ([]byte, error) {
 		return nil, notExist("get", AnalyzersDir)
 	}
 	data, _, err := c.store.Get(ctx, store.Ref{Key: key}, MaxAnalyzer)
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	return data, err
 }
 
@@ -93,16 +93,16 @@ func analyzerKey(op, name string) (string, error) {
 // changeAnalyzers makes a change, again while others get in its way, and has the next
 // Analyzers ask the store, in this process and in those that share the catalogue.
 func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
-	leave, err := c.turns.enter(ctx, key)
+	leave, err := c.editLocks.lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	defer func() { // whatever came of it, it may have happened
 		c.Stale(dump.ID{})
-		c.forget(ctx, AnalyzersDir)
+		c.forgetListing(ctx, AnalyzersDir)
 	}()
-	for y := newYield(ctx); ; {
+	for y := newConflictBackoff(ctx); ; {
 		err := change()
 		c.wrote(err)
 		if !errors.Is(err, store.ErrConflict) {

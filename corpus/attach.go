@@ -52,7 +52,7 @@ func (c *Corpus) Attach(ctx context.Context, id dump.ID, name string, file io.Re
 			return false, fmt.Errorf("%w: %s has %d bytes, this file %d", ErrAttached, key, attr.Size, size)
 		}
 	}
-	defer c.relist(ctx, id) // whatever came of it, it may have happened
+	defer c.dropListing(ctx, id) // whatever came of it, it may have happened
 	_, err = c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, &sending{file, size, progress}, size)
 	return err == nil, err
 }
@@ -63,7 +63,7 @@ func (c *Corpus) Detach(ctx context.Context, id dump.ID, name string) error {
 	if err != nil {
 		return err
 	}
-	defer c.relist(ctx, id)
+	defer c.dropListing(ctx, id)
 	return c.store.Remove(ctx, store.Ref{Key: key})
 }
 

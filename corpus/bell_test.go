@@ -49,9 +49,9 @@ func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	}
 	edit(0)
 	edit(1)
-	b.relist(t.Context(), ident(2))
+	b.dropListing(t.Context(), ident(2))
 	told(2)
-	if err := os.Remove(a.cat.where() + bellSuffix); err != nil {
+	if err := os.Remove(a.cat.filePath() + bellSuffix); err != nil {
 		t.Fatal(err)
 	}
 	edit(3)

@@ -35,13 +35,13 @@ func benchCorpus(b *testing.B, n int) *Corpus {
 	s := mem.New()
 	c := open(b, quiet(b, s))
 	for i := 0; i < n; {
-		var findings []finding
+		var findings []observation
 		for range min(1000, n-i) {
 			raw := info(ident(i), fmt.Sprintf("cmd%d", i%(n/100)), "", int64(1_000_000+i))
-			findings = append(findings, finding{id: ident(i), at: time.Now(), kind: found, raw: raw, attr: store.Attr{ETag: "e", Size: int64(len(raw))}})
+			findings = append(findings, observation{id: ident(i), at: time.Now(), kind: found, raw: raw, attr: store.Attr{ETag: "e", Size: int64(len(raw))}})
 			i++
 		}
-		c.keep(context.Background(), findings...)
+		c.recordObservations(context.Background(), findings...)
 	}
 	return c
 }

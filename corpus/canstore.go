@@ -45,16 +45,16 @@ func (v verdict) answered(now time.Time) verdict {
 
 // wrote takes in how a write to the store ended.
 func (c *Corpus) wrote(err error) {
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	if err != nil && store.Kind(err) == nil || errors.Is(err, store.ErrUnavailable) {
 		return // it says nothing, or is noted
 	}
 	if !errors.Is(err, store.ErrPermission) && !errors.Is(err, store.ErrNoSpace) {
 		err = nil // another refusal is about that write alone
 	}
-	c.outage.mu.Lock()
-	defer c.outage.mu.Unlock()
-	c.outage.write = verdict{known: true, at: c.now(), err: err}
+	c.availability.mu.Lock()
+	defer c.availability.mu.Unlock()
+	c.availability.write = verdict{known: true, at: c.now(), err: err}
 }
 
 // CanStore returns the error with which a write to the directory dir would fail now, as
@@ -68,7 +68,7 @@ func (c *Corpus) CanStore(ctx context.Context, dir string) error {
 	if p, ok := store.AsProber(c.store); ok {
 		return p.Probe(ctx, dir)
 	}
-	v := c.outage.verdict()
+	v := c.availability.verdict()
 	if age := c.now().Sub(v.at); v.known && age >= 0 && age < verdictTime {
 		return v.err
 	}
@@ -91,7 +91,7 @@ func (c *Corpus) CanStore(ctx context.Context, dir string) error {
 	}
 }
 
-func (o *outage) verdict() verdict {
+func (o *availability) verdict() verdict {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.write
@@ -112,7 +112,7 @@ func (c *Corpus) probe(ctx context.Context, last error) error {
 		err = &store.Error{Op: "put", Key: probeKey, Kind: store.ErrUnavailable, Err: fmt.Errorf("no answer within %v", probeTime)}
 	}
 	c.wrote(err)
-	return c.outage.verdict().err
+	return c.availability.verdict().err
 }
 
 // putProbe writes the object of the probe. That is no edit and not in the history.

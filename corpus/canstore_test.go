@@ -123,7 +123,7 @@ func TestSlowListIsNoRefusal(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(c.o.AttrTimeout + time.Millisecond)
-		s.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Delay: 2 * revalidation})
+		s.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Delay: 2 * listTimeout})
 		s.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Delay: 2 * probeGlance})
 		if _, err := c.FilesNow(t.Context(), ident(0)); err != nil {
 			t.Fatal(err)

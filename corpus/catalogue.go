@@ -84,8 +84,8 @@ func (c *catalogue) current() *database {
 	return c.db
 }
 
-// where is the path of the file.
-func (c *catalogue) where() string {
+// filePath is the path of the file.
+func (c *catalogue) filePath() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.path
@@ -137,7 +137,7 @@ func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error 
 	db := c.current()
 	err := f(db)
 	if noRoom(err) && ctx.Err() == nil {
-		return c.leave(ctx, db, err)
+		return c.switchToScratch(ctx, db, err)
 	}
 	if !broken(err) || ctx.Err() != nil {
 		return err
@@ -148,9 +148,9 @@ func (c *catalogue) tryOnce(ctx context.Context, f func(*database) error) error 
 // errRebuilt says that the catalogue was rebuilt instead of what was asked for.
 var errRebuilt = errors.New("the catalogue was rebuilt")
 
-// again runs f, and once more if the catalogue was rebuilt under it: as soon as the new
+// retryRebuilt runs f, and once more if the catalogue was rebuilt under it: as soon as the new
 // one knows the corpus.
-func (c *Corpus) again(ctx context.Context, f func() error) error {
+func (c *Corpus) retryRebuilt(ctx context.Context, f func() error) error {
 	err := f()
 	if !errors.Is(err, errRebuilt) {
 		return err
@@ -183,9 +183,9 @@ func (c *catalogue) replace(ctx context.Context, old *database, why error) error
 	return nil
 }
 
-// leave goes on with a temporary catalogue after db, on a disk that is full or failing,
+// switchToScratch goes on with a temporary catalogue after db, on a disk that is full or failing,
 // could not be written because of why. From a temporary one there is no way on.
-func (c *catalogue) leave(ctx context.Context, db *database, why error) error {
+func (c *catalogue) switchToScratch(ctx context.Context, db *database, why error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.db != db {
@@ -219,8 +219,8 @@ func (c *catalogue) openScratch(ctx context.Context) error {
 	return nil
 }
 
-// adopt turns to the file that another process put in the place of ours, if one did.
-func (c *catalogue) adopt(ctx context.Context) error {
+// reopenReplaced turns to the file that another process put in the place of ours, if one did.
+func (c *catalogue) reopenReplaced(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, err := os.Stat(c.path); err != nil || c.db.isAt(c.path) {

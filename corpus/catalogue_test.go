@@ -165,7 +165,7 @@ func TestTwoOnOneFile(t *testing.T) {
 	wg.Wait()
 	for _, c := range []*Corpus{a, b} {
 		wantCount(t, c, "", 600)
-		if err := c.tail(t.Context()); err != nil {
+		if err := c.readJournal(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,13 +173,13 @@ func TestTwoOnOneFile(t *testing.T) {
 	defer cancel()
 	before := b.Generation()
 	s.Set(infoKey(ident(3)), info(ident(3), "cmd3", "T-9", 9))
-	a.looks.set(ident(3), time.Time{})
+	a.revalidations.set(ident(3), time.Time{})
 	a.now = func() time.Time { return time.Now().Add(time.Minute) }
 	if d, err := a.Dump(t.Context(), ident(3)); err != nil || d.Ticket != "T-9" {
 		t.Fatal(d, err)
 	}
 	wantCount(t, b, "ticket=T-9", 1)
-	if err := b.tail(t.Context()); err != nil {
+	if err := b.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ch := w.wait(t, 1)
@@ -191,7 +191,7 @@ func TestTwoOnOneFile(t *testing.T) {
 		s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "more", "", 1))
 	}
 	sync1(t, a)
-	if err := b.tail(t.Context()); err != nil {
+	if err := b.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ch := w.wait(t, 2); !ch[1].Everything() {

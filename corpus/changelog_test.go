@@ -98,7 +98,7 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 		if theirs.followLog(t.Context(), false); len(entries(t, s)) != 1 {
 			t.Fatal(entries(t, s))
 		}
-		unseen, err := theirs.cat.unseen(t.Context(), nil, 10)
+		unseen, err := theirs.cat.newTasks(t.Context(), nil, 10)
 		if err != nil || len(unseen) != 2 {
 			t.Fatalf("%v, %v", unseen, err)
 		}
@@ -124,7 +124,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		}
 		large := func() {
 			t.Helper()
-			if err := theirs.cat.note(t.Context(), metaEntries, fmt.Sprint(100*entriesAPoll)); err != nil {
+			if err := theirs.cat.setMeta(t.Context(), metaEntries, fmt.Sprint(100*entriesAPoll)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -149,7 +149,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		s.Delete(ident(5).String())
 		s.Set(ident(103).String()+"/unfinished", nil) // as many entries as before
 		time.Sleep(99 * theirs.pollEvery())
-		if err := theirs.cat.note(t.Context(), metaRoot, must(s.Stat(t.Context(), "")).ETag); err != nil {
+		if err := theirs.cat.setMeta(t.Context(), metaRoot, must(s.Stat(t.Context(), "")).ETag); err != nil {
 			t.Fatal(err)
 		}
 		poll()
@@ -231,7 +231,7 @@ func TestChangeLogEntries(t *testing.T) {
 		if !c.followLog(t.Context(), true) {
 			t.Error("no log")
 		}
-		flagged, err := c.cat.flagged(t.Context())
+		flagged, err := c.cat.changedTasks(t.Context())
 		if err != nil || len(flagged) != 1 || flagged[0].id != ident(2) {
 			t.Errorf("%v, %v", flagged, err)
 		}

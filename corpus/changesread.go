@@ -44,7 +44,7 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 	began := c.now()
 	attr, err := c.store.Stat(ctx, changesDir)
 	if errors.Is(err, store.ErrNotExist) {
-		return false, c.cat.noteFirst(ctx, metaChangesRead, "0") // all that is to come is new
+		return false, c.cat.setMetaIfAbsent(ctx, metaChangesRead, "0") // all that is to come is new
 	}
 	if err != nil {
 		return false, err
@@ -69,13 +69,13 @@ func (c *Corpus) readLog(ctx context.Context, force bool) (exists bool, err erro
 		attr.ETag = ""
 	}
 	return true, c.cat.write(ctx, func(tx *sql.Tx) error {
-		if err := setMeta(ctx, tx, metaChanges, attr.ETag); err != nil {
+		if err := setMetaIn(ctx, tx, metaChanges, attr.ETag); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE name < ?`, latest.Add(-2*overlap).UTC().Format(entryTime)); err != nil {
 			return err // never listed again
 		}
-		return setMeta(ctx, tx, metaChangesRead, fmt.Sprint(latest.UnixMilli()))
+		return setMetaIn(ctx, tx, metaChangesRead, fmt.Sprint(latest.UnixMilli()))
 	})
 }
 

@@ -55,16 +55,16 @@ type Corpus struct {
 	host   func() host                                  // a test's machine
 	listen func(path string) (*fsnotify.Watcher, error) // a test's deafness
 
-	cat        *catalogue
-	events     *events
-	looks      *looks
-	stale      *staleDirs
-	turns      *turns
-	outage     outage
-	probing    singleflight.Group // of the probe of CanStore
-	unwritable atomic.Bool        // the catalogue, as far as logged
-	state      *syncState
-	asOf       atomic.Int64 // when that was last noted, in milliseconds
+	cat           *catalogue
+	events        *events
+	revalidations *revalidations
+	stale         *staleLists
+	editLocks     *keyedMutex
+	availability  availability
+	probing       singleflight.Group // of the probe of CanStore
+	unwritable    atomic.Bool        // the catalogue, as far as logged
+	state         *syncState
+	asOf          atomic.Int64 // when that was last noted, in milliseconds
 
 	changes *changeLog   // nil: none is written
 	history *historyLog  // nil: none is written
@@ -72,11 +72,11 @@ type Corpus struct {
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
 
-	wholing sync.Mutex     // guards whole
-	whole   *wholeReading  // that goes on; nil: none
-	reading sync.WaitGroup // those that go on, or are about to end
+	wholeMu   sync.Mutex     // guards whole
+	wholeRun  *wholeRun      // that goes on; nil: none
+	wholeRuns sync.WaitGroup // those that go on, or are about to end
 
-	tailing     sync.Mutex // guards what follows; held while other processes' changes are told
+	journalMu   sync.Mutex // guards what follows; held while other processes' changes are told
 	journalSeen int64
 	resets      int // of cat
 }
@@ -94,8 +94,8 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), looks: newLooks(), stale: newStaleDirs(), turns: newTurns(), host: thisHost, syncing: make(chan struct{}, 1)}
-	if err := c.recall(ctx); err != nil {
+	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), revalidations: newRevalidations(), stale: newStaleLists(), editLocks: newKeyedMutex(), host: thisHost, syncing: make(chan struct{}, 1)}
+	if err := c.loadState(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
@@ -109,7 +109,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 // which it waits up to five seconds, and closes the catalogue. Run and all
 // other calls have ended before; it must not be called by a subscriber.
 func (c *Corpus) Close() error {
-	c.reading.Wait() // nobody waits for it any more
+	c.wholeRuns.Wait() // nobody waits for it any more
 	c.awaitProbe()
 	c.history.close()
 	c.changes.close()

@@ -17,7 +17,7 @@ func (c *Corpus) Count(ctx context.Context, spec query.Spec) (int, error) {
 // text form of dump.Value: an array is one text, as compact JSON. A dump that has
 // nothing there, or null, is not counted. A limit is heeded.
 func (c *Corpus) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
-	err = c.again(ctx, func() error {
+	err = c.retryRebuilt(ctx, func() error {
 		counts = map[string]int{}
 		return c.countBy(ctx, counts, path, spec)
 	})
@@ -34,14 +34,14 @@ func (c *Corpus) countBy(ctx context.Context, counts map[string]int, path string
 		}
 		return nil
 	}
-	p := newPlan(spec, c.now())
+	p := newQueryPlan(spec, c.now())
 	if columnOf(path) == "" {
-		p.need(query.Constraint{Path: path, Op: query.OpGlob}) // who has nothing there is not counted
-		if err := c.cat.scanDocuments(ctx, p, func(doc fields) error { countText(counts, doc.Document, path); return nil }); err != nil || !p.columns {
+		p.requireWords(query.Constraint{Path: path, Op: query.OpGlob}) // who has nothing there is not counted
+		if err := c.cat.scanDocuments(ctx, p, func(doc docFields) error { countText(counts, doc.Document, path); return nil }); err != nil || !p.columns {
 			return err
 		}
 	} else {
-		var t tally = map[string]Value{}
+		var t valueCounts = map[string]Value{}
 		if err := c.tallyColumns(ctx, t, Field(path), p); err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (c *Corpus) countBy(ctx context.Context, counts map[string]int, path string
 			counts[text] += v.Count
 		}
 	}
-	return c.cat.scanOdd(ctx, p, func(_ *record, doc fields) error { countText(counts, doc.Document, path); return nil })
+	return c.cat.scanOdd(ctx, p, func(_ *dumpRow, doc docFields) error { countText(counts, doc.Document, path); return nil })
 }
 
 func countText(counts map[string]int, doc *dump.Document, path string) {

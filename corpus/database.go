@@ -25,7 +25,7 @@ const readers = 4
 // and kept: one made later might find another file at the path.
 type database struct {
 	writer, readers *sql.DB
-	prepared        *statements // on readers
+	prepared        *stmtCache // on readers
 	file            os.FileInfo
 }
 
@@ -245,7 +245,7 @@ func connect(ctx context.Context, path string) (*database, error) {
 		d.writer.Close()
 		return nil, err
 	}
-	d.prepared = &statements{db: d.readers, m: map[string]*sql.Stmt{}}
+	d.prepared = &stmtCache{db: d.readers, m: map[string]*sql.Stmt{}}
 	return d, nil
 }
 

@@ -43,18 +43,18 @@ func (d *Dump) Ref() store.Ref { return store.Ref{Key: infoKey(d.ID), ETag: d.ET
 
 // Fields is what specifications look at: the document, with the hash as "id"
 // whatever the document says.
-func (d *Dump) Fields() query.Fields { return fields{d.Doc, d.ID} }
+func (d *Dump) Fields() query.Fields { return docFields{d.Doc, d.ID} }
 
 func infoKey(id dump.ID) string { return id.String() + "/" + InfoName }
 
-// fields adds to a document what is known without it.
-type fields struct {
+// docFields adds to a document what is known without it.
+type docFields struct {
 	*dump.Document
 	id dump.ID
 }
 
 // Lookup is that of the document, but for "id".
-func (f fields) Lookup(path string) (string, []string, bool) {
+func (f docFields) Lookup(path string) (string, []string, bool) {
 	if path == "id" {
 		return f.id.String(), nil, true
 	}
@@ -105,7 +105,7 @@ func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 	if !ok {
 		return dump.ID{}, notExist("stat", prefix)
 	}
-	ids, err := c.cat.between(ctx, low, high, 2)
+	ids, err := c.cat.idsBetween(ctx, low, high, 2)
 	if err == nil && len(ids) < 2 && !c.Synced() {
 		ids, err = c.listPrefix(ctx, prefix)
 	}

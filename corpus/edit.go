@@ -37,7 +37,7 @@ func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dum
 	if err := writable(edits); err != nil {
 		return nil, err
 	}
-	return c.Amend(ctx, id, edits...)
+	return c.editAny(ctx, id, edits...)
 }
 
 func writable(edits []dump.Edit) error {
@@ -49,10 +49,10 @@ func writable(edits []dump.Edit) error {
 	return nil
 }
 
-// Amend is Edit for any field, for those who know a dump better than its document
+// editAny is Edit for any field, for those who know a dump better than its document
 // does: analyzers.
-func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
-	a := &amendment{c: c, id: id, edits: edits}
+func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
+	a := &editAttempt{c: c, id: id, edits: edits}
 	a.change = func(d *dump.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
 	d, err := c.amend(ctx, a)
 	if err != nil {
@@ -62,8 +62,8 @@ func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Du
 }
 
 // amend makes an amendment, in its turn.
-func (c *Corpus) amend(ctx context.Context, a *amendment) (*Dump, error) {
-	leave, err := c.turns.enter(ctx, infoKey(a.id))
+func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
+	leave, err := c.editLocks.lock(ctx, infoKey(a.id))
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +71,8 @@ func (c *Corpus) amend(ctx context.Context, a *amendment) (*Dump, error) {
 	a.record = c.newEdit(ctx, a.id)
 	d, err := a.run(ctx)
 	if a.seen != nil { // and nothing was built on it
-		c.keep(ctx, *a.seen)
-		a.looked(a.seen.at)
+		c.recordObservations(ctx, *a.seen)
+		a.setChecked(a.seen.at)
 	}
 	if a.refused && err != nil {
 		c.history.void(a.record)
@@ -80,13 +80,13 @@ func (c *Corpus) amend(ctx context.Context, a *amendment) (*Dump, error) {
 	return d, err
 }
 
-// amendment is an edit under way.
-type amendment struct {
+// editAttempt is an edit under way.
+type editAttempt struct {
 	c     *Corpus
 	id    dump.ID
 	edits []dump.Edit
-	known *Dump    // the latest that was seen; nil none
-	seen  *finding // how, unless the catalogue knows
+	known *Dump        // the latest that was seen; nil none
+	seen  *observation // how, unless the catalogue knows
 
 	// change makes the new document of one, as dump.Document.Apply does.
 	change  func(*dump.Document) (raw []byte, changed bool, err error)
@@ -94,9 +94,9 @@ type amendment struct {
 	refused bool         // the latest try did not come about
 }
 
-func (a *amendment) run(ctx context.Context) (*Dump, error) {
-	y := newYield(ctx)
-	d, err := a.first(ctx)
+func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
+	y := newConflictBackoff(ctx)
+	d, err := a.tryKnown(ctx)
 	for d == nil && err == nil {
 		d, err = a.try(ctx)
 		if !errors.Is(err, store.ErrConflict) {
@@ -105,45 +105,45 @@ func (a *amendment) run(ctx context.Context) (*Dump, error) {
 		if !y.wait(ctx) {
 			return nil, errors.Join(err, ctx.Err())
 		}
-		a.relent()
-		d, err = nil, a.look(ctx)
+		a.relaxRemovals()
+		d, err = nil, a.refetch(ctx)
 	}
 	return d, err
 }
 
-// first edits what the catalogue knows, hoping that it is current. If it may be old
+// tryKnown edits what the catalogue knows, hoping that it is current. If it may be old
 // the store is asked at the same time. nil without an error says that the hope was
 // vain, or that there was none, and that known is what the store has.
-func (a *amendment) first(ctx context.Context) (d *Dump, err error) {
+func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
 	if a.known, err = a.c.cat.dump(ctx, a.id); err != nil {
 		return nil, err
 	}
 	if a.known == nil {
-		return nil, a.look(ctx)
+		return nil, a.refetch(ctx)
 	}
 	raw, changed, err := a.apply()
 	if err != nil || !changed { // by what is known, which may be old
-		return nil, a.look(ctx)
+		return nil, a.refetch(ctx)
 	}
-	if a.c.current(a.id, a.known) {
+	if a.c.isFresh(a.id, a.known) {
 		d, err = a.put(ctx, raw)
 		if errors.Is(err, store.ErrConflict) {
-			return nil, a.look(ctx)
+			return nil, a.refetch(ctx)
 		}
 		return d, err
 	}
-	looked, stop := a.glance(ctx)
+	looked, stop := a.startFetch(ctx)
 	defer stop()
 	d, err = a.put(ctx, raw)
 	if errors.Is(err, store.ErrConflict) {
 		g := <-looked
-		return nil, a.take(g.finding, g.err)
+		return nil, a.setKnown(g.observed, g.err)
 	}
 	return d, err
 }
 
 // try edits what is known, which is what the store has, or had a moment ago.
-func (a *amendment) try(ctx context.Context) (*Dump, error) {
+func (a *editAttempt) try(ctx context.Context) (*Dump, error) {
 	raw, changed, err := a.apply()
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (a *amendment) try(ctx context.Context) (*Dump, error) {
 	return a.put(ctx, raw)
 }
 
-func (a *amendment) apply() (raw []byte, changed bool, err error) {
+func (a *editAttempt) apply() (raw []byte, changed bool, err error) {
 	if d := a.known; d.Damage != d.Doc.Damage() { // it was not to be had
 		return nil, false, &dump.DamagedError{Damage: d.Damage}
 	}
@@ -163,7 +163,7 @@ func (a *amendment) apply() (raw []byte, changed bool, err error) {
 
 // put stores a document in the place of the one that is known, and what it replaces in
 // the history.
-func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
+func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
 	a.record.try++
 	if c.history != nil {
@@ -178,14 +178,14 @@ func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	}
 	c.setClock(attr.ModTime)
 	c.changes.note(a.id, attr.ETag)
-	f := finding{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
+	f := observation{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
 	a.seen = nil
-	told := c.keep(ctx, f)
-	a.looked(f.at)
+	told := c.recordObservations(ctx, f)
+	a.setChecked(f.at)
 	if !told {
 		// Somebody was faster to note it. If that was another process, subscribers
 		// are to know before we return nevertheless.
-		if err := c.tail(ctx); err != nil {
+		if err := c.readJournal(ctx); err != nil {
 			c.log.Debug("the catalogue cannot be read", "error", err)
 		}
 	}
@@ -194,20 +194,20 @@ func (a *amendment) put(ctx context.Context, raw []byte) (*Dump, error) {
 	return d, recorded(ctx)
 }
 
-// look finds out what the store has.
-func (a *amendment) look(ctx context.Context) error {
-	return a.take(a.c.read(ctx, a.id, a.etag()))
+// refetch finds out what the store has.
+func (a *editAttempt) refetch(ctx context.Context) error {
+	return a.setKnown(a.c.fetchDocument(ctx, a.id, a.etag()))
 }
 
-func (a *amendment) etag() string {
+func (a *editAttempt) etag() string {
 	if a.known == nil {
 		return ""
 	}
 	return a.known.ETag
 }
 
-// take makes what was found known.
-func (a *amendment) take(f finding, err error) error {
+// setKnown makes what was found known.
+func (a *editAttempt) setKnown(f observation, err error) error {
 	if err != nil {
 		return err
 	}
@@ -221,34 +221,34 @@ func (a *amendment) take(f finding, err error) error {
 		}
 		return notExist("get", infoKey(a.id))
 	default:
-		a.looked(f.at)
+		a.setChecked(f.at)
 	}
 	return nil
 }
 
-// looked says when the store was asked, if the catalogue knows what it said.
-func (a *amendment) looked(at time.Time) {
+// setChecked says when the store was asked, if the catalogue knows what it said.
+func (a *editAttempt) setChecked(at time.Time) {
 	if !a.c.unwritable.Load() {
-		a.c.looks.set(a.id, at)
+		a.c.revalidations.set(a.id, at)
 	}
 }
 
-// glance begins a look of its own. stop ends it; it must be called.
-func (a *amendment) glance(ctx context.Context) (looked <-chan result, stop func()) {
+// startFetch begins a look of its own. stop ends it; it must be called.
+func (a *editAttempt) startFetch(ctx context.Context) (looked <-chan fetchResult, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	c, id, etag := a.c, a.id, a.etag()
-	results, done := make(chan result, 1), make(chan struct{})
+	results, done := make(chan fetchResult, 1), make(chan struct{})
 	go func() { // ended by stop
 		defer close(done)
-		f, err := c.read(ctx, id, etag)
-		results <- result{finding: f, err: err}
+		f, err := c.fetchDocument(ctx, id, etag)
+		results <- fetchResult{observed: f, err: err}
 	}()
 	return results, func() { cancel(); <-done }
 }
 
-// relent has removals that were refused by a conflict succeed when there is nothing
+// relaxRemovals has removals that were refused by a conflict succeed when there is nothing
 // left to remove: that may be our own doing.
-func (a *amendment) relent() {
+func (a *editAttempt) relaxRemovals() {
 	a.edits = slices.Clone(a.edits)
 	for i := range a.edits {
 		if e := &a.edits[i]; e.Value == nil && e.If == dump.IfPresent {

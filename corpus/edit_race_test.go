@@ -130,7 +130,7 @@ func TestEditsOfOneProcess(t *testing.T) {
 	if n := s.Calls(mem.Put) - puts; n != edits {
 		t.Errorf("%d puts", n)
 	}
-	if len(c.turns.at) != 0 {
+	if len(c.editLocks.at) != 0 {
 		t.Error("turns are left over")
 	}
 }

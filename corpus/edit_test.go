@@ -103,7 +103,7 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	if seen, err := other.Cached(t.Context(), ident(0)); err != nil || seen.ETag != d.ETag {
 		t.Errorf("%+v %v", seen, err)
 	}
-	if err := other.tail(t.Context()); err != nil {
+	if err := other.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ch := w.wait(t, 1)[0]; ch.New == nil || ch.New.Ticket != "OS-1" || s.Calls("") != calls {
@@ -277,7 +277,7 @@ func TestEditOfADamagedDocument(t *testing.T) {
 func TestAmend(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
-	d, err := c.Amend(t.Context(), ident(0), dump.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, dump.Set("cmd", "y"))
+	d, err := c.editAny(t.Context(), ident(0), dump.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, dump.Set("cmd", "y"))
 	if err != nil || d.Cmd != "y" || len(stored(t, s).Stack()) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}

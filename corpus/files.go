@@ -23,11 +23,11 @@ const AnalyzersDir = "analyzers"
 // poll), or as old as the store has been unavailable. The caller must not change it.
 // A directory that is not there is store.ErrNotExist.
 func (c *Corpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
-	return c.entries(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
+	return c.cachedList(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
 }
 
-// revalidation bounds how long a list that is known waits for a newer one.
-const revalidation = time.Second
+// listTimeout bounds how long a list that is known waits for a newer one.
+const listTimeout = time.Second
 
 // FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not
 // answer within a second. The zero ID is for Analyzers.
@@ -36,13 +36,13 @@ func (c *Corpus) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error
 	if id == (dump.ID{}) {
 		dir = AnalyzersDir
 	}
-	return c.entries(ctx, dir, c.o.AttrTimeout)
+	return c.cachedList(ctx, dir, c.o.AttrTimeout)
 }
 
 // Analyzers returns the objects of analyzers/, as Files does. When the corpus has no
 // such directory there are none.
 func (c *Corpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
-	entries, err := c.entries(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
+	entries, err := c.cachedList(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
@@ -81,19 +81,19 @@ func (c *Corpus) Stale(id dump.ID) {
 	c.stale.add(id.String())
 }
 
-// staleDirs are directories whose lists are too old, with how often that was said.
-type staleDirs struct {
+// staleLists are directories whose lists are too old, with how often that was said.
+type staleLists struct {
 	mu sync.Mutex // guards what follows
 	n  int
 	at map[string]int
 }
 
-func newStaleDirs() *staleDirs { return &staleDirs{at: map[string]int{}} }
+func newStaleLists() *staleLists { return &staleLists{at: map[string]int{}} }
 
-func (s *staleDirs) add(dir string) {
+func (s *staleLists) add(dir string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.at) >= maxLooks {
+	if len(s.at) >= maxRemembered {
 		clear(s.at) // those lists are old after Poll all the same
 	}
 	s.n++
@@ -101,14 +101,14 @@ func (s *staleDirs) add(dir string) {
 }
 
 // get returns a mark that is 0 when the list of dir is not too old.
-func (s *staleDirs) get(dir string) int {
+func (s *staleLists) get(dir string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.at[dir]
 }
 
 // drop says that the list is of after the mark.
-func (s *staleDirs) drop(dir string, mark int) {
+func (s *staleLists) drop(dir string, mark int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.at[dir] == mark {
@@ -153,9 +153,9 @@ func looksLikeDump(name string) bool {
 	return false
 }
 
-// entries lists a directory. The list is at most as old as oldest, or as the store has
+// cachedList lists a directory. The list is at most as old as oldest, or as the store has
 // been unavailable.
-func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
+func (c *Corpus) cachedList(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
 	now, mark := c.now(), c.stale.get(dir)
 	entries, at, err := c.cat.listing(ctx, dir)
 	if err != nil {
@@ -164,14 +164,14 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 	known := !at.IsZero()
 	age := now.Sub(at)
 	young := age >= 0 && age <= oldest && mark == 0
-	if known && (young || c.outage.pausing(now)) {
+	if known && (young || c.availability.paused(now)) {
 		return entries, nil
 	}
 	fresh, err := c.listSoon(ctx, dir, known, mark != 0)
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	switch {
 	case err == nil:
-		if kerr := c.cat.keepListing(ctx, dir, now, fresh); kerr != nil {
+		if kerr := c.cat.setListing(ctx, dir, now, fresh); kerr != nil {
 			c.log.Debug("the catalogue cannot be written", "error", kerr)
 		}
 		c.stale.drop(dir, mark)
@@ -179,7 +179,7 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 	case known && errors.Is(err, store.ErrUnavailable):
 		return entries, nil
 	case known && errors.Is(err, store.ErrNotExist):
-		c.forget(ctx, dir)
+		c.forgetListing(ctx, dir)
 	}
 	return nil, err
 }
@@ -188,14 +188,14 @@ func (c *Corpus) entries(ctx context.Context, dir string, oldest time.Duration) 
 // than a second of silence.
 func (c *Corpus) listSoon(ctx context.Context, dir string, known, wrong bool) ([]store.Entry, error) {
 	if known && !wrong {
-		soon, cancel := context.WithTimeoutCause(ctx, revalidation, errBriefly)
+		soon, cancel := context.WithTimeoutCause(ctx, listTimeout, errShortTimeout)
 		defer cancel()
 		ctx = soon
 	}
-	brief, cancel := c.outage.orBriefly(ctx, !known)
+	brief, cancel := c.availability.withShortTimeout(ctx, !known)
 	defer cancel()
 	entries, err := c.listDir(brief, dir)
-	return entries, silence(brief, err)
+	return entries, shortTimeoutError(brief, err)
 }
 
 func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
@@ -209,16 +209,16 @@ func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// relist has the next Files of a dump ask the store, in this process and in those that
+// dropListing has the next Files of a dump ask the store, in this process and in those that
 // share the catalogue: this process has stored an object beside the dump, or removed one.
-func (c *Corpus) relist(ctx context.Context, id dump.ID) {
+func (c *Corpus) dropListing(ctx context.Context, id dump.ID) {
 	c.Stale(id)
-	c.forget(ctx, id.String())
+	c.forgetListing(ctx, id.String())
 }
 
-// forget has the next look at a directory ask the store. Subscribers are told that the
+// forgetListing has the next look at a directory ask the store. Subscribers are told that the
 // dump changed, if it is that of one.
-func (c *Corpus) forget(ctx context.Context, dir string) {
+func (c *Corpus) forgetListing(ctx context.Context, dir string) {
 	var changes []Change
 	err := c.cat.write(ctx, func(tx *sql.Tx) error {
 		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
@@ -235,7 +235,7 @@ func (c *Corpus) forget(ctx context.Context, dir string) {
 			b.changes = []Change{{ID: id, Old: d, New: d}}
 		}
 		changes = b.changes
-		return b.keepJournal(c.cat.writer)
+		return b.appendJournal(c.cat.writer)
 	})
 	if err != nil {
 		c.log.Debug("the catalogue cannot be written", "error", err)
@@ -265,7 +265,7 @@ func (c *catalogue) listing(ctx context.Context, dir string) (entries []store.En
 	return entries, at, err
 }
 
-func (c *catalogue) keepListing(ctx context.Context, dir string, at time.Time, entries []store.Entry) error {
+func (c *catalogue) setListing(ctx context.Context, dir string, at time.Time, entries []store.Entry) error {
 	var raw bytes.Buffer
 	if err := gob.NewEncoder(&raw).Encode(entries); err != nil {
 		return err

@@ -38,11 +38,11 @@ func TestFilesNow(t *testing.T) {
 			time.Sleep(c.o.AttrTimeout + time.Millisecond)
 			release := make(chan struct{})
 			s.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Block: release})
-			check("silent", 1, revalidation)
+			check("silent", 1, listTimeout)
 			check("left alone", 0, 0)
 			close(release)
 			s.Heal()
-			time.Sleep(pause)
+			time.Sleep(unavailablePause)
 			check("back", 1, 0)
 		}
 	})

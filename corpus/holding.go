@@ -57,7 +57,7 @@ func (u *upload) look(ctx context.Context, id dump.ID) (*holding, error) {
 	}
 	named := ""
 	if slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == InfoName && !e.Dir }) {
-		f, err := u.c.read(ctx, id, "")
+		f, err := u.c.fetchDocument(ctx, id, "")
 		if err != nil {
 			return nil, err
 		}

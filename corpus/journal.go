@@ -15,9 +15,9 @@ const (
 	keptChanges = 4096
 )
 
-// keepJournal tells the other processes that share the catalogue what this
+// appendJournal tells the other processes that share the catalogue what this
 // transaction changed.
-func (b *batch) keepJournal(writer int64) error {
+func (b *batch) appendJournal(writer int64) error {
 	if len(b.changes) == 0 {
 		return nil
 	}
@@ -26,7 +26,7 @@ func (b *batch) keepJournal(writer int64) error {
 		changes = []Change{{}}
 	}
 	for _, ch := range changes {
-		if err := b.journal(writer, ch); err != nil {
+		if err := b.appendChange(writer, ch); err != nil {
 			return err
 		}
 	}
@@ -34,7 +34,7 @@ func (b *batch) keepJournal(writer int64) error {
 	return err
 }
 
-func (b *batch) journal(writer int64, ch Change) error {
+func (b *batch) appendChange(writer int64, ch Change) error {
 	id, old := ch.ID[:], make([]any, 11)
 	if ch.Everything() {
 		id = []byte{}
@@ -50,16 +50,16 @@ func (b *batch) journal(writer int64, ch Change) error {
 	return err
 }
 
-// entry is what a row of the journal says.
-type entry struct {
+// journalEntry is what a row of the journal says.
+type journalEntry struct {
 	seq, writer int64
 	id          []byte
 	old         *Dump // without document
 }
 
-func scanEntry(scan func(...any) error) (e entry, err error) {
+func scanJournalEntry(scan func(...any) error) (e journalEntry, err error) {
 	var etag sql.NullString
-	var r record
+	var r dumpRow
 	var size, mtime, nsec sql.NullInt64
 	err = scan(&e.seq, &e.writer, &e.id, &etag, &size, &mtime,
 		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.texts[5], &r.sec, &nsec)
@@ -67,17 +67,17 @@ func scanEntry(scan func(...any) error) (e entry, err error) {
 		return e, err
 	}
 	r.id, r.nsec = e.id, nsec.Int64
-	e.old = &Dump{ID: r.ident(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64),
+	e.old = &Dump{ID: r.dumpID(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64),
 		Type: r.texts[0].String, Cmd: r.texts[1].String, Node: r.texts[2].String,
-		Platform: r.texts[3].String, Ticket: r.texts[4].String, Signature: r.texts[5].String, Time: r.when()}
+		Platform: r.texts[3].String, Ticket: r.texts[4].String, Signature: r.texts[5].String, Time: r.timestamp()}
 	return e, nil
 }
 
-// entriesAfter returns the journal from after seq on.
-func (c *catalogue) entriesAfter(ctx context.Context, seq int64) (all []entry, err error) {
+// journalAfter returns the journal from after seq on.
+func (c *catalogue) journalAfter(ctx context.Context, seq int64) (all []journalEntry, err error) {
 	const query = `SELECT seq, writer, id, etag, size, mtime, type, cmd, node, platform, ticket, signature, time, nsec FROM journal WHERE seq > ? ORDER BY seq`
 	err = c.read(ctx, func(q querier) error {
-		all, err = collect(ctx, q, scanEntry, query, seq)
+		all, err = collect(ctx, q, scanJournalEntry, query, seq)
 		return err
 	})
 	return all, err
@@ -90,29 +90,29 @@ func (c *catalogue) journalEnd(ctx context.Context) (seq int64, err error) {
 	return seq, err
 }
 
-// tail tells subscribers what other processes changed in the catalogue.
-func (c *Corpus) tail(ctx context.Context) error {
-	_, err := c.tailed(ctx)
+// readJournal tells subscribers what other processes changed in the catalogue.
+func (c *Corpus) readJournal(ctx context.Context) error {
+	_, err := c.readJournalFully(ctx)
 	return err
 }
 
-// tailed is tail. It reports whether more changed than can be told one by one.
-func (c *Corpus) tailed(ctx context.Context) (everything bool, err error) {
-	c.tailing.Lock()
-	defer c.tailing.Unlock()
+// readJournalFully is tail. It reports whether more changed than can be told one by one.
+func (c *Corpus) readJournalFully(ctx context.Context) (everything bool, err error) {
+	c.journalMu.Lock()
+	defer c.journalMu.Unlock()
 	if resets := c.cat.resetCount(); resets != c.resets {
 		c.events.emit(Change{})
-		if err := c.recall(ctx); err != nil {
+		if err := c.loadState(ctx); err != nil {
 			return true, err
 		}
 		c.resets = resets
 		return true, nil
 	}
-	entries, err := c.cat.entriesAfter(ctx, c.journalSeen)
+	entries, err := c.cat.journalAfter(ctx, c.journalSeen)
 	if err != nil || len(entries) == 0 {
 		return false, err
 	}
-	changes, err := c.told(ctx, entries)
+	changes, err := c.journalChanges(ctx, entries)
 	if err != nil {
 		return false, err
 	}
@@ -121,8 +121,8 @@ func (c *Corpus) tailed(ctx context.Context) (everything bool, err error) {
 	return slices.ContainsFunc(changes, Change.Everything), nil
 }
 
-// told turns entries by others into changes.
-func (c *Corpus) told(ctx context.Context, entries []entry) ([]Change, error) {
+// journalChanges turns entries by others into changes.
+func (c *Corpus) journalChanges(ctx context.Context, entries []journalEntry) ([]Change, error) {
 	var changes []Change
 	// AUTOINCREMENT leaves no gap: a transaction that fails takes its numbers back.
 	if entries[0].seq > c.journalSeen+1 {
@@ -148,8 +148,8 @@ func (c *Corpus) told(ctx context.Context, entries []entry) ([]Change, error) {
 	return changes, nil
 }
 
-// recall takes up what the catalogue knows of earlier processes.
-func (c *Corpus) recall(ctx context.Context) error {
+// loadState takes up what the catalogue knows of earlier processes.
+func (c *Corpus) loadState(ctx context.Context) error {
 	resets := c.cat.resetCount()
 	seq, err := c.cat.journalEnd(ctx)
 	if err != nil {

@@ -19,7 +19,7 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 			o := options(t, s)
 			c := open(t, o)
 			sync1(t, c)
-			path := c.cat.where()
+			path := c.cat.filePath()
 			if err := c.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -55,8 +55,8 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 			if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {
 				t.Error(st, err)
 			}
-			if elsewhere := c.cat.where() != path; elsewhere != (suffix == ".lock") {
-				t.Errorf("the catalogue is at %s", c.cat.where())
+			if elsewhere := c.cat.filePath() != path; elsewhere != (suffix == ".lock") {
+				t.Errorf("the catalogue is at %s", c.cat.filePath())
 			}
 			if text, err := os.ReadFile(victim); err != nil || string(text) != "precious" {
 				t.Errorf("the target of the link holds %q, %v", text, err)

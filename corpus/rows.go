@@ -17,19 +17,19 @@ const withDoc = `SELECT ` + columns + `, x.doc FROM dumps d JOIN docs x ON x.n =
 
 // scanDump reads a row of withDoc.
 func scanDump(scan func(...any) error) (*Dump, error) {
-	var r record
+	var r dumpRow
 	var raw []byte
 	if err := scan(append(r.targets(), &raw)...); err != nil {
 		return nil, err
 	}
 	attr := store.Attr{ETag: r.etag, Size: r.size, ModTime: fromNano(r.mtime)}
-	d := newDump(r.ident(), raw, attr, r.damage)
+	d := newDump(r.dumpID(), raw, attr, r.damage)
 	d.checked = time.Unix(0, r.checked)
 	return d, nil
 }
 
-// record is a row of dumps as it is in the table.
-type record struct {
+// dumpRow is a row of dumps as it is in the table.
+type dumpRow struct {
 	id                   []byte
 	etag, damage         string
 	size, mtime, checked int64
@@ -38,17 +38,17 @@ type record struct {
 	nsec                 int64
 }
 
-func (r *record) targets() []any {
+func (r *dumpRow) targets() []any {
 	return []any{&r.id, &r.etag, &r.size, &r.mtime, &r.checked, &r.damage,
 		&r.texts[0], &r.texts[1], &r.texts[2], &r.texts[3], &r.texts[4], &r.texts[5], &r.sec, &r.nsec}
 }
 
-func (r *record) ident() (id dump.ID) {
+func (r *dumpRow) dumpID() (id dump.ID) {
 	copy(id[:], r.id)
 	return id
 }
 
-func (r *record) when() time.Time {
+func (r *dumpRow) timestamp() time.Time {
 	if !r.sec.Valid {
 		return time.Time{}
 	}
@@ -123,8 +123,8 @@ func dumpIn(ctx context.Context, q querier, id dump.ID) (*Dump, error) {
 	return d, err
 }
 
-// between returns up to limit hashes from low to high.
-func (c *catalogue) between(ctx context.Context, low, high dump.ID, limit int) (ids []dump.ID, err error) {
+// idsBetween returns up to limit hashes from low to high.
+func (c *catalogue) idsBetween(ctx context.Context, low, high dump.ID, limit int) (ids []dump.ID, err error) {
 	const query = `SELECT id FROM dumps INDEXED BY dumps_list WHERE id BETWEEN ? AND ? LIMIT ?`
 	err = c.read(ctx, func(q querier) error {
 		ids, err = collect(ctx, q, scanID, query, low[:], high[:], limit)
@@ -178,19 +178,19 @@ func (c *catalogue) meta(ctx context.Context, key string) (value string, err err
 	return value, err
 }
 
-func setMeta(ctx context.Context, tx *sql.Tx, key, value string) error {
+func setMetaIn(ctx context.Context, tx *sql.Tx, key, value string) error {
 	_, err := tx.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, key, value)
 	return err
 }
 
-func (c *catalogue) note(ctx context.Context, key, value string) error {
-	return c.write(ctx, func(tx *sql.Tx) error { return setMeta(ctx, tx, key, value) })
+func (c *catalogue) setMeta(ctx context.Context, key, value string) error {
+	return c.write(ctx, func(tx *sql.Tx) error { return setMetaIn(ctx, tx, key, value) })
 }
 
-// noteFirst is note for a key that has no value yet.
-func (c *catalogue) noteFirst(ctx context.Context, key, value string) error {
+// setMetaIfAbsent is note for a key that has no value yet.
+func (c *catalogue) setMetaIfAbsent(ctx context.Context, key, value string) error {
 	if have, err := c.meta(ctx, key); err != nil || have != "" {
 		return err
 	}
-	return c.note(ctx, key, value)
+	return c.setMeta(ctx, key, value)
 }

@@ -17,11 +17,11 @@ var errEnough = errors.New("enough")
 // scan, which may end in errRebuilt, calls f for every row that matches, as far as the
 // conditions of the plan can find them, in the given order; with lean, records carry
 // only id and sec, and those of a plan that is ofDocuments come in no order. A record is good until f returns. f ends the scan with errEnough.
-func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order string, f func(*record) error) error {
+func (c *catalogue) scan(ctx context.Context, p *queryPlan, lean bool, more, order string, f func(*dumpRow) error) error {
 	if lean && p.ofDocuments() {
-		return c.scanDocuments(ctx, p, func(doc fields) error {
+		return c.scanDocuments(ctx, p, func(doc docFields) error {
 			at, ok := doc.Time()
-			return f(&record{id: doc.id[:], sec: sql.NullInt64{Int64: at.Unix(), Valid: ok}})
+			return f(&dumpRow{id: doc.id[:], sec: sql.NullInt64{Int64: at.Unix(), Valid: ok}})
 		})
 	}
 	row := p.rows(lean)
@@ -42,12 +42,12 @@ func (c *catalogue) scan(ctx context.Context, p *plan, lean bool, more, order st
 
 // rows returns a reader of rows, all into one record; it returns nil for a row that
 // does not match.
-func (p *plan) rows(lean bool) func(scan func(...any) error) (*record, error) {
-	var r record
+func (p *queryPlan) rows(lean bool) func(scan func(...any) error) (*dumpRow, error) {
+	var r dumpRow
 	var id, raw sql.RawBytes
 	if lean && p.verify == exact {
 		to := []any{&id, &r.sec}
-		return func(scan func(...any) error) (*record, error) {
+		return func(scan func(...any) error) (*dumpRow, error) {
 			err := scan(to...)
 			r.id = id
 			return &r, err
@@ -57,7 +57,7 @@ func (p *plan) rows(lean bool) func(scan func(...any) error) (*record, error) {
 	if p.verify == byDocument {
 		to = append(to, &raw)
 	}
-	return func(scan func(...any) error) (*record, error) {
+	return func(scan func(...any) error) (*dumpRow, error) {
 		if err := scan(to...); err != nil || !p.match(&r, raw) {
 			return nil, err
 		}
@@ -65,10 +65,10 @@ func (p *plan) rows(lean bool) func(scan func(...any) error) (*record, error) {
 	}
 }
 
-func (p *plan) match(r *record, raw []byte) bool {
+func (p *queryPlan) match(r *dumpRow, raw []byte) bool {
 	switch p.verify {
 	case byDocument:
-		return !p.rulesOut(raw) && p.spec.Match(fields{dump.ParseDocument(raw), r.ident()}, p.now)
+		return !p.rulesOut(raw) && p.spec.Match(docFields{dump.ParseDocument(raw), r.dumpID()}, p.now)
 	case byColumns:
 		return p.spec.Match(rowFields{r}, p.now)
 	}
@@ -77,15 +77,15 @@ func (p *plan) match(r *record, raw []byte) bool {
 
 // scanOdd calls f for every odd row that matches: those that conditions on the text
 // columns do not find.
-func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, fields) error) error {
+func (c *catalogue) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, docFields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
 		return each(ctx, q, func(scan func(...any) error) error {
-			var r record
+			var r dumpRow
 			var raw []byte
 			if err := scan(append(r.targets(), &raw)...); err != nil {
 				return err
 			}
-			doc := fields{dump.ParseDocument(raw), r.ident()}
+			doc := docFields{dump.ParseDocument(raw), r.dumpID()}
 			if !p.spec.Match(doc, p.now) {
 				return nil
 			}
@@ -97,7 +97,7 @@ func (c *catalogue) scanOdd(ctx context.Context, p *plan, f func(*record, fields
 // scanDocuments, which may end in errRebuilt, calls f for every document that matches, as
 // far as the conditions of the plan can find them, in no order, one call at a time. What
 // f is given is good until it returns.
-func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc fields) error) error {
+func (c *catalogue) scanDocuments(ctx context.Context, p *queryPlan, f func(doc docFields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
 		if len(p.where) > 0 {
 			return p.readDocuments(ctx, q, f, ` JOIN dumps d ON d.n = x.n`, p.where, p.args)
@@ -111,7 +111,7 @@ func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc field
 		for part := range scanParts {
 			from, to := low+(high+1-low)*int64(part)/scanParts, low+(high+1-low)*int64(part+1)/scanParts
 			group.Go(func() error {
-				return p.readDocuments(gctx, q, func(doc fields) error {
+				return p.readDocuments(gctx, q, func(doc docFields) error {
 					mu.Lock()
 					defer mu.Unlock()
 					return f(doc)
@@ -126,7 +126,7 @@ func (c *catalogue) scanDocuments(ctx context.Context, p *plan, f func(doc field
 // for others.
 const scanParts = readers - 1
 
-func (p *plan) readDocuments(ctx context.Context, q querier, f func(doc fields) error, join string, where []string, args []any) error {
+func (p *queryPlan) readDocuments(ctx context.Context, q querier, f func(doc docFields) error, join string, where []string, args []any) error {
 	var id, raw sql.RawBytes
 	return each(ctx, q, func(scan func(...any) error) error {
 		if err := scan(&id, &raw); err != nil {
@@ -135,7 +135,7 @@ func (p *plan) readDocuments(ctx context.Context, q querier, f func(doc fields) 
 		if p.rulesOut(raw) {
 			return nil
 		}
-		doc := fields{Document: dump.ParseDocument(raw)}
+		doc := docFields{Document: dump.ParseDocument(raw)}
 		copy(doc.id[:], id)
 		if !p.spec.Match(doc, p.now) {
 			return nil

@@ -84,7 +84,7 @@ func (c *Corpus) Publish(ctx context.Context, progress func(done, total int64)) 
 	if !c.Synced() {
 		return Snapshot{}, errors.New("the corpus was not read to its end yet")
 	}
-	dir, err := c.cat.workshop()
+	dir, err := c.cat.tempDir()
 	if err != nil {
 		return Snapshot{}, err
 	}
@@ -116,10 +116,10 @@ func (c *Corpus) Export(ctx context.Context, path string) error {
 	return err
 }
 
-// workshop makes a private directory beside the catalogue, and removes those of processes
+// tempDir makes a private directory beside the catalogue, and removes those of processes
 // that were killed, after a day.
-func (c *catalogue) workshop() (string, error) {
-	parent := filepath.Dir(c.where())
+func (c *catalogue) tempDir() (string, error) {
+	parent := filepath.Dir(c.filePath())
 	left, _ := filepath.Glob(filepath.Join(parent, "snapshot-*"))
 	for _, dir := range left {
 		if fi, err := os.Lstat(dir); err == nil && fi.IsDir() && time.Since(fi.ModTime()) > 24*time.Hour {
@@ -208,7 +208,7 @@ func (s *Snapshot) fill(ctx context.Context, out *os.File, in *os.File) error {
 // in order is passed over with a word in the log. progress, if not nil, is called with
 // bytes received.
 func (c *Corpus) TakeSnapshot(ctx context.Context, progress func(done, total int64)) (taken bool, err error) {
-	err = c.inTurn(ctx, func() error {
+	err = c.exclusively(ctx, func() error {
 		taken, err = c.takeSnapshot(ctx, progress)
 		return err
 	})
@@ -221,14 +221,14 @@ func (c *Corpus) takeSnapshot(ctx context.Context, progress func(done, total int
 		return false, err
 	}
 	attr, err := c.store.Stat(ctx, snapshotKey)
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	if errors.Is(err, store.ErrNotExist) || err == nil && attr.Dir {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	dir, err := c.cat.workshop()
+	dir, err := c.cat.tempDir()
 	if err != nil {
 		return false, err
 	}
@@ -315,7 +315,7 @@ func (c *Corpus) fetchPieces(ctx context.Context, ref store.Ref, size int64, w i
 				if _, err := w.Write(buf); err != nil {
 					return err
 				}
-				c.outage.hear()
+				c.availability.progress()
 				if done += int64(len(buf)); progress != nil {
 					progress(done, size)
 				}
@@ -428,7 +428,7 @@ func schemaOf(ctx context.Context, db *sql.DB) ([]byte, error) {
 // install puts a database in the place of the catalogue, unless that has come to know
 // something meanwhile.
 func (c *catalogue) install(ctx context.Context, path string) (bool, error) {
-	target := c.where()
+	target := c.filePath()
 	done, err := func() (bool, error) {
 		unlock, err := lockFile(target + ".lock")
 		if err != nil {
@@ -445,5 +445,5 @@ func (c *catalogue) install(ctx context.Context, path string) (bool, error) {
 	if err != nil || !done {
 		return false, err
 	}
-	return true, c.adopt(ctx)
+	return true, c.reopenReplaced(ctx)
 }

@@ -111,7 +111,7 @@ func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun 
 		}
 		return err
 	}
-	_, err := c.amend(ctx, &amendment{c: c, id: id, change: revert})
+	_, err := c.amend(ctx, &editAttempt{c: c, id: id, change: revert})
 	return err
 }
 

@@ -134,13 +134,13 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 			return err
 		}
 		u.pack(ctx, stored)
-		u.c.relist(ctx, h.id)
+		u.c.dropListing(ctx, h.id)
 	}
 	if h.hasInfo {
 		u.learn(ctx, h)
 		edits := append(slices.Clone(u.edits), u.correct(h, todo)...)
 		if len(edits) > 0 {
-			_, err = u.c.Amend(ctx, h.id, edits...)
+			_, err = u.c.editAny(ctx, h.id, edits...)
 		}
 		return err
 	}
@@ -281,12 +281,12 @@ func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) err
 	u.c.setClock(attr.ModTime)
 	u.c.changes.note(h.id, attr.ETag)
 	u.c.Stale(h.id)
-	u.c.keep(ctx, finding{id: h.id, at: at, kind: found, raw: raw, attr: attr})
+	u.c.recordObservations(ctx, observation{id: h.id, at: at, kind: found, raw: raw, attr: attr})
 	return nil
 }
 
 // learn notes a dump that was there.
 func (u *upload) learn(ctx context.Context, h *holding) {
 	u.c.Stale(h.id)
-	u.c.keep(ctx, finding{id: h.id, at: h.at, kind: found, raw: h.raw, attr: h.info, damage: h.damage})
+	u.c.recordObservations(ctx, observation{id: h.id, at: h.at, kind: found, raw: h.raw, attr: h.info, damage: h.damage})
 }

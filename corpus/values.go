@@ -14,9 +14,9 @@ import (
 // byte order. A dump whose field is an array counts for each element; one without
 // the field for none. A limit is heeded.
 func (c *Corpus) Values(ctx context.Context, f Field, spec query.Spec) ([]Value, error) {
-	var t tally
-	err := c.again(ctx, func() error {
-		t = tally{}
+	var t valueCounts
+	err := c.retryRebuilt(ctx, func() error {
+		t = valueCounts{}
 		return c.tally(ctx, t, f, spec)
 	})
 	if err != nil {
@@ -27,15 +27,15 @@ func (c *Corpus) Values(ctx context.Context, f Field, spec query.Spec) ([]Value,
 
 // HasValue tells whether any dump has a value of field f, as Values counts them.
 func (c *Corpus) HasValue(ctx context.Context, f Field, text string) (has bool, err error) {
-	p := newPlan(query.Equal(string(f), text), c.now())
-	err = c.again(ctx, func() error {
+	p := newQueryPlan(query.Equal(string(f), text), c.now())
+	err = c.retryRebuilt(ctx, func() error {
 		has = false
 		found := func() error { has = true; return errEnough }
-		err := c.cat.scan(ctx, p, true, "", noOrder, func(*record) error { return found() })
+		err := c.cat.scan(ctx, p, true, "", noOrder, func(*dumpRow) error { return found() })
 		if err != nil || has {
 			return err
 		}
-		err = c.cat.scanOdd(ctx, p, func(*record, fields) error { return found() })
+		err = c.cat.scanOdd(ctx, p, func(*dumpRow, docFields) error { return found() })
 		if errors.Is(err, errEnough) {
 			return nil
 		}
@@ -44,7 +44,7 @@ func (c *Corpus) HasValue(ctx context.Context, f Field, text string) (has bool, 
 	return has, err
 }
 
-func (c *Corpus) tally(ctx context.Context, t tally, f Field, spec query.Spec) error {
+func (c *Corpus) tally(ctx context.Context, t valueCounts, f Field, spec query.Spec) error {
 	if spec.Limit() > 0 {
 		for d, err := range c.Dumps(ctx, spec) {
 			if err != nil {
@@ -54,23 +54,23 @@ func (c *Corpus) tally(ctx context.Context, t tally, f Field, spec query.Spec) e
 		}
 		return nil
 	}
-	p := newPlan(spec, c.now())
+	p := newQueryPlan(spec, c.now())
 	if err := c.tallyColumns(ctx, t, f, p); err != nil {
 		return err
 	}
-	return c.cat.scanOdd(ctx, p, func(r *record, doc fields) error {
+	return c.cat.scanOdd(ctx, p, func(r *dumpRow, doc docFields) error {
 		t.addFields(f, doc)
 		return nil
 	})
 }
 
 // tallyColumns counts in the rows that are not odd.
-func (c *Corpus) tallyColumns(ctx context.Context, t tally, f Field, p *plan) error {
+func (c *Corpus) tallyColumns(ctx context.Context, t valueCounts, f Field, p *queryPlan) error {
 	column := columnOf(string(f))
 	texts := column + ` >= '' AND ` + column + ` < x''`
 	if p.verify != exact {
 		i := slices.Index(fieldNames[:], f)
-		return c.cat.scan(ctx, p, false, texts, noOrder, func(r *record) error {
+		return c.cat.scan(ctx, p, false, texts, noOrder, func(r *dumpRow) error {
 			t.add(r.texts[i].String, 1, r.sec.Int64)
 			return nil
 		})
@@ -86,10 +86,10 @@ func (c *Corpus) tallyColumns(ctx context.Context, t tally, f Field, p *plan) er
 	})
 }
 
-// tally counts values.
-type tally map[string]Value
+// valueCounts counts values.
+type valueCounts map[string]Value
 
-func (t tally) add(text string, count int, newest int64) {
+func (t valueCounts) add(text string, count int, newest int64) {
 	v, ok := t[text]
 	if !ok || newest > v.Newest {
 		v.Newest = newest
@@ -100,7 +100,7 @@ func (t tally) add(text string, count int, newest int64) {
 }
 
 // addFields counts the values of one dump: an array's elements, each once.
-func (t tally) addFields(f Field, doc query.Fields) {
+func (t valueCounts) addFields(f Field, doc query.Fields) {
 	text, list, ok := doc.Lookup(string(f))
 	if !ok {
 		return

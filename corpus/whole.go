@@ -10,13 +10,13 @@ import (
 )
 
 const (
-	// staleAfter is how long Whole waits for a store that does not answer when an earlier
+	// wholeStaleAfter is how long Whole waits for a store that does not answer when an earlier
 	// process has read the whole corpus.
-	staleAfter = 2 * time.Second
-	// hopeless is how long it waits for one when nothing else will do.
-	hopeless = time.Minute
-	// heardEvery is how often it looks.
-	heardEvery = 100 * time.Millisecond
+	wholeStaleAfter = 2 * time.Second
+	// wholeTimeout is how long it waits for one when nothing else will do.
+	wholeTimeout = time.Minute
+	// wholeCheckEvery is how often it looks.
+	wholeCheckEvery = 100 * time.Millisecond
 )
 
 // errPartial says that the catalogue does not know the whole corpus.
@@ -31,7 +31,7 @@ var errPartial = &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: error
 // or does not answer. Without one the error is what kept the corpus from being read.
 func (c *Corpus) Whole(ctx context.Context) error {
 	for {
-		if err := c.noticeReset(ctx); err != nil {
+		if err := c.checkReset(ctx); err != nil {
 			return err
 		}
 		whole := c.state.wholeness()
@@ -40,9 +40,9 @@ func (c *Corpus) Whole(ctx context.Context) error {
 			return nil
 		default:
 		}
-		w := c.joinReading()
+		w := c.joinWholeRun()
 		err := c.awaitWhole(ctx, whole, w)
-		c.leaveReading(w)
+		c.leaveWholeRun(w)
 		// The other caller's patience is not ours.
 		if ctx.Err() != nil || !errors.Is(err, context.Canceled) {
 			return err
@@ -50,16 +50,16 @@ func (c *Corpus) Whole(ctx context.Context) error {
 	}
 }
 
-// noticeReset forgets what was known of a catalogue that has been replaced.
-func (c *Corpus) noticeReset(ctx context.Context) error {
+// checkReset forgets what was known of a catalogue that has been replaced.
+func (c *Corpus) checkReset(ctx context.Context) error {
 	if c.cat.resetCount() == c.state.resetCount() {
 		return nil
 	}
-	return c.tail(ctx)
+	return c.readJournal(ctx)
 }
 
-func (c *Corpus) awaitWhole(ctx context.Context, whole <-chan struct{}, w *wholeReading) error {
-	tick := time.NewTicker(heardEvery)
+func (c *Corpus) awaitWhole(ctx context.Context, whole <-chan struct{}, w *wholeRun) error {
+	tick := time.NewTicker(wholeCheckEvery)
 	defer tick.Stop()
 	for {
 		select {
@@ -76,18 +76,18 @@ func (c *Corpus) awaitWhole(ctx context.Context, whole <-chan struct{}, w *whole
 			return ctx.Err()
 		case <-tick.C:
 		}
-		silent := time.Since(later(w.began, c.outage.lastHeard()))
+		silent := time.Since(later(w.began, c.availability.lastAnswer()))
 		switch {
-		case silent >= staleAfter && c.Synced():
+		case silent >= wholeStaleAfter && c.Synced():
 			c.state.setCurrent()
-		case silent >= hopeless:
-			return fmt.Errorf("%w: no answer for %s", errPartial, hopeless)
+		case silent >= wholeTimeout:
+			return fmt.Errorf("%w: no answer for %s", errPartial, wholeTimeout)
 		}
 	}
 }
 
-// wholeReading is a reading of the corpus that those who wait for it share.
-type wholeReading struct {
+// wholeRun is a reading of the corpus that those who wait for it share.
+type wholeRun struct {
 	began  time.Time
 	cancel context.CancelFunc
 	done   chan struct{} // closed when err is there
@@ -96,42 +96,42 @@ type wholeReading struct {
 	waiting int // guarded by Corpus.wholing
 }
 
-// joinReading returns the reading that goes on, or begins one. leaveReading follows.
-func (c *Corpus) joinReading() *wholeReading {
-	c.wholing.Lock()
-	defer c.wholing.Unlock()
-	if c.whole == nil {
+// joinWholeRun returns the reading that goes on, or begins one. leaveReading follows.
+func (c *Corpus) joinWholeRun() *wholeRun {
+	c.wholeMu.Lock()
+	defer c.wholeMu.Unlock()
+	if c.wholeRun == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &wholeReading{began: time.Now(), cancel: cancel, done: make(chan struct{})}
-		c.whole = w
-		c.reading.Go(func() { // ends with the reading, or when the last has left
+		w := &wholeRun{began: time.Now(), cancel: cancel, done: make(chan struct{})}
+		c.wholeRun = w
+		c.wholeRuns.Go(func() { // ends with the reading, or when the last has left
 			w.err = c.readWhole(ctx)
-			c.endReading(w)
+			c.endWholeRun(w)
 			close(w.done)
 		})
 	}
-	c.whole.waiting++
-	return c.whole
+	c.wholeRun.waiting++
+	return c.wholeRun
 }
 
-func (c *Corpus) leaveReading(w *wholeReading) {
-	c.wholing.Lock()
-	defer c.wholing.Unlock()
+func (c *Corpus) leaveWholeRun(w *wholeRun) {
+	c.wholeMu.Lock()
+	defer c.wholeMu.Unlock()
 	if w.waiting--; w.waiting > 0 {
 		return
 	}
 	w.cancel()
-	if c.whole == w {
-		c.whole = nil
+	if c.wholeRun == w {
+		c.wholeRun = nil
 	}
 }
 
-// endReading has the next to come begin another.
-func (c *Corpus) endReading(w *wholeReading) {
-	c.wholing.Lock()
-	defer c.wholing.Unlock()
-	if c.whole == w {
-		c.whole = nil
+// endWholeRun has the next to come begin another.
+func (c *Corpus) endWholeRun(w *wholeRun) {
+	c.wholeMu.Lock()
+	defer c.wholeMu.Unlock()
+	if c.wholeRun == w {
+		c.wholeRun = nil
 	}
 }
 
@@ -141,14 +141,14 @@ func (c *Corpus) readWhole(ctx context.Context) error {
 	if _, err := c.TakeSnapshot(ctx, nil); err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnavailable)) {
 		return err
 	}
-	err := c.inTurn(ctx, func() error {
+	err := c.exclusively(ctx, func() error {
 		if c.state.isWhole() {
 			return nil
 		}
-		if err := c.outage.lately(c.now()); err != nil {
+		if err := c.availability.recentError(c.now()); err != nil {
 			return err
 		}
-		return c.reconcileInTurn(ctx, round{due: c.now(), again: 256}, nil)
+		return c.reconcileLocked(ctx, syncOptions{due: c.now(), maxUnfinished: 256}, nil)
 	})
 	if err == nil && !c.Synced() {
 		err = errPartial
@@ -156,8 +156,8 @@ func (c *Corpus) readWhole(ctx context.Context) error {
 	return err
 }
 
-// inTurn runs f while no other reconciliation of this process goes on.
-func (c *Corpus) inTurn(ctx context.Context, f func() error) error {
+// exclusively runs f while no other reconciliation of this process goes on.
+func (c *Corpus) exclusively(ctx context.Context, f func() error) error {
 	select {
 	case c.syncing <- struct{}{}:
 	case <-ctx.Done():

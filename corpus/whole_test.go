@@ -103,7 +103,7 @@ func TestWholeFails(t *testing.T) {
 					}
 				}
 				s.Heal()
-				time.Sleep(pause)
+				time.Sleep(unavailablePause)
 				if err := c.Whole(t.Context()); err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +125,7 @@ func TestWholeOfASilentStore(t *testing.T) {
 		if err := c.Whole(t.Context()); !errors.Is(err, store.ErrUnavailable) {
 			t.Error(err)
 		}
-		if took := time.Since(began); took < hopeless || took > 2*hopeless {
+		if took := time.Since(began); took < wholeTimeout || took > 2*wholeTimeout {
 			t.Errorf("took %s", took)
 		}
 		s.Heal()
@@ -136,7 +136,7 @@ func TestWholeOfASilentStore(t *testing.T) {
 		if err := again.Whole(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(began); took > 2*staleAfter {
+		if took := time.Since(began); took > 2*wholeStaleAfter {
 			t.Errorf("took %s though the corpus is known", took)
 		}
 		wantCount(t, again, "", 5)

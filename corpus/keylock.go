@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// turns lets those who change one object of the store do so one after the other, as
+// keyedMutex lets those who change one object of the store do so one after the other, as
 // far as they are in this process: they would only get in each other's way.
-type turns struct {
+type keyedMutex struct {
 	mu sync.Mutex // guards what follows
-	at map[string]*turn
+	at map[string]*keyedLock
 }
 
-type turn struct {
+type keyedLock struct {
 	token chan struct{} // holds one while nobody's turn is on
 	users int           // those who are in and those who wait
 }
 
-func newTurns() *turns { return &turns{at: map[string]*turn{}} }
+func newKeyedMutex() *keyedMutex { return &keyedMutex{at: map[string]*keyedLock{}} }
 
-// enter waits for a turn at a key, which leave ends.
-func (t *turns) enter(ctx context.Context, key string) (leave func(), err error) {
+// lock waits for a turn at a key, which leave ends.
+func (t *keyedMutex) lock(ctx context.Context, key string) (leave func(), err error) {
 	t.mu.Lock()
 	x := t.at[key]
 	if x == nil {
-		x = &turn{token: make(chan struct{}, 1)}
+		x = &keyedLock{token: make(chan struct{}, 1)}
 		x.token <- struct{}{}
 		t.at[key] = x
 	}
@@ -34,14 +34,14 @@ func (t *turns) enter(ctx context.Context, key string) (leave func(), err error)
 	t.mu.Unlock()
 	select {
 	case <-x.token:
-		return func() { x.token <- struct{}{}; t.drop(key, x) }, nil
+		return func() { x.token <- struct{}{}; t.release(key, x) }, nil
 	case <-ctx.Done():
-		t.drop(key, x)
+		t.release(key, x)
 		return nil, ctx.Err()
 	}
 }
 
-func (t *turns) drop(key string, x *turn) {
+func (t *keyedMutex) release(key string, x *keyedLock) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if x.users--; x.users == 0 {
@@ -50,25 +50,25 @@ func (t *turns) drop(key string, x *turn) {
 }
 
 const (
-	// contention is how long a change without a deadline tries to get a word in.
-	contention = 2 * time.Minute
-	longYield  = time.Second
-	shortYield = time.Millisecond
+	// conflictTimeout is how long a change without a deadline tries to get a word in.
+	conflictTimeout  = 2 * time.Minute
+	maxConflictPause = time.Second
+	minConflictPause = time.Millisecond
 )
 
-// yield paces those who lost against somebody else. Of all that try at a time one
+// conflictBackoff paces those who lost against somebody else. Of all that try at a time one
 // wins, so there is progress without any pause; a pause only saves tries in vain. It
 // is random, up to a few times what a try takes, and does not grow for ever: who has
 // lost often must not be the one who tries least.
-type yield struct {
+type conflictBackoff struct {
 	until time.Time
 	began time.Time // the latest try
 	lost  int
 }
 
-func newYield(ctx context.Context) *yield {
+func newConflictBackoff(ctx context.Context) *conflictBackoff {
 	now := time.Now()
-	y := &yield{until: now.Add(contention), began: now}
+	y := &conflictBackoff{until: now.Add(conflictTimeout), began: now}
 	if end, ok := ctx.Deadline(); ok {
 		y.until = end
 	}
@@ -76,12 +76,12 @@ func newYield(ctx context.Context) *yield {
 }
 
 // wait is false when there is no time for another try.
-func (y *yield) wait(ctx context.Context) bool {
+func (y *conflictBackoff) wait(ctx context.Context) bool {
 	y.lost++
 	now := time.Now()
 	took := now.Sub(y.began)
 	longest := time.Duration(min(y.lost, 8)) * took
-	pause := rand.N(min(max(longest, shortYield), longYield)) + 1
+	pause := rand.N(min(max(longest, minConflictPause), maxConflictPause)) + 1
 	if now.Add(pause + took).After(y.until) {
 		return false
 	}

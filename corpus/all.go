@@ -18,7 +18,7 @@ const partRows = 4096
 func (c *Corpus) All(ctx context.Context) iter.Seq2[[]Row, error] {
 	return func(yield func([]Row, error) bool) {
 		var after []byte // the last hash that was yielded
-		err := c.again(ctx, func() error {
+		err := c.retryRebuilt(ctx, func() error {
 			return c.cat.rowsAfter(ctx, after, func(part []Row) error {
 				after = part[len(part)-1].ID[:]
 				for i := range part {

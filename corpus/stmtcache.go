@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// statements runs queries as prepared ones: of a short query, preparing it is most of
+// stmtCache runs queries as prepared ones: of a short query, preparing it is most of
 // the work. They live as long as the pool.
-type statements struct {
+type stmtCache struct {
 	db *sql.DB
 	mu sync.Mutex // guards m
 	m  map[string]*sql.Stmt
@@ -18,10 +18,10 @@ type statements struct {
 // have any number of conditions.
 const maxStatements = 64
 
-var _ querier = (*statements)(nil)
+var _ querier = (*stmtCache)(nil)
 
 // get returns the statement for a query, or nil for one that is to be run as it is.
-func (s *statements) get(ctx context.Context, query string) *sql.Stmt {
+func (s *stmtCache) get(ctx context.Context, query string) *sql.Stmt {
 	s.mu.Lock()
 	stmt, full := s.m[query], len(s.m) >= maxStatements
 	s.mu.Unlock()
@@ -42,14 +42,14 @@ func (s *statements) get(ctx context.Context, query string) *sql.Stmt {
 	return stmt
 }
 
-func (s *statements) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+func (s *stmtCache) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	if stmt := s.get(ctx, query); stmt != nil {
 		return stmt.QueryContext(ctx, args...)
 	}
 	return s.db.QueryContext(ctx, query, args...)
 }
 
-func (s *statements) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+func (s *stmtCache) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	if stmt := s.get(ctx, query); stmt != nil {
 		return stmt.QueryRowContext(ctx, args...)
 	}

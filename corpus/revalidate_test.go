@@ -109,7 +109,7 @@ func TestDumpWhileTheStoreIsDown(t *testing.T) {
 		}
 		s.Heal()
 		s.Set(infoKey(ident(1)), info(ident(1), "back", "", 1))
-		time.Sleep(pause + time.Second)
+		time.Sleep(unavailablePause + time.Second)
 		if d, err := c.Dump(t.Context(), ident(1)); err != nil || d.Cmd != "back" {
 			t.Error(d, err)
 		}

@@ -10,31 +10,31 @@ import (
 	"thothfs/query"
 )
 
-// verify is what still has to be asked of the rows that a plan's conditions find.
-type verify int
+// verifyLevel is what still has to be asked of the rows that a plan's conditions find.
+type verifyLevel int
 
 const (
-	exact      verify = iota // nothing: the conditions say all
-	byColumns                // Match over the indexed columns
-	byDocument               // Match over the document
+	exact      verifyLevel = iota // nothing: the conditions say all
+	byColumns                     // Match over the indexed columns
+	byDocument                    // Match over the document
 )
 
-// plan is how the catalogue answers a specification: conditions that indexes serve,
+// queryPlan is how the catalogue answers a specification: conditions that indexes serve,
 // and what is left to query.Spec.Match.
-type plan struct {
+type queryPlan struct {
 	spec   query.Spec
 	now    time.Time
 	where  []string
 	args   []any
-	verify verify
+	verify verifyLevel
 	// columns tells that there is a condition on one of the text columns. Such
 	// conditions find no odd row: those are to be looked at one by one.
 	columns bool
 	words   [][]byte // that the texts of all documents have that match (see needed)
 }
 
-func newPlan(spec query.Spec, now time.Time) *plan {
-	p := &plan{spec: spec, now: now}
+func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
+	p := &queryPlan{spec: spec, now: now}
 	if prefix, ok := spec.ID(); ok {
 		p.prefix(prefix)
 	}
@@ -44,12 +44,12 @@ func newPlan(spec query.Spec, now time.Time) *plan {
 	return p
 }
 
-func (p *plan) and(condition string, args ...any) {
+func (p *queryPlan) and(condition string, args ...any) {
 	p.where = append(p.where, condition)
 	p.args = append(p.args, args...)
 }
 
-func (p *plan) prefix(prefix string) {
+func (p *queryPlan) prefix(prefix string) {
 	low, high, ok := span(prefix)
 	if !ok {
 		p.and(`0`)
@@ -58,7 +58,7 @@ func (p *plan) prefix(prefix string) {
 	p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
 }
 
-func (p *plan) add(c query.Constraint) {
+func (p *queryPlan) add(c query.Constraint) {
 	switch {
 	case c.Op == query.OpNewer:
 		p.newer(c.Cutoff(p.now))
@@ -70,21 +70,21 @@ func (p *plan) add(c query.Constraint) {
 		p.text(c)
 	default:
 		p.verify = byDocument
-		p.need(c)
+		p.requireWords(c)
 	}
 }
 
-// need has documents passed over, without reading them, whose text rules out that the
+// requireWords has documents passed over, without reading them, whose text rules out that the
 // constraint is met.
-func (p *plan) need(c query.Constraint) {
-	for _, word := range needed(c) {
+func (p *queryPlan) requireWords(c query.Constraint) {
+	for _, word := range requiredWords(c) {
 		p.words = append(p.words, []byte(word))
 	}
 }
 
 // rulesOut tells that a document cannot match. Where there is a backslash, characters may
 // stand for others.
-func (p *plan) rulesOut(raw []byte) bool {
+func (p *queryPlan) rulesOut(raw []byte) bool {
 	for _, word := range p.words {
 		if !bytes.Contains(raw, word) {
 			return bytes.IndexByte(raw, '\\') < 0
@@ -95,18 +95,18 @@ func (p *plan) rulesOut(raw []byte) bool {
 
 // ofDocuments tells that every document is to be looked at: there is nothing else that
 // narrows the choice.
-func (p *plan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
+func (p *queryPlan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
 // newer is time >= t, in a form that the index serves.
-func (p *plan) newer(t time.Time) {
+func (p *queryPlan) newer(t time.Time) {
 	p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 }
 
-func (p *plan) older(t time.Time) {
+func (p *queryPlan) older(t time.Time) {
 	p.and(`d.time <= ? AND (d.time < ? OR d.nsec < ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 }
 
-func (p *plan) id(c query.Constraint) {
+func (p *queryPlan) id(c query.Constraint) {
 	switch c.Op {
 	case query.OpEqual:
 		if id, err := dump.ParseID(c.Value); err == nil {
@@ -124,7 +124,7 @@ func (p *plan) id(c query.Constraint) {
 	}
 }
 
-func (p *plan) text(c query.Constraint) {
+func (p *queryPlan) text(c query.Constraint) {
 	p.columns = true
 	column := columnOf(c.Path)
 	switch c.Op {
@@ -158,7 +158,7 @@ func after(prefix string) (string, bool) {
 // sql returns the query for the rows that satisfy the conditions and more, which may
 // be empty: the columns of record, or with lean the first two that matter; and the
 // document, where it is to be looked at.
-func (p *plan) sql(lean bool, more, order string) string {
+func (p *queryPlan) sql(lean bool, more, order string) string {
 	from, what, where := ` FROM dumps d`, columns, slices.Clone(p.where)
 	switch {
 	case p.verify == byDocument:
@@ -189,11 +189,11 @@ const (
 )
 
 // rowFields is what specifications look at in a row whose columns say all.
-type rowFields struct{ r *record }
+type rowFields struct{ r *dumpRow }
 
 func (f rowFields) Lookup(path string) (string, []string, bool) {
 	if path == "id" {
-		return f.r.ident().String(), nil, true
+		return f.r.dumpID().String(), nil, true
 	}
 	for i, name := range fieldNames {
 		if path == string(name) {
@@ -203,4 +203,4 @@ func (f rowFields) Lookup(path string) (string, []string, bool) {
 	return "", nil, false
 }
 
-func (f rowFields) Time() (time.Time, bool) { return f.r.when(), f.r.sec.Valid }
+func (f rowFields) Time() (time.Time, bool) { return f.r.timestamp(), f.r.sec.Valid }

@@ -23,38 +23,38 @@ const (
 	maxFailures = 2 * inFlight
 )
 
-// reading is the reading of the documents of one round. One goroutine owns it.
-type reading struct {
+// fetchRun is the reading of the documents of one round. One goroutine owns it.
+type fetchRun struct {
 	c        *Corpus
 	total    int
 	progress func(done, total int)
 
-	done     int
-	findings []finding
-	held     int   // bytes of findings
-	good     int   // documents that the store answered for
-	inARow   int   // failures since
-	denied   int   // not ours to read
-	failures int   // other failures
-	put      int   // put off: not asked for as far as the catalogue knows
-	missing  int   // documents of no known dump that were not to be had
-	final    bool  // nothing is put off
-	err      error // the first of these
+	done         int
+	observations []observation
+	bytes        int   // bytes of findings
+	succeeded    int   // documents that the store answered for
+	consecutive  int   // failures since
+	denied       int   // not ours to read
+	failures     int   // other failures
+	deferred     int   // put off: not asked for as far as the catalogue knows
+	missing      int   // documents of no known dump that were not to be had
+	lastTry      bool  // nothing is put off
+	err          error // the first of these
 }
 
-// result is what came of one task.
-type result struct {
-	finding finding
-	err     error
-	slot    <-chan struct{} // holds an element for a large document until it is taken, or nil
+// fetchResult is what came of one task.
+type fetchResult struct {
+	observed observation
+	err      error
+	slot     <-chan struct{} // holds an element for a large document until it is taken, or nil
 }
 
-// read reads the documents of tasks. It fails when ctx ends, the catalogue cannot be
+// run reads the documents of tasks. It fails when ctx ends, the catalogue cannot be
 // written, or the store stops answering.
-func (r *reading) read(ctx context.Context, tasks []task) error {
+func (r *fetchRun) run(ctx context.Context, tasks []task) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := r.c.fetch(ctx, tasks)
+	results := r.c.startFetchers(ctx, tasks)
 	err := r.gather(ctx, results)
 	cancel()
 	for range results { // until every worker has ended
@@ -62,10 +62,10 @@ func (r *reading) read(ctx context.Context, tasks []task) error {
 	return errors.Join(err, r.flush(ctx))
 }
 
-// fetch starts workers that read documents; the channel is closed when the last of
+// startFetchers starts workers that read documents; the channel is closed when the last of
 // them has ended, which the end of ctx brings about.
-func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
-	results := make(chan result, waiting) // once it is full, a document that waits to be noted keeps its worker waiting
+func (c *Corpus) startFetchers(ctx context.Context, tasks []task) <-chan fetchResult {
+	results := make(chan fetchResult, waiting) // once it is full, a document that waits to be noted keeps its worker waiting
 	slots := make(chan struct{}, largeAtOnce)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -76,12 +76,12 @@ func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 				if i >= len(tasks) {
 					return
 				}
-				f, err := c.readUpTo(ctx, tasks[i].id, tasks[i].etag, large)
+				f, err := c.fetchDocumentUpTo(ctx, tasks[i].id, tasks[i].etag, large)
 				if errors.Is(err, store.ErrTooLarge) {
 					c.fetchLarge(ctx, tasks[i], slots, results)
 					continue
 				}
-				results <- result{finding: f, err: err}
+				results <- fetchResult{observed: f, err: err}
 			}
 		})
 	}
@@ -94,17 +94,17 @@ func (c *Corpus) fetch(ctx context.Context, tasks []task) <-chan result {
 
 // fetchLarge reads a document that turned out to be large, when few others of that kind
 // are held that are not noted yet: a corpus of such documents would fill the memory.
-func (c *Corpus) fetchLarge(ctx context.Context, t task, slots chan struct{}, results chan<- result) {
+func (c *Corpus) fetchLarge(ctx context.Context, t task, slots chan struct{}, results chan<- fetchResult) {
 	select {
 	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return
 	}
-	f, err := c.read(ctx, t.id, t.etag)
-	results <- result{f, err, slots}
+	f, err := c.fetchDocument(ctx, t.id, t.etag)
+	results <- fetchResult{f, err, slots}
 }
 
-func (r *reading) gather(ctx context.Context, results <-chan result) error {
+func (r *fetchRun) gather(ctx context.Context, results <-chan fetchResult) error {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
@@ -116,10 +116,10 @@ func (r *reading) gather(ctx context.Context, results <-chan result) error {
 			if res.slot != nil {
 				<-res.slot
 			}
-			if err := r.take(res); err != nil {
+			if err := r.add(res); err != nil {
 				return err
 			}
-			if len(r.findings) < batchSize && r.held < batchBytes {
+			if len(r.observations) < batchSize && r.bytes < batchBytes {
 				continue
 			}
 		case <-tick.C:
@@ -130,43 +130,43 @@ func (r *reading) gather(ctx context.Context, results <-chan result) error {
 	}
 }
 
-// take sorts one result in. It fails when the store has stopped answering.
-func (r *reading) take(res result) error {
-	f := res.finding
+// add sorts one result in. It fails when the store has stopped answering.
+func (r *fetchRun) add(res fetchResult) error {
+	f := res.observed
 	switch {
 	case res.err == nil:
-		r.good++
-		r.inARow = 0
+		r.succeeded++
+		r.consecutive = 0
 	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded):
 		return nil // gather sees to it
 	case errors.Is(res.err, store.ErrPermission):
 		r.denied++
-		r.miss(&f)
+		r.markUnread(&f)
 		r.c.log.Debug("a document may not be read", "dump", f.id, "error", res.err)
 	default:
 		r.failures++
-		r.inARow++
+		r.consecutive++
 		if r.err == nil {
 			r.err = res.err
 		}
-		if r.inARow >= maxFailures {
+		if r.consecutive >= maxFailures {
 			return res.err
 		}
-		if errors.Is(res.err, store.ErrUnavailable) && !r.final {
+		if errors.Is(res.err, store.ErrUnavailable) && !r.lastTry {
 			r.done++
-			r.put++
+			r.deferred++
 			return nil // as if it had not been asked
 		}
-		r.miss(&f)
+		r.markUnread(&f)
 	}
 	r.done++
-	r.held += len(f.raw)
-	r.findings = append(r.findings, f)
+	r.bytes += len(f.raw)
+	r.observations = append(r.observations, f)
 	return nil
 }
 
-// miss makes of a finding that the document was not to be had.
-func (r *reading) miss(f *finding) {
+// markUnread makes of a finding that the document was not to be had.
+func (r *fetchRun) markUnread(f *observation) {
 	f.kind = unread
 	if f.etag == "" {
 		r.missing++
@@ -174,13 +174,13 @@ func (r *reading) miss(f *finding) {
 }
 
 // flush notes what was found.
-func (r *reading) flush(ctx context.Context) error {
-	defer r.tell()
-	if len(r.findings) == 0 {
+func (r *fetchRun) flush(ctx context.Context) error {
+	defer r.report()
+	if len(r.observations) == 0 {
 		return nil
 	}
-	findings := r.findings
-	r.findings, r.held = nil, 0
+	findings := r.observations
+	r.observations, r.bytes = nil, 0
 	changes, err := r.c.cat.record(ctx, findings)
 	if err != nil {
 		return err
@@ -189,13 +189,13 @@ func (r *reading) flush(ctx context.Context) error {
 	return nil
 }
 
-func (r *reading) tell() {
+func (r *fetchRun) report() {
 	r.c.state.set(r.done, r.total)
 	r.progress(r.done, r.total)
 }
 
-// verdict sums the round up: it failed if nothing could be read.
-func (r *reading) verdict() error {
+// summarize sums the round up: it failed if nothing could be read.
+func (r *fetchRun) summarize() error {
 	r.c.state.setMissing(r.missing)
 	if r.denied > 0 {
 		r.c.log.Warn("some documents may not be read", "count", r.denied)
@@ -203,7 +203,7 @@ func (r *reading) verdict() error {
 	if r.failures == 0 {
 		return nil
 	}
-	if r.good == 0 {
+	if r.succeeded == 0 {
 		return r.err
 	}
 	r.c.log.Warn("some documents could not be read", "count", r.failures, "error", r.err)

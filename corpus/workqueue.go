@@ -11,10 +11,10 @@ import (
 
 func compareIDs(a, b dump.ID) int { return bytes.Compare(a[:], b[:]) }
 
-// places returns what a table, dumps or pending, holds, in the order of the hashes.
-func (c *catalogue) places(ctx context.Context, table string) (all []place, err error) {
+// knownDirs returns what a table, dumps or pending, holds, in the order of the hashes.
+func (c *catalogue) knownDirs(ctx context.Context, table string) (all []knownDir, err error) {
 	err = c.read(ctx, func(q querier) error {
-		all, err = collect(ctx, q, func(scan func(...any) error) (p place, err error) {
+		all, err = collect(ctx, q, func(scan func(...any) error) (p knownDir, err error) {
 			var id sql.RawBytes
 			var tag string
 			err = scan(&id, &tag)
@@ -27,15 +27,15 @@ func (c *catalogue) places(ctx context.Context, table string) (all []place, err 
 	return all, err
 }
 
-// await notes directories to look into.
-func (c *catalogue) await(ctx context.Context, all []news) error {
+// enqueue notes directories to look into.
+func (c *catalogue) enqueue(ctx context.Context, all []dirChange) error {
 	if len(all) == 0 {
 		return nil
 	}
 	return c.write(ctx, func(tx *sql.Tx) error {
 		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
 		for _, n := range all {
-			if err := b.await(n); err != nil {
+			if err := b.enqueue(n); err != nil {
 				return err
 			}
 		}
@@ -43,7 +43,7 @@ func (c *catalogue) await(ctx context.Context, all []news) error {
 	})
 }
 
-func (b *batch) await(n news) (err error) {
+func (b *batch) enqueue(n dirChange) (err error) {
 	switch {
 	case n.known && n.first:
 		_, err = b.exec(`UPDATE dumps SET dirtag = ? WHERE id = ?`, n.tag, n.id[:])
@@ -71,32 +71,32 @@ func scanTask(scan func(...any) error) (t task, err error) {
 	return t, err
 }
 
-// unseen returns up to limit directories after a hash that were never looked into.
-func (c *catalogue) unseen(ctx context.Context, after []byte, limit int) ([]task, error) {
+// newTasks returns up to limit directories after a hash that were never looked into.
+func (c *catalogue) newTasks(ctx context.Context, after []byte, limit int) ([]task, error) {
 	if after == nil {
 		after = []byte{} // not NULL, and less than the hash of zeros
 	}
 	return c.tasks(ctx, `SELECT id, '', 1 FROM pending WHERE tries = 0 AND id > ? ORDER BY id LIMIT ?`, after, limit)
 }
 
-// unfinished returns up to limit directories without a document whose time has come
+// unfinishedTasks returns up to limit directories without a document whose time has come
 // at the moment due.
-func (c *catalogue) unfinished(ctx context.Context, due time.Time, limit int) ([]task, error) {
+func (c *catalogue) unfinishedTasks(ctx context.Context, due time.Time, limit int) ([]task, error) {
 	return c.tasks(ctx, `SELECT id, '', 1 FROM pending WHERE tries > 0 AND due <= ? ORDER BY due LIMIT ?`, due.UnixMilli(), limit)
 }
 
-// flagged returns the dumps whose directory changed.
-func (c *catalogue) flagged(ctx context.Context) ([]task, error) {
+// changedTasks returns the dumps whose directory changed.
+func (c *catalogue) changedTasks(ctx context.Context) ([]task, error) {
 	return c.tasks(ctx, `SELECT id, etag, 0 FROM dumps WHERE checked = 0`)
 }
 
-// aged returns up to limit dumps that nobody looked at since before, oldest first.
-func (c *catalogue) aged(ctx context.Context, before time.Time, limit int) ([]task, error) {
+// staleTasks returns up to limit dumps that nobody looked at since before, oldest first.
+func (c *catalogue) staleTasks(ctx context.Context, before time.Time, limit int) ([]task, error) {
 	return c.tasks(ctx, `SELECT id, etag, 0 FROM dumps WHERE checked > 0 AND checked <= ? ORDER BY checked LIMIT ?`, before.UnixNano(), limit)
 }
 
-// agedCount is how many dumps nobody has looked at since before.
-func (c *catalogue) agedCount(ctx context.Context, before time.Time) (n int, err error) {
+// staleCount is how many dumps nobody has looked at since before.
+func (c *catalogue) staleCount(ctx context.Context, before time.Time) (n int, err error) {
 	err = c.read(ctx, func(q querier) error {
 		return q.QueryRowContext(ctx, `SELECT count(*) FROM dumps WHERE checked > 0 AND checked <= ?`, before.UnixNano()).Scan(&n)
 	})
@@ -111,22 +111,22 @@ func (c *catalogue) tasks(ctx context.Context, query string, args ...any) (all [
 	return all, err
 }
 
-// complete notes that the catalogue knows the whole corpus, if it does: that was listed,
+// markComplete notes that the catalogue knows the whole corpus, if it does: that was listed,
 // and no directory waits to be looked into.
-func (c *catalogue) complete(ctx context.Context) (complete bool, err error) {
+func (c *catalogue) markComplete(ctx context.Context) (complete bool, err error) {
 	err = c.write(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(context.WithoutCancel(ctx), `SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)
 			AND NOT EXISTS (SELECT 1 FROM pending WHERE tries = 0)`, metaListed).Scan(&complete)
 		if err != nil || !complete {
 			return err
 		}
-		return setMeta(context.WithoutCancel(ctx), tx, metaComplete, "yes")
+		return setMetaIn(context.WithoutCancel(ctx), tx, metaComplete, "yes")
 	})
 	return complete, err
 }
 
-// unseenCount is how many directories were never looked into.
-func (c *catalogue) unseenCount(ctx context.Context) (n int, err error) {
+// newTaskCount is how many directories were never looked into.
+func (c *catalogue) newTaskCount(ctx context.Context) (n int, err error) {
 	err = c.read(ctx, func(q querier) error {
 		return q.QueryRowContext(ctx, `SELECT count(*) FROM pending WHERE tries = 0`).Scan(&n)
 	})

@@ -44,11 +44,11 @@ type Value struct {
 // oldest.
 const unknown = math.MinInt64
 
-func (r *record) row() Row {
+func (r *dumpRow) listRow() Row {
 	if !r.sec.Valid {
-		return Row{r.ident(), unknown}
+		return Row{r.dumpID(), unknown}
 	}
-	return Row{r.ident(), r.sec.Int64}
+	return Row{r.dumpID(), r.sec.Int64}
 }
 
 // older orders rows by time, then by hash.
@@ -76,7 +76,7 @@ func (c *Corpus) Select(ctx context.Context, spec query.Spec) ([]Row, error) {
 
 // matches returns what matches spec, and whether it is sorted by ID.
 func (c *Corpus) matches(ctx context.Context, spec query.Spec) (rows []Row, sorted bool, err error) {
-	err = c.again(ctx, func() error {
+	err = c.retryRebuilt(ctx, func() error {
 		rows, sorted, err = c.rows(ctx, spec)
 		return err
 	})
@@ -84,7 +84,7 @@ func (c *Corpus) matches(ctx context.Context, spec query.Spec) (rows []Row, sort
 }
 
 func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted bool, err error) {
-	p, limit, order := newPlan(spec, c.now()), spec.Limit(), orderID
+	p, limit, order := newQueryPlan(spec, c.now()), spec.Limit(), orderID
 	if spec.String() == "" {
 		err = c.cat.rowsAfter(ctx, nil, func(part []Row) error {
 			rows = append(rows, part...)
@@ -96,8 +96,8 @@ func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 		order = orderNewest
 	}
 	sorted = !p.ofDocuments()
-	err = c.cat.scan(ctx, p, true, "", order, func(r *record) error {
-		rows = append(rows, r.row())
+	err = c.cat.scan(ctx, p, true, "", order, func(r *dumpRow) error {
+		rows = append(rows, r.listRow())
 		if sorted && len(rows) == limit {
 			return errEnough
 		}
@@ -108,8 +108,8 @@ func (c *Corpus) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 	}
 	n := len(rows)
 	if p.columns {
-		err = c.cat.scanOdd(ctx, p, func(r *record, _ fields) error {
-			rows = append(rows, r.row())
+		err = c.cat.scanOdd(ctx, p, func(r *dumpRow, _ docFields) error {
+			rows = append(rows, r.listRow())
 			return nil
 		})
 	}
@@ -228,9 +228,9 @@ func period(year, month int) (from, to time.Time, unit func(time.Time) int, next
 
 // firstTime returns the time of the first dump in a range.
 func (c *catalogue) firstTime(ctx context.Context, from, to time.Time) (t time.Time, ok bool, err error) {
-	var r record
+	var r dumpRow
 	err = c.read(ctx, func(q querier) error {
 		return q.QueryRowContext(ctx, `SELECT min(time) FROM dumps WHERE time >= ? AND time < ?`, from.Unix(), to.Unix()).Scan(&r.sec)
 	})
-	return r.when(), r.sec.Valid, err
+	return r.timestamp(), r.sec.Valid, err
 }

@@ -52,7 +52,7 @@ func TestListingInPartsFails(t *testing.T) {
 	sync1(t, c)
 	for n := 1; ; n++ {
 		s.Inject(mem.Fault{Op: mem.List, Nth: n, Kind: store.ErrUnavailable, Short: 1})
-		_, err := c.compare(t.Context())
+		_, err := c.mergeListing(t.Context())
 		wantCount(t, c, "", serialListing+500)
 		s.Heal()
 		if err == nil {

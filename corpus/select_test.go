@@ -108,7 +108,7 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	for i := range dumps {
 		raw := randomDocument(r)
 		s.Set(infoKey(ident(i)), raw)
-		docs[ident(i)] = fields{dump.ParseDocument(raw), ident(i)}
+		docs[ident(i)] = docFields{dump.ParseDocument(raw), ident(i)}
 	}
 	c := open(t, options(t, s))
 	now := time.Unix(1_000_000_000, 0)
@@ -242,7 +242,7 @@ func checkCountBy(t *testing.T, c *Corpus, path string, spec query.Spec, docs ma
 	t.Helper()
 	want := map[string]int{}
 	for _, id := range ids {
-		if v, ok := docs[id].(fields).Get(path); ok && v.Kind() != dump.KindNull {
+		if v, ok := docs[id].(docFields).Get(path); ok && v.Kind() != dump.KindNull {
 			want[v.Text()]++
 		}
 	}
@@ -313,7 +313,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 		"properties.signature=x":            "COVERING INDEX dumps_signature",
 		"mtime=2013-07-11 otime=2013-07-12": "COVERING INDEX dumps_time",
 	} {
-		p := newPlan(parse(t, spec), time.Now())
+		p := newQueryPlan(parse(t, spec), time.Now())
 		sql, args := p.sql(true, "", orderID), p.args
 		if spec == "" {
 			sql, args = rowsAfter, []any{[]byte{}}
@@ -349,7 +349,7 @@ func TestDocumentsArePassedOver(t *testing.T) {
 		"properties.x=undefined":         nil,
 		"properties.x=undefined y=z*":    {"z", "y"},
 	} {
-		p := newPlan(parse(t, spec), time.Now())
+		p := newQueryPlan(parse(t, spec), time.Now())
 		var got []string
 		for _, word := range p.words {
 			got = append(got, string(word))

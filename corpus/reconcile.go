@@ -28,15 +28,15 @@ const (
 // is hardly more than the question.
 const smallCorpus = 2048
 
-// list brings the set of known directories up to date, if the corpus changed, the
+// listCorpus brings the set of known directories up to date, if the corpus changed, the
 // last listing is too old, or force says so. It returns whether it did. Where there is a
 // change log, a large corpus that changed is not listed at once.
-func (c *Corpus) list(ctx context.Context, force, logged bool) (listed bool, err error) {
+func (c *Corpus) listCorpus(ctx context.Context, force, logged bool) (listed bool, err error) {
 	began := c.now()
 	attr, err := c.store.Stat(ctx, "")
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	if errors.Is(err, store.ErrNotExist) {
-		return true, c.noCorpus(ctx, began, err)
+		return true, c.corpusMissing(ctx, began, err)
 	}
 	if err != nil {
 		return false, err
@@ -47,7 +47,7 @@ func (c *Corpus) list(ctx context.Context, force, logged bool) (listed bool, err
 			return false, err
 		}
 	}
-	entries, err := c.compare(ctx)
+	entries, err := c.mergeListing(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -61,26 +61,26 @@ func (c *Corpus) list(ctx context.Context, force, logged bool) (listed bool, err
 
 func (c *Corpus) listed(ctx context.Context, at time.Time, etag string, entries int) error {
 	return c.cat.write(ctx, func(tx *sql.Tx) error {
-		if err := setMeta(ctx, tx, metaRoot, etag); err != nil {
+		if err := setMetaIn(ctx, tx, metaRoot, etag); err != nil {
 			return err
 		}
-		if err := setMeta(ctx, tx, metaEntries, fmt.Sprint(entries)); err != nil {
+		if err := setMetaIn(ctx, tx, metaEntries, fmt.Sprint(entries)); err != nil {
 			return err
 		}
-		return setMeta(ctx, tx, metaListed, fmt.Sprint(at.UnixMilli()))
+		return setMetaIn(ctx, tx, metaListed, fmt.Sprint(at.UnixMilli()))
 	})
 }
 
-// emptied is the error of a corpus that has no entry at all, although it had dumps. It is
+// errEmptied is the error of a corpus that has no entry at all, although it had dumps. It is
 // more likely a file system that is not mounted than a corpus that was cleared.
-func (c *Corpus) emptied(dumps int) error {
-	return &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: fmt.Errorf("the corpus is empty, but had %d dumps: is its file system mounted? (if it was cleared: remove %s)", dumps, c.cat.where())}
+func (c *Corpus) errEmptied(dumps int) error {
+	return &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: fmt.Errorf("the corpus is empty, but had %d dumps: is its file system mounted? (if it was cleared: remove %s)", dumps, c.cat.filePath())}
 }
 
-// noCorpus is what becomes of a corpus directory that does not exist. One that was
+// corpusMissing is what becomes of a corpus directory that does not exist. One that was
 // never seen is empty. One that was is more likely out of reach than removed.
-func (c *Corpus) noCorpus(ctx context.Context, at time.Time, err error) error {
-	some, cerr := c.moreThan(ctx, 0)
+func (c *Corpus) corpusMissing(ctx context.Context, at time.Time, err error) error {
+	some, cerr := c.hasMoreThan(ctx, 0)
 	if cerr != nil {
 		return cerr
 	}
@@ -90,8 +90,8 @@ func (c *Corpus) noCorpus(ctx context.Context, at time.Time, err error) error {
 	return c.listed(ctx, at, "", 0)
 }
 
-// moreThan tells whether more than n dumps are known.
-func (c *Corpus) moreThan(ctx context.Context, n int) (more bool, err error) {
+// hasMoreThan tells whether more than n dumps are known.
+func (c *Corpus) hasMoreThan(ctx context.Context, n int) (more bool, err error) {
 	err = c.cat.read(ctx, func(q querier) error {
 		return q.QueryRowContext(ctx, `SELECT count(*) > ? FROM (SELECT 1 FROM dumps LIMIT ?)`, n, n+1).Scan(&more)
 	})
@@ -156,41 +156,41 @@ func (c *Corpus) number(ctx context.Context, key string) (n int64, err error) {
 	return n, err
 }
 
-// place is a known directory in a comparison with a listing.
-type place struct {
+// knownDir is a known directory in a comparison with a listing.
+type knownDir struct {
 	id  dump.ID
 	tag uint64 // of its version; 0 none
 }
 
-// compare lists the corpus beside what is known. Directories that are new become
+// mergeListing lists the corpus beside what is known. Directories that are new become
 // pending; those whose version changed are looked at soon; dumps that are gone go,
 // once the listing has ended well. It returns how many entries there are.
-func (c *Corpus) compare(ctx context.Context) (entries int, err error) {
-	dumps, err := c.cat.places(ctx, "dumps")
+func (c *Corpus) mergeListing(ctx context.Context) (entries int, err error) {
+	dumps, err := c.cat.knownDirs(ctx, "dumps")
 	if err != nil {
 		return 0, err
 	}
-	pending, err := c.cat.places(ctx, "pending")
+	pending, err := c.cat.knownDirs(ctx, "pending")
 	if err != nil {
 		return 0, err
 	}
-	m := merge{dumps: dumps, pending: pending}
+	m := listingMerge{dumps: dumps, pending: pending}
 	last, more, err := c.mergeRange(ctx, &m, nameRange{}, serialListing)
 	if err != nil {
 		return 0, err
 	}
 	if m.entries == 0 && len(dumps) > 0 {
-		return 0, c.emptied(len(dumps))
+		return 0, c.errEmptied(len(dumps))
 	}
 	if !more {
-		return m.entries, c.drop(ctx, m.rest())
+		return m.entries, c.recordGone(ctx, m.rest())
 	}
 	missing := m.missing
-	rest, n, err := c.compareParts(ctx, &m, last)
+	rest, n, err := c.mergeParts(ctx, &m, last)
 	if err != nil {
 		return 0, err
 	}
-	return m.entries + n, c.drop(ctx, append(missing, rest...))
+	return m.entries + n, c.recordGone(ctx, append(missing, rest...))
 }
 
 const (
@@ -203,12 +203,12 @@ const (
 // nameRange is the names from one on and before another; "" is the end.
 type nameRange struct{ from, to string }
 
-// compareParts compares what lies behind a name, a part for each first digit.
-func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missing []dump.ID, entries int, err error) {
+// mergeParts compares what lies behind a name, a part for each first digit.
+func (c *Corpus) mergeParts(ctx context.Context, m *listingMerge, last string) (missing []dump.ID, entries int, err error) {
 	const digits = "0123456789abcdef"
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(listingsAtOnce)
-	parts := make([]merge, len(digits))
+	parts := make([]listingMerge, len(digits))
 	for i := range digits {
 		s := nameRange{from: max(digits[i:i+1], last+"\x00"), to: "g"}
 		if i+1 < len(digits) {
@@ -236,7 +236,7 @@ func (c *Corpus) compareParts(ctx context.Context, m *merge, last string) (missi
 
 // inPart returns the places whose hash begins with a digit; they are in the order of the
 // hashes.
-func inPart(all []place, digit int) []place {
+func inPart(all []knownDir, digit int) []knownDir {
 	at := func(d int) int {
 		return sort.Search(len(all), func(i int) bool { return int(all[i].id[0]>>4) >= d })
 	}
@@ -245,45 +245,45 @@ func inPart(all []place, digit int) []place {
 
 // mergeRange lists a range of the corpus beside m. With a limit it stops after so many
 // entries, and says so, and what the last of them was.
-func (c *Corpus) mergeRange(ctx context.Context, m *merge, s nameRange, limit int) (last string, more bool, err error) {
+func (c *Corpus) mergeRange(ctx context.Context, m *listingMerge, s nameRange, limit int) (last string, more bool, err error) {
 	n := 0
 	for e, err := range c.store.List(ctx, "", s.from) {
 		if err != nil {
-			c.outage.note(c.now(), err, c.log)
+			c.availability.record(c.now(), err, c.log)
 			return last, false, err
 		}
 		if s.to != "" && e.Name >= s.to {
 			break
 		}
 		if n++; limit > 0 && n > limit {
-			return last, true, c.cat.await(ctx, m.flush())
+			return last, true, c.cat.enqueue(ctx, m.flush())
 		}
 		last = e.Name
 		if m.entries++; m.entries%batchSize == 0 {
-			c.outage.hear()
+			c.availability.progress()
 		}
 		id, perr := dump.ParseID(e.Name)
 		if perr != nil || !e.Dir {
 			continue
 		}
-		m.take(id, e.ETag)
+		m.add(id, e.ETag)
 		if len(m.news) >= batchSize {
-			if err := c.cat.await(ctx, m.flush()); err != nil {
+			if err := c.cat.enqueue(ctx, m.flush()); err != nil {
 				return last, false, err
 			}
 		}
 	}
-	return last, false, c.cat.await(ctx, m.flush())
+	return last, false, c.cat.enqueue(ctx, m.flush())
 }
 
-// drop takes directories that are gone out of the catalogue.
-func (c *Corpus) drop(ctx context.Context, ids []dump.ID) error {
+// recordGone takes directories that are gone out of the catalogue.
+func (c *Corpus) recordGone(ctx context.Context, ids []dump.ID) error {
 	at := c.now()
 	for len(ids) > 0 {
 		n := min(len(ids), batchSize)
-		findings := make([]finding, n)
+		findings := make([]observation, n)
 		for i, id := range ids[:n] {
-			findings[i] = finding{id: id, at: at, kind: gone}
+			findings[i] = observation{id: id, at: at, kind: gone}
 		}
 		changes, err := c.cat.record(ctx, findings)
 		if err != nil {
@@ -295,37 +295,37 @@ func (c *Corpus) drop(ctx context.Context, ids []dump.ID) error {
 	return nil
 }
 
-// news is a directory to look into.
-type news struct {
+// dirChange is a directory to look into.
+type dirChange struct {
 	id    dump.ID
 	tag   string
 	known bool // as a dump
 	first bool // the version was not known before: nothing changed, as far as is known
 }
 
-// merge walks a listing and what is known side by side: both are in the order of the
+// listingMerge walks a listing and what is known side by side: both are in the order of the
 // hashes.
-type merge struct {
-	dumps, pending []place
+type listingMerge struct {
+	dumps, pending []knownDir
 	missing        []dump.ID
-	news           []news
+	news           []dirChange
 	entries        int // of the listing so far
 }
 
-func (m *merge) take(id dump.ID, etag string) {
+func (m *listingMerge) add(id dump.ID, etag string) {
 	tag := hashTag(etag)
 	isDump, old := m.advance(&m.dumps, id)
 	isPending, oldPending := m.advance(&m.pending, id)
 	switch {
 	case isDump && tag != old:
-		m.news = append(m.news, news{id: id, tag: etag, known: true, first: old == 0})
+		m.news = append(m.news, dirChange{id: id, tag: etag, known: true, first: old == 0})
 	case !isDump && (!isPending || tag != oldPending):
-		m.news = append(m.news, news{id: id, tag: etag})
+		m.news = append(m.news, dirChange{id: id, tag: etag})
 	}
 }
 
 // advance walks a list up to id and tells whether it holds it; what it passes is missing.
-func (m *merge) advance(list *[]place, id dump.ID) (found bool, tag uint64) {
+func (m *listingMerge) advance(list *[]knownDir, id dump.ID) (found bool, tag uint64) {
 	for len(*list) > 0 {
 		head := (*list)[0]
 		switch compareIDs(head.id, id) {
@@ -341,15 +341,15 @@ func (m *merge) advance(list *[]place, id dump.ID) (found bool, tag uint64) {
 	return false, 0
 }
 
-func (m *merge) flush() []news {
+func (m *listingMerge) flush() []dirChange {
 	n := m.news
 	m.news = nil
 	return n
 }
 
 // rest returns what the listing, which is over, did not have.
-func (m *merge) rest() []dump.ID {
-	for _, list := range [][]place{m.dumps, m.pending} {
+func (m *listingMerge) rest() []dump.ID {
+	for _, list := range [][]knownDir{m.dumps, m.pending} {
 		for _, p := range list {
 			m.missing = append(m.missing, p.id)
 		}

@@ -11,38 +11,38 @@ import (
 	"thothfs/store"
 )
 
-// looks remembers when documents were last compared with the store, since most
+// revalidations remembers when documents were last compared with the store, since most
 // looks find nothing and are not worth a transaction; and which are being compared.
-type looks struct {
+type revalidations struct {
 	mu       sync.Mutex // guards what follows
 	at       map[dump.ID]time.Time
-	underway map[dump.ID]*look
+	underway map[dump.ID]*revalidation
 }
 
-// look is one comparison that several callers may wait for.
-type look struct {
+// revalidation is one comparison that several callers may wait for.
+type revalidation struct {
 	done chan struct{} // closed when dump and err are there
 	dump *Dump
 	err  error
 }
 
-// maxLooks bounds what is remembered.
-const maxLooks = 8192
+// maxRemembered bounds what is remembered.
+const maxRemembered = 8192
 
-func newLooks() *looks {
-	return &looks{at: map[dump.ID]time.Time{}, underway: map[dump.ID]*look{}}
+func newRevalidations() *revalidations {
+	return &revalidations{at: map[dump.ID]time.Time{}, underway: map[dump.ID]*revalidation{}}
 }
 
-func (l *looks) last(id dump.ID) time.Time {
+func (l *revalidations) last(id dump.ID) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.at[id]
 }
 
-func (l *looks) set(id dump.ID, at time.Time) {
+func (l *revalidations) set(id dump.ID, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.at) >= maxLooks {
+	if len(l.at) >= maxRemembered {
 		clear(l.at)
 	}
 	l.at[id] = at
@@ -50,18 +50,18 @@ func (l *looks) set(id dump.ID, at time.Time) {
 
 // join returns the look at id that is under way, or begins one: then the caller does
 // it and calls leave.
-func (l *looks) join(id dump.ID) (k *look, mine bool) {
+func (l *revalidations) join(id dump.ID) (k *revalidation, mine bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if k = l.underway[id]; k != nil {
 		return k, false
 	}
-	k = &look{done: make(chan struct{})}
+	k = &revalidation{done: make(chan struct{})}
 	l.underway[id] = k
 	return k, true
 }
 
-func (l *looks) leave(id dump.ID, k *look) {
+func (l *revalidations) leave(id dump.ID, k *revalidation) {
 	l.mu.Lock()
 	delete(l.underway, id)
 	l.mu.Unlock()
@@ -78,13 +78,13 @@ func (c *Corpus) Dump(ctx context.Context, id dump.ID) (*Dump, error) {
 		if err != nil {
 			return nil, err
 		}
-		if c.current(id, known) {
+		if c.isFresh(id, known) {
 			return orNotExist(known, id)
 		}
-		k, mine := c.looks.join(id)
+		k, mine := c.revalidations.join(id)
 		if mine {
-			k.dump, k.err = c.ask(ctx, id, known)
-			c.looks.leave(id, k)
+			k.dump, k.err = c.revalidate(ctx, id, known)
+			c.revalidations.leave(id, k)
 			return k.dump, k.err
 		}
 		select {
@@ -106,13 +106,13 @@ func orNotExist(d *Dump, id dump.ID) (*Dump, error) {
 	return d, nil
 }
 
-// current tells whether what is known of a dump, nil for nothing, will do.
-func (c *Corpus) current(id dump.ID, known *Dump) bool {
+// isFresh tells whether what is known of a dump, nil for nothing, will do.
+func (c *Corpus) isFresh(id dump.ID, known *Dump) bool {
 	now := c.now()
-	if known != nil && c.outage.pausing(now) {
+	if known != nil && c.availability.paused(now) {
 		return true
 	}
-	last := c.looks.last(id)
+	last := c.revalidations.last(id)
 	if known != nil && known.checked.After(last) {
 		last = known.checked
 	}
@@ -120,51 +120,51 @@ func (c *Corpus) current(id dump.ID, known *Dump) bool {
 	return age >= -afterStored && age <= c.o.AttrTimeout
 }
 
-// ask compares what is known of a dump, nil for nothing, with the store.
-func (c *Corpus) ask(ctx context.Context, id dump.ID, known *Dump) (*Dump, error) {
+// revalidate compares what is known of a dump, nil for nothing, with the store.
+func (c *Corpus) revalidate(ctx context.Context, id dump.ID, known *Dump) (*Dump, error) {
 	etag := ""
 	if known != nil {
 		etag = known.ETag
 	}
-	brief, cancel := c.outage.orBriefly(ctx, known == nil)
-	f, err := c.read(brief, id, etag)
-	err = silence(brief, err)
+	brief, cancel := c.availability.withShortTimeout(ctx, known == nil)
+	f, err := c.fetchDocument(brief, id, etag)
+	err = shortTimeoutError(brief, err)
 	cancel()
 	if err != nil {
-		c.outage.note(c.now(), err, c.log)
+		c.availability.record(c.now(), err, c.log)
 		if known != nil && errors.Is(err, store.ErrUnavailable) {
 			return known, nil
 		}
 		return nil, err
 	}
-	c.looks.set(id, f.at)
+	c.revalidations.set(id, f.at)
 	switch {
 	case f.kind == found:
 		c.Stale(id) // who changed the document may have changed more
 		d := newDump(id, f.raw, f.attr, f.damage)
 		d.checked = f.at
-		c.keep(ctx, f)
+		c.recordObservations(ctx, f)
 		return d, nil
 	case f.kind == absent && known == nil:
 		return nil, notExist("get", infoKey(id)) // nothing new
 	case f.kind == absent:
-		c.keep(ctx, f)
+		c.recordObservations(ctx, f)
 		return nil, notExist("get", infoKey(id))
 	}
 	if f.at.Sub(known.checked) > c.o.Revalidate/4 {
-		c.keep(ctx, f) // so that it is not read again in the background
+		c.recordObservations(ctx, f) // so that it is not read again in the background
 	}
 	return known, nil
 }
 
-// keep notes findings and tells subscribers; told is whether there was anything to
+// recordObservations notes findings and tells subscribers; told is whether there was anything to
 // tell. That the catalogue cannot take them is logged: what was found is true
 // nevertheless.
-func (c *Corpus) keep(ctx context.Context, findings ...finding) (told bool) {
+func (c *Corpus) recordObservations(ctx context.Context, findings ...observation) (told bool) {
 	changes, err := c.cat.record(ctx, findings)
 	if err != nil {
 		if !c.unwritable.Swap(true) {
-			c.log.Error("the catalogue cannot be written", "path", c.cat.where(), "error", err)
+			c.log.Error("the catalogue cannot be written", "path", c.cat.filePath(), "error", err)
 		}
 		return false
 	}
@@ -173,23 +173,23 @@ func (c *Corpus) keep(ctx context.Context, findings ...finding) (told bool) {
 	return len(changes) > 0
 }
 
-// read looks into a directory for a document other than the version etag. Its kinds
+// fetchDocument looks into a directory for a document other than the version etag. Its kinds
 // are found, same and absent; everything else is an error.
-func (c *Corpus) read(ctx context.Context, id dump.ID, etag string) (finding, error) {
-	return c.readUpTo(ctx, id, etag, maxInfo)
+func (c *Corpus) fetchDocument(ctx context.Context, id dump.ID, etag string) (observation, error) {
+	return c.fetchDocumentUpTo(ctx, id, etag, maxInfo)
 }
 
-// readUpTo is read, but a document of more than limit bytes, where that is less than
+// fetchDocumentUpTo is read, but a document of more than limit bytes, where that is less than
 // maxInfo, is store.ErrTooLarge.
-func (c *Corpus) readUpTo(ctx context.Context, id dump.ID, etag string, limit int64) (finding, error) {
-	f := finding{id: id, at: c.now(), etag: etag, wait: max(c.o.Poll, 10*time.Second)}
+func (c *Corpus) fetchDocumentUpTo(ctx context.Context, id dump.ID, etag string, limit int64) (observation, error) {
+	f := observation{id: id, at: c.now(), etag: etag, wait: max(c.o.Poll, 10*time.Second)}
 	ref := store.Ref{Key: infoKey(id), ETag: etag}
 	raw, attr, err := c.store.Get(ctx, ref, limit)
 	if errors.Is(err, store.ErrTooLarge) && limit == maxInfo {
 		attr, err = c.store.Stat(ctx, ref.Key)
 		f.damage = fmt.Sprintf("the document is too large to be read: %d bytes", attr.Size)
 	}
-	c.outage.note(c.now(), err, c.log)
+	c.availability.record(c.now(), err, c.log)
 	switch {
 	case err == nil && f.damage != "" && attr.ETag == etag, errors.Is(err, store.ErrNotModified):
 		f.kind = same

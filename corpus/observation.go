@@ -10,11 +10,11 @@ import (
 	"thothfs/store"
 )
 
-// finding is what one look at a directory of the corpus found.
-type finding struct {
+// observation is what one look at a directory of the corpus found.
+type observation struct {
 	id   dump.ID
 	at   time.Time // when the look began: what was found later counts more
-	kind findingKind
+	kind observationKind
 
 	raw    []byte // the document: found
 	attr   store.Attr
@@ -29,27 +29,27 @@ type finding struct {
 	began    time.Time
 }
 
-type findingKind int
+type observationKind int
 
 const (
-	found  findingKind = iota // a document
-	same                      // the one that is known
-	absent                    // a directory without a document, as far as can be seen
-	unread                    // there may be a document, it was not to be had
-	gone                      // no directory
+	found  observationKind = iota // a document
+	same                          // the one that is known
+	absent                        // a directory without a document, as far as can be seen
+	unread                        // there may be a document, it was not to be had
+	gone                          // no directory
 )
 
 // record notes findings in one transaction and returns what they changed.
-func (c *catalogue) record(ctx context.Context, findings []finding) (changes []Change, err error) {
+func (c *catalogue) record(ctx context.Context, findings []observation) (changes []Change, err error) {
 	err = c.write(ctx, func(tx *sql.Tx) error {
 		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
 		for i := range findings {
-			if err := b.note(&findings[i]); err != nil {
+			if err := b.record(&findings[i]); err != nil {
 				return err
 			}
 		}
 		changes = b.changes
-		return b.keepJournal(c.writer)
+		return b.appendJournal(c.writer)
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (b *batch) old(id dump.ID) (*Dump, int64, error) {
 	return d, n, err
 }
 
-func (b *batch) note(f *finding) error {
+func (b *batch) record(f *observation) error {
 	if f.kind == same {
 		_, err := b.exec(`UPDATE dumps SET checked = ? WHERE id = ? AND etag = ? AND checked < ?`,
 			f.at.UnixNano(), f.id[:], f.etag, f.at.UnixNano())
@@ -126,7 +126,7 @@ const afterStored = 1 // nanosecond
 //
 // What we stored ourselves is newer than what it replaced, whenever that was looked
 // at; but what else was seen after we began was built on it.
-func outdated(f *finding, old *Dump) bool {
+func outdated(f *observation, old *Dump) bool {
 	at := f.at
 	if f.replaced != "" && old != nil {
 		if old.ETag == f.replaced {
@@ -137,7 +137,7 @@ func outdated(f *finding, old *Dump) bool {
 	return old != nil && old.checked.After(at) && old.checked.Sub(at) < time.Minute
 }
 
-func (b *batch) put(f *finding, old *Dump, n int64) error {
+func (b *batch) put(f *observation, old *Dump, n int64) error {
 	d := newDump(f.id, f.raw, f.attr, f.damage)
 	d.checked = f.at
 	var err error
@@ -157,7 +157,7 @@ func (b *batch) put(f *finding, old *Dump, n int64) error {
 	return nil
 }
 
-func (b *batch) insert(f *finding, d *Dump) error {
+func (b *batch) insert(f *observation, d *Dump) error {
 	res, err := b.exec(`INSERT INTO docs (id, doc) VALUES (?, ?)`, f.id[:], nonNil(f.raw))
 	if err != nil {
 		return err
@@ -175,7 +175,7 @@ func (b *batch) insert(f *finding, d *Dump) error {
 	return err
 }
 
-func (b *batch) update(f *finding, d *Dump, n int64) error {
+func (b *batch) update(f *observation, d *Dump, n int64) error {
 	if _, err := b.exec(`UPDATE docs SET doc = ? WHERE n = ?`, nonNil(f.raw), n); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (b *batch) update(f *finding, d *Dump, n int64) error {
 }
 
 // values are the columns etag to nsec of a row.
-func values(f *finding, d *Dump) []any {
+func values(f *observation, d *Dump) []any {
 	texts, odd := indexed(d.Doc)
 	var sec any
 	if t, ok := d.Doc.Time(); ok {
@@ -203,7 +203,7 @@ func nonNil(b []byte) []byte {
 }
 
 // remove takes a dump out of the catalogue; what is left may be an unfinished upload.
-func (b *batch) remove(f *finding, old *Dump, n int64) error {
+func (b *batch) remove(f *observation, old *Dump, n int64) error {
 	if old != nil {
 		if _, err := b.exec(`DELETE FROM docs WHERE n = ?`, n); err != nil {
 			return err
@@ -225,7 +225,7 @@ func (b *batch) remove(f *finding, old *Dump, n int64) error {
 
 // postpone puts off the next look at a directory that is no dump yet, longer every
 // time. A dump that is known waits for its next turn.
-func (b *batch) postpone(f *finding) error {
+func (b *batch) postpone(f *observation) error {
 	const longest = time.Hour
 	if f.kind == unread {
 		if _, err := b.exec(`UPDATE dumps SET checked = ? WHERE id = ?`, f.at.UnixNano(), f.id[:]); err != nil {
