@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 
 // What fails is told and stores nothing; the others are done.
 func TestAnalyzeFailures(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	set := "thoth_set done yes\n"
@@ -58,6 +58,7 @@ func TestAnalyzeFailures(t *testing.T) {
 
 // A dump that takes too long is ended, with all that it started, and fails alone.
 func TestAnalyzeTimeout(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -84,6 +85,7 @@ func TestAnalyzeTimeout(t *testing.T) {
 
 // What analyzers leave in the background does not outlive them.
 func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -97,11 +99,10 @@ func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
 // Whatever ends the run: what is under way is ended, what was finished is stored, and
 // nothing is left.
 func TestAnalyzeInterrupted(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
-			if signal.Ignored(sig) {
-				t.Skip("it is ignored here, and so it is by what we start")
-			}
+			t.Parallel()
 			w := newWorld(t)
 			w.analyzing()
 			for n := 1; n <= 9; n++ {
@@ -144,6 +145,7 @@ func TestAnalyzeInterrupted(t *testing.T) {
 
 // What a run that was killed leaves is removed by the next.
 func TestAnalyzeKilled(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -164,6 +166,7 @@ func TestAnalyzeKilled(t *testing.T) {
 
 // A reader that goes away ends the run, in order.
 func TestAnalyzeIntoAClosedPipe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	for n := 1; n <= 9; n++ {

@@ -8,6 +8,7 @@ import (
 
 // An analyzer of the corpus runs as the caller: it gets the caller's keys only when asked to.
 func TestAnalyzeKeepsCredentials(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")

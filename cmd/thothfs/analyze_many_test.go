@@ -16,6 +16,7 @@ import (
 // The output of a dump is kept together, and shown in the order of the dumps, although
 // the first waits for the last; large output comes whole.
 func TestAnalyzeOrder(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	for n := 1; n <= 6; n++ {
@@ -52,6 +53,7 @@ func TestAnalyzeOrder(t *testing.T) {
 
 // --jobs are under way at once, and no more.
 func TestAnalyzeJobs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	for n := 1; n <= 9; n++ {
@@ -75,6 +77,7 @@ func TestAnalyzeJobs(t *testing.T) {
 }
 
 func TestAnalyzeShards(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	for n := 1; n <= 40; n++ {
@@ -109,6 +112,7 @@ func TestAnalyzeShards(t *testing.T) {
 }
 
 func TestAnalyzeDryRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -123,6 +127,7 @@ func TestAnalyzeDryRunChangesNothing(t *testing.T) {
 
 // Runs at the same time, and edits by others while an analyzer runs, lose nothing.
 func TestAnalyzeLosesNoEdit(t *testing.T) {
+	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
 		w.analyzing()
 		for n := 1; n <= 4; n++ {
@@ -158,6 +163,7 @@ func TestAnalyzeLosesNoEdit(t *testing.T) {
 // A mount of the same corpus is used, but for one with another cache, and one that
 // does not answer.
 func TestAnalyzeUsesAMount(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "the dump")
@@ -181,6 +187,7 @@ func TestAnalyzeUsesAMount(t *testing.T) {
 
 // Dumps that come later in the list are fetched ahead.
 func TestAnalyzeFetchesAhead(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	w.analyzing()
 	for n := 1; n <= 4; n++ {

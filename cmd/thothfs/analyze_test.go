@@ -11,6 +11,7 @@ import (
 
 // The analyzer of the article that tickets OS-2359, as printed.
 func TestAnalyzeArticleTicket(t *testing.T) {
+	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
 		w := newWorld(t)
 		w.analyzing()
@@ -49,6 +50,7 @@ func TestAnalyzeArticleTicket(t *testing.T) {
 
 // The analyzer of the article that finds a log in Manta, as printed.
 func TestAnalyzeArticlePaniclog(t *testing.T) {
+	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
 		w, srv := newMantaWorld(t, time.Millisecond)
 		w.analyzing()
@@ -81,6 +83,7 @@ func TestAnalyzeArticlePaniclog(t *testing.T) {
 // An analyzer may rewrite its info.json whole, as the stock ones do, and store it as
 // the stock ones do: only what it changed is edited.
 func TestAnalyzeRewritesInfo(t *testing.T) {
+	t.Parallel()
 	rewrite := `
 		printf '{ "properties": { "frames": [ "a()", "b()" ], "deep": { "y": 2 } } }\n' >more
 		cat $THOTH_INFO more | json --deep-merge >$THOTH_INFO.tmp
@@ -96,6 +99,7 @@ func TestAnalyzeRewritesInfo(t *testing.T) {
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
 		for name, script := range map[string]string{"deep-merge": rewrite, "thoth_load FILE": merge, "json -e": evaluate} {
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				w := newWorld(t)
 				w.analyzing()
 				prepare(w)
@@ -125,6 +129,7 @@ func TestAnalyzeRewritesInfo(t *testing.T) {
 }
 
 func TestAnalyzeRefuses(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -164,6 +169,7 @@ func TestAnalyzeRefuses(t *testing.T) {
 // Names and values that a shell or JSON could trip over are only values, under set -eu
 // too, and the environment is as promised.
 func TestAnalyzeEnvironment(t *testing.T) {
+	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
 		w := newWorld(t)
 		w.analyzing()
@@ -214,6 +220,7 @@ func TestAnalyzeEnvironment(t *testing.T) {
 
 // Edits within an analyzer that run at the same time are all made.
 func TestAnalyzeConcurrentSets(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.dump(1, "a", "x")
@@ -229,6 +236,7 @@ func TestAnalyzeConcurrentSets(t *testing.T) {
 // A damaged document is readable for the analyzer, and edited where nothing is lost;
 // a purged dump is left out; one whose dump is missing fails.
 func TestAnalyzeOddDumps(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.thothsCorpus()
@@ -248,6 +256,7 @@ func TestAnalyzeOddDumps(t *testing.T) {
 
 // Debugger commands are run as such, and where an analyzer comes from.
 func TestAnalyzeWhatIsRun(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.analyzing()
 	w.illumosTools()

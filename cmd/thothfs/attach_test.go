@@ -8,8 +8,16 @@ import (
 )
 
 func TestAttach(t *testing.T) {
-	t.Run("directory", func(t *testing.T) { testAttach(t, newWorld(t)) })
-	t.Run("manta", func(t *testing.T) { w, _ := newMantaWorld(t, 0); testAttach(t, w) })
+	t.Parallel()
+	t.Run("directory", func(t *testing.T) {
+		t.Parallel()
+		testAttach(t, newWorld(t))
+	})
+	t.Run("manta", func(t *testing.T) {
+		t.Parallel()
+		w, _ := newMantaWorld(t, 0)
+		testAttach(t, w)
+	})
 }
 
 func testAttach(t *testing.T, w *world) {
@@ -57,6 +65,7 @@ func testAttach(t *testing.T, w *world) {
 // A kernel dump is debugged with the vmlinux of its own build, whatever else lies beside
 // it, and a file that is attached or removed shows at once.
 func TestDebugTakesTheKernelOfTheBuild(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	linuxVMCore(t, filepath.Join(w.dir, "vmcore"))
 	id := strings.TrimSpace(w.must("upload", "vmcore"))

@@ -84,8 +84,10 @@ var storesAway = []struct {
 
 // While the store is away, what this machine knows is shown, and that it may be old.
 func TestVerbsWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
 	for _, away := range storesAway {
 		t.Run(away.name, func(t *testing.T) {
+			t.Parallel()
 			w, srv := newMantaWorld(t, 0)
 			x := w.cutable(srv.URL)
 			ids := w.seed(7, 100)
@@ -114,6 +116,7 @@ func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 
 // With --fresh they fail instead.
 func TestFreshWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	x := w.cutable(srv.URL)
 	ids := w.seed(2, 100)
@@ -139,6 +142,7 @@ func TestVerbsOfASlowStore(t *testing.T) {
 
 // debug of a dump that is held needs no store.
 func TestDebugWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
 	for _, mounted := range []bool{false, true} {
 		w, srv := newMantaWorld(t, 0)
 		x := w.cutable(srv.URL)
@@ -159,6 +163,7 @@ func TestDebugWhileTheStoreIsAway(t *testing.T) {
 
 // A mount can be made without its store.
 func TestMountWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	x := w.cutable(srv.URL)
 	w.seed(7, 100)
@@ -172,6 +177,7 @@ func TestMountWhileTheStoreIsAway(t *testing.T) {
 
 // A directory corpus whose file system is not mounted is away, not empty.
 func TestVerbsWhileTheDirectoryIsAway(t *testing.T) {
+	t.Parallel()
 	for _, empty := range []bool{false, true} {
 		w := newWorld(t)
 		ids := w.seed(7, 100)

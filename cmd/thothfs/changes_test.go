@@ -10,6 +10,7 @@ import (
 // A ticket set through one mount shows in the views of another, on a machine of its own,
 // though nobody looks at the dump there.
 func TestOtherMountsSeeATicketAtTheirNextPoll(t *testing.T) {
+	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)
 	id := w.aCore()
 	w.mount("--poll=100ms")

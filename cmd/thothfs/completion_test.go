@@ -9,6 +9,7 @@ import (
 )
 
 func TestCompletionFlag(t *testing.T) {
+	t.Parallel()
 	for given, want := range map[string]string{
 		"idle": "idle", "always": "always", "never": "never", "idle=30%": "idle=30%", "idle=100": "idle=100%",
 		"": "", "idle=": "", "idle=0": "", "idle=101%": "", "idle=x": "", "always=3": "", "never=1%": "", "Idle": "", "sometimes": "",
@@ -33,6 +34,7 @@ func TestCompletionFlag(t *testing.T) {
 // A dump that is open is fetched to the end, compared with the store's MD5, and then
 // opened by the kernel where it can; a debugger reads the same all the while.
 func TestMountCompletes(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	need(t, "gdb", "gcc")
 	c := crashWorker(t, t.TempDir(), 4, 64)
@@ -68,6 +70,7 @@ func TestMountCompletes(t *testing.T) {
 // What one mount read of a dump without a pack is what another asks for at once, on a
 // machine of its own.
 func TestMountLearns(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	need(t, "gdb", "gcc")
 	c := crashWorker(t, t.TempDir(), 4, 64)

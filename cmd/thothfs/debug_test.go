@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,6 +22,10 @@ func (w *world) standIn(name, script string) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
+	// A process that another test starts meanwhile has the file open for a moment, and
+	// what is open for writing cannot be executed (ETXTBSY).
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script), 0o755); err != nil {
 		w.t.Fatal(err)
 	}
@@ -147,6 +150,7 @@ func expandedCrash(t *testing.T, path string) {
 }
 
 func TestDebugPicksTheDebugger(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	linuxVMCore(t, filepath.Join(w.dir, "vmcore"))
 	expandedCrash(t, filepath.Join(w.dir, "vmcore.0"))
@@ -189,6 +193,7 @@ func TestDebugPicksTheDebugger(t *testing.T) {
 }
 
 func TestDebugRefuses(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	for _, c := range []struct {
@@ -213,6 +218,7 @@ func TestDebugRefuses(t *testing.T) {
 }
 
 func TestDebugWorksOnTheMountThatIsThere(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	w.standIn("lldb", tellArguments)
@@ -226,6 +232,7 @@ func TestDebugWorksOnTheMountThatIsThere(t *testing.T) {
 }
 
 func TestDebugInATerminal(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	c := crashWorker(t, t.TempDir(), 8, 1)
 	w.must("upload", "--no-stack", c.core)
@@ -247,12 +254,11 @@ func TestDebugInATerminal(t *testing.T) {
 }
 
 func TestDebugEndsWhenToldTo(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb")
-	hup := make(chan os.Signal, 1) // under nohup(1), what we start would ignore it
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
 	for sig, want := range map[syscall.Signal]int{syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
 			w := newDebugWorld(t)
 			id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
 			term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
@@ -269,6 +275,7 @@ func TestDebugEndsWhenToldTo(t *testing.T) {
 // Killed together, debug and its debugger end, and nobody waits for the mount: a debugger
 // that had the connection to the kernel too would hold it up, and itself, for ever.
 func TestDebugKilled(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb")
 	w := newDebugWorld(t)
 	id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
@@ -299,6 +306,7 @@ func runs(group int) bool {
 }
 
 func TestDebugShellStoresOnExit0(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	r := w.debugShell(id, "mine", `
@@ -344,6 +352,7 @@ func (w *world) debugShell(id, analyzer, script string) result {
 }
 
 func TestDebugShellKeepsWhatCannotBeStored(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	r := w.debugShell(id, "mine", `echo 'echo ours' >"$THOTH_ANALYZER"; echo 'echo theirs' | "$THOTHFS" analyzer mine`)
@@ -359,6 +368,7 @@ func TestDebugShellKeepsWhatCannotBeStored(t *testing.T) {
 }
 
 func TestDebugShellInATerminal(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	term := onTerminal(t, w.command("debug", id, "mine"))

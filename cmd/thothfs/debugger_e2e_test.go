@@ -15,8 +15,12 @@ import (
 // onBothStores runs a test in a world whose corpus is a directory and in one
 // whose corpus is in Manta, 20 ms away.
 func onBothStores(t *testing.T, f func(t *testing.T, w *world)) {
-	t.Run("dir", func(t *testing.T) { f(t, newWorld(t)) })
+	t.Run("dir", func(t *testing.T) {
+		t.Parallel()
+		f(t, newWorld(t))
+	})
 	t.Run("manta", func(t *testing.T) {
+		t.Parallel()
 		w, _ := newMantaWorld(t, 20*time.Millisecond)
 		f(t, w)
 	})
@@ -57,6 +61,7 @@ func readerOutput(exe, core, script string) string {
 }
 
 func TestDebuggersReadTheSameAsFromALocalFile(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb", "eu-stack", "cmp")
 	onBothStores(t, func(t *testing.T, w *world) {
 		cores := shippedCores(t)
@@ -78,6 +83,7 @@ func TestDebuggersReadTheSameAsFromALocalFile(t *testing.T) {
 }
 
 func TestBigCoreIsDebuggedInPlace(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("makes a core of over 1 GiB")
 	}
@@ -113,12 +119,15 @@ func TestBigCoreIsDebuggedInPlace(t *testing.T) {
 // stat is one counter of .thothfs/stats.
 func (w *world) stat(name string) int64 {
 	w.t.Helper()
-	text := w.sh("cat mnt/.thothfs/stats")
-	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + `[ =:\t]+(\d+)$`).FindStringSubmatch(text)
+	text, err := os.ReadFile(filepath.Join(w.mnt, ".thothfs", "stats"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + `[ =:\t]+(\d+)$`).FindSubmatch(text)
 	if m == nil {
 		w.t.Fatalf("no %s in:\n%s", name, text)
 	}
-	n, err := strconv.ParseInt(m[1], 10, 64)
+	n, err := strconv.ParseInt(string(m[1]), 10, 64)
 	if err != nil {
 		w.t.Fatal(fmt.Errorf("%s: %w", name, err))
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 func TestEditVerbs(t *testing.T) {
+	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
 		w.thothsCorpus()
 		for _, step := range []struct {
@@ -37,6 +38,7 @@ func TestEditVerbs(t *testing.T) {
 }
 
 func TestDryRunChangesNothing(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	before := w.sh("cat corpus/*/info.json | md5sum")
@@ -49,6 +51,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 }
 
 func TestEditVerbsRefuse(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	before := w.sh("cat corpus/*/info.json | md5sum")
@@ -73,6 +76,7 @@ func TestEditVerbsRefuse(t *testing.T) {
 
 // Which dumps failed is told one by one, and the others are done.
 func TestEditThatFailsForSome(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	w.thothsCorpus()
 	srv.Fault(mantatest.On{Method: "PUT", Path: hash(2) + "/info.json"}, mantatest.AnswerError(403, "AuthorizationFailed", "no"))
@@ -86,6 +90,7 @@ func TestEditThatFailsForSome(t *testing.T) {
 }
 
 func TestUploadAttaches(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	core := shippedCores(t)[0]
 	w.must("upload", "--no-stack", "--ticket", "OS-1", "--set", "triage.engineer=bmc", "--set", "n=3", core)
@@ -99,6 +104,7 @@ func TestUploadAttaches(t *testing.T) {
 }
 
 func TestAnalyzerVerbs(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if r := w.tryInput("echo hi\n", "analyzer", "greet"); r.code != 0 && !strings.Contains(r.stderr, "no such directory") {
 		t.Errorf("%+v", r)
@@ -145,6 +151,7 @@ func TestEditsAreCounted(t *testing.T) {
 
 // What was warmed is read without the store.
 func TestWarm(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w, srv := newMantaWorld(t, 0)
 	id, content := w.bigDump(3 << 20)

@@ -57,6 +57,7 @@ func leaveCore(here string, env []string, argv ...string) (string, error) {
 const dies = `int main(void) { return *(volatile int *) 0; }`
 
 func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	dir := t.TempDir()
 	exe := build(t, filepath.Join(dir, "prog"), dies)
@@ -104,6 +105,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 }
 
 func TestExecutableOfWhatIsNone(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.sh(`echo text >text; mkfifo fifo; truncate -s 1M zeros`)
 	for _, path := range []string{"text", "fifo", "zeros", "absent", "/dev/null", "."} {

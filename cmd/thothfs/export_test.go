@@ -275,6 +275,7 @@ func TestExportedDocument(t *testing.T) {
 
 // The verb writes each kind as a private file, whole or not at all.
 func TestIndexExportParquet(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.uploadAll()
 	path := filepath.Join(w.dir, "corpus.parquet")

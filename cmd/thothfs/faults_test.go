@@ -79,6 +79,7 @@ func TestKilledInMidReadTheCacheStillServes(t *testing.T) {
 }
 
 func TestTwoMountsOnOneCache(t *testing.T) {
+	t.Parallel()
 	w, _, path, content := mountedBig(t)
 	second := filepath.Join(w.dir, "mnt2")
 	if err := os.Mkdir(second, 0o755); err != nil {
@@ -105,6 +106,7 @@ func TestTwoMountsOnOneCache(t *testing.T) {
 // Every fault of the store: what a program that reads gets, and that nothing
 // wrong stays in the cache.
 func TestStoreFaultsReachTheReaderAsErrors(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		action mantatest.Action
 		want   []error
@@ -143,6 +145,7 @@ func TestStoreFaultsReachTheReaderAsErrors(t *testing.T) {
 }
 
 func TestReaderOfAStalledStoreCanBeKilled(t *testing.T) {
+	t.Parallel()
 	_, srv, path, content := mountedBig(t)
 	release := make(chan struct{})
 	heal := srv.Fault(mantatest.On{Method: "GET", Path: "core.big"}, mantatest.StallAt(0, release))
@@ -180,6 +183,7 @@ func asleep(pid int) bool {
 }
 
 func TestAReplacedObjectIsNeverMixed(t *testing.T) {
+	t.Parallel()
 	w, _, path, content := mountedBig(t)
 	f, err := os.Open(path)
 	if err != nil {
@@ -212,6 +216,7 @@ func TestAReplacedObjectIsNeverMixed(t *testing.T) {
 }
 
 func TestCorpusIsUsableWhileTheStoreIsDown(t *testing.T) {
+	t.Parallel()
 	w, srv, path, content := mountedBig(t, "--attr-timeout=1ms")
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 // The first open of a dump takes one request for what a debugger reads; a pack that
 // is missing or spoilt costs time and nothing else.
 func TestHotPack(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	need(t, "gdb", "gcc")
 	c := crashWorker(t, t.TempDir(), 4, 64)
@@ -24,6 +25,7 @@ func TestHotPack(t *testing.T) {
 		"of another":  func(pack string) error { return flip(pack, 40) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w, srv := newMantaWorld(t, time.Millisecond)
 			id := strings.TrimSpace(w.must("upload", "--no-stack", c.core))
 			pack := filepath.Join(w.corpus, id, ".thothfs.hot")
@@ -53,6 +55,7 @@ func TestHotPack(t *testing.T) {
 
 // What lies beside a dump has a pack of its own, which is learned beside that of the dump.
 func TestHotPackOfWhatLiesBeside(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w, _ := newMantaWorld(t, time.Millisecond)
 	id := w.aCore()

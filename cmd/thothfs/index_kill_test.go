@@ -82,6 +82,7 @@ func (w *world) snapshotServes(n int) {
 
 // An index that is killed in the midst of its first read goes on from there.
 func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
+	t.Parallel()
 	const dumps, answered, noted = 600, 300, 256 // a batch is noted at once
 	w, srv := newMantaWorld(t, 0)
 	w.seed(dumps, 100)
@@ -105,8 +106,10 @@ func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
 // An index that is killed while it publishes leaves the snapshot as it was, and the next
 // one publishes.
 func TestIndexKilledWhilePublishing(t *testing.T) {
+	t.Parallel()
 	for name, size := range map[string]int{"before the first byte": 32 << 10, "in the midst": 256 << 10} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const dumps = 64
 			midst := size > 32<<10 // more than the kernel holds of a connection
 			w, srv := newMantaWorld(t, 0)
@@ -158,6 +161,7 @@ func TestIndexKilledWhilePublishing(t *testing.T) {
 
 // What has not changed since the last index is not read again.
 func TestIndexIsIncremental(t *testing.T) {
+	t.Parallel()
 	const dumps, edits = 500, 3
 	w, srv := newMantaWorld(t, 0)
 	ids := w.seed(dumps, 100)
@@ -179,8 +183,10 @@ func TestIndexIsIncremental(t *testing.T) {
 
 // Two that publish at once do no harm: neither fails, and the snapshot is whole.
 func TestTwoIndexesAtOnce(t *testing.T) {
+	t.Parallel()
 	for name, elsewhere := range map[string]bool{"on two machines": true, "on one": false} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			const dumps = 100
 			w, srv := newMantaWorld(t, 0)
 			w.seed(dumps, 100)

@@ -36,6 +36,7 @@ func gets(srv *mantatest.Server, f func()) int64 {
 // Who comes new begins with what was published, and reads no document that has not
 // changed since.
 func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, time.Millisecond)
 	ids := w.uploadAll()
 	if r := w.try("index"); r.code != 0 || !strings.Contains(r.stderr, "published ") || r.stdout != "" {
@@ -64,6 +65,7 @@ func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 
 // A catalogue that is published damaged costs time and nothing else.
 func TestIndexDamaged(t *testing.T) {
+	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)
 	ids := w.uploadAll()
 	w.must("index")
@@ -84,6 +86,7 @@ func TestIndexDamaged(t *testing.T) {
 
 // index --verify finds what the original edited.
 func TestIndexVerify(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.aCore()
 	w.must("index")
@@ -106,6 +109,7 @@ func TestIndexVerify(t *testing.T) {
 
 // The catalogue can be had as a file for other tools, which is whole or not there.
 func TestIndexExport(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	ids := w.uploadAll()
 	lines := filepath.Join(w.dir, "corpus.jsonl")

@@ -10,8 +10,10 @@ import (
 
 // A library of another build than the dump's gives no names to its stack.
 func TestUploadStackOfAnotherLibrary(t *testing.T) {
+	t.Parallel()
 	need(t, "gcc", "gdb", "bash")
 	w := newWorld(t)
+	w.ownTemp()
 	w.sh(`cat >program.c <<'.'
 void right_name(void);
 int main(void) { right_name(); return 0; }
@@ -47,7 +49,7 @@ cp libname.so kept.so; gcc -shared -fPIC -Wl,--build-id -o libname.so wrong.c`)
 	if got := stack(); !strings.Contains(got, "right_name+") {
 		t.Errorf("the same build:\n%s", got)
 	}
-	if left, _ := filepath.Glob(filepath.Join(os.TempDir(), "thothfs-libraries-*")); len(left) != 0 {
+	if left, _ := filepath.Glob(filepath.Join(w.dir, "tmp", "thothfs-libraries-*")); len(left) != 0 {
 		t.Errorf("%v are left", left)
 	}
 }

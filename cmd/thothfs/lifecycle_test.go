@@ -43,8 +43,10 @@ func TestMountReturnsReadyAndUmountWaits(t *testing.T) {
 }
 
 func TestSignalsUnmount(t *testing.T) {
+	t.Parallel()
 	for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
 			needFUSE(t)
 			w := newWorld(t)
 			w.aCore()
@@ -73,6 +75,7 @@ func TestSignalsUnmount(t *testing.T) {
 }
 
 func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.aCore()
 	w.mount()
@@ -105,6 +108,7 @@ func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
 // A mount whose process is stopped answers nobody; umount must not depend on it.
 // Whoever mounts where a process is stopped is told so, and umount takes it away.
 func TestStoppedMountIsUnmounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
 	w.mount("--attr-timeout=1ms") // what the kernel remembers of it does not help
@@ -157,6 +161,7 @@ func mentioning(t *testing.T, dir string) (commands []string) {
 }
 
 func TestDeadMountpointIsMended(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.aCore()
 	w.mount()
@@ -175,6 +180,7 @@ func TestDeadMountpointIsMended(t *testing.T) {
 }
 
 func TestMountRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w := newWorld(t)
 	w.aCore()
@@ -216,6 +222,7 @@ func TestMountRefusesWhatCannotWork(t *testing.T) {
 }
 
 func TestUmountOfWhatIsNotMounted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	if r := w.try("umount", w.mnt); r.code != 1 || !strings.Contains(r.stderr, "not mounted") {
 		t.Errorf("exit %d, stderr %q", r.code, r.stderr)
@@ -223,6 +230,7 @@ func TestUmountOfWhatIsNotMounted(t *testing.T) {
 }
 
 func TestMountOptions(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
 	w.mount("-o", "ro,nosuid,cache-size=1GiB", "-o", "noatime")
@@ -294,6 +302,7 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 }
 
 func TestLogIsPrivateAndHoldsNoSecret(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
 	w.mount()
@@ -317,6 +326,7 @@ func TestLogIsPrivateAndHoldsNoSecret(t *testing.T) {
 }
 
 func TestForegroundMountEndsWithUmount(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w := newWorld(t)
 	w.aCore()
@@ -342,6 +352,7 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 
 // TestUmountOfAMountOnAMount: /thoth may be a file system of its own.
 func TestUmountOfAMountOnAMount(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	w := newWorld(t)
 	w.thothsCorpus()

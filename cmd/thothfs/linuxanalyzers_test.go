@@ -55,6 +55,7 @@ func (w *world) uploaded(core string, flags ...string) string {
 }
 
 func TestSignatureIsThatOfTheBug(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb")
 	w := newDebugWorld(t)
 	dir := t.TempDir()
@@ -97,6 +98,7 @@ func TestSignatureIsThatOfTheBug(t *testing.T) {
 }
 
 func TestStackAnalyzer(t *testing.T) {
+	t.Parallel()
 	need(t, "gdb", "eu-stack")
 	w := newDebugWorld(t)
 	exe := build(t, filepath.Join(t.TempDir(), "prog"), buggy)
@@ -120,6 +122,7 @@ func TestStackAnalyzer(t *testing.T) {
 }
 
 func TestDuplicateTicketsTheLikes(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	cores := shippedCores(t)[:5]
 	var ids []string
@@ -184,6 +187,7 @@ func TestDuplicateTicketsTheLikes(t *testing.T) {
 }
 
 func TestPackagesAnalyzer(t *testing.T) {
+	t.Parallel()
 	need(t, "gcc", "gdb", "dpkg-query")
 	w := newDebugWorld(t)
 	exe := build(t, filepath.Join(t.TempDir(), "prog"), dies)
@@ -214,6 +218,7 @@ func TestPackagesAnalyzer(t *testing.T) {
 }
 
 func TestEnvironmentAnalyzer(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	exe := build(t, filepath.Join(t.TempDir(), "prog"), dies)
 	core := coreOf(t, []string{"API_TOKEN=hunter2", "DB_PASSWORD=hunter2", "AWS_SECRET_ACCESS_KEY=hunter2", "PLAIN=two\nlines \"quoted\" \\ \xff",
@@ -252,6 +257,7 @@ func TestEnvironmentAnalyzer(t *testing.T) {
 }
 
 func TestLinuxAnalyzersRefuse(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	freebsd := w.uploaded(shipped(t, "lldb-freebsd-x86_64.core"), "--no-stack")
 	crash := w.uploaded(shipped(t, "synthetic-vmdump.0"))

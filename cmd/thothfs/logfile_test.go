@@ -10,6 +10,7 @@ import (
 // A log is never written through a symbolic link that somebody planted, nor is a FIFO
 // waited for.
 func TestLogFollowsNoLink(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
 	w.sh("echo precious >victim; mkfifo fifo; ln -sfn $PWD/victim cache/thothfs.log; ln -s $PWD/victim linked.log; ln -s $PWD/absent dangling.log")

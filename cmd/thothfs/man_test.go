@@ -9,6 +9,7 @@ import (
 )
 
 func TestEveryVerbHasAManualPageAndIsCompleted(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	dir := filepath.Join(w.dir, "man")
 	w.must("man", dir)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,9 +32,13 @@ func (w *world) withoutNPMJSON() {
 	}
 }
 
+var npmInstall sync.Mutex
+
 func npmJSONDir(t *testing.T) string {
 	t.Helper()
 	need(t, "npm")
+	npmInstall.Lock() // one installs, the others find it
+	defer npmInstall.Unlock()
 	tools := os.Getenv("THOTHFS_TEST_TOOLS")
 	if tools == "" {
 		cache, err := os.UserCacheDir()
@@ -69,12 +74,19 @@ func npmJSONDir(t *testing.T) string {
 
 // onBothJSONs runs a test with the json of npm, and with what takes its place.
 func onBothJSONs(t *testing.T, f func(t *testing.T, prepare func(*world))) {
-	t.Run("json of npm", func(t *testing.T) { f(t, (*world).withNPMJSON) })
-	t.Run("json of ours", func(t *testing.T) { f(t, (*world).withoutNPMJSON) })
+	t.Run("json of npm", func(t *testing.T) {
+		t.Parallel()
+		f(t, (*world).withNPMJSON)
+	})
+	t.Run("json of ours", func(t *testing.T) {
+		t.Parallel()
+		f(t, (*world).withoutNPMJSON)
+	})
 }
 
 // What takes the place of json prints what json prints.
 func TestAnalyzeJSON(t *testing.T) {
+	t.Parallel()
 	bin := npmJSONDir(t)
 	w := newWorld(t)
 	doc := `{"a":1.5,"b":{"c":"x\ny","d":[1,{"z":2}],"o":{},"l":[]},"e":null,"f":true,"g":"","s":["a","b"],"u":"é<&>"}`

@@ -10,6 +10,7 @@ import (
 // A cache directory in which others may have left links is refused, by every verb, with
 // what to do about it; below a directory as /tmp a private one is as good as any.
 func TestCacheDirectoryThatOthersWriteTo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
 	at := func(name string) string { return filepath.Join(w.dir, name) }

@@ -10,6 +10,7 @@ import (
 // A value comes from standard input when none is given, and a forgotten one never
 // becomes an empty one.
 func TestSetReadsStandardInput(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.aCore()
 	value := func() string { return strings.TrimSpace(w.must("ls", id, "properties.p", "--json")) }
@@ -38,6 +39,7 @@ func TestSetReadsStandardInput(t *testing.T) {
 
 // On a terminal the program says that it reads from there, and Ctrl-C ends it.
 func TestStandardInputIsATerminal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := w.aCore()
 	for what, args := range map[string][]string{
@@ -67,6 +69,7 @@ func TestStandardInputIsATerminal(t *testing.T) {
 // bash ends with the status of its last command at Ctrl-D: what was written is then stored
 // if the user says so, and kept in files if not.
 func TestDebugShellAfterAFailedCommand(t *testing.T) {
+	t.Parallel()
 	w := newDebugWorld(t)
 	id := w.aCore()
 	for answer, stored := range map[string]bool{"y\n": true, "\n": false} {

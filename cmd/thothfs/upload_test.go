@@ -19,6 +19,7 @@ func (w *world) write(name string, data []byte) {
 }
 
 func TestUploadSaysThatADumpIsTruncated(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	whole := dumptest.Kdump{Pages: 60, Zeros: 3}.Build()
 	w.write("whole", whole)
@@ -46,6 +47,7 @@ func TestUploadSaysThatADumpIsTruncated(t *testing.T) {
 }
 
 func TestUploadOfAFlattenedDump(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	whole := dumptest.Kdump{Pages: 60, Zeros: 3}.Build()
 	w.write("whole", whole)

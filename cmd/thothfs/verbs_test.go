@@ -11,6 +11,7 @@ import (
 )
 
 func TestVerbsOnACorpusOfTheOriginal(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	for name, c := range map[string]struct {
@@ -64,6 +65,7 @@ func TestVerbsOnACorpusOfTheOriginal(t *testing.T) {
 
 // TestInfoIsCurrent: in a corpus of more dumps than one Sync asks for again.
 func TestInfoIsCurrent(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	args := []string{"info", "--attr-timeout=1ms"}
 	set := func(ticket string) {
@@ -82,6 +84,7 @@ func TestInfoIsCurrent(t *testing.T) {
 }
 
 func TestInfo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	var one map[string]any
@@ -111,6 +114,7 @@ func TestInfo(t *testing.T) {
 }
 
 func TestObjectIsTheOriginalsHash(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	text, err := os.ReadFile("../../dump/testdata/cores/README.md")
 	if err != nil {
@@ -141,6 +145,7 @@ func TestObjectIsTheOriginalsHash(t *testing.T) {
 }
 
 func TestUploadTwiceIsANoOpThatSaysSo(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	core := shippedCores(t)[0]
 	first := w.try("upload", "--no-stack", core)
@@ -158,6 +163,7 @@ func TestUploadTwiceIsANoOpThatSaysSo(t *testing.T) {
 }
 
 func TestUploadTakesWhatOptionsSay(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	id := strings.TrimSpace(w.must("upload", "--no-stack", "--node", "db7", "--platform", "joyent_1", "--time", "2013-07-11T18:11:43Z", shippedCores(t)[0]))
 	if got := w.must("ls", "node=db7", "platform"); !strings.Contains(got, "2013-07-11T18:11:43") || !strings.Contains(got, "joyent_1") || !strings.Contains(got, id[:16]) {
@@ -166,6 +172,7 @@ func TestUploadTakesWhatOptionsSay(t *testing.T) {
 }
 
 func TestUploadSaysWhatItDoesNotTake(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.sh("echo hello >text; printf MDMP%096d 0 >mini; mkfifo pipe; : >empty")
 	for file, want := range map[string]string{"text": "not a core", "mini": "minidump", "pipe": "regular", "empty": "not a core", "absent": "no such file"} {
@@ -179,6 +186,7 @@ func TestUploadSaysWhatItDoesNotTake(t *testing.T) {
 }
 
 func TestUploadGoesOnAfterABadFile(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	r := w.try("upload", "--no-stack", "absent", shippedCores(t)[0])
 	if r.code != 1 || len(strings.Fields(r.stdout)) != 1 {
@@ -187,6 +195,7 @@ func TestUploadGoesOnAfterABadFile(t *testing.T) {
 }
 
 func TestBadInputIsRefusedInWords(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	for name, c := range map[string]struct {
@@ -221,6 +230,7 @@ func TestBadInputIsRefusedInWords(t *testing.T) {
 }
 
 func TestHelpNamesEveryVerbAndFlag(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	help := w.must("--help")
 	for _, word := range []string{"mount", "umount", "upload", "ls", "info", "report", "object", "version",

@@ -53,6 +53,7 @@ func (w *world) thothsCorpus() {
 func itoa(n int) string { return fmt.Sprint(n) }
 
 func TestTreeInTheShell(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	w.mount()
@@ -102,6 +103,7 @@ func TestTreeInTheShell(t *testing.T) {
 }
 
 func TestErrorsInTheShell(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	twin := hash(1)[:31] + "0"
@@ -135,6 +137,7 @@ func TestErrorsInTheShell(t *testing.T) {
 }
 
 func TestOddObjectNamesInManta(t *testing.T) {
+	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
 	w.thothsCorpus()
 	dir := srv.URL + "/alice/stor/thoth/" + hash(1) + "/"
@@ -173,6 +176,7 @@ func TestOddObjectNamesInManta(t *testing.T) {
 }
 
 func TestAnotherClientsWorkIsSeen(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
 	w.mount("--poll", "200ms", "--attr-timeout", "10ms")

@@ -90,6 +90,7 @@ func TestMountShowsHowTheCorpusIsRead(t *testing.T) {
 	needFUSE(t)
 	for _, interrupted := range []bool{false, true} {
 		t.Run(fmt.Sprint("interrupted ", interrupted), func(t *testing.T) {
+			t.Parallel()
 			w, srv := newMantaWorld(t, 0)
 			ids := w.seed(100, 100)
 			held := make(chan struct{})

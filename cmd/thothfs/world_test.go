@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +27,30 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	parallelize()
+	heedSignals()
 	os.Exit(m.Run())
+}
+
+// parallelize runs more tests at once than there are processors, unless -parallel says
+// how many: a test mostly waits, for its store, its mount and its processes.
+func parallelize() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
+	}
+}
+
+// heedSignals undoes what nohup(1) or a shell's & did: a process inherits which signals
+// are ignored, and tests end the programs that they start by signals.
+func heedSignals() {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
+	}
 }
 
 // world is one user's machine: a corpus, a cache, a mountpoint.
@@ -182,22 +208,28 @@ func (w *world) unmount() {
 // pid is the process that serves the mount.
 func (w *world) pid() int {
 	w.t.Helper()
-	n, err := strconv.Atoi(strings.TrimSpace(w.sh("cat mnt/.thothfs/pid")))
+	text, err := os.ReadFile(filepath.Join(w.mnt, ".thothfs", "pid"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return n
 }
 
-// waitFor polls until ok, for what happens in another process.
+// waitFor polls until ok, for what happens in another process. It polls ever more
+// rarely: ok may start processes, and other tests run meanwhile.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
-	for !ok() {
+	const limit = 3 * time.Minute
+	deadline := time.Now().Add(limit)
+	for pause := 5 * time.Millisecond; !ok(); pause = min(pause*5/4, 100*time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 
