@@ -9,7 +9,7 @@
 //	fs            the tree as FUSE nodes
 //	corpus        the dumps of one store: catalogue, sync, uploads
 //	cache         local blocks of pinned object versions
-//	dump          what a dump is: formats, Thoth's hash, the info.json document
+//	dump          what a dump is: formats, Thoth's hash; dump/document edits info.json
 //	query         dump specifications
 //	store         the contract with an object store, and its implementations
 //	internal      file locks, whole-file writers and the like, which several of these use

@@ -5,11 +5,10 @@ import (
 	"os"
 	"sync"
 	"testing"
-	"time"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
+	"time"
 )
 
 // What one process does shows in the others that share its catalogue, without a poll
@@ -42,7 +41,7 @@ func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	}
 	edit := func(i int) {
 		t.Helper()
-		if _, err := b.Edit(t.Context(), ident(i), dump.Set("ticket", "T")); err != nil {
+		if _, err := b.Edit(t.Context(), ident(i), document.Set("ticket", "T")); err != nil {
 			t.Fatal(err)
 		}
 		told(i)

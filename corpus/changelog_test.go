@@ -11,12 +11,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
+	"time"
 )
 
 // logging opens a corpus that tells others what it changes.
@@ -43,7 +43,7 @@ func entries(t *testing.T, s store.Store) (names []string) {
 
 func ticket(t *testing.T, c *Corpus, id dump.ID, ticket string) {
 	t.Helper()
-	if _, err := c.Edit(t.Context(), id, dump.Set("ticket", ticket)); err != nil {
+	if _, err := c.Edit(t.Context(), id, document.Set("ticket", ticket)); err != nil {
 		t.Fatal(err)
 	}
 }

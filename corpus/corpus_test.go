@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
 	"thothfs/store/mem"
@@ -40,12 +40,12 @@ func ident(i int) (id dump.ID) {
 
 // info is a document; without a time it has none.
 func info(id dump.ID, cmd, ticket string, at int64) []byte {
-	f := dump.DocumentFields{Name: "/u/stor/thoth/" + id.String(), Dump: "/u/stor/thoth/" + id.String() + "/core." + cmd,
-		Cmd: cmd, Node: "n1", Platform: "p1", Type: dump.Core, Ticket: ticket}
+	f := document.Fields{Name: "/u/stor/thoth/" + id.String(), Dump: "/u/stor/thoth/" + id.String() + "/core." + cmd,
+		Cmd: cmd, Node: "n1", Platform: "p1", Type: "core", Ticket: ticket}
 	if at != 0 {
 		f.Time = time.Unix(at, 0)
 	}
-	return dump.NewDocument(f)
+	return document.Marshal(f)
 }
 
 // seed puts n dumps into a store.

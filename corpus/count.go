@@ -2,8 +2,7 @@ package corpus
 
 import (
 	"context"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 )
 
@@ -14,7 +13,7 @@ func (c *Corpus) Count(ctx context.Context, spec query.Spec) (int, error) {
 }
 
 // CountBy returns how many of the dumps that match spec have each text at path, in the
-// text form of dump.Value: an array is one text, as compact JSON. A dump that has
+// text form of document.Value: an array is one text, as compact JSON. A dump that has
 // nothing there, or null, is not counted. A limit is heeded.
 func (c *Corpus) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
 	err = c.retryRebuilt(ctx, func() error {
@@ -52,8 +51,8 @@ func (c *Corpus) countBy(ctx context.Context, counts map[string]int, path string
 	return c.cat.scanOdd(ctx, p, func(_ *dumpRow, doc docFields) error { countText(counts, doc.Document, path); return nil })
 }
 
-func countText(counts map[string]int, doc *dump.Document, path string) {
-	if v, ok := doc.Get(path); ok && v.Kind() != dump.KindNull {
+func countText(counts map[string]int, doc *document.Document, path string) {
+	if v, ok := doc.Get(path); ok && v.Kind() != document.KindNull {
 		counts[v.Text()]++
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"maps"
 	"path/filepath"
 	"strconv"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
+	"time"
 )
 
 // fact is a piece of knowledge and where it is from: "dump" for the dump itself.
@@ -17,12 +17,12 @@ type fact struct{ text, source string }
 // describe makes the document of a dump.
 func (u *upload) describe(h *holding, stack []string) []byte {
 	info, origins := u.info, u.src.origins()
-	f := dump.DocumentFields{
+	f := document.Fields{
 		Name:       u.c.o.Root + "/" + h.id.String(),
 		Dump:       u.c.o.Root + "/" + h.id.String() + "/" + h.name,
 		Cmd:        info.Cmd,
 		Psargs:     info.Psargs,
-		Type:       info.Type,
+		Type:       string(info.Type),
 		Stack:      stack,
 		Truncated:  info.Truncated(),
 		Properties: maps.Clone(info.Properties),
@@ -49,7 +49,7 @@ func (u *upload) describe(h *holding, stack []string) []byte {
 	if u.src.flat {
 		f.Properties["flattened"] = "true"
 	}
-	return dump.NewDocument(f)
+	return document.Marshal(f)
 }
 
 // settle returns the first fact that there is. Where it is from is noted, unless the

@@ -5,18 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
+	"time"
 )
 
 // InfoName is the name of the document in a dump's directory.
 const InfoName = "info.json"
 
 // maxInfo is how large a document may be to be read.
-const maxInfo = dump.MaxDocument
+const maxInfo = document.MaxSize
 
 // Dump is one dump of the corpus as its document describes it. It is shared; do
 // not change it.
@@ -26,7 +26,7 @@ type Dump struct {
 	Size    int64     // of info.json
 	ModTime time.Time // of info.json
 	// Doc is the document as stored; an empty one when it is too large to be read.
-	Doc *dump.Document
+	Doc *document.Document
 	// Damage says in words what is wrong with the document, "" nothing.
 	Damage string
 
@@ -49,7 +49,7 @@ func infoKey(id dump.ID) string { return id.String() + "/" + InfoName }
 
 // docFields adds to a document what is known without it.
 type docFields struct {
-	*dump.Document
+	*document.Document
 	id dump.ID
 }
 
@@ -63,7 +63,7 @@ func (f docFields) Lookup(path string) (string, []string, bool) {
 
 // newDump reads a document into a Dump. With damage the document was not to be had.
 func newDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
-	d := &Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: dump.ParseDocument(raw), Damage: damage}
+	d := &Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: document.Parse(raw), Damage: damage}
 	if damage == "" {
 		d.Damage = d.Doc.Damage()
 	}

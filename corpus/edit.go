@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
+	"time"
 )
 
 // ErrReadOnlyField is an edit of a field that is not for people to edit.
@@ -23,26 +23,26 @@ var ErrReadOnlyField = errors.New("this field cannot be edited")
 // to find that everything is so already; else two, or three if the document changed
 // within AttrTimeout; and more when others change it at that very time.
 //
-// Errors are ErrReadOnlyField, unless dump.Writable allows the paths; those of
-// dump.Document.Apply; store.ErrNotExist for a dump that is not there;
+// Errors are ErrReadOnlyField, unless document.Writable allows the paths; those of
+// document.Document.Apply; store.ErrNotExist for a dump that is not there;
 // store.ErrConflict, when others keep changing the document until ctx's deadline, or
 // for two minutes; and the others of the store. After one of these, but for
 // ErrConflict, or the end of ctx, the edit may have been made.
 //
-// A condition (dump.IfAbsent, dump.IfPresent, Edit.Was) is judged on the very document that the
+// A condition (document.IfAbsent, document.IfPresent, Edit.Was) is judged on the very document that the
 // edit replaces. When the connection breaks in the middle, and somebody edits the
 // document before it can be read back, an edit that was made cannot be told from
-// somebody else's: then it is dump.ErrPresent although it was ours.
-func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
+// somebody else's: then it is document.ErrPresent although it was ours.
+func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	if err := writable(edits); err != nil {
 		return nil, err
 	}
 	return c.editAny(ctx, id, edits...)
 }
 
-func writable(edits []dump.Edit) error {
+func writable(edits []document.Edit) error {
 	for _, e := range edits {
-		if !dump.Writable(e.Path) {
+		if !document.Writable(e.Path) {
 			return fmt.Errorf("%q: %w", e.Path, ErrReadOnlyField)
 		}
 	}
@@ -51,9 +51,9 @@ func writable(edits []dump.Edit) error {
 
 // editAny is Edit for any field, for those who know a dump better than its document
 // does: analyzers.
-func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...dump.Edit) (*Dump, error) {
+func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	a := &editAttempt{c: c, id: id, edits: edits}
-	a.change = func(d *dump.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
+	a.change = func(d *document.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
 	d, err := c.amend(ctx, a)
 	if err != nil {
 		return nil, fmt.Errorf("edit %s: %w", id, err)
@@ -84,12 +84,12 @@ func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
 type editAttempt struct {
 	c     *Corpus
 	id    dump.ID
-	edits []dump.Edit
+	edits []document.Edit
 	known *Dump        // the latest that was seen; nil none
 	seen  *observation // how, unless the catalogue knows
 
-	// change makes the new document of one, as dump.Document.Apply does.
-	change  func(*dump.Document) (raw []byte, changed bool, err error)
+	// change makes the new document of one, as document.Document.Apply does.
+	change  func(*document.Document) (raw []byte, changed bool, err error)
 	record  *HistoryEdit // of the latest try
 	refused bool         // the latest try did not come about
 }
@@ -156,7 +156,7 @@ func (a *editAttempt) try(ctx context.Context) (*Dump, error) {
 
 func (a *editAttempt) apply() (raw []byte, changed bool, err error) {
 	if d := a.known; d.Damage != d.Doc.Damage() { // it was not to be had
-		return nil, false, &dump.DamagedError{Damage: d.Damage}
+		return nil, false, &document.DamagedError{Damage: d.Damage}
 	}
 	return a.change(a.known.Doc)
 }
@@ -251,8 +251,8 @@ func (a *editAttempt) startFetch(ctx context.Context) (looked <-chan fetchResult
 func (a *editAttempt) relaxRemovals() {
 	a.edits = slices.Clone(a.edits)
 	for i := range a.edits {
-		if e := &a.edits[i]; e.Value == nil && e.If == dump.IfPresent {
-			e.If = dump.Always
+		if e := &a.edits[i]; e.Value == nil && e.If == document.IfPresent {
+			e.If = document.Always
 		}
 	}
 }

@@ -9,8 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"
 )
@@ -48,7 +47,7 @@ func editAll(ctx context.Context) error {
 	}
 	defer c.Close()
 	for i := range n {
-		if _, err := c.Edit(ctx, ident(0), dump.Set(editPath(os.Getenv(editorName), i), "done")); err != nil {
+		if _, err := c.Edit(ctx, ident(0), document.Set(editPath(os.Getenv(editorName), i), "done")); err != nil {
 			return err
 		}
 		fmt.Println(i)
@@ -93,7 +92,7 @@ func (e *editor) follow(n int) {
 	}
 }
 
-func (e *editor) check(t *testing.T, d *dump.Document) {
+func (e *editor) check(t *testing.T, d *document.Document) {
 	t.Helper()
 	for i := range e.seen {
 		if path := editPath(e.name, i); d.String(path) != "done" {
@@ -125,7 +124,7 @@ func TestEditKilled(t *testing.T) {
 		if victim.seen == 0 || victim.seen == edits {
 			t.Fatalf("killed after %d edits", victim.seen)
 		}
-		d := document(t, s)
+		d := storedDocument(t, s)
 		victim.check(t, d)
 		if d.String(editPath(victim.name, victim.seen+1)) != "" {
 			t.Error("more than one edit beyond what was acknowledged")
@@ -135,14 +134,14 @@ func TestEditKilled(t *testing.T) {
 	if err := survivor.cmd.Wait(); err != nil || survivor.seen != 100 {
 		t.Fatalf("%d edits, %v", survivor.seen, err)
 	}
-	survivor.check(t, document(t, s))
+	survivor.check(t, storedDocument(t, s))
 	// What the killed ones left of their catalogue is of use, or made anew.
 	o := options(t, s)
 	o.Dir = catalogues
 	c := open(t, o)
 	sync1(t, c)
 	d, err := c.Cached(t.Context(), ident(0))
-	if err != nil || string(d.Doc.Raw()) != string(document(t, s).Raw()) {
+	if err != nil || string(d.Doc.Raw()) != string(storedDocument(t, s).Raw()) {
 		t.Errorf("%v %v", d, err)
 	}
 }

@@ -9,14 +9,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/manta"
 	"thothfs/store/manta/mantatest"
 	"thothfs/store/mem"
+	"time"
 )
 
 // openers are stores that several clients can have opened at once: each call opens
@@ -57,13 +56,13 @@ func plant(t testing.TB, s store.Store) {
 	}
 }
 
-func document(t testing.TB, s store.Store) *dump.Document {
+func storedDocument(t testing.TB, s store.Store) *document.Document {
 	t.Helper()
 	raw, _, err := s.Get(t.Context(), store.Ref{Key: infoKey(ident(0))}, maxInfo)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := dump.ParseDocument(raw)
+	d := document.Parse(raw)
 	if d.Damage() != "" {
 		t.Fatalf("%s: %s", d.Damage(), raw)
 	}
@@ -88,14 +87,14 @@ func TestEditsAreNeverLost(t *testing.T) {
 			for i, c := range all {
 				wg.Go(func() {
 					for j := range edits {
-						if _, err := c.Edit(t.Context(), ident(0), dump.Set(fmt.Sprintf("properties.c%d.e%d", i, j), "done")); err != nil {
+						if _, err := c.Edit(t.Context(), ident(0), document.Set(fmt.Sprintf("properties.c%d.e%d", i, j), "done")); err != nil {
 							t.Errorf("client %d, edit %d: %v", i, j, err)
 						}
 					}
 				})
 			}
 			wg.Wait()
-			d := document(t, another())
+			d := storedDocument(t, another())
 			for i := range clients {
 				for j := range edits {
 					if d.String(fmt.Sprintf("properties.c%d.e%d", i, j)) != "done" {
@@ -136,7 +135,7 @@ func TestEditsOfOneProcess(t *testing.T) {
 }
 
 func edit1(t testing.TB, c *Corpus, path string) {
-	if _, err := c.Edit(t.Context(), ident(0), dump.Set(path, "done")); err != nil {
+	if _, err := c.Edit(t.Context(), ident(0), document.Set(path, "done")); err != nil {
 		t.Error(err)
 	}
 }
@@ -150,12 +149,12 @@ func TestEditContended(t *testing.T) {
 		n := 0
 		faster := mem.Fault{Op: mem.Put, Times: 100, Delay: 10 * time.Millisecond, Before: func() {
 			n++
-			foreign(t, s, dump.Set(fmt.Sprintf("properties.theirs%d", n), "x"))
+			foreign(t, s, document.Set(fmt.Sprintf("properties.theirs%d", n), "x"))
 		}}
 		s.Inject(faster)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, err := c.Edit(ctx, ident(0), dump.Set("ticket", "OS-1")); err != nil {
+		if _, err := c.Edit(ctx, ident(0), document.Set("ticket", "OS-1")); err != nil {
 			t.Fatal(err)
 		}
 		if doc := stored(t, s); doc.String("ticket") != "OS-1" || doc.String("properties.theirs100") != "x" {
@@ -163,10 +162,10 @@ func TestEditContended(t *testing.T) {
 		}
 		faster.Times, faster.Delay = mem.Always, time.Second
 		s.Inject(faster)
-		if _, err := c.Edit(ctx, ident(0), dump.Set("ticket", "OS-2")); !errors.Is(err, store.ErrConflict) {
+		if _, err := c.Edit(ctx, ident(0), document.Set("ticket", "OS-2")); !errors.Is(err, store.ErrConflict) {
 			t.Error(err)
 		}
-		if _, err := c.Edit(t.Context(), ident(0), dump.Set("ticket", "OS-2")); !errors.Is(err, store.ErrConflict) {
+		if _, err := c.Edit(t.Context(), ident(0), document.Set("ticket", "OS-2")); !errors.Is(err, store.ErrConflict) {
 			t.Error(err)
 		}
 	})
@@ -176,21 +175,21 @@ func TestEditContended(t *testing.T) {
 // build on it before it can be read back.
 func TestEditOutcomeUnknown(t *testing.T) {
 	for _, built := range []bool{false, true} {
-		for name, e := range map[string]dump.Edit{
-			"set":              dump.Set("properties.b", "ours"),
-			"removed":          dump.Unset("properties.a"),
-			"removed if there": {Path: "properties.a", If: dump.IfPresent},
+		for name, e := range map[string]document.Edit{
+			"set":              document.Set("properties.b", "ours"),
+			"removed":          document.Unset("properties.a"),
+			"removed if there": {Path: "properties.a", If: document.IfPresent},
 		} {
 			t.Run(fmt.Sprintf("%s, built on %v", name, built), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					s := mem.New()
 					c := corpusOfOne(t, s, store.Retry(s, store.RetryOptions{}))
-					edit(t, c, dump.Set("properties.a", "old"))
-					foreign(t, s, dump.Set("properties.c", "x"))                 // so that what is looked at is fresh
+					edit(t, c, document.Set("properties.a", "old"))
+					foreign(t, s, document.Set("properties.c", "x"))             // so that what is looked at is fresh
 					s.Inject(mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}) // of the first, which is in vain
 					s.Inject(mem.Fault{Op: mem.Put, Nth: 2, Kind: store.ErrUnavailable, AfterApply: true})
 					if built {
-						s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Before: func() { foreign(t, s, dump.Set("ticket", "THEIRS")) }})
+						s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Before: func() { foreign(t, s, document.Set("ticket", "THEIRS")) }})
 					}
 					edit(t, c, e)
 					doc := stored(t, s)
@@ -214,9 +213,9 @@ func TestEditOutcomeUnknownToManta(t *testing.T) {
 		if i%3 == 0 {
 			srv.Fault(mantatest.On{Method: http.MethodPut, Path: InfoName}, mantatest.ApplyThenCut())
 		}
-		edit(t, c, dump.Set(fmt.Sprintf("properties.e%d", i), "done"))
+		edit(t, c, document.Set(fmt.Sprintf("properties.e%d", i), "done"))
 	}
-	d := document(t, s)
+	d := storedDocument(t, s)
 	for i := range edits {
 		if d.String(fmt.Sprintf("properties.e%d", i)) != "done" {
 			t.Errorf("edit %d is lost", i)
@@ -250,7 +249,7 @@ func TestEditOutlivesALateLook(t *testing.T) {
 		s := mem.New()
 		late := &lateStore{Store: s, read: make(chan struct{}), release: make(chan struct{})}
 		c := corpusOfOne(t, s, late)
-		foreign(t, s, dump.Set("properties.a", "b"))
+		foreign(t, s, document.Set("properties.a", "b"))
 		time.Sleep(time.Minute)
 		late.late = true
 		var wg sync.WaitGroup
@@ -260,7 +259,7 @@ func TestEditOutlivesALateLook(t *testing.T) {
 			}
 		})
 		<-late.read
-		edit(t, c, dump.Set("ticket", "OS-1"))
+		edit(t, c, document.Set("ticket", "OS-1"))
 		close(late.release)
 		wg.Wait()
 		wantCount(t, c, "ticket=OS-1", 1)
@@ -281,7 +280,7 @@ func TestEditGivesUp(t *testing.T) {
 	<-held
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Edit(ctx, ident(0), dump.Set("properties.b", "x")); !errors.Is(err, context.Canceled) {
+	if _, err := c.Edit(ctx, ident(0), document.Set("properties.b", "x")); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	close(release)

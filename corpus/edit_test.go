@@ -7,12 +7,11 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
+	"time"
 )
 
 // corpusOfOne is a corpus that knows the dump ident(0) of a store.
@@ -25,17 +24,17 @@ func corpusOfOne(t testing.TB, s *mem.Store, over store.Store) *Corpus {
 }
 
 // stored is the document that a store holds of ident(0).
-func stored(t testing.TB, s *mem.Store) *dump.Document {
+func stored(t testing.TB, s *mem.Store) *document.Document {
 	t.Helper()
 	raw, _ := s.Data(infoKey(ident(0)))
 	if !json.Valid(raw) {
 		t.Fatalf("not JSON: %q", raw)
 	}
-	return dump.ParseDocument(raw)
+	return document.Parse(raw)
 }
 
 // edit makes an edit that must succeed and show.
-func edit(t testing.TB, c *Corpus, edits ...dump.Edit) *Dump {
+func edit(t testing.TB, c *Corpus, edits ...document.Edit) *Dump {
 	t.Helper()
 	d, err := c.Edit(t.Context(), ident(0), edits...)
 	if err != nil {
@@ -49,7 +48,7 @@ func edit(t testing.TB, c *Corpus, edits ...dump.Edit) *Dump {
 }
 
 // foreign edits the document behind everybody's back.
-func foreign(t testing.TB, s *mem.Store, edits ...dump.Edit) {
+func foreign(t testing.TB, s *mem.Store, edits ...document.Edit) {
 	t.Helper()
 	raw, _, err := stored(t, s).Apply(edits...)
 	if err != nil {
@@ -65,7 +64,7 @@ func TestEdit(t *testing.T) {
 	defer cancel()
 	before := c.Generation()
 	raw, _ := s.Data(infoKey(ident(0)))
-	d := edit(t, c, dump.Set("ticket", "OS-1"), dump.Set("properties.triage.engineer", "bmc"))
+	d := edit(t, c, document.Set("ticket", "OS-1"), document.Set("properties.triage.engineer", "bmc"))
 	if c.Generation() == before {
 		t.Error("Generation has not moved")
 	}
@@ -78,7 +77,7 @@ func TestEdit(t *testing.T) {
 	if ch.ID != ident(0) || ch.Old == nil || ch.Old.Ticket != "" || ch.New == nil || ch.New.Ticket != "OS-1" {
 		t.Errorf("%+v", ch)
 	}
-	edit(t, c, dump.Unset("ticket"), dump.Unset("properties.triage.engineer"), dump.Unset("properties.triage"))
+	edit(t, c, document.Unset("ticket"), document.Unset("properties.triage.engineer"), document.Unset("properties.triage"))
 	if again, _ := s.Data(infoKey(ident(0))); string(again) != string(raw) {
 		t.Errorf("there and back: %s, was %s", again, raw)
 	}
@@ -98,7 +97,7 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	sync1(t, other)
 	w, cancel := watch(other)
 	defer cancel()
-	d := edit(t, c, dump.Set("ticket", "OS-1"))
+	d := edit(t, c, document.Set("ticket", "OS-1"))
 	calls := s.Calls("")
 	if seen, err := other.Cached(t.Context(), ident(0)); err != nil || seen.ETag != d.ETag {
 		t.Errorf("%+v %v", seen, err)
@@ -114,21 +113,21 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 // TestEditRoundTrips counts what an edit asks of the store, and how long it waits for
 // that if each answer takes a second.
 func TestEditRoundTrips(t *testing.T) {
-	set := dump.Set("ticket", "OS-1")
+	set := document.Set("ticket", "OS-1")
 	for _, tt := range []struct {
 		name        string
-		age         time.Duration // of what is known
-		meanwhile   []dump.Edit   // by others
-		trips       int           // one after the other
+		age         time.Duration   // of what is known
+		meanwhile   []document.Edit // by others
+		trips       int             // one after the other
 		puts, calls int
 		unknown     bool
 	}{
 		{name: "current", trips: 1, puts: 1, calls: 1},
 		{name: "old, and still current", age: time.Minute, trips: 1, puts: 1, calls: 2},
-		{name: "old, and changed", age: time.Minute, meanwhile: []dump.Edit{dump.Set("properties.a", "b")}, trips: 2, puts: 2, calls: 3},
-		{name: "old, and so already", age: time.Minute, meanwhile: []dump.Edit{set}, trips: 1, puts: 1, calls: 2},
+		{name: "old, and changed", age: time.Minute, meanwhile: []document.Edit{document.Set("properties.a", "b")}, trips: 2, puts: 2, calls: 3},
+		{name: "old, and so already", age: time.Minute, meanwhile: []document.Edit{set}, trips: 1, puts: 1, calls: 2},
 		{name: "not known", unknown: true, trips: 2, puts: 1, calls: 2},
-		{name: "young, and changed", meanwhile: []dump.Edit{dump.Set("properties.a", "b")}, trips: 3, puts: 2, calls: 3},
+		{name: "young, and changed", meanwhile: []document.Edit{document.Set("properties.a", "b")}, trips: 3, puts: 2, calls: 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -161,13 +160,13 @@ func TestEditThatIsSoAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
 		c := corpusOfOne(t, s, s)
-		first := edit(t, c, dump.Set("ticket", "OS-1"))
+		first := edit(t, c, document.Set("ticket", "OS-1"))
 		gets, puts := s.Calls(mem.Get), s.Calls(mem.Put)
-		if d := edit(t, c, dump.Set("ticket", "OS-1")); d.ETag != first.ETag || s.Calls(mem.Put) != puts || s.Calls(mem.Get) != gets+1 {
+		if d := edit(t, c, document.Set("ticket", "OS-1")); d.ETag != first.ETag || s.Calls(mem.Put) != puts || s.Calls(mem.Get) != gets+1 {
 			t.Errorf("%+v, %d gets", d, s.Calls(mem.Get)-gets)
 		}
-		foreign(t, s, dump.Unset("ticket"))
-		edit(t, c, dump.Set("ticket", "OS-1"))
+		foreign(t, s, document.Unset("ticket"))
+		edit(t, c, document.Set("ticket", "OS-1"))
 		if got := stored(t, s).String("ticket"); got != "OS-1" {
 			t.Errorf("ticket is %q: lost", got)
 		}
@@ -179,19 +178,19 @@ func TestEditRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		doc   []byte // nil: as ever
-		edit  dump.Edit
-		want  error // nil: a *dump.DamagedError
+		edit  document.Edit
+		want  error // nil: a *document.DamagedError
 		asked bool  // the store was
 	}{
-		{"a field that is not people's", nil, dump.Set("cmd", "y"), ErrReadOnlyField, false},
-		{"properties as a whole", nil, dump.Set("properties", "{}"), ErrReadOnlyField, false},
-		{"through a string", []byte(`{"properties":{"a":"b"}}`), dump.Set("properties.a.b", "y"), dump.ErrEdit, true},
-		{"not UTF-8", nil, dump.Set("properties.a", "\xff"), dump.ErrEdit, true},
-		{"there already", []byte(`{"ticket":"A"}`), dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfAbsent}, dump.ErrPresent, true},
-		{"not there", nil, dump.Edit{Path: "ticket", If: dump.IfPresent}, dump.ErrAbsent, true},
-		{"damaged", damaged, dump.Set("ticket", "B"), nil, true},
-		{"too large to be read", make([]byte, maxInfo+1), dump.Set("ticket", "B"), nil, true},
-		{"too large then", nil, dump.Set("properties.a", strings.Repeat("x", dump.MaxDocument)), dump.ErrTooLarge, true},
+		{"a field that is not people's", nil, document.Set("cmd", "y"), ErrReadOnlyField, false},
+		{"properties as a whole", nil, document.Set("properties", "{}"), ErrReadOnlyField, false},
+		{"through a string", []byte(`{"properties":{"a":"b"}}`), document.Set("properties.a.b", "y"), document.ErrEdit, true},
+		{"not UTF-8", nil, document.Set("properties.a", "\xff"), document.ErrEdit, true},
+		{"there already", []byte(`{"ticket":"A"}`), document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfAbsent}, document.ErrPresent, true},
+		{"not there", nil, document.Edit{Path: "ticket", If: document.IfPresent}, document.ErrAbsent, true},
+		{"damaged", damaged, document.Set("ticket", "B"), nil, true},
+		{"too large to be read", make([]byte, maxInfo+1), document.Set("ticket", "B"), nil, true},
+		{"too large then", nil, document.Set("properties.a", strings.Repeat("x", document.MaxSize)), document.ErrTooLarge, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := mem.New()
@@ -202,7 +201,7 @@ func TestEditRefuses(t *testing.T) {
 			was, _ := s.Data(infoKey(ident(0)))
 			calls := s.Calls("")
 			d, err := c.Edit(t.Context(), ident(0), tt.edit)
-			var lossy *dump.DamagedError
+			var lossy *document.DamagedError
 			if d != nil || tt.want == nil && !errors.As(err, &lossy) || tt.want != nil && !errors.Is(err, tt.want) || (s.Calls("") > calls) != tt.asked {
 				t.Errorf("%+v, %v, %d calls", d, err, s.Calls("")-calls)
 			}
@@ -216,11 +215,11 @@ func TestEditRefuses(t *testing.T) {
 func TestEditOfNoDump(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
-	if _, err := c.Edit(t.Context(), ident(1), dump.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
+	if _, err := c.Edit(t.Context(), ident(1), document.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
 		t.Error(err)
 	}
 	s.Delete(ident(0).String())
-	if _, err := c.Edit(t.Context(), ident(0), dump.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
+	if _, err := c.Edit(t.Context(), ident(0), document.Set("ticket", "A")); !errors.Is(err, store.ErrNotExist) {
 		t.Error(err)
 	}
 	if _, err := c.Cached(t.Context(), ident(0)); !errors.Is(err, store.ErrNotExist) {
@@ -233,21 +232,21 @@ func TestEditOfNoDump(t *testing.T) {
 
 // What the catalogue believes to be the case does not decide a condition.
 func TestEditConditions(t *testing.T) {
-	create := dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfAbsent}
-	replace := dump.Edit{Path: "ticket", Value: []byte(`"B"`), If: dump.IfPresent}
+	create := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfAbsent}
+	replace := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfPresent}
 	for _, tt := range []struct {
 		name      string
-		believed  []dump.Edit
-		meanwhile dump.Edit
-		edit      dump.Edit
+		believed  []document.Edit
+		meanwhile document.Edit
+		edit      document.Edit
 		want      error
 	}{
-		{"create, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), create, nil},
-		{"create, there meanwhile", nil, dump.Set("ticket", "A"), create, dump.ErrPresent},
-		{"create, the same there meanwhile", nil, dump.Set("ticket", "B"), create, dump.ErrPresent},
-		{"replace, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), replace, dump.ErrAbsent},
-		{"replace, there meanwhile", nil, dump.Set("ticket", "A"), replace, nil},
-		{"remove, gone meanwhile", []dump.Edit{dump.Set("ticket", "A")}, dump.Unset("ticket"), dump.Edit{Path: "ticket", If: dump.IfPresent}, dump.ErrAbsent},
+		{"create, gone meanwhile", []document.Edit{document.Set("ticket", "A")}, document.Unset("ticket"), create, nil},
+		{"create, there meanwhile", nil, document.Set("ticket", "A"), create, document.ErrPresent},
+		{"create, the same there meanwhile", nil, document.Set("ticket", "B"), create, document.ErrPresent},
+		{"replace, gone meanwhile", []document.Edit{document.Set("ticket", "A")}, document.Unset("ticket"), replace, document.ErrAbsent},
+		{"replace, there meanwhile", nil, document.Set("ticket", "A"), replace, nil},
+		{"remove, gone meanwhile", []document.Edit{document.Set("ticket", "A")}, document.Unset("ticket"), document.Edit{Path: "ticket", If: document.IfPresent}, document.ErrAbsent},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := mem.New()
@@ -267,7 +266,7 @@ func TestEditOfADamagedDocument(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
 	s.Set(infoKey(ident(0)), []byte("{\n\t\"cmd\": \"x\",\n\t\"psargs\": \"sh -c \"a\"\"\n}\n{ \"properties\": { \"y\": 1.0 } }\n"))
-	d := edit(t, c, dump.Set("ticket", "A"))
+	d := edit(t, c, document.Set("ticket", "A"))
 	want := "{\n\t\"cmd\": \"x\",\n\t\"psargs\": \"sh -c \\\"a\\\"\",\n\t\"properties\": {\"y\":1.0},\n\t\"ticket\": \"A\"\n}\n"
 	if raw, _ := s.Data(infoKey(ident(0))); string(raw) != want || d.Damage != "" {
 		t.Errorf("%s, %q", raw, d.Damage)
@@ -277,7 +276,7 @@ func TestEditOfADamagedDocument(t *testing.T) {
 func TestAmend(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
-	d, err := c.editAny(t.Context(), ident(0), dump.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, dump.Set("cmd", "y"))
+	d, err := c.editAny(t.Context(), ident(0), document.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, document.Set("cmd", "y"))
 	if err != nil || d.Cmd != "y" || len(stored(t, s).Stack()) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}
@@ -306,11 +305,11 @@ func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	}
 	c := corpusOfOne(t, s, over)
 	time.Sleep(time.Minute)
-	foreign(t, s, dump.Set("properties.theirs", "x"))
+	foreign(t, s, document.Set("properties.theirs", "x"))
 	arm(s.Faulty)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	d, err := c.Edit(ctx, ident(0), dump.Set("ticket", "OS-1"))
+	d, err := c.Edit(ctx, ident(0), document.Set("ticket", "OS-1"))
 	doc := stored(t, s)
 	switch {
 	case err == nil && (doc.String("ticket") != "OS-1" || d.Ticket != "OS-1"):
@@ -319,7 +318,7 @@ func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 		t.Errorf("an error of no kind: %v", err)
 	}
 	s.Heal()
-	edit(t, c, dump.Set("properties.ours", "y"), dump.Set("ticket", "OS-1"))
+	edit(t, c, document.Set("properties.ours", "y"), document.Set("ticket", "OS-1"))
 	doc = stored(t, s)
 	if doc.String("ticket") != "OS-1" || doc.String("properties.ours") != "y" || doc.String("properties.theirs") != "x" {
 		t.Errorf("%s", doc.Raw())

@@ -4,11 +4,11 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
+	"time"
 )
 
 func TestDumpFile(t *testing.T) {
@@ -32,7 +32,7 @@ func TestDumpFile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := mem.New()
-			s.Set(infoKey(id), dump.NewDocument(dump.DocumentFields{Dump: tt.dump, Type: dump.Core}))
+			s.Set(infoKey(id), document.Marshal(document.Fields{Dump: tt.dump, Type: "core"}))
 			for _, f := range tt.files {
 				s.Set(id.String()+"/"+f, []byte(f))
 			}

@@ -12,10 +12,10 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"thothfs/dump"
+	"thothfs/dump/document"
 	"time"
 	"unicode/utf8"
-
-	"thothfs/dump"
 )
 
 // The history of a corpus lies beside its change log:
@@ -78,7 +78,7 @@ type HistoryValue struct {
 	sum []byte // of the value, when Text is not all of it
 }
 
-// Path returns the path of the value as dump.Document.Get has it, or "analyzers/NAME".
+// Path returns the path of the value as document.Document.Get has it, or "analyzers/NAME".
 func (c *HistoryChange) Path() string {
 	if c.At[0] == AnalyzersDir {
 		return strings.Join(c.At, "/")
@@ -86,10 +86,10 @@ func (c *HistoryChange) Path() string {
 	return strings.Join(c.At, ".")
 }
 
-// document is the change as dump.Document.Revert takes it. A value that is not whole is
+// document is the change as document.Document.Revert takes it. A value that is not whole is
 // left out.
-func (c *HistoryChange) document() dump.Change {
-	d := dump.Change{At: c.At, Made: c.made, NewSum: c.New.sum}
+func (c *HistoryChange) document() document.Change {
+	d := document.Change{At: c.At, Made: c.made, NewSum: c.New.sum}
 	if c.Old.whole() {
 		d.Old = c.Old.Text
 	}
@@ -136,9 +136,9 @@ func ParseEditID(id string) (time.Time, bool) {
 }
 
 // documentChanges is what became of a document.
-func documentChanges(old *dump.Document, raw []byte) (all []HistoryChange) {
-	for _, c := range dump.Changes(old, dump.ParseDocument(raw)) {
-		all = append(all, HistoryChange{At: c.At, made: c.Made, Old: wholeValue(c.Old), New: cutValue(c.New, maxNew, dump.Sum)})
+func documentChanges(old *document.Document, raw []byte) (all []HistoryChange) {
+	for _, c := range document.Changes(old, document.Parse(raw)) {
+		all = append(all, HistoryChange{At: c.At, made: c.Made, Old: wholeValue(c.Old), New: cutValue(c.New, maxNew, document.Sum)})
 	}
 	return all
 }

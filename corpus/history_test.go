@@ -12,13 +12,13 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
+	"time"
 )
 
 // recording opens a corpus whose edits are in the history.
@@ -44,9 +44,9 @@ func TestHistory(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
 	c := recording(t, s, "set")
-	edit(t, c, dump.Set("ticket", "OS-1"), dump.Set("properties.a", "1.50"))
-	edit(t, c, dump.Set("ticket", "OS-1")) // is so already
-	if _, err := c.Edit(WithHow(t.Context(), "mount: unlink properties/a"), ident(0), dump.Unset("properties.a")); err != nil {
+	edit(t, c, document.Set("ticket", "OS-1"), document.Set("properties.a", "1.50"))
+	edit(t, c, document.Set("ticket", "OS-1")) // is so already
+	if _, err := c.Edit(WithHow(t.Context(), "mount: unlink properties/a"), ident(0), document.Unset("properties.a")); err != nil {
 		t.Fatal(err)
 	}
 	edits := history(t, c, time.Time{}.Add(time.Hour))
@@ -79,7 +79,7 @@ func TestHistoryIsStoredByTheTimeOfTheAnswer(t *testing.T) {
 		s.Inject(mem.Fault{Times: mem.Always, Delay: time.Second})
 		for i := range 3 {
 			began := time.Now()
-			edit(t, c, dump.Set("properties.a", fmt.Sprint(i)))
+			edit(t, c, document.Set("properties.a", fmt.Sprint(i)))
 			keys := slices.DeleteFunc(s.Keys(), func(key string) bool { return !strings.HasPrefix(key, historyDir+"/") })
 			if took := time.Since(began); took != time.Second || len(keys) != i+1 {
 				t.Errorf("%v, %d records", took, len(keys))
@@ -95,7 +95,7 @@ func TestHistoryRefused(t *testing.T) {
 	r := &historyless{Store: s}
 	c := recording(t, r, "set")
 	for i := range 3 {
-		edit(t, c, dump.Set("properties.a", fmt.Sprint(i)))
+		edit(t, c, document.Set("properties.a", fmt.Sprint(i)))
 	}
 	if r.puts != 1 || len(history(t, c, time.UnixMilli(0))) != 0 {
 		t.Errorf("%d tries", r.puts)
@@ -125,14 +125,14 @@ func TestHistoryOfContendedEdits(t *testing.T) {
 	n := 0
 	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Times: 3, Before: func() {
 		n++
-		foreign(t, s, dump.Set("properties.theirs", fmt.Sprint(n)))
+		foreign(t, s, document.Set("properties.theirs", fmt.Sprint(n)))
 	}})
-	edit(t, c, dump.Set("ticket", "OS-1"))
+	edit(t, c, document.Set("ticket", "OS-1"))
 	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 || edits[0].try != 4 || len(edits[0].Changes) != 1 {
 		t.Errorf("%d edits, %+v", len(edits), edits)
 	}
-	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Before: func() { foreign(t, s, dump.Set("properties.b", "1")) }})
-	if _, err := c.Edit(t.Context(), ident(0), dump.Edit{Path: "properties.b", Value: []byte("2"), If: dump.IfAbsent}); !errors.Is(err, dump.ErrPresent) {
+	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Before: func() { foreign(t, s, document.Set("properties.b", "1")) }})
+	if _, err := c.Edit(t.Context(), ident(0), document.Edit{Path: "properties.b", Value: []byte("2"), If: document.IfAbsent}); !errors.Is(err, document.ErrPresent) {
 		t.Fatal(err)
 	}
 	c.history.writing.Wait()
@@ -146,7 +146,7 @@ func TestHistoryHostile(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
 	c := recording(t, s, "set")
-	edit(t, c, dump.Set("ticket", "A"))
+	edit(t, c, document.Set("ticket", "A"))
 	good := history(t, c, time.UnixMilli(0))[0]
 	line, _, err := good.encode()
 	if err != nil {
@@ -277,7 +277,7 @@ func TestHistoryKilled(t *testing.T) {
 	}
 	defer s.Close()
 	plant(t, s)
-	before := document(t, s)
+	before := storedDocument(t, s)
 	seen := 0
 	for i := range 3 {
 		victim := startEditor(t, root, t.TempDir(), fmt.Sprintf("victim%d", i), 1000)
@@ -297,13 +297,13 @@ func TestHistoryKilled(t *testing.T) {
 	// One edit may be stored without its record, where neither was acknowledged.
 	undoAll(t, c, edits)
 	left := 0
-	document(t, s).Walk(func(path string, _ dump.Value) bool {
+	storedDocument(t, s).Walk(func(path string, _ document.Value) bool {
 		if strings.HasPrefix(path, "properties.") {
 			left++
 		}
 		return true
 	})
-	if left > 3 || document(t, s).String("cmd") != before.String("cmd") {
+	if left > 3 || storedDocument(t, s).String("cmd") != before.String("cmd") {
 		t.Errorf("%d edits are left of %d", left, seen)
 	}
 }
@@ -324,16 +324,16 @@ func FuzzHistoryRecord(f *testing.F) {
 		if err != nil || e.Dump == (dump.ID{}) {
 			return
 		}
-		var changes []dump.Change
+		var changes []document.Change
 		for _, ch := range e.Changes {
 			changes = append(changes, ch.document())
 		}
-		doc := dump.ParseDocument([]byte(`{"cmd":"x","properties":{"a":{"b":1},"c":[2]},"ticket":"T"}`))
+		doc := document.Parse([]byte(`{"cmd":"x","properties":{"a":{"b":1},"c":[2]},"ticket":"T"}`))
 		raw, _, _, err := doc.Revert(changes)
 		if err != nil {
 			return
 		}
-		if d := dump.ParseDocument(raw); !d.IsJSON() || d.String("cmd") != "x" || len(dump.ForeignChanges(doc, d)) > 0 {
+		if d := document.Parse(raw); !d.IsJSON() || d.String("cmd") != "x" || len(document.ReadOnlyChanges(doc, d)) > 0 {
 			t.Errorf("%s", raw)
 		}
 	})

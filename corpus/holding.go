@@ -8,12 +8,12 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"thothfs/dump"
+	"thothfs/dump/document"
+	"thothfs/store"
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"thothfs/dump"
-	"thothfs/store"
 )
 
 // holding is what the corpus has of a dump that is to be uploaded.
@@ -63,7 +63,7 @@ func (u *upload) look(ctx context.Context, id dump.ID) (*holding, error) {
 		}
 		if h.hasInfo = f.kind == found; h.hasInfo {
 			h.raw, h.info, h.damage = f.raw, f.attr, f.damage
-			named = dump.ParseDocument(slices.Clone(f.raw)).String("dump")
+			named = document.Parse(slices.Clone(f.raw)).String("dump")
 		}
 	}
 	if h.hasInfo {

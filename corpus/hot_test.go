@@ -4,8 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 )
@@ -15,7 +14,7 @@ import (
 func TestHotPackOfEachObject(t *testing.T) {
 	s := mem.New()
 	id := ident(1)
-	s.Set(infoKey(id), dump.NewDocument(dump.DocumentFields{Dump: "/u/stor/thoth/x/odd.bin", Type: dump.Core}))
+	s.Set(infoKey(id), document.Marshal(document.Fields{Dump: "/u/stor/thoth/x/odd.bin", Type: "core"}))
 	longest := strings.Repeat("x", maxName-len(HotName)-1)
 	files := map[string]string{ // name of the object: of its pack
 		"odd.bin":      HotName,

@@ -4,8 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store/mem"
 )
 
@@ -49,7 +48,7 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 			if w, err := listen(path); err == nil {
 				w.Close()
 			}
-			edit(t, c, dump.Set("ticket", "OS-1"))
+			edit(t, c, document.Set("ticket", "OS-1"))
 			sync1(t, c)
 			wantCount(t, c, "type=core", 3)
 			if st, err := os.Lstat(path); err != nil || !st.Mode().IsRegular() {

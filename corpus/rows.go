@@ -4,10 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
+	"time"
 )
 
 // columns are those of a Dump without its document, in the order that scan takes.
@@ -72,7 +72,7 @@ func fromNano(n int64) time.Time {
 
 // indexed returns what the columns of a document hold: the texts, and whether
 // the row is odd.
-func indexed(doc *dump.Document) (texts [fieldCount]any, odd bool) {
+func indexed(doc *document.Document) (texts [fieldCount]any, odd bool) {
 	for i, f := range fieldNames {
 		text, list, ok := doc.Lookup(string(f))
 		odd = odd || list != nil

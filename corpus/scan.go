@@ -7,8 +7,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // errEnough ends a scan early.
@@ -68,7 +67,7 @@ func (p *queryPlan) rows(lean bool) func(scan func(...any) error) (*dumpRow, err
 func (p *queryPlan) match(r *dumpRow, raw []byte) bool {
 	switch p.verify {
 	case byDocument:
-		return !p.rulesOut(raw) && p.spec.Match(docFields{dump.ParseDocument(raw), r.dumpID()}, p.now)
+		return !p.rulesOut(raw) && p.spec.Match(docFields{document.Parse(raw), r.dumpID()}, p.now)
 	case byColumns:
 		return p.spec.Match(rowFields{r}, p.now)
 	}
@@ -85,7 +84,7 @@ func (c *catalogue) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, 
 			if err := scan(append(r.targets(), &raw)...); err != nil {
 				return err
 			}
-			doc := docFields{dump.ParseDocument(raw), r.dumpID()}
+			doc := docFields{document.Parse(raw), r.dumpID()}
 			if !p.spec.Match(doc, p.now) {
 				return nil
 			}
@@ -135,7 +134,7 @@ func (p *queryPlan) readDocuments(ctx context.Context, q querier, f func(doc doc
 		if p.rulesOut(raw) {
 			return nil
 		}
-		doc := docFields{Document: dump.ParseDocument(raw)}
+		doc := docFields{Document: document.Parse(raw)}
 		copy(doc.id[:], id)
 		if !p.spec.Match(doc, p.now) {
 			return nil

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store/mem"
 )
@@ -108,7 +108,7 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	for i := range dumps {
 		raw := randomDocument(r)
 		s.Set(infoKey(ident(i)), raw)
-		docs[ident(i)] = docFields{dump.ParseDocument(raw), ident(i)}
+		docs[ident(i)] = docFields{document.Parse(raw), ident(i)}
 	}
 	c := open(t, options(t, s))
 	now := time.Unix(1_000_000_000, 0)
@@ -242,7 +242,7 @@ func checkCountBy(t *testing.T, c *Corpus, path string, spec query.Spec, docs ma
 	t.Helper()
 	want := map[string]int{}
 	for _, id := range ids {
-		if v, ok := docs[id].(docFields).Get(path); ok && v.Kind() != dump.KindNull {
+		if v, ok := docs[id].(docFields).Get(path); ok && v.Kind() != document.KindNull {
 			want[v.Text()]++
 		}
 	}
@@ -367,7 +367,7 @@ func TestSignature(t *testing.T) {
 	c := open(t, options(t, s))
 	sync1(t, c)
 	for i, signature := range []string{"0123456789012345", "b", "b"} {
-		d, err := c.Edit(t.Context(), ident(i), dump.Set("properties.signature", signature))
+		d, err := c.Edit(t.Context(), ident(i), document.Set("properties.signature", signature))
 		if err != nil || d.Signature != signature {
 			t.Fatal(d, err)
 		}

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -34,7 +34,7 @@ func (t UndoTarget) String() string {
 type Undone struct {
 	Edit    *HistoryEdit
 	Change  HistoryChange
-	Outcome dump.Outcome
+	Outcome document.Outcome
 }
 
 // UndoTargets sorts edits, the latest first, by what they were made to.
@@ -93,11 +93,11 @@ func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*HistoryEdit, d
 }
 
 func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun bool) error {
-	var changes []dump.Change
+	var changes []document.Change
 	for _, u := range all {
 		changes = append(changes, u.Change.document())
 	}
-	revert := func(d *dump.Document) (raw []byte, changed bool, err error) {
+	revert := func(d *document.Document) (raw []byte, changed bool, err error) {
 		raw, changed, outcomes, err := d.Revert(changes)
 		for i, o := range outcomes {
 			all[i].Outcome = o
@@ -150,28 +150,28 @@ func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dr
 
 func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
 	for i := range all {
-		all[i].Outcome = dump.Differs
+		all[i].Outcome = document.Differs
 	}
 	for more := true; more; {
 		more = false
 		for i := range all {
 			u := &all[i]
 			switch {
-			case u.Outcome == dump.Reverted:
+			case u.Outcome == document.Reverted:
 			case now.equal(u.Change.New):
-				now, u.Outcome, more = u.Change.Old, dump.Reverted, true
+				now, u.Outcome, more = u.Change.Old, document.Reverted, true
 			case now.equal(u.Change.Old):
-				u.Outcome = dump.Already
+				u.Outcome = document.Already
 			}
 		}
 	}
 	var latest *Undone // that was undone before
 	for i := len(all) - 1; i >= 0; i-- {
 		u := &all[i]
-		if u.Outcome == dump.Differs && latest != nil && latest.Change.New.equal(u.Change.Old) {
-			u.Outcome = dump.Already
+		if u.Outcome == document.Differs && latest != nil && latest.Change.New.equal(u.Change.Old) {
+			u.Outcome = document.Already
 		}
-		if u.Outcome == dump.Already {
+		if u.Outcome == document.Already {
 			latest = u
 		}
 	}

@@ -7,17 +7,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
+	"time"
 )
 
 // undoAll undoes edits, and returns how many changes had which outcome.
-func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[dump.Outcome]int {
+func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[document.Outcome]int {
 	t.Helper()
-	counts := map[dump.Outcome]int{}
+	counts := map[document.Outcome]int{}
 	edits = slices.DeleteFunc(slices.Clone(edits), (*HistoryEdit).IsUndo)
 	targets, byTarget := UndoTargets(edits)
 	for _, target := range targets {
@@ -42,8 +41,8 @@ func TestUndo(t *testing.T) {
 	s.Set(AnalyzersDir+"/large", []byte(long))
 	s.Set(AnalyzersDir+"/empty", nil)
 	c := recording(t, s, "set")
-	for _, e := range []dump.Edit{dump.Unset("properties.a"), dump.Unset("properties.odd"), dump.Unset("properties.long"), dump.Unset("properties.o"),
-		dump.Unset("ticket"), dump.Set("properties.new.x", "1"), dump.Set("properties.new.x", long)} {
+	for _, e := range []document.Edit{document.Unset("properties.a"), document.Unset("properties.odd"), document.Unset("properties.long"), document.Unset("properties.o"),
+		document.Unset("ticket"), document.Set("properties.new.x", "1"), document.Set("properties.new.x", long)} {
 		edit(t, c, e)
 	}
 	must := func(err error) {
@@ -79,12 +78,12 @@ func TestUndo(t *testing.T) {
 	if n := len(analyzerNames(t, c)); n != 1 || len(stored(t, s).String("ticket")) != 0 {
 		t.Errorf("a dry run changed something")
 	}
-	if counts := undoAll(t, c, edits); counts[dump.Differs] != 0 {
+	if counts := undoAll(t, c, edits); counts[document.Differs] != 0 {
 		t.Error(counts)
 	}
 	check("undone")
 	puts := s.Calls(mem.Put)
-	if counts := undoAll(t, c, history(t, c, time.UnixMilli(0))); counts[dump.Differs] != 0 || counts[dump.Reverted] != 0 && s.Calls(mem.Put) != puts {
+	if counts := undoAll(t, c, history(t, c, time.UnixMilli(0))); counts[document.Differs] != 0 || counts[document.Reverted] != 0 && s.Calls(mem.Put) != puts {
 		t.Errorf("again: %v, %d puts", counts, s.Calls(mem.Put)-puts)
 	}
 	check("again")
@@ -102,7 +101,7 @@ func TestUndo(t *testing.T) {
 		t.Fatal(err)
 	}
 	raw, _ := s.Data(infoKey(ident(0)))
-	if d := dump.ParseDocument(raw); d.String("ticket") != "" || d.String("properties.new.x") != long || d.String("properties.a") != "" {
+	if d := document.Parse(raw); d.String("ticket") != "" || d.String("properties.new.x") != long || d.String("properties.a") != "" {
 		t.Errorf("%d bytes", len(raw))
 	}
 }
@@ -112,7 +111,7 @@ func TestUndoLeavesLaterEdits(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
 	c := recording(t, s, "set")
-	edit(t, c, dump.Set("ticket", "A"), dump.Set("properties.a", "x"))
+	edit(t, c, document.Set("ticket", "A"), document.Set("properties.a", "x"))
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -121,9 +120,9 @@ func TestUndoLeavesLaterEdits(t *testing.T) {
 	}
 	must(c.PutAnalyzer(t.Context(), "one", []byte("1")))
 	edits := history(t, c, time.UnixMilli(0))
-	foreign(t, s, dump.Set("ticket", "B"))
+	foreign(t, s, document.Set("ticket", "B"))
 	s.Set(AnalyzersDir+"/one", []byte("2"))
-	if counts := undoAll(t, c, edits); counts[dump.Differs] != 2 || counts[dump.Reverted] != 1 {
+	if counts := undoAll(t, c, edits); counts[document.Differs] != 2 || counts[document.Reverted] != 1 {
 		t.Error(counts)
 	}
 	if d := stored(t, s); d.String("ticket") != "B" || d.String("properties.a") != "" || analyzer(s, "one") != "2" {
@@ -151,7 +150,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 			undoer := recording(t, store.Retry(another(), store.RetryOptions{}), "set")
 			for i := range dumps {
 				for j := range edits {
-					if _, err := undoer.Edit(t.Context(), ident(i), dump.Set(fmt.Sprintf("properties.old%d", j), "x")); err != nil {
+					if _, err := undoer.Edit(t.Context(), ident(i), document.Set(fmt.Sprintf("properties.old%d", j), "x")); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -165,14 +164,14 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 				c := recording(t, store.Retry(another(), store.RetryOptions{}), "mount")
 				wg.Go(func() {
 					for j := range edits {
-						if _, err := c.Edit(t.Context(), ident(j%dumps), dump.Set(fmt.Sprintf("properties.new%d.e%d", m, j), "done")); err != nil {
+						if _, err := c.Edit(t.Context(), ident(j%dumps), document.Set(fmt.Sprintf("properties.new%d.e%d", m, j), "done")); err != nil {
 							t.Error(err)
 						}
 					}
 				})
 			}
 			for _, e := range past { // one by one, so that they meet
-				if n := undoAll(t, undoer, []*HistoryEdit{e}); n[dump.Reverted] != 1 {
+				if n := undoAll(t, undoer, []*HistoryEdit{e}); n[document.Reverted] != 1 {
 					t.Errorf("%s: %v", e.ID, n)
 				}
 			}
@@ -183,7 +182,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				d := dump.ParseDocument(raw)
+				d := document.Parse(raw)
 				for j := range edits {
 					if d.String(fmt.Sprintf("properties.old%d", j)) != "" {
 						left++

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
+	"time"
 )
 
 // UploadOptions say what a dump does not say itself.
@@ -18,7 +18,7 @@ type UploadOptions struct {
 	// Set and Ticket, if not empty, are edits of the document: a new dump has them
 	// from the beginning, one that is there gets them by Edit.
 	Ticket string
-	Set    []dump.Edit
+	Set    []document.Edit
 	// Stack runs a debugger on the dump at path, a local uncompressed file. Without
 	// it, or when it fails or finds nothing, the document has no stack.
 	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
@@ -101,15 +101,15 @@ type upload struct {
 	src  *source
 	info *dump.Info
 
-	edits []dump.Edit
+	edits []document.Edit
 }
 
 // edits are what is to be edited.
-func (o *UploadOptions) edits() []dump.Edit {
+func (o *UploadOptions) edits() []document.Edit {
 	if o.Ticket == "" {
 		return o.Set
 	}
-	return append(slices.Clone(o.Set), dump.Set("ticket", o.Ticket))
+	return append(slices.Clone(o.Set), document.Set("ticket", o.Ticket))
 }
 
 // run looks at what is there and does what is missing. With store.ErrConflict
@@ -161,23 +161,23 @@ func (u *upload) foresee(h *holding) error {
 	if h.damage != "" {
 		return nil // Edit says so
 	}
-	_, _, err := dump.ParseDocument(raw).Apply(u.edits...)
+	_, _, err := document.Parse(raw).Apply(u.edits...)
 	return err
 }
 
 // correct returns the edit that has the document say whether the dump is truncated: the
 // one that is there now, whoever stored it.
-func (u *upload) correct(h *holding, todo todo) []dump.Edit {
-	doc := dump.ParseDocument(slices.Clone(h.raw))
+func (u *upload) correct(h *holding, todo todo) []document.Edit {
+	doc := document.Parse(slices.Clone(h.raw))
 	truncated := u.info.Truncated() && (todo.send || h.dump.Size == u.src.size)
 	_, said := doc.Get(truncatedField)
 	switch {
 	case h.damage != "" || doc.Damage() != "" || said == truncated:
 		return nil
 	case truncated:
-		return []dump.Edit{{Path: truncatedField, Value: []byte("true")}}
+		return []document.Edit{{Path: truncatedField, Value: []byte("true")}}
 	}
-	return []dump.Edit{dump.Unset(truncatedField)}
+	return []document.Edit{document.Unset(truncatedField)}
 }
 
 // truncatedField is the field of a document that is true for a truncated dump, and
@@ -259,7 +259,7 @@ func (u *upload) yield(ctx context.Context, stored store.Ref) error {
 // document stores the document, which makes a dump of it. stored is the dump if this
 // upload stored it.
 func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) error {
-	raw, _, err := dump.ParseDocument(u.describe(h, u.stack(ctx))).Apply(u.edits...)
+	raw, _, err := document.Parse(u.describe(h, u.stack(ctx))).Apply(u.edits...)
 	if err != nil {
 		return err
 	}

@@ -9,8 +9,8 @@ import (
 	"os"
 	"strings"
 	"testing"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/dump/dumptest"
 	"thothfs/store/mem"
 )
@@ -97,7 +97,7 @@ func TestUploadCutAndWhole(t *testing.T) {
 				path := local(t, "cut", w.data[:n])
 				checkHeld(t, c, s, upload(path, state), w.data[:n])
 				checkHeld(t, c, s, upload(path, Present), w.data[:n])
-				if _, err := c.Edit(t.Context(), idOf(t, w.data), dump.Set("ticket", "OS-1")); err != nil {
+				if _, err := c.Edit(t.Context(), idOf(t, w.data), document.Set("ticket", "OS-1")); err != nil {
 					t.Fatal(err)
 				}
 				state = Repaired
@@ -162,7 +162,7 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 				return
 			}
 			met = true
-			if _, err := other.Edit(context.WithoutCancel(t.Context()), res.ID, dump.Set("ticket", "OS-9")); err != nil {
+			if _, err := other.Edit(context.WithoutCancel(t.Context()), res.ID, document.Set("ticket", "OS-9")); err != nil {
 				t.Error(err)
 			}
 		}})
@@ -176,7 +176,7 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 		}
 		checkHeld(t, c, s, res, data)
 		raw, _ := s.Data(infoKey(res.ID))
-		if doc := dump.ParseDocument(raw); doc.String("ticket") != "OS-9" || doc.String("truncated") != "" {
+		if doc := document.Parse(raw); doc.String("ticket") != "OS-9" || doc.String("truncated") != "" {
 			t.Errorf("call %d: %s", n, raw)
 		}
 	}

@@ -3,8 +3,7 @@ package corpus
 import (
 	"errors"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store/mem"
 )
 
@@ -13,7 +12,7 @@ func TestUploadWithTicket(t *testing.T) {
 	id := idOf(t, data)
 	s := mem.New()
 	c := open(t, options(t, s))
-	o := UploadOptions{Ticket: "007", Set: []dump.Edit{dump.Set("properties.triage.engineer", "bmc"), dump.Set("properties.n", "1")}}
+	o := UploadOptions{Ticket: "007", Set: []document.Edit{document.Set("properties.triage.engineer", "bmc"), document.Set("properties.n", "1")}}
 	check := func(state UploadState, puts int) {
 		t.Helper()
 		before := s.Calls(mem.Put)
@@ -22,7 +21,7 @@ func TestUploadWithTicket(t *testing.T) {
 			t.Fatal(res, err, s.Calls(mem.Put)-before)
 		}
 		raw, _ := s.Data(infoKey(id))
-		doc := dump.ParseDocument(raw)
+		doc := document.Parse(raw)
 		for path, want := range map[string]string{"ticket": `"` + o.Ticket + `"`, "properties.triage.engineer": `"bmc"`, "properties.n": "1"} {
 			if v, _ := doc.Get(path); string(v.JSON()) != want {
 				t.Errorf("%s is %s", path, v.JSON())
@@ -48,12 +47,12 @@ func TestUploadRefusesEdits(t *testing.T) {
 			s.Set(infoKey(idOf(t, data)), []byte(`{"properties":{"source":{"time":"mtime"}}}`))
 		}
 		c := open(t, options(t, s))
-		for want, e := range map[error]dump.Edit{
-			ErrReadOnlyField: dump.Set("cmd", "x"),
-			dump.ErrEdit:     dump.Set("properties.source.time.x", "y"),
-			dump.ErrAbsent:   {Path: "ticket", Value: []byte(`"x"`), If: dump.IfPresent},
+		for want, e := range map[error]document.Edit{
+			ErrReadOnlyField:   document.Set("cmd", "x"),
+			document.ErrEdit:   document.Set("properties.source.time.x", "y"),
+			document.ErrAbsent: {Path: "ticket", Value: []byte(`"x"`), If: document.IfPresent},
 		} {
-			_, err := c.Upload(t.Context(), local(t, "core.1", data), UploadOptions{Set: []dump.Edit{e}})
+			_, err := c.Upload(t.Context(), local(t, "core.1", data), UploadOptions{Set: []document.Edit{e}})
 			if !errors.Is(err, want) || s.Calls(mem.Put) != 0 {
 				t.Errorf("there %v: %v, want %v; %d puts", there, err, want, s.Calls(mem.Put))
 			}

@@ -12,12 +12,12 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
+	"time"
 )
 
 // core is the content of a real core, and crash of a kernel's dump.
@@ -330,7 +330,7 @@ func checkUploaded(t *testing.T, s *mem.Store, c *Corpus, res UploadResult, data
 		t.Error("not the dump")
 	}
 	raw, _ := s.Data(infoKey(res.ID))
-	if doc := dump.ParseDocument(raw); doc.Damage() != "" || doc.String("dump") != "/u/stor/thoth/"+res.Key {
+	if doc := document.Parse(raw); doc.Damage() != "" || doc.String("dump") != "/u/stor/thoth/"+res.Key {
 		t.Errorf("%s", raw)
 	}
 	if _, err := c.Cached(t.Context(), res.ID); err != nil {

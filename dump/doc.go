@@ -1,10 +1,10 @@
-// Package dump is what thothfs knows of dumps: their formats, the hash that
-// names them, the info.json document that describes them, and what is recorded
-// beside a dump in its file's name and attributes.
+// Package dump reads core and crash dumps: their formats, the hash that names
+// them, and what a dump's file name and attributes say about its origin.
+// The info.json beside a dump belongs to package document.
 //
-// [Inspect] reads what a dump says about itself, [Hash] only its name,
-// [Reads] which parts of a dump a debugger will read first,
-// [Decompress] what hides in a compressed one, [ParseDocument] an info.json.
+// [Inspect] returns what a dump says about itself, [Hash] only its name,
+// [Reads] the parts of it that a debugger reads first. [Decompress] unpacks a
+// compressed dump.
 //
 // The package is pure: it opens no file, reads only what it is handed, keeps no
 // state, starts no goroutine. Everything in it may be used by several goroutines

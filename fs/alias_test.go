@@ -2,8 +2,7 @@ package fs
 
 import (
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 func TestAlias(t *testing.T) {
@@ -22,7 +21,7 @@ func TestAlias(t *testing.T) {
 		{`{`, "vmcore.1", "vmcore"},
 		{`{"type": 5, "format": []}`, "core.1", "core"},
 	} {
-		if got := aliasOf(dump.ParseDocument([]byte(tt.doc)), tt.object); got != tt.want {
+		if got := aliasOf(document.Parse([]byte(tt.doc)), tt.object); got != tt.want {
 			t.Errorf("%s, %s: %s, want %s", tt.doc, tt.object, got, tt.want)
 		}
 	}

@@ -48,7 +48,7 @@
 //	by-ticket/TICKET/HASH     ln -s, mv between tickets, rm
 //	analyzers/NAME            as properties
 //
-// A value is stored by the rule of Thoth's set (dump.Set): JSON as what it is, all
+// A value is stored by the rule of Thoth's set (document.Set): JSON as what it is, all
 // else as a string. A file of properties is a value and a newline; the newline is not
 // part of the value. A name with a dot that is no property itself is a path:
 // properties/triage.engineer. A rename moves a value as it is.

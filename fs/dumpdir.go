@@ -13,6 +13,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -169,7 +170,7 @@ func (d *dumpDir) alias(c context.Context, found *corpus.Dump) (target, alias st
 
 // aliasOf returns the stable name of a dump by what its document says that it is, else
 // by the name of its object.
-func aliasOf(doc *dump.Document, object string) string {
+func aliasOf(doc *document.Document, object string) string {
 	format := doc.String("format")
 	switch kind := dump.Type(doc.String("type")); {
 	case kind == dump.Core:

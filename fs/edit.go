@@ -8,6 +8,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // patience is how many times longer than others a call waits after a signal that
@@ -44,7 +45,7 @@ func how(c context.Context, call string) context.Context {
 
 // edit changes the document of a dump. When it returns the edit is stored, and the
 // kernel knows what it did to the views.
-func (t *tree) edit(c context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
+func (t *tree) edit(c context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error) {
 	old, err := t.o.Corpus.Cached(c, id)
 	if err != nil {
 		old = nil // it will be there by the time it can be edited

@@ -6,7 +6,7 @@ import (
 	"syscall"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -54,10 +54,10 @@ func errnoOf(err error) syscall.Errno {
 		{errNotEmpty, syscall.ENOTEMPTY},
 		{errFileTooBig, syscall.EFBIG},
 		{errNoRoom, syscall.ENOSPC},
-		{dump.ErrPresent, syscall.EEXIST},
-		{dump.ErrAbsent, syscall.ENODATA},
-		{dump.ErrEdit, syscall.EINVAL},
-		{dump.ErrTooLarge, syscall.EFBIG},
+		{document.ErrPresent, syscall.EEXIST},
+		{document.ErrAbsent, syscall.ENODATA},
+		{document.ErrEdit, syscall.EINVAL},
+		{document.ErrTooLarge, syscall.EFBIG},
 		{corpus.ErrReadOnlyField, syscall.EPERM},
 		{corpus.ErrAmbiguous, syscall.ENOTUNIQ},
 		{store.ErrNotExist, syscall.ENOENT},

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -39,11 +39,11 @@ func TestErrnoOf(t *testing.T) {
 		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.DeadlineExceeded), syscall.EBUSY},
 		{errors.Join(&store.Error{Kind: store.ErrConflict}, context.Canceled), syscall.EINTR},
 		{fmt.Errorf("cmd: %w", corpus.ErrReadOnlyField), syscall.EPERM},
-		{dump.ErrPresent, syscall.EEXIST},
-		{dump.ErrAbsent, syscall.ENODATA},
-		{dump.ErrEdit, syscall.EINVAL},
-		{dump.ErrTooLarge, syscall.EFBIG},
-		{&dump.DamagedError{Damage: "x"}, syscall.EIO},
+		{document.ErrPresent, syscall.EEXIST},
+		{document.ErrAbsent, syscall.ENODATA},
+		{document.ErrEdit, syscall.EINVAL},
+		{document.ErrTooLarge, syscall.EFBIG},
+		{&document.DamagedError{Damage: "x"}, syscall.EIO},
 		{errNotOwner, syscall.EACCES},
 		{errFileTooBig, syscall.EFBIG},
 		{errNoRoom, syscall.ENOSPC},

@@ -16,6 +16,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
 	"thothfs/store/mem"
@@ -115,7 +116,7 @@ func (c *plainCorpus) load(id dump.ID) *corpus.Dump {
 	if err != nil {
 		return nil
 	}
-	doc := dump.ParseDocument(data)
+	doc := document.Parse(data)
 	d := &corpus.Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: doc, Damage: doc.Damage(),
 		Type: doc.String("type"), Cmd: doc.String("cmd"), Node: doc.String("node"), Platform: doc.String("platform"), Ticket: doc.String("ticket"), Signature: doc.String("properties.signature")}
 	d.Time, _ = doc.Time()
@@ -335,12 +336,12 @@ func (c *plainCorpus) CanStore(ctx context.Context, dir string) error {
 	return c.begin(ctx, "can store")
 }
 
-func (c *plainCorpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
+func (c *plainCorpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error) {
 	if err := c.begin(ctx, "edit"); err != nil {
 		return nil, err
 	}
 	for _, e := range edits {
-		if !dump.Writable(e.Path) {
+		if !document.Writable(e.Path) {
 			return nil, corpus.ErrReadOnlyField
 		}
 	}

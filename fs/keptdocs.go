@@ -9,6 +9,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -30,7 +31,7 @@ type keptDoc struct {
 	dump       *corpus.Dump
 	generation uint64    // of the corpus before it was read
 	compared   time.Time // when the store was last asked for it; zero: not known
-	names      func() map[string]dump.Value
+	names      func() map[string]document.Value
 	xattrs     func() string // xattrList
 }
 
@@ -63,13 +64,13 @@ func (k *keptDocs) keep(d *corpus.Dump, generation uint64, compared time.Time) {
 		size -= len(k.list[0].dump.Doc.Raw())
 		k.list = slices.Delete(k.list, 0, 1)
 	}
-	names := sync.OnceValue(func() map[string]dump.Value { return propertiesByName(d.Doc) })
+	names := sync.OnceValue(func() map[string]document.Value { return propertiesByName(d.Doc) })
 	xattrs := sync.OnceValue(func() string { return xattrList(d.Doc) })
 	k.list = append(k.list, keptDoc{d, generation, compared, names, xattrs})
 }
 
 // xattrList returns the names of a document's attributes.
-func (k *keptDocs) xattrList(doc *dump.Document) string {
+func (k *keptDocs) xattrList(doc *document.Document) string {
 	if kept, ok := k.of(doc); ok {
 		return kept.xattrs()
 	}
@@ -77,7 +78,7 @@ func (k *keptDocs) xattrList(doc *dump.Document) string {
 }
 
 // of returns what is kept of a document.
-func (k *keptDocs) of(doc *dump.Document) (kept keptDoc, ok bool) {
+func (k *keptDocs) of(doc *document.Document) (kept keptDoc, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	i := slices.IndexFunc(k.list, func(o keptDoc) bool { return o.dump.Doc == doc })
@@ -90,7 +91,7 @@ func (k *keptDocs) of(doc *dump.Document) (kept keptDoc, ok bool) {
 // examine has f look at a document, and returns when it has, or with an error when c ends
 // before: f goes on then. To walk through a large document that is nested deeply takes
 // seconds.
-func (t *tree) examine(c context.Context, doc *dump.Document, f func()) error {
+func (t *tree) examine(c context.Context, doc *document.Document, f func()) error {
 	if len(doc.Raw()) < keptDocFrom {
 		f()
 		return nil
@@ -109,7 +110,7 @@ func (t *tree) examine(c context.Context, doc *dump.Document, f func()) error {
 }
 
 // properties returns the custom properties of a document by the names of their files.
-func (k *keptDocs) properties(doc *dump.Document) map[string]dump.Value {
+func (k *keptDocs) properties(doc *document.Document) map[string]document.Value {
 	if kept, ok := k.of(doc); ok {
 		return kept.names()
 	}

@@ -13,6 +13,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store/mem"
 )
 
@@ -44,7 +45,7 @@ func (c *stuckCorpus) stick(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (c *stuckCorpus) Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error) {
+func (c *stuckCorpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error) {
 	return nil, c.stick(ctx)
 }
 

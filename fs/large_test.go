@@ -10,8 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store/mem"
 )
 
@@ -31,7 +30,7 @@ func TestListxattrOfALargeDocument(t *testing.T) {
 	perProperty := func(n int) float64 {
 		text := manyProperties(n)
 		return testing.AllocsPerRun(1, func() {
-			if xattrList(dump.ParseDocument(text)) == "" {
+			if xattrList(document.Parse(text)) == "" {
 				t.Error("nothing is listed")
 			}
 		}) / float64(n)
@@ -114,12 +113,12 @@ func TestExamineIsInterrupted(t *testing.T) {
 	release := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := tr.examine(ctx, dump.ParseDocument(manyProperties(2000)), func() { <-release }); !errors.Is(err, context.Canceled) {
+	if err := tr.examine(ctx, document.Parse(manyProperties(2000)), func() { <-release }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	close(release)
 	looked := false
-	if err := tr.examine(t.Context(), dump.ParseDocument([]byte("{}")), func() { looked = true }); err != nil || !looked {
+	if err := tr.examine(t.Context(), document.Parse([]byte("{}")), func() { looked = true }); err != nil || !looked {
 		t.Error(err, looked)
 	}
 	tr.background.stop()

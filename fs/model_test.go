@@ -14,6 +14,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store/mem"
 )
@@ -36,13 +37,13 @@ func modelOf(s *mem.Store) model {
 		}
 		if _, err := dump.ParseID(hash); err == nil && name == corpus.InfoName {
 			data, _ := s.Data(key)
-			m.addDump(s, hash, dump.ParseDocument(data))
+			m.addDump(s, hash, document.Parse(data))
 		}
 	}
 	return m
 }
 
-func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
+func (m model) addDump(s *mem.Store, hash string, doc *document.Document) {
 	dir := "by-hash/" + hash
 	m[dir] = "dir"
 	m[dir+"/properties"] = "dir"
@@ -70,7 +71,7 @@ func (m model) addDump(s *mem.Store, hash string, doc *dump.Document) {
 	m.addViews(hash, doc)
 }
 
-func (m model) addViews(hash string, doc *dump.Document) {
+func (m model) addViews(hash string, doc *document.Document) {
 	for _, field := range []string{"node", "cmd", "ticket", "type", "platform", "signature"} {
 		path := field
 		if field == "signature" {
@@ -197,7 +198,7 @@ func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 		os.Remove(filepath.Join(mnt, "by-ticket", t)) // an empty one would stay
 	}
 	data, ok := s.Data(hash + "/info.json")
-	if got := dump.ParseDocument(data).String(path); err == nil && (!ok || got != want) {
+	if got := document.Parse(data).String(path); err == nil && (!ok || got != want) {
 		t.Errorf("%s of %s is %q in the store, written %q", path, hash, got, want)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"thothfs/cache"
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
 )
@@ -33,7 +34,7 @@ type Corpus interface {
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
 	CanStore(ctx context.Context, dir string) error
-	Edit(ctx context.Context, id dump.ID, edits ...dump.Edit) (*corpus.Dump, error)
+	Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error)
 	PutAnalyzer(ctx context.Context, name string, data []byte) error
 	RemoveAnalyzer(ctx context.Context, name string) error
 	RenameAnalyzer(ctx context.Context, from, to string) error

@@ -14,6 +14,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
 )
@@ -88,7 +89,7 @@ func (s *propertyShelf) isTemporary(c context.Context, name string) bool {
 		if err != nil || name[i] != '.' {
 			continue
 		}
-		if v, ok := s.find(d.Doc, name[:i]); ok && v.Kind() != dump.KindObject {
+		if v, ok := s.find(d.Doc, name[:i]); ok && v.Kind() != document.KindObject {
 			return true
 		}
 	}
@@ -132,16 +133,16 @@ func (s *propertyShelf) put(c context.Context, name string, data []byte, gone st
 	if err != nil {
 		return err
 	}
-	var edits []dump.Edit
+	var edits []document.Edit
 	if gone != "" {
 		old, err := pathOf(gone)
 		if err != nil {
 			return err
 		}
-		edits = append(edits, dump.Unset(old))
+		edits = append(edits, document.Unset(old))
 	}
 	text := strings.TrimSuffix(string(data), "\n")
-	_, err = s.t.edit(how(c, "write properties/"+name), s.id, append(edits, dump.Set(path, text))...)
+	_, err = s.t.edit(how(c, "write properties/"+name), s.id, append(edits, document.Set(path, text))...)
 	return err
 }
 
@@ -150,8 +151,8 @@ func (s *propertyShelf) remove(c context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	e := dump.Unset(path)
-	e.If = dump.IfPresent
+	e := document.Unset(path)
+	e.If = document.IfPresent
 	_, err = s.t.edit(how(c, "unlink properties/"+name), s.id, e)
 	return asNotThere(name, err)
 }
@@ -171,15 +172,15 @@ func (s *propertyShelf) rename(c context.Context, from, to string) error {
 	if !ok {
 		return notThere(from)
 	}
-	e := dump.Unset(old)
-	e.If = dump.IfPresent
-	_, err = s.t.edit(how(c, "rename properties/"+from+" to "+to), s.id, e, dump.Edit{Path: path, Value: v.JSON()})
+	e := document.Unset(old)
+	e.If = document.IfPresent
+	_, err = s.t.edit(how(c, "rename properties/"+from+" to "+to), s.id, e, document.Edit{Path: path, Value: v.JSON()})
 	return asNotThere(from, err)
 }
 
 // asNotThere makes a property that is not set a file that is not there.
 func asNotThere(name string, err error) error {
-	if errors.Is(err, dump.ErrAbsent) || errors.Is(err, dump.ErrOther) {
+	if errors.Is(err, document.ErrAbsent) || errors.Is(err, document.ErrMismatch) {
 		return &store.Error{Op: "stat", Key: name, Kind: store.ErrNotExist, Err: err}
 	}
 	return err
@@ -191,7 +192,7 @@ func pathOf(name string) (string, error) {
 }
 
 // text is what the file of a custom property holds.
-func (s *propertyShelf) text(doc *dump.Document, name string) ([]byte, error) {
+func (s *propertyShelf) text(doc *document.Document, name string) ([]byte, error) {
 	v, ok := s.find(doc, name)
 	if !ok {
 		return nil, notThere(name)
@@ -201,24 +202,24 @@ func (s *propertyShelf) text(doc *dump.Document, name string) ([]byte, error) {
 
 // find returns the custom property that a file name means. One that is null is not
 // set.
-func (s *propertyShelf) find(doc *dump.Document, name string) (dump.Value, bool) {
+func (s *propertyShelf) find(doc *document.Document, name string) (document.Value, bool) {
 	if v, ok := s.t.docs.properties(doc)[name]; ok {
 		return v, true
 	}
 	if !strings.Contains(name, ".") || !isPlainName(name) {
-		return dump.Value{}, false
+		return document.Value{}, false
 	}
 	v, ok := doc.Get(propertiesName + "." + name)
-	return v, ok && v.Kind() != dump.KindNull
+	return v, ok && v.Kind() != document.KindNull
 }
 
 // propertiesByName returns the custom properties that are set, by the names of their
 // files. Of a key that the document has twice the last one counts.
-func propertiesByName(doc *dump.Document) map[string]dump.Value {
+func propertiesByName(doc *document.Document) map[string]document.Value {
 	object, _ := doc.Get(propertiesName)
-	byName := map[string]dump.Value{}
+	byName := map[string]document.Value{}
 	for key, v := range object.Members() {
-		if v.Kind() == dump.KindNull {
+		if v.Kind() == document.KindNull {
 			delete(byName, FileName(key))
 		} else {
 			byName[FileName(key)] = v

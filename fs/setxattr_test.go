@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
 // stored is what the store has at a path of a document, as JSON; "" nothing.
 func (m *mounted) stored(t testing.TB, hash, path string) string {
 	t.Helper()
-	v, ok := dump.ParseDocument(mustData(t, m.store, hash+"/info.json")).Get(path)
+	v, ok := document.Parse(mustData(t, m.store, hash+"/info.json")).Get(path)
 	if !ok {
 		return ""
 	}
@@ -72,7 +72,7 @@ func TestSetxattr(t *testing.T) {
 			}
 			got := make([]byte, maxXattrValue)
 			n, err := unix.Getxattr(m.path("by-cmd/node", hashA, "core"), xattrPrefix+tt.attr, got)
-			if v, _ := dump.ParseDocument([]byte(`{"v":` + tt.want + `}`)).Get("v"); v.Kind() != dump.KindObject && (err != nil || string(got[:n]) != v.Text()) {
+			if v, _ := document.Parse([]byte(`{"v":` + tt.want + `}`)).Get("v"); v.Kind() != document.KindObject && (err != nil || string(got[:n]) != v.Text()) {
 				t.Errorf("reads %q, %v", got[:n], err)
 			}
 		})
@@ -256,7 +256,7 @@ func TestEditFaults(t *testing.T) {
 		error(&store.Error{Op: "put", Kind: store.ErrUnavailable}):                        syscall.EIO,
 		error(&store.Error{Op: "put", Kind: store.ErrPermission}):                         syscall.EACCES,
 		error(&store.Error{Op: "put", Kind: store.ErrConflict}):                           syscall.EBUSY,
-		error(&dump.DamagedError{Damage: "cut off"}):                                      syscall.EIO,
+		error(&document.DamagedError{Damage: "cut off"}):                                  syscall.EIO,
 		error(&store.Error{Op: "put", Kind: store.ErrNotExist}):                           syscall.ENOENT,
 		error(&store.Error{Op: "put", Kind: store.ErrTooLarge, Err: corpus.ErrAmbiguous}): syscall.ENOTUNIQ,
 	} {

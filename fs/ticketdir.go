@@ -12,6 +12,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 )
 
@@ -61,7 +62,7 @@ func (d *ticketDir) take(c context.Context, target, name string) (*corpus.Dump, 
 	if !isNameOf(id, name) {
 		return nil, errName
 	}
-	return d.set(how(c, "symlink "+d.below(name)), id, dump.Set(ticketField, d.ticket))
+	return d.set(how(c, "symlink "+d.below(name)), id, document.Set(ticketField, d.ticket))
 }
 
 // isNameOf tells whether a link to the dump may be called that: its hash, or a
@@ -71,7 +72,7 @@ func isNameOf(id dump.ID, name string) bool {
 }
 
 // set makes an edit that gives the dump the ticket.
-func (d *ticketDir) set(c context.Context, id dump.ID, e dump.Edit) (*corpus.Dump, error) {
+func (d *ticketDir) set(c context.Context, id dump.ID, e document.Edit) (*corpus.Dump, error) {
 	now, err := d.t.edit(c, id, e)
 	if err == nil {
 		d.t.tickets.remove(d.ticket)
@@ -90,7 +91,7 @@ func (d *ticketDir) Unlink(ctx context.Context, name string) syscall.Errno {
 	defer c.end()
 	id, err := d.holds(c, name)
 	if err == nil {
-		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, onlyFrom(d.ticket, dump.Unset(ticketField)))
+		_, err = d.t.edit(how(c, "unlink "+d.below(name)), id, onlyFrom(d.ticket, document.Unset(ticketField)))
 	}
 	if err == nil {
 		d.keep(c)
@@ -100,8 +101,8 @@ func (d *ticketDir) Unlink(ctx context.Context, name string) syscall.Errno {
 
 // onlyFrom makes an edit of the ticket one that leaves a dump alone whose ticket is
 // another by then.
-func onlyFrom(ticket string, e dump.Edit) dump.Edit {
-	e.If, e.Was = dump.IfPresent, &ticket
+func onlyFrom(ticket string, e document.Edit) document.Edit {
+	e.If, e.Was = document.IfPresent, &ticket
 	return e
 }
 
@@ -160,7 +161,7 @@ func (d *ticketDir) Rename(ctx context.Context, name string, newParent fusefs.In
 		err = errName
 	}
 	if err == nil && to.ticket != d.ticket {
-		edit := onlyFrom(d.ticket, dump.Set(ticketField, to.ticket))
+		edit := onlyFrom(d.ticket, document.Set(ticketField, to.ticket))
 		if _, err = to.set(how(c, "rename "+d.below(name)+" to "+to.below(newName)), id, edit); err == nil {
 			d.keep(c)
 		}

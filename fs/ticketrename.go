@@ -9,8 +9,8 @@ import (
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store"
 )
@@ -112,7 +112,7 @@ func (t *tree) moveTicket(c context.Context, from, to string) error {
 func (t *tree) moveTicketOf(c context.Context, id dump.ID, from, to string) error {
 	err := t.hasTicket(c, id, from)
 	if err == nil {
-		_, err = t.edit(c, id, onlyFrom(from, dump.Set(ticketField, to)))
+		_, err = t.edit(c, id, onlyFrom(from, document.Set(ticketField, to)))
 		err = asNotThere(from, err)
 	}
 	if errors.Is(err, store.ErrNotExist) {

@@ -13,7 +13,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 )
 
@@ -102,7 +102,7 @@ func (v *viewDir) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 // there: not at all if an edit may change that.
 func (v *viewDir) linkTimeout(name string) time.Duration {
 	for _, c := range v.spec.Constraints() {
-		if dump.Writable(c.Path) {
+		if document.Writable(c.Path) {
 			return 0
 		}
 	}

@@ -14,7 +14,7 @@ import (
 
 	"thothfs/cache"
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/manta"
@@ -118,7 +118,7 @@ func (w *world) stored(t testing.TB, hash, path string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v, _ := dump.ParseDocument(data).Get(path)
+	v, _ := document.Parse(data).Get(path)
 	return string(v.JSON())
 }
 

@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
@@ -74,7 +73,7 @@ func (w *written) state(t *testing.T, s *mem.Store) string {
 	if w.path == "" {
 		return string(data)
 	}
-	doc := dump.ParseDocument(data)
+	doc := document.Parse(data)
 	if !ok || doc.Damage() != "" {
 		t.Errorf("%s: the document is damaged: %s", w.name, data)
 	}
@@ -189,7 +188,7 @@ func TestManyMountsEdit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc := dump.ParseDocument(data)
+			doc := document.Parse(data)
 			for i := range mounts {
 				for n := range edits {
 					if doc.String(fmt.Sprintf("properties.m%d-%d", i, n)) != "v" {

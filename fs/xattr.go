@@ -9,6 +9,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // xattrPrefix comes before the path in info.json. Whatever else is asked for, by
@@ -104,7 +105,7 @@ func (n *dumpNode) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.
 
 // xattrValue is the value at path: of a leaf alone, since an object has the
 // values inside it.
-func xattrValue(doc *dump.Document, path string) (string, bool) {
+func xattrValue(doc *document.Document, path string) (string, bool) {
 	v, ok := doc.Get(path)
 	if !ok || !isLeaf(v) {
 		return "", false
@@ -114,11 +115,11 @@ func xattrValue(doc *dump.Document, path string) (string, bool) {
 
 // isLeaf tells what Document.Walk calls a leaf, but for null: that is a property
 // which is not set, as it is for specifications.
-func isLeaf(v dump.Value) bool {
+func isLeaf(v document.Value) bool {
 	switch v.Kind() {
-	case dump.KindNone, dump.KindNull:
+	case document.KindNone, document.KindNull:
 		return false
-	case dump.KindObject:
+	case document.KindObject:
 	default:
 		return true
 	}
@@ -129,10 +130,10 @@ func isLeaf(v dump.Value) bool {
 }
 
 // xattrList is the names that a document has, each ended by NUL.
-func xattrList(doc *dump.Document) string {
+func xattrList(doc *document.Document) string {
 	var list strings.Builder
 	seen := map[string]bool{}
-	doc.Walk(func(path string, v dump.Value) bool {
+	doc.Walk(func(path string, v document.Value) bool {
 		name := xattrPrefix + path
 		switch {
 		case path == "", len(name) > maxXattrName, strings.Contains(name, "\x00"), seen[name]:

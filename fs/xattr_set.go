@@ -7,8 +7,7 @@ import (
 
 	fusefs "github.com/hanwen/go-fuse/v2/fs"
 	"golang.org/x/sys/unix"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 var _ fusefs.NodeSetxattrer = (*dumpNode)(nil)
@@ -19,12 +18,12 @@ func (n *dumpNode) Setxattr(ctx context.Context, name string, data []byte, flags
 	if !ours || n.hasNone() {
 		return n.node.Setxattr(ctx, name, data, flags)
 	}
-	edit := dump.Set(path, string(data))
+	edit := document.Set(path, string(data))
 	switch flags {
 	case unix.XATTR_CREATE:
-		edit.If = dump.IfAbsent
+		edit.If = document.IfAbsent
 	case unix.XATTR_REPLACE:
-		edit.If = dump.IfPresent
+		edit.If = document.IfPresent
 	case 0:
 	default:
 		return syscall.EINVAL
@@ -44,13 +43,13 @@ func (n *dumpNode) Removexattr(ctx context.Context, name string) syscall.Errno {
 	if !ours || n.hasNone() {
 		return n.node.Removexattr(ctx, name)
 	}
-	edit := dump.Unset(path)
-	edit.If = dump.IfPresent
+	edit := document.Unset(path)
+	edit.If = document.IfPresent
 	return n.editXattr(ctx, "removexattr "+name, edit, nil)
 }
 
 // editXattr makes an edit, unless err says that it makes no sense.
-func (n *dumpNode) editXattr(ctx context.Context, op string, edit dump.Edit, err error) syscall.Errno {
+func (n *dumpNode) editXattr(ctx context.Context, op string, edit document.Edit, err error) syscall.Errno {
 	if errno := n.t.mayWrite(ctx); errno != 0 {
 		return errno
 	}

@@ -35,7 +35,7 @@ type Constraint struct {
 	glob pattern
 }
 
-// Fields is what a specification looks at in a dump. *dump.Document is one.
+// Fields is what a specification looks at in a dump. *document.Document is one.
 type Fields interface {
 	// Lookup returns the text form of what is at path. Of an array it is in list
 	// instead, one for each element; list is nil for anything else. ok is false when

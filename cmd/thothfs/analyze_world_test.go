@@ -7,8 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 func (w *world) envValue(name string) string {
@@ -88,9 +87,9 @@ func mustLook(t *testing.T, tool string) string {
 	return path
 }
 
-func parseInfo(t *testing.T, text string) *dump.Document {
+func parseInfo(t *testing.T, text string) *document.Document {
 	t.Helper()
-	doc := dump.ParseDocument([]byte(text))
+	doc := document.Parse([]byte(text))
 	if !doc.IsJSON() {
 		t.Errorf("no JSON: %s", text)
 	}

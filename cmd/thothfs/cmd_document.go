@@ -10,8 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/scripts"
 )
 
@@ -44,7 +43,7 @@ func (a *app) documentCommand() *cobra.Command {
 			case verb == "set" && len(rest) == 2:
 				return a.documentSet(cmd.Context(), rest[0], rest[1])
 			case verb == "unset" && len(rest) == 2:
-				return editDocument(rest[0], only(dump.Unset(rest[1])))
+				return editDocument(rest[0], only(document.Unset(rest[1])))
 			case verb == "merge" && len(rest) == 2:
 				return mergeDocument(rest[0], rest[1])
 			case verb == "check" && len(rest) == 1:
@@ -67,11 +66,11 @@ func (a *app) documentSet(ctx context.Context, file, path string) error {
 	if path == "ticket" && !isTicket(text) {
 		return fmt.Errorf("%q is no ticket", text)
 	}
-	return editDocument(file, only(dump.Set(path, text)))
+	return editDocument(file, only(document.Set(path, text)))
 }
 
-func only(edits ...dump.Edit) func(*dump.Document) ([]dump.Edit, error) {
-	return func(*dump.Document) ([]dump.Edit, error) { return edits, nil }
+func only(edits ...document.Edit) func(*document.Document) ([]document.Edit, error) {
+	return func(*document.Document) ([]document.Edit, error) { return edits, nil }
 }
 
 func mergeDocument(file, update string) error {
@@ -79,18 +78,18 @@ func mergeDocument(file, update string) error {
 	if err != nil {
 		return err
 	}
-	added := dump.ParseDocument(raw)
-	return editDocument(file, func(old *dump.Document) ([]dump.Edit, error) {
-		if fields := dump.ForeignChanges(dump.ParseDocument([]byte("{}")), added); len(fields) > 0 {
+	added := document.Parse(raw)
+	return editDocument(file, func(old *document.Document) ([]document.Edit, error) {
+		if fields := document.ReadOnlyChanges(document.Parse([]byte("{}")), added); len(fields) > 0 {
 			return nil, fmt.Errorf("%s cannot be set: only the ticket and properties can", strings.Join(fields, ", "))
 		}
-		return dump.Merged(old, added)
+		return document.Merge(old, added)
 	})
 }
 
 // editDocument makes edits to the document in a file, which is replaced as a whole.
 // An analyzer may have several edits under way at once: one waits for another.
-func editDocument(file string, edits func(*dump.Document) ([]dump.Edit, error)) error {
+func editDocument(file string, edits func(*document.Document) ([]document.Edit, error)) error {
 	unlock, err := lockDirectory(filepath.Dir(file))
 	if err != nil {
 		return err
@@ -100,7 +99,7 @@ func editDocument(file string, edits func(*dump.Document) ([]dump.Edit, error)) 
 	if err != nil {
 		return err
 	}
-	doc := dump.ParseDocument(raw)
+	doc := document.Parse(raw)
 	if !doc.IsJSON() {
 		return fmt.Errorf("%s is no longer JSON: %s", filepath.Base(file), doc.Damage())
 	}
@@ -109,7 +108,7 @@ func editDocument(file string, edits func(*dump.Document) ([]dump.Edit, error)) 
 		return err
 	}
 	for _, e := range list {
-		if !dump.Writable(e.Path) {
+		if !document.Writable(e.Path) {
 			return fmt.Errorf("%q cannot be set: only the ticket and properties can", e.Path)
 		}
 	}
@@ -151,8 +150,8 @@ func readSmall(path string) ([]byte, error) {
 		return nil, err
 	case !fi.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a regular file", path)
-	case fi.Size() > dump.MaxDocument:
-		return nil, fmt.Errorf("%s has more than %d bytes", path, dump.MaxDocument)
+	case fi.Size() > document.MaxSize:
+		return nil, fmt.Errorf("%s has more than %d bytes", path, document.MaxSize)
 	}
 	raw := make([]byte, fi.Size())
 	n, err := f.ReadAt(raw, 0)

@@ -14,20 +14,21 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // editsInFlight is how many dumps are edited at once.
 const editsInFlight = 32
 
 // maxValue is the most that is read from standard input as a value, in bytes.
-const maxValue = dump.MaxDocument
+const maxValue = document.MaxSize
 
 // editVerb is one of set, unset, ticket and unticket.
 type editVerb struct {
 	use, short, long string
 	minArgs          int
 	// parse splits the arguments into those that select dumps and the edit to make.
-	parse func(ctx context.Context, a *app, args []string) (spec []string, edit dump.Edit, err error)
+	parse func(ctx context.Context, a *app, args []string) (spec []string, edit document.Edit, err error)
 }
 
 func (a *app) editCommands() []*cobra.Command {
@@ -67,7 +68,7 @@ func (a *app) editCommand(v editVerb) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if !dump.Writable(edit.Path) {
+			if !document.Writable(edit.Path) {
 				return fmt.Errorf("%s cannot be set: the name of a property is meant", strings.TrimPrefix(edit.Path, "properties."))
 			}
 			return a.editAll(cmd.Context(), spec, edit, dryRun)
@@ -78,7 +79,7 @@ func (a *app) editCommand(v editVerb) *cobra.Command {
 }
 
 // parseSet finds the PROP: the first word behind the specification.
-func parseSet(ctx context.Context, a *app, args []string) ([]string, dump.Edit, error) {
+func parseSet(ctx context.Context, a *app, args []string) ([]string, document.Edit, error) {
 	n := 1
 	for n < len(args) && (strings.Contains(args[n], "=") || isHex(args[n]) && len(args[n]) >= minPrefix) {
 		n++
@@ -90,11 +91,11 @@ func parseSet(ctx context.Context, a *app, args []string) ([]string, dump.Edit, 
 		if errors.Is(err, errNoInput) {
 			err = fmt.Errorf("standard input is empty: give the value of %s after its name, '' for an empty string", rest[0])
 		}
-		return spec, dump.Set("properties."+rest[0], text), err
+		return spec, document.Set("properties."+rest[0], text), err
 	case len(rest) == 2:
-		return spec, dump.Set("properties."+rest[0], rest[1]), nil
+		return spec, document.Set("properties."+rest[0], rest[1]), nil
 	}
-	return nil, dump.Edit{}, fmt.Errorf("SPEC... PROP [VALUE] is meant: %d words follow the specification", len(rest))
+	return nil, document.Edit{}, fmt.Errorf("SPEC... PROP [VALUE] is meant: %d words follow the specification", len(rest))
 }
 
 // readValue reads a value from standard input, without the newline at its end.
@@ -103,29 +104,29 @@ func (a *app) readValue(ctx context.Context, what string) (string, error) {
 	return strings.TrimSuffix(string(text), "\n"), err
 }
 
-func parseUnset(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
+func parseUnset(_ context.Context, _ *app, args []string) ([]string, document.Edit, error) {
 	last := len(args) - 1
-	return args[:last], dump.Unset("properties." + args[last]), nil
+	return args[:last], document.Unset("properties." + args[last]), nil
 }
 
-func parseTicket(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
+func parseTicket(_ context.Context, _ *app, args []string) ([]string, document.Edit, error) {
 	last := len(args) - 1
 	ticket := args[last]
 	if !isTicket(ticket) {
-		return nil, dump.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
+		return nil, document.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
 	}
-	return args[:last], dump.Set("ticket", ticket), nil
+	return args[:last], document.Set("ticket", ticket), nil
 }
 
 // isTicket refuses what is more likely a constraint whose ticket was forgotten.
 func isTicket(text string) bool { return text != "" && !strings.Contains(text, "=") }
 
-func parseUnticket(_ context.Context, _ *app, args []string) ([]string, dump.Edit, error) {
-	return args, dump.Unset("ticket"), nil
+func parseUnticket(_ context.Context, _ *app, args []string) ([]string, document.Edit, error) {
+	return args, document.Unset("ticket"), nil
 }
 
 // editAll makes an edit to every dump that is selected.
-func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun bool) error {
+func (a *app) editAll(ctx context.Context, spec []string, edit document.Edit, dryRun bool) error {
 	c, err := a.corpusNow(ctx)
 	if err != nil {
 		return err
@@ -150,7 +151,7 @@ func (a *app) editAll(ctx context.Context, spec []string, edit dump.Edit, dryRun
 
 // makeEdits edits dumps, some at a time. It returns how each that failed did, and how many
 // were so already.
-func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, edit dump.Edit) (failed map[dump.ID]error, same int) {
+func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, edit document.Edit) (failed map[dump.ID]error, same int) {
 	var (
 		mu    sync.Mutex // guards failed, same, done
 		done  int

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 const undoLong = `Puts back what edits have replaced: those that are named, by EDIT in thothfs history, or
@@ -163,12 +163,12 @@ func (u *undoing) run(ctx context.Context) {
 
 // report says what became of the edits: those that are not undone one by one.
 func (u *undoing) report(ctx context.Context) error {
-	counts, dumps, analyzers := map[dump.Outcome]int{}, 0, 0
+	counts, dumps, analyzers := map[document.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
 		}
-		outcomes := map[*corpus.HistoryEdit]dump.Outcome{}
+		outcomes := map[*corpus.HistoryEdit]document.Outcome{}
 		for _, d := range u.done[target] {
 			old, seen := outcomes[d.Edit]
 			outcomes[d.Edit] = worse(old, d.Outcome, seen)
@@ -177,7 +177,7 @@ func (u *undoing) report(ctx context.Context) error {
 		for _, o := range outcomes {
 			counts[o]++
 		}
-		if !slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == dump.Reverted }) {
+		if !slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == document.Reverted }) {
 			continue
 		}
 		if target.Analyzer == "" {
@@ -186,18 +186,18 @@ func (u *undoing) report(ctx context.Context) error {
 			analyzers++
 		}
 	}
-	text := []string{u.undoneText(counts[dump.Reverted], dumps, analyzers)}
-	if n := counts[dump.Already]; n > 0 {
+	text := []string{u.undoneText(counts[document.Reverted], dumps, analyzers)}
+	if n := counts[document.Already]; n > 0 {
 		text = append(text, fmt.Sprintf("%d undone before", n))
 	}
-	if n := counts[dump.Differs]; n > 0 {
+	if n := counts[document.Differs]; n > 0 {
 		text = append(text, fmt.Sprintf("%d not undone, or only in part: the values have been changed since", n))
 	}
 	fmt.Fprintf(u.app.stderr, "thothfs: %s\n", strings.Join(text, ", "))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if len(u.failed) > 0 || counts[dump.Differs] > 0 {
+	if len(u.failed) > 0 || counts[document.Differs] > 0 {
 		return errSaid
 	}
 	return nil
@@ -223,8 +223,8 @@ func (u *undoing) undoneText(edits, dumps, analyzers int) string {
 
 // worse is the outcome of an edit of which one change had the outcome a, if any, and
 // another b.
-func worse(a, b dump.Outcome, seen bool) dump.Outcome {
-	order := []dump.Outcome{dump.Differs, dump.Reverted, dump.Already}
+func worse(a, b document.Outcome, seen bool) document.Outcome {
+	order := []document.Outcome{document.Differs, document.Reverted, document.Already}
 	if seen && slices.Index(order, a) < slices.Index(order, b) {
 		return a
 	}
@@ -238,9 +238,9 @@ func (u *undoing) say(target corpus.UndoTarget, d corpus.Undone) {
 		what = target.String() + ": " + what
 	}
 	switch old, left := valueText(&d.Change, &d.Change.Old), valueText(&d.Change, &d.Change.New); {
-	case d.Outcome == dump.Differs:
+	case d.Outcome == document.Differs:
 		fmt.Fprintf(u.app.stderr, "thothfs: %s is not what edit %s left (%s) and stays as it is\n", what, d.Edit.ID, left)
-	case d.Outcome == dump.Reverted && u.dryRun:
+	case d.Outcome == document.Reverted && u.dryRun:
 		fmt.Fprintf(u.app.stdout, "%s: %s → %s\n", what, left, old)
 	}
 }

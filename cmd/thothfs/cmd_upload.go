@@ -14,6 +14,7 @@ import (
 	"thothfs/cache"
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
@@ -129,7 +130,7 @@ func (u uploadFlags) options() (corpus.UploadOptions, error) {
 		if !ok || prop == "" {
 			return o, fmt.Errorf("--set: PROP=VALUE is meant, not %q", pair)
 		}
-		o.Set = append(o.Set, dump.Set("properties."+prop, value))
+		o.Set = append(o.Set, document.Set("properties."+prop, value))
 	}
 	if !u.noStack {
 		o.Stack = stackOf

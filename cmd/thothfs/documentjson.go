@@ -11,8 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // printJSON is what analyzers use of npm's json(1) where that is not installed:
@@ -47,7 +46,7 @@ func (a *app) printJSON(ctx context.Context, args []string) error {
 			return err
 		}
 	}
-	doc := dump.ParseDocument(raw)
+	doc := document.Parse(raw)
 	if !doc.IsJSON() {
 		return fmt.Errorf("json: input is not a JSON object: %s", doc.Damage())
 	}
@@ -58,11 +57,11 @@ func (a *app) jsonInput(ctx context.Context, file string) ([]byte, error) {
 	if file != "" {
 		return os.ReadFile(file)
 	}
-	return a.readStdin(ctx, "JSON", 2*dump.MaxDocument)
+	return a.readStdin(ctx, "JSON", 2*document.MaxSize)
 }
 
 // writeJSON prints what is at keys, one after the other; what is not there prints nothing.
-func writeJSON(w io.Writer, doc *dump.Document, keys []string) error {
+func writeJSON(w io.Writer, doc *document.Document, keys []string) error {
 	if len(keys) == 0 {
 		return writeIndented(w, doc.Value())
 	}
@@ -75,9 +74,9 @@ func writeJSON(w io.Writer, doc *dump.Document, keys []string) error {
 	return nil
 }
 
-func writeIndented(w io.Writer, v dump.Value) error {
+func writeIndented(w io.Writer, v document.Value) error {
 	text := v.Text()
-	if v.Kind() == dump.KindObject || v.Kind() == dump.KindArray {
+	if v.Kind() == document.KindObject || v.Kind() == document.KindArray {
 		var b bytes.Buffer
 		if err := json.Indent(&b, v.JSON(), "", "  "); err != nil {
 			return err

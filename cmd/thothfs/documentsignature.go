@@ -7,8 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/scripts"
 	"thothfs/signature"
 )
@@ -69,7 +69,7 @@ func (a *app) documentSignature(ctx context.Context, path, file, list string) er
 	if err != nil {
 		return err
 	}
-	death, err := a.deathOf(ctx, path, dump.ParseDocument(raw).Stack())
+	death, err := a.deathOf(ctx, path, document.Parse(raw).Stack())
 	if err != nil {
 		return err
 	}
@@ -77,12 +77,12 @@ func (a *app) documentSignature(ctx context.Context, path, file, list string) er
 	if err != nil {
 		return err
 	}
-	asText := func(name, value string) dump.Edit {
-		return dump.Edit{Path: "properties." + name, Value: dump.TextValue(value)}
+	asText := func(name, value string) document.Edit {
+		return document.Edit{Path: "properties." + name, Value: document.TextValue(value)}
 	}
 	fmt.Fprintf(a.stdout, "%s %s\n", s.Hash, printable(s.Text))
 	return editDocument(file, only(asText("signature", s.Hash), asText("signature_of", s.Text), asText("signature_class", s.Class),
-		asText("signature_program", s.Program), dump.Set("properties.signature_rule", skip.RuleName(list == ""))))
+		asText("signature_program", s.Program), document.Set("properties.signature_rule", skip.RuleName(list == ""))))
 }
 
 // deathOf is what is known about the end of the process whose dump is at path. stack is

@@ -14,7 +14,7 @@ import (
 	"regexp"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 )
 
@@ -80,7 +80,7 @@ func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 // documentJSON is a document as other tools will take it: one JSON object in UTF-8 without
 // halves of surrogate pairs, else nil. One document that DuckDB does not take would keep
 // it from reading the whole file.
-func documentJSON(doc *dump.Document) json.RawMessage {
+func documentJSON(doc *document.Document) json.RawMessage {
 	raw := doc.Raw()
 	if !doc.IsJSON() || !json.Valid(raw) {
 		return nil

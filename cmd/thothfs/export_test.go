@@ -20,7 +20,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/store/mem"
 )
@@ -176,7 +176,7 @@ func TestExportParquetTypes(t *testing.T) {
 // Memory is bounded by groups of rows; an error of the corpus or of the disk is told.
 func TestExportParquetGroups(t *testing.T) {
 	const size = 1 << 20
-	large := &corpus.Dump{Doc: dump.ParseDocument([]byte("{" + strings.Repeat(" ", size/2+1) + "}"))}
+	large := &corpus.Dump{Doc: document.Parse([]byte("{" + strings.Repeat(" ", size/2+1) + "}"))}
 	dumps := func(n int, last error) iter.Seq2[*corpus.Dump, error] {
 		return func(yield func(*corpus.Dump, error) bool) {
 			for range n {
@@ -267,7 +267,7 @@ func TestExportedDocument(t *testing.T) {
 		`{"a": 1`:                              "",
 		`17`:                                   "",
 	} {
-		if got := string(documentJSON(dump.ParseDocument([]byte(in)))); got != want {
+		if got := string(documentJSON(document.Parse([]byte(in)))); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"thothfs/cache"
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/scripts"
 	"thothfs/store"
 )
@@ -137,7 +137,7 @@ func printableEnv(text string) string { return strings.ReplaceAll(text, "\x00", 
 
 // copyInfo is the document as an analyzer gets it: of a damaged one what can be read,
 // so that tools can read it.
-func copyInfo(d *dump.Document) []byte {
+func copyInfo(d *document.Document) []byte {
 	if d.IsJSON() {
 		return d.Text()
 	}
@@ -154,12 +154,12 @@ func (l *lab) storeChanges(ctx context.Context, d *corpus.Dump, info string) (ch
 	if err != nil {
 		return false, nil, err
 	}
-	after := dump.ParseDocument(raw)
-	edits, err := dump.Diff(d.Doc, after)
+	after := document.Parse(raw)
+	edits, err := document.Diff(d.Doc, after)
 	if err != nil {
 		return false, nil, fmt.Errorf("its info.json: %w", err)
 	}
-	foreign = dump.ForeignChanges(d.Doc, after)
+	foreign = document.ReadOnlyChanges(d.Doc, after)
 	if len(edits) == 0 {
 		return false, foreign, nil
 	}

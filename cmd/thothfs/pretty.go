@@ -8,10 +8,9 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"thothfs/dump/document"
 	"unicode"
 	"unicode/utf8"
-
-	"thothfs/dump"
 )
 
 const indent = "    "
@@ -67,9 +66,9 @@ type printer struct{ *bufio.Writer }
 
 // value prints v, whose line begins with prefix; first, if not empty, is a member to
 // print before those of an object.
-func (p *printer) value(v dump.Value, prefix, first string) {
+func (p *printer) value(v document.Value, prefix, first string) {
 	switch v.Kind() {
-	case dump.KindObject:
+	case document.KindObject:
 		p.open(prefix, '{', '}', func(next func()) {
 			if first != "" {
 				next()
@@ -81,14 +80,14 @@ func (p *printer) value(v dump.Value, prefix, first string) {
 				p.value(member, prefix+indent, "")
 			}
 		})
-	case dump.KindArray:
+	case document.KindArray:
 		p.open(prefix, '[', ']', func(next func()) {
 			for element := range v.Elements() {
 				next()
 				p.value(element, prefix+indent, "")
 			}
 		})
-	case dump.KindString:
+	case document.KindString:
 		p.Write(tame(v.JSON()))
 	default:
 		p.Write(v.JSON())

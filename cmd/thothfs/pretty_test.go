@@ -5,8 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 func TestWriteDocument(t *testing.T) {
@@ -43,7 +42,7 @@ func TestWriteDocument(t *testing.T) {
 		{"<html>", "{}\n"},
 	} {
 		var b strings.Builder
-		if err := writeDocument(&b, listed{"x", dump.ParseDocument([]byte(c.in))}); err != nil {
+		if err := writeDocument(&b, listed{"x", document.Parse([]byte(c.in))}); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != c.want || !json.Valid([]byte(b.String())) {

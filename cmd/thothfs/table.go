@@ -7,16 +7,16 @@ import (
 	"iter"
 	"strconv"
 	"strings"
+	"thothfs/dump"
+	"thothfs/dump/document"
 	"unicode"
 	"unicode/utf8"
-
-	"thothfs/dump"
 )
 
 // listed is a dump as the verbs print it.
 type listed struct {
 	id  string // all 32 digits
-	doc *dump.Document
+	doc *document.Document
 }
 
 const (

@@ -7,8 +7,7 @@ import (
 	"iter"
 	"strings"
 	"testing"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // sequence yields dumps whose hashes begin with 0, 1, 2, …; then err, if any.
@@ -16,7 +15,7 @@ func sequence(err error, documents ...string) iter.Seq2[listed, error] {
 	return func(yield func(listed, error) bool) {
 		for i, raw := range documents {
 			id := fmt.Sprintf("%x433c1ccfb41929dedf3257a8d9160ea", i%16)
-			if !yield(listed{id, dump.ParseDocument([]byte(raw))}, nil) {
+			if !yield(listed{id, document.Parse([]byte(raw))}, nil) {
 				return
 			}
 		}

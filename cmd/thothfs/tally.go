@@ -8,8 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 // tally counts the values of a property, for `report`.
@@ -17,8 +16,8 @@ type tally map[string]int
 
 // add counts the text form of what is at path in a document. A document that has
 // nothing there, or null, is not counted.
-func (t tally) add(doc *dump.Document, path string) {
-	if v, ok := doc.Get(path); ok && v.Kind() != dump.KindNull {
+func (t tally) add(doc *document.Document, path string) {
+	if v, ok := doc.Get(path); ok && v.Kind() != document.KindNull {
 		t.addText(v.Text(), 1)
 	}
 }

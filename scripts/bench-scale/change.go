@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/corpus"
-	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/scripts/corpusgen/gen"
 	"thothfs/store"
 	"thothfs/store/manta"
@@ -97,7 +97,7 @@ func (c *changer) upload(ctx context.Context, d gen.Dump, dir string) error {
 
 func (c *changer) edit(ctx context.Context, d gen.Dump) error {
 	return c.once(ctx, func(k *corpus.Corpus) error {
-		_, err := k.Edit(ctx, d.ID, dump.Set("ticket", changesTicket))
+		_, err := k.Edit(ctx, d.ID, document.Set("ticket", changesTicket))
 		return err
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/query"
 	"thothfs/scripts/corpusgen/gen"
 	"thothfs/store"
@@ -77,7 +78,7 @@ func TestDumpsAreDumps(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc := dump.ParseDocument(text)
+		doc := document.Parse(text)
 		cut := info.Type == dump.Core && info.Truncated() // the last block of a crash dump is a hole, too
 		if info.ID != d.ID || cut || string(info.Type) != doc.String("type") || info.Cmd != doc.String("cmd") ||
 			info.Psargs != doc.String("psargs") || doc.String("name") != "/thoth/stor/thoth/"+d.ID.String() {

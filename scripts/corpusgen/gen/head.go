@@ -3,8 +3,7 @@ package gen
 import (
 	"encoding/binary"
 	"math/rand/v2"
-
-	"thothfs/dump"
+	"thothfs/dump/document"
 )
 
 const (
@@ -89,7 +88,7 @@ func prpsinfo(pid int, cmd, psargs string) []byte {
 
 // crashHead is the header of a compressed illumos crash dump: dumphdr_t of
 // sys/dumphdr.h, of DUMP_VERSION 10 and a 64-bit kernel.
-func crashHead(f *dump.DocumentFields, panicked string) []byte {
+func crashHead(f *document.Fields, panicked string) []byte {
 	const utsname, field = 56, 257
 	h := make([]byte, 2*page)
 	le.PutUint32(h, 0xdefec8ed)

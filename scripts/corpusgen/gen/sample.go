@@ -7,9 +7,9 @@ import (
 	"math"
 	"math/rand/v2"
 	"path"
-	"time"
-
 	"thothfs/dump"
+	"thothfs/dump/document"
+	"time"
 )
 
 // Dump is one dump of a corpus.
@@ -18,11 +18,11 @@ type Dump struct {
 	Name   string // of the file in its directory
 	Size   int64
 	Head   []byte // the first bytes of the file; the rest is holes
-	Fields dump.DocumentFields
+	Fields document.Fields
 }
 
 // Info is the document, as it lies beside the dump.
-func (d Dump) Info() []byte { return dump.NewDocument(d.Fields) }
+func (d Dump) Info() []byte { return document.Marshal(d.Fields) }
 
 // Sample returns dump number i of the corpus that o describes.
 func Sample(o Options, i int) (Dump, error) {
@@ -90,7 +90,7 @@ func (w *world) core(r *rand.Rand, d *Dump, i uint64) {
 	rank := rand.NewZipf(r, zipfCmds, 1, cmdCount-1).Uint64()
 	cmd := cmdName(rank)
 	pid := 100 + r.IntN(90_000)
-	f.Type, f.Cmd, f.PID = dump.Core, cmd, fmt.Sprint(pid)
+	f.Type, f.Cmd, f.PID = string(dump.Core), cmd, fmt.Sprint(pid)
 	f.Psargs = samplePsargs(r, cmd)
 	d.Name = "core." + cmd + "." + f.PID
 	bugs := 2 + bugsOfCmd/(1+rank/4)
@@ -101,7 +101,7 @@ func (w *world) core(r *rand.Rand, d *Dump, i uint64) {
 // crash makes d the dump of a kernel. It has no pid, cmd or psargs.
 func (w *world) crash(r *rand.Rand, d *Dump) {
 	f := &d.Fields
-	f.Type = dump.Crash
+	f.Type = string(dump.Crash)
 	d.Name = fmt.Sprintf("vmdump.%d", r.IntN(12))
 	sampleBug(r, d, w.bug(kernel, rand.NewZipf(r, zipfBugs, 1, bugsOfCmd).Uint64()))
 	panicked := fmt.Sprintf(panics[r.IntN(len(panics))], r.Uint32(), r.IntN(4096), nouns[r.IntN(len(nouns))])

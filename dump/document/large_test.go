@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ func manyProperties(n int) *Document {
 		fmt.Fprintf(&b, `, "p%d": "v%[1]d", "q.%[1]d": {"r": %[1]d}`, i)
 	}
 	b.WriteString(`, "p1": "the last counts"}}`)
-	return ParseDocument([]byte(b.String()))
+	return Parse([]byte(b.String()))
 }
 
 // What is in a large object is found as in a small one, without reading all of it for

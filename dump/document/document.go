@@ -1,4 +1,13 @@
-package dump
+// Package document reads and edits info.json, the document that describes a dump.
+//
+// [Parse] reads a document, a damaged one too; [Document.Apply] edits one and keeps
+// every byte that the edits do not concern; [Marshal] writes that of a new dump.
+// [Changes] and [Document.Revert] record edits and undo them.
+//
+// The package is pure: it opens no file and keeps no state. A document is hostile
+// input: sizes and depth are bounded, and no document takes time by the square of
+// its length.
+package document
 
 import (
 	"bytes"
@@ -34,8 +43,8 @@ type member struct {
 	value Value
 }
 
-// ParseDocument reads a document. It keeps raw, which the caller no longer changes.
-func ParseDocument(raw []byte) *Document {
+// Parse reads a document. It keeps raw, which the caller no longer changes.
+func Parse(raw []byte) *Document {
 	d := &Document{raw: raw}
 	var damage []string
 	start := skipSpace(raw, 0)

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"errors"
@@ -46,7 +46,7 @@ var documentDiffs = []struct {
 func TestDiff(t *testing.T) {
 	for _, c := range documentDiffs {
 		t.Run(c.name, func(t *testing.T) {
-			edits, err := Diff(ParseDocument([]byte(c.old)), ParseDocument([]byte(c.new)))
+			edits, err := Diff(Parse([]byte(c.old)), Parse([]byte(c.new)))
 			var got []string
 			for _, e := range edits {
 				if got = append(got, e.Path); e.Value != nil {
@@ -74,7 +74,7 @@ func TestDiffRefuses(t *testing.T) {
 		"what was there is no room": {`{"properties":7}`, `{"properties":{"a":1}}`, "not an object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			edits, err := Diff(ParseDocument([]byte(c.old)), ParseDocument([]byte(c.new)))
+			edits, err := Diff(Parse([]byte(c.old)), Parse([]byte(c.new)))
 			if edits != nil || !errors.Is(err, ErrEdit) || !strings.Contains(err.Error(), c.words) {
 				t.Errorf("got %v, %v", edits, err)
 			}
@@ -84,19 +84,19 @@ func TestDiffRefuses(t *testing.T) {
 
 // What others changed meanwhile stays, and what is changed is laid out as the document is.
 func TestDiffAppliedToALaterVersion(t *testing.T) {
-	edits, err := Diff(ParseDocument([]byte(`{"properties":{"a":{"x":1,"y":1}}}`)), ParseDocument([]byte(`{"properties":{"a":{"x":1,"y":2}},"ticket":"A"}`)))
+	edits, err := Diff(Parse([]byte(`{"properties":{"a":{"x":1,"y":1}}}`)), Parse([]byte(`{"properties":{"a":{"x":1,"y":2}},"ticket":"A"}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, _, err := ParseDocument([]byte("{\n\t\"properties\": {\"a\": {\"x\": 1.50, \"y\": 1}}\n}\n")).Apply(edits...)
+	raw, _, err := Parse([]byte("{\n\t\"properties\": {\"a\": {\"x\": 1.50, \"y\": 1}}\n}\n")).Apply(edits...)
 	if want := "{\n\t\"properties\": {\"a\": {\"x\": 1.50, \"y\": 2}},\n\t\"ticket\": \"A\"\n}\n"; err != nil || string(raw) != want {
 		t.Errorf("got %q, %v", raw, err)
 	}
 }
 
 func TestMerged(t *testing.T) {
-	old := ParseDocument([]byte(`{"ticket":"A","properties":{"a":{"x":1,"y":1},"b":1,"c":[1]}}`))
-	edits, err := Merged(old, ParseDocument([]byte(`{"stack":[],"properties":{"a":{"y":2,"z":{}},"b":{"n":1},"c":[2]}}`)))
+	old := Parse([]byte(`{"ticket":"A","properties":{"a":{"x":1,"y":1},"b":1,"c":[1]}}`))
+	edits, err := Merge(old, Parse([]byte(`{"stack":[],"properties":{"a":{"y":2,"z":{}},"b":{"n":1},"c":[2]}}`)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,22 +104,22 @@ func TestMerged(t *testing.T) {
 	if want := `{"ticket":"A","properties":{"a":{"x":1,"y":2,"z":{}},"b":{"n":1},"c":[2]}}`; err != nil || string(raw) != want {
 		t.Errorf("got %s, %v", raw, err)
 	}
-	if edits, err := Merged(old, ParseDocument([]byte(`{"ticket":"B"}`))); err != nil || len(edits) != 1 || string(edits[0].Value) != `"B"` {
+	if edits, err := Merge(old, Parse([]byte(`{"ticket":"B"}`))); err != nil || len(edits) != 1 || string(edits[0].Value) != `"B"` {
 		t.Errorf("a ticket: %v, %v", edits, err)
 	}
 	for _, bad := range []string{``, `[]`, `{"properties":[]}`, `{} {}`} {
-		if edits, err := Merged(old, ParseDocument([]byte(bad))); edits != nil || !errors.Is(err, ErrEdit) {
+		if edits, err := Merge(old, Parse([]byte(bad))); edits != nil || !errors.Is(err, ErrEdit) {
 			t.Errorf("%q: %v, %v", bad, edits, err)
 		}
 	}
 }
 
 func TestForeignChanges(t *testing.T) {
-	old := ParseDocument([]byte(`{"cmd":"a","time":1.50,"pid":"1","ticket":"A","properties":{}}`))
-	if got := ForeignChanges(old, ParseDocument([]byte(`{"properties":{"a":1},"pid":"1","time":1.5,"cmd":"a"}`))); len(got) > 0 {
+	old := Parse([]byte(`{"cmd":"a","time":1.50,"pid":"1","ticket":"A","properties":{}}`))
+	if got := ReadOnlyChanges(old, Parse([]byte(`{"properties":{"a":1},"pid":"1","time":1.5,"cmd":"a"}`))); len(got) > 0 {
 		t.Errorf("%q", got)
 	}
-	if got := ForeignChanges(old, ParseDocument([]byte(`{"cmd":"b","time":1.5,"stack":[]}`))); strings.Join(got, " ") != "cmd pid stack" {
+	if got := ReadOnlyChanges(old, Parse([]byte(`{"cmd":"b","time":1.5,"stack":[]}`))); strings.Join(got, " ") != "cmd pid stack" {
 		t.Errorf("%q", got)
 	}
 }
@@ -137,7 +137,7 @@ func FuzzDiff(f *testing.F) {
 		if len(before)+len(after) > 64<<10 {
 			return
 		}
-		old, new := ParseDocument(before), ParseDocument(after)
+		old, new := Parse(before), Parse(after)
 		edits, err := Diff(old, new)
 		if err != nil {
 			if edits != nil || !errors.Is(err, ErrEdit) {
@@ -153,7 +153,7 @@ func FuzzDiff(f *testing.F) {
 		if err != nil {
 			t.Fatalf("edits %v cannot be made: %v", edits, err)
 		}
-		got := ParseDocument(raw)
+		got := Parse(raw)
 		if g, w := editable(got), editable(new); !slices.Equal(g, w) && !equalEditable(got, new) {
 			t.Errorf("edits %v make %q of %q, not %q", edits, g, editable(old), w)
 		}

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"fmt"
@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// DocumentFields is what a new document says. What is empty is left out.
-type DocumentFields struct {
+// Fields is what a new document says. What is empty is left out.
+type Fields struct {
 	Name       string    // the dump's directory: "/USER/stor/thoth/HASH"
 	Dump       string    // the dump itself: Name, a slash and the base name
 	PID        string    // of a core
@@ -22,17 +22,17 @@ type DocumentFields struct {
 	Node       string    // its name
 	Time       time.Time // kept to the millisecond
 	Stack      []string  // frames, innermost first; empty but not nil is written as []
-	Type       Type
-	Format     string // Info.Format
-	Truncated  bool   // written only if true
+	Type       string    // "core" or "crash"
+	Format     string    // Info.Format
+	Truncated  bool      // written only if true
 	Ticket     string
 	Properties map[string]string // by path, dots nest; written in the order of their names; always there
 }
 
-// NewDocument returns the document of a new dump as Thoth lays it out: tabs, a member
+// Marshal returns the document of a new dump as Thoth lays it out: tabs, a member
 // on each line, Thoth's order, and version "1". It is valid JSON and UTF-8 whatever
 // the fields hold; bytes that are not UTF-8 become U+FFFD.
-func NewDocument(f DocumentFields) []byte {
+func Marshal(f Fields) []byte {
 	var lines []string
 	add := func(key, value string) {
 		if value != "" {
@@ -46,7 +46,7 @@ func NewDocument(f DocumentFields) []byte {
 	}
 	text("name", f.Name)
 	text("dump", f.Dump)
-	if f.Type != Crash {
+	if f.Type != "crash" {
 		text("pid", f.PID)
 		text("cmd", f.Cmd)
 		text("psargs", f.Psargs)
@@ -56,7 +56,7 @@ func NewDocument(f DocumentFields) []byte {
 	text("version", "1")
 	add("time", formatSeconds(f.Time))
 	add("stack", formatList(f.Stack))
-	text("type", string(f.Type))
+	text("type", f.Type)
 	text("format", f.Format)
 	if f.Truncated {
 		add("truncated", "true")

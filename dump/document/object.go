@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"fmt"
@@ -198,7 +198,7 @@ func (o *editedObject) apply(e Edit) (grown int, err error) {
 	case m != nil && m.kind() == (Value{value}).Kind() && sameValue(m.get(), Value{value}):
 		return 0, nil
 	case e.Was != nil && present && m.get().Text() != *e.Was:
-		return 0, ErrOther
+		return 0, ErrMismatch
 	case value == nil:
 		o.removeAll(e.Path)
 	case m == nil:

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"encoding/json"
@@ -91,7 +91,7 @@ var appliedEdits = []struct {
 func TestApply(t *testing.T) {
 	for _, c := range appliedEdits {
 		t.Run(c.name, func(t *testing.T) {
-			raw, changed, err := ParseDocument([]byte(c.in)).Apply(c.edits...)
+			raw, changed, err := Parse([]byte(c.in)).Apply(c.edits...)
 			want := c.want
 			if want == "" {
 				want = c.in
@@ -129,10 +129,10 @@ func TestApplyRefuses(t *testing.T) {
 		{"there already", `{"a":1}`, set("a", "1", IfAbsent), ErrPresent, `"a": is already set`},
 		{"not there", `{"a":1}`, set("b", "1", IfPresent), ErrAbsent, "is not set"},
 		{"null is not there", `{"a":null}`, set("a", "1", IfPresent), ErrAbsent, ""},
-		{"another", `{"a":"y"}`, Edit{Path: "a", Value: []byte("1"), Was: new("x")}, ErrOther, "has another value"},
-		{"another to be removed", `{"a":"y"}`, Edit{Path: "a", Was: new("x")}, ErrOther, ""},
+		{"another", `{"a":"y"}`, Edit{Path: "a", Value: []byte("1"), Was: new("x")}, ErrMismatch, "has another value"},
+		{"another to be removed", `{"a":"y"}`, Edit{Path: "a", Was: new("x")}, ErrMismatch, ""},
 		{"not there to be removed", `{"a":1}`, Edit{Path: "b", If: IfPresent}, ErrAbsent, ""},
-		{"too large", `{}`, Set("properties.a", strings.Repeat("x", MaxDocument-10)), ErrTooLarge, "bytes"},
+		{"too large", `{}`, Set("properties.a", strings.Repeat("x", MaxSize-10)), ErrTooLarge, "bytes"},
 
 		{"cut short", `{"a":1,"b":"c`, Set("a", "2"), nil, "cut short"},
 		{"empty", "", Set("ticket", "A"), nil, "empty"},
@@ -144,7 +144,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"mended, with half a character in a key", `{"\ud800":1,}`, Set("a", "2"), nil, "a comma too many"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			raw, changed, err := ParseDocument([]byte(c.in)).Apply(c.edit)
+			raw, changed, err := Parse([]byte(c.in)).Apply(c.edit)
 			var damaged *DamagedError
 			if c.want == nil && !errors.As(err, &damaged) || c.want != nil && !errors.Is(err, c.want) {
 				t.Fatalf("got error %v", err)
@@ -161,7 +161,7 @@ func TestApplyToDamaged(t *testing.T) {
 	mended := 0
 	for _, c := range damagedDocuments {
 		t.Run(c.name, func(t *testing.T) {
-			d := ParseDocument([]byte(c.in))
+			d := Parse([]byte(c.in))
 			raw, _, err := d.Apply(Set("properties.new", "value"))
 			var damaged *DamagedError
 			switch {
@@ -172,7 +172,7 @@ func TestApplyToDamaged(t *testing.T) {
 			}
 			mended++
 			checkEdited(t, d, raw, Set("properties.new", "value"))
-			checkFields(t, ParseDocument(raw), c.want)
+			checkFields(t, Parse(raw), c.want)
 		})
 	}
 	if mended < 10 {
@@ -210,7 +210,7 @@ func TestWritable(t *testing.T) {
 // checkEdited holds what is true after every edit that changed a document.
 func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	t.Helper()
-	after := ParseDocument(raw)
+	after := Parse(raw)
 	if after.mended || !json.Valid(raw) {
 		t.Fatalf("not JSON: %q", raw)
 	}
@@ -266,7 +266,7 @@ func FuzzApply(f *testing.F) {
 		if remove {
 			e = Unset(path)
 		}
-		d := ParseDocument(in)
+		d := Parse(in)
 		raw, changed, err := d.Apply(e)
 		var damaged *DamagedError
 		switch {

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"maps"
@@ -87,7 +87,7 @@ var damagedDocuments = []struct {
 func TestDamage(t *testing.T) {
 	for _, c := range damagedDocuments {
 		t.Run(c.name, func(t *testing.T) {
-			d := ParseDocument([]byte(c.in))
+			d := Parse([]byte(c.in))
 			if c.want != nil && d.Damage() != c.damage || d.Damage() == "" {
 				t.Errorf("damage: got %q, want %q", d.Damage(), c.damage)
 			}
@@ -100,7 +100,7 @@ func TestDamage(t *testing.T) {
 // A document cut anywhere shows what was before the cut, and nothing else.
 func TestDamageCut(t *testing.T) {
 	for n := range len(sampleDocument) - len("}\n") {
-		d := ParseDocument([]byte(sampleDocument[:n]))
+		d := Parse([]byte(sampleDocument[:n]))
 		checkDocument(t, d, []byte(sampleDocument[:n]))
 		if d.Damage() == "" {
 			t.Errorf("cut at %d: no damage", n)
@@ -118,6 +118,6 @@ func TestDamageCut(t *testing.T) {
 func TestDamageHostile(t *testing.T) {
 	for _, piece := range []string{`"a":"x"y `, `"a":"x"y,`, `"`, `":"`, `{"a":1}`, `[`, `{"a":`, `"a":"\`, `,`, `"a" `, `"a":["x"y,`, "\n"} {
 		raw := []byte(`{` + strings.Repeat(piece, (1<<20)/len(piece)))
-		checkDocument(t, ParseDocument(raw), raw)
+		checkDocument(t, Parse(raw), raw)
 	}
 }

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"encoding/json"
@@ -44,7 +44,7 @@ func checkFields(t *testing.T, d *Document, want map[string]string) {
 }
 
 func TestDocument(t *testing.T) {
-	d := ParseDocument([]byte(sampleDocument))
+	d := Parse([]byte(sampleDocument))
 	if d.Damage() != "" {
 		t.Errorf("damage: %s", d.Damage())
 	}
@@ -64,7 +64,7 @@ func TestDocument(t *testing.T) {
 }
 
 func TestDocumentGet(t *testing.T) {
-	d := ParseDocument([]byte(`{"a":{"b":{"c":1e3,"":"x"},"b.c":2},"a.b":{"c":3,"d":[10,{"e":"f"},[true]]},` +
+	d := Parse([]byte(`{"a":{"b":{"c":1e3,"":"x"},"b.c":2},"a.b":{"c":3,"d":[10,{"e":"f"},[true]]},` +
 		`"null":null,"twice":1,"s":"\u00e9\ud83d\ude00\n\"\\\/\ud800x","twice":{"x":-0.50E+2},"":7,"empty":{},"list":[]}`))
 	if d.Damage() != "" {
 		t.Fatal(d.Damage())
@@ -90,14 +90,14 @@ func TestDocumentStack(t *testing.T) {
 	for in, want := range map[string][]string{
 		`{}`: nil, `{"stack":null}`: nil, `{"stack":[]}`: {}, `{"stack":["a",1]}`: {"a", "1"}, `{"stack":"a\nb\n"}`: {"a", "b"},
 	} {
-		if got := ParseDocument([]byte(in)).Stack(); !slices.Equal(got, want) || (got == nil) != (want == nil) {
+		if got := Parse([]byte(in)).Stack(); !slices.Equal(got, want) || (got == nil) != (want == nil) {
 			t.Errorf("%s: got %q, want %q", in, got, want)
 		}
 	}
 }
 
 func TestDocumentWalk(t *testing.T) {
-	d := ParseDocument([]byte(`{"b":1,"a":{"x":{"y":2,"z":{}},"l":[1,{"q":2}]},"b":3,"properties":{}}`))
+	d := Parse([]byte(`{"b":1,"a":{"x":{"y":2,"z":{}},"l":[1,{"q":2}]},"b":3,"properties":{}}`))
 	var got []string
 	d.Walk(func(path string, v Value) bool {
 		got = append(got, path+"="+v.Text())
@@ -121,7 +121,7 @@ func TestDocumentManyMembers(t *testing.T) {
 		b.WriteString(`,"k` + strings.Repeat("x", i%700) + `":` + `{"n":1}`)
 	}
 	b.WriteString(`,"cmd":"last"}`)
-	d := ParseDocument([]byte(b.String()))
+	d := Parse([]byte(b.String()))
 	checkFields(t, d, map[string]string{"cmd": "last", "kxx.n": "1", "kxx.m": ""})
 	n := 0
 	d.Walk(func(string, Value) bool { n++; return true })
@@ -150,7 +150,7 @@ func TestDocumentTime(t *testing.T) {
 		`[1]`:                   "damage",
 		`true`:                  "damage",
 	} {
-		d := ParseDocument([]byte(`{"time":` + in + `}`))
+		d := Parse([]byte(`{"time":` + in + `}`))
 		at, ok := d.Time()
 		got := ""
 		if ok {
@@ -166,7 +166,7 @@ func TestDocumentTime(t *testing.T) {
 
 func TestDocumentText(t *testing.T) {
 	for in, want := range map[string]string{"": "", "{}": "{}\n", "{}\n": "{}\n", "{}\n\n": "{}\n\n", "x": "x\n"} {
-		if got := ParseDocument([]byte(in)).Text(); string(got) != want {
+		if got := Parse([]byte(in)).Text(); string(got) != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -174,11 +174,11 @@ func TestDocumentText(t *testing.T) {
 
 func TestDocumentHuge(t *testing.T) {
 	long := strings.Repeat("x", 32<<20)
-	d := ParseDocument([]byte(`{"psargs":"` + long + `","cmd":"a"}`))
+	d := Parse([]byte(`{"psargs":"` + long + `","cmd":"a"}`))
 	if d.Damage() != "" || d.String("cmd") != "a" || len(d.String("psargs")) != len(long) {
 		t.Errorf("damage %q, cmd %q", d.Damage(), d.String("cmd"))
 	}
-	d = ParseDocument([]byte(`{"psargs":"` + long))
+	d = Parse([]byte(`{"psargs":"` + long))
 	if d.Damage() != "damaged, and too large to mend" {
 		t.Errorf("damage %q", d.Damage())
 	}
@@ -190,7 +190,7 @@ func FuzzDocument(f *testing.F) {
 		f.Add([]byte(c.in), "stack.0")
 	}
 	f.Fuzz(func(t *testing.T, raw []byte, path string) {
-		d := ParseDocument(slices.Clone(raw))
+		d := Parse(slices.Clone(raw))
 		checkDocument(t, d, raw)
 		d.Get(path)
 	})

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"bytes"
@@ -18,13 +18,13 @@ import (
 func undone(t *testing.T, doc string, edits ...[]Edit) (after, reverted string, outcomes []Outcome) {
 	t.Helper()
 	var changes []Change
-	now := ParseDocument([]byte(doc))
+	now := Parse([]byte(doc))
 	for _, e := range edits {
 		raw, _, err := now.Apply(e...)
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := ParseDocument(raw)
+		next := Parse(raw)
 		changes = append(Changes(now, next), changes...)
 		now = next
 	}
@@ -70,7 +70,7 @@ func TestRevert(t *testing.T) {
 					t.Error(outcomes)
 				}
 				// The value is the same byte for byte.
-				was, is := editableLeaves(ParseDocument([]byte(tt.doc))), editableLeaves(ParseDocument([]byte(back)))
+				was, is := editableLeaves(Parse([]byte(tt.doc))), editableLeaves(Parse([]byte(back)))
 				if !slices.EqualFunc(was, is, func(a, b member) bool { return a.key == b.key && bytes.Equal(a.value.raw, b.value.raw) }) {
 					t.Errorf("%s is not %s", back, tt.doc)
 				}
@@ -99,17 +99,17 @@ func TestRevertKeepsTheLayout(t *testing.T) {
 
 // What others changed later stays, and all else comes back.
 func TestRevertLeavesLaterEdits(t *testing.T) {
-	doc := ParseDocument([]byte(`{"properties":{"a":"1","b":"1","c":"1"}}`))
+	doc := Parse([]byte(`{"properties":{"a":"1","b":"1","c":"1"}}`))
 	raw, _, err := doc.Apply(Set("properties.a", "2"), Set("properties.b", "2"), Unset("properties.c"), Set("properties.d.e", "2"), Set("ticket", "T"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes := Changes(doc, ParseDocument(raw))
-	later, _, err := ParseDocument(raw).Apply(Set("properties.a", "x"), Set("properties.c", "x"), Set("properties.d.f", "x"), Set("properties.g", "x"))
+	changes := Changes(doc, Parse(raw))
+	later, _, err := Parse(raw).Apply(Set("properties.a", "x"), Set("properties.c", "x"), Set("properties.d.f", "x"), Set("properties.g", "x"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, changed, outcomes, err := ParseDocument(later).Revert(changes)
+	raw, changed, outcomes, err := Parse(later).Revert(changes)
 	want := `{"properties":{"a":"x","b":"1","c":"x","d":{"f":"x"},"g":"x"}}`
 	if err != nil || !changed || !sameJSON(t, string(raw), want) {
 		t.Errorf("%s, %v", raw, err)
@@ -123,7 +123,7 @@ func TestRevertLeavesLaterEdits(t *testing.T) {
 			t.Errorf("%q: %v", c.At, outcomes[i])
 		}
 	}
-	again, changed, outcomes, err := ParseDocument(raw).Revert(changes)
+	again, changed, outcomes, err := Parse(raw).Revert(changes)
 	if err != nil || changed || !bytes.Equal(again, raw) || slices.Contains(outcomes, Reverted) {
 		t.Errorf("again: %s, %v, %v", again, outcomes, err)
 	}
@@ -141,24 +141,24 @@ func TestRevertChains(t *testing.T) {
 		for _, i := range order {
 			changes = append(changes, chain[i])
 		}
-		raw, _, outcomes, err := ParseDocument([]byte(`{"cmd":"x","ticket":"D"}`)).Revert(changes)
+		raw, _, outcomes, err := Parse([]byte(`{"cmd":"x","ticket":"D"}`)).Revert(changes)
 		if err != nil || string(raw) != `{"cmd":"x"}` || slices.Contains(outcomes, Differs) {
 			t.Errorf("%v: %s, %v, %v", order, raw, outcomes, err)
 		}
 	}
 	// The latest was undone by itself before.
-	some, _, outcomes, err := ParseDocument([]byte(`{"cmd":"x","ticket":"C"}`)).Revert(chain)
+	some, _, outcomes, err := Parse([]byte(`{"cmd":"x","ticket":"C"}`)).Revert(chain)
 	if err != nil || string(some) != `{"cmd":"x"}` || !slices.Equal(outcomes, []Outcome{Already, Reverted, Reverted}) {
 		t.Errorf("%s, %v, %v", some, outcomes, err)
 	}
-	raw, changed, outcomes, err := ParseDocument([]byte(`{"cmd":"x"}`)).Revert(chain)
+	raw, changed, outcomes, err := Parse([]byte(`{"cmd":"x"}`)).Revert(chain)
 	if err != nil || changed || slices.Contains(outcomes, Reverted) || slices.Contains(outcomes, Differs) {
 		t.Errorf("again: %s, %v, %v", raw, outcomes, err)
 	}
 }
 
 func TestRevertRefuses(t *testing.T) {
-	doc := ParseDocument([]byte(`{"cmd":"x","ticket":"A"}`))
+	doc := Parse([]byte(`{"cmd":"x","ticket":"A"}`))
 	for _, c := range []Change{
 		{}, {At: []string{"cmd"}, Old: []byte(`"y"`), New: []byte(`"x"`)}, {At: []string{"ticket", "a"}},
 		{At: []string{"ticket"}, Old: []byte(`"y`), New: []byte(`"A"`)}, {At: []string{"ticket"}, Old: []byte(` "y"`), New: []byte(`"A"`)},
@@ -174,11 +174,11 @@ func TestRevertRefuses(t *testing.T) {
 		{At: []string{"properties", "a"}, Old: []byte(strings.Repeat("[", maxDepth-3) + strings.Repeat("]", maxDepth-3))},
 	} {
 		raw, _, _, err := doc.Revert([]Change{c})
-		if err != nil || ParseDocument(raw).Damage() != "" {
+		if err != nil || Parse(raw).Damage() != "" {
 			t.Errorf("%+v: %s, %v", c, raw, err)
 		}
 	}
-	damaged := ParseDocument([]byte(`{"cmd":"x","ticket":"A"`))
+	damaged := Parse([]byte(`{"cmd":"x","ticket":"A"`))
 	var lossy *DamagedError
 	if _, _, _, err := damaged.Revert([]Change{{At: []string{"ticket"}, New: []byte(`"A"`)}}); !errors.As(err, &lossy) {
 		t.Error(err)
@@ -208,7 +208,7 @@ func TestRevertOfManyIsLinear(t *testing.T) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		raw, _, outcomes, _ := ParseDocument(doc.Bytes()).Revert(changes)
+		raw, _, outcomes, _ := Parse(doc.Bytes()).Revert(changes)
 		done <- result{raw, outcomes}
 	}()
 	select {
@@ -228,7 +228,7 @@ func TestRevertRandom(t *testing.T) {
 	values := []string{"1", "x", `{"a":1}`, `{"b":{"c":2}}`, "[1]", "{}"}
 	for range 3000 {
 		doc := `{"cmd":"x","properties":{"a":{"b":1,"c":"2"},"b.c":3,"c":null}}`
-		now, changes := ParseDocument([]byte(doc)), []Change(nil)
+		now, changes := Parse([]byte(doc)), []Change(nil)
 		for range 1 + r.IntN(6) {
 			var edits []Edit
 			for range 1 + r.IntN(3) {
@@ -245,7 +245,7 @@ func TestRevertRandom(t *testing.T) {
 				}
 			}
 			raw, _, _ := now.Apply(edits...)
-			next := ParseDocument(raw)
+			next := Parse(raw)
 			changes = append(Changes(now, next), changes...)
 			now = next
 		}

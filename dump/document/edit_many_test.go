@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func manyEdits(n int) (old, new *Document) {
 		}
 		fmt.Fprintf(&after, `,"q.%d":{"r":%[1]d,"s":1},"new%[1]d":{"a":1}`, i)
 	}
-	return ParseDocument([]byte(`{"properties":{"x":0` + before.String() + `}}`)), ParseDocument([]byte(`{"properties":{"x":0` + after.String() + `}}`))
+	return Parse([]byte(`{"properties":{"x":0` + before.String() + `}}`)), Parse([]byte(`{"properties":{"x":0` + after.String() + `}}`))
 }
 
 // Many edits do not read, or write, the whole document for each. Memory is what counts
@@ -46,7 +46,7 @@ func TestManyEditsAreLinear(t *testing.T) {
 		})
 		apply = allocated(func() {
 			raw, _, err := old.Apply(edits...)
-			if err != nil || !equalEditable(ParseDocument(raw), new) {
+			if err != nil || !equalEditable(Parse(raw), new) {
 				t.Fatalf("the edits do not make the new document: %v", err)
 			}
 		})
@@ -65,13 +65,13 @@ func TestManyEditsAreLinear(t *testing.T) {
 // The layout of a document is copied for each new property: one that is mostly space is
 // refused, and does not fill the memory.
 func TestApplyBoundsTheLayout(t *testing.T) {
-	doc := ParseDocument([]byte("{\"properties\":{\n" + strings.Repeat(" ", 1<<20) + "\"a\":1}}"))
+	doc := Parse([]byte("{\"properties\":{\n" + strings.Repeat(" ", 1<<20) + "\"a\":1}}"))
 	var edits []Edit
 	for i := range 2000 {
 		edits = append(edits, Set(fmt.Sprintf("properties.%d.b", i), "1"))
 	}
 	var err error
-	if n := allocated(func() { _, _, err = doc.Apply(edits...) }); n > 20*MaxDocument {
+	if n := allocated(func() { _, _, err = doc.Apply(edits...) }); n > 20*MaxSize {
 		t.Errorf("%d MB are allocated", n>>20)
 	}
 	if err == nil || !strings.Contains(err.Error(), ErrTooLarge.Error()) {
@@ -116,20 +116,20 @@ func TestApplyAtOnceIsOneByOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
 		doc := editedLayouts[r.IntN(len(editedLayouts))]
-		now, edits := ParseDocument([]byte(doc)), []Edit(nil)
+		now, edits := Parse([]byte(doc)), []Edit(nil)
 		for range 1 + r.IntN(12) {
 			e := randomEdit(r)
 			raw, _, err := now.Apply(e)
 			if err != nil {
-				_, changed, together := ParseDocument([]byte(doc)).Apply(append(edits, e)...)
+				_, changed, together := Parse([]byte(doc)).Apply(append(edits, e)...)
 				if changed || together == nil || together.Error() != err.Error() {
 					t.Fatalf("%v and then %v of %s: %v, not %v", edits, e, doc, together, err)
 				}
 				continue
 			}
-			edits, now = append(edits, e), ParseDocument(raw)
+			edits, now = append(edits, e), Parse(raw)
 		}
-		raw, changed, err := ParseDocument([]byte(doc)).Apply(edits...)
+		raw, changed, err := Parse([]byte(doc)).Apply(edits...)
 		if err != nil || string(raw) != string(now.Raw()) || changed != (string(raw) != doc) {
 			t.Fatalf("%v of %q: %v, %v\ngot  %q\nwant %q", edits, doc, changed, err, raw, now.Raw())
 		}

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDocument is how many bytes a document may have: what is larger is not read, and
+// MaxSize is how many bytes a document may have: what is larger is not read, and
 // no edit makes it.
-const MaxDocument = 16 << 20
+const MaxSize = 16 << 20
 
 // Edit sets or removes what is at one path of a document.
 type Edit struct {
@@ -20,7 +20,7 @@ type Edit struct {
 	Value []byte // JSON text; nil removes. At "ticket" null removes, and all else becomes a string
 	If    If     // a condition on what is there
 	// Was, if not nil, is the text of the value that the edit may replace or remove. If
-	// another one is there, and not yet Value, the edit is ErrOther.
+	// another one is there, and not yet Value, the edit is ErrMismatch.
 	Was *string
 }
 
@@ -51,12 +51,12 @@ var (
 	// ErrEdit is an edit that makes no sense for this document: a path through
 	// something that is no object, an empty key, a value that is not JSON in UTF-8.
 	ErrEdit = errors.New("cannot be edited like that")
-	// ErrTooLarge is an edit after which the document has more than MaxDocument bytes.
+	// ErrTooLarge is an edit after which the document has more than MaxSize bytes.
 	ErrTooLarge = errors.New("the document would be too large")
-	// ErrPresent, ErrAbsent and ErrOther are conditions that do not hold.
-	ErrPresent = errors.New("is already set")
-	ErrAbsent  = errors.New("is not set")
-	ErrOther   = errors.New("has another value")
+	// ErrPresent, ErrAbsent and ErrMismatch are conditions that do not hold.
+	ErrPresent  = errors.New("is already set")
+	ErrAbsent   = errors.New("is not set")
+	ErrMismatch = errors.New("has another value")
 )
 
 // DamagedError is a document of which something would be lost if it was edited.
@@ -146,7 +146,7 @@ func javaScriptKeeps(number string) bool {
 //
 // When everything is so already, raw is the document as stored and changed is false.
 // A damaged document is mended, if all that is in it is kept; otherwise it is a
-// [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent, ErrOther and ErrTooLarge,
+// [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent, ErrMismatch and ErrTooLarge,
 // with words.
 func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	text, err := d.edit(edits)
@@ -159,7 +159,7 @@ func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 // edit returns the text of the document's object after edits. It parses and writes the
 // text once, whatever the number of edits.
 func (d *Document) edit(edits []Edit) ([]byte, error) {
-	limit := len(d.view.raw) + MaxDocument // an unchanged document may be any size
+	limit := len(d.view.raw) + MaxSize // an unchanged document may be any size
 	top := openObject(d.view.raw)
 	grown := 0 // bytes since the size was checked
 	for _, e := range edits {
@@ -167,7 +167,7 @@ func (d *Document) edit(edits []Edit) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name(e.Path), err)
 		}
-		if grown += n; grown > MaxDocument { // bounds the memory
+		if grown += n; grown > MaxSize { // bounds the memory
 			if len(top.render(nil, limit)) > limit {
 				break
 			}
@@ -191,7 +191,7 @@ func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	case !isValue(text):
 		return d.raw, false, fmt.Errorf("%w: nested too deeply", ErrEdit)
 	}
-	if raw = d.around(text); len(raw) > MaxDocument {
+	if raw = d.around(text); len(raw) > MaxSize {
 		return d.raw, false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(raw))
 	}
 	return raw, true, nil

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"encoding/json"
@@ -11,11 +11,11 @@ import (
 	"unicode/utf8"
 )
 
-var newCore = DocumentFields{
+var newCore = Fields{
 	Name: "/thoth/stor/thoth/6433c1ccfb41929dedf3257a8d9160ea",
 	Dump: "/thoth/stor/thoth/6433c1ccfb41929dedf3257a8d9160ea/core.svc.startd.70377",
 	PID:  "70377", Cmd: "svc.startd", Psargs: `sh -c "echo \n"`, Platform: "joyent_20130625T221319Z", Node: "headnode",
-	Time: time.Unix(1373566304, 120e6), Stack: []string{"main+0x1()", "_start()"}, Type: Core,
+	Time: time.Unix(1373566304, 120e6), Stack: []string{"main+0x1()", "_start()"}, Type: "core",
 }
 
 func TestNewDocument(t *testing.T) {
@@ -34,7 +34,7 @@ func TestNewDocument(t *testing.T) {
 	"properties": {}
 }
 `
-	if got := string(NewDocument(newCore)); got != want {
+	if got := string(Marshal(newCore)); got != want {
 		t.Errorf("got %s", got)
 	}
 }
@@ -53,7 +53,7 @@ func TestNewDocumentCrash(t *testing.T) {
 	}
 }
 `
-	got := string(NewDocument(DocumentFields{Name: "/a/stor/thoth/x", PID: "1", Cmd: "x", Psargs: "x", Type: Crash,
+	got := string(Marshal(Fields{Name: "/a/stor/thoth/x", PID: "1", Cmd: "x", Psargs: "x", Type: "crash",
 		Time: time.Unix(1373566304, 999), Ticket: "OS-1", Stack: []string{},
 		Properties: map[string]string{"uuid": "1-2", "panicstring": "BAD TRAP"}}))
 	if got != want {
@@ -65,7 +65,7 @@ func TestNewDocumentTime(t *testing.T) {
 	for want, at := range map[string]time.Time{
 		"0": time.Unix(0, 0), "-1.5": time.Unix(-2, 500e6), "-0.001": time.Unix(-1, 999e6), "1.05": time.Unix(1, 50e6), "": {},
 	} {
-		if got := ParseDocument(NewDocument(DocumentFields{Time: at})).String("time"); got != want {
+		if got := Parse(Marshal(Fields{Time: at})).String("time"); got != want {
 			t.Errorf("%v: got %s, want %s", at, got, want)
 		}
 	}
@@ -75,9 +75,9 @@ func TestNewDocumentTime(t *testing.T) {
 func FuzzNewDocument(f *testing.F) {
 	f.Add("a\"\\\n\x00\x1b\u0085\u2028</é\xff", "properties.x")
 	f.Fuzz(func(t *testing.T, s, key string) {
-		raw := NewDocument(DocumentFields{Name: s, Psargs: s, Node: s, Stack: []string{s}, Type: Core,
+		raw := Marshal(Fields{Name: s, Psargs: s, Node: s, Stack: []string{s}, Type: "core",
 			Properties: map[string]string{key: s}})
-		d := ParseDocument(raw)
+		d := Parse(raw)
 		if d.Damage() != "" || !json.Valid(raw) || !utf8.Valid(raw) || strings.ContainsAny(string(raw), "\x00\x1b\x7f") {
 			t.Fatalf("%q: %s", raw, d.Damage())
 		}
@@ -103,7 +103,7 @@ func TestNewDocumentJSONTool(t *testing.T) {
 	}
 	utmpd := newCore
 	utmpd.Name, utmpd.Cmd, utmpd.Psargs = "/t/stor/thoth/2", "utmpd", "a\tb\u2028\x00é\xff\u009b"
-	one, two := string(NewDocument(newCore)), string(NewDocument(utmpd))
+	one, two := string(Marshal(newCore)), string(Marshal(utmpd))
 	for _, c := range []struct {
 		stdin, want string
 		args        []string
@@ -129,7 +129,7 @@ func TestNewDocumentJSONTool(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := ParseDocument(raw); d.String("properties.triage") != "bmc" || d.String("psargs") != newCore.Psargs || d.Damage() != "" {
+	if d := Parse(raw); d.String("properties.triage") != "bmc" || d.String("psargs") != newCore.Psargs || d.Damage() != "" {
 		t.Errorf("edited in place: got %s", raw)
 	}
 }

@@ -1,4 +1,4 @@
-package dump
+package document
 
 import (
 	"encoding/json"
@@ -48,14 +48,14 @@ func Diff(old, new *Document) ([]Edit, error) {
 		if err != nil {
 			return nil, err
 		}
-		edits, now = append(edits, more...), ParseDocument(text)
+		edits, now = append(edits, more...), Parse(text)
 	}
 	return nil, fmt.Errorf("%w: names with dots in them say different things of one path", ErrEdit)
 }
 
-// Merged returns the edits that add the ticket and the properties of update to those
+// Merge returns the edits that add the ticket and the properties of update to those
 // of old: objects are descended into, all else is replaced. Errors are those of Diff.
-func Merged(old, update *Document) ([]Edit, error) {
+func Merge(old, update *Document) ([]Edit, error) {
 	if update.mended {
 		return nil, fmt.Errorf("%w: what is to be merged is not JSON: %s", ErrEdit, update.Damage())
 	}
@@ -70,9 +70,9 @@ func Merged(old, update *Document) ([]Edit, error) {
 	return edits, nil
 }
 
-// ForeignChanges names the fields at the top that differ between two documents and
+// ReadOnlyChanges names the fields at the top that differ between two documents and
 // are not for people to edit. Diff leaves them out.
-func ForeignChanges(old, new *Document) []string {
+func ReadOnlyChanges(old, new *Document) []string {
 	before, after := membersByKey(old.view), membersByKey(new.view)
 	var fields []string
 	for key, v := range after {
