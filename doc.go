@@ -7,7 +7,7 @@
 //
 //	cmd/thothfs   verbs and flags; builds one stack of stores, mounts it, waits
 //	fs            the tree as FUSE nodes
-//	corpus        the dumps of one store: catalogue, sync, uploads
+//	corpus        the dumps of one store: catalogue, sync, uploads; corpus/history: the record of edits
 //	cache         local blocks of pinned object versions
 //	dump          what a dump is: formats, Thoth's hash; dump/document edits info.json
 //	query         dump specifications

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
+	"thothfs/corpus/history"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -137,7 +139,7 @@ func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return c.record(ctx, analyzerChange(key, old, attr, nonNil(data)), func() error {
+	return c.record(ctx, key, old, attr, nonNil(data), func() error {
 		_, err := c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytesAt(data), int64(len(data)))
 		return err
 	})
@@ -148,30 +150,19 @@ func (c *Corpus) dropAnalyzer(ctx context.Context, key string, old []byte, attr 
 	if attr.ETag == "" {
 		return notExist("remove", key)
 	}
-	return c.record(ctx, analyzerChange(key, old, attr, nil), func() error {
+	return c.record(ctx, key, old, attr, nil, func() error {
 		return c.store.Remove(ctx, store.Ref{Key: key, ETag: attr.ETag})
 	})
 }
 
-// analyzerChange is what becomes of an analyzer; one that was too large to be read is
-// told from one that was not there by its attributes.
-func analyzerChange(key string, old []byte, attr store.Attr, new []byte) HistoryChange {
-	c := HistoryChange{At: strings.SplitN(key, "/", 2), Old: wholeValue(old), New: cutValue(new, maxNew, plainSum)}
-	if old == nil && attr.ETag != "" {
-		c.Old = HistoryValue{Is: true, Size: int(attr.Size)}
-	}
-	return c
-}
-
-// record makes a change of the store. When it returns without an error the history has
-// the change, too.
-func (c *Corpus) record(ctx context.Context, change HistoryChange, apply func() error) error {
+// record makes a change of the analyzer at key by apply, and stores its record in the history.
+func (c *Corpus) record(ctx context.Context, key string, old []byte, attr store.Attr, text []byte, apply func() error) error {
 	e := c.newEdit(ctx, dump.ID{})
-	e.Changes = []HistoryChange{change}
-	recorded := c.history.begin(e)
+	e.Changes = []history.Change{history.AnalyzerChange(path.Base(key), old, attr.Size, text)}
+	recorded := c.recorder.Begin(e)
 	if err := apply(); err != nil {
-		if kind := store.Kind(err); kind != nil && kind != store.ErrUnavailable {
-			c.history.void(e)
+		if refused(err) {
+			c.recorder.Void(e)
 		}
 		return err
 	}

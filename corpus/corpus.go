@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sync/singleflight"
 
+	"thothfs/corpus/history"
 	"thothfs/store"
 )
 
@@ -66,9 +67,10 @@ type Corpus struct {
 	state         *syncState
 	asOf          atomic.Int64 // when that was last noted, in milliseconds
 
-	changes *changeLog   // nil: none is written
-	history *historyLog  // nil: none is written
-	skew    atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
+	changes  *changeLog // nil: none is written
+	history  history.History
+	recorder *history.Recorder // nil: none is written
+	skew     atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
 
@@ -95,12 +97,13 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
 	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), revalidations: newRevalidations(), stale: newStaleLists(), editLocks: newKeyedMutex(), host: thisHost, syncing: make(chan struct{}, 1)}
+	c.history = history.History{Store: o.Store, Log: o.Log}
 	if err := c.loadState(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
 	if o.Changes {
-		c.changes, c.history = newChangeLog(c), newHistoryLog(c)
+		c.changes, c.recorder = newChangeLog(c), history.NewRecorder(c.history, c.storeNow)
 	}
 	return c, nil
 }
@@ -111,7 +114,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 func (c *Corpus) Close() error {
 	c.wholeRuns.Wait() // nobody waits for it any more
 	c.awaitProbe()
-	c.history.close()
+	c.recorder.Close()
 	c.changes.close()
 	c.events.close()
 	return c.cat.close()

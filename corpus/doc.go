@@ -43,9 +43,9 @@
 //
 // # History
 //
-// With every edit of a ticket, a property or an analyzer a record of what it replaced is
-// stored (see history.go). [Corpus.History] yields them, [Corpus.Undo] reverts them by
-// edits like any other, and [Corpus.CompactHistory] packs them.
+// Every edit of a ticket, a property or an analyzer stores a record of what it replaced
+// (see package corpus/history). [Corpus.History] yields edits, [Corpus.Undo] reverts them,
+// and [Corpus.CompactHistory] packs the records.
 //
 // # Meaning
 //

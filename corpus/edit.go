@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
+
+	"thothfs/corpus/history"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
-	"time"
 )
 
 // ErrReadOnlyField is an edit of a field that is not for people to edit.
@@ -74,8 +76,10 @@ func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
 		c.recordObservations(ctx, *a.seen)
 		a.setChecked(a.seen.at)
 	}
-	if a.refused && err != nil {
-		c.history.void(a.record)
+	if !a.maybeMade && len(a.record.Changes) > 0 { // err, or somebody else made the same edit
+		if voided := c.recorder.Void(a.record); err == nil {
+			err = voided(ctx)
+		}
 	}
 	return d, err
 }
@@ -89,9 +93,9 @@ type editAttempt struct {
 	seen  *observation // how, unless the catalogue knows
 
 	// change makes the new document of one, as document.Document.Apply does.
-	change  func(*document.Document) (raw []byte, changed bool, err error)
-	record  *HistoryEdit // of the latest try
-	refused bool         // the latest try did not come about
+	change    func(*document.Document) (raw []byte, changed bool, err error)
+	record    *history.Edit // of the latest try
+	maybeMade bool          // some attempt was stored, or may have been
 }
 
 func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
@@ -165,14 +169,13 @@ func (a *editAttempt) apply() (raw []byte, changed bool, err error) {
 // the history.
 func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
-	a.record.try++
-	if c.history != nil {
-		a.record.Changes = documentChanges(a.known.Doc, raw)
+	if c.recorder != nil {
+		a.record.Changes = history.DocumentChanges(a.known.Doc, raw)
 	}
-	recorded := c.history.begin(a.record)
+	recorded := c.recorder.Begin(a.record)
 	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
 	c.wrote(err)
-	a.refused = err != nil && !errors.Is(err, store.ErrUnavailable) && store.Kind(err) != nil
+	a.maybeMade = a.maybeMade || !refused(err)
 	if err != nil {
 		return nil, err
 	}

@@ -1,24 +1,21 @@
 package corpus
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
-	"thothfs/dump"
+	"time"
+
+	"thothfs/corpus/history"
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/mem"
-	"thothfs/store/storetest"
-	"time"
 )
 
 // recording opens a corpus whose edits are in the history.
@@ -28,8 +25,8 @@ func recording(t *testing.T, s store.Store, how string) *Corpus {
 	return open(t, o)
 }
 
-// history lists the edits since a time.
-func history(t testing.TB, c *Corpus, since time.Time) (edits []*HistoryEdit) {
+// editsSince lists the edits since a time.
+func editsSince(t testing.TB, c *Corpus, since time.Time) (edits []*history.Edit) {
 	t.Helper()
 	for e, err := range c.History(t.Context(), since) {
 		if err != nil {
@@ -49,7 +46,7 @@ func TestHistory(t *testing.T) {
 	if _, err := c.Edit(WithHow(t.Context(), "mount: unlink properties/a"), ident(0), document.Unset("properties.a")); err != nil {
 		t.Fatal(err)
 	}
-	edits := history(t, c, time.Time{}.Add(time.Hour))
+	edits := editsSince(t, c, time.Time{}.Add(time.Hour))
 	if len(edits) != 2 {
 		t.Fatalf("%d edits", len(edits))
 	}
@@ -63,7 +60,7 @@ func TestHistory(t *testing.T) {
 	if ch := rm.Changes[0]; rm.How != "mount: unlink properties/a" || ch.Path() != "properties.a" || string(ch.Old.Text) != "1.50" || ch.New.Is {
 		t.Errorf("%+v", rm)
 	}
-	if edits := history(t, c, rm.Time.Add(time.Millisecond)); len(edits) != 0 {
+	if edits := editsSince(t, c, rm.Time.Add(time.Millisecond)); len(edits) != 0 {
 		t.Errorf("%d edits since the last", len(edits))
 	}
 }
@@ -80,7 +77,7 @@ func TestHistoryIsStoredByTheTimeOfTheAnswer(t *testing.T) {
 		for i := range 3 {
 			began := time.Now()
 			edit(t, c, document.Set("properties.a", fmt.Sprint(i)))
-			keys := slices.DeleteFunc(s.Keys(), func(key string) bool { return !strings.HasPrefix(key, historyDir+"/") })
+			keys := slices.DeleteFunc(s.Keys(), func(key string) bool { return !strings.HasPrefix(key, ".thothfs/history/edits/") })
 			if took := time.Since(began); took != time.Second || len(keys) != i+1 {
 				t.Errorf("%v, %d records", took, len(keys))
 			}
@@ -97,7 +94,7 @@ func TestHistoryRefused(t *testing.T) {
 	for i := range 3 {
 		edit(t, c, document.Set("properties.a", fmt.Sprint(i)))
 	}
-	if r.puts != 1 || len(history(t, c, time.UnixMilli(0))) != 0 {
+	if r.puts != 1 || len(editsSince(t, c, time.UnixMilli(0))) != 0 {
 		t.Errorf("%d tries", r.puts)
 	}
 }
@@ -128,144 +125,17 @@ func TestHistoryOfContendedEdits(t *testing.T) {
 		foreign(t, s, document.Set("properties.theirs", fmt.Sprint(n)))
 	}})
 	edit(t, c, document.Set("ticket", "OS-1"))
-	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 || edits[0].try != 4 || len(edits[0].Changes) != 1 {
+	if edits := editsSince(t, c, time.UnixMilli(0)); len(edits) != 1 || len(edits[0].Changes) != 1 {
 		t.Errorf("%d edits, %+v", len(edits), edits)
 	}
 	s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Before: func() { foreign(t, s, document.Set("properties.b", "1")) }})
 	if _, err := c.Edit(t.Context(), ident(0), document.Edit{Path: "properties.b", Value: []byte("2"), If: document.IfAbsent}); !errors.Is(err, document.ErrPresent) {
 		t.Fatal(err)
 	}
-	c.history.writing.Wait()
-	if edits := history(t, c, time.UnixMilli(0)); len(edits) != 1 {
+	c.recorder.Close()
+	if edits := editsSince(t, c, time.UnixMilli(0)); len(edits) != 1 {
 		t.Errorf("%d edits", len(edits))
 	}
-}
-
-// Records that others wrote cannot do more than edit tickets, properties and analyzers.
-func TestHistoryHostile(t *testing.T) {
-	s := mem.New()
-	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
-	c := recording(t, s, "set")
-	edit(t, c, document.Set("ticket", "A"))
-	good := history(t, c, time.UnixMilli(0))[0]
-	line, _, err := good.encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	put := func(name string, lines ...string) {
-		s.Set(historyDir+"/"+name, []byte(strings.Join(lines, "\n")))
-	}
-	now := time.Now().Add(time.Minute)
-	name := func(i int) string { return now.UTC().Format(entryTime) + fmt.Sprintf("-%016x", i) }
-	with := func(id, old, new string) string {
-		return strings.Replace(strings.Replace(string(line), good.ID, id, 1), old, new, 1)
-	}
-	fresh := func() string { return newEditID(now.Add(-time.Second)) }
-	put(name(1), "", "{", "null", "[]", `"x"`, `{"v":1}`, strings.Repeat("[", 1<<20),
-		with(fresh(), `["ticket"]`, `["cmd"]`), with(fresh(), `["ticket"]`, `[]`), with(fresh(), `["ticket"]`, `["ticket","x"]`), with(fresh(), `["ticket"]`, `["analyzers","x"]`),
-		with(fresh(), `"v":1`, `"v":2`), with("../../../etc/passwd0", "", ""), with(fresh(), `"how":"set"`, `"how":"`+strings.Repeat("x", 300)+`"`),
-		with(fresh(), `{"text":"\"A\""}`, `{"text":"\"A"}`), with(fresh(), `{"text":"\"A\""}`, `{"text":"A","size":-5}`),
-		with(newEditID(now.Add(time.Hour)), "", ""), with(fresh(), `"at":`, `"made":-1,"at":`), with(fresh(), ident(0).String(), "xyz"))
-	put("a note", string(line))
-	put(name(2), strings.Repeat("x", maxHistory+1))
-	s.Set(historyDir+"/"+name(3)+"/dir", nil)
-	s.Set(segmentsDir+"/"+name(4), []byte("no segment"))
-	bomb, packed := packSegment([][]byte{bytes.Repeat([]byte("0"), maxSegmentText+1)})
-	s.Set(segmentsDir+"/"+now.UTC().Format(entryTime)+"-"+bomb, packed)
-	edits := history(t, c, time.UnixMilli(0))
-	if len(edits) != 1 || edits[0].ID != good.ID {
-		t.Errorf("%d edits: %+v", len(edits), edits)
-	}
-	// What is odd but has a form does no harm.
-	put(name(5), with(fresh(), `"changes":`, `"ref":"00","changes":`))
-	for _, e := range history(t, c, time.UnixMilli(0)) {
-		if _, err := c.Undo(t.Context(), UndoTarget{Dump: ident(0)}, []*HistoryEdit{e}, false); e.ref != "" && !errors.Is(err, errNoChanges) {
-			t.Error(err)
-		}
-	}
-	if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
-		t.Error(err)
-	}
-	if edits := history(t, c, time.UnixMilli(0)); len(edits) < 2 || edits[len(edits)-1].ID != good.ID {
-		t.Errorf("%d edits after compaction", len(edits))
-	}
-}
-
-func TestHistoryRecordKeepsEveryByte(t *testing.T) {
-	for _, text := range []string{"", "\xff\xfe", "<&>\u2028", `"\u00ff"`, "\x00\n\x1b"} {
-		b, err := marshal(bytesJSON(text))
-		var back bytesJSON
-		if err != nil || json.Unmarshal(b, &back) != nil || string(back) != text {
-			t.Errorf("%q: %s, %v, %q", text, b, err, back)
-		}
-	}
-}
-
-// Compacted, however often, by however many and killed wherever, the history is the same.
-func TestHistoryCompacted(t *testing.T) {
-	storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
-		synctest.Test(t, func(t *testing.T) {
-			s := mem.New()
-			seed(s, 3)
-			c := recording(t, s, "set")
-			for i := range 6 {
-				time.Sleep(time.Minute)
-				ticket(t, c, ident(i%3), fmt.Sprintf("T-%d", i))
-				if i == 2 {
-					if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
-						t.Fatal(err)
-					}
-				}
-			}
-			arm(s.Faulty)
-			c.CompactHistory(t.Context(), time.Hour) // may fail
-			s.Heal()
-			time.Sleep(time.Minute)
-			want := func(n int) {
-				t.Helper()
-				edits := history(t, c, time.UnixMilli(0))
-				seen := map[string]bool{}
-				for _, e := range edits {
-					seen[e.ID] = true
-				}
-				if len(edits) != n || len(seen) != n || !slices.IsSortedFunc(edits, laterEdit) {
-					t.Errorf("%d edits, %d of them different", len(edits), len(seen))
-				}
-			}
-			want(6)
-			var wg sync.WaitGroup
-			for range 2 {
-				wg.Go(func() {
-					if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			want(6)
-			wg.Wait()
-			want(6)
-			if err := c.CompactHistory(t.Context(), time.Hour); err != nil {
-				t.Fatal(err)
-			}
-			keys := slices.DeleteFunc(s.Keys(), func(k string) bool { return !strings.HasPrefix(k, ".thothfs/history/") })
-			if len(keys) != 1 {
-				t.Errorf("%q", keys)
-			}
-			if err := c.CompactHistory(t.Context(), 4*time.Minute+30*time.Second); err != nil { // 2 to 7 minutes old
-				t.Fatal(err)
-			}
-			ticket(t, c, ident(0), "T-7")
-			if err := c.CompactHistory(t.Context(), 4*time.Minute+30*time.Second); err != nil {
-				t.Fatal(err)
-			}
-			want(4 + 1)
-			time.Sleep(time.Hour)
-			if err := c.CompactHistory(t.Context(), time.Hour-time.Second); err != nil {
-				t.Fatal(err)
-			}
-			want(0)
-		})
-	})
 }
 
 // What was acknowledged before kill -9 is in the history.
@@ -290,7 +160,7 @@ func TestHistoryKilled(t *testing.T) {
 		seen += victim.seen
 	}
 	c := recording(t, s, "set")
-	edits := history(t, c, time.UnixMilli(0))
+	edits := editsSince(t, c, time.UnixMilli(0))
 	if len(edits) < seen || len(edits) > seen+3 {
 		t.Errorf("%d edits, and %d were acknowledged", len(edits), seen)
 	}
@@ -308,33 +178,31 @@ func TestHistoryKilled(t *testing.T) {
 	}
 }
 
-// Whatever a record says, undoing it leaves a document that is JSON, with its other fields
-// as they were.
-func FuzzHistoryRecord(f *testing.F) {
-	e := &HistoryEdit{ID: newEditID(time.Now()), Dump: ident(0), Changes: []HistoryChange{{At: []string{"properties", "a", "b"}, made: 2, New: wholeValue([]byte("1"))}}}
-	line, _, err := e.encode()
-	if err != nil {
-		f.Fatal(err)
+// An edit that somebody else made first is theirs in the history, unless it may have been
+// ours after all.
+func TestHistoryOfAnEditThatOthersMade(t *testing.T) {
+	for _, retried := range []bool{false, true} {
+		t.Run(fmt.Sprint("retried ", retried), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := mem.New()
+				s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+				c := recording(t, store.Retry(s, store.RetryOptions{}), "set")
+				sync1(t, c)
+				if retried { // ours was stored, the answer was lost, and somebody built on it
+					s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Kind: store.ErrUnavailable, AfterApply: true})
+					s.Inject(mem.Fault{Op: mem.Stat, Key: infoKey(ident(0)), Before: func() { foreign(t, s, document.Set("properties.theirs", "x")) }})
+				} else {
+					s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Before: func() { foreign(t, s, document.Set("ticket", "OS-1")) }})
+				}
+				edit(t, c, document.Set("ticket", "OS-1"))
+				edits := editsSince(t, c, time.UnixMilli(0))
+				if want := map[bool]int{true: 1}[retried]; len(edits) != want {
+					t.Fatalf("%d edits, want %d", len(edits), want)
+				}
+				if undoAll(t, c, edits); (stored(t, s).String("ticket") == "") != retried {
+					t.Errorf("%s", stored(t, s).Raw())
+				}
+			})
+		})
 	}
-	f.Add(line)
-	f.Add([]byte(strings.Replace(string(line), `"old":null`, `"old":{"text":{"base64":"Iv8i"}}`, 1)))
-	f.Add([]byte(strings.Replace(string(line), `"text":"1"`, `"text":"1","size":9,"sum":"AA=="`, 1)))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		e, err := decodeRecord(line)
-		if err != nil || e.Dump == (dump.ID{}) {
-			return
-		}
-		var changes []document.Change
-		for _, ch := range e.Changes {
-			changes = append(changes, ch.document())
-		}
-		doc := document.Parse([]byte(`{"cmd":"x","properties":{"a":{"b":1},"c":[2]},"ticket":"T"}`))
-		raw, _, _, err := doc.Revert(changes)
-		if err != nil {
-			return
-		}
-		if d := document.Parse(raw); !d.IsJSON() || d.String("cmd") != "x" || len(document.ReadOnlyChanges(doc, d)) > 0 {
-			t.Errorf("%s", raw)
-		}
-	})
 }

@@ -5,22 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+
+	"thothfs/corpus/history"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
 )
 
-// UndoHow is how the edits begin that undo others, in HistoryEdit.How.
-const UndoHow = "undo"
+// maxUndo bounds the changes of one target that Undo reads from the store, in bytes of memory.
+const maxUndo = 256 << 20
 
-// IsUndo reports whether the edit undid others.
-func (e *HistoryEdit) IsUndo() bool { return e.How == UndoHow || strings.HasPrefix(e.How, UndoHow+" ") }
+var errUndoTooMuch = fmt.Errorf("more than %d MiB of changes cannot be undone at once", maxUndo>>20)
 
-// UndoTarget is what an edit was made to: a dump, or an analyzer.
+// UndoTarget is what an edit was made to: a dump or an analyzer.
 type UndoTarget struct {
 	Dump     dump.ID
-	Analyzer string // "": Dump
+	Analyzer string // "" for a dump
 }
 
 func (t UndoTarget) String() string {
@@ -30,21 +30,21 @@ func (t UndoTarget) String() string {
 	return t.Dump.String()
 }
 
-// Undone is what became of one change of an edit that was to be undone.
+// Undone is the outcome of undoing one change.
 type Undone struct {
-	Edit    *HistoryEdit
-	Change  HistoryChange
+	Edit    *history.Edit
+	Change  history.Change // for display: long values may be cut
 	Outcome document.Outcome
 }
 
-// UndoTargets sorts edits, the latest first, by what they were made to.
-func UndoTargets(edits []*HistoryEdit) (targets []UndoTarget, byTarget map[UndoTarget][]*HistoryEdit) {
-	byTarget = map[UndoTarget][]*HistoryEdit{}
+// UndoTargets groups edits, which are in order, the latest first, by target.
+func UndoTargets(edits []*history.Edit) (targets []UndoTarget, byTarget map[UndoTarget][]*history.Edit) {
+	byTarget = map[UndoTarget][]*history.Edit{}
 	for _, e := range edits {
 		t := UndoTarget{Dump: e.Dump}
 		if e.Dump == (dump.ID{}) {
 			if len(e.Changes) != 1 {
-				continue // an edit of an analyzer has one
+				continue // not made by us: an edit of an analyzer has one change
 			}
 			t.Analyzer = e.Changes[0].At[1]
 		}
@@ -56,29 +56,21 @@ func UndoTargets(edits []*HistoryEdit) (targets []UndoTarget, byTarget map[UndoT
 	return targets, byTarget
 }
 
-// Undo puts back what edits of one target have replaced, by one conditional edit, which is
-// in the history itself. The edits are in order, the latest first. A value that is not
-// what they have left stays, and so does everything when dryRun is set. What was
-// undone before stays as it is, too. An edit whose changes are not to be had is an error,
-// but does not keep the others from being undone.
-func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*HistoryEdit, dryRun bool) ([]Undone, error) {
-	var all []Undone
-	var lost error
-	for _, e := range edits {
-		changes, err := c.allChanges(ctx, e)
-		if err == nil && slices.ContainsFunc(changes, func(ch HistoryChange) bool { return !ch.Old.whole() }) {
-			err = errNoChanges
-		}
+// Undo restores what edits of one target replaced, by one conditional edit, which is in the
+// history as well. The edits are in order, the latest first. A value that is not what
+// they left stays, as does one that was undone before. With dryRun nothing is changed. An edit
+// whose changes are not available is an error, but the others are undone nevertheless.
+func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*history.Edit, dryRun bool) ([]Undone, error) {
+	if slices.ContainsFunc(edits, (*history.Edit).Large) { // one at a time: they take much memory
+		leave, err := c.editLocks.lock(ctx, "undo")
 		if err != nil {
-			lost = errors.Join(lost, fmt.Errorf("edit %s: %w", e.ID, err))
-			continue
+			return nil, err
 		}
-		for _, change := range slices.Backward(changes) {
-			all = append(all, Undone{Edit: e, Change: change})
-		}
+		defer leave()
 	}
+	all, missing := c.undoable(ctx, edits, maxUndo)
 	if len(all) == 0 {
-		return nil, lost
+		return nil, missing
 	}
 	var err error
 	if t.Analyzer != "" {
@@ -89,13 +81,53 @@ func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*HistoryEdit, d
 	if err != nil {
 		return nil, err
 	}
-	return all, lost
+	for i, u := range all {
+		if u.Edit.Large() {
+			all[i].Change = u.Change.Gist()
+		}
+	}
+	return all, missing
+}
+
+// undoable returns the changes of edits, the latest first, and an error for the edits whose
+// changes are not available, or exceed a budget of memory in bytes.
+func (c *Corpus) undoable(ctx context.Context, edits []*history.Edit, budget int) (all []Undone, missing error) {
+	size := 0
+	for _, e := range edits {
+		changes, err := e.Changes, error(nil)
+		if e.Large() {
+			if size > budget {
+				err = errUndoTooMuch
+			} else if changes, err = c.history.Changes(ctx, e); err == nil {
+				size += memory(changes)
+			}
+		}
+		if err == nil && slices.ContainsFunc(changes, func(ch history.Change) bool { return !ch.Old.IsWhole() }) {
+			err = history.ErrNoChanges
+		}
+		if err != nil {
+			missing = errors.Join(missing, fmt.Errorf("edit %s: %w", e.ID, err))
+			continue
+		}
+		for _, change := range slices.Backward(changes) {
+			all = append(all, Undone{Edit: e, Change: change})
+		}
+	}
+	return all, missing
+}
+
+// memory returns the approximate size of changes in memory.
+func memory(changes []history.Change) (n int) {
+	for _, ch := range changes {
+		n += 256 + len(ch.Old.Text) + len(ch.New.Text)
+	}
+	return n
 }
 
 func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun bool) error {
 	var changes []document.Change
 	for _, u := range all {
-		changes = append(changes, u.Change.document())
+		changes = append(changes, u.Change.Document())
 	}
 	revert := func(d *document.Document) (raw []byte, changed bool, err error) {
 		raw, changed, outcomes, err := d.Revert(changes)
@@ -115,7 +147,6 @@ func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun 
 	return err
 }
 
-// undoAnalyzer does with a whole script what Document.Revert does with a value.
 func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dryRun bool) error {
 	key, err := analyzerKey("put", name)
 	if err != nil {
@@ -129,9 +160,9 @@ func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dr
 		if was == nil && attr.ETag != "" {
 			return &store.Error{Op: "put", Key: key, Kind: store.ErrTooLarge}
 		}
-		now := revertAnalyzer(wholeValue(was), all)
+		now := revertAnalyzer(history.Whole(was), all)
 		switch {
-		case dryRun || now.equal(wholeValue(was)):
+		case dryRun || now.Equal(history.Whole(was)):
 			return nil
 		case !now.Is:
 			return c.dropAnalyzer(ctx, key, was, attr)
@@ -148,7 +179,8 @@ func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dr
 	return err
 }
 
-func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
+// revertAnalyzer is document.Document.Revert for the text of an analyzer.
+func revertAnalyzer(now history.Value, all []Undone) history.Value {
 	for i := range all {
 		all[i].Outcome = document.Differs
 	}
@@ -158,9 +190,9 @@ func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
 			u := &all[i]
 			switch {
 			case u.Outcome == document.Reverted:
-			case now.equal(u.Change.New):
+			case now.Equal(u.Change.New):
 				now, u.Outcome, more = u.Change.Old, document.Reverted, true
-			case now.equal(u.Change.Old):
+			case now.Equal(u.Change.Old):
 				u.Outcome = document.Already
 			}
 		}
@@ -168,7 +200,7 @@ func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
 	var latest *Undone // that was undone before
 	for i := len(all) - 1; i >= 0; i-- {
 		u := &all[i]
-		if u.Outcome == document.Differs && latest != nil && latest.Change.New.equal(u.Change.Old) {
+		if u.Outcome == document.Differs && latest != nil && latest.Change.New.Equal(u.Change.Old) {
 			u.Outcome = document.Already
 		}
 		if u.Outcome == document.Already {
@@ -176,19 +208,4 @@ func revertAnalyzer(now HistoryValue, all []Undone) HistoryValue {
 		}
 	}
 	return now
-}
-
-// equal reports whether two values, either of which may be known by its checksum alone, are
-// the same.
-func (v HistoryValue) equal(w HistoryValue) bool {
-	if v.Is != w.Is || v.Size != w.Size {
-		return false
-	}
-	sum := func(v HistoryValue) string {
-		if !v.whole() {
-			return string(v.sum)
-		}
-		return string(plainSum(v.Text))
-	}
-	return sum(v) == sum(w)
 }

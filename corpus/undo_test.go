@@ -7,20 +7,22 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"thothfs/corpus/history"
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
-	"time"
 )
 
 // undoAll undoes edits, and returns how many changes had which outcome.
-func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[document.Outcome]int {
+func undoAll(t testing.TB, c *Corpus, edits []*history.Edit) map[document.Outcome]int {
 	t.Helper()
 	counts := map[document.Outcome]int{}
-	edits = slices.DeleteFunc(slices.Clone(edits), (*HistoryEdit).IsUndo)
+	edits = slices.DeleteFunc(slices.Clone(edits), (*history.Edit).IsUndo)
 	targets, byTarget := UndoTargets(edits)
 	for _, target := range targets {
-		all, err := c.Undo(WithHow(t.Context(), UndoHow), target, byTarget[target], false)
+		all, err := c.Undo(WithHow(t.Context(), history.UndoHow), target, byTarget[target], false)
 		if err != nil {
 			t.Errorf("%s: %v", target, err)
 		}
@@ -34,7 +36,7 @@ func undoAll(t testing.TB, c *Corpus, edits []*HistoryEdit) map[document.Outcome
 // Whatever is replaced comes back byte for byte, however large, and so do analyzers.
 func TestUndo(t *testing.T) {
 	s := mem.New()
-	long := strings.Repeat("long ", maxLine)
+	long := strings.Repeat("long ", 64<<10)
 	doc := "{\n\t\"cmd\": \"x\",\n\t\"properties\": {\n\t\t\"a\": 1.50,\n\t\t\"odd\": \"\xff\",\n\t\t\"long\": \"" + long + "\",\n\t\t\"o\": {\n\t\t\t\"a.b\": [ 1 ]\n\t\t}\n\t},\n\t\"ticket\": 17\n}\n"
 	s.Set(infoKey(ident(0)), []byte(doc))
 	s.Set(AnalyzersDir+"/small", []byte("echo \xff\n"))
@@ -58,7 +60,7 @@ func TestUndo(t *testing.T) {
 	if n := len(analyzerNames(t, c)); n != 1 {
 		t.Fatalf("%d analyzers", n)
 	}
-	edits := history(t, c, time.UnixMilli(0))
+	edits := editsSince(t, c, time.UnixMilli(0))
 	check := func(who string) {
 		t.Helper()
 		if raw, _ := s.Data(infoKey(ident(0))); string(raw) != doc {
@@ -83,13 +85,13 @@ func TestUndo(t *testing.T) {
 	}
 	check("undone")
 	puts := s.Calls(mem.Put)
-	if counts := undoAll(t, c, history(t, c, time.UnixMilli(0))); counts[document.Differs] != 0 || counts[document.Reverted] != 0 && s.Calls(mem.Put) != puts {
+	if counts := undoAll(t, c, editsSince(t, c, time.UnixMilli(0))); counts[document.Differs] != 0 || counts[document.Reverted] != 0 && s.Calls(mem.Put) != puts {
 		t.Errorf("again: %v, %d puts", counts, s.Calls(mem.Put)-puts)
 	}
 	check("again")
 	// An undo is an edit, and can be undone.
-	var undos []*HistoryEdit
-	for _, e := range history(t, c, time.UnixMilli(0)) {
+	var undos []*history.Edit
+	for _, e := range editsSince(t, c, time.UnixMilli(0)) {
 		if e.IsUndo() && e.Dump == ident(0) {
 			undos = append(undos, e)
 		}
@@ -119,7 +121,7 @@ func TestUndoLeavesLaterEdits(t *testing.T) {
 		}
 	}
 	must(c.PutAnalyzer(t.Context(), "one", []byte("1")))
-	edits := history(t, c, time.UnixMilli(0))
+	edits := editsSince(t, c, time.UnixMilli(0))
 	foreign(t, s, document.Set("ticket", "B"))
 	s.Set(AnalyzersDir+"/one", []byte("2"))
 	if counts := undoAll(t, c, edits); counts[document.Differs] != 2 || counts[document.Reverted] != 1 {
@@ -155,7 +157,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 					}
 				}
 			}
-			past := history(t, undoer, time.UnixMilli(0))
+			past := editsSince(t, undoer, time.UnixMilli(0))
 			if len(past) != dumps*edits {
 				t.Fatalf("%d edits", len(past))
 			}
@@ -171,7 +173,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 				})
 			}
 			for _, e := range past { // one by one, so that they meet
-				if n := undoAll(t, undoer, []*HistoryEdit{e}); n[document.Reverted] != 1 {
+				if n := undoAll(t, undoer, []*history.Edit{e}); n[document.Reverted] != 1 {
 					t.Errorf("%s: %v", e.ID, n)
 				}
 			}
@@ -198,5 +200,21 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 				t.Errorf("%d edits are lost, and %d are left", lost, left)
 			}
 		})
+	}
+}
+
+// Undo reads no more changes than its budget allows, the latest first, and says so.
+func TestUndoIsBounded(t *testing.T) {
+	s := mem.New()
+	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
+	c := recording(t, s, "set")
+	long := strings.Repeat("x", 100<<10)
+	for i := range 4 {
+		edit(t, c, document.Set("properties.a", long+fmt.Sprint(i)))
+	}
+	edits := editsSince(t, c, time.UnixMilli(0))
+	all, err := c.undoable(t.Context(), edits, 150<<10)
+	if len(all) != 3 || !errors.Is(err, errUndoTooMuch) { // two that are large, and the first, which is not
+		t.Errorf("%d changes, %v", len(all), err)
 	}
 }

@@ -91,7 +91,7 @@ func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err err
 	}
 	same, err := p.same(ctx, &attr)
 	if err == nil && !same {
-		err = &Error{Op: "put", Key: p.old.Key, Kind: ErrConflict}
+		err = &Error{Op: "put", Key: p.old.Key, Kind: ErrConflict, Err: ErrUnknownOutcome}
 	}
 	return attr, same, err
 }

@@ -164,6 +164,10 @@ var (
 // a file system that is mounted read-only. It is not a kind.
 var ErrReadOnly = errors.New("the corpus is on a read-only file system")
 
+// ErrUnknownOutcome is the cause of an ErrConflict that [Retry] returns if an earlier try may
+// have stored the object, and somebody has replaced it since. It is not a kind.
+var ErrUnknownOutcome = errors.New("an earlier try may have succeeded")
+
 // Error is an error of one of the kinds above with its circumstances. Its text
 // never holds a credential.
 type Error struct {

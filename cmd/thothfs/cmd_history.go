@@ -21,6 +21,7 @@ import (
 	"golang.org/x/term"
 
 	"thothfs/corpus"
+	"thothfs/corpus/history"
 	"thothfs/dump"
 )
 
@@ -55,7 +56,7 @@ func (f *editFilter) flags(cmd *cobra.Command, since string) {
 }
 
 // isBy reports whether an edit was made by whom the filter names.
-func (f *editFilter) isBy(e *corpus.HistoryEdit) bool {
+func (f *editFilter) isBy(e *history.Edit) bool {
 	name, _, _ := strings.Cut(e.By, "@")
 	for _, who := range []string{e.By, name} {
 		if ok, _ := path.Match(f.by, who); ok {
@@ -66,7 +67,7 @@ func (f *editFilter) isBy(e *corpus.HistoryEdit) bool {
 }
 
 // edits yields the edits that a filter and words select, the latest first.
-func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*corpus.HistoryEdit, error], error) {
+func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
 	if _, err := path.Match(f.by, ""); err != nil {
 		return nil, fmt.Errorf("--by %q: %w", f.by, err)
 	}
@@ -78,7 +79,7 @@ func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words 
 	if since.IsZero() {
 		since = time.UnixMilli(0)
 	}
-	return func(yield func(*corpus.HistoryEdit, error) bool) {
+	return func(yield func(*history.Edit, error) bool) {
 		for e, err := range c.History(ctx, since) {
 			if err == nil && (!f.isBy(e) || chosen != nil && !chosen[targetOf(e)]) {
 				continue
@@ -91,8 +92,8 @@ func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words 
 }
 
 // targetOf is the dump or the analyzer that an edit was made to.
-func targetOf(e *corpus.HistoryEdit) corpus.UndoTarget {
-	targets, _ := corpus.UndoTargets([]*corpus.HistoryEdit{e})
+func targetOf(e *history.Edit) corpus.UndoTarget {
+	targets, _ := corpus.UndoTargets([]*history.Edit{e})
 	if len(targets) == 0 {
 		return corpus.UndoTarget{}
 	}
@@ -156,8 +157,8 @@ func (a *app) historyCommand() *cobra.Command {
 	return cmd
 }
 
-func firstOf(edits iter.Seq2[*corpus.HistoryEdit, error], limit int) iter.Seq2[*corpus.HistoryEdit, error] {
-	return func(yield func(*corpus.HistoryEdit, error) bool) {
+func firstOf(edits iter.Seq2[*history.Edit, error], limit int) iter.Seq2[*history.Edit, error] {
+	return func(yield func(*history.Edit, error) bool) {
 		n := 0
 		for e, err := range edits {
 			if n++; !yield(e, err) || n == limit {
@@ -170,7 +171,7 @@ func firstOf(edits iter.Seq2[*corpus.HistoryEdit, error], limit int) iter.Seq2[*
 // historyRows are printed together, in columns.
 const historyRows = 1000
 
-func (a *app) historyTable(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
+func (a *app) historyTable(edits iter.Seq2[*history.Edit, error]) error {
 	out := bufio.NewWriter(a.stdout)
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	flush := func(err error) error { return cmp.Or(err, w.Flush(), out.Flush()) }
@@ -214,7 +215,7 @@ func shorten(text string, most int) string {
 }
 
 // changeText says in a line what an edit changed.
-func changeText(e *corpus.HistoryEdit) string {
+func changeText(e *history.Edit) string {
 	var parts []string
 	for _, ch := range e.Changes {
 		parts = append(parts, fmt.Sprintf("%s: %s → %s", cell(strings.TrimPrefix(ch.Path(), "properties.")), valueText(&ch, &ch.Old), valueText(&ch, &ch.New)))
@@ -226,7 +227,7 @@ func changeText(e *corpus.HistoryEdit) string {
 }
 
 // valueText is a value for a line of the terminal.
-func valueText(ch *corpus.HistoryChange, v *corpus.HistoryValue) string {
+func valueText(ch *history.Change, v *history.Value) string {
 	const most = 60
 	switch {
 	case !v.Is:
@@ -267,7 +268,7 @@ type historyChangeJSON struct {
 	New  any    `json:"new"`
 }
 
-func (a *app) historyAsJSON(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
+func (a *app) historyAsJSON(edits iter.Seq2[*history.Edit, error]) error {
 	out := bufio.NewWriter(a.stdout)
 	out.WriteString("[")
 	between := "\n"
@@ -297,7 +298,7 @@ func (a *app) historyAsJSON(edits iter.Seq2[*corpus.HistoryEdit, error]) error {
 
 // valueJSON is a value as JSON: itself, or its text where it is none, or its size where
 // that is all that is at hand.
-func valueJSON(v *corpus.HistoryValue) any {
+func valueJSON(v *history.Value) any {
 	switch {
 	case !v.Is:
 		return nil

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/corpus"
+	"thothfs/corpus/history"
 	"thothfs/dump/document"
 )
 
@@ -60,7 +61,7 @@ func (a *app) undo(ctx context.Context, args []string, f *editFilter, dryRun boo
 	if err != nil {
 		return err
 	}
-	var edits []*corpus.HistoryEdit
+	var edits []*history.Edit
 	if f.since.IsZero() {
 		edits, err = namedEdits(ctx, c, args)
 	} else {
@@ -76,11 +77,11 @@ func (a *app) undo(ctx context.Context, args []string, f *editFilter, dryRun boo
 }
 
 // namedEdits finds the edits of these IDs, the latest first.
-func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*corpus.HistoryEdit, err error) {
+func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*history.Edit, err error) {
 	var first time.Time
 	wanted := map[string]bool{}
 	for _, id := range ids {
-		at, ok := corpus.ParseEditID(id)
+		at, ok := history.ParseEditID(id)
 		if !ok {
 			return nil, fmt.Errorf("%q does not name an edit (see: thothfs history); with --since words name dumps", id)
 		}
@@ -110,7 +111,7 @@ func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*c
 
 // editsSince are the edits that a filter and words select, but for those that undid
 // others.
-func (a *app) editsSince(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (edits []*corpus.HistoryEdit, err error) {
+func (a *app) editsSince(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
 	seq, err := a.edits(ctx, c, f, words)
 	if err != nil {
 		return nil, err
@@ -132,7 +133,7 @@ type undoing struct {
 	corpus  *corpus.Corpus
 	dryRun  bool
 	targets []corpus.UndoTarget
-	edits   map[corpus.UndoTarget][]*corpus.HistoryEdit
+	edits   map[corpus.UndoTarget][]*history.Edit
 
 	mu     sync.Mutex // guards what follows
 	failed map[corpus.UndoTarget]error
@@ -168,7 +169,7 @@ func (u *undoing) report(ctx context.Context) error {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
 			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
 		}
-		outcomes := map[*corpus.HistoryEdit]document.Outcome{}
+		outcomes := map[*history.Edit]document.Outcome{}
 		for _, d := range u.done[target] {
 			old, seen := outcomes[d.Edit]
 			outcomes[d.Edit] = worse(old, d.Outcome, seen)

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"thothfs/corpus"
+	"thothfs/corpus/history"
 )
 
 // editable is what the editable part of a corpus holds: tickets and properties byte for
@@ -302,13 +302,13 @@ func TestIndexCompactsTheHistory(t *testing.T) {
 
 // An object that is put back is shown in one line.
 func TestValuesAreShownInOneLine(t *testing.T) {
-	ch := &corpus.HistoryChange{At: []string{"properties", "source"}}
+	ch := &history.Change{At: []string{"properties", "source"}}
 	for text, want := range map[string]string{
 		"{\n\t\t\"time\": \"mtime\"\n\t}": `{"time":"mtime"}`,
 		`"a  b"`:                          "a  b",
 		"[ 1, 2":                          "[ 1, 2",
 	} {
-		if got := valueText(ch, &corpus.HistoryValue{Is: true, Size: len(text), Text: []byte(text)}); got != want {
+		if got := valueText(ch, &history.Value{Is: true, Size: len(text), Text: []byte(text)}); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}

@@ -1,0 +1,183 @@
+package history
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/dump/document"
+)
+
+// AnalyzersDir is the first element of Change.At for an analyzer, and the directory
+// of a corpus that holds analyzers.
+const AnalyzersDir = "analyzers"
+
+const (
+	maxNew    = 1 << 10 // bytes of a value after an edit that are recorded
+	maxGist   = 256     // bytes of a long value that are kept for display
+	maxOrigin = 256     // bytes of each of By, With and How
+)
+
+// Edit is one edit of a dump's document or of an analyzer.
+type Edit struct {
+	ID   string    // unique
+	Time time.Time // when the edit began, by the store's clock as far as the editor knew it
+	By   string    // user@host
+	With string    // program and version
+	How  string    // the verb, or the call to a mount
+	// Dump is the edited dump. It is the zero ID for an edit of an analyzer.
+	Dump    dump.ID
+	Changes []Change
+	More    int // number of changes left out of Changes
+
+	try  int    // number of the attempt, from 1
+	void bool   // the edit was not made
+	ref  string // SHA-256 of the changes stored apart, in hexadecimal; "" if none are
+	size int    // bytes of the record
+}
+
+// NewEdit returns an edit without changes. It shortens by, with and how to what a record can hold.
+func NewEdit(at time.Time, by, with, how string, id dump.ID) *Edit {
+	return &Edit{ID: newEditID(at), Time: at, By: shorten(by), With: shorten(with), How: shorten(how), Dump: id}
+}
+
+// newEditID returns a unique ID that sorts by time: milliseconds and a random number, in hexadecimal.
+func newEditID(at time.Time) string {
+	return fmt.Sprintf("%011x-%08x", max(0, at.UnixMilli()), rand.Uint32())
+}
+
+// ParseEditID returns the time in an edit's ID. It returns false if id is not such an ID.
+func ParseEditID(id string) (time.Time, bool) {
+	if len(id) != 20 || id[11] != '-' || strings.Trim(id, "0123456789abcdef-") != "" {
+		return time.Time{}, false
+	}
+	ms, err := strconv.ParseInt(id[:11], 16, 64)
+	_, err2 := strconv.ParseUint(id[12:], 16, 32)
+	return time.UnixMilli(ms).UTC(), err == nil && err2 == nil
+}
+
+func shorten(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) > maxOrigin {
+		s = strings.ToValidUTF8(s[:maxOrigin], "")
+	}
+	return s
+}
+
+// UndoHow is how Edit.How of an edit that undoes others begins.
+const UndoHow = "undo"
+
+// IsUndo reports whether e undid others.
+func (e *Edit) IsUndo() bool { return e.How == UndoHow || strings.HasPrefix(e.How, UndoHow+" ") }
+
+// latestFirst orders edits by time, the latest first, and attempts of one edit likewise.
+func latestFirst(a, b *Edit) int {
+	return cmp.Or(strings.Compare(b.ID, a.ID), cmp.Compare(b.try, a.try))
+}
+
+// Change is the change of one value of a document, or of one analyzer.
+type Change struct {
+	At       []string // keys of the document, or AnalyzersDir and a name
+	Old, New Value
+
+	made int // At[:made] is the outermost object that the edit made; 0: none
+}
+
+// DocumentChanges returns the changes between the document old and its new text raw.
+func DocumentChanges(old *document.Document, raw []byte) (changes []Change) {
+	for _, c := range document.Changes(old, document.Parse(raw)) {
+		changes = append(changes, Change{At: c.At, made: c.Made, Old: Whole(c.Old), New: cut(c.New, document.Sum)})
+	}
+	return changes
+}
+
+// AnalyzerChange returns the change of the analyzer name from old to text, where nil is
+// no analyzer. An analyzer of size bytes that is too large to be kept has a nil old.
+func AnalyzerChange(name string, old []byte, size int64, text []byte) Change {
+	c := Change{At: []string{AnalyzersDir, name}, Old: Whole(old), New: cut(text, sha256Sum)}
+	if old == nil && size > 0 {
+		c.Old = Value{Is: true, Size: int(size)}
+	}
+	return c
+}
+
+// Path returns the path of the value as document.Document.Get takes it, or "analyzers/NAME".
+func (c *Change) Path() string {
+	if c.At[0] == AnalyzersDir {
+		return strings.Join(c.At, "/")
+	}
+	return strings.Join(c.At, ".")
+}
+
+// Document returns the change as document.Document.Revert takes it. It lacks values that
+// are not whole.
+func (c *Change) Document() document.Change {
+	d := document.Change{At: c.At, Made: c.made, NewSum: c.New.sum}
+	if c.Old.IsWhole() {
+		d.Old = c.Old.Text
+	}
+	if c.New.IsWhole() {
+		d.New = c.New.Text
+	}
+	return d
+}
+
+// Gist returns c with long values cut, for display.
+func (c Change) Gist() Change {
+	c.Old, c.New = c.Old.gist(), c.New.gist()
+	return c
+}
+
+// Value is a value before or after an edit: JSON text, or an analyzer.
+type Value struct {
+	Is   bool   // whether there was a value
+	Size int    // in bytes
+	Text []byte // the value, or its beginning if it has fewer than Size bytes
+
+	sum []byte // of the value, if Text is not all of it
+}
+
+// Whole returns the value text, which is absent if it is nil.
+func Whole(text []byte) Value {
+	return Value{Is: text != nil, Size: len(text), Text: text}
+}
+
+// cut returns the value text, of which it keeps the beginning and a checksum if it is long.
+func cut(text []byte, sum func([]byte) []byte) Value {
+	v := Whole(text)
+	if len(text) > maxNew {
+		v.Text, v.sum = text[:maxGist], sum(text)
+	}
+	return v
+}
+
+// IsWhole reports whether Text is the whole value.
+func (v *Value) IsWhole() bool { return len(v.Text) == v.Size }
+
+func (v Value) gist() Value {
+	if len(v.Text) > maxGist {
+		v.Text = append([]byte(nil), v.Text[:maxGist]...)
+	}
+	return v
+}
+
+// Equal reports whether two analyzers are the same. Either may be known by its checksum alone.
+func (v Value) Equal(w Value) bool {
+	sum := func(v Value) string {
+		if !v.IsWhole() {
+			return string(v.sum)
+		}
+		return string(sha256Sum(v.Text))
+	}
+	return v.Is == w.Is && v.Size == w.Size && sum(v) == sum(w)
+}
+
+func sha256Sum(text []byte) []byte {
+	sum := sha256.Sum256(text)
+	return sum[:]
+}
