@@ -5,7 +5,9 @@
 // shows the house. README.md walks one read(2) through them; docs/decisions.md
 // says why they are as they are; scripts/importlint holds the direction of imports:
 //
-//	cmd/thothfs   verbs and flags; builds one stack of stores, mounts it, waits
+//	cmd/thothfs   verbs and flags; builds one stack of stores, mounts it, waits;
+//	              below it: output prints dumps, debugger finds and runs debuggers
+//	              and reads stacks, analyze runs analyzers
 //	fs            the tree as FUSE nodes
 //	corpus        the dumps of one store: catalogue, sync, uploads; corpus/history: the record of edits
 //	cache         local blocks of pinned object versions

@@ -5,18 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
-	"os/signal"
+	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
+	"thothfs/cmd/thothfs/analyze"
+	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/store"
 )
 
 const analyzeLong = `Runs an analyzer on every dump that matches, some at a time, and shows what each
@@ -66,7 +66,7 @@ func (a *app) analyzeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyze SPEC... ANALYZER",
 		Short: "Run an analyzer on dumps",
-		Long:  fmt.Sprintf(analyzeLong, strings.Join(ownAnalyzers(), ", ")) + specHelp,
+		Long:  fmt.Sprintf(analyzeLong, strings.Join(analyze.Builtins(), ", ")) + specHelp,
 		Args:  cobra.MinimumNArgs(2),
 		RunE:  func(cmd *cobra.Command, args []string) error { return a.analyze(cmd.Context(), args, f) },
 	}
@@ -94,7 +94,7 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 		return err
 	}
 	last := len(args) - 1
-	tool, err := a.findAnalyzer(ctx, c, args[last])
+	analyzer, err := analyze.Find(ctx, c, args[last], a.say)
 	if err != nil {
 		return err
 	}
@@ -107,24 +107,41 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 	}
 	ids = part.of(ids)
 	if f.dryRun || len(ids) == 0 {
-		return a.sayDumps(ids)
+		return a.printIDs(ids)
 	}
-	l, err := a.openLab(s, c, forAnalyzers, log)
+	env, err := a.openAnalyzerEnv(s, c, batchMount, f.credentials, log)
 	if err != nil {
 		return err
 	}
-	if !f.credentials {
-		l.env = withoutCredentials(l.env)
-	}
-	an := &analysis{app: a, lab: l, tool: tool, timeout: f.timeout}
-	if an.script, err = l.scratch.write("analyzer", tool.text()); err == nil {
-		err = a.analyzeAll(ctx, an, ids, f.jobs)
-	}
-	return errors.Join(err, l.close())
+	run := analyze.Run{Env: env, Analyzer: analyzer, Jobs: f.jobs, Timeout: f.timeout, Stdout: a.stdout, Stderr: a.stderr}
+	return errors.Join(run.Do(ctx, ids), env.Close())
 }
 
-// sayDumps prints which dumps would be analyzed.
-func (a *app) sayDumps(ids []dump.ID) error {
+// openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the
+// corpus, it makes one with the flags m. The caller closes the environment.
+func (a *app) openAnalyzerEnv(s *stack, c *corpus.Corpus, m mountFlags, credentials bool, log *slog.Logger) (*analyze.Env, error) {
+	user := a.getenv("MANTA_USER")
+	if user == "" && s.target.manta != "" {
+		user, _, _ = strings.Cut(strings.TrimPrefix(s.target.manta, "/"), "/")
+	}
+	o := analyze.Options{Corpus: c, Store: s.target.String(), Root: s.root, CacheDir: s.cache, MantaUser: user,
+		Mount: a.existingMount(s), Credentials: credentials, Say: a.say}
+	_, local := store.AsLocal(s.store)
+	if o.Mount == "" || !local {
+		blocks, err := a.openCache(s, c, m, log)
+		if err != nil {
+			return nil, err
+		}
+		o.MountAt = func(dir string) (func() error, error) { return a.mountPrivately(dir, s, c, blocks, m, log) }
+		if !local {
+			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c, blocks, id, false) }
+		}
+	}
+	return analyze.Open(o)
+}
+
+// printIDs prints the dumps that would be analyzed.
+func (a *app) printIDs(ids []dump.ID) error {
 	if len(ids) == 0 {
 		fmt.Fprintln(a.stderr, "thothfs: no dump matches")
 	}
@@ -136,73 +153,7 @@ func (a *app) sayDumps(ids []dump.ID) error {
 	return nil
 }
 
-// analyzeAll runs the analysis on dumps, jobs at a time, and reports.
-func (a *app) analyzeAll(ctx context.Context, an *analysis, ids []dump.ID, jobs int) error {
-	// A reader of our output that went away is an error of writing, not our death.
-	pipe := make(chan os.Signal, 1)
-	signal.Notify(pipe, syscall.SIGPIPE)
-	defer signal.Stop(pipe)
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-	bar := &progress{}
-	if stdout, stderr, ok := a.files(); ok && len(ids) == 1 {
-		an.stdout, an.stderr = stdout, stderr
-	} else {
-		bar = a.progress("analyzing", false)
-	}
-	outcomes := make(chan outcome)
-	go func() { // ended by running, or when all is done
-		an.each(running, ids, jobs, outcomes)
-		close(outcomes)
-	}()
-	r := newAnalyzeReport(len(ids), bar.above(a.stdout), bar.above(a.stderr))
-	for o := range outcomes {
-		if r.add(o); r.broken != nil {
-			stop() // what is under way ends, and is counted
-		}
-		bar.set(r.seen, len(ids))
-	}
-	r.rest()
-	bar.done()
-	return r.finish(ctx, a.stderr)
-}
-
-// each runs the analysis on dumps, jobs at a time, and sends what became of each. It
-// fetches ahead for those that come next.
-func (an *analysis) each(ctx context.Context, ids []dump.ID, jobs int, outcomes chan<- outcome) {
-	var running, warming errgroup.Group
-	running.SetLimit(jobs)
-	warming.SetLimit(warmAtOnce)
-	next := 0 // to be fetched
-	for n, id := range ids {
-		if ctx.Err() != nil {
-			break
-		}
-		next = max(next, n+1)
-		for next < len(ids) && next <= n+jobs+warmAtOnce && an.lab.blocks != nil {
-			ahead := ids[next]
-			if !warming.TryGo(func() error { an.lab.warm(ctx, ahead); return nil }) {
-				break // later
-			}
-			next++
-		}
-		running.Go(func() error {
-			outcomes <- an.run(ctx, n, id)
-			return nil
-		})
-	}
-	running.Wait()
-	warming.Wait()
-}
-
-// files are the standard streams, if that is what they are.
-func (a *app) files() (stdout, stderr *os.File, ok bool) {
-	stdout, isOut := a.stdout.(*os.File)
-	stderr, isErr := a.stderr.(*os.File)
-	return stdout, stderr, isOut && isErr
-}
-
-// shard is one of parts that the dumps fall into by their hash, whichever there are.
+// shard is one part of all dumps, which are divided into parts by their hash.
 type shard struct{ part, parts uint64 }
 
 func parseShard(text string) (shard, error) {

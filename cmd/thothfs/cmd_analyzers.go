@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/store"
 )
@@ -23,7 +24,7 @@ func (a *app) analyzersCommand() *cobra.Command {
 			}
 			entries, err := c.Analyzers(cmd.Context())
 			for _, e := range entries {
-				fmt.Fprintln(a.stdout, cell(e.Name))
+				fmt.Fprintln(a.stdout, output.Cell(e.Name))
 			}
 			return err
 		},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -74,7 +75,7 @@ func (a *app) attach(ctx context.Context, word string, files []string, f attachF
 				return err
 			}
 			a.say("%s: %v", file, err)
-			failed = errSaid
+			failed = output.ErrReported
 		}
 	}
 	return failed
@@ -97,9 +98,9 @@ func (a *app) attachOne(ctx context.Context, c *corpus.Corpus, id dump.ID, path 
 		return err
 	}
 	defer file.Close()
-	bar := a.progress(name, true)
-	stored, err := c.Attach(ctx, id, name, file, fi.Size(), f.replace, bar.setBytes)
-	bar.done()
+	bar := output.NewProgress(a.stderr, name, true)
+	stored, err := c.Attach(ctx, id, name, file, fi.Size(), f.replace, bar.SetBytes)
+	bar.Done()
 	switch {
 	case errors.Is(err, corpus.ErrAttached):
 		return fmt.Errorf("%w; --replace replaces it", err)

@@ -5,11 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/analyze"
+	"thothfs/cmd/thothfs/debugger"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -92,16 +93,28 @@ func (a *app) debug(ctx context.Context, words []string, f debugFlags, extra []s
 	if err != nil {
 		return err
 	}
-	l, err := a.openLab(s, c, forOneself, log)
+	env, err := a.openAnalyzerEnv(s, c, interactiveMount, true, log)
 	if err != nil {
 		return err
 	}
-	if len(words) == 2 {
-		err = a.shellOn(ctx, l, id, words[1])
-	} else {
-		err = a.debuggerOn(ctx, l, id, f.debugger, extra)
+	return errors.Join(a.debugIn(ctx, env, id, words[1:], f.debugger, extra), env.Close())
+}
+
+// debugIn runs the shell for an analyzer, if one is named, else the debugger.
+func (a *app) debugIn(ctx context.Context, env *analyze.Env, id dump.ID, analyzer []string, name string, extra []string) error {
+	d, err := env.Dump(ctx, id)
+	if errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("%s is %w", id, errNotInCorpus)
 	}
-	return errors.Join(err, l.close())
+	if err != nil {
+		return fmt.Errorf("%s: %w", id, err)
+	}
+	if len(analyzer) == 0 {
+		return a.runDebugger(ctx, d, name, extra)
+	}
+	confirm := func(question string) bool { return a.confirm(ctx, question) }
+	shell := analyze.Shell{Env: env, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Terminal: a.stdinIsTerminal(), Confirm: confirm}
+	return shell.Run(ctx, d, analyzer[0])
 }
 
 // oneDump finds the one dump that a word means. The store is only asked for news when
@@ -138,80 +151,52 @@ func (a *app) knownDump(ctx context.Context, c *corpus.Corpus, word string) (dum
 	return ids[0], nil
 }
 
-// debuggerOn runs the debugger on a dump.
-func (a *app) debuggerOn(ctx context.Context, l *lab, id dump.ID, debugger string, extra []string) error {
-	_, file, err := l.dumpAndFile(ctx, id)
-	if err != nil {
-		return notHere(id, err)
-	}
-	path := byHash(l.mount, id.String(), file)
-	info, err := inspectFile(path)
+// runDebugger runs the debugger called name, or the best one, on a dump.
+func (a *app) runDebugger(ctx context.Context, d analyze.Dump, name string, extra []string) error {
+	info, err := debugger.Inspect(d.Path)
 	if err != nil {
 		return err
 	}
-	tool, err := pickDebugger(debugger, info)
+	tool, err := debugger.Pick(name, info)
 	if err != nil {
 		return err
 	}
-	program := a.programFor(ctx, path, info)
-	if program == "" && info.Type == dump.Crash && info.OS == "linux" {
-		if tool.name == "crash" && len(extra) == 0 { // can do nothing without one
-			return errors.New(vmlinuxHint(info))
+	program := debugger.FindProgram(ctx, d.Path, info)
+	a.sayProgram(program, info)
+	if program.Path == "" && info.Type == dump.Crash && info.OS == "linux" {
+		if tool.Name == "crash" && len(extra) == 0 { // which needs a kernel
+			return errors.New(debugger.VMLinuxHint(info))
 		}
-		a.say("%s", vmlinuxHint(info))
+		a.say("%s", debugger.VMLinuxHint(info))
 	}
-	a.say("debugging %s with %s", id, tool.name)
+	a.say("debugging %s with %s", d.ID, tool.Name)
 	if info.Truncated() {
 		a.say("the dump is truncated: %s", truncation(info))
 	}
-	if tool.name == "gdb" && !runsHere(info.Machine) {
-		a.say("this gdb may not know %s; gdb-multiarch does (%s)", info.Machine, toInstall["gdb-multiarch"])
+	if warning := tool.Warning(info); warning != "" {
+		a.say("%s", warning)
 	}
-	cmd := exec.Command(tool.path, tool.argv(program, path, extra)[1:]...)
-	cmd.Args[0] = tool.name
+	cmd := tool.Command(program.Path, d.Path, extra)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return runSession(cmd)
+	return debugger.RunForeground(cmd)
 }
 
-// programFor finds the program of a dump and tells what is used.
-func (a *app) programFor(ctx context.Context, path string, info *dump.Info) string {
-	if info.OS == "illumos" {
-		return "" // mdb has what it needs in the dump
+// sayProgram says which program or kernel is used.
+func (a *app) sayProgram(program debugger.Executable, info *dump.Info) {
+	if program.Rejected != "" {
+		a.say("%s", program.Rejected)
 	}
+	what := "program"
 	if info.Type == dump.Crash {
-		kernel := a.findVMLinux(ctx, path, info)
-		if kernel.not != "" {
-			a.say("%s", kernel.not)
-		}
-		if kernel.path != "" {
-			a.say("kernel: %s (%s)", kernel.path, kernel.how)
-		}
-		return kernel.path
+		what = "kernel"
 	}
-	exe := a.findExecutable(ctx, path, info)
-	if exe.not != "" {
-		a.say("%s", exe.not)
-	}
-	if exe.path == "" {
+	switch {
+	case program.Path != "":
+		a.say("%s: %s (%s)", what, program.Path, program.How)
+	case what == "program" && info.OS != "illumos":
 		a.say("program: %s is not here", cmp.Or(info.Executable, info.Cmd, "it"))
-	} else {
-		a.say("program: %s (%s)", exe.path, exe.how)
 	}
-	return exe.path
-}
-
-// notHere says that a dump is not in the corpus in the words of the verbs.
-func notHere(id dump.ID, err error) error {
-	if errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("%s is %w", id, errNotInCorpus)
-	}
-	return fmt.Errorf("%s: %w", id, err)
-}
-
-// say tells the user what is going on.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "thothfs: %s\n", printable(fmt.Sprintf(format, args...)))
 }

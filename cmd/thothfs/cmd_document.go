@@ -4,14 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+
+	"thothfs/cmd/thothfs/analyze"
+	"thothfs/cmd/thothfs/debugger"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/dump/document"
 	"thothfs/scripts"
+	"thothfs/signature"
+	"thothfs/store"
+	"thothfs/store/manta"
 )
 
 // documentCommand is what scripts/thoth-init.sh does to an analyzer's copy of
@@ -28,26 +33,27 @@ func (a *app) documentCommand() *cobra.Command {
 			}
 			switch verb, rest := args[0], args[1:]; {
 			case verb == "json":
-				return a.printJSON(cmd.Context(), rest)
+				stdin := func() ([]byte, error) { return a.readStdin(cmd.Context(), "JSON", 2*document.MaxSize) }
+				return analyze.PrintJSON(a.stdout, stdin, rest)
 			case verb == "mget":
 				return a.mget(cmd.Context(), rest)
 			case verb == "stack" && len(rest) == 1:
-				return a.documentStack(cmd.Context(), rest[0])
+				return a.printStack(cmd.Context(), rest[0])
 			case verb == "skip-list" && len(rest) == 0:
 				_, err := a.stdout.Write(scripts.Skip)
 				return err
 			case verb == "signal" && len(rest) == 1:
-				return a.documentSignal(rest[0])
+				return a.printSignal(rest[0])
 			case verb == "signature" && len(rest) == 3:
-				return a.documentSignature(cmd.Context(), rest[0], rest[1], rest[2])
+				return a.setSignature(cmd.Context(), rest[0], rest[1], rest[2])
 			case verb == "set" && len(rest) == 2:
-				return a.documentSet(cmd.Context(), rest[0], rest[1])
+				return a.setFromStdin(cmd.Context(), rest[0], rest[1])
 			case verb == "unset" && len(rest) == 2:
-				return editDocument(rest[0], only(document.Unset(rest[1])))
+				return analyze.EditCopy(cmd.Context(), rest[0], document.Unset(rest[1]))
 			case verb == "merge" && len(rest) == 2:
-				return mergeDocument(rest[0], rest[1])
+				return analyze.MergeIntoCopy(cmd.Context(), rest[0], rest[1])
 			case verb == "check" && len(rest) == 1:
-				return editDocument(rest[0], only())
+				return analyze.EditCopy(cmd.Context(), rest[0])
 			}
 			return errDocumentUse
 		},
@@ -56,9 +62,9 @@ func (a *app) documentCommand() *cobra.Command {
 
 var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...], mget PATH..., {stack|signal} DUMP, signature DUMP FILE LIST or skip-list")
 
-// documentSet sets what is at path to what is on standard input.
+// setFromStdin sets what is at path to what is on standard input.
 // An analyzer may store what a program printed, so an empty input is an empty value here.
-func (a *app) documentSet(ctx context.Context, file, path string) error {
+func (a *app) setFromStdin(ctx context.Context, file, path string) error {
 	text, err := a.readValue(ctx, "the value of "+path)
 	if err != nil && !errors.Is(err, errNoInput) {
 		return err
@@ -66,112 +72,146 @@ func (a *app) documentSet(ctx context.Context, file, path string) error {
 	if path == "ticket" && !isTicket(text) {
 		return fmt.Errorf("%q is no ticket", text)
 	}
-	return editDocument(file, only(document.Set(path, text)))
+	return analyze.EditCopy(ctx, file, document.Set(path, text))
 }
 
-func only(edits ...document.Edit) func(*document.Document) ([]document.Edit, error) {
-	return func(*document.Document) ([]document.Edit, error) { return edits, nil }
-}
-
-func mergeDocument(file, update string) error {
-	raw, err := readSmall(update)
+// printStack prints the stack of the thread that died, a frame a line.
+func (a *app) printStack(ctx context.Context, path string) error {
+	info, err := debugger.Inspect(path)
 	if err != nil {
 		return err
 	}
-	added := document.Parse(raw)
-	return editDocument(file, func(old *document.Document) ([]document.Edit, error) {
-		if fields := document.ReadOnlyChanges(document.Parse([]byte("{}")), added); len(fields) > 0 {
-			return nil, fmt.Errorf("%s cannot be set: only the ticket and properties can", strings.Join(fields, ", "))
-		}
-		return document.Merge(old, added)
-	})
-}
-
-// editDocument makes edits to the document in a file, which is replaced as a whole.
-// An analyzer may have several edits under way at once: one waits for another.
-func editDocument(file string, edits func(*document.Document) ([]document.Edit, error)) error {
-	unlock, err := lockDirectory(filepath.Dir(file))
+	stack, err := debugger.Stack(ctx, path, info)
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	raw, err := readSmall(file)
-	if err != nil {
-		return err
-	}
-	doc := document.Parse(raw)
-	if !doc.IsJSON() {
-		return fmt.Errorf("%s is no longer JSON: %s", filepath.Base(file), doc.Damage())
-	}
-	list, err := edits(doc)
-	if err != nil {
-		return err
-	}
-	for _, e := range list {
-		if !document.Writable(e.Path) {
-			return fmt.Errorf("%q cannot be set: only the ticket and properties can", e.Path)
+	for _, frame := range stack {
+		if _, err := fmt.Fprintln(a.stdout, output.Printable(frame)); err != nil {
+			return err
 		}
 	}
-	after, changed, err := doc.Apply(list...)
-	if err != nil || !changed {
-		return err
-	}
-	return replaceFile(file, after)
+	return nil
 }
 
-func lockDirectory(dir string) (unlock func(), err error) {
-	f, err := os.Open(dir)
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX); !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return func() { f.Close() }, nil
-}
-
-// readSmall reads a file that may have as many bytes as a document. What is no
-// regular file is not waited for.
-func readSmall(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	fi, err := f.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !fi.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is not a regular file", path)
-	case fi.Size() > document.MaxSize:
-		return nil, fmt.Errorf("%s has more than %d bytes", path, document.MaxSize)
-	}
-	raw := make([]byte, fi.Size())
-	n, err := f.ReadAt(raw, 0)
-	if n == len(raw) {
-		err = nil
-	}
-	return raw[:n], err
-}
-
-func replaceFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".document-")
+// printSignal prints the signal that ended the process, and the address of a fault.
+// It prints nothing when there was no signal.
+func (a *app) printSignal(path string) error {
+	info, err := debugger.Inspect(path)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
+	f := info.Fault()
+	if f.Signal == 0 {
+		return nil
 	}
-	if err != nil {
-		os.Remove(f.Name())
+	address := ""
+	if f.HasAddress {
+		address = fmt.Sprintf(" %#x", f.Address)
 	}
+	_, err = fmt.Fprintf(a.stdout, "%s%s\n", signature.SignalName(f.Signal), address)
 	return err
+}
+
+// setSignature sets the signature of the dump at path in a copy of its info.json.
+// list is a file that overrides the program's list of functions that do not count; "" is
+// none.
+func (a *app) setSignature(ctx context.Context, path, file, list string) error {
+	text := scripts.Skip
+	if list != "" {
+		var err error
+		if text, err = analyze.ReadDocument(list); err != nil {
+			return err
+		}
+	}
+	skip, err := signature.ParseSkip(text)
+	if err != nil {
+		return err
+	}
+	raw, err := analyze.ReadDocument(file)
+	if err != nil {
+		return err
+	}
+	death, err := debugger.Death(ctx, path, document.Parse(raw).Stack())
+	if err != nil {
+		return err
+	}
+	s, err := signature.Of(death, skip)
+	if err != nil {
+		return err
+	}
+	asText := func(name, value string) document.Edit {
+		return document.Edit{Path: "properties." + name, Value: document.TextValue(value)}
+	}
+	fmt.Fprintf(a.stdout, "%s %s\n", s.Hash, output.Printable(s.Text))
+	return analyze.EditCopy(ctx, file, asText("signature", s.Hash), asText("signature_of", s.Text), asText("signature_class", s.Class),
+		asText("signature_program", s.Program), document.Set("properties.signature_rule", skip.RuleName(list == "")))
+}
+
+// mgetStep is how many bytes of an object are read at a time.
+const mgetStep = 1 << 20
+
+// mget is what analyzers use of the Manta tool of that name where it is not
+// installed: it prints objects of Manta, whoever's they are.
+func (a *app) mget(ctx context.Context, args []string) error {
+	var paths []string
+	for _, arg := range args {
+		switch {
+		case arg == "-q" || arg == "--quiet":
+		case strings.HasPrefix(arg, "-"):
+			return fmt.Errorf("mget: %s needs the mget of npm: npm install -g manta", arg)
+		default:
+			paths = append(paths, arg)
+		}
+	}
+	if len(paths) == 0 {
+		return errors.New("mget: which object?")
+	}
+	if a.getenv("MANTA_URL") == "" {
+		return errors.New("mget: there is no Manta to get it from: MANTA_URL is not set")
+	}
+	for _, p := range paths {
+		if err := a.mgetOne(ctx, p); err != nil {
+			if a.getenv("THOTH_INIT") != "" && a.getenv("MANTA_KEY_ID") == "" {
+				err = fmt.Errorf("%w (thothfs analyze --credentials passes the keys on to analyzers)", err)
+			}
+			return fmt.Errorf("mget: %s: %w", p, err)
+		}
+	}
+	return nil
+}
+
+func (a *app) mgetOne(ctx context.Context, object string) error {
+	if rest, ok := strings.CutPrefix(object, "~~/"); ok {
+		object = "/" + a.getenv("MANTA_USER") + "/" + rest
+	}
+	log, err := a.verbLogger()
+	if err != nil {
+		return err
+	}
+	dir, name := path.Split(path.Clean(object))
+	bare, err := manta.Open(a.mantaOptions(ctx, dir, log))
+	if err != nil {
+		return err
+	}
+	defer bare.Close()
+	s := store.Retry(bare, store.RetryOptions{})
+	attr, err := s.Stat(ctx, name)
+	if err != nil {
+		return err
+	}
+	if attr.Dir {
+		return errors.New("it is a directory")
+	}
+	ref := store.Ref{Key: name, ETag: attr.ETag}
+	piece := make([]byte, min(mgetStep, attr.Size))
+	for off := int64(0); off < attr.Size; off += int64(len(piece)) {
+		piece = piece[:min(int64(len(piece)), attr.Size-off)]
+		if _, err := s.ReadAt(ctx, ref, piece, off); err != nil {
+			return err
+		}
+		if _, err := a.stdout.Write(piece); err != nil {
+			return err
+		}
+	}
+	return nil
 }

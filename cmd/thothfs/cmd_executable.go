@@ -3,11 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"thothfs/dump"
+	"thothfs/cmd/thothfs/debugger"
+	"thothfs/cmd/thothfs/output"
 )
 
 func (a *app) executableCommand() *cobra.Command {
@@ -21,18 +21,18 @@ the dump tells, if the file there is of the same build-id; or what the servers o
 DEBUGINFOD_URLS have. The exit code is 1 when there is none.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := inspectFile(args[0])
+			info, err := debugger.Inspect(args[0])
 			if err != nil {
 				return err
 			}
-			exe := a.findExecutable(cmd.Context(), args[0], info)
-			if exe.not != "" {
-				fmt.Fprintf(a.stderr, "thothfs: %s\n", printable(exe.not))
+			exe := debugger.FindExecutable(cmd.Context(), args[0], info)
+			if exe.Rejected != "" {
+				fmt.Fprintf(a.stderr, "thothfs: %s\n", output.Printable(exe.Rejected))
 			}
-			if exe.path == "" {
+			if exe.Path == "" {
 				return fmt.Errorf("its program (%s) is not here", cmp.Or(info.Executable, info.Cmd, "unknown"))
 			}
-			_, err = fmt.Fprintln(a.stdout, exe.path)
+			_, err = fmt.Fprintln(a.stdout, exe.Path)
 			return err
 		},
 	}
@@ -48,37 +48,16 @@ does not have it), whether the file here is the same build (same, other, unknown
 cannot be told, absent), and the path, with tabs between.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := inspectFile(args[0])
+			info, err := debugger.Inspect(args[0])
 			if err != nil {
 				return err
 			}
 			for _, m := range info.Modules {
-				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), sameBuild(m.Path, m.BuildID, info), cell(m.Path)); err != nil {
+				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), debugger.CompareBuild(m.Path, m.BuildID, info), output.Cell(m.Path)); err != nil {
 					return err
 				}
 			}
 			return nil
 		},
 	}
-}
-
-// inspectFile reads what a dump says about itself.
-func inspectFile(path string) (*dump.Info, error) {
-	fi, err := os.Stat(path) // a device or a fifo must not be opened
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := dump.Inspect(f, fi.Size())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return info, nil
 }

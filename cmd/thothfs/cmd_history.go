@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/corpus/history"
 	"thothfs/dump"
@@ -185,7 +186,7 @@ func (a *app) historyTable(edits iter.Seq2[*history.Edit, error]) error {
 		if e.Dump != (dump.ID{}) {
 			target = e.Dump.Short()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.Format(tableTime), cell(e.By), cell(shorten(e.How, 40)), target, shorten(changeText(e), width))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.Format(output.TimeLayout), output.Cell(e.By), output.Cell(output.Shorten(e.How, 40)), target, output.Shorten(changeText(e), width))
 		if n++; n%historyRows == 0 {
 			if err := w.Flush(); err != nil {
 				return err
@@ -206,19 +207,11 @@ func (a *app) terminalWidth() int {
 	return most
 }
 
-// shorten cuts a text to at most "most" characters.
-func shorten(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
-	}
-	return string([]rune(text)[:most-1]) + "…"
-}
-
 // changeText says in a line what an edit changed.
 func changeText(e *history.Edit) string {
 	var parts []string
 	for _, ch := range e.Changes {
-		parts = append(parts, fmt.Sprintf("%s: %s → %s", cell(strings.TrimPrefix(ch.Path(), "properties.")), valueText(&ch, &ch.Old), valueText(&ch, &ch.New)))
+		parts = append(parts, fmt.Sprintf("%s: %s → %s", output.Cell(strings.TrimPrefix(ch.Path(), "properties.")), valueText(&ch, &ch.Old), valueText(&ch, &ch.New)))
 	}
 	if e.More > 0 {
 		parts = append(parts, fmt.Sprintf("and %d more", e.More))
@@ -246,7 +239,7 @@ func valueText(ch *history.Change, v *history.Value) string {
 	if len(v.Text) < v.Size {
 		text += "…"
 	}
-	return shorten(cell(text), most)
+	return output.Shorten(output.Cell(text), most)
 }
 
 // historyJSON is an edit as `history --json` prints it.

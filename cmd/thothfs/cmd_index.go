@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/store"
 )
@@ -77,9 +78,9 @@ func (a *app) index(ctx context.Context, verify bool, export string, keep time.D
 }
 
 func (a *app) publish(ctx context.Context, c *corpus.Corpus) error {
-	bar := a.progress("publishing", true)
-	s, err := c.Publish(ctx, bar.setBytes)
-	bar.done()
+	bar := output.NewProgress(a.stderr, "publishing", true)
+	s, err := c.Publish(ctx, bar.SetBytes)
+	bar.Done()
 	if errors.Is(err, store.ErrConflict) {
 		fmt.Fprintln(a.stderr, "thothfs: somebody else has just published the catalogue: theirs stays")
 		return nil
@@ -93,10 +94,10 @@ func (a *app) publish(ctx context.Context, c *corpus.Corpus) error {
 
 // readAll reads what is new and, to verify, every document.
 func (a *app) readAll(ctx context.Context, c *corpus.Corpus, verify bool) error {
-	bar := a.progress("reading the corpus", false)
-	defer bar.done()
+	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+	defer bar.Done()
 	if verify {
-		return c.Verify(ctx, bar.set)
+		return c.Verify(ctx, bar.Set)
 	}
-	return c.Sync(ctx, bar.set)
+	return c.Sync(ctx, bar.Set)
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"iter"
 
+	"thothfs/cmd/thothfs/output"
+
 	"github.com/spf13/cobra"
 )
 
@@ -49,8 +51,8 @@ func (sel *selection) single(args []string) bool {
 	return len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
 }
 
-func (a *app) info(dumps iter.Seq2[listed, error], single bool) error {
-	reporting := func(yield func(listed, error) bool) {
+func (a *app) info(dumps iter.Seq2[output.Dump, error], single bool) error {
+	reporting := func(yield func(output.Dump, error) bool) {
 		for l, err := range dumps {
 			if err == nil {
 				a.sayDamage(l)
@@ -61,20 +63,20 @@ func (a *app) info(dumps iter.Seq2[listed, error], single bool) error {
 		}
 	}
 	if !single {
-		return writeDocuments(a.stdout, reporting)
+		return output.WriteDocuments(a.stdout, reporting)
 	}
 	for l, err := range reporting {
 		if err != nil {
 			return err
 		}
-		return writeDocument(a.stdout, l)
+		return output.WriteDocument(a.stdout, l)
 	}
 	return nil
 }
 
 // sayDamage tells on stderr that a document is shown only as far as it can be read.
-func (a *app) sayDamage(l listed) {
-	if d := l.doc.Damage(); d != "" {
-		fmt.Fprintf(a.stderr, "thothfs: %s: info.json is damaged: %s\n", l.id, printable(d))
+func (a *app) sayDamage(l output.Dump) {
+	if d := l.Doc.Damage(); d != "" {
+		fmt.Fprintf(a.stderr, "thothfs: %s: info.json is damaged: %s\n", l.ID, output.Printable(d))
 	}
 }

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"thothfs/cmd/thothfs/output"
+)
 
 const specHelp = `
 A dump is named by its hash, a unique prefix of it, or the path of a local copy.
@@ -29,9 +33,9 @@ While the store is away, what this machine knows is shown, and how old that is.
 				return err
 			}
 			if asJSON {
-				return writeDocuments(a.stdout, sel.dumps(cmd.Context()))
+				return output.WriteDocuments(a.stdout, sel.dumps(cmd.Context()))
 			}
-			return writeTable(a.stdout, sel.dumps(cmd.Context()), sel.words)
+			return output.WriteTable(a.stdout, sel.dumps(cmd.Context()), sel.words)
 		},
 	}
 	freshFlag(cmd, &fresh)

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"thothfs/cache"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/fs"
@@ -54,12 +55,12 @@ type mountFlags struct {
 // The settings of mounts that are not told otherwise: of one where somebody debugs, and
 // of one for analyzers, which go on to the next dump.
 var (
-	forOneself   = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passes: true}
-	forAnalyzers = mountFlags{learn: true, passes: true}
+	interactiveMount = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passes: true}
+	batchMount       = mountFlags{learn: true, passes: true}
 )
 
 func (a *app) mountCommand() *cobra.Command {
-	m := forOneself
+	m := interactiveMount
 	cmd := &cobra.Command{
 		Use:   "mount MOUNTPOINT",
 		Short: "Mount the corpus as a file system",
@@ -100,7 +101,7 @@ func (a *app) mount(ctx context.Context, mountpoint string, m mountFlags, option
 			server.Unmount(ctx)
 		}
 		if a.isBackground() && rerr == nil {
-			return errSaid // by the half that waits
+			return output.ErrReported // by the half that waits
 		}
 		return errors.Join(err, rerr)
 	}

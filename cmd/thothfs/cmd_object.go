@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 )
 
@@ -22,8 +23,8 @@ Nothing is uploaded and no corpus is needed.`,
 			for _, path := range files {
 				id, err := corpus.HashFile(cmd.Context(), path, "")
 				if err != nil {
-					fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", printable(path), printable(err.Error()))
-					failed = errSaid
+					fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
+					failed = output.ErrReported
 					continue
 				}
 				if _, err := fmt.Fprintln(a.stdout, id); err != nil {

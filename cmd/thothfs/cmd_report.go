@@ -39,7 +39,7 @@ of dumps.
 			if err != nil {
 				return err
 			}
-			return counts.write(a.stdout)
+			return counts.Write(a.stdout)
 		},
 	}
 	freshFlag(cmd, &fresh)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/dump/document"
@@ -159,8 +160,8 @@ func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, ed
 	)
 	failed = make(map[dump.ID]error)
 	group.SetLimit(editsInFlight)
-	bar := a.progress("editing", false)
-	defer bar.done()
+	bar := output.NewProgress(a.stderr, "editing", false)
+	defer bar.Done()
 	for _, id := range ids {
 		group.Go(func() error {
 			before, _ := c.Cached(ctx, id)
@@ -173,7 +174,7 @@ func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, ed
 				same++
 			}
 			done++
-			bar.set(done, len(ids))
+			bar.Set(done, len(ids))
 			return nil
 		})
 	}
@@ -185,7 +186,7 @@ func (a *app) makeEdits(ctx context.Context, c *corpus.Corpus, ids []dump.ID, ed
 func (a *app) reportEach(ctx context.Context, ids []dump.ID, done string, failed map[dump.ID]error) error {
 	for _, id := range ids {
 		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", id, printable(err.Error()))
+			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", id, output.Printable(err.Error()))
 		}
 	}
 	if len(failed) > 0 {
@@ -196,7 +197,7 @@ func (a *app) reportEach(ctx context.Context, ids []dump.ID, done string, failed
 		return ctx.Err()
 	}
 	if len(failed) > 0 {
-		return errSaid
+		return output.ErrReported
 	}
 	return nil
 }
@@ -221,7 +222,7 @@ func (sel *selection) collect(ctx context.Context) ([]dump.ID, error) {
 		if err != nil {
 			return nil, err
 		}
-		id, err := dump.ParseID(l.id)
+		id, err := dump.ParseID(l.ID)
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/fs"
 )
 
@@ -68,7 +69,7 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 // If it were only detached, processes that wait for it would wait for ever, and not even
 // SIGKILL would end them.
 func (a *app) cutOff(mountpoint string, number int) error {
-	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", printable(mountpoint))
+	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", output.Printable(mountpoint))
 	aborted := fs.Abort(number)
 	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
 		return errors.Join(err, aborted)
@@ -80,9 +81,9 @@ func (a *app) cutOff(mountpoint string, number int) error {
 }
 
 func (a *app) sayHolders(mountpoint string) {
-	fmt.Fprintf(a.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", printable(mountpoint))
+	fmt.Fprintf(a.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", output.Printable(mountpoint))
 	for _, h := range fs.Holders(mountpoint) {
-		fmt.Fprintf(a.stderr, "  %d %s (%s)\n", h.PID, printable(h.Name), printable(h.What))
+		fmt.Fprintf(a.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
 	}
 }
 

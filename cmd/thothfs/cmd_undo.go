@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/corpus/history"
 	"thothfs/dump/document"
@@ -144,8 +145,8 @@ type undoing struct {
 func (u *undoing) run(ctx context.Context) {
 	var group errgroup.Group
 	group.SetLimit(editsInFlight)
-	bar := u.app.progress("undoing", false)
-	defer bar.done()
+	bar := output.NewProgress(u.app.stderr, "undoing", false)
+	defer bar.Done()
 	for _, target := range u.targets {
 		group.Go(func() error {
 			all, err := u.corpus.Undo(ctx, target, u.edits[target], u.dryRun)
@@ -155,7 +156,7 @@ func (u *undoing) run(ctx context.Context) {
 				u.failed[target] = err
 			}
 			u.done[target] = all
-			bar.set(len(u.done), len(u.targets))
+			bar.Set(len(u.done), len(u.targets))
 			return nil
 		})
 	}
@@ -167,7 +168,7 @@ func (u *undoing) report(ctx context.Context) error {
 	counts, dumps, analyzers := map[document.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", printable(target.String()), printable(err.Error()))
+			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", output.Printable(target.String()), output.Printable(err.Error()))
 		}
 		outcomes := map[*history.Edit]document.Outcome{}
 		for _, d := range u.done[target] {
@@ -199,7 +200,7 @@ func (u *undoing) report(ctx context.Context) error {
 		return ctx.Err()
 	}
 	if len(u.failed) > 0 || counts[document.Differs] > 0 {
-		return errSaid
+		return output.ErrReported
 	}
 	return nil
 }
@@ -234,7 +235,7 @@ func worse(a, b document.Outcome, seen bool) document.Outcome {
 
 // say prints what is, or would be, put back, and what is not.
 func (u *undoing) say(target corpus.UndoTarget, d corpus.Undone) {
-	what := cell(d.Change.Path())
+	what := output.Cell(d.Change.Path())
 	if target.Analyzer == "" {
 		what = target.String() + ": " + what
 	}

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/cache"
+	"thothfs/cmd/thothfs/debugger"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/dump/document"
@@ -88,22 +90,22 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 			if ctx.Err() != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", printable(path), printable(err.Error()))
-			failed = errSaid
+			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
+			failed = output.ErrReported
 		}
 	}
 	return failed
 }
 
 func (a *app) uploadOne(ctx context.Context, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
-	bar := a.progress(filepath.Base(path), true)
-	o.Progress = bar.setBytes
+	bar := output.NewProgress(a.stderr, filepath.Base(path), true)
+	o.Progress = bar.SetBytes
 	res, err := c.Upload(ctx, path, o)
-	bar.done()
+	bar.Done()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "thothfs: %s %s\n", printable(filepath.Base(path)), res.State)
+	fmt.Fprintf(a.stderr, "thothfs: %s %s\n", output.Printable(filepath.Base(path)), res.State)
 	if res.Info != nil && res.Info.Truncated() {
 		a.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
 	}
@@ -133,7 +135,7 @@ func (u uploadFlags) options() (corpus.UploadOptions, error) {
 		o.Set = append(o.Set, document.Set("properties."+prop, value))
 	}
 	if !u.noStack {
-		o.Stack = stackOf
+		o.Stack = debugger.StackForUpload
 	}
 	if u.time == "" {
 		return o, nil

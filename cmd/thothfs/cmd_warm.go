@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/cache"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -77,8 +78,8 @@ func (a *app) warmEach(ctx context.Context, c *corpus.Corpus, blocks *cache.Cach
 		group  errgroup.Group
 	)
 	group.SetLimit(warmAtOnce)
-	bar := a.progress("warming", false)
-	defer bar.done()
+	bar := output.NewProgress(a.stderr, "warming", false)
+	defer bar.Done()
 	for _, id := range ids {
 		group.Go(func() error {
 			err := warmOne(ctx, c, blocks, id, all)
@@ -88,7 +89,7 @@ func (a *app) warmEach(ctx context.Context, c *corpus.Corpus, blocks *cache.Cach
 				failed[id] = err
 			}
 			done++
-			bar.set(done, len(ids))
+			bar.Set(done, len(ids))
 			return nil
 		})
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 )
 
@@ -64,8 +65,8 @@ func (a *app) background(ctx context.Context) error {
 // showReading shows on the terminal how far the corpus has been read. Ctrl-C stops the
 // display alone.
 func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
-	bar := a.progress("reading the corpus", false)
-	if bar.bar == nil {
+	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+	if !bar.Shown() {
 		return
 	}
 	said := ""
@@ -79,9 +80,9 @@ func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
 			said = strings.TrimSpace(line)
 			break
 		}
-		bar.set(done, total)
+		bar.Set(done, total)
 	}
-	bar.done()
+	bar.Done()
 	switch {
 	case ctx.Err() != nil:
 		a.say("mounted; its directories wait until the corpus has been read")

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,9 +82,4 @@ func (a *app) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cac
 		}
 		return err
 	}, nil
-}
-
-// byHash is where a file of a dump is in a mount.
-func byHash(mount, id, name string) string {
-	return filepath.Join(mount, "by-hash", id, fs.FileName(name))
 }

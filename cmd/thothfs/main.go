@@ -14,8 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
 	"syscall"
+
+	"thothfs/cmd/thothfs/debugger"
+	"thothfs/cmd/thothfs/output"
 )
 
 // Exit codes.
@@ -57,14 +59,14 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitOK
 	}
-	if status := exitStatus(0); errors.As(err, &status) {
+	if status := debugger.ExitStatus(0); errors.As(err, &status) {
 		return int(status)
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	if !errors.Is(err, errSaid) {
-		fmt.Fprintf(stderr, "thothfs: %s\n", printable(err.Error()))
+	if !errors.Is(err, output.ErrReported) {
+		fmt.Fprintf(stderr, "thothfs: %s\n", output.Printable(err.Error()))
 	}
 	if errors.Is(err, errNotInCorpus) {
 		return exitNotFound
@@ -73,8 +75,6 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 }
 
 var (
-	// errSaid is an error whose words have reached the user already.
-	errSaid = errors.New("already reported")
 	// errNotInCorpus makes the exit code 2.
 	errNotInCorpus = errors.New("not in the corpus")
 )
@@ -99,15 +99,4 @@ func mountHelperArgs(argv []string) []string {
 		}
 	}
 	return out
-}
-
-// printable keeps whatever a store or a file name put into a message from
-// driving the terminal.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
-			return r
-		}
-		return '�'
-	}, s)
 }

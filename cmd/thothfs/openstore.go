@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/term"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/store"
 	"thothfs/store/dir"
@@ -124,7 +125,7 @@ func (a *app) askPassphrase(ctx context.Context, keyFile string) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(tty, "passphrase of %s: ", printable(keyFile))
+	fmt.Fprintf(tty, "passphrase of %s: ", output.Printable(keyFile))
 	defer fmt.Fprintln(tty)
 	// A read of a terminal cannot be called off: the end of ctx leaves it behind.
 	pass, err := orInterrupted(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
@@ -201,12 +202,12 @@ func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 	if err := a.takeSnapshot(ctx, c); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
-	bar := a.progress("reading the corpus", false)
-	err := c.Sync(ctx, bar.set)
+	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+	err := c.Sync(ctx, bar.Set)
 	if err == nil && !c.Synced() { // others have found more to read
 		err = c.Whole(ctx)
 	}
-	bar.done()
+	bar.Done()
 	if err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
@@ -222,9 +223,9 @@ func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 // takeSnapshot begins a catalogue that knows nothing with what was published of the
 // corpus.
 func (a *app) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
-	bar := a.progress("the catalogue, as published", true)
-	defer bar.done()
-	_, err := c.TakeSnapshot(ctx, bar.setBytes)
+	bar := output.NewProgress(a.stderr, "the catalogue, as published", true)
+	defer bar.Done()
+	_, err := c.TakeSnapshot(ctx, bar.SetBytes)
 	return err
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/query"
@@ -92,18 +93,18 @@ func (a *app) readIdentifiers(ctx context.Context, sel *selection) error {
 }
 
 // dumps yields the selected dumps, oldest first.
-func (sel *selection) dumps(ctx context.Context) iter.Seq2[listed, error] {
-	return func(yield func(listed, error) bool) {
+func (sel *selection) dumps(ctx context.Context) iter.Seq2[output.Dump, error] {
+	return func(yield func(output.Dump, error) bool) {
 		seq := sel.corpus.Dumps(ctx, sel.spec)
 		if sel.byID {
 			seq = sel.named(ctx)
 		}
 		for d, err := range seq {
 			if err != nil {
-				yield(listed{}, err)
+				yield(output.Dump{}, err)
 				return
 			}
-			if !yield(listed{id: d.ID.String(), doc: d.Doc}, nil) {
+			if !yield(output.Dump{ID: d.ID.String(), Doc: d.Doc}, nil) {
 				return
 			}
 		}
@@ -125,12 +126,12 @@ func (sel *selection) count(ctx context.Context) (n int, err error) {
 }
 
 // countBy is how many of the selected dumps have each value of a property.
-func (sel *selection) countBy(ctx context.Context, path string) (tally, error) {
-	counts := tally{}
+func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, error) {
+	counts := output.Counts{}
 	if !sel.byID {
 		texts, err := sel.corpus.CountBy(ctx, path, sel.spec)
 		for text, n := range texts {
-			counts.addText(text, n)
+			counts.Add(text, n)
 		}
 		return counts, err
 	}
@@ -138,7 +139,7 @@ func (sel *selection) countBy(ctx context.Context, path string) (tally, error) {
 		if err != nil {
 			return nil, err
 		}
-		counts.add(l.doc, path)
+		counts.AddDump(l, path)
 	}
 	return counts, nil
 }

@@ -1,18 +1,22 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strings"
+
+	"thothfs/cmd/thothfs/output"
 
 	"golang.org/x/term"
 )
 
-// readStdin reads standard input to its end: at most limit bytes of what, a noun phrase
-// for messages. On a terminal it says that it is reading, and how to end the input. An
-// input that is empty is an error: it is more likely a forgotten argument.
+// readStdin reads all of standard input, at most limit bytes. what is a noun phrase for
+// messages. On a terminal it says how to end the input. Empty input is the error
+// errNoInput, since an argument was probably forgotten.
 func (a *app) readStdin(ctx context.Context, what string, limit int) ([]byte, error) {
 	a.announceStdin(what)
 	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(a.stdin, int64(limit)+1)) })
@@ -29,7 +33,20 @@ func (a *app) readStdin(ctx context.Context, what string, limit int) ([]byte, er
 
 var errNoInput = errors.New("standard input is empty")
 
-// announceStdin tells somebody at a terminal that the program waits for input.
+// say prints a message for the user.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
+}
+
+// confirm asks a question on the terminal, and reports whether the answer is yes.
+func (a *app) confirm(ctx context.Context, question string) bool {
+	a.say("%s [y/N]", question)
+	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return err == nil && (answer == "y" || answer == "yes")
+}
+
+// announceStdin says on a terminal that the program waits for input.
 func (a *app) announceStdin(what string) {
 	if a.stdinIsTerminal() {
 		a.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)

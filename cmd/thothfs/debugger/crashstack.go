@@ -1,4 +1,4 @@
-package main
+package debugger
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,20 +15,19 @@ import (
 	"thothfs/dump"
 )
 
-// stackTimeout bounds the debugger that reads a stack while uploading.
+// stackTimeout limits the time in which a stack is read during an upload.
 const stackTimeout = 2 * time.Minute
 
-// maxFrames bounds a stack: runaway recursion has hundreds of thousands.
+// maxFrames limits a stack, since runaway recursion has hundreds of thousands of frames.
 const maxFrames = 512
 
-// errNoStackTool is a machine without a program that reads stacks.
+// errNoStackTool means that no program that reads stacks is installed.
 var errNoStackTool = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
 
-// stackOf is the stack of the thread that died, one frame a string in the form
-// of Thoth (module`function+0xoffset()), read by whichever debugger is on
-// the PATH. No debugger, or none that can read the dump, is an error; the dump
-// is stored without a stack then.
-func stackOf(ctx context.Context, path string, info *dump.Info) ([]string, error) {
+// StackForUpload returns the stack of the thread that died, with frames in Thoth's form
+// (module`function+0xoffset()). It uses the debuggers on the PATH, and fails if none can
+// read the dump.
+func StackForUpload(ctx context.Context, path string, info *dump.Info) ([]string, error) {
 	if info.Type != dump.Core {
 		return nil, errors.New("a crash dump's stack is left to the kernel debugger")
 	}
@@ -38,7 +36,13 @@ func stackOf(ctx context.Context, path string, info *dump.Info) ([]string, error
 	if info.OS == "illumos" {
 		return mdbStack(ctx, path)
 	}
-	return processStack(ctx, path, executableOf(info), info)
+	return stackOf(ctx, path, recordedExecutable(info).Path, info)
+}
+
+// Stack is StackForUpload for a process of this operating system, whose program may also
+// be beside the dump or on a debuginfod server.
+func Stack(ctx context.Context, path string, info *dump.Info) ([]string, error) {
+	return stackOf(ctx, path, FindExecutable(ctx, path, info).Path, info)
 }
 
 func mdbStack(ctx context.Context, path string) ([]string, error) {
@@ -55,9 +59,9 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 	return stack, nil
 }
 
-// processStack reads a stack with gdb or eu-stack: with the first that knows any
-// function's name, else with the first that finds a frame.
-func processStack(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
+// stackOf returns the stack that gdb or eu-stack reads: the first one with the name of a
+// function, else the first one with a frame.
+func stackOf(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
 	err = errNoStackTool
 	for _, tool := range []struct {
 		name string
@@ -82,9 +86,8 @@ var frameNameless = regexp.MustCompile("^(?:(?:[^`(<]*`)?\\+?(?:0x[0-9a-f]+|0)?|
 // hasName reports whether a frame has a symbol.
 func hasName(frame string) bool { return !frameNameless.MatchString(frame) }
 
-// gdbFrames prints, for each frame of the current thread, its program counter, its
-// stack pointer, and what symbols lie there and at the byte before. A dump is hostile:
-// nothing is auto-loaded for it.
+// gdbFrames is a gdb script whose command prints the program counter of a frame, its
+// stack pointer, and the symbols there and at the byte before.
 const gdbFrames = `set pagination off
 set confirm off
 set width 0
@@ -99,7 +102,7 @@ end
 `
 
 func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
-	libraries, remove, err := librariesOf(info)
+	sysroot, remove, err := makeSysroot(info)
 	defer remove()
 	if err != nil {
 		return nil, err
@@ -113,38 +116,34 @@ func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string,
 	if err = errors.Join(err, script.Close()); err != nil {
 		return nil, err
 	}
-	args := []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent",
-		"-iex", "set print frame-arguments none", "-iex", "set print frame-info short-location"}
-	if libraries != "" {
-		args = append(args, "-iex", "set sysroot "+libraries)
+	args := append(slices.Clone(gdbBatch), "-iex", "set print frame-arguments none", "-iex", "set print frame-info short-location")
+	if sysroot != "" {
+		args = append(args, "-iex", "set sysroot "+sysroot)
 	}
-	if exe != "" {
-		args = append(args, "-se", exe)
-	}
-	args = append(args, "-c", path, "-x", script.Name())
-	out, err := stackTool(ctx, "gdb", args...)
+	args = append(append(args, fileArgs("gdb", exe, path)...), "-x", script.Name())
+	out, err := runTool(ctx, "gdb", args...)
 	if err != nil {
 		return nil, err
 	}
 	return parseGDBFrames(out, info.Modules), nil
 }
 
-// euStack is gdbStack by elfutils, which also reads cores of other processors.
+// euStack is gdbStack with elfutils, which also reads cores of other processors.
 func euStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
 	args := []string{"-v", "-m", "-n", strconv.Itoa(maxFrames)}
 	if exe != "" {
 		args = append(args, "-e", exe)
 	}
-	out, err := stackTool(ctx, "eu-stack", append(args, "--core="+path)...)
+	out, err := runTool(ctx, "eu-stack", append(args, "--core="+path)...)
 	if err != nil {
 		return nil, err
 	}
 	return parseEUFrames(out, info.Modules), nil
 }
 
-// stackTool runs a debugger and returns what it printed; an exit code other than 0 is an
-// error only without that.
-func stackTool(ctx context.Context, name string, args ...string) ([]byte, error) {
+// runTool runs a debugger and returns its output. An exit code other than 0 is an error
+// only if there is no output.
+func runTool(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGINFOD_URLS=")
 	cmd.WaitDelay = 5 * time.Second
@@ -153,23 +152,4 @@ func stackTool(ctx context.Context, name string, args ...string) ([]byte, error)
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return out, nil
-}
-
-// placeFrame is a frame without a symbol: MODULE`+0xOFFSET(), or its address where no
-// file was mapped.
-func placeFrame(pc uint64, modules []dump.Module) string {
-	for _, m := range modules {
-		if pc >= m.Start && pc < m.End && pc-m.Start < 1<<32 { // beyond is other memory between mappings of one file
-			return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
-		}
-	}
-	return fmt.Sprintf("%#x()", pc)
-}
-
-// inModule puts the module before a frame, if it is a library.
-func inModule(module, frame string) string {
-	if base := filepath.Base(module); module != "" && strings.Contains(base, ".so") {
-		return base + "`" + frame
-	}
-	return frame
 }

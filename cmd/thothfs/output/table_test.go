@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"errors"
@@ -7,20 +7,21 @@ import (
 	"iter"
 	"strings"
 	"testing"
+
 	"thothfs/dump/document"
 )
 
 // sequence yields dumps whose hashes begin with 0, 1, 2, …; then err, if any.
-func sequence(err error, documents ...string) iter.Seq2[listed, error] {
-	return func(yield func(listed, error) bool) {
+func sequence(err error, documents ...string) iter.Seq2[Dump, error] {
+	return func(yield func(Dump, error) bool) {
 		for i, raw := range documents {
 			id := fmt.Sprintf("%x433c1ccfb41929dedf3257a8d9160ea", i%16)
-			if !yield(listed{id, document.Parse([]byte(raw))}, nil) {
+			if !yield(Dump{id, document.Parse([]byte(raw))}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(listed{}, err)
+			yield(Dump{}, err)
 		}
 	}
 }
@@ -28,7 +29,7 @@ func sequence(err error, documents ...string) iter.Seq2[listed, error] {
 func tableOf(t *testing.T, props []string, documents ...string) string {
 	t.Helper()
 	var b strings.Builder
-	if err := writeTable(&b, sequence(nil, documents...), props); err != nil {
+	if err := WriteTable(&b, sequence(nil, documents...), props); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -92,7 +93,7 @@ func TestTableStreams(t *testing.T) {
 	r, w := io.Pipe()
 	go func() { // ends with the reader
 		long := `{"type":"core","cmd":"` + strings.Repeat("x", 100_000) + `","ticket":"T"}`
-		endless := func(yield func(listed, error) bool) {
+		endless := func(yield func(Dump, error) bool) {
 			for {
 				for l := range sequence(nil, long, startd) {
 					if !yield(l, nil) {
@@ -101,7 +102,7 @@ func TestTableStreams(t *testing.T) {
 				}
 			}
 		}
-		w.CloseWithError(writeTable(w, endless, nil))
+		w.CloseWithError(WriteTable(w, endless, nil))
 	}()
 	head := make([]byte, 1<<20)
 	if _, err := io.ReadFull(r, head); err != nil {
@@ -117,7 +118,7 @@ func TestTableStreams(t *testing.T) {
 func TestTableError(t *testing.T) {
 	broken := errors.New("broken")
 	var b strings.Builder
-	if err := writeTable(&b, sequence(broken, startd), nil); !errors.Is(err, broken) || strings.Count(b.String(), "\n") != 2 {
+	if err := WriteTable(&b, sequence(broken, startd), nil); !errors.Is(err, broken) || strings.Count(b.String(), "\n") != 2 {
 		t.Errorf("got %v and\n%s", err, b.String())
 	}
 }

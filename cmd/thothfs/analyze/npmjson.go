@@ -1,8 +1,7 @@
-package main
+package analyze
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,16 +10,17 @@ import (
 	"os"
 	"regexp"
 	"strings"
+
 	"thothfs/dump/document"
 )
 
-// printJSON is what analyzers use of npm's json(1) where that is not installed:
+// PrintJSON replaces npm's json(1) for analyzers where that is not installed:
 //
-//	json [-f FILE] [KEY...]   the values at the keys, or the document, as json prints them
-//	json --deep-merge         the documents on standard input as one
+//	json [-f FILE] [KEY...]   prints the values at the keys, or the whole document
+//	json --deep-merge         prints the documents on standard input merged into one
 //
-// Numbers keep the form in which they are written.
-func (a *app) printJSON(ctx context.Context, args []string) error {
+// Numbers keep their form. It calls stdin for standard input.
+func PrintJSON(w io.Writer, stdin func() ([]byte, error), args []string) error {
 	var file string
 	var keys []string
 	merge := false
@@ -37,7 +37,12 @@ func (a *app) printJSON(ctx context.Context, args []string) error {
 			keys = append(keys, arg)
 		}
 	}
-	raw, err := a.jsonInput(ctx, file)
+	raw, err := []byte(nil), error(nil)
+	if file != "" {
+		raw, err = os.ReadFile(file)
+	} else {
+		raw, err = stdin()
+	}
 	if err != nil {
 		return fmt.Errorf("json: %w", err)
 	}
@@ -50,18 +55,6 @@ func (a *app) printJSON(ctx context.Context, args []string) error {
 	if !doc.IsJSON() {
 		return fmt.Errorf("json: input is not a JSON object: %s", doc.Damage())
 	}
-	return writeJSON(a.stdout, doc, keys)
-}
-
-func (a *app) jsonInput(ctx context.Context, file string) ([]byte, error) {
-	if file != "" {
-		return os.ReadFile(file)
-	}
-	return a.readStdin(ctx, "JSON", 2*document.MaxSize)
-}
-
-// writeJSON prints what is at keys, one after the other; what is not there prints nothing.
-func writeJSON(w io.Writer, doc *document.Document, keys []string) error {
 	if len(keys) == 0 {
 		return writeIndented(w, doc.Value())
 	}
@@ -92,13 +85,13 @@ func writeIndented(w io.Writer, v document.Value) error {
 
 var jsonBrackets = regexp.MustCompile(`\[(?:(\d+)|'([^']*)'|"([^"]*)")\]`)
 
-// dottedPath makes stack.0 of stack[0], and a.b of a["b"].
+// dottedPath converts stack[0] to stack.0, and a["b"] to a.b.
 func dottedPath(key string) string {
 	return strings.TrimPrefix(jsonBrackets.ReplaceAllString(key, ".$1$2$3"), ".")
 }
 
-// deepMerge joins the objects that follow each other in raw: objects within them are
-// joined, of all else the last counts.
+// deepMerge merges the consecutive JSON objects in raw, recursively. The last of several
+// other values wins.
 func deepMerge(raw []byte) ([]byte, error) {
 	merged := map[string]any{}
 	d := json.NewDecoder(bytes.NewReader(raw))

@@ -1,4 +1,4 @@
-package main
+package analyze
 
 import (
 	"context"
@@ -11,17 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// termGrace is how long a process may take to end after SIGTERM.
+// termGrace is how long a process has to end after SIGTERM.
 const termGrace = 5 * time.Second
 
-// runGroup runs a command as a session of its own, without a terminal, until it or
-// ctx ends, and leaves nothing of it running: when ctx ends the whole group gets
-// SIGTERM, and SIGKILL if that did not help; when the command has ended, SIGKILL
-// takes what it left in the background. The command's own error is an
-// *exec.ExitError; after the end of ctx it is ctx's cause.
+// runGroup runs a command in a new session, without a terminal, and leaves none of its
+// processes running. When ctx ends, the process group gets SIGTERM and, after termGrace,
+// SIGKILL; when the command ends, SIGKILL ends its background processes. The error is the
+// command's *exec.ExitError, or the cause of ctx's end.
 func runGroup(ctx context.Context, cmd *exec.Cmd) error {
-	// Should this process be killed, so is the command: the kernel does that when the
-	// thread ends that started it.
+	// If this process is killed, the kernel kills the command. It does so when the thread
+	// that started the command ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
@@ -48,7 +47,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 		case <-time.After(termGrace):
 		}
 	}
-	// It has not been waited for: the group's number is still its own.
+	// The command has not been reaped, so its group ID cannot be another group's yet.
 	syscall.Kill(-pid, syscall.SIGKILL)
 	err := cmd.Wait()
 	if stopped {
@@ -66,7 +65,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// awaitEnd waits until a child has ended, and leaves it to be waited for.
+// awaitEnd waits until a child has ended, without reaping it.
 func awaitEnd(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)

@@ -1,4 +1,4 @@
-package main
+package debugger
 
 import (
 	"debug/elf"
@@ -11,14 +11,14 @@ import (
 	"thothfs/dump"
 )
 
-// maxLibraries is how many of a dump's libraries are compared with those here.
+// maxLibraries limits how many libraries of a dump are compared with the files here.
 const maxLibraries = 1024
 
-// librariesOf makes a directory for gdb's "set sysroot", with links to those libraries of
-// a dump that are on this machine in no other build. gdb only warns of another build,
-// and then shows false names. root is "" when no file is of another build: gdb finds
-// them all by itself. The caller calls remove.
-func librariesOf(info *dump.Info) (root string, remove func(), err error) {
+// makeSysroot makes a directory for gdb's "set sysroot" with links to the libraries of a
+// dump, but for files of another build: gdb only warns about those, and then prints wrong
+// names. root is "" when there is no such file and gdb needs no sysroot. The caller calls
+// remove in any case.
+func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
 	remove = func() {}
 	if info.OS != runtime.GOOS {
 		return "", remove, nil
@@ -29,10 +29,10 @@ func librariesOf(info *dump.Info) (root string, remove func(), err error) {
 		if !filepath.IsAbs(m.Path) || filepath.Clean(m.Path) != m.Path {
 			continue
 		}
-		switch sameBuild(m.Path, m.BuildID, info) {
-		case yes, unknown:
+		switch CompareBuild(m.Path, m.BuildID, info) {
+		case Same, Unknown:
 			same = append(same, m.Path)
-		case no:
+		case Other:
 			other = true
 		}
 	}
@@ -43,7 +43,7 @@ func librariesOf(info *dump.Info) (root string, remove func(), err error) {
 		return "", remove, err
 	}
 	remove = func() { os.RemoveAll(root) }
-	// A program knows libc by /lib, which is a link to usr/lib on most systems.
+	// Programs load libc from /lib, which is a link to usr/lib on most systems.
 	for _, dir := range []string{"lib", "lib32", "lib64", "libx32"} {
 		to, notLink := os.Readlink("/" + dir)
 		if notLink != nil || !filepath.IsLocal(to) {
@@ -61,8 +61,8 @@ func librariesOf(info *dump.Info) (root string, remove func(), err error) {
 	return root, remove, nil
 }
 
-// linkLibrary makes a link to a library under the names by which a program may have
-// loaded it: that of the file and its soname.
+// linkLibrary links to a library under the names by which a program may have loaded it:
+// the file name and the soname.
 func linkLibrary(root, path string) error {
 	dir := filepath.Join(root, filepath.Dir(path))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,7 +77,7 @@ func linkLibrary(root, path string) error {
 	return nil
 }
 
-// sonames returns what a library calls itself, as far as that is a file's name.
+// sonames returns the DT_SONAME entries of a library that are file names.
 func sonames(path string) []string {
 	f, err := elf.Open(path)
 	if err != nil {

@@ -1,9 +1,10 @@
-package main
+package debugger
 
 import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,16 +13,16 @@ import (
 	"thothfs/signature"
 )
 
-// gdbFrame is what gdbFrames prints of a frame.
+// gdbFrame is one frame in the output of the script gdbFrames.
 type gdbFrame struct {
-	function     string // in gdb's own line: of an inlined function, too
-	handler      bool   // gdb knows the kernel's frame for a signal without a symbol, too
+	function     string // from gdb's own line, which also names inlined functions
+	handler      bool   // the kernel's frame of a signal; gdb knows it even without a symbol
 	pc, sp       uint64
-	here, behind symbol // at the program counter, and at the byte before
+	here, before symbol // at the program counter, and at the byte before it
 }
 
 type symbol struct {
-	name, module string // "": none
+	name, module string // "" if there is none
 	offset       uint64
 }
 
@@ -29,17 +30,17 @@ var (
 	frameHead   = regexp.MustCompile(`^#\d+ +(?:0x[0-9a-f]+ in )?(.*) \(.*\)`)
 	framePC     = regexp.MustCompile(`^FRAME (0x[0-9a-f]+|0)(?: (0x[0-9a-f]+|0))?$`)
 	frameSymbol = regexp.MustCompile(`^(.+?)(?: \+ (\d+))? in section \S+(?: of (.+))?$`)
-	// interrupted frames are where they say, not behind a call: those below one of these.
+	// A frame below one of these was interrupted by a signal, so its program counter is exact.
 	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
 )
 
-// parseGDBFrames turns the output of gdbFrames into Thoth's form.
+// parseGDBFrames returns the frames of the output of gdbFrames in Thoth's form.
 func parseGDBFrames(out []byte, modules []dump.Module) []string {
 	frames := scanGDBFrames(out)
 	stack := make([]string, 0, len(frames))
 	exact := true
 	for i, f := range frames {
-		// gdb shows an inlined function as a frame of its own, at the same place.
+		// gdb prints an inlined function as a frame of its own with the same address.
 		inner := i > 0 && frames[i-1].sameAs(f)
 		inlined := i+1 < len(frames) && f.sameAs(frames[i+1])
 		if i > 0 && !inner {
@@ -52,7 +53,7 @@ func parseGDBFrames(out []byte, modules []dump.Module) []string {
 
 func scanGDBFrames(out []byte) (frames []gdbFrame) {
 	var head gdbFrame
-	behind := false
+	before := false
 	for raw := range bytes.Lines(out) {
 		line := strings.TrimSpace(string(raw))
 		if strings.HasPrefix(line, "#") {
@@ -65,19 +66,19 @@ func scanGDBFrames(out []byte) (frames []gdbFrame) {
 		if m := framePC.FindStringSubmatch(line); m != nil {
 			head.pc, _ = strconv.ParseUint(m[1], 0, 64)
 			head.sp, _ = strconv.ParseUint(cmp.Or(m[2], "0"), 0, 64)
-			frames, behind = append(frames, head), false
+			frames, before = append(frames, head), false
 			head = gdbFrame{}
 			continue
 		}
-		behind = behind || line == "CALL"
+		before = before || line == "CALL"
 		m := frameSymbol.FindStringSubmatch(line)
 		if m == nil || len(frames) == 0 {
 			continue
 		}
 		s := symbol{name: signature.GoName(m[1]), module: m[3]}
 		s.offset, _ = strconv.ParseUint(m[2], 10, 64)
-		if f := &frames[len(frames)-1]; behind {
-			f.behind = s
+		if f := &frames[len(frames)-1]; before {
+			f.before = s
 		} else {
 			f.here = s
 		}
@@ -85,18 +86,18 @@ func scanGDBFrames(out []byte) (frames []gdbFrame) {
 	return frames
 }
 
-// sameAs reports whether two neighbouring frames are of one call: functions that were
-// inlined into one another.
+// sameAs reports whether two adjacent frames are one call, of functions that were inlined
+// into one another.
 func (f gdbFrame) sameAs(next gdbFrame) bool {
 	return f.pc == next.pc && f.sp == next.sp && f.sp != 0 && !f.handler && !next.handler
 }
 
-// text is the frame in Thoth's form. A call returns behind itself, which may be the next
-// function already: unless exact, the function is that of the byte before.
+// text returns the frame in Thoth's form. A return address may already belong to the next
+// function, so unless pc is exact, the function is that of the byte before.
 func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 	s := f.here
-	if f.behind.name != "" && !exact && !frameSignal.MatchString(s.name) && !f.handler {
-		s = f.behind
+	if f.before.name != "" && !exact && !frameSignal.MatchString(s.name) && !f.handler {
+		s = f.before
 		s.offset++
 	}
 	switch {
@@ -107,13 +108,13 @@ func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 	case f.handler:
 		return "sigreturn()"
 	}
-	return placeFrame(f.pc, modules)
+	return addressFrame(f.pc, modules)
 }
 
 var euFrame = regexp.MustCompile(`^#\d+ +(0x[0-9a-f]+)( - 1)?(?: +([^- ].*?|-[^ ].*?))?(?: +- (.+))?$`)
 
-// parseEUFrames turns the output of eu-stack -v -m into Thoth's form. A call has "- 1"
-// behind its address; what a signal interrupted, or returns from one, has not.
+// parseEUFrames returns the frames of the output of eu-stack -v -m in Thoth's form.
+// Return addresses are followed by "- 1"; exact addresses are not.
 func parseEUFrames(out []byte, modules []dump.Module) (stack []string) {
 	threads := 0
 	for raw := range bytes.Lines(out) {
@@ -134,8 +135,28 @@ func parseEUFrames(out []byte, modules []dump.Module) (stack []string) {
 		case m[2] == "" && len(stack) > 0 && !frameSignal.MatchString(stack[len(stack)-1]):
 			stack = append(stack, "sigreturn()")
 		default:
-			stack = append(stack, placeFrame(pc, modules))
+			stack = append(stack, addressFrame(pc, modules))
 		}
 	}
 	return stack
+}
+
+// addressFrame formats a frame without a symbol: MODULE`+0xOFFSET(), or only the address
+// where no file was mapped.
+func addressFrame(pc uint64, modules []dump.Module) string {
+	for _, m := range modules {
+		// Mappings of one file that are further apart have other memory between them.
+		if pc >= m.Start && pc < m.End && pc-m.Start < 1<<32 {
+			return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
+		}
+	}
+	return fmt.Sprintf("%#x()", pc)
+}
+
+// inModule puts the name of the module before a frame, if it is a library.
+func inModule(module, frame string) string {
+	if base := filepath.Base(module); module != "" && strings.Contains(base, ".so") {
+		return base + "`" + frame
+	}
+	return frame
 }

@@ -1,10 +1,11 @@
-package main
+package output
 
 import (
 	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
+
 	"thothfs/dump/document"
 )
 
@@ -42,7 +43,7 @@ func TestWriteDocument(t *testing.T) {
 		{"<html>", "{}\n"},
 	} {
 		var b strings.Builder
-		if err := writeDocument(&b, listed{"x", document.Parse([]byte(c.in))}); err != nil {
+		if err := WriteDocument(&b, Dump{"x", document.Parse([]byte(c.in))}); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != c.want || !json.Valid([]byte(b.String())) {
@@ -88,7 +89,7 @@ func TestWriteDocuments(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
-			if err := writeDocuments(&b, sequence(c.err, c.in...)); !errors.Is(err, c.err) {
+			if err := WriteDocuments(&b, sequence(c.err, c.in...)); !errors.Is(err, c.err) {
 				t.Errorf("got %v", err)
 			}
 			if b.String() != c.want || !json.Valid([]byte(b.String())) {

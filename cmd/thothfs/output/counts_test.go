@@ -1,4 +1,4 @@
-package main
+package output
 
 import (
 	"strings"
@@ -6,13 +6,13 @@ import (
 )
 
 func TestTally(t *testing.T) {
-	counts := tally{}
+	counts := Counts{}
 	for l := range sequence(nil, `{"platform":"joyent_20130613T200352Z"}`, `{"platform":"b"}`, `{"platform":"b"}`, `{"platform":"a"}`,
 		`{"platform":null}`, `{}`, "", `{"platform":{"x": [1]}}`, `{"platform":"\u001b\u009b"}`, `{"platform":"`+"\xff"+`"}`, `{"platform":17}`) {
-		counts.add(l.doc, "platform")
+		counts.AddDump(l, "platform")
 	}
 	var b strings.Builder
-	if err := counts.write(&b); err != nil {
+	if err := counts.Write(&b); err != nil {
 		t.Fatal(err)
 	}
 	const want = `{
@@ -29,7 +29,7 @@ func TestTally(t *testing.T) {
 		t.Errorf("got\n%s", b.String())
 	}
 	b.Reset()
-	if err := (tally{}).write(&b); err != nil || b.String() != "{}\n" {
+	if err := (Counts{}).Write(&b); err != nil || b.String() != "{}\n" {
 		t.Errorf("of nothing: got %q, %v", b.String(), err)
 	}
 }

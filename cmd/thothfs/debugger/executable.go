@@ -1,0 +1,235 @@
+package debugger
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"debug/elf"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"thothfs/dump"
+)
+
+const (
+	maxBeside = 64       // files beside a dump that may be its program
+	maxNote   = 64 << 10 // bytes of a file's notes that are searched for its build-id
+)
+
+// Executable is the program or kernel of a dump, as far as it was found.
+type Executable struct {
+	Path     string // "" if none was found
+	How      string // where it was found, for messages
+	Rejected string // a message about a file of another build, or ""
+}
+
+// Inspect returns what the dump at path says about itself.
+func Inspect(path string) (*dump.Info, error) {
+	fi, err := os.Stat(path) // opening a device or a FIFO could block
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := dump.Inspect(f, fi.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return info, nil
+}
+
+// FindProgram returns the kernel of a kernel dump, or the program that dumped core. mdb
+// finds both in the dump, so for illumos it returns the zero Executable.
+func FindProgram(ctx context.Context, path string, info *dump.Info) Executable {
+	switch {
+	case info.OS == "illumos":
+		return Executable{}
+	case info.Type == dump.Crash:
+		return FindVMLinux(ctx, path, info)
+	}
+	return FindExecutable(ctx, path, info)
+}
+
+// FindExecutable returns the program that dumped core to path: a file beside the dump, the
+// file at the path recorded in the dump, or one from the servers of $DEBUGINFOD_URLS. It
+// rejects files of another build.
+func FindExecutable(ctx context.Context, path string, info *dump.Info) Executable {
+	beside := executableBeside(path, info)
+	if beside.Path != "" {
+		return beside
+	}
+	recorded := recordedExecutable(info)
+	if recorded.Path == "" {
+		recorded.Rejected = cmp.Or(beside.Rejected, recorded.Rejected)
+		recorded.addServed(ctx, "executable", info)
+	}
+	return recorded
+}
+
+// addServed fills in the file of a kind (executable or debuginfo) that debuginfod-find
+// gets from the servers of $DEBUGINFOD_URLS, if they have it.
+func (e *Executable) addServed(ctx context.Context, kind string, info *dump.Info) {
+	if os.Getenv("DEBUGINFOD_URLS") == "" || info.BuildID == "" {
+		return
+	}
+	out, err := exec.CommandContext(ctx, "debuginfod-find", kind, info.BuildID).Output()
+	path := strings.TrimSpace(string(out))
+	if err == nil && filepath.IsAbs(path) && CompareBuild(path, info.BuildID, info) == Same {
+		e.Path, e.How = path, "from debuginfod"
+	}
+}
+
+// executableBeside returns the regular file in the directory of the dump that has its
+// build-id, else the one with the program's name unless it is another build.
+func executableBeside(path string, info *dump.Info) Executable {
+	dir := filepath.Dir(path)
+	entries, _ := os.ReadDir(dir)
+	var named Executable
+	compared := 0
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		if !e.Type().IsRegular() || e.Name() == filepath.Base(path) || compared == maxBeside {
+			continue
+		}
+		compared++
+		switch match := CompareBuild(file, info.BuildID, info); {
+		case match == Same:
+			return Executable{Path: file, How: "beside the dump, by its build-id"}
+		case e.Name() != filepath.Base(info.Executable) && e.Name() != info.Cmd:
+		case match == Other:
+			named.Rejected = otherBuild(file)
+		case match == Unknown:
+			named = Executable{Path: file, How: "beside the dump, by its name: the build-ids cannot be compared"}
+		}
+	}
+	return named
+}
+
+// recordedExecutable returns the file at the path recorded in the dump, unless it is
+// another build.
+func recordedExecutable(info *dump.Info) Executable {
+	candidates := []string{info.Executable}
+	if arg0, _, _ := strings.Cut(info.Psargs, " "); arg0 != info.Executable {
+		candidates = append(candidates, arg0)
+	}
+	var found Executable
+	for _, path := range candidates {
+		if !filepath.IsAbs(path) {
+			continue
+		}
+		switch match := CompareBuild(path, info.BuildID, info); {
+		case match == Same:
+			return Executable{Path: path, How: "as recorded, of the dump's build-id"}
+		case match == Other:
+			found.Rejected = otherBuild(path)
+		case match == Unknown && found.Path == "" && info.OS == runtime.GOOS:
+			found = Executable{Path: path, How: "as recorded: the build-ids cannot be compared"}
+		}
+	}
+	return found
+}
+
+func otherBuild(path string) string {
+	return path + " is another build than the dump's, and not used"
+}
+
+// BuildMatch is the result of comparing a file with a build-id.
+type BuildMatch string
+
+const (
+	Same    BuildMatch = "same"
+	Other   BuildMatch = "other"
+	Unknown BuildMatch = "unknown" // at least one side has no build-id
+	Absent  BuildMatch = "absent"  // there is no program or library at the path
+)
+
+// CompareBuild compares the file at path with the build-id want of the dump info.
+func CompareBuild(path, want string, info *dump.Info) BuildMatch {
+	id, machine, err := buildID(path)
+	switch {
+	case err != nil:
+		return Absent
+	case id != "" && want != "" && id == want:
+		return Same
+	case id != "" && want != "", info.ELF != nil && machine != elf.Machine(info.ELF.Machine):
+		return Other
+	}
+	return Unknown
+}
+
+// buildID returns the GNU build-id of a program or library in hexadecimal, or "" if it has
+// none.
+func buildID(path string) (id string, machine elf.Machine, err error) {
+	fi, err := os.Stat(path) // opening a device or a FIFO could block
+	if err != nil {
+		return "", 0, err
+	}
+	if !fi.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("%s is not a regular file", path)
+	}
+	f, err := elf.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
+		return "", 0, errors.New("neither a program nor a library")
+	}
+	for _, notes := range noteReaders(f) {
+		text, err := io.ReadAll(io.LimitReader(notes, maxNote))
+		if err != nil {
+			return "", 0, err
+		}
+		if id := gnuBuildID(text, f); id != "" {
+			return id, f.Machine, nil
+		}
+	}
+	return "", f.Machine, nil
+}
+
+// noteReaders returns readers of a file's notes. It also looks for the section by name,
+// because Go's linker makes no segment for it.
+func noteReaders(f *elf.File) []io.Reader {
+	var readers []io.Reader
+	for _, p := range f.Progs {
+		if p.Type == elf.PT_NOTE {
+			readers = append(readers, p.Open())
+		}
+	}
+	if s := f.Section(".note.gnu.build-id"); s != nil {
+		readers = append(readers, s.Open())
+	}
+	return readers
+}
+
+// gnuBuildID returns the NT_GNU_BUILD_ID among notes. A note is the sizes of name and
+// descriptor, the type, and both padded to 4 bytes (elf(5)).
+func gnuBuildID(notes []byte, f *elf.File) string {
+	const ntGNUBuildID = 3
+	for len(notes) >= 12 {
+		name, desc, typ := f.ByteOrder.Uint32(notes), f.ByteOrder.Uint32(notes[4:]), f.ByteOrder.Uint32(notes[8:])
+		at := 12 + (uint64(name)+3)&^3
+		end := at + uint64(desc)
+		if end > uint64(len(notes)) {
+			return ""
+		}
+		if typ == ntGNUBuildID && bytes.Equal(notes[12:12+name], []byte("GNU\x00")) {
+			return hex.EncodeToString(notes[at:end])
+		}
+		notes = notes[min((end+3)&^3, uint64(len(notes))):]
+	}
+	return ""
+}

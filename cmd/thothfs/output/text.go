@@ -1,0 +1,71 @@
+// Package output formats what the verbs print: dumps as a table, as JSON or as counts,
+// text that is safe on a terminal, and progress bars.
+package output
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"thothfs/dump/document"
+)
+
+// ErrReported is an error whose message the user has already seen.
+var ErrReported = errors.New("already reported")
+
+// Dump is a dump as the verbs print it.
+type Dump struct {
+	ID  string // all 32 digits
+	Doc *document.Document
+}
+
+const (
+	TimeLayout = "2006-01-02T15:04:05" // in UTC
+
+	maxCell = 64 << 10 // characters of a value that are printed
+)
+
+// Printable returns a message without characters that control a terminal, which a file
+// name or a store may have put there.
+func Printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
+			return r
+		}
+		return '�'
+	}, s)
+}
+
+// Cell returns a value as one line of a terminal: unprintable characters are escaped as
+// in Go, and a very long value is cut.
+func Cell(s string) string {
+	var b strings.Builder
+	for i, n := 0, 0; i < len(s); n++ {
+		if n == maxCell {
+			b.WriteString("…")
+			break
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, `\x%02x`, s[i])
+		case unicode.IsPrint(r):
+			b.WriteString(s[i : i+size])
+		default:
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+		i += size
+	}
+	return b.String()
+}
+
+// Shorten cuts a text to at most "most" characters.
+func Shorten(text string, most int) string {
+	if utf8.RuneCountInString(text) <= most {
+		return text
+	}
+	return string([]rune(text)[:most-1]) + "…"
+}
