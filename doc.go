@@ -9,7 +9,9 @@
 //	              below it: output prints dumps, debugger finds and runs debuggers
 //	              and reads stacks, analyze runs analyzers
 //	fs            the tree as FUSE nodes
-//	corpus        the dumps of one store: catalogue, sync, uploads; corpus/history: the record of edits
+//	corpus        the dumps of one store: catalogue, sync, uploads
+//	  changelog   tells other clients which documents have changed
+//	  history     keeps what edits replaced, for undo
 //	cache         local blocks of pinned object versions
 //	dump          what a dump is: formats, Thoth's hash; dump/document edits info.json
 //	query         dump specifications

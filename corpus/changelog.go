@@ -2,167 +2,99 @@ package corpus
 
 import (
 	"context"
+	"database/sql"
 	"errors"
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
+	"fmt"
 	"time"
 
-	"thothfs/dump"
-	"thothfs/store"
+	"thothfs/corpus/changelog"
 )
 
-// The change log of a corpus lies in the store itself: who edits or uploads leaves a
-// small object in .thothfs/changes, whose name sorts by time, and others list what came
-// since they last did. It is a courtesy, so that they need not ask for every document:
-// an entry that is lost (with a process that was killed, by a clock that is wrong) costs
-// time, for every document has its turn in the end. The original knows nothing of it, and
-// passes over a directory of that name.
-const changesDir = ".thothfs/changes"
-
+// Keys of meta.
 const (
-	logDelay   = 200 * time.Millisecond // changes that come within it share an entry
-	logTimeout = 30 * time.Second       // to store an entry
-	logLast    = 5 * time.Second        // and the last one, at the end
-	maxEntry   = 4096                   // dumps in one entry
-	logKept    = 28 * 24 * time.Hour    // entries may be removed after that
-	trimEvery  = 64                     // entries written, on average
-	trimAtOnce = 256                    // entries
+	metaLogETag   = "changes"     // version of the change log's directory when it was listed
+	metaLogLatest = "changesread" // time of the latest entry, in milliseconds
 )
 
-// changeLog writes the entries of one process. A nil one writes none.
-type changeLog struct {
-	c       *Corpus
-	wake    chan struct{} // holds an element when something is pending
-	closed  chan struct{} // closed by close
-	done    chan struct{} // closed when its goroutine has ended
-	refused atomic.Bool   // the store takes no entries
-
-	mu      sync.Mutex // guards what follows
-	pending map[dump.ID]string
-}
-
-func newChangeLog(c *Corpus) *changeLog {
-	l := &changeLog{c: c, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}), pending: map[dump.ID]string{}}
-	go l.run() // ended by close
-	return l
-}
-
-// storeNow is the time by the store's clock, which all writers share: this machine's
-// clock, corrected by what the store said when it last took a document.
-func (c *Corpus) storeNow() time.Time { return c.now().Add(time.Duration(c.skew.Load())) }
-
-// setClock learns the store's clock from the time that it gave to what was stored just
-// now. A store that does not say leaves the clock as it is.
-func (c *Corpus) setClock(stored time.Time) {
-	if !stored.IsZero() {
-		c.skew.Store(int64(stored.Sub(c.now())))
+// followLog reads the change log, and reports whether there is one. It does not return
+// errors: the reconciliation finds everything without the log.
+func (c *Corpus) followLog(ctx context.Context, force bool) bool {
+	exists, err := c.logReader.Read(ctx, force)
+	if err != nil && ctx.Err() == nil {
+		c.log.Debug("cannot read the change log", "error", err)
 	}
+	return exists && err == nil
 }
 
-// note has others told that a document was stored. It never waits.
-func (l *changeLog) note(id dump.ID, etag string) {
-	if l == nil || l.refused.Load() {
-		return
+// The catalogue is the changelog.State of its corpus.
+
+func (c *catalogue) LogPosition(ctx context.Context) (p changelog.Position, err error) {
+	latest, err := c.meta(ctx, metaLogLatest)
+	if err != nil {
+		return p, err
 	}
-	l.mu.Lock()
-	l.pending[id] = etag
-	l.mu.Unlock()
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	var ms int64
+	if _, err := fmt.Sscan(latest, &ms); err == nil {
+		p.Latest = time.UnixMilli(ms)
 	}
+	p.ETag, err = c.meta(ctx, metaLogETag)
+	return p, err
 }
 
-// close stores what is pending, if that does not take long.
-func (l *changeLog) close() {
-	if l == nil {
-		return
-	}
-	close(l.closed)
-	<-l.done
-}
-
-func (l *changeLog) run() {
-	defer close(l.done)
-	for {
-		select {
-		case <-l.wake:
-		case <-l.closed:
-			l.flush(logLast)
-			return
+func (c *catalogue) SetLogPosition(ctx context.Context, p changelog.Position, forget string) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		if err := setMetaIn(ctx, tx, metaLogETag, p.ETag); err != nil {
+			return err
 		}
-		select {
-		case <-time.After(logDelay):
-			l.flush(logTimeout)
-		case <-l.closed:
-			l.flush(logLast)
-			return
+		if _, err := tx.ExecContext(ctx, `DELETE FROM seen WHERE name < ?`, forget); err != nil {
+			return err
 		}
-	}
+		return setMetaIn(ctx, tx, metaLogLatest, fmt.Sprint(p.Latest.UnixMilli()))
+	})
 }
 
-// flush stores what is pending. What cannot be stored is dropped: the store retries what
-// may pass.
-func (l *changeLog) flush(patience time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	for all := l.take(); len(all) > 0; all = l.take() {
-		name, text := entryName(l.c.storeNow(), all), encodeEntry(all)
-		_, err := l.c.store.Put(ctx, store.Ref{Key: changesDir + "/" + name}, bytesAt(text), int64(len(text)))
-		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
-			l.refused.Store(true)
-		}
-		if err != nil {
-			l.c.log.Info("others learn of some changes later: no entry in the change log", "dumps", len(all), "error", err)
-			continue
-		}
-		if rand.IntN(trimEvery) == 0 {
-			if err := l.c.trimLog(ctx, l.c.storeNow().Add(-2*logKept)); err != nil {
-				l.c.log.Debug("the change log is not trimmed", "error", err)
+func (c *catalogue) SeenEntries(ctx context.Context, from string) (seen map[string]bool, err error) {
+	err = c.read(ctx, func(q querier) error {
+		seen = map[string]bool{}
+		return each(ctx, q, func(scan func(...any) error) error {
+			var name string
+			err := scan(&name)
+			seen[name] = true
+			return err
+		}, `SELECT name FROM seen WHERE name >= ?`, from)
+	})
+	return seen, err
+}
+
+func (c *catalogue) MarkChanged(ctx context.Context, versions []changelog.Version, names []string) error {
+	return c.write(ctx, func(tx *sql.Tx) error {
+		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
+		for _, v := range versions {
+			if err := b.markChanged(v); err != nil {
+				return err
 			}
 		}
-	}
+		for _, name := range names {
+			if _, err := b.exec(`INSERT INTO seen (name) VALUES (?) ON CONFLICT DO NOTHING`, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// take takes what is pending, as much as an entry may have.
-func (l *changeLog) take() (all []logged) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, etag := range l.pending {
-		if len(all) == maxEntry {
-			break
-		}
-		all = append(all, logged{id, etag})
-		delete(l.pending, id)
+func (b *batch) markChanged(v changelog.Version) error {
+	s, err := b.stmt(`SELECT etag FROM dumps WHERE id = ?`)
+	if err != nil {
+		return err
 	}
-	return all
-}
-
-// trimLog removes some of the entries that were made before a time, oldest first.
-func (c *Corpus) trimLog(ctx context.Context, before time.Time) error {
-	var names []string
-	for e, err := range c.store.List(ctx, changesDir, "") {
-		if errors.Is(err, store.ErrNotExist) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		entry, ok := parseEntryName(e.Name)
-		if !ok || e.Dir {
-			continue
-		}
-		if !entry.at.Before(before) || len(names) == trimAtOnce {
-			break
-		}
-		names = append(names, e.Name)
+	var etag string
+	err = s.QueryRowContext(b.ctx, v.ID[:]).Scan(&etag)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		_, err = b.exec(`INSERT INTO pending (id, tries, due, dirtag) VALUES (?, 0, 0, '') ON CONFLICT (id) DO UPDATE SET tries = 0, due = 0`, v.ID[:])
+	case err == nil && changelog.Tag(etag) != v.Tag:
+		_, err = b.exec(`UPDATE dumps SET checked = 0 WHERE id = ?`, v.ID[:])
 	}
-	for _, name := range names {
-		err := c.store.Remove(ctx, store.Ref{Key: changesDir + "/" + name})
-		if err != nil && !errors.Is(err, store.ErrNotExist) { // somebody else trims as well
-			return err
-		}
-	}
-	return nil
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"thothfs/corpus/changelog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
@@ -29,7 +30,7 @@ func logging(t *testing.T, s store.Store) *Corpus {
 // entries lists the change log.
 func entries(t *testing.T, s store.Store) (names []string) {
 	t.Helper()
-	for e, err := range s.List(t.Context(), changesDir, "") {
+	for e, err := range s.List(t.Context(), changelog.Dir, "") {
 		if errors.Is(err, store.ErrNotExist) {
 			return nil
 		}
@@ -39,6 +40,15 @@ func entries(t *testing.T, s store.Store) (names []string) {
 		names = append(names, e.Name)
 	}
 	return names
+}
+
+// addEntry adds an entry of a client whose clock shows at. It has a second line, so that
+// its text is read.
+func addEntry(s store.Store, at time.Time, id dump.ID, etag string) {
+	w := changelog.NewWriter(s, func() time.Time { return at }, slog.New(slog.DiscardHandler))
+	w.Add(id, etag)
+	w.Add(dump.ID{}, "")
+	w.Close()
 }
 
 func ticket(t *testing.T, c *Corpus, id dump.ID, ticket string) {
@@ -92,8 +102,8 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 		ours, theirs := logging(t, s), open(t, options(t, s))
 		sync1(t, theirs)
 		s.Set(infoKey(ident(9)), info(ident(9), "new", "", 1))
-		ours.changes.note(ident(9), "any")
-		ours.changes.note(ident(10), "any")
+		ours.changes.Add(ident(9), "any")
+		ours.changes.Add(ident(10), "any")
 		time.Sleep(time.Second)
 		if theirs.followLog(t.Context(), false); len(entries(t, s)) != 1 {
 			t.Fatal(entries(t, s))
@@ -136,7 +146,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		large()
 		s.Set(infoKey(ident(101)), info(ident(101), "original", "", 1))
 		s.Set(infoKey(ident(102)), info(ident(102), "thothfs", "", 1))
-		ours.changes.note(ident(102), "any")
+		ours.changes.Add(ident(102), "any")
 		time.Sleep(time.Second)
 		poll()
 		wantCount(t, theirs, "cmd=thothfs", 1)
@@ -184,50 +194,26 @@ func TestChangeLogIsNotAll(t *testing.T) {
 		time.Sleep(theirs.o.Revalidate)
 		polls(5)
 		wantCount(t, theirs, "ticket=T-2", 1+5) // the one in the log, and one a poll
-		theirs.now = func() time.Time { return time.Now().Add(logKept) }
+		theirs.now = func() time.Time { return time.Now().Add(changelog.Retention) }
 		polls(3)
 		wantCount(t, theirs, "ticket=T-2", 300)
 	})
 }
 
-// Hostile and damaged entries are passed over.
+// Hostile and damaged entries are skipped.
 func TestChangeLogEntries(t *testing.T) {
-	at := time.Date(2026, 11, 27, 1, 2, 3, 456e6, time.UTC)
-	one, several := entryName(at, []logged{{ident(1), "e1"}}), entryName(at, make([]logged, 2))
-	if e, ok := parseEntryName(several); !ok || !e.at.Equal(at) || e.whole || several == entryName(at, nil) {
-		t.Errorf("%s: %v, %v", several, e, ok)
-	}
-	if e, ok := parseEntryName(one); !ok || !e.at.Equal(at) || !e.whole || e.dump != (told{ident(1), hashTag("e1")}) {
-		t.Errorf("%s: %v, %v", one, e, ok)
-	}
-	for _, name := range []string{one, several} {
-		for _, bad := range []string{"", "x", name[1:], name + "0", name + "-", strings.Replace(name, "Z-", "Z_", 1), strings.Replace(name, "Z-", "Z-0", 1),
-			name[:len(name)-1] + "g", "2026" + strings.Repeat("x", len(name)-4)} {
-			if _, ok := parseEntryName(bad); ok {
-				t.Errorf("%q is taken", bad)
-			}
-		}
-	}
-	all := []logged{{ident(1), "e1"}, {ident(2), "e\n2"}}
-	text := encodeEntry(all)
-	got := decodeEntry(append([]byte("{}\nnonsense\n{\"id\":7}\n\x00\n"), append(text, "{\"id\":\"6433"...)...))
-	if want := []told{{ident(1), hashTag("e1")}, {ident(2), hashTag("e\n2")}}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if n := len(decodeEntry([]byte(strings.Repeat(string(text), maxEntry)))); n != maxEntry {
-		t.Errorf("%d lines are taken", n)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
 		seed(s, 3)
 		c := open(t, options(t, s))
-		s.Set(changesDir+"/notes", []byte("x"))
-		s.Set(changesDir+"/"+entryName(time.Now(), nil), []byte("nonsense"))
-		s.Set(changesDir+"/"+entryName(time.Now(), nil), make([]byte, maxEntryBytes+1))
-		s.Set(changesDir+"/"+entryName(time.Now().Add(1000*time.Hour), nil), encodeEntry([]logged{{ident(1), "x"}})) // a clock is ahead
+		now := time.Now().UTC().Format("20060102T150405.000Z")
+		s.Set(changelog.Dir+"/notes", []byte("x"))
+		s.Set(changelog.Dir+"/"+now+"-0000000000000001", []byte("nonsense"))
+		s.Set(changelog.Dir+"/"+now+"-0000000000000002", make([]byte, 2<<20))
+		addEntry(s, time.Now().Add(1000*time.Hour), ident(1), "x") // a clock is ahead
 		sync1(t, c)
 		s.Set(infoKey(ident(2)), info(ident(2), "late", "", 1))
-		s.Set(changesDir+"/"+entryName(time.Now(), nil), encodeEntry([]logged{{ident(2), "x"}}))
+		addEntry(s, time.Now(), ident(2), "x")
 		if !c.followLog(t.Context(), true) {
 			t.Error("no log")
 		}
@@ -290,7 +276,7 @@ func TestChangeLogEntryOfAnotherTime(t *testing.T) {
 				sync1(t, theirs)
 				edit := func(i int) {
 					attr := s.Set(infoKey(ident(i)), info(ident(i), "x", "T-1", 1))
-					s.Set(changesDir+"/"+entryName(time.Now().Add(off), nil), encodeEntry([]logged{{ident(i), attr.ETag}}))
+					addEntry(s, time.Now().Add(off), ident(i), attr.ETag)
 				}
 				for i := range 6 {
 					if i%2 == 0 {
@@ -361,29 +347,13 @@ type refusing struct {
 }
 
 func (r *refusing) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
-	if strings.HasPrefix(old.Key, changesDir) {
+	if strings.HasPrefix(old.Key, changelog.Dir) {
 		r.puts.Add(1)
 		if kind := r.err.Load(); kind != nil && *kind != nil {
 			return store.Attr{}, &store.Error{Op: "put", Key: old.Key, Kind: *kind}
 		}
 	}
 	return r.Store.Put(ctx, old, src, size)
-}
-
-func TestChangeLogIsTrimmed(t *testing.T) {
-	s := mem.New()
-	c := open(t, options(t, s))
-	now := time.Now()
-	for i := range trimAtOnce + 10 {
-		s.Set(changesDir+"/"+entryName(now.Add(time.Duration(i-trimAtOnce)*time.Hour), nil), encodeEntry(nil))
-	}
-	s.Set(changesDir+"/a note", nil)
-	if err := c.trimLog(t.Context(), now.Add(-100*time.Hour-time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(entries(t, s)); n != 100+10+1 {
-		t.Errorf("%d entries are left", n)
-	}
 }
 
 // Whatever call fails for want of the store: the next reconciliation shows the edit.
@@ -400,7 +370,7 @@ func TestChangeLogReadFaults(t *testing.T) {
 		c := open(t, o)
 		sync1(t, c)
 		attr := s.Set(infoKey(ident(2)), info(ident(2), "cmd", "T-1", 1))
-		s.Set(changesDir+"/"+entryName(time.Now(), nil), encodeEntry([]logged{{ident(2), attr.ETag}}))
+		addEntry(s, time.Now(), ident(2), attr.ETag)
 		arm(s.Faulty)
 		c.Sync(t.Context(), nil)
 		s.Heal()

@@ -12,6 +12,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sync/singleflight"
 
+	"thothfs/corpus/changelog"
 	"thothfs/corpus/history"
 	"thothfs/store"
 )
@@ -67,10 +68,11 @@ type Corpus struct {
 	state         *syncState
 	asOf          atomic.Int64 // when that was last noted, in milliseconds
 
-	changes  *changeLog // nil: none is written
-	history  history.History
-	recorder *history.Recorder // nil: none is written
-	skew     atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
+	changes   *changelog.Writer // nil: none is written
+	logReader changelog.Reader
+	history   history.History
+	recorder  *history.Recorder // nil: none is written
+	skew      atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
 
 	syncing chan struct{} // holds a token while a reconciliation goes on
 
@@ -98,12 +100,13 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	}
 	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), revalidations: newRevalidations(), stale: newStaleLists(), editLocks: newKeyedMutex(), host: thisHost, syncing: make(chan struct{}, 1)}
 	c.history = history.History{Store: o.Store, Log: o.Log}
+	c.logReader = changelog.Reader{Store: o.Store, State: cat, Now: func() time.Time { return c.now() }}
 	if err := c.loadState(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
 	if o.Changes {
-		c.changes, c.recorder = newChangeLog(c), history.NewRecorder(c.history, c.storeNow)
+		c.changes, c.recorder = changelog.NewWriter(o.Store, c.storeNow, o.Log), history.NewRecorder(c.history, c.storeNow)
 	}
 	return c, nil
 }
@@ -115,7 +118,7 @@ func (c *Corpus) Close() error {
 	c.wholeRuns.Wait() // nobody waits for it any more
 	c.awaitProbe()
 	c.recorder.Close()
-	c.changes.close()
+	c.changes.Close()
 	c.events.close()
 	return c.cat.close()
 }

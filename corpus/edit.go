@@ -180,7 +180,7 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 		return nil, err
 	}
 	c.setClock(attr.ModTime)
-	c.changes.note(a.id, attr.ETag)
+	c.changes.Add(a.id, attr.ETag)
 	f := observation{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
 	a.seen = nil
 	told := c.recordObservations(ctx, f)

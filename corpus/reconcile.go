@@ -8,9 +8,9 @@ import (
 	"sort"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/corpus/changelog"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -313,7 +313,7 @@ type listingMerge struct {
 }
 
 func (m *listingMerge) add(id dump.ID, etag string) {
-	tag := hashTag(etag)
+	tag := changelog.Tag(etag)
 	isDump, old := m.advance(&m.dumps, id)
 	isPending, oldPending := m.advance(&m.pending, id)
 	switch {
@@ -355,11 +355,4 @@ func (m *listingMerge) rest() []dump.ID {
 		}
 	}
 	return m.missing
-}
-
-func hashTag(etag string) uint64 {
-	if etag == "" {
-		return 0
-	}
-	return xxhash.Sum64String(etag)
 }

@@ -186,11 +186,3 @@ func setMetaIn(ctx context.Context, tx *sql.Tx, key, value string) error {
 func (c *catalogue) setMeta(ctx context.Context, key, value string) error {
 	return c.write(ctx, func(tx *sql.Tx) error { return setMetaIn(ctx, tx, key, value) })
 }
-
-// setMetaIfAbsent is note for a key that has no value yet.
-func (c *catalogue) setMetaIfAbsent(ctx context.Context, key, value string) error {
-	if have, err := c.meta(ctx, key); err != nil || have != "" {
-		return err
-	}
-	return c.setMeta(ctx, key, value)
-}

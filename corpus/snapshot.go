@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/corpus/changelog"
 	"thothfs/store"
 )
 
@@ -106,7 +107,7 @@ func (c *Corpus) Publish(ctx context.Context, progress func(done, total int64)) 
 	if _, err := c.store.Put(ctx, store.Ref{Key: snapshotKey, ETag: old.ETag}, &sending{f, s.Size, progress}, s.Size); err != nil {
 		return s, err
 	}
-	return s, c.trimLog(ctx, c.storeNow().Add(-logKept))
+	return s, changelog.Trim(ctx, c.store, c.storeNow().Add(-changelog.Retention))
 }
 
 // Export writes the catalogue as an SQLite database to a new file. The columns of the
@@ -399,7 +400,7 @@ func checkSnapshot(ctx context.Context, path, identity string) error {
 		return fmt.Errorf("%w: %d rows of another form", ErrNoSnapshot, odd)
 	}
 	if _, err := db.ExecContext(ctx, `DELETE FROM journal; DELETE FROM listings; DELETE FROM seen; DELETE FROM meta WHERE key NOT IN (?, ?, ?, ?, ?, ?)`,
-		metaRoot, metaListed, metaEntries, metaComplete, metaChanges, metaChangesRead); err != nil {
+		metaRoot, metaListed, metaEntries, metaComplete, metaLogETag, metaLogLatest); err != nil {
 		return err
 	}
 	_, err = db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('identity', ?)`, identity)

@@ -70,7 +70,8 @@ func TestSnapshot(t *testing.T) {
 		s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "new", "", 1))
 	}
 	s.Delete(ident(600).String())
-	first.changes.flush(time.Minute)
+	first.changes.Close()
+	first.changes = nil
 
 	second := elsewhere(t, s)
 	gets := s.Calls(mem.Get)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"thothfs/corpus/changelog"
 	"thothfs/store"
 )
 
@@ -143,7 +144,7 @@ func (c *Corpus) readLogged(ctx context.Context, r syncOptions, progress func(do
 	if err != nil || at.IsZero() {
 		return false, err
 	}
-	logged, err = c.readLog(ctx, false)
+	logged, err = c.logReader.Read(ctx, false)
 	if errors.Is(err, store.ErrUnavailable) { // nor is anything else to be had
 		c.availability.record(c.now(), err, c.log)
 		return false, err
@@ -266,7 +267,7 @@ func (c *Corpus) agedTasks(ctx context.Context, r syncOptions) ([]task, error) {
 	if !r.hasLog {
 		return c.allOrFew(ctx, r, r.before)
 	}
-	untold, err := c.allOrFew(ctx, r, c.now().Add(-logKept))
+	untold, err := c.allOrFew(ctx, r, c.now().Add(-changelog.Retention))
 	if err != nil || len(untold) > 0 {
 		return untold, err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/changelog"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/mem"
@@ -305,7 +306,7 @@ func TestSyncAsksForMany(t *testing.T) {
 	if n, err := c.Unasked(t.Context(), began); err != nil || n != 0 {
 		t.Errorf("%d unasked after another round, %v", n, err)
 	}
-	s.Set(changesDir+"/"+entryName(time.Now(), nil), nil) // others tell
+	s.Set(changelog.Dir+"/"+time.Now().UTC().Format("20060102T150405.000Z")+"-0000000000000001", nil) // others tell
 	calls = s.Calls(mem.Get)
 	sync1(t, c)
 	if read := s.Calls(mem.Get) - calls; read != FewAsked+1 {

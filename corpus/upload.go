@@ -279,7 +279,7 @@ func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) err
 		return err
 	}
 	u.c.setClock(attr.ModTime)
-	u.c.changes.note(h.id, attr.ETag)
+	u.c.changes.Add(h.id, attr.ETag)
 	u.c.Stale(h.id)
 	u.c.recordObservations(ctx, observation{id: h.id, at: at, kind: found, raw: raw, attr: attr})
 	return nil

@@ -76,7 +76,7 @@ func (c *Corpus) awaitWhole(ctx context.Context, whole <-chan struct{}, w *whole
 			return ctx.Err()
 		case <-tick.C:
 		}
-		silent := time.Since(later(w.began, c.availability.lastAnswer()))
+		silent := min(time.Since(w.began), time.Since(c.availability.lastAnswer()))
 		switch {
 		case silent >= wholeStaleAfter && c.Synced():
 			c.state.setCurrent()

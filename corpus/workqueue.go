@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"time"
 
+	"thothfs/corpus/changelog"
 	"thothfs/dump"
 )
 
@@ -19,7 +20,7 @@ func (c *catalogue) knownDirs(ctx context.Context, table string) (all []knownDir
 			var tag string
 			err = scan(&id, &tag)
 			copy(p.id[:], id)
-			p.tag = hashTag(tag)
+			p.tag = changelog.Tag(tag)
 			return p, err
 		}, `SELECT id, dirtag FROM `+table+` ORDER BY id`)
 		return err

@@ -1,0 +1,151 @@
+package changelog
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+const (
+	writeDelay   = 200 * time.Millisecond // changes within it share an entry
+	writeTimeout = 30 * time.Second       // for an entry
+	closeTimeout = 5 * time.Second        // for the last entries
+	trimEvery    = 64                     // entries written, on average
+	trimAtOnce   = 256                    // entries
+)
+
+// Writer writes the entries of one process. A nil Writer writes none.
+type Writer struct {
+	store   store.Store
+	now     func() time.Time
+	log     *slog.Logger
+	wake    chan struct{} // holds an element when changes are pending
+	closed  chan struct{} // closed by Close
+	done    chan struct{} // closed when the goroutine has ended
+	refused atomic.Bool   // the store takes no entries
+
+	mu      sync.Mutex // guards the field below
+	pending map[dump.ID]string
+}
+
+// NewWriter returns a writer whose clock is now. The caller closes it.
+func NewWriter(s store.Store, now func() time.Time, log *slog.Logger) *Writer {
+	w := &Writer{store: s, now: now, log: log, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}), pending: map[dump.ID]string{}}
+	go w.run() // ended by Close
+	return w
+}
+
+// Add adds a document that was stored. It does not wait for the entry.
+func (w *Writer) Add(id dump.ID, etag string) {
+	if w == nil || w.refused.Load() {
+		return
+	}
+	w.mu.Lock()
+	w.pending[id] = etag
+	w.mu.Unlock()
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close writes what is pending, for which it waits up to closeTimeout.
+func (w *Writer) Close() {
+	if w == nil {
+		return
+	}
+	close(w.closed)
+	<-w.done
+}
+
+func (w *Writer) run() {
+	defer close(w.done)
+	for {
+		select {
+		case <-w.wake:
+		case <-w.closed:
+			w.flush(closeTimeout)
+			return
+		}
+		select {
+		case <-time.After(writeDelay):
+			w.flush(writeTimeout)
+		case <-w.closed:
+			w.flush(closeTimeout)
+			return
+		}
+	}
+}
+
+// flush writes what is pending. An entry that cannot be stored is dropped: the store has
+// retried already.
+func (w *Writer) flush(timeout time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	for lines := w.take(); len(lines) > 0; lines = w.take() {
+		name, text := entryName(w.now(), lines), encodeLines(lines)
+		_, err := w.store.Put(ctx, store.Ref{Key: Dir + "/" + name}, bytes.NewReader(text), int64(len(text)))
+		if errors.Is(err, store.ErrPermission) || errors.Is(err, store.ErrInvalid) {
+			w.refused.Store(true)
+		}
+		if err != nil {
+			w.log.Info("cannot write change-log entry; other clients will see these changes later", "dumps", len(lines), "error", err)
+			continue
+		}
+		if rand.IntN(trimEvery) == 0 {
+			if err := Trim(ctx, w.store, w.now().Add(-2*Retention)); err != nil {
+				w.log.Debug("cannot trim the change log", "error", err)
+			}
+		}
+	}
+}
+
+// take returns the lines of the next entry.
+func (w *Writer) take() (lines []line) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for id, etag := range w.pending {
+		if len(lines) == maxVersions {
+			break
+		}
+		lines = append(lines, line{id, etag})
+		delete(w.pending, id)
+	}
+	return lines
+}
+
+// Trim removes the oldest entries from before a time, up to trimAtOnce.
+func Trim(ctx context.Context, s store.Store, before time.Time) error {
+	var names []string
+	for e, err := range s.List(ctx, Dir, "") {
+		if errors.Is(err, store.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		entry, ok := parseEntryName(e.Name)
+		if !ok || e.Dir {
+			continue
+		}
+		if !entry.at.Before(before) || len(names) == trimAtOnce {
+			break
+		}
+		names = append(names, e.Name)
+	}
+	for _, name := range names {
+		err := s.Remove(ctx, store.Ref{Key: Dir + "/" + name})
+		if err != nil && !errors.Is(err, store.ErrNotExist) { // another client trims as well
+			return err
+		}
+	}
+	return nil
+}
