@@ -61,14 +61,14 @@ type analyzeFlags struct {
 	credentials bool
 }
 
-func (a *app) analyzeCommand() *cobra.Command {
+func analyzeCommand(cl *cli) *cobra.Command {
 	var f analyzeFlags
 	cmd := &cobra.Command{
 		Use:   "analyze SPEC... ANALYZER",
 		Short: "Run an analyzer on dumps",
 		Long:  fmt.Sprintf(analyzeLong, strings.Join(analyze.Builtins(), ", ")) + specHelp,
 		Args:  cobra.MinimumNArgs(2),
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.analyze(cmd.Context(), args, f) },
+		RunE:  func(cmd *cobra.Command, args []string) error { return runAnalyze(cmd.Context(), cl, args, f) },
 	}
 	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "how many dumps at a time")
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long one dump may take, as 90s; 0: as long as it likes")
@@ -78,8 +78,8 @@ func (a *app) analyzeCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error {
-	a.how += " " + args[len(args)-1]
+func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) error {
+	cl.how += " " + args[len(args)-1]
 	part, err := parseShard(f.shard)
 	switch {
 	case err != nil:
@@ -89,50 +89,50 @@ func (a *app) analyze(ctx context.Context, args []string, f analyzeFlags) error 
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %s: a duration such as 90s is meant", f.timeout)
 	}
-	s, c, log, err := a.openAll(ctx)
+	s, c, log, err := cl.openAll(ctx)
 	if err != nil {
 		return err
 	}
 	last := len(args) - 1
-	analyzer, err := analyze.Find(ctx, c, args[last], a.say)
+	analyzer, err := analyze.Find(ctx, c, args[last], cl.say)
 	if err != nil {
 		return err
 	}
-	if err := a.syncNow(ctx, c); err != nil {
+	if err := cl.syncNow(ctx, c); err != nil {
 		return err
 	}
-	ids, err := a.selectIDs(ctx, c, args[:last])
+	ids, err := cl.selectIDs(ctx, c, args[:last])
 	if err != nil {
 		return err
 	}
 	ids = part.of(ids)
 	if f.dryRun || len(ids) == 0 {
-		return a.printIDs(ids)
+		return printIDs(cl, ids)
 	}
-	env, err := a.openAnalyzerEnv(s, c, batchMount, f.credentials, log)
+	env, err := openAnalyzerEnv(cl, s, c, batchMount, f.credentials, log)
 	if err != nil {
 		return err
 	}
-	run := analyze.Run{Env: env, Analyzer: analyzer, Jobs: f.jobs, Timeout: f.timeout, Stdout: a.stdout, Stderr: a.stderr}
+	run := analyze.Run{Env: env, Analyzer: analyzer, Jobs: f.jobs, Timeout: f.timeout, Stdout: cl.stdout, Stderr: cl.stderr}
 	return errors.Join(run.Do(ctx, ids), env.Close())
 }
 
 // openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the
 // corpus, it makes one with the flags m. The caller closes the environment.
-func (a *app) openAnalyzerEnv(s *stack, c *corpus.Corpus, m mountFlags, credentials bool, log *slog.Logger) (*analyze.Env, error) {
-	user := a.getenv("MANTA_USER")
+func openAnalyzerEnv(cl *cli, s *stack, c *corpus.Corpus, m mountFlags, credentials bool, log *slog.Logger) (*analyze.Env, error) {
+	user := cl.getenv("MANTA_USER")
 	if user == "" && s.target.manta != "" {
 		user, _, _ = strings.Cut(strings.TrimPrefix(s.target.manta, "/"), "/")
 	}
 	o := analyze.Options{Corpus: c, Store: s.target.String(), Root: s.root, CacheDir: s.cache, MantaUser: user,
-		Mount: a.existingMount(s), Credentials: credentials, Say: a.say}
+		Mount: cl.existingMount(s), Credentials: credentials, Say: cl.say}
 	_, local := store.AsLocal(s.store)
 	if o.Mount == "" || !local {
-		blocks, err := a.openCache(s, c, m, log)
+		blocks, err := cl.openCache(s, c, m, log)
 		if err != nil {
 			return nil, err
 		}
-		o.MountAt = func(dir string) (func() error, error) { return a.mountPrivately(dir, s, c, blocks, m, log) }
+		o.MountAt = func(dir string) (func() error, error) { return cl.mountPrivately(dir, s, c, blocks, m, log) }
 		if !local {
 			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c, blocks, id, false) }
 		}
@@ -141,12 +141,12 @@ func (a *app) openAnalyzerEnv(s *stack, c *corpus.Corpus, m mountFlags, credenti
 }
 
 // printIDs prints the dumps that would be analyzed.
-func (a *app) printIDs(ids []dump.ID) error {
+func printIDs(cl *cli, ids []dump.ID) error {
 	if len(ids) == 0 {
-		fmt.Fprintln(a.stderr, "thothfs: no dump matches")
+		fmt.Fprintln(cl.stderr, "thothfs: no dump matches")
 	}
 	for _, id := range ids {
-		if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+		if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
 			return err
 		}
 	}

@@ -9,29 +9,30 @@ import (
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
-func (a *app) analyzersCommand() *cobra.Command {
+func analyzersCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "analyzers",
 		Short: "List the corpus's analyzers",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.corpusAsKnown(cmd.Context())
+			c, err := cl.corpusAsKnown(cmd.Context())
 			if err != nil {
 				return err
 			}
 			entries, err := c.Analyzers(cmd.Context())
 			for _, e := range entries {
-				fmt.Fprintln(a.stdout, output.Cell(e.Name))
+				fmt.Fprintln(cl.stdout, output.Cell(e.Name))
 			}
 			return err
 		},
 	}
 }
 
-func (a *app) analyzerCommand() *cobra.Command {
+func analyzerCommand(cl *cli) *cobra.Command {
 	var remove bool
 	cmd := &cobra.Command{
 		Use:   "analyzer NAME",
@@ -41,22 +42,22 @@ there under that name; with --rm removes it. In a mount the analyzers are the fi
 of analyzers/.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusAsKnown(cmd.Context())
+			c, err := cl.corpusAsKnown(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if remove {
 				return sayNoAnalyzer(args[0], c.RemoveAnalyzer(cmd.Context(), args[0]))
 			}
-			return a.storeAnalyzer(cmd.Context(), c, args[0])
+			return storeAnalyzer(cmd.Context(), cl, c, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&remove, "rm", false, "remove the analyzer")
 	return cmd
 }
 
-func (a *app) storeAnalyzer(ctx context.Context, c *corpus.Corpus, name string) error {
-	text, err := a.readStdin(ctx, "the script of the analyzer "+name, maxValue)
+func storeAnalyzer(ctx context.Context, cl *cli, c *corpus.Corpus, name string) error {
+	text, err := cl.readStdin(ctx, "the script of the analyzer "+name, document.MaxSize)
 	if errors.Is(err, errNoInput) {
 		return fmt.Errorf("standard input is empty: give the script there, as in thothfs analyzer %s <script", name)
 	}

@@ -28,7 +28,7 @@ type attachFlags struct {
 	replace, remove bool
 }
 
-func (a *app) attachCommand() *cobra.Command {
+func attachCommand(cl *cli) *cobra.Command {
 	var f attachFlags
 	cmd := &cobra.Command{
 		Use:   "attach DUMP FILE...",
@@ -42,7 +42,7 @@ func (a *app) attachCommand() *cobra.Command {
 			case f.name != "" && len(args) != 2:
 				return fmt.Errorf("--name %s names one file, and %d are given", f.name, len(args)-1)
 			}
-			return a.attach(cmd.Context(), args[0], args[1:], f)
+			return runAttach(cmd.Context(), cl, args[0], args[1:], f)
 		},
 	}
 	cmd.Flags().StringVar(&f.name, "name", "", "store the file under `NAME`; its own name is the default")
@@ -51,12 +51,12 @@ func (a *app) attachCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) attach(ctx context.Context, word string, files []string, f attachFlags) error {
-	_, c, _, err := a.openAll(ctx)
+func runAttach(ctx context.Context, cl *cli, word string, files []string, f attachFlags) error {
+	_, c, _, err := cl.openAll(ctx)
 	if err != nil {
 		return err
 	}
-	id, err := a.oneDump(ctx, c, word)
+	id, err := oneDump(ctx, cl, c, word)
 	if err != nil {
 		return err
 	}
@@ -68,20 +68,20 @@ func (a *app) attach(ctx context.Context, word string, files []string, f attachF
 				err = fmt.Errorf("%s has no file %s", id, file)
 			}
 		} else {
-			err = a.attachOne(ctx, c, id, file, f)
+			err = attachOne(ctx, cl, c, id, file, f)
 		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
-			a.say("%s: %v", file, err)
+			cl.say("%s: %v", file, err)
 			failed = output.ErrReported
 		}
 	}
 	return failed
 }
 
-func (a *app) attachOne(ctx context.Context, c *corpus.Corpus, id dump.ID, path string, f attachFlags) error {
+func attachOne(ctx context.Context, cl *cli, c *corpus.Corpus, id dump.ID, path string, f attachFlags) error {
 	name := f.name
 	if name == "" {
 		name = filepath.Base(path)
@@ -98,7 +98,7 @@ func (a *app) attachOne(ctx context.Context, c *corpus.Corpus, id dump.ID, path 
 		return err
 	}
 	defer file.Close()
-	bar := output.NewProgress(a.stderr, name, true)
+	bar := output.NewProgress(cl.stderr, name, true)
 	stored, err := c.Attach(ctx, id, name, file, fi.Size(), f.replace, bar.SetBytes)
 	bar.Done()
 	switch {
@@ -107,9 +107,9 @@ func (a *app) attachOne(ctx context.Context, c *corpus.Corpus, id dump.ID, path 
 	case err != nil:
 		return err
 	case stored:
-		a.say("%s: %s attached", id, name)
+		cl.say("%s: %s attached", id, name)
 	default:
-		a.say("%s: %s is already there", id, name)
+		cl.say("%s: %s is already there", id, name)
 	}
 	return nil
 }

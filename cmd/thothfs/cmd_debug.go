@@ -47,7 +47,7 @@ type debugFlags struct {
 	fresh    bool
 }
 
-func (a *app) debugCommand() *cobra.Command {
+func debugCommand(cl *cli) *cobra.Command {
 	var f debugFlags
 	cmd := &cobra.Command{
 		Use:   "debug DUMP [ANALYZER] [-- ARGUMENT...]",
@@ -65,7 +65,7 @@ func (a *app) debugCommand() *cobra.Command {
 			case len(words) == 2 && (f.debugger != "" || len(extra) > 0):
 				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
 			}
-			return a.debug(cmd.Context(), words, f, extra)
+			return runDebug(cmd.Context(), cl, words, f, extra)
 		},
 	}
 	freshFlag(cmd, &f.fresh)
@@ -73,35 +73,35 @@ func (a *app) debugCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) debug(ctx context.Context, words []string, f debugFlags, extra []string) error {
-	s, c, log, err := a.openKnown(ctx)
+func runDebug(ctx context.Context, cl *cli, words []string, f debugFlags, extra []string) error {
+	s, c, log, err := cl.openKnown(ctx)
 	if err != nil {
 		return err
 	}
-	find := a.oneDump
+	find := oneDump
 	if f.fresh {
 		if err := s.away(ctx, unknownAfter); err != nil {
 			return notFresh(err)
 		}
-		if err := a.syncNow(ctx, c); err != nil {
+		if err := cl.syncNow(ctx, c); err != nil {
 			return err
 		}
-	} else if a.isAway(ctx, s, c) {
-		find = a.knownDump
+	} else if cl.isAway(ctx, s, c) {
+		find = knownDump
 	}
-	id, err := find(ctx, c, words[0])
+	id, err := find(ctx, cl, c, words[0])
 	if err != nil {
 		return err
 	}
-	env, err := a.openAnalyzerEnv(s, c, interactiveMount, true, log)
+	env, err := openAnalyzerEnv(cl, s, c, interactiveMount, true, log)
 	if err != nil {
 		return err
 	}
-	return errors.Join(a.debugIn(ctx, env, id, words[1:], f.debugger, extra), env.Close())
+	return errors.Join(debugIn(ctx, cl, env, id, words[1:], f.debugger, extra), env.Close())
 }
 
 // debugIn runs the shell for an analyzer, if one is named, else the debugger.
-func (a *app) debugIn(ctx context.Context, env *analyze.Env, id dump.ID, analyzer []string, name string, extra []string) error {
+func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyzer []string, name string, extra []string) error {
 	d, err := env.Dump(ctx, id)
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("%s is %w", id, errNotInCorpus)
@@ -110,30 +110,30 @@ func (a *app) debugIn(ctx context.Context, env *analyze.Env, id dump.ID, analyze
 		return fmt.Errorf("%s: %w", id, err)
 	}
 	if len(analyzer) == 0 {
-		return a.runDebugger(ctx, d, name, extra)
+		return runDebugger(ctx, cl, d, name, extra)
 	}
-	confirm := func(question string) bool { return a.confirm(ctx, question) }
-	shell := analyze.Shell{Env: env, Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Terminal: a.stdinIsTerminal(), Confirm: confirm}
+	confirm := func(question string) bool { return cl.confirm(ctx, question) }
+	shell := analyze.Shell{Env: env, Stdin: cl.stdin, Stdout: cl.stdout, Stderr: cl.stderr, Terminal: cl.stdinIsTerminal(), Confirm: confirm}
 	return shell.Run(ctx, d, analyzer[0])
 }
 
 // oneDump finds the one dump that a word means. The store is only asked for news when
 // the word means none of those that are known.
-func (a *app) oneDump(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
+func oneDump(ctx context.Context, cl *cli, c *corpus.Corpus, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
 		id, err := resolve(ctx, c, word)
 		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
 			return id, err
 		}
 	}
-	if err := a.syncNow(ctx, c); err != nil {
+	if err := cl.syncNow(ctx, c); err != nil {
 		return dump.ID{}, err
 	}
-	return a.knownDump(ctx, c, word)
+	return knownDump(ctx, cl, c, word)
 }
 
 // knownDump finds the one dump that a word means among those that are known.
-func (a *app) knownDump(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
+func knownDump(ctx context.Context, cl *cli, c *corpus.Corpus, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
 		id, err := resolve(ctx, c, word)
 		if errors.Is(err, errNoIdentifier) {
@@ -141,7 +141,7 @@ func (a *app) knownDump(ctx context.Context, c *corpus.Corpus, word string) (dum
 		}
 		return id, err
 	}
-	ids, err := a.selectIDs(ctx, c, strings.Fields(word))
+	ids, err := cl.selectIDs(ctx, c, strings.Fields(word))
 	if err == nil && len(ids) != 1 {
 		err = fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
 	}
@@ -152,7 +152,7 @@ func (a *app) knownDump(ctx context.Context, c *corpus.Corpus, word string) (dum
 }
 
 // runDebugger runs the debugger called name, or the best one, on a dump.
-func (a *app) runDebugger(ctx context.Context, d analyze.Dump, name string, extra []string) error {
+func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extra []string) error {
 	info, err := debugger.Inspect(d.Path)
 	if err != nil {
 		return err
@@ -162,22 +162,22 @@ func (a *app) runDebugger(ctx context.Context, d analyze.Dump, name string, extr
 		return err
 	}
 	program := debugger.FindProgram(ctx, d.Path, info)
-	a.sayProgram(program, info)
+	sayProgram(cl, program, info)
 	if program.Path == "" && info.Type == dump.Crash && info.OS == "linux" {
 		if tool.Name == "crash" && len(extra) == 0 { // which needs a kernel
 			return errors.New(debugger.VMLinuxHint(info))
 		}
-		a.say("%s", debugger.VMLinuxHint(info))
+		cl.say("%s", debugger.VMLinuxHint(info))
 	}
-	a.say("debugging %s with %s", d.ID, tool.Name)
+	cl.say("debugging %s with %s", d.ID, tool.Name)
 	if info.Truncated() {
-		a.say("the dump is truncated: %s", truncation(info))
+		cl.say("the dump is truncated: %s", truncation(info))
 	}
 	if warning := tool.Warning(info); warning != "" {
-		a.say("%s", warning)
+		cl.say("%s", warning)
 	}
 	cmd := tool.Command(program.Path, d.Path, extra)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdin, a.stdout, a.stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = cl.stdin, cl.stdout, cl.stderr
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -185,9 +185,9 @@ func (a *app) runDebugger(ctx context.Context, d analyze.Dump, name string, extr
 }
 
 // sayProgram says which program or kernel is used.
-func (a *app) sayProgram(program debugger.Executable, info *dump.Info) {
+func sayProgram(cl *cli, program debugger.Executable, info *dump.Info) {
 	if program.Rejected != "" {
-		a.say("%s", program.Rejected)
+		cl.say("%s", program.Rejected)
 	}
 	what := "program"
 	if info.Type == dump.Crash {
@@ -195,8 +195,8 @@ func (a *app) sayProgram(program debugger.Executable, info *dump.Info) {
 	}
 	switch {
 	case program.Path != "":
-		a.say("%s: %s (%s)", what, program.Path, program.How)
+		cl.say("%s: %s (%s)", what, program.Path, program.How)
 	case what == "program" && info.OS != "illumos":
-		a.say("program: %s is not here", cmp.Or(info.Executable, info.Cmd, "it"))
+		cl.say("program: %s is not here", cmp.Or(info.Executable, info.Cmd, "it"))
 	}
 }

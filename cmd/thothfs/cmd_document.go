@@ -21,7 +21,7 @@ import (
 
 // documentCommand is what scripts/thoth-init.sh does to an analyzer's copy of
 // info.json. People have set, ticket and info.
-func (a *app) documentCommand() *cobra.Command {
+func documentCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:                "document",
 		Short:              "For analyzers: read and edit a copy of info.json",
@@ -33,21 +33,21 @@ func (a *app) documentCommand() *cobra.Command {
 			}
 			switch verb, rest := args[0], args[1:]; {
 			case verb == "json":
-				stdin := func() ([]byte, error) { return a.readStdin(cmd.Context(), "JSON", 2*document.MaxSize) }
-				return analyze.PrintJSON(a.stdout, stdin, rest)
+				stdin := func() ([]byte, error) { return cl.readStdin(cmd.Context(), "JSON", 2*document.MaxSize) }
+				return analyze.PrintJSON(cl.stdout, stdin, rest)
 			case verb == "mget":
-				return a.mget(cmd.Context(), rest)
+				return mget(cmd.Context(), cl, rest)
 			case verb == "stack" && len(rest) == 1:
-				return a.printStack(cmd.Context(), rest[0])
+				return printStack(cmd.Context(), cl, rest[0])
 			case verb == "skip-list" && len(rest) == 0:
-				_, err := a.stdout.Write(scripts.Skip)
+				_, err := cl.stdout.Write(scripts.Skip)
 				return err
 			case verb == "signal" && len(rest) == 1:
-				return a.printSignal(rest[0])
+				return printSignal(cl, rest[0])
 			case verb == "signature" && len(rest) == 3:
-				return a.setSignature(cmd.Context(), rest[0], rest[1], rest[2])
+				return setSignature(cmd.Context(), cl, rest[0], rest[1], rest[2])
 			case verb == "set" && len(rest) == 2:
-				return a.setFromStdin(cmd.Context(), rest[0], rest[1])
+				return setFromStdin(cmd.Context(), cl, rest[0], rest[1])
 			case verb == "unset" && len(rest) == 2:
 				return analyze.EditCopy(cmd.Context(), rest[0], document.Unset(rest[1]))
 			case verb == "merge" && len(rest) == 2:
@@ -64,8 +64,8 @@ var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FI
 
 // setFromStdin sets what is at path to what is on standard input.
 // An analyzer may store what a program printed, so an empty input is an empty value here.
-func (a *app) setFromStdin(ctx context.Context, file, path string) error {
-	text, err := a.readValue(ctx, "the value of "+path)
+func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
+	text, err := cl.readValue(ctx, "the value of "+path)
 	if err != nil && !errors.Is(err, errNoInput) {
 		return err
 	}
@@ -76,7 +76,7 @@ func (a *app) setFromStdin(ctx context.Context, file, path string) error {
 }
 
 // printStack prints the stack of the thread that died, a frame a line.
-func (a *app) printStack(ctx context.Context, path string) error {
+func printStack(ctx context.Context, cl *cli, path string) error {
 	info, err := debugger.Inspect(path)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func (a *app) printStack(ctx context.Context, path string) error {
 		return err
 	}
 	for _, frame := range stack {
-		if _, err := fmt.Fprintln(a.stdout, output.Printable(frame)); err != nil {
+		if _, err := fmt.Fprintln(cl.stdout, output.Printable(frame)); err != nil {
 			return err
 		}
 	}
@@ -95,7 +95,7 @@ func (a *app) printStack(ctx context.Context, path string) error {
 
 // printSignal prints the signal that ended the process, and the address of a fault.
 // It prints nothing when there was no signal.
-func (a *app) printSignal(path string) error {
+func printSignal(cl *cli, path string) error {
 	info, err := debugger.Inspect(path)
 	if err != nil {
 		return err
@@ -108,14 +108,14 @@ func (a *app) printSignal(path string) error {
 	if f.HasAddress {
 		address = fmt.Sprintf(" %#x", f.Address)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s%s\n", signature.SignalName(f.Signal), address)
+	_, err = fmt.Fprintf(cl.stdout, "%s%s\n", signature.SignalName(f.Signal), address)
 	return err
 }
 
 // setSignature sets the signature of the dump at path in a copy of its info.json.
 // list is a file that overrides the program's list of functions that do not count; "" is
 // none.
-func (a *app) setSignature(ctx context.Context, path, file, list string) error {
+func setSignature(ctx context.Context, cl *cli, path, file, list string) error {
 	text := scripts.Skip
 	if list != "" {
 		var err error
@@ -142,7 +142,7 @@ func (a *app) setSignature(ctx context.Context, path, file, list string) error {
 	asText := func(name, value string) document.Edit {
 		return document.Edit{Path: "properties." + name, Value: document.TextValue(value)}
 	}
-	fmt.Fprintf(a.stdout, "%s %s\n", s.Hash, output.Printable(s.Text))
+	fmt.Fprintf(cl.stdout, "%s %s\n", s.Hash, output.Printable(s.Text))
 	return analyze.EditCopy(ctx, file, asText("signature", s.Hash), asText("signature_of", s.Text), asText("signature_class", s.Class),
 		asText("signature_program", s.Program), document.Set("properties.signature_rule", skip.RuleName(list == "")))
 }
@@ -152,7 +152,7 @@ const mgetStep = 1 << 20
 
 // mget is what analyzers use of the Manta tool of that name where it is not
 // installed: it prints objects of Manta, whoever's they are.
-func (a *app) mget(ctx context.Context, args []string) error {
+func mget(ctx context.Context, cl *cli, args []string) error {
 	var paths []string
 	for _, arg := range args {
 		switch {
@@ -166,12 +166,12 @@ func (a *app) mget(ctx context.Context, args []string) error {
 	if len(paths) == 0 {
 		return errors.New("mget: which object?")
 	}
-	if a.getenv("MANTA_URL") == "" {
+	if cl.getenv("MANTA_URL") == "" {
 		return errors.New("mget: there is no Manta to get it from: MANTA_URL is not set")
 	}
 	for _, p := range paths {
-		if err := a.mgetOne(ctx, p); err != nil {
-			if a.getenv("THOTH_INIT") != "" && a.getenv("MANTA_KEY_ID") == "" {
+		if err := mgetOne(ctx, cl, p); err != nil {
+			if cl.getenv("THOTH_INIT") != "" && cl.getenv("MANTA_KEY_ID") == "" {
 				err = fmt.Errorf("%w (thothfs analyze --credentials passes the keys on to analyzers)", err)
 			}
 			return fmt.Errorf("mget: %s: %w", p, err)
@@ -180,16 +180,16 @@ func (a *app) mget(ctx context.Context, args []string) error {
 	return nil
 }
 
-func (a *app) mgetOne(ctx context.Context, object string) error {
+func mgetOne(ctx context.Context, cl *cli, object string) error {
 	if rest, ok := strings.CutPrefix(object, "~~/"); ok {
-		object = "/" + a.getenv("MANTA_USER") + "/" + rest
+		object = "/" + cl.getenv("MANTA_USER") + "/" + rest
 	}
-	log, err := a.verbLogger()
+	log, err := cl.verbLogger()
 	if err != nil {
 		return err
 	}
 	dir, name := path.Split(path.Clean(object))
-	bare, err := manta.Open(a.mantaOptions(ctx, dir, log))
+	bare, err := manta.Open(cl.mantaOptions(ctx, dir, log))
 	if err != nil {
 		return err
 	}
@@ -209,7 +209,7 @@ func (a *app) mgetOne(ctx context.Context, object string) error {
 		if _, err := s.ReadAt(ctx, ref, piece, off); err != nil {
 			return err
 		}
-		if _, err := a.stdout.Write(piece); err != nil {
+		if _, err := cl.stdout.Write(piece); err != nil {
 			return err
 		}
 	}

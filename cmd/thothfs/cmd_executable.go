@@ -10,7 +10,7 @@ import (
 	"thothfs/cmd/thothfs/output"
 )
 
-func (a *app) executableCommand() *cobra.Command {
+func executableCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "executable DUMP",
 		Short: "Print where the program of a dump is",
@@ -27,18 +27,18 @@ DEBUGINFOD_URLS have. The exit code is 1 when there is none.`,
 			}
 			exe := debugger.FindExecutable(cmd.Context(), args[0], info)
 			if exe.Rejected != "" {
-				fmt.Fprintf(a.stderr, "thothfs: %s\n", output.Printable(exe.Rejected))
+				fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(exe.Rejected))
 			}
 			if exe.Path == "" {
 				return fmt.Errorf("its program (%s) is not here", cmp.Or(info.Executable, info.Cmd, "unknown"))
 			}
-			_, err = fmt.Fprintln(a.stdout, exe.Path)
+			_, err = fmt.Fprintln(cl.stdout, exe.Path)
 			return err
 		},
 	}
 }
 
-func (a *app) modulesCommand() *cobra.Command {
+func modulesCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "modules DUMP",
 		Short: "List the files that a process had mapped",
@@ -53,7 +53,7 @@ cannot be told, absent), and the path, with tabs between.`,
 				return err
 			}
 			for _, m := range info.Modules {
-				if _, err := fmt.Fprintf(a.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), debugger.CompareBuild(m.Path, m.BuildID, info), output.Cell(m.Path)); err != nil {
+				if _, err := fmt.Fprintf(cl.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), debugger.CompareBuild(m.Path, m.BuildID, info), output.Cell(m.Path)); err != nil {
 					return err
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
 	"os"
 	"os/user"
@@ -67,12 +68,12 @@ func (f *editFilter) isBy(e *history.Edit) bool {
 	return f.by == ""
 }
 
-// edits yields the edits that a filter and words select, the latest first.
-func (a *app) edits(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
+// selectEdits returns the edits that a filter and words select, the latest first.
+func selectEdits(ctx context.Context, cl *cli, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
 	if _, err := path.Match(f.by, ""); err != nil {
 		return nil, fmt.Errorf("--by %q: %w", f.by, err)
 	}
-	chosen, err := a.editTargets(ctx, c, words)
+	chosen, err := editTargets(ctx, cl, c, words)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func targetOf(e *history.Edit) corpus.UndoTarget {
 }
 
 // editTargets is what words select; nil: there are none.
-func (a *app) editTargets(ctx context.Context, c *corpus.Corpus, words []string) (map[corpus.UndoTarget]bool, error) {
+func editTargets(ctx context.Context, cl *cli, c *corpus.Corpus, words []string) (map[corpus.UndoTarget]bool, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
@@ -118,17 +119,17 @@ func (a *app) editTargets(ctx context.Context, c *corpus.Corpus, words []string)
 	if len(spec) == 0 {
 		return chosen, nil
 	}
-	if err := a.syncNow(ctx, c); err != nil {
+	if err := cl.syncNow(ctx, c); err != nil {
 		return nil, err
 	}
-	ids, err := a.selectIDs(ctx, c, spec)
+	ids, err := cl.selectIDs(ctx, c, spec)
 	for _, id := range ids {
 		chosen[corpus.UndoTarget{Dump: id}] = true
 	}
 	return chosen, err
 }
 
-func (a *app) historyCommand() *cobra.Command {
+func historyCommand(cl *cli) *cobra.Command {
 	var f editFilter
 	var asJSON bool
 	var limit int
@@ -137,19 +138,19 @@ func (a *app) historyCommand() *cobra.Command {
 		Short: "List edits, and who made them",
 		Long:  historyLong + "\n" + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusAsKnown(cmd.Context())
+			c, err := cl.corpusAsKnown(cmd.Context())
 			if err != nil {
 				return err
 			}
-			edits, err := a.edits(cmd.Context(), c, &f, args)
+			edits, err := selectEdits(cmd.Context(), cl, c, &f, args)
 			if err != nil {
 				return err
 			}
 			edits = firstOf(edits, limit)
 			if asJSON {
-				return a.historyAsJSON(edits)
+				return printHistoryJSON(cl.stdout, edits)
 			}
-			return a.historyTable(edits)
+			return printHistoryTable(cl.stdout, edits)
 		},
 	}
 	f.flags(cmd, "only edits since `TIME`")
@@ -172,12 +173,12 @@ func firstOf(edits iter.Seq2[*history.Edit, error], limit int) iter.Seq2[*histor
 // historyRows are printed together, in columns.
 const historyRows = 1000
 
-func (a *app) historyTable(edits iter.Seq2[*history.Edit, error]) error {
-	out := bufio.NewWriter(a.stdout)
+func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) error {
+	out := bufio.NewWriter(stdout)
 	w := tabwriter.NewWriter(out, 0, 0, 1, ' ', 0)
 	flush := func(err error) error { return cmp.Or(err, w.Flush(), out.Flush()) }
 	fmt.Fprintln(w, "EDIT\tTIME\tWHO\tHOW\tDUMP\tCHANGE")
-	width, n := a.terminalWidth(), 0
+	width, n := changeWidth(stdout), 0
 	for e, err := range edits {
 		if err != nil {
 			return flush(err)
@@ -196,10 +197,10 @@ func (a *app) historyTable(edits iter.Seq2[*history.Edit, error]) error {
 	return flush(nil)
 }
 
-// terminalWidth is how many characters of a change fit beside the other columns.
-func (a *app) terminalWidth() int {
+// changeWidth returns how many characters of a change fit beside the other columns.
+func changeWidth(stdout io.Writer) int {
 	const others, least, most = 100, 40, 400
-	if f, ok := a.stdout.(*os.File); ok {
+	if f, ok := stdout.(*os.File); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return max(least, columns-others)
 		}
@@ -261,8 +262,8 @@ type historyChangeJSON struct {
 	New  any    `json:"new"`
 }
 
-func (a *app) historyAsJSON(edits iter.Seq2[*history.Edit, error]) error {
-	out := bufio.NewWriter(a.stdout)
+func printHistoryJSON(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) error {
+	out := bufio.NewWriter(stdout)
 	out.WriteString("[")
 	between := "\n"
 	for e, err := range edits {

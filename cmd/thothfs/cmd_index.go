@@ -31,7 +31,7 @@ node, platform, ticket, signature (null where not set, or an array), time, modif
   duckdb -c "SELECT info->>'pid' FROM read_json('corpus.jsonl', columns = {id: 'VARCHAR', info: 'JSON'})"
   duckdb -c "SELECT cmd, max(time) FROM 'corpus.parquet' WHERE ticket IS NULL GROUP BY ALL"`
 
-func (a *app) indexCommand() *cobra.Command {
+func indexCommand(cl *cli) *cobra.Command {
 	var verify bool
 	var export string
 	keep := span(90 * 24 * time.Hour)
@@ -41,7 +41,7 @@ func (a *app) indexCommand() *cobra.Command {
 		Long:  indexLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.index(cmd.Context(), verify, export, time.Duration(keep))
+			return runIndex(cmd.Context(), cl, verify, export, time.Duration(keep))
 		},
 	}
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask the store for every document")
@@ -50,25 +50,25 @@ func (a *app) indexCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) index(ctx context.Context, verify bool, export string, keep time.Duration) error {
+func runIndex(ctx context.Context, cl *cli, verify bool, export string, keep time.Duration) error {
 	write, err := exporter(export)
 	if err != nil {
 		return err
 	}
-	c, err := a.corpusAsKnown(ctx)
+	c, err := cl.corpusAsKnown(ctx)
 	if err != nil {
 		return err
 	}
-	if err := a.takeSnapshot(ctx, c); err != nil {
+	if err := cl.takeSnapshot(ctx, c); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
-	if err := a.readAll(ctx, c, verify); err != nil {
+	if err := readAll(ctx, cl, c, verify); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
 	if write != nil {
 		return write(ctx, c, export)
 	}
-	if err := a.publish(ctx, c); err != nil {
+	if err := publish(ctx, cl, c); err != nil {
 		return err
 	}
 	if err := c.CompactHistory(ctx, keep); err != nil {
@@ -77,24 +77,24 @@ func (a *app) index(ctx context.Context, verify bool, export string, keep time.D
 	return nil
 }
 
-func (a *app) publish(ctx context.Context, c *corpus.Corpus) error {
-	bar := output.NewProgress(a.stderr, "publishing", true)
+func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {
+	bar := output.NewProgress(cl.stderr, "publishing", true)
 	s, err := c.Publish(ctx, bar.SetBytes)
 	bar.Done()
 	if errors.Is(err, store.ErrConflict) {
-		fmt.Fprintln(a.stderr, "thothfs: somebody else has just published the catalogue: theirs stays")
+		fmt.Fprintln(cl.stderr, "thothfs: somebody else has just published the catalogue: theirs stays")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "thothfs: published %d dumps, %s\n", s.Dumps, humanize.IBytes(uint64(s.Size)))
+	fmt.Fprintf(cl.stderr, "thothfs: published %d dumps, %s\n", s.Dumps, humanize.IBytes(uint64(s.Size)))
 	return nil
 }
 
 // readAll reads what is new and, to verify, every document.
-func (a *app) readAll(ctx context.Context, c *corpus.Corpus, verify bool) error {
-	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+func readAll(ctx context.Context, cl *cli, c *corpus.Corpus, verify bool) error {
+	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	defer bar.Done()
 	if verify {
 		return c.Verify(ctx, bar.Set)

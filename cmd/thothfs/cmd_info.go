@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) infoCommand() *cobra.Command {
+func infoCommand(cl *cli) *cobra.Command {
 	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "info SPEC...",
@@ -20,18 +20,18 @@ when a dump that is named is not in the corpus.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := a.selectDumps(cmd.Context(), c, args)
+			sel, err := cl.selectDumps(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
 			if err := sel.noWords(); err != nil {
 				return err
 			}
-			return a.info(sel.dumps(cmd.Context()), sel.single(args))
+			return printInfo(cl, sel.dumps(cmd.Context()), sel.single(args))
 		},
 	}
 	freshFlag(cmd, &fresh)
@@ -51,11 +51,11 @@ func (sel *selection) single(args []string) bool {
 	return len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
 }
 
-func (a *app) info(dumps iter.Seq2[output.Dump, error], single bool) error {
+func printInfo(cl *cli, dumps iter.Seq2[output.Dump, error], single bool) error {
 	reporting := func(yield func(output.Dump, error) bool) {
 		for l, err := range dumps {
 			if err == nil {
-				a.sayDamage(l)
+				sayDamage(cl, l)
 			}
 			if !yield(l, err) {
 				return
@@ -63,20 +63,20 @@ func (a *app) info(dumps iter.Seq2[output.Dump, error], single bool) error {
 		}
 	}
 	if !single {
-		return output.WriteDocuments(a.stdout, reporting)
+		return output.WriteDocuments(cl.stdout, reporting)
 	}
 	for l, err := range reporting {
 		if err != nil {
 			return err
 		}
-		return output.WriteDocument(a.stdout, l)
+		return output.WriteDocument(cl.stdout, l)
 	}
 	return nil
 }
 
 // sayDamage tells on stderr that a document is shown only as far as it can be read.
-func (a *app) sayDamage(l output.Dump) {
+func sayDamage(cl *cli, l output.Dump) {
 	if d := l.Doc.Damage(); d != "" {
-		fmt.Fprintf(a.stderr, "thothfs: %s: info.json is damaged: %s\n", l.ID, output.Printable(d))
+		fmt.Fprintf(cl.stderr, "thothfs: %s: info.json is damaged: %s\n", l.ID, output.Printable(d))
 	}
 }

@@ -12,7 +12,7 @@ A specification is made of constraints that must all hold: cmd=svc.startd,
 node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
 (newer than), otime=1d (older than), limit=10, dump=stdin.`
 
-func (a *app) lsCommand() *cobra.Command {
+func lsCommand(cl *cli) *cobra.Command {
 	var asJSON, fresh bool
 	cmd := &cobra.Command{
 		Use:   "ls [SPEC...] [PROP...]",
@@ -24,18 +24,18 @@ the documents are printed as an array, each with its hash as "id".
 While the store is away, what this machine knows is shown, and how old that is.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := a.selectDumps(cmd.Context(), c, args)
+			sel, err := cl.selectDumps(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				return output.WriteDocuments(a.stdout, sel.dumps(cmd.Context()))
+				return output.WriteDocuments(cl.stdout, sel.dumps(cmd.Context()))
 			}
-			return output.WriteTable(a.stdout, sel.dumps(cmd.Context()), sel.words)
+			return output.WriteTable(cl.stdout, sel.dumps(cmd.Context()), sel.words)
 		},
 	}
 	freshFlag(cmd, &fresh)

@@ -59,7 +59,7 @@ var (
 	batchMount       = mountFlags{learn: true, passes: true}
 )
 
-func (a *app) mountCommand() *cobra.Command {
+func mountCommand(cl *cli) *cobra.Command {
 	m := interactiveMount
 	cmd := &cobra.Command{
 		Use:   "mount MOUNTPOINT",
@@ -71,7 +71,7 @@ func (a *app) mountCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.mount(cmd.Context(), args[0], m, opts)
+			return runMount(cmd.Context(), cl, args[0], m, opts)
 		},
 	}
 	cmd.Flags().BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
@@ -82,36 +82,36 @@ func (a *app) mountCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) mount(ctx context.Context, mountpoint string, m mountFlags, options []string) (err error) {
+func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (err error) {
 	mountpoint, err = filepath.Abs(mountpoint)
 	if err != nil {
 		return err
 	}
-	if !a.isBackground() {
+	if !isBackground(cl) {
 		if err := checkMountpoint(ctx, mountpoint); err != nil {
 			return err
 		}
 		if !m.foreground {
-			return a.background(ctx)
+			return background(ctx, cl)
 		}
 	}
-	server, run, err := a.startMount(ctx, mountpoint, m, options)
-	if rerr := a.reportReady(err); err != nil || rerr != nil {
+	server, run, err := startMount(ctx, cl, mountpoint, m, options)
+	if rerr := reportReady(cl, err); err != nil || rerr != nil {
 		if server != nil {
 			server.Unmount(ctx)
 		}
-		if a.isBackground() && rerr == nil {
+		if isBackground(cl) && rerr == nil {
 			return output.ErrReported // by the half that waits
 		}
 		return errors.Join(err, rerr)
 	}
-	return a.serve(ctx, server, run)
+	return serve(ctx, cl, server, run)
 }
 
 // startMount builds the stack, opens catalogue and cache, and mounts. The
 // function it returns runs the catalogue's sync and poll until its context ends.
-func (a *app) startMount(ctx context.Context, mountpoint string, m mountFlags, options []string) (*fs.Server, func(context.Context) error, error) {
-	cachePath, err := a.cachePath()
+func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fs.Server, func(context.Context) error, error) {
+	cachePath, err := cl.cachePath()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -119,37 +119,37 @@ func (a *app) startMount(ctx context.Context, mountpoint string, m mountFlags, o
 	if m.foreground {
 		fallback = "stderr"
 	}
-	log, err := a.logger(fallback)
+	log, err := cl.logger(fallback)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := a.openStack(ctx, false, log)
+	s, err := cl.openStack(ctx, false, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.target.dir, "log": a.logPath()}); err != nil {
+	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.target.dir, "log": cl.logPath()}); err != nil {
 		return nil, nil, err
 	}
-	c, err := a.openCorpus(ctx, s, log)
+	c, err := cl.openCorpus(ctx, s, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	blocks, err := a.openCache(s, c, m, log)
+	blocks, err := cl.openCache(s, c, m, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := fs.Mount(mountpoint, a.fsOptions(s, c, blocks, m, options, log))
+	server, err := fs.Mount(mountpoint, cl.fsOptions(s, c, blocks, m, options, log))
 	if err != nil {
 		return nil, nil, err
 	}
 	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
-	return server, func(ctx context.Context) error { return a.follow(ctx, c, log) }, nil
+	return server, func(ctx context.Context) error { return follow(ctx, cl, c, log) }, nil
 }
 
 // follow keeps the catalogue up to date until ctx ends.
-func (a *app) follow(ctx context.Context, c *corpus.Corpus, log *slog.Logger) error {
+func follow(ctx context.Context, cl *cli, c *corpus.Corpus, log *slog.Logger) error {
 	var telling sync.WaitGroup
-	telling.Go(func() { a.tellReading(ctx, c, log) })
+	telling.Go(func() { tellReading(ctx, cl, c, log) })
 	defer telling.Wait()
 	if _, err := c.TakeSnapshot(ctx, nil); err != nil && ctx.Err() == nil {
 		log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
@@ -157,11 +157,11 @@ func (a *app) follow(ctx context.Context, c *corpus.Corpus, log *slog.Logger) er
 	return c.Run(ctx)
 }
 
-func (a *app) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*cache.Cache, error) {
+func (cl *cli) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*cache.Cache, error) {
 	o := cache.Options{
 		Dir:       filepath.Join(s.cache, "blocks"),
-		Namespace: s.target.String() + a.getenv("MANTA_URL"),
-		Quota:     int64(a.cacheSize),
+		Namespace: s.target.String() + cl.getenv("MANTA_URL"),
+		Quota:     int64(cl.cacheSize),
 		Source:    s.store,
 		Predict:   dump.Reads,
 		Hot:       c.Hot,
@@ -177,13 +177,13 @@ func (a *app) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logg
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)
 	}
-	a.atExit(func() { blocks.Close() })
+	cl.atExit(func() { blocks.Close() })
 	return blocks, nil
 }
 
 // serve waits until the file system is unmounted, by us on a signal or by
 // somebody else.
-func (a *app) serve(ctx context.Context, server *fs.Server, run func(context.Context) error) error {
+func serve(ctx context.Context, cl *cli, server *fs.Server, run func(context.Context) error) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	synced := make(chan error, 1)
 	go func() { synced <- run(runCtx) }() // ended by cancel, awaited below

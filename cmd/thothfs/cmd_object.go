@@ -9,7 +9,7 @@ import (
 	"thothfs/corpus"
 )
 
-func (a *app) objectCommand() *cobra.Command {
+func objectCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "object FILE...",
 		Short: "Print the hash of local dumps",
@@ -23,11 +23,11 @@ Nothing is uploaded and no corpus is needed.`,
 			for _, path := range files {
 				id, err := corpus.HashFile(cmd.Context(), path, "")
 				if err != nil {
-					fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
+					fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
 					failed = output.ErrReported
 					continue
 				}
-				if _, err := fmt.Fprintln(a.stdout, id); err != nil {
+				if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
 					return err
 				}
 			}

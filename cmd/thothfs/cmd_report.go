@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func (a *app) reportCommand() *cobra.Command {
+func reportCommand(cl *cli) *cobra.Command {
 	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "report [SPEC...] [PROP]",
@@ -16,11 +16,11 @@ and how many dumps have each, the fewest first. Without a property, the number
 of dumps.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := a.selectDumps(cmd.Context(), c, args)
+			sel, err := cl.selectDumps(cmd.Context(), c, args)
 			if err != nil {
 				return err
 			}
@@ -32,14 +32,14 @@ of dumps.
 				if err != nil {
 					return err
 				}
-				_, err = fmt.Fprintln(a.stdout, n)
+				_, err = fmt.Fprintln(cl.stdout, n)
 				return err
 			}
 			counts, err := sel.countBy(cmd.Context(), sel.words[0])
 			if err != nil {
 				return err
 			}
-			return counts.Write(a.stdout)
+			return counts.Write(cl.stdout)
 		},
 	}
 	freshFlag(cmd, &fresh)

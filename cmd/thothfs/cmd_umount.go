@@ -21,7 +21,7 @@ import (
 // leaveTimeout is how long umount waits for the file system's process to end.
 const leaveTimeout = 10 * time.Second
 
-func (a *app) umountCommand() *cobra.Command {
+func umountCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "umount MOUNTPOINT",
 		Short: "Unmount it",
@@ -32,11 +32,11 @@ process ends when the last of them lets go.
 A mount that does not answer within 5 seconds is taken away all the same, and the
 programs that wait for it are cut off ("Transport endpoint is not connected").`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.umount(cmd.Context(), args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runUmount(cmd.Context(), cl, args[0]) },
 	}
 }
 
-func (a *app) umount(ctx context.Context, mountpoint string) error {
+func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	mountpoint, err := filepath.Abs(mountpoint)
 	if err != nil {
 		return err
@@ -52,11 +52,11 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 	}
 	pid, err := servingPID(mountpoint)
 	if errors.Is(err, fs.ErrSilent) {
-		return a.cutOff(mountpoint, mounts[len(mounts)-1].Minor)
+		return cutOff(cl, mountpoint, mounts[len(mounts)-1].Minor)
 	}
 	err = unmount(mountpoint, 0)
 	if errors.Is(err, unix.EBUSY) {
-		a.sayHolders(mountpoint)
+		sayHolders(cl, mountpoint)
 		return unmount(mountpoint, unix.MNT_DETACH)
 	}
 	if err != nil {
@@ -68,8 +68,8 @@ func (a *app) umount(ctx context.Context, mountpoint string) error {
 // cutOff ends a mount that does not answer. number is the minor number of its device.
 // If it were only detached, processes that wait for it would wait for ever, and not even
 // SIGKILL would end them.
-func (a *app) cutOff(mountpoint string, number int) error {
-	fmt.Fprintf(a.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", output.Printable(mountpoint))
+func cutOff(cl *cli, mountpoint string, number int) error {
+	fmt.Fprintf(cl.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", output.Printable(mountpoint))
 	aborted := fs.Abort(number)
 	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
 		return errors.Join(err, aborted)
@@ -80,10 +80,10 @@ func (a *app) cutOff(mountpoint string, number int) error {
 	return nil
 }
 
-func (a *app) sayHolders(mountpoint string) {
-	fmt.Fprintf(a.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", output.Printable(mountpoint))
+func sayHolders(cl *cli, mountpoint string) {
+	fmt.Fprintf(cl.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", output.Printable(mountpoint))
 	for _, h := range fs.Holders(mountpoint) {
-		fmt.Fprintf(a.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
+		fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
 	}
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
@@ -29,7 +28,7 @@ An undo is an edit: it is in the history, and can be undone by its name. --since
 not undo those. What was undone is not undone twice, so that an undo that was
 interrupted can be run again.`
 
-func (a *app) undoCommand() *cobra.Command {
+func undoCommand(cl *cli) *cobra.Command {
 	var f editFilter
 	var dryRun bool
 	cmd := &cobra.Command{
@@ -43,13 +42,13 @@ func (a *app) undoCommand() *cobra.Command {
 			case f.since.IsZero() && len(args) == 0:
 				return errors.New("name edits, as thothfs history does, or give --since TIME")
 			case f.since.IsZero() && len(args) == 1:
-				a.how += " " + args[0]
+				cl.how += " " + args[0]
 			case f.since.IsZero():
-				a.how += fmt.Sprintf(" %d edits", len(args))
+				cl.how += fmt.Sprintf(" %d edits", len(args))
 			default:
-				a.how += " --since " + f.since.text
+				cl.how += " --since " + f.since.text
 			}
-			return a.undo(cmd.Context(), args, &f, dryRun)
+			return runUndo(cmd.Context(), cl, args, &f, dryRun)
 		},
 	}
 	f.flags(cmd, "undo the edits since `TIME`")
@@ -57,8 +56,8 @@ func (a *app) undoCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) undo(ctx context.Context, args []string, f *editFilter, dryRun bool) error {
-	c, err := a.corpusAsKnown(ctx)
+func runUndo(ctx context.Context, cl *cli, args []string, f *editFilter, dryRun bool) error {
+	c, err := cl.corpusAsKnown(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,18 +65,25 @@ func (a *app) undo(ctx context.Context, args []string, f *editFilter, dryRun boo
 	if f.since.IsZero() {
 		edits, err = namedEdits(ctx, c, args)
 	} else {
-		edits, err = a.editsSince(ctx, c, f, args)
+		edits, err = editsSince(ctx, cl, c, f, args)
 	}
 	if err != nil {
 		return err
 	}
-	u := &undoing{app: a, corpus: c, dryRun: dryRun, failed: map[corpus.UndoTarget]error{}, done: map[corpus.UndoTarget][]corpus.Undone{}}
-	u.targets, u.edits = corpus.UndoTargets(edits)
-	u.run(ctx)
+	u := &undoRun{cli: cl, dryRun: dryRun, done: map[corpus.UndoTarget][]corpus.Undone{}}
+	targets, byTarget := corpus.UndoTargets(edits)
+	u.targets = targets
+	u.failed = forEach(cl, "undoing", editsInFlight, targets, func(target corpus.UndoTarget) error {
+		all, err := c.Undo(ctx, target, byTarget[target], dryRun)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.done[target] = all
+		return err
+	})
 	return u.report(ctx)
 }
 
-// namedEdits finds the edits of these IDs, the latest first.
+// namedEdits returns the edits with these IDs, the latest first.
 func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*history.Edit, err error) {
 	var first time.Time
 	wanted := map[string]bool{}
@@ -110,10 +116,9 @@ func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*h
 	return edits, nil
 }
 
-// editsSince are the edits that a filter and words select, but for those that undid
-// others.
-func (a *app) editsSince(ctx context.Context, c *corpus.Corpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
-	seq, err := a.edits(ctx, c, f, words)
+// editsSince returns the edits that a filter and words select, except undos.
+func editsSince(ctx context.Context, cl *cli, c *corpus.Corpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
+	seq, err := selectEdits(ctx, cl, c, f, words)
 	if err != nil {
 		return nil, err
 	}
@@ -128,53 +133,29 @@ func (a *app) editsSince(ctx context.Context, c *corpus.Corpus, f *editFilter, w
 	return edits, nil
 }
 
-// undoing is one run of undo.
-type undoing struct {
-	app     *app
-	corpus  *corpus.Corpus
+// undoRun is one run of undo.
+type undoRun struct {
+	cli     *cli
 	dryRun  bool
 	targets []corpus.UndoTarget
-	edits   map[corpus.UndoTarget][]*history.Edit
+	failed  map[corpus.UndoTarget]error
 
-	mu     sync.Mutex // guards what follows
-	failed map[corpus.UndoTarget]error
-	done   map[corpus.UndoTarget][]corpus.Undone // of all that was tried
+	mu   sync.Mutex
+	done map[corpus.UndoTarget][]corpus.Undone // guarded by mu while edits are undone
 }
 
-// run undoes the edits of each target, some at a time.
-func (u *undoing) run(ctx context.Context) {
-	var group errgroup.Group
-	group.SetLimit(editsInFlight)
-	bar := output.NewProgress(u.app.stderr, "undoing", false)
-	defer bar.Done()
-	for _, target := range u.targets {
-		group.Go(func() error {
-			all, err := u.corpus.Undo(ctx, target, u.edits[target], u.dryRun)
-			u.mu.Lock()
-			defer u.mu.Unlock()
-			if err != nil {
-				u.failed[target] = err
-			}
-			u.done[target] = all
-			bar.Set(len(u.done), len(u.targets))
-			return nil
-		})
-	}
-	group.Wait()
-}
-
-// report says what became of the edits: those that are not undone one by one.
-func (u *undoing) report(ctx context.Context) error {
+// report prints what became of the edits, and each value that was not undone.
+func (u *undoRun) report(ctx context.Context) error {
 	counts, dumps, analyzers := map[document.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintf(u.app.stderr, "thothfs: %s: %s\n", output.Printable(target.String()), output.Printable(err.Error()))
+			fmt.Fprintf(u.cli.stderr, "thothfs: %s: %s\n", output.Printable(target.String()), output.Printable(err.Error()))
 		}
 		outcomes := map[*history.Edit]document.Outcome{}
 		for _, d := range u.done[target] {
 			old, seen := outcomes[d.Edit]
 			outcomes[d.Edit] = worse(old, d.Outcome, seen)
-			u.say(target, d)
+			u.printValue(target, d)
 		}
 		for _, o := range outcomes {
 			counts[o]++
@@ -195,7 +176,7 @@ func (u *undoing) report(ctx context.Context) error {
 	if n := counts[document.Differs]; n > 0 {
 		text = append(text, fmt.Sprintf("%d not undone, or only in part: the values have been changed since", n))
 	}
-	fmt.Fprintf(u.app.stderr, "thothfs: %s\n", strings.Join(text, ", "))
+	fmt.Fprintf(u.cli.stderr, "thothfs: %s\n", strings.Join(text, ", "))
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -205,8 +186,8 @@ func (u *undoing) report(ctx context.Context) error {
 	return nil
 }
 
-// undoneText says how many edits were undone, and where: "6 edits undone, in 1 dump".
-func (u *undoing) undoneText(edits, dumps, analyzers int) string {
+// undoneText returns a summary such as "6 edits undone, in 1 dump".
+func (u *undoRun) undoneText(edits, dumps, analyzers int) string {
 	text, where := english.Plural(edits, "edit", "")+" undone", []string(nil)
 	if u.dryRun {
 		text = english.Plural(edits, "edit", "") + " would be undone"
@@ -223,8 +204,8 @@ func (u *undoing) undoneText(edits, dumps, analyzers int) string {
 	return text
 }
 
-// worse is the outcome of an edit of which one change had the outcome a, if any, and
-// another b.
+// worse returns the outcome of an edit with several changes: the worse of a, if one was
+// seen, and b.
 func worse(a, b document.Outcome, seen bool) document.Outcome {
 	order := []document.Outcome{document.Differs, document.Reverted, document.Already}
 	if seen && slices.Index(order, a) < slices.Index(order, b) {
@@ -233,16 +214,16 @@ func worse(a, b document.Outcome, seen bool) document.Outcome {
 	return b
 }
 
-// say prints what is, or would be, put back, and what is not.
-func (u *undoing) say(target corpus.UndoTarget, d corpus.Undone) {
+// printValue prints a value that a dry run would restore, or one that is not restored.
+func (u *undoRun) printValue(target corpus.UndoTarget, d corpus.Undone) {
 	what := output.Cell(d.Change.Path())
 	if target.Analyzer == "" {
 		what = target.String() + ": " + what
 	}
 	switch old, left := valueText(&d.Change, &d.Change.Old), valueText(&d.Change, &d.Change.New); {
 	case d.Outcome == document.Differs:
-		fmt.Fprintf(u.app.stderr, "thothfs: %s is not what edit %s left (%s) and stays as it is\n", what, d.Edit.ID, left)
+		fmt.Fprintf(u.cli.stderr, "thothfs: %s is not what edit %s left (%s) and stays as it is\n", what, d.Edit.ID, left)
 	case d.Outcome == document.Reverted && u.dryRun:
-		fmt.Fprintf(u.app.stdout, "%s: %s → %s\n", what, left, old)
+		fmt.Fprintf(u.cli.stdout, "%s: %s → %s\n", what, left, old)
 	}
 }

@@ -39,7 +39,7 @@ type uploadFlags struct {
 	noStack                      bool
 }
 
-func (a *app) uploadCommand() *cobra.Command {
+func uploadCommand(cl *cli) *cobra.Command {
 	var u uploadFlags
 	cmd := &cobra.Command{
 		Use:   "upload FILE...",
@@ -47,7 +47,7 @@ func (a *app) uploadCommand() *cobra.Command {
 		Long:  uploadLong,
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			return a.upload(cmd.Context(), files, u)
+			return runUpload(cmd.Context(), cl, files, u)
 		},
 	}
 	f := cmd.Flags()
@@ -60,16 +60,16 @@ func (a *app) uploadCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
+func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) error {
 	options, err := u.options()
 	if err != nil {
 		return err
 	}
-	log, err := a.verbLogger()
+	log, err := cl.verbLogger()
 	if err != nil {
 		return err
 	}
-	s, err := a.openStack(ctx, true, log)
+	s, err := cl.openStack(ctx, true, log)
 	if err != nil {
 		return err
 	}
@@ -80,36 +80,36 @@ func (a *app) upload(ctx context.Context, files []string, u uploadFlags) error {
 	if _, local := store.AsLocal(s.store); !local {
 		options.Pack = hotPack
 	}
-	c, err := a.openCorpus(ctx, s, log)
+	c, err := cl.openCorpus(ctx, s, log)
 	if err != nil {
 		return err
 	}
 	var failed error
 	for _, path := range files {
-		if err := a.uploadOne(ctx, c, path, options); err != nil {
+		if err := uploadOne(ctx, cl, c, path, options); err != nil {
 			if ctx.Err() != nil {
 				return err
 			}
-			fmt.Fprintf(a.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
+			fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
 			failed = output.ErrReported
 		}
 	}
 	return failed
 }
 
-func (a *app) uploadOne(ctx context.Context, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
-	bar := output.NewProgress(a.stderr, filepath.Base(path), true)
+func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
+	bar := output.NewProgress(cl.stderr, filepath.Base(path), true)
 	o.Progress = bar.SetBytes
 	res, err := c.Upload(ctx, path, o)
 	bar.Done()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stderr, "thothfs: %s %s\n", output.Printable(filepath.Base(path)), res.State)
+	fmt.Fprintf(cl.stderr, "thothfs: %s %s\n", output.Printable(filepath.Base(path)), res.State)
 	if res.Info != nil && res.Info.Truncated() {
-		a.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
+		cl.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
 	}
-	_, err = fmt.Fprintln(a.stdout, res.ID)
+	_, err = fmt.Fprintln(cl.stdout, res.ID)
 	return err
 }
 

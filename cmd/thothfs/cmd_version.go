@@ -11,13 +11,13 @@ import (
 // version is set by the linker (see Makefile).
 var version = ""
 
-func (a *app) versionCommand() *cobra.Command {
+func versionCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintf(a.stdout, "thothfs %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			fmt.Fprintf(cl.stdout, "thothfs %s %s %s/%s\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"thothfs/cache"
-	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -20,7 +17,7 @@ import (
 // warmAtOnce is how many dumps are warmed at once.
 const warmAtOnce = 8
 
-func (a *app) warmCommand() *cobra.Command {
+func warmCommand(cl *cli) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "warm SPEC...",
@@ -31,70 +28,42 @@ store's MD5 where it tells one. A mount that uses the same --cache-dir finds it 
 A corpus in a local directory needs no warming.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.warm(cmd.Context(), args, all) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runWarm(cmd.Context(), cl, args, all) },
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "fetch the whole dumps")
 	return cmd
 }
 
-func (a *app) warm(ctx context.Context, args []string, all bool) error {
-	log, err := a.verbLogger()
+func runWarm(ctx context.Context, cl *cli, args []string, all bool) error {
+	log, err := cl.verbLogger()
 	if err != nil {
 		return err
 	}
-	s, err := a.openStack(ctx, false, log)
+	s, err := cl.openStack(ctx, false, log)
 	if err != nil {
 		return err
 	}
 	if _, local := store.AsLocal(s.store); local {
-		fmt.Fprintln(a.stderr, "thothfs: the corpus is a local directory: there is nothing to fetch")
+		fmt.Fprintln(cl.stderr, "thothfs: the corpus is a local directory: there is nothing to fetch")
 		return nil
 	}
-	c, err := a.openCorpus(ctx, s, log)
+	c, err := cl.openCorpus(ctx, s, log)
 	if err != nil {
 		return err
 	}
-	blocks, err := a.openCache(s, c, mountFlags{}, log)
+	blocks, err := cl.openCache(s, c, mountFlags{}, log)
 	if err != nil {
 		return err
 	}
-	if err := a.syncNow(ctx, c); err != nil {
+	if err := cl.syncNow(ctx, c); err != nil {
 		return err
 	}
-	ids, err := a.selectIDs(ctx, c, args)
+	ids, err := cl.selectIDs(ctx, c, args)
 	if err != nil {
 		return err
 	}
-	failed := a.warmEach(ctx, c, blocks, ids, all)
-	return a.reportEach(ctx, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
-}
-
-// warmEach warms dumps, some at a time, and returns how each that failed did.
-func (a *app) warmEach(ctx context.Context, c *corpus.Corpus, blocks *cache.Cache, ids []dump.ID, all bool) map[dump.ID]error {
-	var (
-		mu     sync.Mutex // guards failed, done
-		failed = make(map[dump.ID]error)
-		done   int
-		group  errgroup.Group
-	)
-	group.SetLimit(warmAtOnce)
-	bar := output.NewProgress(a.stderr, "warming", false)
-	defer bar.Done()
-	for _, id := range ids {
-		group.Go(func() error {
-			err := warmOne(ctx, c, blocks, id, all)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				failed[id] = err
-			}
-			done++
-			bar.Set(done, len(ids))
-			return nil
-		})
-	}
-	group.Wait()
-	return failed
+	failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c, blocks, id, all) })
+	return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 }
 
 func warmOne(ctx context.Context, c *corpus.Corpus, blocks *cache.Cache, id dump.ID, all bool) error {

@@ -14,40 +14,40 @@ import (
 )
 
 // fsOptions hands the stack to the file system, with what .thothfs/ shows.
-func (a *app) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, options []string, log *slog.Logger) fs.Options {
+func (cl *cli) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, options []string, log *slog.Logger) fs.Options {
 	return fs.Options{
 		Corpus:       c,
 		Cache:        blocks,
 		Store:        s.store,
 		FsName:       "thothfs#" + s.target.String(),
 		MountOptions: options,
-		AttrTimeout:  a.attrTimeout,
+		AttrTimeout:  cl.attrTimeout,
 
 		NoPassthrough: !m.passes,
 		Stats:         func() []fs.Stat { return stats(s, c, blocks) },
-		Config:        func() []byte { return a.config(s, m) },
+		Config:        func() []byte { return cl.config(s, m) },
 		Log:           log,
 	}
 }
 
 // config is what .thothfs/config shows: the settings in force, as flags.
-func (a *app) config(s *stack, m mountFlags) []byte {
+func (cl *cli) config(s *stack, m mountFlags) []byte {
 	var b bytes.Buffer
 	for _, line := range [][2]string{
 		{"version", versionText()},
 		{"store", s.target.String()},
-		{"manta-url", a.mantaURL()},
-		{"manta-user", a.getenv("MANTA_USER")},
+		{"manta-url", cl.mantaURL()},
+		{"manta-user", cl.getenv("MANTA_USER")},
 		{"cache-dir", s.cache},
-		{"cache-size", a.cacheSize.String()},
-		{"poll", a.poll.String()},
-		{"attr-timeout", a.attrTimeout.String()},
+		{"cache-size", cl.cacheSize.String()},
+		{"poll", cl.poll.String()},
+		{"attr-timeout", cl.attrTimeout.String()},
 		{"complete", m.complete.String()},
 		{"learn", fmt.Sprint(m.learn)},
 		{"passthrough", fmt.Sprint(m.passes)},
-		{"log", a.logPath()},
-		{"verbose", fmt.Sprint(a.verbose)},
-		{"private", fmt.Sprint(a.privateMount)},
+		{"log", cl.logPath()},
+		{"verbose", fmt.Sprint(cl.verbose)},
+		{"private", fmt.Sprint(cl.privateMount)},
 	} {
 		fmt.Fprintf(&b, "%s=%s\n", line[0], line[1])
 	}
@@ -55,8 +55,8 @@ func (a *app) config(s *stack, m mountFlags) []byte {
 }
 
 // mantaURL is where Manta is, without a password that may be in there.
-func (a *app) mantaURL() string {
-	u, err := url.Parse(a.getenv("MANTA_URL"))
+func (cl *cli) mantaURL() string {
+	u, err := url.Parse(cl.getenv("MANTA_URL"))
 	if err != nil {
 		return ""
 	}
@@ -65,14 +65,14 @@ func (a *app) mantaURL() string {
 }
 
 // logPath is the file that --log names, "" when it names none.
-func (a *app) logPath() string {
-	switch a.log {
+func (cl *cli) logPath() string {
+	switch cl.log {
 	case "", "stderr", "none", "syslog", "journal":
 		return ""
 	}
-	path, err := filepath.Abs(a.log)
+	path, err := filepath.Abs(cl.log)
 	if err != nil {
-		return a.log
+		return cl.log
 	}
 	return path
 }

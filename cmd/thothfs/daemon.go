@@ -30,7 +30,7 @@ const readyEnv = "THOTHFS_READY_FD"
 // it has mounted or said why not. Go cannot fork, so the child is a fresh run that
 // finds readyEnv set. It keeps the terminal until it is ready: it may have to ask
 // for a passphrase. Then it becomes a session of its own.
-func (a *app) background(ctx context.Context) error {
+func background(ctx context.Context, cl *cli) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -58,14 +58,14 @@ func (a *app) background(ctx context.Context) error {
 	}
 	stop() // it is not ours any more
 	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })()
-	a.showReading(ctx, lines)
+	showReading(ctx, cl, lines)
 	return cmd.Process.Release()
 }
 
 // showReading shows on the terminal how far the corpus has been read. Ctrl-C stops the
 // display alone.
-func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
-	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+func showReading(ctx context.Context, cl *cli, lines *bufio.Reader) {
+	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	if !bar.Shown() {
 		return
 	}
@@ -85,9 +85,9 @@ func (a *app) showReading(ctx context.Context, lines *bufio.Reader) {
 	bar.Done()
 	switch {
 	case ctx.Err() != nil:
-		a.say("mounted; its directories wait until the corpus has been read")
+		cl.say("mounted; its directories wait until the corpus has been read")
 	case said != "":
-		a.say("mounted, but the corpus cannot be read: %s", said)
+		cl.say("mounted, but the corpus cannot be read: %s", said)
 	}
 }
 
@@ -104,12 +104,12 @@ func awaitReady(lines *bufio.Reader, cmd *exec.Cmd) error {
 }
 
 // isBackground says whether this process is the background half.
-func (a *app) isBackground() bool { return a.getenv(readyEnv) != "" }
+func isBackground(cl *cli) bool { return cl.getenv(readyEnv) != "" }
 
 // reportReady tells the waiting half how mounting went and lets go of the
 // terminal: from here on only the log hears of anything.
-func (a *app) reportReady(mountErr error) error {
-	if !a.isBackground() {
+func reportReady(cl *cli, mountErr error) error {
+	if !isBackground(cl) {
 		return nil
 	}
 	f := os.NewFile(readyFD, "ready")
@@ -128,7 +128,7 @@ func (a *app) reportReady(mountErr error) error {
 	if mountErr != nil {
 		return f.Close()
 	}
-	a.ready = f
+	cl.ready = f
 	return detachStdio()
 }
 
@@ -137,29 +137,29 @@ const tellEvery = 100 * time.Millisecond
 
 // tellReading reads the whole corpus and reports the progress to the waiting half, for as
 // long as there is one. Then it releases the waiting half.
-func (a *app) tellReading(ctx context.Context, c *corpus.Corpus, log *slog.Logger) {
+func tellReading(ctx context.Context, cl *cli, c *corpus.Corpus, log *slog.Logger) {
 	read := make(chan error, 1)
 	go func() { read <- c.Whole(ctx) }() // ended by ctx
 	tick := time.NewTicker(tellEvery)
 	defer tick.Stop()
-	if a.ready != nil {
-		defer a.ready.Close()
+	if cl.ready != nil {
+		defer cl.ready.Close()
 	}
 	for {
 		select {
 		case err := <-read:
 			switch {
 			case ctx.Err() != nil:
-			case err != nil && a.ready != nil:
-				fmt.Fprintln(a.ready, strings.ReplaceAll(err.Error(), "\n", " "))
+			case err != nil && cl.ready != nil:
+				fmt.Fprintln(cl.ready, strings.ReplaceAll(err.Error(), "\n", " "))
 			case err == nil:
 				log.Info("the corpus has been read")
 			}
 			return
 		case <-tick.C:
 		}
-		if done, total, _ := c.SyncState(); a.ready != nil && total > 0 {
-			fmt.Fprintln(a.ready, done, total) // nobody may wait any more
+		if done, total, _ := c.SyncState(); cl.ready != nil && total > 0 {
+			fmt.Fprintln(cl.ready, done, total) // nobody may wait any more
 		}
 	}
 }

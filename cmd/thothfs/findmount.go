@@ -23,7 +23,7 @@ const leavePrivate = 5 * time.Second
 
 // existingMount is where this user has the corpus of the stack mounted already, with
 // the same cache, by a process that answers; "" when nowhere.
-func (a *app) existingMount(s *stack) string {
+func (cl *cli) existingMount(s *stack) string {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
 	})
@@ -32,7 +32,7 @@ func (a *app) existingMount(s *stack) string {
 	}
 	for _, m := range slices.Backward(mounts) {
 		config, err := fs.ReadControl(m.Mountpoint, "config", answerTimeout)
-		if err == nil && a.fits(config, s) {
+		if err == nil && fits(cl, config, s) {
 			return m.Mountpoint
 		}
 	}
@@ -45,9 +45,9 @@ func isOurs(m *mountinfo.Info) bool {
 }
 
 // fits compares a mount's .thothfs/config with what its lines would be here.
-func (a *app) fits(config []byte, s *stack) bool {
+func fits(cl *cli, config []byte, s *stack) bool {
 	want := map[string]string{"private": "false"}
-	for line := range strings.Lines(string(a.config(s, mountFlags{}))) {
+	for line := range strings.Lines(string(cl.config(s, mountFlags{}))) {
 		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "="); name {
 		case "store", "manta-url", "manta-user", "cache-dir":
 			want[name] = value
@@ -64,12 +64,12 @@ func (a *app) fits(config []byte, s *stack) bool {
 
 // mountPrivately mounts the corpus for this process alone, at a directory that
 // exists. leave takes it away.
-func (a *app) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, log *slog.Logger) (leave func() error, err error) {
+func (cl *cli) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, log *slog.Logger) (leave func() error, err error) {
 	if err := checkOverlap(dir, map[string]string{"cache directory": s.cache, "corpus": s.target.dir}); err != nil {
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
 	}
-	a.privateMount = true
-	server, err := fs.Mount(dir, a.fsOptions(s, c, blocks, m, nil, log))
+	cl.privateMount = true
+	server, err := fs.Mount(dir, cl.fsOptions(s, c, blocks, m, nil, log))
 	if err != nil {
 		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
 	}

@@ -16,8 +16,8 @@ import (
 	"thothfs/cache"
 )
 
-// app is one run of the program.
-type app struct {
+// cli is one run of the program.
+type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
 	getenv         func(string) string
@@ -39,13 +39,13 @@ type app struct {
 }
 
 // atExit has f called when the verb is done, last in first out.
-func (a *app) atExit(f func()) { a.closers = append(a.closers, f) }
+func (cl *cli) atExit(f func()) { cl.closers = append(cl.closers, f) }
 
-func (a *app) close() {
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		a.closers[i]()
+func (cl *cli) close() {
+	for i := len(cl.closers) - 1; i >= 0; i-- {
+		cl.closers[i]()
 	}
-	a.closers = nil
+	cl.closers = nil
 }
 
 const rootLong = `thothfs keeps a corpus of core and crash dumps, in a local directory or in
@@ -59,7 +59,15 @@ else the directory $XDG_DATA_HOME/thothfs/corpus.
 
 Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
 
-func (a *app) rootCommand() *cobra.Command {
+// verbs are the constructors of the verbs' commands.
+var verbs = []func(*cli) *cobra.Command{
+	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
+	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
+	reportCommand, setCommand, ticketCommand, umountCommand, undoCommand, unsetCommand, unticketCommand, uploadCommand,
+	versionCommand, warmCommand,
+}
+
+func rootCommand(cl *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "thothfs",
 		Short:         "A corpus of core and crash dumps as a file system",
@@ -67,41 +75,38 @@ func (a *app) rootCommand() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
-			a.how = cmd.Name()
-			return a.flagsFromEnv(cmd.Flags())
+			cl.how = cmd.Name()
+			return cl.flagsFromEnv(cmd.Flags())
 		},
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	a.globalFlags(root.PersistentFlags())
-	root.AddCommand(a.mountCommand(), a.umountCommand(), a.uploadCommand(), a.attachCommand(), a.lsCommand(),
-		a.infoCommand(), a.reportCommand(), a.objectCommand(), a.versionCommand(),
-		a.analyzerCommand(), a.analyzersCommand(), a.warmCommand(), a.indexCommand(),
-		a.analyzeCommand(), a.documentCommand(), a.historyCommand(), a.undoCommand())
-	root.AddCommand(a.editCommands()...)
-	root.AddCommand(a.manCommand(), a.debugCommand(), a.executableCommand(), a.modulesCommand())
+	globalFlags(cl, root.PersistentFlags())
+	for _, command := range verbs {
+		root.AddCommand(command(cl))
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})
 	return root
 }
 
-func (a *app) globalFlags(f *pflag.FlagSet) {
-	f.StringVar(&a.store, "store", "", "the corpus: a `DIR`, or manta:[/ACCOUNT/stor/thoth]")
-	f.StringVar(&a.cacheDir, "cache-dir", "", "private `DIR` for fetched blocks and the catalogue (default: the user's cache directory)")
-	f.Var(&a.cacheSize, "cache-size", "`SIZE` the cache may take, as 20GiB (default: a tenth of its disk, at most 50GiB)")
-	f.DurationVar(&a.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0: never")
-	f.DurationVar(&a.attrTimeout, "attr-timeout", time.Second, "how long what is known of one dump is taken as current")
-	f.StringVar(&a.log, "log", "", "where to log: a `FILE`, stderr, or syslog (the journal)")
-	f.BoolVarP(&a.verbose, "verbose", "v", false, "log more")
+func globalFlags(cl *cli, f *pflag.FlagSet) {
+	f.StringVar(&cl.store, "store", "", "the corpus: a `DIR`, or manta:[/ACCOUNT/stor/thoth]")
+	f.StringVar(&cl.cacheDir, "cache-dir", "", "private `DIR` for fetched blocks and the catalogue (default: the user's cache directory)")
+	f.Var(&cl.cacheSize, "cache-size", "`SIZE` the cache may take, as 20GiB (default: a tenth of its disk, at most 50GiB)")
+	f.DurationVar(&cl.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0: never")
+	f.DurationVar(&cl.attrTimeout, "attr-timeout", time.Second, "how long what is known of one dump is taken as current")
+	f.StringVar(&cl.log, "log", "", "where to log: a `FILE`, stderr, or syslog (the journal)")
+	f.BoolVarP(&cl.verbose, "verbose", "v", false, "log more")
 }
 
 // flagsFromEnv sets every flag that was not given from THOTHFS_NAME.
-func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
+func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "THOTHFS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		v := a.getenv(name)
+		v := cl.getenv(name)
 		if f.Changed || v == "" || f.Name == "help" {
 			return
 		}
@@ -114,8 +119,8 @@ func (a *app) flagsFromEnv(flags *pflag.FlagSet) error {
 
 // cachePath makes the private directory for blocks and catalogues, and returns it. One
 // in which others may have left links is refused.
-func (a *app) cachePath() (string, error) {
-	path, err := a.cacheName()
+func (cl *cli) cachePath() (string, error) {
+	path, err := cl.cacheName()
 	if err != nil {
 		return "", err
 	}
@@ -131,9 +136,9 @@ func private(dir string) error {
 	return nil
 }
 
-func (a *app) cacheName() (string, error) {
-	if a.cacheDir != "" {
-		return filepath.Abs(a.cacheDir)
+func (cl *cli) cacheName() (string, error) {
+	if cl.cacheDir != "" {
+		return filepath.Abs(cl.cacheDir)
 	}
 	if dir, err := os.UserCacheDir(); err == nil {
 		return filepath.Join(dir, "thothfs"), nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"iter"
 	"os"
 	"syscall"
@@ -17,15 +18,14 @@ func TestHistoryThatCannotBePrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer full.Close()
-	a := &app{stdout: full}
-	for name, print := range map[string]func(iter.Seq2[*history.Edit, error]) error{"table": a.historyTable, "JSON": a.historyAsJSON} {
+	for name, print := range map[string]func(io.Writer, iter.Seq2[*history.Edit, error]) error{"table": printHistoryTable, "JSON": printHistoryJSON} {
 		none := func(func(*history.Edit, error) bool) {}
-		if err := print(none); !errors.Is(err, syscall.ENOSPC) {
+		if err := print(full, none); !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%s: %v", name, err)
 		}
 		gone := errors.New("gone")
 		failing := func(yield func(*history.Edit, error) bool) { yield(nil, gone) }
-		if err := print(failing); !errors.Is(err, gone) {
+		if err := print(full, failing); !errors.Is(err, gone) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -13,26 +13,26 @@ import (
 )
 
 // logger opens the log that --log names; fallback is what an empty --log means.
-func (a *app) logger(fallback string) (*slog.Logger, error) {
-	where := a.log
+func (cl *cli) logger(fallback string) (*slog.Logger, error) {
+	where := cl.log
 	if where == "" {
 		where = fallback
 	}
-	w, err := a.logWriter(where)
+	w, err := cl.logWriter(where)
 	if err != nil {
 		return nil, err
 	}
 	level := slog.LevelInfo
-	if a.verbose {
+	if cl.verbose {
 		level = slog.LevelDebug
 	}
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), nil
 }
 
-func (a *app) logWriter(where string) (io.Writer, error) {
+func (cl *cli) logWriter(where string) (io.Writer, error) {
 	switch where {
 	case "stderr":
-		return a.stderr, nil
+		return cl.stderr, nil
 	case "none":
 		return io.Discard, nil
 	case "syslog", "journal":
@@ -40,7 +40,7 @@ func (a *app) logWriter(where string) (io.Writer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("no syslog or journal to log to (%w): give --log FILE", err)
 		}
-		a.atExit(func() { w.Close() })
+		cl.atExit(func() { w.Close() })
 		return w, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(where), 0o700); err != nil {
@@ -50,7 +50,7 @@ func (a *app) logWriter(where string) (io.Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: %w", err)
 	}
-	a.atExit(func() { f.Close() })
+	cl.atExit(func() { f.Close() })
 	return f, nil
 }
 
@@ -76,9 +76,9 @@ func openLogFile(path string) (*os.File, error) {
 }
 
 // verbLogger is the log of a verb that ends by itself: quiet unless asked.
-func (a *app) verbLogger() (*slog.Logger, error) {
-	if a.verbose {
-		return a.logger("stderr")
+func (cl *cli) verbLogger() (*slog.Logger, error) {
+	if cl.verbose {
+		return cl.logger("stderr")
 	}
-	return a.logger("none")
+	return cl.logger("none")
 }

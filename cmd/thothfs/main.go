@@ -48,14 +48,14 @@ func endings() []os.Signal {
 
 // run is the whole program but for the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	a := &app{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv}
-	root := a.rootCommand()
+	cl := &cli{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv}
+	root := rootCommand(cl)
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	a.close()
+	cl.close()
 	if err == nil {
 		return exitOK
 	}

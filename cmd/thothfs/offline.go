@@ -56,19 +56,19 @@ func (s *stack) away(ctx context.Context, patience time.Duration) error {
 
 // corpusNowOrKnown is corpusNow; but when the store is away it is the corpus as this
 // machine knows it, if it does, and that is said.
-func (a *app) corpusNowOrKnown(ctx context.Context, fresh bool) (*corpus.Corpus, error) {
-	s, c, _, err := a.openKnown(ctx)
+func (cl *cli) corpusNowOrKnown(ctx context.Context, fresh bool) (*corpus.Corpus, error) {
+	s, c, _, err := cl.openKnown(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if !fresh && a.isAway(ctx, s, c) {
+	if !fresh && cl.isAway(ctx, s, c) {
 		return c, nil
 	}
 	if fresh || !c.Synced() {
 		err = s.away(ctx, unknownAfter)
 	}
 	if err == nil {
-		err = a.syncNow(ctx, c)
+		err = cl.syncNow(ctx, c)
 	}
 	switch {
 	case !errors.Is(err, store.ErrUnavailable):
@@ -78,31 +78,31 @@ func (a *app) corpusNowOrKnown(ctx context.Context, fresh bool) (*corpus.Corpus,
 	case fresh:
 		return nil, notFresh(err)
 	}
-	a.goOnWithout(ctx, c, err)
+	cl.goOnWithout(ctx, c, err)
 	return c, nil
 }
 
 // isAway reports whether the store is away and what this machine knows will do, and says
 // so.
-func (a *app) isAway(ctx context.Context, s *stack, c *corpus.Corpus) bool {
+func (cl *cli) isAway(ctx context.Context, s *stack, c *corpus.Corpus) bool {
 	if !c.Synced() {
 		return false
 	}
 	err := s.away(ctx, awayAfter)
 	if err != nil {
-		a.goOnWithout(ctx, c, err)
+		cl.goOnWithout(ctx, c, err)
 	}
 	return err != nil
 }
 
 // goOnWithout has the corpus answer from what is known, and says so.
-func (a *app) goOnWithout(ctx context.Context, c *corpus.Corpus, why error) {
+func (cl *cli) goOnWithout(ctx context.Context, c *corpus.Corpus, why error) {
 	c.Away(why)
 	known := "as this machine knows it"
 	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
 		known = fmt.Sprintf("as it was at %s (%s)", at.UTC().Format(time.RFC3339), humanize.Time(at))
 	}
-	a.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
+	cl.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
 }
 
 // notFresh is the error of a verb with --fresh while the store is away.
@@ -118,15 +118,15 @@ func causeOf(err error) error {
 
 // openKnown is openAll, which also opens a directory corpus that is not there if this
 // machine knows it.
-func (a *app) openKnown(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
-	s, c, log, err := a.openAll(ctx)
+func (cl *cli) openKnown(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
+	s, c, log, err := cl.openAll(ctx)
 	if !errors.Is(err, errNoDirectory) {
 		return s, c, log, err
 	}
-	if s = a.goneStack(err); s == nil || !corpus.Exists(a.corpusOptions(s, log)) {
+	if s = cl.goneStack(err); s == nil || !corpus.Exists(cl.corpusOptions(s, log)) {
 		return nil, nil, nil, err
 	}
-	c, cerr := a.openCorpus(ctx, s, log)
+	c, cerr := cl.openCorpus(ctx, s, log)
 	if cerr != nil || !c.Synced() {
 		return nil, nil, nil, err
 	}
@@ -134,9 +134,9 @@ func (a *app) openKnown(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logg
 }
 
 // goneStack is the stack of a directory corpus that is not there because of why.
-func (a *app) goneStack(why error) *stack {
-	t, err := a.pickTarget()
-	cachePath, cerr := a.cachePath()
+func (cl *cli) goneStack(why error) *stack {
+	t, err := cl.pickTarget()
+	cachePath, cerr := cl.cachePath()
 	if err != nil || cerr != nil {
 		return nil
 	}

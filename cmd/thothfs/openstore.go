@@ -34,16 +34,16 @@ var errNoDirectory = errors.New("there is no such directory (thothfs upload make
 
 // openStack builds the stack of the corpus that flags and environment name. With
 // create, or when no corpus is named, a directory that is absent is made.
-func (a *app) openStack(ctx context.Context, create bool, log *slog.Logger) (*stack, error) {
-	t, err := a.pickTarget()
+func (cl *cli) openStack(ctx context.Context, create bool, log *slog.Logger) (*stack, error) {
+	t, err := cl.pickTarget()
 	if err != nil {
 		return nil, err
 	}
-	cachePath, err := a.cachePath()
+	cachePath, err := cl.cachePath()
 	if err != nil {
 		return nil, err
 	}
-	bare, err := a.openStore(ctx, t, create || a.store == "", log)
+	bare, err := cl.openStore(ctx, t, create || cl.store == "", log)
 	if err != nil {
 		return nil, fmt.Errorf("the corpus %s: %w", t, err)
 	}
@@ -56,20 +56,20 @@ func (a *app) openStack(ctx context.Context, create bool, log *slog.Logger) (*st
 }
 
 // openStore opens the bare store. A second kind of store is one more case.
-func (a *app) openStore(ctx context.Context, t target, create bool, log *slog.Logger) (store.Store, error) {
+func (cl *cli) openStore(ctx context.Context, t target, create bool, log *slog.Logger) (store.Store, error) {
 	if t.dir != "" {
 		s, err := openDir(t.dir, create)
 		if err != nil {
 			return nil, err
 		}
-		a.atExit(func() { s.Close() })
+		cl.atExit(func() { s.Close() })
 		return s, nil
 	}
-	s, err := manta.Open(a.mantaOptions(ctx, t.manta, log))
+	s, err := manta.Open(cl.mantaOptions(ctx, t.manta, log))
 	if err != nil {
 		return nil, err
 	}
-	a.atExit(func() { s.Close() })
+	cl.atExit(func() { s.Close() })
 	return s, nil
 }
 
@@ -87,26 +87,26 @@ func openDir(path string, create bool) (*dir.Store, error) {
 }
 
 // mantaOptions reads the environment as node-manta and thoth do.
-func (a *app) mantaOptions(ctx context.Context, path string, log *slog.Logger) manta.Options {
+func (cl *cli) mantaOptions(ctx context.Context, path string, log *slog.Logger) manta.Options {
 	return manta.Options{
-		URL:         a.getenv("MANTA_URL"),
-		Account:     a.getenv("MANTA_USER"),
-		SubUser:     a.getenv("MANTA_SUBUSER"),
+		URL:         cl.getenv("MANTA_URL"),
+		Account:     cl.getenv("MANTA_USER"),
+		SubUser:     cl.getenv("MANTA_SUBUSER"),
 		Dir:         path,
-		NoAuth:      a.truthy("MANTA_NO_AUTH"),
-		InsecureTLS: a.truthy("MANTA_TLS_INSECURE"),
+		NoAuth:      cl.truthy("MANTA_NO_AUTH"),
+		InsecureTLS: cl.truthy("MANTA_TLS_INSECURE"),
 		Key: manta.KeyOptions{
-			ID:          a.getenv("MANTA_KEY_ID"),
-			Dir:         a.sshDir(),
-			AgentSocket: a.getenv("SSH_AUTH_SOCK"),
-			Passphrase:  func(keyFile string) ([]byte, error) { return a.askPassphrase(ctx, keyFile) },
+			ID:          cl.getenv("MANTA_KEY_ID"),
+			Dir:         cl.sshDir(),
+			AgentSocket: cl.getenv("SSH_AUTH_SOCK"),
+			Passphrase:  func(keyFile string) ([]byte, error) { return cl.askPassphrase(ctx, keyFile) },
 		},
 		Log: log,
 	}
 }
 
 // sshDir is where ssh keeps keys, "" when there is no home.
-func (a *app) sshDir() string {
+func (cl *cli) sshDir() string {
 	home, err := os.UserHomeDir()
 	if err != nil {
 		return ""
@@ -115,7 +115,7 @@ func (a *app) sshDir() string {
 }
 
 // askPassphrase asks on the terminal for the passphrase of an encrypted key.
-func (a *app) askPassphrase(ctx context.Context, keyFile string) ([]byte, error) {
+func (cl *cli) askPassphrase(ctx context.Context, keyFile string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, errors.New("the key is encrypted and there is no terminal to ask on: add it to ssh-agent")
@@ -157,52 +157,52 @@ func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
 }
 
 // openCorpus opens the catalogue of a stack.
-func (a *app) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corpus.Corpus, error) {
+func (cl *cli) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corpus.Corpus, error) {
 	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
 		return nil, err
 	}
-	c, err := corpus.Open(ctx, a.corpusOptions(s, log))
+	c, err := corpus.Open(ctx, cl.corpusOptions(s, log))
 	if err != nil {
 		return nil, err
 	}
-	a.atExit(func() { c.Close() })
+	cl.atExit(func() { c.Close() })
 	return c, nil
 }
 
-func (a *app) corpusOptions(s *stack, log *slog.Logger) corpus.Options {
+func (cl *cli) corpusOptions(s *stack, log *slog.Logger) corpus.Options {
 	return corpus.Options{
 		Store:       s.store,
-		Name:        s.target.String() + a.getenv("MANTA_URL"),
+		Name:        s.target.String() + cl.getenv("MANTA_URL"),
 		Root:        s.root,
 		Dir:         filepath.Join(s.cache, "catalogue"),
-		Poll:        a.poll,
-		AttrTimeout: a.attrTimeout,
+		Poll:        cl.poll,
+		AttrTimeout: cl.attrTimeout,
 		Changes:     true,
 		By:          thisUser(),
 		With:        "thothfs " + versionText(),
-		How:         a.how,
+		How:         cl.how,
 		Log:         log,
 	}
 }
 
 // corpusNow is the corpus of the flags, reconciled with its store: what the
 // verbs that answer questions work on.
-func (a *app) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
-	c, err := a.corpusAsKnown(ctx)
+func (cl *cli) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
+	c, err := cl.corpusAsKnown(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return c, a.syncNow(ctx, c)
+	return c, cl.syncNow(ctx, c)
 }
 
 // syncNow reconciles the catalogue with the store, and says what it did not get
 // round to.
-func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
-	began := time.Now().Add(-a.attrTimeout)
-	if err := a.takeSnapshot(ctx, c); err != nil {
+func (cl *cli) syncNow(ctx context.Context, c *corpus.Corpus) error {
+	began := time.Now().Add(-cl.attrTimeout)
+	if err := cl.takeSnapshot(ctx, c); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
-	bar := output.NewProgress(a.stderr, "reading the corpus", false)
+	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	err := c.Sync(ctx, bar.Set)
 	if err == nil && !c.Synced() { // others have found more to read
 		err = c.Whole(ctx)
@@ -212,39 +212,39 @@ func (a *app) syncNow(ctx context.Context, c *corpus.Corpus) error {
 		return fmt.Errorf("the corpus: %w", err)
 	}
 	if n := c.Missing(); n > 0 {
-		fmt.Fprintf(a.stderr, "thothfs: %d dumps are left out: their documents could not be read (-v says why)\n", n)
+		fmt.Fprintf(cl.stderr, "thothfs: %d dumps are left out: their documents could not be read (-v says why)\n", n)
 	}
 	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
-		fmt.Fprintf(a.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
+		fmt.Fprintf(cl.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
 	}
 	return nil
 }
 
 // takeSnapshot begins a catalogue that knows nothing with what was published of the
 // corpus.
-func (a *app) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
-	bar := output.NewProgress(a.stderr, "the catalogue, as published", true)
+func (cl *cli) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
+	bar := output.NewProgress(cl.stderr, "the catalogue, as published", true)
 	defer bar.Done()
 	_, err := c.TakeSnapshot(ctx, bar.SetBytes)
 	return err
 }
 
 // corpusAsKnown is the corpus of the flags as the catalogue has it.
-func (a *app) corpusAsKnown(ctx context.Context) (*corpus.Corpus, error) {
-	_, c, _, err := a.openAll(ctx)
+func (cl *cli) corpusAsKnown(ctx context.Context) (*corpus.Corpus, error) {
+	_, c, _, err := cl.openAll(ctx)
 	return c, err
 }
 
 // openAll opens the stack and the catalogue of the flags for a verb, and its log.
-func (a *app) openAll(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
-	log, err := a.verbLogger()
+func (cl *cli) openAll(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
+	log, err := cl.verbLogger()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	s, err := a.openStack(ctx, false, log)
+	s, err := cl.openStack(ctx, false, log)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	c, err := a.openCorpus(ctx, s, log)
+	c, err := cl.openCorpus(ctx, s, log)
 	return s, c, log, err
 }

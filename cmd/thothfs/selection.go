@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,7 +35,7 @@ type selection struct {
 // selectDumps sorts a verb's words into constraints (prop=value), dumps (a hash,
 // a unique prefix, a local dump) and the rest. With `dump=stdin` among them the
 // identifiers come from standard input.
-func (a *app) selectDumps(ctx context.Context, c *corpus.Corpus, args []string) (*selection, error) {
+func (cl *cli) selectDumps(ctx context.Context, c *corpus.Corpus, args []string) (*selection, error) {
 	sel := &selection{corpus: c}
 	var constraints []string
 	for _, arg := range args {
@@ -52,7 +53,7 @@ func (a *app) selectDumps(ctx context.Context, c *corpus.Corpus, args []string) 
 		return nil, fmt.Errorf("%q: give the dump as an argument of its own", word)
 	}
 	if sel.spec.FromStdin() {
-		return sel, a.readIdentifiers(ctx, sel)
+		return sel, readIdentifiers(ctx, cl, sel)
 	}
 	return sel, nil
 }
@@ -71,10 +72,10 @@ func (sel *selection) addWord(ctx context.Context, word string) error {
 }
 
 // readIdentifiers takes the words of standard input as dumps.
-func (a *app) readIdentifiers(ctx context.Context, sel *selection) error {
+func readIdentifiers(ctx context.Context, cl *cli, sel *selection) error {
 	sel.byID = true
-	a.announceStdin("hashes of dumps")
-	words := bufio.NewScanner(a.stdin)
+	cl.announceStdin("hashes of dumps")
+	words := bufio.NewScanner(cl.stdin)
 	words.Split(bufio.ScanWords)
 	for {
 		more, err := orInterrupted(ctx, func() (bool, error) { return words.Scan(), nil })
@@ -232,4 +233,82 @@ func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error
 
 func isHex(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+// selectIDs returns the hashes of the dumps that words select. Every word must be a
+// constraint or a dump.
+func (cl *cli) selectIDs(ctx context.Context, c *corpus.Corpus, words []string) ([]dump.ID, error) {
+	sel, err := cl.selectDumps(ctx, c, words)
+	if err != nil {
+		return nil, err
+	}
+	if err := sel.noWords(); err != nil {
+		return nil, err
+	}
+	return sel.collect(ctx)
+}
+
+// collect returns the hashes of the selected dumps, oldest first.
+func (sel *selection) collect(ctx context.Context) ([]dump.ID, error) {
+	var ids []dump.ID
+	for l, err := range sel.dumps(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		id, err := dump.ParseID(l.ID)
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// forEach calls f for each item, atOnce at a time, with a progress bar, and returns the
+// errors.
+func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T) error) map[T]error {
+	var (
+		mu    sync.Mutex // guards failed and done
+		done  int
+		group errgroup.Group
+	)
+	failed := make(map[T]error)
+	group.SetLimit(atOnce)
+	bar := output.NewProgress(cl.stderr, what, false)
+	defer bar.Done()
+	for _, item := range items {
+		group.Go(func() error {
+			err := f(item)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				failed[item] = err
+			}
+			done++
+			bar.Set(done, len(items))
+			return nil
+		})
+	}
+	group.Wait()
+	return failed
+}
+
+// reportEach prints what was done to many dumps, and why some of them failed.
+func reportEach(ctx context.Context, cl *cli, ids []dump.ID, done string, failed map[dump.ID]error) error {
+	for _, id := range ids {
+		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
+			fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", id, output.Printable(err.Error()))
+		}
+	}
+	if len(failed) > 0 {
+		done += fmt.Sprintf("; %d of %d failed", len(failed), len(ids))
+	}
+	fmt.Fprintf(cl.stderr, "thothfs: %s\n", done)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if len(failed) > 0 {
+		return output.ErrReported
+	}
+	return nil
 }

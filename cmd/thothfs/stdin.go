@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"thothfs/cmd/thothfs/output"
+	"thothfs/dump/document"
 
 	"golang.org/x/term"
 )
@@ -17,9 +18,9 @@ import (
 // readStdin reads all of standard input, at most limit bytes. what is a noun phrase for
 // messages. On a terminal it says how to end the input. Empty input is the error
 // errNoInput, since an argument was probably forgotten.
-func (a *app) readStdin(ctx context.Context, what string, limit int) ([]byte, error) {
-	a.announceStdin(what)
-	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(a.stdin, int64(limit)+1)) })
+func (cl *cli) readStdin(ctx context.Context, what string, limit int) ([]byte, error) {
+	cl.announceStdin(what)
+	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(cl.stdin, int64(limit)+1)) })
 	switch {
 	case err != nil:
 		return nil, err
@@ -34,26 +35,32 @@ func (a *app) readStdin(ctx context.Context, what string, limit int) ([]byte, er
 var errNoInput = errors.New("standard input is empty")
 
 // say prints a message for the user.
-func (a *app) say(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
+func (cl *cli) say(format string, args ...any) {
+	fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
 }
 
 // confirm asks a question on the terminal, and reports whether the answer is yes.
-func (a *app) confirm(ctx context.Context, question string) bool {
-	a.say("%s [y/N]", question)
-	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(a.stdin).ReadString('\n') })
+func (cl *cli) confirm(ctx context.Context, question string) bool {
+	cl.say("%s [y/N]", question)
+	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(cl.stdin).ReadString('\n') })
 	answer = strings.ToLower(strings.TrimSpace(answer))
 	return err == nil && (answer == "y" || answer == "yes")
 }
 
 // announceStdin says on a terminal that the program waits for input.
-func (a *app) announceStdin(what string) {
-	if a.stdinIsTerminal() {
-		a.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)
+func (cl *cli) announceStdin(what string) {
+	if cl.stdinIsTerminal() {
+		cl.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)
 	}
 }
 
-func (a *app) stdinIsTerminal() bool {
-	in, ok := a.stdin.(*os.File)
+func (cl *cli) stdinIsTerminal() bool {
+	in, ok := cl.stdin.(*os.File)
 	return ok && term.IsTerminal(int(in.Fd()))
+}
+
+// readValue reads a value from standard input, without the newline at its end.
+func (cl *cli) readValue(ctx context.Context, what string) (string, error) {
+	text, err := cl.readStdin(ctx, what, document.MaxSize)
+	return strings.TrimSuffix(string(text), "\n"), err
 }

@@ -25,22 +25,22 @@ func (t target) String() string {
 
 // pickTarget applies the rules of --store: the flag (or THOTHFS_STORE), else
 // Manta when MANTA_URL is set, else the user's own directory.
-func (a *app) pickTarget() (target, error) {
-	switch path, isManta := strings.CutPrefix(a.store, "manta:"); {
+func (cl *cli) pickTarget() (target, error) {
+	switch path, isManta := strings.CutPrefix(cl.store, "manta:"); {
 	case isManta:
-		return a.mantaTarget(path)
-	case a.store != "":
-		dir, err := filepath.Abs(strings.TrimPrefix(a.store, "dir:"))
+		return cl.mantaTarget(path)
+	case cl.store != "":
+		dir, err := filepath.Abs(strings.TrimPrefix(cl.store, "dir:"))
 		return target{dir: dir}, err
-	case a.getenv("MANTA_URL") != "":
-		return a.mantaTarget("")
+	case cl.getenv("MANTA_URL") != "":
+		return cl.mantaTarget("")
 	}
-	dir, err := a.defaultCorpus()
+	dir, err := cl.defaultCorpus()
 	return target{dir: dir}, err
 }
 
-func (a *app) defaultCorpus() (string, error) {
-	if data := a.getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
+func (cl *cli) defaultCorpus() (string, error) {
+	if data := cl.getenv("XDG_DATA_HOME"); filepath.IsAbs(data) {
 		return filepath.Join(data, "thothfs", "corpus"), nil
 	}
 	home, err := os.UserHomeDir()
@@ -52,14 +52,14 @@ func (a *app) defaultCorpus() (string, error) {
 
 // mantaTarget finds the path of the corpus in Manta: given, or that of
 // THOTH_USER, or that of MANTA_USER.
-func (a *app) mantaTarget(path string) (target, error) {
-	if a.getenv("MANTA_URL") == "" {
+func (cl *cli) mantaTarget(path string) (target, error) {
+	if cl.getenv("MANTA_URL") == "" {
 		return target{}, errors.New("the corpus is in Manta but MANTA_URL is not set: export MANTA_URL, MANTA_USER and MANTA_KEY_ID")
 	}
 	if path == "" {
-		owner := a.getenv("THOTH_USER")
+		owner := cl.getenv("THOTH_USER")
 		if owner == "" {
-			owner = a.getenv("MANTA_USER")
+			owner = cl.getenv("MANTA_USER")
 		}
 		if owner == "" {
 			return target{}, errors.New("whose corpus? set MANTA_USER (or THOTH_USER), or give --store manta:/ACCOUNT/stor/thoth")
@@ -75,8 +75,8 @@ func (a *app) mantaTarget(path string) (target, error) {
 
 // truthy reads a switch from the environment as node-manta does: set and not
 // "false" or "0".
-func (a *app) truthy(name string) bool {
-	v := a.getenv(name)
+func (cl *cli) truthy(name string) bool {
+	v := cl.getenv(name)
 	if v == "" {
 		return false
 	}
