@@ -13,6 +13,9 @@
 //	  changelog   tells other clients which documents have changed
 //	  history     keeps what edits replaced, for undo
 //	cache         local blocks of pinned object versions
+//	  blockfile   has the files and the locks between processes
+//	  cachedir    checks the cache directory
+//	  hotpack     is the format of hot packs
 //	dump          what a dump is: formats, Thoth's hash; dump/document edits info.json
 //	query         dump specifications
 //	store         the contract with an object store, and its implementations

@@ -2,23 +2,23 @@ package cache
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	iofs "io/fs"
-	"maps"
-	"slices"
 	"sync/atomic"
 	"time"
 
+	"thothfs/cache/blockfile"
+	"thothfs/internal/withctx"
 	"thothfs/store"
 )
 
-// Completion says whether versions that are open are fetched to the end in the
-// background.
+// Completion says whether open versions are fetched to the end in the background.
 type Completion string
 
-// When a version is completed: never; while the link has nothing else to do, with
-// a share of it; or at once, at full speed, but still behind readers.
+// A version is completed never; while the link is idle, with a share of it; or at once, at
+// full speed, but still behind readers.
 const (
 	CompleteNever  Completion = ""
 	CompleteIdle   Completion = "idle"
@@ -26,103 +26,81 @@ const (
 )
 
 const (
-	idleAfter        = 500 * time.Millisecond // nothing was fetched for so long: the link is idle
+	idleAfter        = 500 * time.Millisecond // without a fetch
 	pollEvery        = 50 * time.Millisecond
 	defaultShare     = 50
-	completeRequests = 8                      // requests under way
-	batchTime        = 100 * time.Millisecond // a reader may have to wait for that much of completion
-	completeAttempts = 3                      // to get all blocks, against evictors
+	completeRequests = 8                      // in flight
+	batchTime        = 100 * time.Millisecond // a reader may have to wait that long for completion
+	completeAttempts = 3                      // evictors may take blocks meanwhile
 	retryAfter       = 30 * time.Second
+	// verifyEvery is the age at which a mark is renewed in the background: a write to the raw
+	// device, or a disk that forgets, does not change the state of a file.
+	verifyEvery = 24 * time.Hour
 )
 
-var (
-	errUnverified = errors.New("not complete and verified")
-	errMissing    = errors.New("the cache does not keep all blocks")
-)
+var errMissing = errors.New("the cache does not keep all blocks")
 
-// activity is what goes on besides completion.
+// idleTracker tracks fetches other than those of completion.
 type idleTracker struct {
-	flights atomic.Int64
-	last    atomic.Int64 // Unix nanoseconds when the last ended
+	fetches atomic.Int64
+	last    atomic.Int64 // Unix nanoseconds when the last one ended
 }
 
-func (a *idleTracker) begin() { a.flights.Add(1) }
+func (t *idleTracker) begin() { t.fetches.Add(1) }
 
-func (a *idleTracker) end() {
-	a.touch()
-	a.flights.Add(-1)
+func (t *idleTracker) end() {
+	t.touch()
+	t.fetches.Add(-1)
 }
 
-func (a *idleTracker) touch() { a.last.Store(time.Now().UnixNano()) }
+func (t *idleTracker) touch() { t.last.Store(time.Now().UnixNano()) }
 
-func (a *idleTracker) idle() bool {
-	return a.flights.Load() == 0 && time.Now().UnixNano()-a.last.Load() > int64(idleAfter)
+func (t *idleTracker) idle() bool {
+	return t.fetches.Load() == 0 && time.Now().UnixNano()-t.last.Load() > int64(idleAfter)
 }
 
-// pause waits for d.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// Expect tells the MD5 that the whole version is to have, 16 bytes; nil or any
-// other length is ignored. It is compared when the version is complete, so it is
-// best told right after Open.
-func (f *File) Expect(md5 []byte) {
-	if len(md5) == len(digest{}) {
-		sum := digest(md5)
-		f.o.expected.Store(&sum)
-	}
-}
-
-// Progress returns how many bytes of the version are held, on disk and in full
-// blocks, and whether it is complete and verified. It reads the whole map file.
+// Progress returns how many bytes of the version are on disk in full blocks, and whether it
+// is complete and verified. It reads the whole block map.
 func (f *File) Progress() (held int64, verified bool) {
 	o := f.o
 	if !o.plausible() {
 		return 0, false
 	}
-	p := o.c.disk.openFile(o)
-	if p == nil {
+	file := o.c.disk.openFile(o)
+	if file == nil {
 		return 0, false
 	}
-	defer o.c.disk.files.release(p)
-	n, err := p.missingBytes(&o.version)
+	defer o.c.disk.files.Release(file)
+	missing, err := file.MissingBytes()
 	if err != nil {
 		return 0, false
 	}
-	s, ok := p.verifiedMark(&o.version)
-	return o.size - n, ok && n == 0 && s.valid(p, o.c.boot)
+	m, ok := file.Mark()
+	return o.Size - missing, ok && missing == 0 && m.Valid(file, o.c.boot)
 }
 
-// Complete fetches what is missing of the version, behind readers, and compares
-// it with the MD5 expected of it. A version that differs is store.ErrCorrupt, and
-// forgotten. One that the quota does not hold twice is store.ErrTooLarge. Other
-// errors are the Source's or the disk's; what has been fetched is kept.
+// Complete fetches what is missing of the version, behind readers, and compares it with the
+// MD5 expected of it. A version that differs is store.ErrCorrupt, and is discarded. A version
+// of more than half the quota is store.ErrTooLarge. Other errors are those of the Source or
+// the disk; what was fetched is kept.
 func (f *File) Complete(ctx context.Context) error {
 	if !f.o.plausible() {
-		return &store.Error{Op: "read", Key: f.o.ref.Key, Kind: store.ErrInvalid}
+		return &store.Error{Op: "read", Key: f.o.Ref.Key, Kind: store.ErrInvalid}
 	}
 	f.mu.Lock()
 	open := !f.closed && f.o.retain()
 	f.mu.Unlock()
 	if !open {
-		return fmt.Errorf("complete %s: %w", f.o.ref.Key, iofs.ErrClosed)
+		return fmt.Errorf("complete %s: %w", f.o.Ref.Key, iofs.ErrClosed)
 	}
 	defer f.o.release()
 	return f.o.complete(ctx, false)
 }
 
-// complete does so, if idle only while the link is.
-func (o *object) complete(ctx context.Context, idle bool) error {
-	if o.size > o.c.disk.quota.limit/2 {
-		return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
+// complete is Complete. With idle it fetches only while the link is idle.
+func (o *openVersion) complete(ctx context.Context, idle bool) error {
+	if o.Size > o.c.disk.quota.limit/2 {
+		return &store.Error{Op: "read", Key: o.Ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
 	}
 	var err error
 	for range completeAttempts {
@@ -134,194 +112,214 @@ func (o *object) complete(ctx context.Context, idle bool) error {
 				return err
 			}
 		}
-		if err = o.verify(ctx); !errors.Is(err, errMissing) && !errors.Is(err, errChanged) {
+		if err = o.verify(ctx); !errors.Is(err, errMissing) && !errors.Is(err, blockfile.ErrChanged) {
 			return err
 		}
 	}
 	return err
 }
 
-// fetchRest fetches the blocks that are absent, once.
-func (o *object) fetchRest(ctx context.Context, idle bool) error {
-	l := &backfill{o: o, idle: idle, batch: completeRequests}
-	if idle {
-		l.batch = 1
-	}
-	defer l.drop()
-	for first := int64(0); first < o.blocks(); first += recordBatch {
-		for _, sp := range o.absent(span{first, min(recordBatch, o.blocks()-first)}, o.c.maxRun, background) {
-			if err := l.fetch(ctx, sp); err != nil {
-				return err
-			}
-		}
-	}
-	if err := l.drain(ctx, 0); err != nil {
-		return err
-	}
-	return o.waitFetches(ctx)
-}
-
-// landing waits for whatever is under way.
-func (o *object) waitFetches(ctx context.Context) error {
-	o.mu.Lock()
-	flights := slices.Collect(maps.Values(o.fetches))
-	o.mu.Unlock()
-	for _, f := range flights {
-		select {
-		case <-f.done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
-}
-
-// laggards are the requests of a completion.
-type backfill struct {
-	o       *object
-	idle    bool
-	batch   int // how many may be under way
-	flights []*fetch
-	begun   time.Time // of the batch
-}
-
-// fetch begins to fetch sp when it may.
-func (l *backfill) fetch(ctx context.Context, sp span) error {
-	if l.idle && len(l.flights) == 0 {
-		for !l.o.c.foreground.idle() {
-			if err := sleep(ctx, pollEvery); err != nil {
-				return err
-			}
-		}
-		l.begun = time.Now()
-	}
-	_, n := l.o.c.buffers.sizeClass(l.o.bytes(sp.first, sp.n))
-	for !l.o.c.limiter.tryAcquire(n) {
-		if err := sleep(ctx, pollEvery); err != nil {
-			return err
-		}
-	}
-	f := l.o.startAhead(sp, background)
+// isComplete reports whether all blocks are on disk, according to a valid mark or the records.
+func (o *openVersion) isComplete() bool {
+	f := o.c.disk.openFile(o)
 	if f == nil {
-		l.o.c.limiter.releaseSlot()
-		l.o.c.limiter.free(n)
-		return l.o.c.checkOpen()
-	}
-	l.o.c.n.completed.Add(sp.n)
-	l.flights = append(l.flights, f)
-	if len(l.flights) < l.batch {
-		return nil
-	}
-	if l.idle {
-		return l.pause(ctx)
-	}
-	return l.drain(ctx, l.batch-1)
-}
-
-// rest ends a batch, and leaves the link alone for as long as its share asks.
-// A batch is as large as goes in a short time.
-func (l *backfill) pause(ctx context.Context) error {
-	if err := l.drain(ctx, 0); err != nil {
-		return err
-	}
-	took := time.Since(l.begun)
-	switch {
-	case took < batchTime:
-		l.batch = min(2*l.batch, completeRequests)
-	case took > 2*batchTime:
-		l.batch = max(1, l.batch/2)
-	}
-	share := time.Duration(l.o.c.options.Share)
-	return sleep(ctx, took*(100-share)/share)
-}
-
-// drain waits until no more than n are under way.
-func (l *backfill) drain(ctx context.Context, n int) error {
-	for len(l.flights) > n {
-		select {
-		case <-l.flights[0].done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if err := l.flights[0].failure(); err != nil {
-			return err
-		}
-		l.flights = l.flights[1:]
-	}
-	return nil
-}
-
-func (l *backfill) drop() { l.o.dropPrefetches(l.flights) }
-
-// verify seals the version after an audit, unless it has a seal that holds and is not
-// due. A version that is not what is expected is forgotten.
-func (o *object) verify(ctx context.Context) error {
-	p, err := o.c.disk.files.acquire(o)
-	if err != nil {
-		return err
-	}
-	defer o.c.disk.files.release(p)
-	if path := o.c.disk.files.path(o.name()); !isAt(p.blockMap, path+".map") || !isAt(p.data, path+".data") {
-		o.c.disk.files.drop(o)
-		return errChanged
-	}
-	s, ok := p.verifiedMark(&o.version)
-	holds := ok && s.valid(p, o.c.boot)
-	want := o.expected.Load()
-	if want == nil && ok {
-		want = &s.sum
-	}
-	if !holds || s.auditDue() {
-		var state fileState
-		if s.sum, state, err = o.audit(ctx, p); err != nil {
-			return err
-		}
-		s.boot, s.file, s.checked = o.c.boot, state.hash(), time.Now().Unix()
-		holds = false
-	}
-	switch {
-	case want != nil && *want != s.sum:
-		return o.discardMismatch(p, s.sum, *want)
-	case holds:
-		return nil
-	}
-	o.c.n.verified.Add(1)
-	return p.writeMark(&o.version, s)
-}
-
-// mismatched forgets a version that is not what is expected.
-func (o *object) discardMismatch(p *blockFile, got, want digest) error {
-	o.c.n.mismatched.Add(1)
-	o.c.options.Log.Warn("what was fetched is not what the store has, forgetting it", "key", o.ref.Key)
-	p.discard()
-	o.c.disk.files.drop(o)
-	return &store.Error{Op: "read", Key: o.ref.Key, Kind: store.ErrCorrupt, Err: fmt.Errorf("MD5 %x, expected %x", got, want)}
-}
-
-// whole reports whether all blocks are on disk, by the seal or by the records.
-func (o *object) isComplete() bool {
-	p := o.c.disk.openFile(o)
-	if p == nil {
 		return false
 	}
-	defer o.c.disk.files.release(p)
-	if s, ok := p.verifiedMark(&o.version); ok && s.valid(p, o.c.boot) {
+	defer o.c.disk.files.Release(f)
+	if m, ok := f.Mark(); ok && m.Valid(f, o.c.boot) {
 		return true
 	}
-	n, err := p.missingBytes(&o.version)
+	n, err := f.MissingBytes()
 	return err == nil && n == 0
 }
 
-// finish completes the version in the background, one at a time over all
-// versions, until that is done or turns out to be vain.
-func (s *warmup) complete(ctx context.Context) {
-	c := s.o.c
+// fetchRest fetches the blocks that are absent, once.
+func (o *openVersion) fetchRest(ctx context.Context, idle bool) error {
+	bf := &backfill{o: o, idle: idle, batch: completeRequests}
+	if idle {
+		bf.batch = 1
+	}
+	defer func() { o.dropAhead(bf.fetches...) }()
+	for first := int64(0); first < o.Blocks(); first += blockfile.RecordBatch {
+		l := o.look()
+		absent := l.absent(span{first, min(blockfile.RecordBatch, o.Blocks()-first)}, o.c.maxRun, background)
+		l.close()
+		for _, s := range absent {
+			if err := bf.fetch(ctx, s); err != nil {
+				return err
+			}
+		}
+	}
+	if err := bf.wait(ctx, 0); err != nil {
+		return err
+	}
+	return waitDone(ctx, o.allFetches())
+}
+
+// backfill is the fetches of a completion.
+type backfill struct {
+	o       *openVersion
+	idle    bool
+	batch   int // how many may be in flight
+	fetches []*fetch
+	begun   time.Time // when the batch began
+}
+
+// fetch waits for its turn and starts to fetch s.
+func (bf *backfill) fetch(ctx context.Context, s span) error {
+	c := bf.o.c
+	if bf.idle && len(bf.fetches) == 0 {
+		for !c.foreground.idle() {
+			if err := withctx.Sleep(ctx, pollEvery); err != nil {
+				return err
+			}
+		}
+		bf.begun = time.Now()
+	}
+	n := c.buffers.capacity(bf.o.Bytes(s.first, s.n))
+	for !c.limiter.tryAcquire(n) {
+		if err := withctx.Sleep(ctx, pollEvery); err != nil {
+			return err
+		}
+	}
+	l := bf.o.look() // without the file, which may be replaced while a completion waits
+	f := l.startAhead(s, background)
+	if f == nil {
+		c.limiter.releaseSlot(nil)
+		c.limiter.free(n)
+		if c.closing.Err() != nil {
+			return blockfile.ErrClosed
+		}
+		return nil
+	}
+	c.n.Completed.Add(s.n)
+	bf.fetches = append(bf.fetches, f)
+	if len(bf.fetches) < bf.batch {
+		return nil
+	}
+	if bf.idle {
+		return bf.pause(ctx)
+	}
+	return bf.wait(ctx, bf.batch-1)
+}
+
+// pause waits for the batch, then leaves the link alone for as long as the share asks. It
+// adapts the size of the batch to batchTime.
+func (bf *backfill) pause(ctx context.Context) error {
+	if err := bf.wait(ctx, 0); err != nil {
+		return err
+	}
+	took := time.Since(bf.begun)
+	switch {
+	case took < batchTime:
+		bf.batch = min(2*bf.batch, completeRequests)
+	case took > 2*batchTime:
+		bf.batch = max(1, bf.batch/2)
+	}
+	share := time.Duration(bf.o.c.options.Share)
+	return withctx.Sleep(ctx, took*(100-share)/share)
+}
+
+// wait waits until at most n fetches are in flight.
+func (bf *backfill) wait(ctx context.Context, n int) error {
+	for len(bf.fetches) > n {
+		if err := waitDone(ctx, bf.fetches[:1]); err != nil {
+			return err
+		}
+		if err := bf.fetches[0].failure(); err != nil {
+			return err
+		}
+		bf.fetches = bf.fetches[1:]
+	}
+	return nil
+}
+
+// verify reads the version to the end and marks it as verified, unless it has a valid mark
+// that is not due. A version that differs from what is expected is discarded.
+func (o *openVersion) verify(ctx context.Context) error {
+	f, err := o.c.disk.files.Acquire(&o.Version)
+	if err != nil {
+		return err
+	}
+	defer o.c.disk.files.Release(f)
+	if !f.InPlace() {
+		o.Drop()
+		return blockfile.ErrChanged
+	}
+	m, ok := f.Mark()
+	valid := ok && m.Valid(f, o.c.boot)
+	want := o.expected.Load()
+	if want == nil && ok {
+		want = &m.Sum
+	}
+	age := time.Since(time.Unix(m.Checked, 0))
+	if !valid || age < 0 || age > verifyEvery {
+		var state blockfile.State
+		if m.Sum, state, err = o.readThrough(ctx, f); err != nil {
+			return err
+		}
+		m.Boot, m.File, m.Checked = o.c.boot, state.Hash(), time.Now().Unix()
+		valid = false
+	}
+	if want != nil && *want != m.Sum {
+		o.c.n.Mismatched.Add(1)
+		o.c.options.Log.Warn("what was fetched differs from what the store has, discarding it", "key", o.Ref.Key)
+		f.Discard()
+		o.Drop()
+		return &store.Error{Op: "read", Key: o.Ref.Key, Kind: store.ErrCorrupt, Err: fmt.Errorf("MD5 %x, expected %x", m.Sum, *want)}
+	}
+	if valid {
+		return nil
+	}
+	o.c.n.Verified.Add(1)
+	return f.WriteMark(m)
+}
+
+// readThrough reads the data file from end to end, compares each block with its record, and
+// returns the MD5 of the whole with the state of the file. It reads nothing else: what is in
+// memory, or a record of zeros, proves nothing about the bytes that the kernel would read.
+//
+// Blocks that differ lose their record. Then the error is errMissing, after the whole file
+// was read. It is blockfile.ErrChanged if another program wrote to the file meanwhile.
+func (o *openVersion) readThrough(ctx context.Context, f *blockfile.File) (sum blockfile.Digest, state blockfile.State, err error) {
+	before, err := f.StampAndSync()
+	if err != nil {
+		return sum, state, err
+	}
+	h, buf, missing := md5.New(), make([]byte, o.Block), false
+	for b := range o.Blocks() {
+		if err := ctx.Err(); err != nil {
+			return sum, state, err
+		}
+		data := buf[:o.Length(b)]
+		status, err := f.ReadWhole(b, data)
+		if err != nil {
+			return sum, state, err
+		}
+		o.c.disk.countDamage(o, b, status)
+		missing = missing || status != blockfile.Intact
+		h.Write(data)
+	}
+	if missing {
+		return sum, state, errMissing
+	}
+	after, err := f.State()
+	if err == nil && !after.Equal(before) {
+		err = blockfile.ErrChanged
+	}
+	return blockfile.Digest(h.Sum(nil)), after, err
+}
+
+// complete completes the version in the background, if that is wanted. One version at a time
+// is completed.
+func (w *warmup) complete(ctx context.Context) {
+	o, c := w.o, w.o.c
 	if c.options.Complete == CompleteNever {
 		return
 	}
-	if s.o.isComplete() { // needs no turn, at most a look at it
-		if err := s.o.complete(ctx, false); err != nil {
-			c.options.Log.Debug("not verified", "key", s.o.ref.Key, "err", err)
+	if o.isComplete() { // needs no turn, at most verification
+		if err := o.complete(ctx, false); err != nil {
+			c.options.Log.Debug("not verified", "key", o.Ref.Key, "err", err)
 		}
 		return
 	}
@@ -332,15 +330,15 @@ func (s *warmup) complete(ctx context.Context) {
 		return
 	}
 	for range completeAttempts {
-		err := s.o.complete(ctx, c.options.Complete == CompleteIdle)
+		err := o.complete(ctx, c.options.Complete == CompleteIdle)
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		c.options.Log.Debug("not completed", "key", s.o.ref.Key, "err", err)
-		if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrTooLarge) || errors.Is(err, store.ErrStale) || errors.Is(err, store.ErrNotExist) {
+		c.options.Log.Debug("not completed", "key", o.Ref.Key, "err", err)
+		if isAny(err, store.ErrCorrupt, store.ErrTooLarge, store.ErrStale, store.ErrNotExist) {
 			return
 		}
-		if sleep(ctx, retryAfter) != nil {
+		if withctx.Sleep(ctx, retryAfter) != nil {
 			return
 		}
 	}

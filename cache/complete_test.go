@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/store"
+
+	"thothfs/cache/hotpack"
 )
 
 // whole is the content of the object "a", and its MD5.
@@ -125,7 +127,7 @@ func TestCompleteIsCompared(t *testing.T) {
 	}
 	settle(t, c)
 	noFile(t, f, "it differs")
-	if held, _ := f.Progress(); held != 0 || c.Held(f.o.ref) != 0 || c.Stats().Mismatched != 1 {
+	if held, _ := f.Progress(); held != 0 || c.Held(f.o.Ref) != 0 || c.Stats().Mismatched != 1 {
 		t.Errorf("%d held, %+v", held, c.Stats())
 	}
 	f.Expect(sum)
@@ -140,7 +142,7 @@ func TestPackIsNotPartOfACompleteVersion(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
 	o := options(t, &source{size: size})
-	lie, err := EncodePack(refA, size, bytes.NewReader(make([]byte, size)), []Range{{0, 1 << 20}}, 0)
+	lie, err := hotpack.Encode(refA, size, bytes.NewReader(make([]byte, size)), []hotpack.Range{{Off: 0, Len: 1 << 20}}, 0)
 	must(t, err)
 	o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) { return lie, nil }
 	c := open(t, o)
@@ -282,7 +284,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	q.limit, q.futile = 1, time.Time{}
 	q.mu.Unlock()
 	settleHouse(t, c)
-	if c.Held(f.o.ref) != 0 {
+	if c.Held(f.o.Ref) != 0 {
 		t.Fatal("nothing was evicted")
 	}
 	if !bytes.Equal(mapped, data) {

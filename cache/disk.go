@@ -3,210 +3,145 @@ package cache
 import (
 	"context"
 	"errors"
-	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"thothfs/cache/blockfile"
+	"thothfs/cache/cachedir"
 )
 
-// useEvery is how often the time of last use of a version is written down.
+// touchEvery is how often the time of last use of a version is written.
 const touchEvery = time.Minute
 
-// errResting is a disk that is not to be written to for now.
 var errDegraded = errors.New("cache disk is failing")
 
-// disk is what the cache has on disk: pairs of files under Dir, a bound on
-// their bytes, and a judgement of whether the disk can be relied on.
+// disk is the files under Dir, the quota of their bytes, and the health of the disk.
 type disk struct {
-	n                *counters
-	files            *filePool
-	health           *health
-	quota            *quota
-	notPrivateLogged sync.Once // that something in Dir is not private
+	n          *counters
+	files      *blockfile.Pool
+	health     *health
+	quota      *quota
+	notPrivate sync.Once // logs that something in Dir is not private
 }
 
-// open returns o's files, or nil if there is no reading them now. The caller
-// hands the pair to d.pairs.release.
-func (d *disk) openFile(o *object) *blockFile {
-	if !d.health.mayRead() {
-		return nil
-	}
-	p, err := d.files.acquire(o)
-	if err != nil {
-		d.failed("open", err)
-		return nil
-	}
-	d.touch(o, p)
-	return p
+// isDiskFault reports whether the disk is full, broken or gone. Other errors are mistakes in
+// the setup of the cache.
+func isDiskFault(err error) bool {
+	return isAny(err, syscall.ENOSPC, syscall.EIO, syscall.EROFS, syscall.EDQUOT)
 }
 
-// passing are errors that say nothing about the disk: those of a moment, and
-// those of one version, of impossible size or with something else in its place.
+// isTransient reports whether err says nothing about the disk: it is about one moment, or
+// about one version with an impossible size or with something else in its place.
 func isTransient(err error) bool {
-	for _, e := range []error{errBusy, errForeign, ErrNotPrivate, errClosed, errNoRoom, errDegraded, context.Canceled, syscall.EFBIG, syscall.ELOOP, syscall.EISDIR} {
-		if errors.Is(err, e) {
+	return isAny(err, blockfile.ErrBusy, blockfile.ErrForeign, blockfile.ErrClosed, cachedir.ErrNotPrivate, errNoRoom,
+		errDegraded, context.Canceled, syscall.EFBIG, syscall.ELOOP, syscall.EISDIR)
+}
+
+func isAny(err error, targets ...error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
 			return true
 		}
 	}
 	return false
 }
 
-// failed counts an error of the disk.
-func (d *disk) failed(op string, err error) {
-	if errors.Is(err, ErrNotPrivate) {
-		d.notPrivateLogged.Do(func() { d.health.log.Warn("not cached on disk (told once)", "err", err) })
+// openFile returns o's file, or nil if it cannot be read now. The caller releases it to d.files.
+func (d *disk) openFile(o *openVersion) *blockfile.File {
+	if !d.health.mayRead() {
+		return nil
 	}
-	if isTransient(err) {
-		return
+	f, err := d.files.Acquire(&o.Version)
+	if err != nil {
+		d.failed("open", err)
+		return nil
 	}
-	d.n.diskErrors.Add(1)
-	d.health.failed(op, err)
-}
-
-// use notes that o is in use now, and opens its files anew the next time if
-// somebody has unlinked them: else the disk would fill with files without names.
-func (d *disk) touch(o *object, p *blockFile) {
 	now := time.Now()
 	last := o.lastTouch.Load()
-	if now.UnixNano()-last < int64(touchEvery) || !o.lastTouch.CompareAndSwap(last, now.UnixNano()) {
-		return
+	if now.UnixNano()-last >= int64(touchEvery) && o.lastTouch.CompareAndSwap(last, now.UnixNano()) && !f.Touch(now, touchEvery) {
+		o.Drop() // unlinked files would fill the disk
 	}
-	path := d.files.path(o.name()) + ".map"
-	if !isAt(p.blockMap, path) {
-		d.files.drop(o)
-		return
-	}
-	if st, err := p.blockMap.Stat(); err == nil && now.Sub(st.ModTime()).Abs() < touchEvery {
-		return // by an earlier handle, or another process
-	}
-	_ = os.Chtimes(path, now, now) // a wrong order of eviction is no fault
+	return f
 }
 
-// read fills dst from offset from of block b on, if it is on disk.
-func (d *disk) read(o *object, p *blockFile, b int64, dst []byte, from int64) bool {
-	a, err := p.read(&o.version, b, dst, from)
+// failed counts an error of the disk.
+func (d *disk) failed(op string, err error) {
+	if errors.Is(err, cachedir.ErrNotPrivate) {
+		d.notPrivate.Do(func() { d.health.log.Warn("not cached on disk (logged once)", "err", err) })
+	}
+	if !isTransient(err) {
+		d.n.DiskErrors.Add(1)
+		d.health.failed(op, err)
+	}
+}
+
+// read fills dst from offset from of block b on, if the block is on disk.
+func (d *disk) read(o *openVersion, f *blockfile.File, b int64, dst []byte, from int64) bool {
+	status, err := f.Read(b, dst, from)
 	if err != nil {
 		d.failed("read", err)
 	}
-	d.countDamage(o, b, a)
-	if a == intact {
-		o.markRead(b)
+	d.countDamage(o, b, status)
+	if status == blockfile.Intact {
+		o.recent.add(b)
 	}
-	return a == intact
+	return status == blockfile.Intact
 }
 
-// judge counts a block that was damaged.
-func (d *disk) countDamage(o *object, b int64, a blockStatus) {
-	if a == corrupt {
-		d.n.corrupt.Add(1)
+func (d *disk) countDamage(o *openVersion, b int64, status blockfile.Status) {
+	if status == blockfile.Corrupt {
+		d.n.Corrupt.Add(1)
 		if !o.damageLogged.Swap(true) {
-			d.health.log.Warn("damaged block in the cache, fetching it again (told once)", "key", o.ref.Key, "block", b)
+			d.health.log.Warn("damaged block in the cache, fetching it again (logged once)", "key", o.Ref.Key, "block", b)
 		}
 	}
 }
 
-// store writes the blocks in buf, from first on. When it returns an error they
-// may or may not be on disk.
-func (d *disk) store(ctx context.Context, o *object, first int64, buf []byte) error {
+// store has write store blocks of o, which take at most cost bytes on disk. It passes f to
+// write, or o's file if f is nil. If it returns an error the blocks may or may not be on disk.
+func (d *disk) store(ctx context.Context, o *openVersion, f *blockfile.File, cost int64, write func(*blockfile.File) error) error {
 	if !d.health.mayWrite() {
 		return errDegraded
 	}
-	err := d.write(ctx, o, first, buf)
+	err := d.quota.reserve(ctx, cost)
 	if err == nil {
-		d.health.succeeded()
-		return nil
+		defer d.quota.endReservation(cost)
+		if f == nil {
+			if f, err = d.files.Acquire(&o.Version); err == nil {
+				defer d.files.Release(f)
+			}
+		}
 	}
-	d.failed("write", err)
-	return err
-}
-
-// storePages is store for pages of block b from first on.
-func (d *disk) storePages(ctx context.Context, o *object, b, first int64, data []byte) error {
-	if !d.health.mayWrite() {
-		return errDegraded
-	}
-	err := d.writePages(ctx, o, b, first, data)
 	if err == nil {
-		d.health.succeeded()
-		return nil
+		err = write(f)
 	}
-	d.failed("write", err)
-	return err
-}
-
-func (d *disk) writePages(ctx context.Context, o *object, b, first int64, data []byte) error {
-	cost := recordSize(o.block) + (int64(len(data))+page-1)/page*page
-	if err := d.quota.reserve(ctx, cost); err != nil {
-		return err
-	}
-	defer d.quota.finish(cost)
-	p, err := d.files.acquire(o)
 	if err != nil {
+		d.failed("write", err)
 		return err
 	}
-	defer d.files.release(p)
-	o.markRead(b)
-	return p.writePages(&o.version, b, first, data)
-}
-
-func (d *disk) write(ctx context.Context, o *object, first int64, buf []byte) error {
-	cost := o.cost(buf)
-	if err := d.quota.reserve(ctx, cost); err != nil {
-		return err
-	}
-	defer d.quota.finish(cost)
-	p, err := d.files.acquire(o)
-	if err != nil {
-		return err
-	}
-	defer d.files.release(p)
-	if err := p.write(&o.version, first, buf); err != nil {
-		return err
-	}
-	for b := first; b < first+(int64(len(buf))+o.block-1)/o.block; b++ {
-		o.markRead(b)
-	}
+	d.health.succeeded()
 	return nil
 }
 
-// cost is an upper bound of the bytes that the blocks in buf take on disk.
-func (v *version) cost(buf []byte) int64 {
-	n := int64(0)
-	for ; len(buf) > 0; buf = buf[min(v.block, int64(len(buf))):] {
-		n += recordSize(v.block)
-		if b := buf[:min(v.block, int64(len(buf)))]; !isZero(b) {
-			n += (int64(len(b)) + page - 1) / page * page
-		}
-	}
-	return n
-}
-
-// held is what the data file of v takes on disk.
-func (d *disk) usage(v *version) int64 {
-	st, err := os.Stat(d.files.path(v.name()) + ".data")
+// storeBlocks stores the blocks of a fetch on disk, or in memory if that fails.
+func (c *Cache) storeBlocks(ctx context.Context, f *fetch, buf []byte) {
+	o, first := f.o, f.span.first
+	err := c.disk.store(ctx, o, f.file, o.MaxCost(buf), func(file *blockfile.File) error { return file.Write(first, buf) })
 	if err != nil {
-		return 0
+		c.memory.add(&o.Version, first, buf)
+		return
 	}
-	return diskBytes(st)
-}
-
-// onDisk is one object's files for the length of a read, opened when they are needed.
-type diskReader struct {
-	o      *object
-	file   *blockFile
-	opened bool
-}
-
-// read fills dst from offset from of block b on, if it is on disk.
-func (r *diskReader) read(b int64, dst []byte, from int64) bool {
-	if !r.opened {
-		r.opened, r.file = true, r.o.c.disk.openFile(r.o)
+	for b := first; b < first+f.span.n; b++ {
+		o.recent.add(b)
 	}
-	return r.file != nil && r.o.c.disk.read(r.o, r.file, b, dst, from)
 }
 
-func (r *diskReader) release() {
-	if r.file != nil {
-		r.o.c.disk.files.release(r.file)
+// storePages stores pages of block b, from first on, on disk, or in memory if that fails.
+func (c *Cache) storePages(ctx context.Context, o *openVersion, b, first int64, data []byte) {
+	o.recent.add(b)
+	err := c.disk.store(ctx, o, nil, o.MaxPagesCost(int64(len(data))), func(file *blockfile.File) error { return file.WritePages(b, first, data) })
+	if err != nil {
+		c.memory.addPages(&o.Version, b, first, data)
 	}
 }

@@ -2,48 +2,55 @@ package cache
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
 	"time"
+
+	"thothfs/cache/blockfile"
+	"thothfs/store"
 )
 
-// flight is one range request under way: a run of blocks, fetched once whoever
-// asks. It belongs to the cache, not to the reader who began it: it has its own
-// context and lives while anybody is interested. When the last one leaves, its
-// blocks are forgotten, so that the next to ask begins anew, and then it is
-// cancelled.
+// fetch is a range request in flight for a run of blocks, shared by all readers that want
+// one of them. It has its own context and lives while a reader or a prefetch wants it. When
+// the last one leaves, its blocks are forgotten, so that the next reader starts another
+// fetch, and it is cancelled.
 //
-// Readers leave the address of their buffer. The flight fills it, so that its
-// own buffer does not depend on how quickly anybody fetches from it; then it
-// stores the blocks, out of the readers' way.
+// The fetch copies into the buffers of its readers, so that it does not wait for them, and
+// stores the blocks after that.
 type fetch struct {
-	o      *object
-	span   span
-	why    priority
-	cancel context.CancelFunc
+	o       *openVersion
+	span    span
+	why     priority
+	cancel  context.CancelFunc
+	file    *blockfile.File // where to store the blocks; nil: not open yet
+	recheck bool            // blocks may have been stored since the reader looked
 
 	// All below is guarded by o.mu.
 	state       fetchState
 	err         error // why it failed
 	waiters     map[*waiter]struct{}
-	prefetchers int           // handles and sessions that want it as read-ahead or prefetch
-	buf         []byte        // set while landed, and until the last user has let go
+	prefetchers int           // handles and warmups that want it before a reader does
+	buf         []byte        // nil unless it is filled and in use
 	users       int           // of buf; the last one frees it
-	unread      int64         // bytes of buf that nobody has had yet
-	ready       bool          // stored, and kept for who comes this way; see spares
-	admission   *admission    // at the gate; nil for read-ahead
-	times       times         // set when it lands
-	done        chan struct{} // closed at the end of its goroutine, the blocks stored or not
+	unread      int64         // bytes of buf that no reader has had yet
+	ready       bool          // it is stored and its buffer is kept, see readyBuffers
+	admission   *admission    // nil for read-ahead and background
+	times       times         // set when the buffer is filled
+	done        chan struct{} // closed at the end of run
 }
 
 type fetchState int
 
 const (
-	fetching fetchState = iota // not all there yet
-	filled                     // buf is filled, being stored
-	ended                      // forgotten
+	fetching fetchState = iota
+	filled              // buf has all blocks, and is being stored
+	ended               // its blocks are forgotten
 )
 
-// waiter is a reader's interest in a flight. The flight writes to p until it
-// has sent to done.
+// waiter is a reader's interest in a fetch. The fetch writes to p until it has sent to done.
 type waiter struct {
 	f    *fetch
 	p    []byte
@@ -51,38 +58,36 @@ type waiter struct {
 	done chan error
 }
 
-// part returns the part of w.p that the flight covers, and its offset in the
-// object.
+// part returns the part of w.p that the fetch covers, and its offset in the object.
 func (w *waiter) part() (dst []byte, off int64) {
 	o, s := w.f.o, w.f.span
-	begin := s.first * o.block
-	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+o.bytes(s.first, s.n))
+	begin := s.first * o.Block
+	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+o.Bytes(s.first, s.n))
 	return w.p[lo-w.off : hi-w.off], lo
 }
 
-// length is that of the part.
 func (w *waiter) length() int64 {
 	dst, _ := w.part()
 	return int64(len(dst))
 }
 
-// copyFrom fills that part.
 func (w *waiter) copyFrom(buf []byte) {
 	dst, off := w.part()
-	copy(dst, buf[off-w.f.span.first*w.f.o.block:])
+	copy(dst, buf[off-w.f.span.first*w.f.o.Block:])
 }
 
-// ask joins or begins the flights for missing. What has landed already is
-// copied at once. What demand joins is demand from then on.
-func (o *object) startFetches(p []byte, off int64, missing []span, why priority) ([]*waiter, error) {
+// startFetches joins or starts the fetches for the missing blocks of a read. It copies what
+// is filled already. A prefetch that demand joins gets its priority.
+func (l *look) startFetches(p []byte, off int64, missing []span, why priority) ([]*waiter, error) {
+	o := l.o
 	o.mu.Lock()
-	var waits, ready []*waiter
-	var begun error
+	var waits, copies []*waiter
+	var err error
 	last := (*fetch)(nil)
 	for _, s := range o.splitLocked(missing) {
 		f := o.fetches[s.first]
 		if f == nil {
-			if f, begun = o.startLocked(s, why); begun != nil {
+			if f, err = l.startLocked(s, why); err != nil {
 				break
 			}
 		}
@@ -94,7 +99,7 @@ func (o *object) startFetches(p []byte, off int64, missing []span, why priority)
 		if f.state == filled {
 			f.users++
 			f.unread -= w.length()
-			ready = append(ready, w)
+			copies = append(copies, w)
 			continue
 		}
 		if why == demand {
@@ -104,18 +109,18 @@ func (o *object) startFetches(p []byte, off int64, missing []span, why priority)
 		waits = append(waits, w)
 	}
 	o.mu.Unlock()
-	for _, w := range ready {
+	for _, w := range copies {
 		w.copyFrom(w.f.buf)
 		w.f.releaseBuffer()
 	}
-	if begun != nil {
+	if err != nil {
 		o.stopWaiting(waits)
 	}
-	return waits, begun
+	return waits, err
 }
 
-// joinLocked makes demand of a flight, of which a reader wants s.
-func (o *object) raiseLocked(f *fetch, s span) {
+// raiseLocked raises a prefetch to demand priority and counts the blocks of s as used.
+func (o *openVersion) raiseLocked(f *fetch, s span) {
 	if f.why != prefetch {
 		return
 	}
@@ -125,34 +130,38 @@ func (o *object) raiseLocked(f *fetch, s span) {
 	}
 }
 
-// cutLocked cuts spans where a flight begins or ends.
-func (o *object) splitLocked(spans []span) (cut []span) {
+// splitLocked splits spans where a fetch begins or ends.
+func (o *openVersion) splitLocked(spans []span) (parts []span) {
 	for _, s := range spans {
 		var before *fetch
 		for b := s.first; b < s.first+s.n; b++ {
 			f := o.fetches[b]
 			if b == s.first || f != before {
-				cut = append(cut, span{b, 0})
+				parts = append(parts, span{b, 0})
 			}
-			cut[len(cut)-1].n++
+			parts[len(parts)-1].n++
 			before = f
 		}
 	}
-	return cut
+	return parts
 }
 
-// beginLocked starts a flight, which ends by itself, when nobody waits for it
-// any more, or with the cache. A flight of read-ahead has passed the gate.
-func (o *object) startLocked(s span, why priority) (*fetch, error) {
-	if !o.c.addWorker() {
-		return nil, errClosed
+// startLocked starts a fetch, whose goroutine ends by itself, when nobody wants the fetch any
+// more, or with the cache. The caller has a slot in the limiter for read-ahead and background.
+func (l *look) startLocked(s span, why priority) (*fetch, error) {
+	o, c := l.o, l.o.c
+	if !c.addWorker() {
+		return nil, blockfile.ErrClosed
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &fetch{o: o, span: s, why: why, cancel: cancel, waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
+	f := &fetch{o: o, span: s, why: why, cancel: cancel, recheck: o.changes.Load() != l.changes,
+		waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
+	if l.file != nil {
+		c.disk.files.Retain(l.file)
+		f.file = l.file
+	}
 	if why == demand || why == prefetch {
-		_, n := o.c.buffers.sizeClass(o.bytes(s.first, s.n))
-		f.admission = newAdmission(n, why == prefetch)
-		o.c.limiter.enqueue(f.admission)
+		f.admission = c.limiter.enqueue(c.buffers.capacity(o.Bytes(s.first, s.n)), why == prefetch)
 	}
 	for b := s.first; b < s.first+s.n; b++ {
 		o.fetches[b] = f
@@ -160,14 +169,32 @@ func (o *object) startLocked(s span, why priority) (*fetch, error) {
 	if why == prefetch {
 		o.markPredicted(s)
 	}
-	o.refs.Add(1) // the caller has one, so this is not the first
+	o.refs.Add(1) // the caller has one, so it is not 0
 	go f.run(ctx)
 	return f, nil
 }
 
-// wait returns nil when all waiters have been served, and at once when ctx
-// ends; else how many bytes from off on are right.
-func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, error) {
+// startAhead starts a fetch that nobody waits for, with one prefetcher. It returns nil if a
+// block of s is in flight already or the cache is closed.
+func (l *look) startAhead(s span, why priority) *fetch {
+	l.o.mu.Lock()
+	defer l.o.mu.Unlock()
+	for b := s.first; b < s.first+s.n; b++ {
+		if l.o.fetches[b] != nil {
+			return nil
+		}
+	}
+	f, err := l.startLocked(s, why)
+	if err != nil {
+		return nil
+	}
+	f.prefetchers = 1
+	return f
+}
+
+// wait returns nil when all waiters have been served, or ctx.Err() at once when ctx ends. With
+// an error it also returns how many bytes from off on are right.
+func (o *openVersion) wait(ctx context.Context, waits []*waiter, off int64) (int, error) {
 	trace := traceOf(ctx)
 	for i, w := range waits {
 		select {
@@ -175,7 +202,7 @@ func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, err
 			trace.record(w.f, err)
 			if err != nil {
 				o.stopWaiting(waits[i+1:])
-				return int(max(0, w.f.span.first*o.block-off)), err
+				return int(max(0, w.f.span.first*o.Block-off)), err
 			}
 		case <-ctx.Done():
 			trace.abandon(len(waits) - i)
@@ -186,15 +213,15 @@ func (o *object) wait(ctx context.Context, waits []*waiter, off int64) (int, err
 	return 0, nil
 }
 
-// leave gives up waiting. When it returns nothing writes to the buffer.
-func (o *object) stopWaiting(waits []*waiter) {
+// stopWaiting withdraws the waiters. When it returns nothing writes to their buffers.
+func (o *openVersion) stopWaiting(waits []*waiter) {
 	for _, w := range waits {
 		o.mu.Lock()
 		_, waiting := w.f.waiters[w]
 		delete(w.f.waiters, w)
-		idle := waiting && o.abandonLocked(w.f)
+		unwanted := waiting && o.abandonLocked(w.f)
 		o.mu.Unlock()
-		if idle {
+		if unwanted {
 			w.f.cancel()
 		}
 		if !waiting {
@@ -203,25 +230,26 @@ func (o *object) stopWaiting(waits []*waiter) {
 	}
 }
 
-// dropAhead takes a handle's interest off its read-ahead.
-func (o *object) dropPrefetches(flights []*fetch) {
-	for _, f := range flights {
+// dropAhead removes one prefetcher from each fetch.
+func (o *openVersion) dropAhead(fetches ...*fetch) {
+	for _, f := range fetches {
 		o.mu.Lock()
 		f.prefetchers--
-		idle := o.abandonLocked(f)
-		spare := f.prefetchers == 0 && f.endReadyLocked()
+		unwanted := o.abandonLocked(f)
+		wasReady := f.prefetchers == 0 && f.endReadyLocked()
 		o.mu.Unlock()
-		if spare {
-			f.afterReady(true)
+		if wasReady {
+			f.releaseReady(true)
 		}
-		if idle {
+		if unwanted {
 			f.cancel()
 		}
 	}
 }
 
-// abandonLocked forgets a flight that nobody waits for; the caller cancels it.
-func (o *object) abandonLocked(f *fetch) bool {
+// abandonLocked forgets a fetch that nobody wants any more, and reports whether the caller
+// must cancel it.
+func (o *openVersion) abandonLocked(f *fetch) bool {
 	if f.state != fetching || len(f.waiters) > 0 || f.prefetchers > 0 {
 		return false
 	}
@@ -229,8 +257,9 @@ func (o *object) abandonLocked(f *fetch) bool {
 	return true
 }
 
-func (o *object) forgetLocked(f *fetch) {
+func (o *openVersion) forgetLocked(f *fetch) {
 	f.state = ended
+	o.changes.Add(1)
 	for b := f.span.first; b < f.span.first+f.span.n; b++ {
 		if o.fetches[b] == f {
 			delete(o.fetches, b)
@@ -238,23 +267,49 @@ func (o *object) forgetLocked(f *fetch) {
 	}
 }
 
-// run is the flight's goroutine.
+// allFetches returns the fetches in flight.
+func (o *openVersion) allFetches() (all []*fetch) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for b, f := range o.fetches {
+		if b == f.span.first {
+			all = append(all, f)
+		}
+	}
+	return all
+}
+
+// waitDone waits until all fetches have ended, successfully or not, or ctx ends.
+func waitDone(ctx context.Context, fetches []*fetch) error {
+	for _, f := range fetches {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// run is the goroutine of the fetch.
 func (f *fetch) run(ctx context.Context) {
 	o, c := f.o, f.o.c
 	defer c.wg.Done()
 	defer close(f.done)
-	c.n.inFlight.Add(1)
-	defer c.n.inFlight.Add(-1)
+	c.n.InFlight.Add(1)
+	defer c.n.InFlight.Add(-1)
 	if f.why != background {
 		c.foreground.begin()
 		defer c.foreground.end()
 	}
 	defer o.release()
+	defer func() { c.disk.files.Release(f.file) }()
 	defer f.cancel()
 	begun := time.Now()
 	if f.admission != nil {
 		if f.admission.pending() {
-			c.readyBuffers.releaseAll()
+			f.recheck = true
+			c.ready.releaseAll()
 		}
 		if err := c.limiter.wait(ctx, f.admission); err != nil {
 			f.fail(ctx, err)
@@ -262,9 +317,14 @@ func (f *fetch) run(ctx context.Context) {
 		}
 	}
 	queued := time.Since(begun)
-	buf := c.buffers.get(o.bytes(f.span.first, f.span.n))
-	buf, local, err := f.fill(ctx, buf)
-	c.limiter.releaseSlotOf(f.admission)
+	buf := c.buffers.get(o.Bytes(f.span.first, f.span.n))
+	// Completion looks for missing blocks right before, and takes no other bytes.
+	stored := f.recheck && f.why != background && f.readStored(buf)
+	var err error
+	if !stored {
+		buf, err = f.request(ctx, buf)
+	}
+	c.limiter.releaseSlot(f.admission)
 	if err != nil {
 		c.freeBuffer(buf)
 		f.fail(ctx, err)
@@ -274,10 +334,10 @@ func (f *fetch) run(ctx context.Context) {
 		c.freeBuffer(buf)
 		return
 	}
-	if !local {
-		f.store(ctx, buf)
+	if !stored {
+		c.storeBlocks(ctx, f, buf)
 	}
-	if c.readyBuffers.add(f) {
+	if c.ready.add(f) {
 		return
 	}
 	o.mu.Lock()
@@ -286,38 +346,27 @@ func (f *fetch) run(ctx context.Context) {
 	f.releaseBuffer()
 }
 
-// fill gets the blocks into buf, or a buffer in its stead: from the disk if they
-// have come there since the reader looked, by another flight or another process.
-// Completion looks for full blocks right before, and takes no others.
-func (f *fetch) fill(ctx context.Context, buf []byte) (filled []byte, local bool, err error) {
-	if f.why != background && f.fillLocally(buf) {
-		return buf, true, nil
-	}
-	filled, err = f.hedgedRequest(ctx, buf)
-	return filled, false, err
-}
-
-func (f *fetch) fillLocally(buf []byte) bool {
-	o, d := f.o, f.o.c.disk
-	pair := d.openFile(o)
-	if pair != nil {
-		defer d.files.release(pair)
-	}
+// readStored fills buf with blocks that another fetch or process has stored since the
+// reader looked. It returns false if one is missing.
+func (f *fetch) readStored(buf []byte) bool {
+	o := f.o
+	l := o.look()
+	defer l.close()
 	for i := range f.span.n {
 		b := f.span.first + i
-		dst := buf[i*o.block:][:o.length(b)]
-		if !o.c.memory.read(&o.version, b, dst, 0) && (pair == nil || !d.read(o, pair, b, dst, 0)) {
+		dst := buf[i*o.Block:][:o.Length(b)]
+		if !o.c.memory.read(&o.Version, b, dst, 0) && !l.readDisk(b, dst, 0) {
 			return false
 		}
 	}
 	return true
 }
 
-// fail tells those who wait, after the blocks are forgotten. If it was cancelled
-// while somebody waits, that was the cache's Close.
+// fail passes err to the readers after the blocks are forgotten. A fetch that is cancelled
+// while readers wait is cancelled by Close.
 func (f *fetch) fail(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		err = errClosed
+		err = blockfile.ErrClosed
 	}
 	f.o.mu.Lock()
 	waiters := f.waiters
@@ -332,14 +381,14 @@ func (f *fetch) fail(ctx context.Context, err error) {
 	}
 }
 
-// failure is why a flight that is done failed, or nil.
+// failure returns why a fetch that is done failed, or nil.
 func (f *fetch) failure() error {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	return f.err
 }
 
-// land serves those who wait; false: there was nobody left.
+// deliver copies buf to the readers. It returns false if nobody wants it any more.
 func (f *fetch) deliver(buf []byte, queued, fetched time.Duration) bool {
 	f.o.mu.Lock()
 	f.times.queued, f.times.fetched = queued, max(fetched, 1)
@@ -363,24 +412,123 @@ func (f *fetch) deliver(buf []byte, queued, fetched time.Duration) bool {
 	return true
 }
 
-// keep puts the blocks on disk, or where the disk does not take them in memory.
-func (f *fetch) store(ctx context.Context, buf []byte) {
-	c := f.o.c
-	if err := c.disk.store(ctx, f.o, f.span.first, buf); err != nil {
-		c.memory.add(&f.o.version, f.span.first, buf)
-	}
-}
-
-// letGo ends one use of the buffer.
+// releaseBuffer ends one use of the buffer.
 func (f *fetch) releaseBuffer() {
 	f.o.mu.Lock()
 	f.users--
 	var free []byte
 	if f.users == 0 {
-		free, f.buf = f.buf, nil // who remembers the flight does not hold on to its buffer
+		free, f.buf = f.buf, nil
 	}
 	f.o.mu.Unlock()
 	if free != nil {
 		f.o.c.freeBuffer(free)
 	}
+}
+
+// minStall is the least time after which a request counts as stalled.
+const minStall = 1500 * time.Millisecond
+
+// latencies are those of the last requests that succeeded.
+type latencies struct {
+	mu   sync.Mutex // guards all below
+	last [128]time.Duration
+	n    int
+}
+
+func (l *latencies) add(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last[l.n%len(l.last)] = d
+	l.n++
+}
+
+// stallTime is how long a request may take before it is repeated: twice the median of the
+// last requests, and at least minStall. A median ignores the requests that stalled.
+func (l *latencies) stallTime() time.Duration {
+	l.mu.Lock()
+	last := slices.Clone(l.last[:min(l.n, len(l.last))])
+	l.mu.Unlock()
+	if len(last) < 16 {
+		return minStall
+	}
+	slices.Sort(last)
+	return max(minStall, 2*last[len(last)/2])
+}
+
+// request reads the blocks from the Source into buf. A request that stalls is hedged: a
+// second one is made, the first answer wins and the other request is cancelled. If the second
+// one wins, request frees buf and returns another buffer.
+func (f *fetch) request(ctx context.Context, buf []byte) ([]byte, error) {
+	c := f.o.c
+	first, cancelFirst := context.WithCancel(ctx)
+	defer cancelFirst()
+	second, cancelSecond := context.WithCancel(ctx)
+	defer cancelSecond()
+	ended := make(chan struct{})
+	var other []byte // guarded by ended
+	timer := time.AfterFunc(c.latencies.stallTime(), func() {
+		defer close(ended)
+		if other = f.hedge(second, len(buf)); other != nil {
+			cancelFirst()
+		}
+	})
+	err := f.requestOnce(first, buf)
+	if timer.Stop() {
+		return buf, err
+	}
+	if err == nil {
+		cancelSecond()
+	}
+	<-ended
+	switch {
+	case other == nil:
+		return buf, err
+	case err == nil:
+		c.freeBuffer(other)
+		return buf, nil
+	}
+	c.freeBuffer(buf)
+	c.n.HedgesWon.Add(1)
+	return other, nil
+}
+
+// hedge makes the second request if the limiter has room for it. It returns nil if that fails.
+func (f *fetch) hedge(ctx context.Context, size int) []byte {
+	c := f.o.c
+	if !c.limiter.tryAcquire(c.buffers.capacity(int64(size))) {
+		return nil
+	}
+	c.n.Hedges.Add(1)
+	f.o.mu.Lock()
+	f.times.hedged = true
+	f.o.mu.Unlock()
+	buf := c.buffers.get(int64(size))
+	err := f.requestOnce(ctx, buf)
+	c.limiter.releaseSlot(nil)
+	if err != nil {
+		c.freeBuffer(buf)
+		return nil
+	}
+	return buf
+}
+
+// requestOnce asks the Source once. A short answer is store.ErrCorrupt.
+func (f *fetch) requestOnce(ctx context.Context, buf []byte) error {
+	o, c := f.o, f.o.c
+	c.n.Fetches.Add(1)
+	begun := time.Now()
+	off := f.span.first * o.Block
+	got, err := c.source.ReadAt(ctx, o.Ref, buf, off)
+	c.n.BytesFetched.Add(int64(max(0, got)))
+	if got == len(buf) && (err == nil || errors.Is(err, io.EOF)) {
+		c.latencies.add(time.Since(begun))
+		return nil
+	}
+	c.n.FetchErrors.Add(1)
+	if err == nil || errors.Is(err, io.EOF) {
+		short := fmt.Errorf("%d of %d bytes at offset %d", got, len(buf), off)
+		return &store.Error{Op: "read", Key: o.Ref.Key, Kind: store.ErrCorrupt, Err: short}
+	}
+	return err
 }

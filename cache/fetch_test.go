@@ -261,11 +261,11 @@ func TestReadsWaitForMemory(t *testing.T) {
 
 func TestGateOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &limiter{slots: 4, bytes: 100}
+		g := &limiter{maxSlots: 4, maxBytes: 100}
 		if !g.tryAcquire(75) || g.tryAcquire(1) {
 			t.Fatal("read-ahead takes three quarters, no more")
 		}
-		if err := g.acquire(t.Context(), 25); err != nil {
+		if err := g.wait(t.Context(), g.enqueue(25, false)); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -276,7 +276,7 @@ func TestGateOrder(t *testing.T) {
 				if i == 1 {
 					c = ctx
 				}
-				if g.acquire(c, 10) == nil {
+				if g.wait(c, g.enqueue(10, false)) == nil {
 					got <- i
 				}
 			}()
@@ -287,14 +287,14 @@ func TestGateOrder(t *testing.T) {
 		}
 		cancel()
 		synctest.Wait()
-		g.releaseSlot()
+		g.releaseSlot(nil)
 		g.free(25)
 		synctest.Wait()
 		if a, b := <-got, <-got; a+b != 2 {
 			t.Errorf("admitted %d and %d", a, b)
 		}
-		if g.bufferedBytes() != 95 || g.usedSlots != 3 {
-			t.Errorf("%d bytes, %d slots", g.bufferedBytes(), g.usedSlots)
+		if g.bytes != 95 || g.slots != 3 {
+			t.Errorf("%d bytes, %d slots", g.bytes, g.slots)
 		}
 	})
 }

@@ -146,7 +146,7 @@ func TestRemount(t *testing.T) {
 	f := openFile(t, c, "a", size)
 	check(t, f, 0, size)
 	settle(t, c)
-	if c.Held(f.o.ref) == 0 {
+	if c.Held(f.o.Ref) == 0 {
 		t.Error("nothing held")
 	}
 	if got := c.Held(store.Ref{Key: "b", ETag: "1"}); got != 0 {

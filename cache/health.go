@@ -7,29 +7,27 @@ import (
 	"time"
 )
 
-// A disk that failed a few times in short order is left alone; one write a
-// second then finds out whether it is well, and a minute without failure is
-// believed. (The rule is juicefs's.)
+// After maxFailures in short order the disk counts as failing. Then one write a second is
+// tried, and the disk recovers after a minute without failure. The rule is juicefs's.
 const (
 	maxFailures  = 3
 	probeEvery   = time.Second
 	recoverAfter = time.Minute
 )
 
-// health says whether the disk under the cache can be relied on.
+// health decides whether the cache uses its disk.
 type health struct {
 	log      *slog.Logger
 	degraded atomic.Bool
 
-	mu       sync.Mutex // guards all below
-	failures int        // in a row, none older than convalescent
-	last     time.Time  // of the failures
-	probe    time.Time  // when the next write may be tried
-	noReads  bool       // it was reading that failed
+	mu         sync.Mutex // guards all below
+	failures   int        // in a row, none older than recoverAfter
+	last       time.Time  // of the failures
+	probe      time.Time  // when the next write may be tried
+	readFailed bool
 }
 
-// mayWrite reports whether a write is worth trying; when degraded it admits
-// one a second.
+// mayWrite reports whether to try a write.
 func (h *health) mayWrite() bool {
 	if !h.degraded.Load() {
 		return true
@@ -44,61 +42,52 @@ func (h *health) mayWrite() bool {
 	return true
 }
 
-// mayRead reports whether blocks on disk are worth looking for: they are while
-// only writing fails.
+// mayRead reports whether to look for blocks on disk, as long as only writes fail.
 func (h *health) mayRead() bool {
 	if !h.degraded.Load() {
 		return true
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return !h.noReads
+	return !h.readFailed
 }
 
-// failed takes note of an error of the disk.
+// failed records an error of the disk.
 func (h *health) failed(op string, err error) {
-	if h.recordFailure(op, err) {
-		h.log.Warn("cache disk fails, blocks stay in memory", "op", op, "err", err)
-	}
-}
-
-// note returns whether the state has changed.
-func (h *health) recordFailure(op string, err error) bool {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	now := time.Now()
-	if now.Sub(h.last) > recoverAfter && !h.degraded.Load() {
+	degraded := h.degraded.Load()
+	if now.Sub(h.last) > recoverAfter && !degraded {
 		h.failures = 0
 	}
 	h.failures++
 	h.last, h.probe = now, now.Add(probeEvery)
-	h.noReads = h.noReads || op == "read"
-	if h.failures < maxFailures || h.degraded.Load() {
-		return false
+	h.readFailed = h.readFailed || op == "read"
+	changed := h.failures >= maxFailures && !degraded
+	if changed {
+		h.degraded.Store(true)
 	}
-	h.degraded.Store(true)
-	return true
+	h.mu.Unlock()
+	if changed {
+		h.log.Warn("cache disk fails, blocks stay in memory", "op", op, "err", err)
+	}
 }
 
-// wrote takes note of a write that worked.
+// succeeded records a write.
 func (h *health) succeeded() {
-	if h.recovered() {
-		h.log.Info("cache disk is well again")
-	}
-}
-
-func (h *health) recovered() bool {
 	if !h.degraded.Load() {
-		return false
+		return
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if !h.degraded.Load() || time.Since(h.last) < recoverAfter {
-		return false
+	changed := h.degraded.Load() && time.Since(h.last) >= recoverAfter
+	if changed {
+		h.failures, h.readFailed = 0, false
+		h.degraded.Store(false)
 	}
-	h.failures, h.noReads = 0, false
-	h.degraded.Store(false)
-	return true
+	h.mu.Unlock()
+	if changed {
+		h.log.Info("cache disk works again")
+	}
 }
 
 func (h *health) String() string {

@@ -118,7 +118,7 @@ func TestDiskFaults(t *testing.T) {
 					last := openFile(t, c, "last", size)
 					check(t, last, 0, size)
 					settle(t, c)
-					if c.Held(last.o.ref) == 0 {
+					if c.Held(last.o.Ref) == 0 {
 						t.Error("not on disk again")
 					}
 				})
@@ -191,7 +191,7 @@ func TestDirectoryRemoved(t *testing.T) {
 	check(t, f, 0, size)
 	check(t, openFile(t, c, "b", size), 0, size)
 	settle(t, c)
-	if c.Held(openFile(t, c, "b", size).o.ref) == 0 {
+	if c.Held(openFile(t, c, "b", size).o.Ref) == 0 {
 		t.Error("the directory was not made again")
 	}
 	must(t, os.RemoveAll(filepath.Dir(o.Dir)))
@@ -222,7 +222,7 @@ func TestUnlinkedFilesAreLeft(t *testing.T) {
 	check(t, f, 0, size)
 	check(t, f, 0, size)
 	settle(t, c)
-	if c.Held(f.o.ref) == 0 {
+	if c.Held(f.o.Ref) == 0 {
 		t.Error("still using files without names")
 	}
 }
@@ -260,7 +260,7 @@ func TestSourceFaults(t *testing.T) {
 		settle(t, c)
 		c.Close()
 		c = open(t, o)
-		g := c.Open(f.o.ref, size)
+		g := c.Open(f.o.Ref, size)
 		defer g.Close()
 		check(t, g, 0, size)
 		settle(t, c)

@@ -60,7 +60,7 @@ func TestHedge(t *testing.T) {
 				if s := c.Stats(); s.Hedges != tc.hedges || s.HedgesWon != tc.wins || s.InFlight != 0 {
 					t.Errorf("%+v", s)
 				}
-				if c.limiter.usedSlots != 0 {
+				if c.limiter.slots != 0 {
 					t.Error("slots in use")
 				}
 			})
@@ -73,13 +73,13 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 	for range 15 {
 		l.add(5 * time.Second)
 	}
-	if got := l.stalled(); got != stalledAfter {
+	if got := l.stallTime(); got != minStall {
 		t.Errorf("%v after too few requests", got)
 	}
 	for range 200 {
 		l.add(5 * time.Second)
 	}
-	if got := l.stalled(); got != 10*time.Second {
+	if got := l.stallTime(); got != 10*time.Second {
 		t.Errorf("%v where 5 s is usual", got)
 	}
 	for i := range 200 { // what stalled, and came in the end, is not what is usual
@@ -88,13 +88,13 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 			l.add(time.Minute)
 		}
 	}
-	if got := l.stalled(); got != stalledAfter {
+	if got := l.stallTime(); got != minStall {
 		t.Errorf("%v where a third stall", got)
 	}
 	for range 200 {
 		l.add(time.Millisecond)
 	}
-	if got := l.stalled(); got != stalledAfter {
+	if got := l.stallTime(); got != minStall {
 		t.Errorf("%v", got)
 	}
 }

@@ -6,22 +6,30 @@ import (
 	"slices"
 	"time"
 
+	"thothfs/cache/hotpack"
 	"thothfs/store"
 )
 
 const (
-	maxPackFetches = 3 // packs on their way at once, over all versions: each may be large when it is unpacked
+	maxPackFetches = 3 // packs being fetched or stored, over all versions: an unpacked one may be large
 	minPackWait    = 150 * time.Millisecond
 	maxPackWait    = time.Second
 )
 
-// hot asks for the pack, and takes its pages if it is one of this version.
+// packWait is how long prefetch waits for a pack after a first read that took this long. To
+// learn that there is no pack takes a round trip. A pack is larger than a block, and arrives
+// sooner if nothing competes with it.
+func packWait(firstRead time.Duration) time.Duration {
+	return min(max(4*firstRead, minPackWait), maxPackWait)
+}
+
+// fetchPack fetches the hot pack and stores its pages.
 //
-// Nobody waits for it: a reader who needs a block of the pack has asked the
-// Source for that, and gets it from whichever comes first.
-func (s *warmup) fetchPack(ctx context.Context) {
-	o, c := s.o, s.o.c
-	if s.history.recentlyRefused() {
+// No reader waits for it: a reader that needs a block of the pack has asked the Source for
+// that, and gets it from whichever comes first.
+func (w *warmup) fetchPack(ctx context.Context) {
+	o, c := w.o, w.o.c
+	if w.history.recentlyRefused() {
 		return
 	}
 	select {
@@ -30,124 +38,108 @@ func (s *warmup) fetchPack(ctx context.Context) {
 	case <-ctx.Done():
 		return
 	}
-	b, err := c.options.Hot(ctx, o.ref, o.size)
+	pk, err := c.getPack(ctx, o, w.history)
+	switch {
+	case errors.Is(err, hotpack.ErrUnusable):
+		c.n.PacksRefused.Add(1)
+		c.options.Log.Info("the hot pack is unusable, making a new one", "key", o.Ref.Key, "err", err)
+	case err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotExist):
+		c.options.Log.Debug("no hot pack", "key", o.Ref.Key, "err", err)
+	}
 	if err != nil {
-		s.history.setNoPack(errors.Is(err, store.ErrNotExist))
-		if ctx.Err() == nil && !errors.Is(err, store.ErrNotExist) {
-			c.options.Log.Debug("no hot pack", "key", o.ref.Key, "err", err)
-		}
 		return
 	}
-	c.n.bytesFetched.Add(int64(len(b)))
-	pk, err := decodePack(o.ref, o.size, b)
-	if err != nil {
-		c.n.packsRefused.Add(1)
-		c.options.Log.Info("the hot pack is of no use: a new one is learned", "key", o.ref.Key, "err", err)
-		s.history.refusePack()
-		return
-	}
-	c.n.packs.Add(1)
-	s.history.setPack(pk)
-	c.limiter.charge(pk.size)
-	defer c.limiter.free(pk.size)
-	s.usePack(ctx, pk)
+	c.n.Packs.Add(1)
+	c.limiter.charge(pk.Size())
+	defer c.limiter.free(pk.Size())
+	w.storePack(ctx, pk)
 }
 
-// take serves those who wait for what the pack has, then stores it. Until it is
-// stored it is read from where it is.
-func (s *warmup) usePack(ctx context.Context, pk *pack) {
-	o := s.o
-	for _, r := range pk.ranges() {
+// getPack fetches the hot pack of o and records in h what it has, or that there is none.
+func (c *Cache) getPack(ctx context.Context, o *openVersion, h *accessHistory) (*hotpack.Pack, error) {
+	b, err := c.options.Hot(ctx, o.Ref, o.Size)
+	if err != nil {
+		h.setNoPack(errors.Is(err, store.ErrNotExist))
+		return nil, err
+	}
+	c.n.BytesFetched.Add(int64(len(b)))
+	pk, err := hotpack.Decode(o.Ref, o.Size, b)
+	if err != nil {
+		h.refusePack()
+		return nil, err
+	}
+	h.setPack(pk)
+	return pk, nil
+}
+
+// storePack serves the readers that wait for what the pack has, then stores it. Until it is
+// stored, readers read from the pack.
+func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
+	o := w.o
+	for _, r := range pk.Ranges() {
 		o.markPredicted(o.blocksOf(r))
 	}
 	o.pack.Store(pk)
-	defer o.pack.Store(nil)
 	for _, f := range o.serveFromPack(pk) {
-		s.trackServed(f)
+		w.track(f, 0)
 	}
-	s.packed.Store(true)
-	s.dropQueued()
-	for _, r := range pk.runs {
-		for off, data := r.off, r.data; len(data) > 0; {
-			b := off / o.block
-			n := min(int64(len(data)), (b+1)*o.block-off)
-			o.keepPages(ctx, b, (off-b*o.block)/page, data[:n])
+	w.packArrived.Store(true)
+	w.dropQueued()
+	for off, data := range pk.Runs() {
+		for len(data) > 0 {
+			b := off / o.Block
+			n := min(int64(len(data)), (b+1)*o.Block-off)
+			o.c.storePages(ctx, o, b, (off-b*o.Block)/page, data[:n])
 			off, data = off+n, data[n:]
 		}
 	}
+	o.changes.Add(1)
+	o.pack.Store(nil)
 }
 
-// keepPages puts pages of block b on disk, or in memory where that fails.
-func (o *object) keepPages(ctx context.Context, b, first int64, data []byte) {
-	if err := o.c.disk.storePages(ctx, o, b, first, data); err != nil {
-		o.c.memory.addPages(&o.version, b, first, data)
-	}
-}
-
-// serve gives readers who wait for a flight what they want of it from the pack,
-// if it has all of that. The flights for which nobody waits any more are returned:
-// they have been asked for, and are not cancelled, since that costs the connection.
-func (o *object) serveFromPack(pk *pack) (left []*fetch) {
+// serveFromPack serves readers that wait for a fetch if the pack has all they want of it. It
+// returns the fetches that nobody wants any more, with a prefetcher: they are not cancelled,
+// because that costs the connection.
+func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 	var served []*waiter
-	seen := map[*fetch]bool{}
+	all := o.allFetches()
 	o.mu.Lock()
-	for _, f := range o.fetches {
-		if seen[f] || f.state != fetching {
+	for _, f := range all {
+		if f.state != fetching {
 			continue
 		}
-		seen[f] = true
 		for w := range f.waiters {
-			if dst, off := w.part(); pk.has(off, int64(len(dst))) {
+			if dst, off := w.part(); pk.Has(off, int64(len(dst))) {
 				delete(f.waiters, w)
 				served = append(served, w)
 			}
 		}
 		if len(f.waiters) == 0 && f.prefetchers == 0 {
 			f.prefetchers++
-			left = append(left, f)
+			unwanted = append(unwanted, f)
 		}
 	}
 	o.mu.Unlock()
-	for _, w := range served { // taken out, so the flight does not write to them
+	for _, w := range served { // they are removed, so the fetch does not write to them
 		dst, off := w.part()
-		pk.read(dst, off)
+		pk.Read(dst, off)
 		w.done <- nil
 	}
-	return left
+	return unwanted
 }
 
-// adopt makes a flight the session's, which drops it when it ends.
-func (s *warmup) trackServed(f *fetch) {
-	s.mu.Lock()
-	over := s.ended
-	if !over {
-		s.fetches = append(s.fetches, f)
-	}
-	s.mu.Unlock()
-	if over {
-		s.o.dropPrefetches([]*fetch{f})
-	}
-}
-
-// patience is how long prefetch waits for a pack after a first read that took
-// this long. That there is none is told in a round trip; one that is under way is
-// larger than a block, and comes faster when nothing competes with it.
-func packWait(first time.Duration) time.Duration {
-	return min(max(4*first, minPackWait), maxPackWait)
-}
-
-// dropQueued gives up the prefetch that has not begun: the pack has come instead.
-func (s *warmup) dropQueued() {
+// dropQueued drops the prefetch that has not begun, because the pack has arrived instead.
+func (w *warmup) dropQueued() {
 	var queued []*fetch
-	s.mu.Lock()
-	s.fetches = slices.DeleteFunc(s.fetches, func(f *fetch) bool {
+	w.mu.Lock()
+	w.fetches = slices.DeleteFunc(w.fetches, func(f *fetch) bool {
 		waits := f.admission != nil && f.admission.pending()
 		if waits {
 			queued = append(queued, f)
 		}
 		return waits
 	})
-	s.mu.Unlock()
+	w.mu.Unlock()
 	slices.Reverse(queued)
-	s.o.dropPrefetches(queued)
+	w.o.dropAhead(queued...)
 }

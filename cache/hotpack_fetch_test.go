@@ -12,14 +12,16 @@ import (
 	"time"
 
 	"thothfs/store"
+
+	"thothfs/cache/hotpack"
 )
 
 // TestPackIsServed from memory, from disk, after a remount, and from memory
 // where the disk fails; the source is asked for nothing.
 func TestPackIsServed(t *testing.T) {
 	const size = 20<<20 + 1234
-	hot := []Range{{0, 8192}, {5<<20 + 120*kib, 20 * kib}, {7 << 20, 128 * kib}, {size - 1, 1}}
-	reads := []Range{{0, 100}, {4000, 4192}, {5<<20 + 125*kib, 15 * kib}, {7 << 20, 128 * kib}, {size - 1000, 1000}}
+	hot := []hotpack.Range{{Off: 0, Len: 8192}, {Off: 5<<20 + 120*kib, Len: 20 * kib}, {Off: 7 << 20, Len: 128 * kib}, {Off: size - 1, Len: 1}}
+	reads := []hotpack.Range{{Off: 0, Len: 100}, {Off: 4000, Len: 4192}, {Off: 5<<20 + 125*kib, Len: 15 * kib}, {Off: 7 << 20, Len: 128 * kib}, {Off: size - 1000, Len: 1000}}
 	for _, broken := range []bool{false, true} {
 		var asked atomic.Int64
 		src := &source{size: size}
@@ -56,7 +58,7 @@ func TestPackIsServed(t *testing.T) {
 		if s := c.Stats(); s.Packs != 1 || s.Misses != 0 || s.PrefetchUsed == 0 {
 			t.Errorf("%+v", s)
 		}
-		for _, r := range []Range{{8192, 1}, {4096, 8192}, {5<<20 + 119*kib, 2 * kib}, {0, 1 << 20}, {6 << 20, 2 << 20}} {
+		for _, r := range []hotpack.Range{{Off: 8192, Len: 1}, {Off: 4096, Len: 8192}, {Off: 5<<20 + 119*kib, Len: 2 * kib}, {Off: 0, Len: 1 << 20}, {Off: 6 << 20, Len: 2 << 20}} {
 			check(t, f, r.Off, int(r.Len)) // not or not all in the pack
 		}
 		settle(t, c)
@@ -108,7 +110,7 @@ func TestPackAndDemandRace(t *testing.T) {
 					if err := until(ctx, time.Now().Add(tc.pack)); err != nil {
 						return nil, err
 					}
-					return packA(t, size, Range{0, 16 * kib}), nil
+					return packA(t, size, hotpack.Range{Off: 0, Len: 16 * kib}), nil
 				}
 				c := open(t, o)
 				f := openFile(t, c, "a", size)
@@ -155,12 +157,12 @@ func TestPredictionWaitsForThePack(t *testing.T) {
 					return until(ctx, time.Now().Add(20*time.Millisecond))
 				}}
 				o := options(t, src)
-				o.Predict = foretell(Range{10<<20 + 70*kib, 10}, Range{20<<20 + 70*kib, 10}, Range{30<<20 + 70*kib, 10})
+				o.Predict = foretell(hotpack.Range{Off: 10<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 20<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 30<<20 + 70*kib, Len: 10})
 				o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {
 					if err := until(ctx, time.Now().Add(tc.pack)); err != nil {
 						return nil, err
 					}
-					return packA(t, size, Range{10<<20 + 70*kib, 10}), tc.err
+					return packA(t, size, hotpack.Range{Off: 10<<20 + 70*kib, Len: 10}), tc.err
 				}
 				c := open(t, o)
 				f := openFile(t, c, "a", size)
@@ -217,7 +219,7 @@ func TestLearned(t *testing.T) {
 		src := &source{size: size}
 		o := options(t, src)
 		o.Around = -1
-		o.Predict = foretell(Range{10 << 20, 100})
+		o.Predict = foretell(hotpack.Range{Off: 10 << 20, Len: 100})
 		var packs shelf
 		o.Hot, o.Learned = packs.hot, packs.learned
 		c := open(t, o)
@@ -237,10 +239,10 @@ func TestLearned(t *testing.T) {
 		if packs.puts.Load() != 1 || c.Stats().PacksLearned != 1 {
 			t.Fatalf("%d packs, %+v", packs.puts.Load(), c.Stats())
 		}
-		p, err := decodePack(refA, size, *packs.pack.Load())
+		p, err := hotpack.Decode(refA, size, *packs.pack.Load())
 		must(t, err)
 		for off, want := range map[int64]bool{0: true, 10 << 20: true, 30<<20 + 8191: true, 30<<20 + 8192: false, 43 << 20: false, 50 << 20: false} {
-			if p.has(off, 1) != want {
+			if p.Has(off, 1) != want {
 				t.Errorf("%d in the pack: %v", off, !want)
 			}
 		}
@@ -265,8 +267,8 @@ func TestLearned(t *testing.T) {
 		check(t, f, 60<<20, 10)
 		f.Close()
 		lessonsEnd(t, c)
-		p, err = decodePack(refA, size, *packs.pack.Load())
-		if err != nil || !p.has(60<<20, 10) || !p.has(30<<20, 8192) || !p.has(10<<20, 100) {
+		p, err = hotpack.Decode(refA, size, *packs.pack.Load())
+		if err != nil || !p.Has(60<<20, 10) || !p.Has(30<<20, 8192) || !p.Has(10<<20, 100) {
 			t.Errorf("not merged: %v", err)
 		}
 	})
@@ -281,7 +283,7 @@ func TestSecondSessionWaitsForNothing(t *testing.T) {
 		var packs shelf
 		session := func() Stats {
 			o := options(t, src)
-			o.Predict = foretell(Range{0, 4096}, Range{10 << 20, 100})
+			o.Predict = foretell(hotpack.Range{Off: 0, Len: 4096}, hotpack.Range{Off: 10 << 20, Len: 100})
 			o.Hot, o.Learned = packs.hot, packs.learned
 			c := open(t, o)
 			defer c.Close()
@@ -309,7 +311,7 @@ func TestLearnedOfWhatIsHeld(t *testing.T) {
 		const size = 4 << 20
 		var packs shelf
 		o := options(t, &source{size: size})
-		o.Predict = foretell(Range{0, 100}, Range{2 << 20, 4096})
+		o.Predict = foretell(hotpack.Range{Off: 0, Len: 100}, hotpack.Range{Off: 2 << 20, Len: 4096})
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
@@ -328,9 +330,9 @@ func TestLearnedOfWhatIsHeld(t *testing.T) {
 		if packs.puts.Load() != 1 {
 			t.Fatalf("%d packs", packs.puts.Load())
 		}
-		p, err := decodePack(refA, size, *packs.pack.Load())
+		p, err := hotpack.Decode(refA, size, *packs.pack.Load())
 		// And what the kernel reads around a page fault there, as far as it was fetched.
-		if err != nil || !p.has(0, 100) || !p.has(2<<20, 4096) || !p.has(2<<20-32*kib, 68*kib) {
+		if err != nil || !p.Has(0, 100) || !p.Has(2<<20, 4096) || !p.Has(2<<20-32*kib, 68*kib) {
 			t.Errorf("%v, or not what was foretold", err)
 		}
 	})
@@ -376,7 +378,7 @@ func TestLearnedFaults(t *testing.T) {
 			err := error(&store.Error{Op: "put", Kind: kind})
 			packs.err.Store(&err)
 			o := options(t, &source{size: size})
-			o.Predict, o.Hot, o.Learned = foretell(Range{0, 100}), packs.hot, packs.learned
+			o.Predict, o.Hot, o.Learned = foretell(hotpack.Range{Off: 0, Len: 100}), packs.hot, packs.learned
 			c := open(t, o)
 			for i := range int64(3) {
 				f := openFile(t, c, "a", size)
@@ -398,7 +400,7 @@ func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 		const size = 4 << 20
 		var packs shelf
 		o := options(t, &source{size: size})
-		o.Predict, o.Hot = foretell(Range{0, 100}), packs.hot
+		o.Predict, o.Hot = foretell(hotpack.Range{Off: 0, Len: 100}), packs.hot
 		o.Learned = func(ctx context.Context, _ store.Ref, _ int64, _ []byte) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -425,9 +427,9 @@ func TestPagesAndBlocksMix(t *testing.T) {
 		o.Quota = quota
 		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
 			r := rand.New(rand.NewPCG(1, uint64(turn.Add(1))))
-			var ranges []Range
+			var ranges []hotpack.Range
 			for range 30 {
-				ranges = append(ranges, Range{r.Int64N(size), 1 + r.Int64N(40<<10)})
+				ranges = append(ranges, hotpack.Range{Off: r.Int64N(size), Len: 1 + r.Int64N(40<<10)})
 			}
 			return packA(t, size, ranges...), nil
 		}

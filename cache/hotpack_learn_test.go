@@ -9,11 +9,13 @@ import (
 	"testing/synctest"
 
 	"thothfs/store"
+
+	"thothfs/cache/hotpack"
 )
 
 // learned runs a session over packs, in a cache of its own, that reads a page at each
 // offset.
-func learned(t *testing.T, src Source, size int64, packs *shelf, foretold Range, offs []int64) Stats {
+func learned(t *testing.T, src Source, size int64, packs *shelf, foretold hotpack.Range, offs []int64) Stats {
 	t.Helper()
 	o := options(t, src)
 	o.Around = -1
@@ -42,7 +44,7 @@ func TestWhatWasReadComesFirst(t *testing.T) {
 		for range 100 {
 			offs = append(offs, 64<<20+r.Int64N(128<<20)/page*page)
 		}
-		table := Range{1 << 20, 20 << 20}
+		table := hotpack.Range{Off: 1 << 20, Len: 20 << 20}
 		first := learned(t, src, size, &packs, table, offs)
 		second := learned(t, src, size, &packs, table, offs)
 		third := learned(t, src, size, &packs, table, offs)
@@ -68,13 +70,13 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 				offs = append(offs, off)
 			}
 		}
-		learned(t, src, size, &packs, Range{0, page}, offs)
+		learned(t, src, size, &packs, hotpack.Range{Off: 0, Len: page}, offs)
 		before := *packs.pack.Load()
-		if len(before) < MaxPack/8*7 {
+		if len(before) < hotpack.MaxSize/8*7 {
 			t.Fatalf("a pack of %d bytes is not full", len(before))
 		}
 		offs[3], offs[1700] = offs[1700], offs[3]
-		learned(t, src, size, &packs, Range{0, page}, offs)
+		learned(t, src, size, &packs, hotpack.Range{Off: 0, Len: page}, offs)
 		if n := packs.puts.Load(); n != 1 {
 			t.Errorf("%d packs were stored", n)
 		}
@@ -82,7 +84,7 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 		for i := range offs[:600] { // another session altogether
 			offs[i] = (offs[i] + 90<<20) % (size - page)
 		}
-		learned(t, src, size, &packs, Range{0, page}, offs)
+		learned(t, src, size, &packs, hotpack.Range{Off: 0, Len: page}, offs)
 		if n := packs.puts.Load(); n != 2 {
 			t.Errorf("%d packs were stored", n)
 		}
@@ -95,9 +97,9 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 		const size = 8 << 20
 		src := &source{size: size}
 		var asked, bytes atomic.Int64
-		foreign := packA(t, size+1, Range{0, 100})
+		foreign := packA(t, size+1, hotpack.Range{Off: 0, Len: 100})
 		o := options(t, src)
-		o.Predict = foretell(Range{0, 100})
+		o.Predict = foretell(hotpack.Range{Off: 0, Len: 100})
 		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
 			asked.Add(1)
 			bytes.Add(int64(len(foreign)))
@@ -110,7 +112,7 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 			check(t, f, i<<20, page)
 			f.Close()
 			settle(t, c)
-			c.disk.files.drop(f.o)
+			f.o.Drop()
 			must(t, os.RemoveAll(o.Dir)) // or all that is foretold would be held
 		}
 		s := c.Stats()

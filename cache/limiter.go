@@ -7,239 +7,214 @@ import (
 	"sync"
 )
 
-// gate bounds fetches in number and the memory of their buffers in bytes, over
-// all handles together. Demand waits in order of arrival; prefetch waits behind
-// it and has half of the requests at most, 16 of them; read-ahead does not wait,
-// and like prefetch leaves a quarter of both bounds to demand.
+// limiter bounds the number of requests and the bytes of their buffers, over all handles.
+// Demand waits in order of arrival. Prefetch waits behind it and gets at most half of the
+// requests, and at most maxPrefetchRequests. Read-ahead does not wait. Prefetch and
+// read-ahead leave a quarter of both bounds to demand.
 //
-// No deadlock: who holds bytes waits for the Source and the disk alone, never
-// for more bytes nor for a reader.
+// There is no deadlock: a fetch that has bytes waits for the Source and the disk only.
 type limiter struct {
-	slots, bytes int64 // the bounds
+	maxSlots, maxBytes int64
 
-	mu                         sync.Mutex // guards all below
-	usedSlots, usedBytes       int64
-	prefetchSlots              int64     // of usedSlots, those of prefetch
-	demandQueue, prefetchQueue list.List // of *ticket: demand, prefetch
+	mu            sync.Mutex // guards all below
+	slots, bytes  int64      // in use
+	prefetchSlots int64      // of slots
+	demandQueue   list.List  // of *admission
+	prefetchQueue list.List  // of *admission
 }
 
-// maxPrefetch bounds the requests of prefetch under way.
+// maxPrefetchRequests bounds the requests of prefetch in flight.
 const maxPrefetchRequests = 16
 
-// class is why blocks are fetched, and with that who goes first.
+// priority is why blocks are fetched, which decides the order.
 type priority int
 
 const (
 	demand     priority = iota // a reader waits
-	prefetch                   // a reader is expected to ask for just this
-	readAhead                  // a reader comes this way; has passed the gate already
-	background                 // completion; has passed the gate already
+	prefetch                   // a reader is expected to ask for exactly this
+	readAhead                  // a sequential reader comes this way
+	background                 // completion
 )
 
-// ticket is a place in one of the gate's queues.
+// admission is an entry in one of the limiter's queues.
 type admission struct {
 	bytes    int64
-	prefetch bool // prefetch; guarded by gate.mu
+	prefetch bool // guarded by limiter.mu
 	admitted chan struct{}
-	element  *list.Element // guarded by gate.mu
+	element  *list.Element // guarded by limiter.mu
 }
 
-// waits reports whether t has not been admitted.
-func (t *admission) pending() bool {
+// pending reports whether a waits in a queue.
+func (a *admission) pending() bool {
 	select {
-	case <-t.admitted:
+	case <-a.admitted:
 		return false
 	default:
 		return true
 	}
 }
 
-func newAdmission(n int64, low bool) *admission {
-	return &admission{bytes: n, prefetch: low, admitted: make(chan struct{})}
-}
-
 // fitsLocked reports whether a request for n bytes may begin.
-func (g *limiter) fitsLocked(n int64) bool {
-	return g.usedSlots < g.slots && (g.usedBytes+n <= g.bytes || g.usedBytes == 0)
+func (l *limiter) fitsLocked(n int64) bool {
+	return l.slots < l.maxSlots && (l.bytes+n <= l.maxBytes || l.bytes == 0)
 }
 
-// spareLocked reports whether it may without touching what is left to demand.
-func (g *limiter) fitsBesideDemandLocked(n int64) bool {
-	return g.demandQueue.Len() == 0 && g.usedSlots < g.slots-g.slots/4 && g.usedBytes+n <= g.bytes-g.bytes/4 && g.fitsLocked(n)
+// fitsBesideDemandLocked is fitsLocked for a request that leaves room to demand.
+func (l *limiter) fitsBesideDemandLocked(n int64) bool {
+	return l.demandQueue.Len() == 0 && l.slots < l.maxSlots-l.maxSlots/4 && l.bytes+n <= l.maxBytes-l.maxBytes/4 && l.fitsLocked(n)
 }
 
-// lowFitsLocked is spareLocked for prefetch, which may always have one request
-// when nothing else is under way, however small the bounds.
-func (g *limiter) prefetchFitsLocked(n int64) bool {
-	if g.usedSlots == 0 && g.demandQueue.Len() == 0 {
-		return g.fitsLocked(n)
+// prefetchFitsLocked is fitsBesideDemandLocked for prefetch. However small the bounds are,
+// one prefetch may begin if no other request is in flight.
+func (l *limiter) prefetchFitsLocked(n int64) bool {
+	if l.slots == 0 && l.demandQueue.Len() == 0 {
+		return l.fitsLocked(n)
 	}
-	return g.prefetchSlots < min(maxPrefetchRequests, g.slots/2) && g.fitsBesideDemandLocked(n)
+	return l.prefetchSlots < min(maxPrefetchRequests, l.maxSlots/2) && l.fitsBesideDemandLocked(n)
 }
 
-// roomy reports whether half of the bytes are free and nobody waits.
-func (g *limiter) halfFree() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.demandQueue.Len()+g.prefetchQueue.Len() == 0 && g.usedBytes <= g.bytes/2
+// halfFree reports whether half of the bytes are free and no request waits.
+func (l *limiter) halfFree() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.demandQueue.Len()+l.prefetchQueue.Len() == 0 && l.bytes <= l.maxBytes/2
 }
 
-func (g *limiter) takeLocked(n int64) {
-	g.usedSlots++
-	g.usedBytes += n
+// enqueue queues a request for n bytes. The caller calls wait.
+func (l *limiter) enqueue(n int64, prefetch bool) *admission {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := &admission{bytes: n, prefetch: prefetch, admitted: make(chan struct{})}
+	a.element = l.queueLocked(a).PushBack(a)
+	l.admitLocked()
+	return a
 }
 
-// enter waits for a slot and n bytes, as demand.
-func (g *limiter) acquire(ctx context.Context, n int64) error {
-	t := newAdmission(n, false)
-	g.enqueue(t)
-	return g.wait(ctx, t)
-}
-
-// line puts t in the queue of its class; await is to follow.
-func (g *limiter) enqueue(t *admission) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	t.element = g.queueLocked(t).PushBack(t)
-	g.admitLocked()
-}
-
-// await waits until t is admitted. Whoever got in leaves with t's class.
-func (g *limiter) wait(ctx context.Context, t *admission) error {
+// wait waits until a is admitted. The caller then calls releaseSlot and free. If ctx ends
+// first, wait returns its error and gives back what was admitted.
+func (l *limiter) wait(ctx context.Context, a *admission) error {
 	select {
-	case <-t.admitted:
+	case <-a.admitted:
 		if ctx.Err() == nil {
 			return nil
 		}
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	select {
-	case <-t.admitted: // too late: hand it back
-		g.usedBytes -= t.bytes
-		g.releaseSlotLocked(t)
-	default:
-		g.queueLocked(t).Remove(t.element)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a.pending() {
+		l.queueLocked(a).Remove(a.element)
+	} else {
+		l.bytes -= a.bytes
+		l.releaseSlotLocked(a)
 	}
-	g.admitLocked()
+	l.admitLocked()
 	return ctx.Err()
 }
 
-func (g *limiter) queueLocked(t *admission) *list.List {
-	if t.prefetch {
-		return &g.prefetchQueue
+func (l *limiter) queueLocked(a *admission) *list.List {
+	if a.prefetch {
+		return &l.prefetchQueue
 	}
-	return &g.demandQueue
+	return &l.demandQueue
 }
 
-// promote makes demand of prefetch that has not begun.
-func (g *limiter) promote(t *admission) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !t.prefetch || !t.pending() {
+// promote turns a queued prefetch into demand.
+func (l *limiter) promote(a *admission) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !a.prefetch || !a.pending() {
 		return
 	}
-	g.prefetchQueue.Remove(t.element)
-	t.element = g.demandQueue.PushBack(t)
-	t.prefetch = false
-	g.admitLocked()
+	l.prefetchQueue.Remove(a.element)
+	a.element = l.demandQueue.PushBack(a)
+	a.prefetch = false
+	l.admitLocked()
 }
 
-// tryEnter is for read-ahead.
-func (g *limiter) tryAcquire(n int64) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.fitsBesideDemandLocked(n) {
+// tryAcquire takes a slot and n bytes if that leaves room to demand. It does not wait.
+func (l *limiter) tryAcquire(n int64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.fitsBesideDemandLocked(n) {
 		return false
 	}
-	g.takeLocked(n)
+	l.slots++
+	l.bytes += n
 	return true
 }
 
-// leave gives back a slot; leaveAs that of t.
-func (g *limiter) releaseSlot() { g.releaseSlotOf(nil) }
-
-func (g *limiter) releaseSlotOf(t *admission) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.releaseSlotLocked(t)
-	g.admitLocked()
+// releaseSlot gives back the slot of a, or one that tryAcquire took if a is nil.
+func (l *limiter) releaseSlot(a *admission) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.releaseSlotLocked(a)
+	l.admitLocked()
 }
 
-func (g *limiter) releaseSlotLocked(t *admission) {
-	g.usedSlots--
-	if t != nil && t.prefetch {
-		g.prefetchSlots--
+func (l *limiter) releaseSlotLocked(a *admission) {
+	l.slots--
+	if a != nil && a.prefetch {
+		l.prefetchSlots--
 	}
 }
 
-// charge takes n bytes that are there already.
-func (g *limiter) charge(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.usedBytes += n
+// charge counts n bytes that are in use already.
+func (l *limiter) charge(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes += n
 }
 
 // free gives back n bytes.
-func (g *limiter) free(n int64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.usedBytes -= n
-	g.admitLocked()
+func (l *limiter) free(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.bytes -= n
+	l.admitLocked()
 }
 
-func (g *limiter) admitLocked() {
-	for e := g.demandQueue.Front(); e != nil && g.fitsLocked(e.Value.(*admission).bytes); e = g.demandQueue.Front() {
-		g.admitOneLocked(&g.demandQueue, e)
+func (l *limiter) admitLocked() {
+	for e := l.demandQueue.Front(); e != nil && l.fitsLocked(e.Value.(*admission).bytes); e = l.demandQueue.Front() {
+		l.admitFrontLocked(&l.demandQueue)
 	}
-	for e := g.prefetchQueue.Front(); e != nil && g.prefetchFitsLocked(e.Value.(*admission).bytes); e = g.prefetchQueue.Front() {
-		g.prefetchSlots++
-		g.admitOneLocked(&g.prefetchQueue, e)
+	for e := l.prefetchQueue.Front(); e != nil && l.prefetchFitsLocked(e.Value.(*admission).bytes); e = l.prefetchQueue.Front() {
+		l.prefetchSlots++
+		l.admitFrontLocked(&l.prefetchQueue)
 	}
 }
 
-func (g *limiter) admitOneLocked(line *list.List, e *list.Element) {
-	t := line.Remove(e).(*admission)
-	g.takeLocked(t.bytes)
-	close(t.admitted)
+func (l *limiter) admitFrontLocked(queue *list.List) {
+	a := queue.Remove(queue.Front()).(*admission)
+	l.slots++
+	l.bytes += a.bytes
+	close(a.admitted)
 }
 
-// queued is how much prefetch waits.
-func (g *limiter) prefetchesQueued() int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return int64(g.prefetchQueue.Len())
+// gauges returns how many prefetches wait, and how many bytes are in use.
+func (l *limiter) gauges() (queued, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return int64(l.prefetchQueue.Len()), l.bytes
 }
 
-func (g *limiter) bufferedBytes() int64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.usedBytes
-}
-
-// buffers are pools of buffers of 1, 2, 4, … blocks. They are accounted for at
-// the gate, by their capacity.
+// bufferPool has buffers of 1, 2, 4, … blocks. The limiter counts them by their capacity.
 type bufferPool struct {
 	block int64
 	pools [16]sync.Pool
 }
 
-// class returns the pool for n bytes, and the capacity of its buffers.
-func (b *bufferPool) sizeClass(n int64) (int, int64) {
-	c := bits.Len64(uint64((n+b.block-1)/b.block - 1))
-	return c, b.block << c
-}
+// sizeClass returns the pool for buffers of n bytes.
+func (b *bufferPool) sizeClass(n int64) int { return bits.Len64(uint64((n+b.block-1)/b.block - 1)) }
+
+// capacity returns the capacity of a buffer of n bytes.
+func (b *bufferPool) capacity(n int64) int64 { return b.block << b.sizeClass(n) }
 
 func (b *bufferPool) get(n int64) []byte {
-	c, size := b.sizeClass(n)
-	if p, ok := b.pools[c].Get().(*[]byte); ok {
+	if p, ok := b.pools[b.sizeClass(n)].Get().(*[]byte); ok {
 		return (*p)[:n]
 	}
-	return make([]byte, n, size)
+	return make([]byte, n, b.capacity(n))
 }
 
-func (b *bufferPool) put(buf []byte) {
-	c, _ := b.sizeClass(int64(cap(buf)))
-	b.pools[c].Put(&buf)
-}
+func (b *bufferPool) put(buf []byte) { b.pools[b.sizeClass(int64(cap(buf)))].Put(&buf) }

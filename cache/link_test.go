@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"thothfs/store"
+
+	"thothfs/cache/hotpack"
 )
 
 // link is a Source behind a link: every request takes a round trip, and all
@@ -123,14 +125,14 @@ func BenchmarkSequential(b *testing.B) {
 // pack brings, and without.
 func BenchmarkColdDebugger(b *testing.B) {
 	data := noise()
-	var faults, predicted []Range
+	var faults, predicted []hotpack.Range
 	for i := range int64(30) {
 		off := (i*2_000_003 + 70_000) / page * page
-		predicted = append(predicted, Range{off, page})
-		faults = append(faults, Range{max(0, off-64<<10), 128 << 10})
+		predicted = append(predicted, hotpack.Range{Off: off, Len: page})
+		faults = append(faults, hotpack.Range{Off: max(0, off-64<<10), Len: 128 << 10})
 	}
 	ref := store.Ref{Key: "a", ETag: "v1"}
-	hot, err := EncodePack(ref, benchSize, readerAt(func(p []byte, off int64) (int, error) { return copy(p, data[off:]), nil }), predicted, 64<<10)
+	hot, err := hotpack.Encode(ref, benchSize, readerAt(func(p []byte, off int64) (int, error) { return copy(p, data[off:]), nil }), predicted, 64<<10)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -174,9 +176,9 @@ func BenchmarkColdDebugger(b *testing.B) {
 	}
 }
 
-func touch(b *testing.B, f *File, ranges []Range) {
+func touch(b *testing.B, f *File, ranges []hotpack.Range) {
 	p := make([]byte, 128<<10)
-	for _, r := range append([]Range{{0, page}}, ranges...) {
+	for _, r := range append([]hotpack.Range{{Off: 0, Len: page}}, ranges...) {
 		if _, err := f.ReadAt(b.Context(), p[:min(r.Len, f.Size()-r.Off)], r.Off); err != nil {
 			b.Fatal(err)
 		}

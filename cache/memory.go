@@ -2,25 +2,36 @@ package cache
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"slices"
 	"sync/atomic"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"thothfs/cache/blockfile"
+	"thothfs/internal/sparsefile"
 )
 
-// memory holds the blocks that the disk could not take, least recently used
-// forgotten first. Blocks that are on disk are not kept here: the page cache
-// has them already.
+const page = blockfile.Page
+
+// memory holds the blocks that could not be stored on disk, up to a limit. It does not hold
+// blocks that are on disk, because the page cache has them already.
 type memory struct {
 	blocks *lru.Cache[blockKey, memoryBlock]
-	used   atomic.Bool // ever: spares a healthy cache the lookups
+	used   atomic.Bool // a healthy cache never looks here
 	block  int64
 }
 
-// kept is a block in memory; it does not change.
+// blockKey names a block among all versions.
+type blockKey struct {
+	id [sha256.Size]byte
+	b  int64
+}
+
+// memoryBlock does not change.
 type memoryBlock struct {
 	data  []byte // nil: all zeros
-	pages []bool // which are there; nil: all
+	pages []bool // which pages are present; nil: all
 }
 
 func newMemory(limit, block int64) *memory {
@@ -29,25 +40,43 @@ func newMemory(limit, block int64) *memory {
 }
 
 // add copies the blocks in buf, from first on.
-func (m *memory) add(v *version, first int64, buf []byte) {
+func (m *memory) add(v *blockfile.Version, first int64, buf []byte) {
 	m.used.Store(true)
 	for b := first; len(buf) > 0; b++ {
 		n := min(m.block, int64(len(buf)))
 		var data []byte
-		if !isZero(buf[:n]) {
+		if !sparsefile.IsZero(buf[:n]) {
 			data = bytes.Clone(buf[:n])
 		}
-		m.blocks.Add(blockKey{v.id, b}, memoryBlock{data: data})
+		m.blocks.Add(blockKey{v.ID, b}, memoryBlock{data: data})
 		buf = buf[n:]
 	}
 }
 
-// read fills dst from offset from of block b on, if it is held.
-func (m *memory) read(v *version, b int64, dst []byte, from int64) bool {
+// addPages adds pages of block b, from first on.
+func (m *memory) addPages(v *blockfile.Version, b, first int64, data []byte) {
+	m.used.Store(true)
+	key := blockKey{v.ID, b}
+	old, ok := m.blocks.Get(key)
+	if ok && old.pages == nil {
+		return
+	}
+	k := memoryBlock{make([]byte, v.Length(b)), make([]bool, (v.Length(b)+page-1)/page)}
+	copy(k.data, old.data)
+	copy(k.pages, old.pages)
+	copy(k.data[first*page:], data)
+	for i := range (int64(len(data)) + page - 1) / page {
+		k.pages[first+i] = true
+	}
+	m.blocks.Add(key, k)
+}
+
+// read fills dst from offset from of block b on, if that is held.
+func (m *memory) read(v *blockfile.Version, b int64, dst []byte, from int64) bool {
 	if !m.used.Load() {
 		return false
 	}
-	k, ok := m.blocks.Get(blockKey{v.id, b})
+	k, ok := m.blocks.Get(blockKey{v.ID, b})
 	switch {
 	case !ok || k.data != nil && from+int64(len(dst)) > int64(len(k.data)):
 		return false
@@ -61,32 +90,14 @@ func (m *memory) read(v *version, b int64, dst []byte, from int64) bool {
 	return true
 }
 
-// addPages adds pages of block b, from first on, to those that are held.
-func (m *memory) addPages(v *version, b, first int64, data []byte) {
-	m.used.Store(true)
-	key := blockKey{v.id, b}
-	old, ok := m.blocks.Get(key)
-	if ok && old.pages == nil {
-		return
-	}
-	k := memoryBlock{make([]byte, v.length(b)), make([]bool, (v.length(b)+page-1)/page)}
-	copy(k.data, old.data)
-	copy(k.pages, old.pages)
-	copy(k.data[first*page:], data)
-	for i := range (int64(len(data)) + page - 1) / page {
-		k.pages[first+i] = true
-	}
-	m.blocks.Add(key, k)
-}
-
 // has reports whether block b is held in full.
-func (m *memory) has(v *version, b int64) bool {
+func (m *memory) has(v *blockfile.Version, b int64) bool {
 	if !m.used.Load() {
 		return false
 	}
-	k, ok := m.blocks.Peek(blockKey{v.id, b})
+	k, ok := m.blocks.Peek(blockKey{v.ID, b})
 	return ok && k.pages == nil
 }
 
-// bytes is at most what the blocks take: those of zeros take nothing.
+// bytes is an upper bound: blocks of zeros take nothing.
 func (m *memory) bytes() int64 { return int64(m.blocks.Len()) * m.block }

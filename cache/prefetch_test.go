@@ -10,10 +10,12 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+
+	"thothfs/cache/hotpack"
 )
 
 // foretell is a prediction of these ranges, made from the first block.
-func foretell(ranges ...Range) func(io.ReaderAt, int64, func(off, n int64)) error {
+func foretell(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int64)) error {
 	return func(r io.ReaderAt, _ int64, want func(off, n int64)) error {
 		want(0, 4096)
 		if _, err := r.ReadAt(make([]byte, 4096), 0); err != nil {
@@ -32,7 +34,7 @@ func warmed(t testing.TB, f *File) {
 	f.o.c.mu.Lock()
 	s := f.o.warmup
 	f.o.c.mu.Unlock()
-	<-s.warmed
+	<-s.done
 }
 
 func TestPrefetch(t *testing.T) {
@@ -40,7 +42,7 @@ func TestPrefetch(t *testing.T) {
 	src := &source{size: size}
 	o := options(t, src)
 	o.Around = 64 * kib
-	o.Predict = foretell(Range{10<<20 + 70*kib, 4096}, Range{10<<20 + 3*b, 10}, Range{size - 1, 100}, Range{30 << 20, 4096}, Range{30 << 20, 4096})
+	o.Predict = foretell(hotpack.Range{Off: 10<<20 + 70*kib, Len: 4096}, hotpack.Range{Off: 10<<20 + 3*b, Len: 10}, hotpack.Range{Off: size - 1, Len: 100}, hotpack.Range{Off: 30 << 20, Len: 4096}, hotpack.Range{Off: 30 << 20, Len: 4096})
 	c := open(t, o)
 	f := openFile(t, c, "a", size)
 	warmed(t, f)
@@ -92,9 +94,9 @@ func TestPrefetchIsBoundedAndBelowDemand(t *testing.T) {
 			return ctx.Err()
 		}}
 		o := options(t, src)
-		var ranges []Range
+		var ranges []hotpack.Range
 		for i := range int64(100) {
-			ranges = append(ranges, Range{(i + 1) << 20, 10})
+			ranges = append(ranges, hotpack.Range{Off: (i + 1) << 20, Len: 10})
 		}
 		o.Predict = foretell(ranges...)
 		o.Fetches, o.Around = 20, -1
@@ -169,7 +171,7 @@ func TestHostilePrediction(t *testing.T) {
 	const size = 8 << 30
 	o := options(t, &source{size: size})
 	o.Predict = func(r io.ReaderAt, _ int64, want func(off, n int64)) error {
-		for _, x := range []Range{{-1, 10}, {0, -5}, {size, 1}, {math.MaxInt64, 1}, {math.MaxInt64, math.MaxInt64}, {1 << 30, math.MaxInt64}, {5, math.MaxInt64}} {
+		for _, x := range []hotpack.Range{{Off: -1, Len: 10}, {Off: 0, Len: -5}, {Off: size, Len: 1}, {Off: math.MaxInt64, Len: 1}, {Off: math.MaxInt64, Len: math.MaxInt64}, {Off: 1 << 30, Len: math.MaxInt64}, {Off: 5, Len: math.MaxInt64}} {
 			want(x.Off, x.Len)
 			if n, err := r.ReadAt(make([]byte, 3), x.Off); n > 0 && err != nil {
 				t.Errorf("read at %d: %d, %v", x.Off, n, err)
@@ -202,7 +204,7 @@ func TestPrefetchFaults(t *testing.T) {
 			return nil
 		}}
 		o := options(t, src)
-		o.Predict = foretell(Range{3 << 20, 1}, Range{5 << 20, 1}, Range{7 << 20, 1})
+		o.Predict = foretell(hotpack.Range{Off: 3 << 20, Len: 1}, hotpack.Range{Off: 5 << 20, Len: 1}, hotpack.Range{Off: 7 << 20, Len: 1})
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		for _, off := range []int64{0, 3 << 20, 9 << 20} {

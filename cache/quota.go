@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/cache/blockfile"
 )
 
 // The defaults of the quota.
@@ -19,41 +20,41 @@ const (
 	floorShare = 5        // percent of the disk that stay free whatever the quota
 )
 
-// errNoRoom says that the quota leaves no room for a block and nothing can be
-// evicted for it. The block stays in memory.
+// errNoRoom means that the quota has no room for a block and nothing can be evicted.
 var errNoRoom = errors.New("no room in the cache")
 
-// quota bounds the bytes that the files under Dir take (st_blocks), of all
-// namespaces and processes together. Each process adds what it writes to what
-// it found there and looks again before it evicts, and whenever it has filled
-// a quarter of the room that it found. So up to four processes that fill a
-// cache at once stay within the bound, and more exceed it only for a moment.
+// quota bounds the bytes that the files under Dir take (st_blocks), of all namespaces and
+// processes together. Each process adds what it writes to what it measured. It measures
+// again before it evicts, and whenever it has filled a quarter of the room that it measured.
+// So up to four processes that fill a cache at once stay within the bound, and more exceed
+// it only for a moment.
 type quota struct {
-	dir   string
-	limit int64
-	floor int64 // bytes to be left free on the disk
-	evict func(ctx context.Context, q *quota, need int64) (used int64, err error)
-	log   *slog.Logger
+	dir     string
+	limit   int64
+	floor   int64 // bytes to leave free on the disk
+	evictor *blockfile.Evictor
+	log     *slog.Logger
 
-	wake chan struct{} // to the housekeeper: look again
-	sem  chan struct{} // holds an element while this process evicts
+	wake chan struct{} // makes run measure
+	sem  chan struct{} // holds an element while this process measures and evicts
 
 	mu         sync.Mutex // guards all below
 	used       int64      // the estimate
-	unmeasured int64      // of it, what the last look may not have seen
-	reserved   int64      // of that, reserved and not written yet
-	room       int64      // what the last look found
-	futile     time.Time  // when evicting last freed too little; not tried again for a second
+	unmeasured int64      // of used, what the last measurement may not have seen
+	reserved   int64      // of unmeasured, not written yet
+	room       int64      // at the last measurement
+	futile     time.Time  // when an eviction last freed too little
 }
 
-// newQuota returns the quota that o asks for. The first look at the disk is the
-// housekeeper's; until then the estimate is what this process has written.
-func newQuota(o Options, evict func(context.Context, *quota, int64) (int64, error)) *quota {
-	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evict: evict, log: o.Log,
+// newQuota returns the quota for o. The first measurement is left to run.
+func newQuota(o Options, evictor *blockfile.Evictor) *quota {
+	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evictor: evictor, log: o.Log,
 		wake: make(chan struct{}, 1), sem: make(chan struct{}, 1)}
-	size := int64(0)
-	for dir, err := o.Dir, error(syscall.ENOENT); err != nil && dir != ""; dir = parent(dir) {
-		size, _, err = diskSpace(dir) // of the nearest directory that there is
+	dir := o.Dir
+	size, _, err := diskSpace(dir)
+	for err != nil && dir != filepath.Dir(dir) { // the nearest directory that exists
+		dir = filepath.Dir(dir)
+		size, _, err = diskSpace(dir)
 	}
 	if q.limit == 0 {
 		q.limit = min(size/100*quotaShare, quotaMost)
@@ -65,15 +66,7 @@ func newQuota(o Options, evict func(context.Context, *quota, int64) (int64, erro
 	return q
 }
 
-// parent is the directory above, or "" above the root.
-func parent(dir string) string {
-	if up := filepath.Dir(dir); up != dir {
-		return up
-	}
-	return ""
-}
-
-// diskSpace returns the size of the disk and what of it this user may still fill.
+// diskSpace returns the size of the disk and how much of it this user may still fill.
 func diskSpace(dir string) (size, free int64, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -82,14 +75,7 @@ func diskSpace(dir string) (size, free int64, err error) {
 	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// wrote ends a reservation of n bytes.
-func (q *quota) finish(n int64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.reserved -= n
-}
-
-// reserve makes room for n bytes, evicting if need be. The caller calls wrote
+// reserve makes room for n bytes, by eviction if necessary. The caller calls endReservation
 // when they are written or given up.
 func (q *quota) reserve(ctx context.Context, n int64) error {
 	if q.tryReserve(n) {
@@ -113,11 +99,17 @@ func (q *quota) reserve(ctx context.Context, n int64) error {
 	return errNoRoom
 }
 
-// take reserves n bytes if there is room for them.
+func (q *quota) endReservation(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reserved -= n
+}
+
+// tryReserve reserves n bytes if there is room for them.
 func (q *quota) tryReserve(n int64) bool {
 	_, free, err := diskSpace(q.dir)
 	if err != nil {
-		return true // the write will tell what is wrong
+		return true // the write will show what is wrong
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -128,7 +120,7 @@ func (q *quota) tryReserve(n int64) bool {
 	q.unmeasured += n
 	q.reserved += n
 	if q.unmeasured > max(q.room/4, q.limit/256) {
-		q.room = 4 * q.unmeasured // not again before the housekeeper has looked
+		q.room = 4 * q.unmeasured // do not wake it again before it has measured
 		select {
 		case q.wake <- struct{}{}:
 		default:
@@ -137,33 +129,34 @@ func (q *quota) tryReserve(n int64) bool {
 	return true
 }
 
-// look measures what is used and evicts if that leaves less room than need.
+// measure measures what is used and evicts if that leaves less room than need. It does
+// nothing for a second after an eviction that freed too little. The caller holds sem.
 func (q *quota) measure(ctx context.Context, need int64) error {
 	q.mu.Lock()
-	before := q.unmeasured - q.reserved // surely written by now
-	barren := time.Since(q.futile) < time.Second
+	written := q.unmeasured - q.reserved
+	futile := time.Since(q.futile) < time.Second
 	q.mu.Unlock()
-	if barren {
+	if futile {
 		return errNoRoom
 	}
-	used, err := q.evict(ctx, q, need)
+	used, err := q.evictor.Run(ctx, func(used int64) int64 { return q.excess(used, need) })
 	if err != nil {
 		return err
 	}
-	barren = q.excess(used, need) > 0
+	futile = q.excess(used, need) > 0
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if barren {
+	if futile {
 		q.futile = time.Now()
 	}
-	q.unmeasured -= before
+	q.unmeasured -= written
 	q.used = used + q.unmeasured // what was written meanwhile may count twice
 	q.room = q.limit - q.used
 	return nil
 }
 
-// excess is how many bytes must go so that need fit, and a sixteenth of the
-// quota with them, lest every block be an eviction.
+// excess returns how many bytes to evict so that need bytes fit, plus 1/16 of the quota, so
+// that not every block evicts.
 func (q *quota) excess(used, need int64) int64 {
 	over := used + need - q.limit
 	if _, free, err := diskSpace(q.dir); err == nil {
@@ -175,7 +168,7 @@ func (q *quota) excess(used, need int64) int64 {
 	return over + q.limit/16
 }
 
-// keep looks whenever it is woken, until ctx ends.
+// run measures whenever it is woken, until ctx ends.
 func (q *quota) run(ctx context.Context) {
 	for {
 		select {
@@ -189,7 +182,7 @@ func (q *quota) run(ctx context.Context) {
 			return
 		}
 		if err := q.measure(ctx, 0); err != nil && ctx.Err() == nil && !errors.Is(err, errNoRoom) {
-			q.log.Debug("look at the cache's disk", "err", err)
+			q.log.Debug("cannot measure the cache", "err", err)
 		}
 		<-q.sem
 	}

@@ -5,10 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"thothfs/cache/blockfile"
+	"thothfs/internal/filelock"
 )
 
 // usage is what the files under dir take on disk.
@@ -16,7 +18,7 @@ func usage(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	must(t, filepath.Walk(dir, func(_ string, st os.FileInfo, err error) error {
 		if err == nil && st.Mode().IsRegular() {
-			n += diskBytes(st)
+			n += st.Sys().(*syscall.Stat_t).Blocks * 512
 		}
 		return nil // files go while we look
 	}))
@@ -121,7 +123,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 		if !gone(want) {
 			q := c.disk.quota
 			q.mu.Lock()
-			q.limit = usage(t, c.disk.files.namespaceDir) - 1
+			q.limit = usage(t, filepath.Dir(filepath.Dir(locals(c, "0")))) - 1
 			q.mu.Unlock()
 			settleHouse(t, c)
 		}
@@ -141,20 +143,20 @@ func TestPinnedIsLeftWhole(t *testing.T) {
 	pin, err := os.Open(locals(c, "a") + ".data")
 	must(t, err)
 	defer pin.Close()
-	if !flock(pin, unix.LOCK_SH) {
+	if filelock.TryLock(pin, filelock.Shared) != nil {
 		t.Fatal("lock")
 	}
-	before := c.Held(f.o.ref)
+	before := c.Held(f.o.Ref)
 	c.disk.quota.mu.Lock()
 	c.disk.quota.limit = 10
 	c.disk.quota.mu.Unlock()
 	settleHouse(t, c)
-	if got := c.Held(f.o.ref); got != before {
+	if got := c.Held(f.o.Ref); got != before {
 		t.Errorf("%d of %d bytes left while the file was open", got, before)
 	}
 	f.Close()
 	settleHouse(t, c)
-	if got := c.Held(f.o.ref); got != before {
+	if got := c.Held(f.o.Ref); got != before {
 		t.Errorf("%d of %d bytes left", got, before)
 	}
 }
@@ -193,7 +195,7 @@ func TestDefaultQuota(t *testing.T) {
 
 // TestFilesStayFew reads more objects than may be open.
 func TestFilesStayFew(t *testing.T) {
-	const n = maxOpenFiles + 50
+	const n = blockfile.MaxOpen + 50
 	src := &source{size: 4096}
 	c := open(t, options(t, src))
 	files := make([]*File, n)
@@ -206,7 +208,7 @@ func TestFilesStayFew(t *testing.T) {
 		}
 	}
 	settle(t, c)
-	if s := c.Stats(); s.OpenFiles > 2*maxOpenFiles || src.count() != n {
+	if s := c.Stats(); s.OpenFiles > 2*blockfile.MaxOpen || src.count() != n {
 		t.Errorf("%d files open, %d requests", s.OpenFiles, src.count())
 	}
 	for _, f := range files {

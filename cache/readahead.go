@@ -1,75 +1,65 @@
 package cache
 
-// maxWindow is how far read-ahead goes ahead of a reader, in bytes.
-const maxWindow = 8 << 20
+import "slices"
 
-// maxPiece is how much one request of read-ahead asks for, in bytes: a request costs
-// both sides as much as some 100 KiB do.
-const maxRequest = 2 << 20
+const (
+	maxWindow    = 8 << 20 // bytes that read-ahead goes ahead of a reader
+	maxRequest   = 2 << 20 // bytes in one request of read-ahead: a request costs both sides as much as some 100 KiB do
+	provenWindow = 4       // blocks; from this window on a sequence grows faster, and outlives reads elsewhere
+	maxStreams   = 8       // places of one handle that are tracked
+)
 
-// proven is the window, in blocks, from which on a sequence is believed in: it
-// grows faster, and is not given up when the handle is read elsewhere.
-const provenWindow = 4
-
-// maxStreams is how many places a handle is read at that are kept apart.
-const maxStreams = 8
-
-// stream finds out whether a handle is read in sequence, and how far ahead to
-// fetch. It is not safe for concurrent use.
+// stream finds out whether a handle is read sequentially, and how far to read ahead. It
+// is not safe for concurrent use.
 //
-// In sequence means: at least two reads that lie close behind one another, the
-// kernel's habit of sending neighbouring requests out of order allowed for, over
-// at least two blocks of which they covered at least half. A debugger's reads of
-// single pages here and there never qualify; nor do mmap's, of 128 KiB around
-// each fault.
+// Sequential means at least two reads close behind one another, over at least two blocks
+// of which they covered at least half. The reads may be slightly out of order, as the kernel
+// sends them. A debugger's reads of single pages never qualify, nor do the reads of mmap, of
+// 128 KiB around each fault.
 type stream struct {
 	block, size int64
-	maxWindow   int64 // window
+	maxWindow   int64
 
-	flights []*fetch // read-ahead, under way or lately landed
+	fetches []*fetch // read-ahead in flight or just ended
 
 	reads   int
 	start   int64 // where it began
 	next    int64 // the furthest end of a read
-	covered int64 // bytes read between the two, none twice
-	window  int64 // 0: not in sequence so far
-	grown   int64 // where next was when the window last grew
-	ahead   int64 // fetched or being fetched up to here
+	covered int64 // bytes read between the two, each once
+	window  int64 // 0: not sequential so far
+	grown   int64 // next when the window last grew
+	ahead   int64 // end of what was fetched ahead
 }
 
-// fits reports whether a read goes on where the stream is.
+// continues reports whether a read is close to where the stream is.
 func (s *stream) continues(off, n int64) bool {
 	slack := max(2*n, 2*s.block)
 	return s.reads > 0 && off <= s.next+slack && off+n >= s.next-slack
 }
 
-// note takes a read of n bytes at off into account and returns the range to
-// fetch ahead, empty if from == to, and whether a sequence has broken off.
-func (s *stream) record(off, n int64) (from, to int64, broken bool) {
+// record records a read and returns the range to fetch ahead, empty if from == to.
+func (s *stream) record(off, n int64) (from, to int64) {
 	if !s.continues(off, n) {
-		broken = s.window > 0
 		*s = stream{block: s.block, size: s.size, maxWindow: s.maxWindow, reads: 1, start: off, next: off + n, covered: n}
-		return 0, 0, broken
+		return 0, 0
 	}
 	s.reads++
 	if end := off + n; end > s.next {
 		s.covered += min(n, end-s.next)
 		s.next = end
 	}
-	span := s.next - s.start
-	if span < 2*s.block || 2*s.covered < span {
-		return 0, 0, false
+	length := s.next - s.start
+	if length < 2*s.block || 2*s.covered < length {
+		return 0, 0
 	}
-	if span > maxWindow { // old merits count less and less
-		s.start, s.covered = s.next-span/2, s.covered/2
+	if length > maxWindow { // old reads count less and less
+		s.start, s.covered = s.next-length/2, s.covered/2
 	}
-	from, to = s.extend()
-	return from, to, false
+	return s.extend()
 }
 
-// extend moves the window on when there is room for a request in it, and widens
-// it each time that half of it has been read: twofold, and fourfold once a few
-// blocks have proved the sequence.
+// extend advances the window when there is room for a request in it. It widens the window
+// whenever half of it was read: twofold, and fourfold for a proven sequence.
 func (s *stream) extend() (from, to int64) {
 	switch {
 	case s.window == 0:
@@ -78,7 +68,7 @@ func (s *stream) extend() (from, to int64) {
 		return 0, 0
 	case s.next-s.grown >= s.window/2:
 		factor := int64(2)
-		if s.window >= provenWindow*s.block {
+		if s.proven() {
 			factor = 4
 		}
 		s.window, s.grown = max(min(factor*s.window, s.maxWindow), s.block), s.next
@@ -92,39 +82,41 @@ func (s *stream) extend() (from, to int64) {
 	return from, to
 }
 
-// piece is how much one request asks for: four of them fill a wide window.
+func (s *stream) proven() bool { return s.window >= provenWindow*s.block }
+
+// requestSize is how many bytes one request asks for: four requests fill a wide window.
 func (s *stream) requestSize() int64 {
 	return max(min(maxRange, s.maxWindow), min(s.window/4, maxRequest))
 }
 
-// shrink halves the window: there was no room for all of it.
+// shrink halves the window, because there was no room for all of it.
 func (s *stream) shrink() { s.window = max(s.window/2, s.block) }
 
-// rest forgets the window but not the place.
+// reset forgets the window but not the place, and returns the fetches to drop.
 func (s *stream) reset() (drop []*fetch) {
-	drop, s.flights = s.flights, nil
+	drop, s.fetches = s.fetches, nil
 	s.window, s.ahead = 0, 0
 	return drop
 }
 
-// streams are the places where one handle is being read, those last read first:
-// several threads, or the parts of a file that are compared, each have their own
-// sequence. They are not safe for concurrent use.
+// streams are the places where one handle is being read, the last one first: several
+// threads, or the parts of a file that are compared, read one sequence each. It is not
+// safe for concurrent use.
 type streams struct {
 	block, size, maxWindow int64
 	list                   []*stream
 }
 
-// note takes a read into account and returns its stream, the range to fetch
-// ahead, empty if from == to, and the read-ahead to drop.
+// record records a read. It returns its stream, the range to fetch ahead, empty if
+// from == to, and the fetches to drop.
 //
-// A read that goes on nowhere begins a stream: the least recently used makes
-// place, and those that have not proved themselves lose their read-ahead.
+// A read that continues no stream begins one. Then the least recently used stream goes
+// if there are too many, and streams that are not proven lose their read-ahead.
 func (t *streams) record(off, n int64) (s *stream, from, to int64, drop []*fetch) {
 	at := t.nearest(off, n)
 	if at < 0 {
 		for _, s := range t.list {
-			if s.window < provenWindow*t.block {
+			if !s.proven() {
 				drop = append(drop, s.reset()...)
 			}
 		}
@@ -138,11 +130,11 @@ func (t *streams) record(off, n int64) (s *stream, from, to int64, drop []*fetch
 	s = t.list[at]
 	copy(t.list[1:at+1], t.list[:at])
 	t.list[0] = s
-	from, to, _ = s.record(off, n)
+	from, to = s.record(off, n)
 	return s, from, to, drop
 }
 
-// nearest returns which stream a read goes on with, or -1.
+// nearest returns the index of the stream that a read continues, or -1.
 func (t *streams) nearest(off, n int64) int {
 	best, distance := -1, int64(0)
 	for i, s := range t.list {
@@ -153,11 +145,52 @@ func (t *streams) nearest(off, n int64) int {
 	return best
 }
 
-// drop forgets all streams and returns their read-ahead.
-func (t *streams) reset() (flights []*fetch) {
+// reset forgets all streams and returns the fetches to drop.
+func (t *streams) reset() (drop []*fetch) {
 	for _, s := range t.list {
-		flights = append(flights, s.reset()...)
+		drop = append(drop, s.reset()...)
 	}
 	t.list = nil
-	return flights
+	return drop
+}
+
+// readAhead starts to fetch what is missing of sp, in requests of at most size bytes, as far
+// as there is room for it now.
+func (f *File) readAhead(s *stream, sp span, size int64) {
+	o, c := f.o, f.o.c
+	l := o.look()
+	defer l.close()
+	var started []*fetch
+	dropped := int64(0)
+	for _, run := range l.absent(sp, max(c.maxRun, size/o.Block), readAhead) {
+		n := c.buffers.capacity(o.Bytes(run.first, run.n))
+		if !c.limiter.tryAcquire(n) && !(c.ready.releaseAll() && c.limiter.tryAcquire(n)) {
+			dropped += run.n
+			continue
+		}
+		fetch := l.startAhead(run, readAhead)
+		if fetch == nil {
+			c.limiter.releaseSlot(nil)
+			c.limiter.free(n)
+			continue
+		}
+		c.n.ReadAhead.Add(run.n)
+		started = append(started, fetch)
+	}
+	c.n.AheadDropped.Add(dropped)
+	f.mu.Lock()
+	if dropped > 0 {
+		s.shrink()
+	}
+	unwanted := f.closed || s.window == 0
+	if !unwanted {
+		o.mu.Lock()
+		s.fetches = slices.DeleteFunc(s.fetches, func(fetch *fetch) bool { return fetch.state == ended })
+		o.mu.Unlock()
+		s.fetches = append(s.fetches, started...)
+	}
+	f.mu.Unlock()
+	if unwanted {
+		o.dropAhead(started...)
+	}
 }

@@ -14,7 +14,7 @@ func TestStream(t *testing.T) {
 		s := stream{block: b, size: size, maxWindow: maxWindow}
 		last := int64(0)
 		for _, off := range offs {
-			from, to, _ := s.record(off*kib, n*kib)
+			from, to := s.record(off*kib, n*kib)
 			if from%b != 0 || from < last && from < to {
 				t.Errorf("range %d to %d after %d", from, to, last)
 			}
@@ -48,7 +48,7 @@ func TestStream(t *testing.T) {
 	t.Run("window is bounded", func(t *testing.T) {
 		s := stream{block: b, size: size, maxWindow: maxWindow}
 		for off := int64(0); off < 200<<20; off += b {
-			_, to, _ := s.record(off, b)
+			_, to := s.record(off, b)
 			if to-off > maxWindow+2*b {
 				t.Fatalf("%d ahead", to-off)
 			}
@@ -177,7 +177,7 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 		check(t, f, off, 128*kib)
 	}
 	for range 24 {
-		c.limiter.releaseSlot()
+		c.limiter.releaseSlot(nil)
 		c.limiter.free(128 * kib)
 	}
 	settle(t, c)

@@ -1,145 +1,95 @@
 package cache
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
 
-// spareFor is how long bytes that nobody has come for stay in memory.
+// readyFor is how long read-ahead stays in memory after it is stored.
 const readyFor = time.Second
 
-// spares are the flights of read-ahead that are stored, whose buffers wait for the
-// reader that comes their way: it then need not read from disk, and verify, what was
-// in memory a moment ago. They take what others leave of the gate's bytes, half of all
-// at most, and go as soon as anybody lacks some.
+// readyBuffers keeps the buffers of read-ahead that is stored, so that the reader it is for
+// need not read it from disk and verify it. They take at most half of the limiter's bytes,
+// and are released as soon as a request lacks some.
 type readyBuffers struct {
-	gate   *limiter
-	maxAge time.Duration // with readers
+	limiter *limiter
+	maxAge  time.Duration
 
-	mu     sync.Mutex // guards all below; a leaf
+	mu     sync.Mutex // guards timers; a leaf
 	timers map[*fetch]*time.Timer
 }
 
-// keep makes a spare of a flight that has its blocks on disk, if there is memory and
-// anything of it unread; false: the flight is over as usual. The user that has the buffer
-// hands it on.
-func (s *readyBuffers) add(f *fetch) bool {
-	if f.why != readAhead || !s.gate.halfFree() {
+// add keeps the buffer of a stored fetch if there is memory for it and a reader has not had
+// all of it. If add returns false the caller forgets the fetch; otherwise r has taken over
+// the caller's use of the buffer.
+func (r *readyBuffers) add(f *fetch) bool {
+	if f.why != readAhead || !r.limiter.halfFree() {
 		return false
 	}
 	f.o.mu.Lock()
 	f.ready = f.prefetchers > 0 && f.unread > 0
-	spare := f.ready
+	ready := f.ready
 	f.o.mu.Unlock()
-	if !spare {
+	if !ready {
 		return false
 	}
-	s.mu.Lock()
-	s.timers[f] = time.AfterFunc(s.maxAge, f.endReady)
-	s.mu.Unlock()
-	if !s.gate.halfFree() || !f.isReady() { // since we looked
+	r.mu.Lock()
+	r.timers[f] = time.AfterFunc(r.maxAge, f.endReady)
+	r.mu.Unlock()
+	f.o.mu.Lock()
+	ready = f.ready
+	f.o.mu.Unlock()
+	if !ready || !r.limiter.halfFree() { // that changed since we looked
 		f.endReady()
 	}
 	return true
 }
 
-// yield frees the memory of all spares, and returns whether there was any.
-func (s *readyBuffers) releaseAll() bool {
-	s.mu.Lock()
-	list := make([]*fetch, 0, len(s.timers))
-	for f := range s.timers {
-		list = append(list, f)
-	}
-	s.mu.Unlock()
-	for _, f := range list {
+// releaseAll releases all buffers, and reports whether there was one.
+func (r *readyBuffers) releaseAll() bool {
+	r.mu.Lock()
+	all := slices.Collect(maps.Keys(r.timers))
+	r.mu.Unlock()
+	for _, f := range all {
 		f.endReady()
 	}
-	return len(list) > 0
+	return len(all) > 0
 }
 
-func (s *readyBuffers) remove(f *fetch) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if t := s.timers[f]; t != nil {
-		t.Stop()
-		delete(s.timers, f)
-	}
-}
-
-func (f *fetch) isReady() bool {
-	f.o.mu.Lock()
-	defer f.o.mu.Unlock()
-	return f.ready
-}
-
-// part ends a flight that is a spare, and does nothing to another.
+// endReady forgets a fetch whose buffer is kept. It does nothing to another fetch.
 func (f *fetch) endReady() {
 	f.o.mu.Lock()
-	spare := f.endReadyLocked()
+	wasReady := f.endReadyLocked()
 	f.o.mu.Unlock()
-	f.afterReady(spare)
+	f.releaseReady(wasReady)
 }
 
-// partLocked is the first half of part, parted the second, without the lock.
+// endReadyLocked is the first half of endReady. The caller passes its result to
+// releaseReady, without the lock.
 func (f *fetch) endReadyLocked() bool {
-	spare := f.ready
-	if f.ready = false; spare {
+	wasReady := f.ready
+	if f.ready = false; wasReady {
 		f.o.forgetLocked(f)
 	}
-	return spare
+	return wasReady
 }
 
-func (f *fetch) afterReady(spare bool) {
-	f.o.c.readyBuffers.remove(f)
-	if spare {
+func (f *fetch) releaseReady(wasReady bool) {
+	r := &f.o.c.ready
+	r.mu.Lock()
+	if t := r.timers[f]; t != nil {
+		t.Stop()
+		delete(r.timers, f)
+	}
+	r.mu.Unlock()
+	if wasReady {
 		f.releaseBuffer()
 	}
 }
 
-// aboard fills dst with bytes of block b, from offset from of the block on, if a flight
-// that has landed still has them in memory.
-func (o *object) readInFlight(b int64, dst []byte, from int64) bool {
-	data, giveBack := o.lendBlocks(b, b, b*o.block+from, int64(len(dst)))
-	if data == nil {
-		return false
-	}
-	copy(dst, data)
-	giveBack()
-	return true
-}
-
-// lend returns n bytes at off where they are in memory, if they are those of one flight
-// that has landed, and what lets go of them.
-func (o *object) lend(off, n int64) (data []byte, giveBack func()) {
-	first, last := off/o.block, (off+n-1)/o.block
-	data, giveBack = o.lendBlocks(first, last, off, n)
-	if data == nil {
-		return nil, nil
-	}
-	o.c.n.hits.Add(last - first + 1)
-	for b := first; b <= last; b++ {
-		o.countUse(b, false)
-	}
-	return data, giveBack
-}
-
-// lendBlocks is lend for the blocks from first to last, in which the bytes lie.
-func (o *object) lendBlocks(first, last, off, n int64) (data []byte, giveBack func()) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	f := o.fetches[first]
-	if f == nil || f.state != filled || last >= f.span.first+f.span.n {
-		return nil, nil
-	}
-	f.users++
-	f.unread -= n
-	for b := first; b <= last; b++ {
-		o.markRead(b)
-	}
-	return f.buf[off-f.span.first*o.block:][:n], f.endLoan
-}
-
-// giveBack lets go of what was lent; a spare that has been read to the end is over.
+// endLoan ends a loan of the buffer. A buffer that was read to the end is not kept.
 func (f *fetch) endLoan() {
 	f.o.mu.Lock()
 	read := f.unread <= 0

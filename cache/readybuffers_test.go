@@ -14,13 +14,13 @@ import (
 func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
 	const size = 64 << 20
 	c = open(t, options(t, &source{size: size}))
-	c.readyBuffers.maxAge = time.Hour
+	c.ready.maxAge = time.Hour
 	f = openFile(t, c, "a", size)
 	for ; off < 4<<20; off += 128 * kib {
 		check(t, f, off, 128*kib)
 	}
 	landAll(c)
-	if c.limiter.bufferedBytes() == 0 {
+	if buffered(c) == 0 {
 		t.Fatal("nothing is kept in memory")
 	}
 	return c, f, off
@@ -28,7 +28,7 @@ func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
 
 // landAll waits until everything fetched is stored.
 func landAll(c *Cache) {
-	for inTheAir(c) || c.n.inFlight.Load() > 0 {
+	for inTheAir(c) || c.n.InFlight.Load() > 0 {
 		time.Sleep(time.Microsecond) // for the goroutines that still store
 	}
 }
@@ -36,9 +36,9 @@ func landAll(c *Cache) {
 // inTheAir reports whether a flight has not landed; its goroutine may not run yet.
 func inTheAir(c *Cache) bool {
 	c.mu.Lock()
-	objects := slices.Collect(maps.Values(c.objects))
+	versions := slices.Collect(maps.Values(c.versions))
 	c.mu.Unlock()
-	for _, o := range objects {
+	for _, o := range versions {
 		o.mu.Lock()
 		for _, f := range o.fetches {
 			if f.state == fetching {
@@ -54,12 +54,12 @@ func inTheAir(c *Cache) bool {
 // ruin overwrites all that f has on disk.
 func ruin(t *testing.T, f *File) {
 	t.Helper()
-	p, err := f.o.c.disk.files.acquire(f.o)
+	p, err := f.o.c.disk.files.Acquire(&f.o.Version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.o.c.disk.files.release(p)
-	data, err := os.OpenFile(p.data.Name(), os.O_WRONLY, 0)
+	defer f.o.c.disk.files.Release(p)
+	data, err := os.OpenFile(p.Data().Name(), os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
 	if s := c.Stats(); s.Corrupt != 0 || s.Misses != before.Misses {
 		t.Errorf("the disk was asked: %+v", s)
 	}
-	for c.readyBuffers.releaseAll() {
+	for c.ready.releaseAll() {
 	}
 	check(t, f, off, 128*kib) // from the source, once more
 	if s := c.Stats(); s.Corrupt == 0 {
@@ -105,7 +105,7 @@ func TestSparesGoWhenTheyAreRead(t *testing.T) {
 		check(t, f, off, 128*kib)
 		landAll(c)
 	}
-	if n := c.limiter.bufferedBytes(); n != 0 {
+	if n := buffered(c); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
@@ -113,19 +113,19 @@ func TestSparesGoWhenTheyAreRead(t *testing.T) {
 func TestSparesGoWithTheHandle(t *testing.T) {
 	c, f, _ := spareCache(t)
 	f.Close()
-	if n := c.limiter.bufferedBytes(); n != 0 {
+	if n := buffered(c); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
 
 func TestSparesGoAfterAWhile(t *testing.T) {
 	c := open(t, options(t, &source{size: 64 << 20}))
-	c.readyBuffers.maxAge = time.Nanosecond
+	c.ready.maxAge = time.Nanosecond
 	f := openFile(t, c, "a", 64<<20)
 	for off := int64(0); off < 4<<20; off += 128 * kib {
 		check(t, f, off, 128*kib)
 	}
-	for c.limiter.bufferedBytes() > 0 {
+	for buffered(c) > 0 {
 		time.Sleep(time.Microsecond) // for the timers
 	}
 }
@@ -133,7 +133,7 @@ func TestSparesGoAfterAWhile(t *testing.T) {
 // TestSparesYieldToDemand leaves no memory but that of the spares.
 func TestSparesYieldToDemand(t *testing.T) {
 	c, f, _ := spareCache(t)
-	rest := c.limiter.bytes - c.limiter.bufferedBytes()
+	rest := c.limiter.maxBytes - buffered(c)
 	c.limiter.charge(rest)
 	check(t, f, 50<<20, 4096) // would wait for ever
 	c.limiter.free(rest)
@@ -147,7 +147,7 @@ func TestLentBytesStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
-	c.readyBuffers.releaseAll()
+	c.ready.releaseAll()
 	other := openFile(t, c, "b", 32<<20)
 	for off := int64(0); off < 32<<20; off += 128 * kib {
 		check(t, other, off, 128*kib) // would use the buffer again

@@ -125,13 +125,13 @@ func check(t testing.TB, f *File, off int64, n int) {
 func compare(t testing.TB, f *File, p []byte, off int64) {
 	t.Helper()
 	want := make([]byte, len(p))
-	fill(f.o.ref.Key, want, off)
+	fill(f.o.Ref.Key, want, off)
 	if bytes.Equal(p, want) {
 		return
 	}
 	for i := range p {
 		if p[i] != want[i] {
-			t.Fatalf("wrong byte at %d (block %d)", off+int64(i), (off+int64(i))/f.o.block)
+			t.Fatalf("wrong byte at %d (block %d)", off+int64(i), (off+int64(i))/f.o.Block)
 		}
 	}
 }
@@ -140,8 +140,14 @@ func compare(t testing.TB, f *File, p []byte, off int64) {
 // at zero.
 func settle(t testing.TB, c *Cache) {
 	t.Helper()
-	for c.n.inFlight.Load() > 0 || c.limiter.bufferedBytes() > 0 {
-		c.readyBuffers.releaseAll()
+	for c.n.InFlight.Load() > 0 || buffered(c) > 0 {
+		c.ready.releaseAll()
 		time.Sleep(time.Microsecond) // for the goroutines that have answered and still store
 	}
+}
+
+// buffered returns how many bytes of buffers are in use.
+func buffered(c *Cache) int64 {
+	_, n := c.limiter.gauges()
+	return n
 }

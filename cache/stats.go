@@ -1,107 +1,135 @@
 package cache
 
-import "sync/atomic"
+import (
+	"context"
+	"reflect"
+	"sync/atomic"
+	"time"
+)
 
 // Stats is what the cache did since it was opened, and holds now.
 type Stats struct {
 	Hits         int64 // blocks served from disk or memory
 	Misses       int64 // blocks that a reader had to wait for
-	BytesRead    int64 // handed to readers
+	BytesRead    int64 // returned to readers
 	Fetches      int64 // range requests to the Source
-	BytesFetched int64 // what they brought, and the hot packs
-	FetchErrors  int64 // those that failed
+	BytesFetched int64 // by them, and in hot packs
+	FetchErrors  int64 // range requests that failed
 	Hedges       int64 // requests repeated because they stalled
-	HedgesWon    int64 // of those, where the second answered first
-	ReadAhead    int64 // blocks fetched before anybody asked
-	AheadDropped int64 // blocks of read-ahead given up for want of memory or connections
+	HedgesWon    int64 // hedges that answered first
+	ReadAhead    int64 // blocks of read-ahead fetched
+	AheadDropped int64 // blocks of read-ahead not fetched for lack of memory or requests
 
-	Packs           int64 // hot packs taken
-	PacksRefused    int64 // hot packs that were not in order
-	PacksLearned    int64 // hot packs handed out
-	Prefetched      int64 // blocks fetched because a prediction told to, or in a pack at least in part
-	PrefetchUsed    int64 // of those, the blocks then read: precision is used / prefetched
-	PrefetchLate    int64 // of those used, the blocks not there yet; misses - late were not foreseen
-	PrefetchDropped int64 // given up: failed, or the last handle was closed
+	Packs           int64 // hot packs stored
+	PacksRefused    int64 // unusable hot packs
+	PacksLearned    int64 // hot packs published
+	Prefetched      int64 // blocks fetched for a prediction, or at least partly in a pack
+	PrefetchUsed    int64 // prefetched blocks that were read: precision is used / prefetched
+	PrefetchLate    int64 // used blocks that had not arrived; misses - late were not predicted
+	PrefetchDropped int64 // prefetched blocks given up: failed, or the last handle was closed
 
 	Completed  int64 // blocks fetched to complete a version
-	Verified   int64 // versions whose content was read to the end and found right
-	Mismatched int64 // versions whose content was not what was expected, and was forgotten
-	Changed    int64 // versions whose file was changed by another program after that
-	Pinned     int64 // gauge: local files handed out
+	Verified   int64 // versions read to the end and found right
+	Mismatched int64 // versions discarded because they were not what was expected
+	Changed    int64 // verified versions whose file another program changed
+	Pinned     int64 // gauge: local files in use
 
 	FilesEvicted  int64
 	BlocksEvicted int64 // punched out of files in use
-	Corrupt       int64 // blocks on disk that failed their checksum, and were fetched again
+	Corrupt       int64 // blocks on disk that failed their checksum and were fetched again
 	DiskErrors    int64
 
-	Sessions       int64 // gauge: versions for which something is being fetched that nobody asked for
-	Lessons        int64 // gauge: sessions from which there may be something to learn
-	PrefetchQueued int64 // gauge: requests of prefetch that wait for their turn
+	Sessions       int64 // gauge: versions being warmed up or completed
+	Lessons        int64 // gauge: versions for which a hot pack may be published
+	PrefetchQueued int64 // gauge: prefetch requests that wait for their turn
 
-	InFlight      int64  // gauge: fetches begun and not stored yet
-	BufferedBytes int64  // gauge: buffers of those
-	MemoryBytes   int64  // gauge: blocks that the disk could not take
+	InFlight      int64  // gauge: fetches that are not stored yet
+	BufferedBytes int64  // gauge: buffers of fetches
+	MemoryBytes   int64  // gauge: blocks that could not be stored on disk
 	OpenFiles     int64  // gauge: local files open
 	DiskBytes     int64  // gauge: estimate of what Dir takes, all processes together
 	Quota         int64  // bytes
 	State         string // "normal", or "degraded": the disk fails, new blocks stay in memory
 }
 
-// counters are what Stats is made of.
+// counters are the fields of Stats that are counted; the names are the same.
 type counters struct {
-	hits, misses, bytesRead, fetches, bytesFetched, fetchErrors atomic.Int64
-	readAhead, aheadDropped, filesEvicted, blocksEvicted        atomic.Int64
-	corrupt, diskErrors, inFlight                               atomic.Int64
-	prefetched, prefetchUsed, prefetchLate, prefetchDropped     atomic.Int64
-	packs, packsRefused, packsLearned, publishing               atomic.Int64
-	completed, verified, mismatched, changed, pinned            atomic.Int64
-	sessions, hedges, hedgesWon                                 atomic.Int64
+	Hits, Misses, BytesRead, Fetches, BytesFetched, FetchErrors, Hedges, HedgesWon atomic.Int64
+	ReadAhead, AheadDropped, FilesEvicted, BlocksEvicted, Corrupt, DiskErrors      atomic.Int64
+	Prefetched, PrefetchUsed, PrefetchLate, PrefetchDropped                        atomic.Int64
+	Packs, PacksRefused, PacksLearned, Sessions, Lessons, InFlight                 atomic.Int64
+	Completed, Verified, Mismatched, Changed, Pinned                               atomic.Int64
 }
 
-// Stats returns the counters and gauges; cheap. They are read one after the
-// other, not at one instant.
+// Stats returns the counters and gauges. It is cheap. They are read one after the other, not
+// at one instant.
 func (c *Cache) Stats() Stats {
-	n := &c.n
-	return Stats{
-		Hits:         n.hits.Load(),
-		Misses:       n.misses.Load(),
-		BytesRead:    n.bytesRead.Load(),
-		Fetches:      n.fetches.Load(),
-		BytesFetched: n.bytesFetched.Load(),
-		FetchErrors:  n.fetchErrors.Load(),
-		Hedges:       n.hedges.Load(),
-		HedgesWon:    n.hedgesWon.Load(),
-		ReadAhead:    n.readAhead.Load(),
-		AheadDropped: n.aheadDropped.Load(),
-
-		Packs:           n.packs.Load(),
-		PacksRefused:    n.packsRefused.Load(),
-		PacksLearned:    n.packsLearned.Load(),
-		Prefetched:      n.prefetched.Load(),
-		PrefetchUsed:    n.prefetchUsed.Load(),
-		PrefetchLate:    n.prefetchLate.Load(),
-		PrefetchDropped: n.prefetchDropped.Load(),
-
-		Sessions:       n.sessions.Load(),
-		Lessons:        n.publishing.Load(),
-		PrefetchQueued: c.limiter.prefetchesQueued(),
-
-		Completed:  n.completed.Load(),
-		Verified:   n.verified.Load(),
-		Mismatched: n.mismatched.Load(),
-		Changed:    n.changed.Load(),
-		Pinned:     n.pinned.Load(),
-
-		FilesEvicted:  n.filesEvicted.Load(),
-		BlocksEvicted: n.blocksEvicted.Load(),
-		Corrupt:       n.corrupt.Load(),
-		DiskErrors:    n.diskErrors.Load(),
-		InFlight:      n.inFlight.Load(),
-		BufferedBytes: c.limiter.bufferedBytes(),
-		MemoryBytes:   c.memory.bytes(),
-		OpenFiles:     2 * int64(c.disk.files.count()),
-		DiskBytes:     c.disk.quota.estimate(),
-		Quota:         c.disk.quota.limit,
-		State:         c.disk.health.String(),
+	s := Stats{
+		MemoryBytes: c.memory.bytes(),
+		OpenFiles:   2 * int64(c.disk.files.Len()),
+		DiskBytes:   c.disk.quota.estimate(),
+		Quota:       c.disk.quota.limit,
+		State:       c.disk.health.String(),
 	}
+	s.PrefetchQueued, s.BufferedBytes = c.limiter.gauges()
+	from, to := reflect.ValueOf(&c.n).Elem(), reflect.ValueOf(&s).Elem()
+	for i := range from.NumField() {
+		n := from.Field(i).Addr().Interface().(*atomic.Int64)
+		to.FieldByName(from.Type().Field(i).Name).SetInt(n.Load())
+	}
+	return s
+}
+
+// Trace shows where the time of a read went that had to wait. ReadAt fills the Trace that its
+// context has under [TraceKey]; a read of what is held leaves it unchanged. A Trace is for one
+// goroutine.
+type Trace struct {
+	Requests int           // range requests that the read waited for, whoever started them
+	Queued   time.Duration // the longest time one of them waited for its turn
+	Fetched  time.Duration // the longest time the Source took for one
+	Hedged   int           // requests that were repeated because they stalled
+	Packed   int           // requests that the hot pack overtook
+	Unended  int           // further requests, which the read waited for when its context ended
+}
+
+type traceKey struct{}
+
+// TraceKey is the key of a *Trace in a context.
+var TraceKey any = traceKey{}
+
+// times are those of a fetch.
+type times struct {
+	queued, fetched time.Duration
+	hedged          bool
+}
+
+// record adds a fetch that a reader has waited for; t may be nil.
+func (t *Trace) record(f *fetch, err error) {
+	if t == nil {
+		return
+	}
+	f.o.mu.Lock()
+	took := f.times
+	f.o.mu.Unlock()
+	t.Requests++
+	t.Queued, t.Fetched = max(t.Queued, took.queued), max(t.Fetched, took.fetched)
+	if took.hedged {
+		t.Hedged++
+	}
+	if err == nil && took.fetched == 0 {
+		t.Packed++
+	}
+}
+
+// abandon adds n fetches that a reader has stopped waiting for; t may be nil.
+func (t *Trace) abandon(n int) {
+	if t != nil {
+		t.Unended += n
+	}
+}
+
+// traceOf returns the Trace of ctx, or nil.
+func traceOf(ctx context.Context) *Trace {
+	t, _ := ctx.Value(TraceKey).(*Trace)
+	return t
 }

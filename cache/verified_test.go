@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"thothfs/cache/blockfile"
 )
 
 var sealedDamage = flag.Int("cache.sealed", 44, "TestDamagedSealedFiles: how many sealed caches are damaged")
@@ -90,7 +92,9 @@ var sealedDamages = []struct {
 	}},
 	{"extended", func(s *sealedPair) { must(s.t, os.Truncate(s.mine+".data", s.size+1+s.r.Int64N(99999))) }},
 	{"a hole", func(s *sealedPair) {
-		s.edit(s.mine+".data", func(f *os.File) { must(s.t, punch(f, s.r.Int64N(s.size/2), 8192)) })
+		s.edit(s.mine+".data", func(f *os.File) {
+			must(s.t, unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.r.Int64N(s.size/2), 8192))
+		})
 	}},
 	{"data of another", func(s *sealedPair) { s.swap(s.mine+".data", s.other+".data") }},
 	{"both of another", func(s *sealedPair) {
@@ -217,7 +221,7 @@ func damageSealed(t *testing.T, n int, do func(s *sealedPair)) {
 	}
 	check(t, openFile(t, c, "b", size), 0, int(size))
 	err = f.Complete(t.Context())
-	if errors.Is(err, errForeign) && !between {
+	if errors.Is(err, blockfile.ErrForeign) && !between {
 		return // somebody has the map that is in the place of ours open
 	}
 	must(t, err)
@@ -263,18 +267,18 @@ func TestAuditIsRepeated(t *testing.T) {
 	for _, off := range []int64{10, 300 * kib * 3} {
 		flip(t, locals(c, "a")+".data", off)
 	}
-	p, err := c.disk.files.acquire(f.o)
+	p, err := c.disk.files.Acquire(&f.o.Version)
 	must(t, err)
-	defer c.disk.files.release(p)
-	state, err := stateOf(p.data)
+	defer c.disk.files.Release(p)
+	state, err := p.State()
 	must(t, err)
-	s := verifiedMark{sum: digest(sum), boot: c.boot, file: state.hash(), checked: time.Now().Unix()}
-	must(t, p.writeMark(&f.o.version, s), f.Complete(t.Context()))
+	s := blockfile.Mark{Sum: blockfile.Digest(sum), Boot: c.boot, File: state.Hash(), Checked: time.Now().Unix()}
+	must(t, p.WriteMark(s), f.Complete(t.Context()))
 	if n := c.Stats().Corrupt; n != 0 {
 		t.Errorf("audited again at once: %d damaged blocks", n)
 	}
-	s.checked -= int64(auditEvery/time.Second) + 1
-	must(t, p.writeMark(&f.o.version, s))
+	s.Checked -= int64(verifyEvery/time.Second) + 1
+	must(t, p.WriteMark(s))
 	reader, ok := f.LocalFile()
 	if !ok {
 		t.Fatal("no local file while the audit is due")

@@ -1,36 +1,50 @@
 package cache
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"thothfs/cache/hotpack"
 )
 
-// session is what the cache does for a version of its own accord while somebody
-// has it open: it asks for the hot pack and predicts what will be read, and
-// completes the version when that is wanted. It ends with the last handle.
-type warmup struct {
-	o       *object
-	cancel  context.CancelFunc
-	warmed  chan struct{} // closed when pack and prefetch are there or given up
-	history *accessHistory
-	packed  atomic.Bool // the pack has come
+const (
+	maxPrefetched       = 64 << 20  // bytes prefetched by one warmup
+	maxPredicted        = 4096      // ranges
+	maxCachedPrediction = 64 << 20  // bytes that predictFromCache reads
+	prefetchRange       = 512 << 10 // bytes in one request: a reader may wait for any part of it
+	defaultAround       = 32 << 10  // for a kernel that reads ahead 64 KiB
+)
 
-	mu           sync.Mutex // guards all below; taken before object.mu
+var (
+	errNotHeld     = errors.New("not held")
+	errPackArrived = errors.New("a pack has arrived")
+)
+
+// warmup fetches what nobody has asked for yet of a version that somebody has open: the hot
+// pack, what is predicted, and the rest if that is wanted. It ends with the last handle.
+type warmup struct {
+	o           *openVersion
+	cancel      context.CancelFunc
+	done        chan struct{} // closed when pack and prefetch are stored or given up
+	history     *accessHistory
+	packArrived atomic.Bool
+
+	mu           sync.Mutex // guards all below; taken before openVersion.mu
 	ended        bool
-	wanted       []Range   // predicted, not begun to be fetched
-	fetches      []*fetch  // of prefetch
-	left         int64     // blocks that may still be prefetched
-	packDeadline time.Time // how long prefetch waits for the pack
+	wanted       []hotpack.Range // predicted, not being fetched yet
+	fetches      []*fetch        // of prefetch
+	left         int64           // blocks that may still be prefetched
+	packDeadline time.Time       // until when prefetch waits for the pack
 }
 
-// Range is Len bytes from Off.
-type Range struct{ Off, Len int64 }
-
-// attend counts a handle on o; the first begins a session.
-func (c *Cache) openHandle(o *object) {
+// openHandle counts a handle on o. The first one starts a warmup.
+func (c *Cache) openHandle(o *openVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o.handles++
@@ -38,88 +52,307 @@ func (c *Cache) openHandle(o *object) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &warmup{o: o, cancel: cancel, warmed: make(chan struct{}), left: c.prefetchMost() / c.block,
+	// A prefetch larger than a part of the quota would be evicted before it is read.
+	w := &warmup{o: o, cancel: cancel, done: make(chan struct{}), left: min(maxPrefetched, c.disk.quota.limit/4) / c.block,
 		history: c.historyOf(o), packDeadline: time.Now().Add(maxPackWait)}
-	o.history.Store(s.history)
+	o.history.Store(w.history)
 	c.foreground.touch() // a reader is about to come
-	o.warmup = s
-	o.refs.Add(1) // the handle has one, so this is not the first
+	o.warmup = w
+	o.refs.Add(1) // the handle has one, so it is not 0
 	c.wg.Add(1)
-	go s.run(ctx) // ended by end
+	go w.run(ctx) // ended by end
 }
 
-// desert takes a handle off o, and ends the session with the last one.
-func (c *Cache) closeHandle(o *object) {
+// closeHandle removes a handle from o. The last one ends the warmup.
+func (c *Cache) closeHandle(o *openVersion) {
 	c.mu.Lock()
 	o.handles--
-	var s *warmup
+	var w *warmup
 	if o.handles == 0 {
-		s, o.warmup = o.warmup, nil
+		w, o.warmup = o.warmup, nil
 	}
 	c.mu.Unlock()
-	if s != nil {
-		s.end()
+	if w != nil {
+		w.end()
 	}
 }
 
-// end drops what the session has begun.
-func (s *warmup) end() {
-	s.cancel()
-	s.mu.Lock()
-	drop := s.fetches
-	s.ended, s.fetches, s.wanted = true, nil, nil
-	s.mu.Unlock()
-	slices.Reverse(drop) // those that still wait first, lest they get in
-	s.o.dropPrefetches(drop)
+// end drops what the warmup has started.
+func (w *warmup) end() {
+	w.cancel()
+	w.mu.Lock()
+	drop := w.fetches
+	w.ended, w.fetches, w.wanted = true, nil, nil
+	w.mu.Unlock()
+	slices.Reverse(drop) // the queued ones first, so that they are not admitted
+	w.o.dropAhead(drop...)
 }
 
-// run is the session's goroutine.
-func (s *warmup) run(ctx context.Context) {
-	c := s.o.c
+// run is the goroutine of the warmup.
+func (w *warmup) run(ctx context.Context) {
+	c := w.o.c
 	defer c.wg.Done()
-	c.n.sessions.Add(1)
-	defer c.n.sessions.Add(-1)
-	defer s.o.release()
-	s.prefetchPredicted(ctx)
-	close(s.warmed)
+	c.n.Sessions.Add(1)
+	defer c.n.Sessions.Add(-1)
+	defer w.o.release()
+	w.prefetch(ctx)
+	close(w.done)
 	if c.options.Learned != nil && c.addWorker() {
-		s.o.refs.Add(1)
-		go s.publish(ctx) // ended by end
+		w.o.refs.Add(1)
+		go w.publish(ctx) // ended by end
 	}
-	s.complete(ctx)
+	w.complete(ctx)
 }
 
-// prepare gets what will be read, unless it is held: from the pack, or where
-// there is none, or none in time, as the prediction tells.
-func (s *warmup) prefetchPredicted(ctx context.Context) {
-	predicts := s.o.c.options.Predict != nil
-	if predicts && s.predictFromCache() {
+// prefetch gets what will be read unless it is held: from the pack, or as predicted if there is
+// no pack or none in time.
+func (w *warmup) prefetch(ctx context.Context) {
+	predicts := w.o.c.options.Predict != nil
+	if predicts && w.predictFromCache() {
 		return
 	}
 	answered := make(chan struct{})
 	go func() { // awaited below
 		defer close(answered)
-		if s.o.c.options.Hot != nil {
-			s.fetchPack(ctx)
+		if w.o.c.options.Hot != nil {
+			w.fetchPack(ctx)
 		}
 	}()
 	if predicts {
-		s.predict(ctx, answered)
+		w.predict(ctx, answered)
 	}
 	<-answered
-	s.waitPrefetched(ctx)
+	w.mu.Lock()
+	fetches := slices.Clone(w.fetches)
+	w.mu.Unlock()
+	_ = waitDone(ctx, fetches)
 }
 
-// await waits for the prefetch to be stored.
-func (s *warmup) waitPrefetched(ctx context.Context) {
-	s.mu.Lock()
-	flights := slices.Clone(s.fetches)
-	s.mu.Unlock()
-	for _, f := range flights {
-		select {
-		case <-f.done:
-		case <-ctx.Done():
+// readerAt is an io.ReaderAt.
+type readerAt func(p []byte, off int64) (int, error)
+
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }
+
+// reader makes an io.ReaderAt of read, which is called for ranges inside o only.
+func (o *openVersion) reader(read func(p []byte, off int64) (int, error)) readerAt {
+	return func(p []byte, off int64) (int, error) {
+		if off < 0 || off >= o.Size {
+			return 0, io.EOF
+		}
+		inside := p[:min(int64(len(p)), o.Size-off)]
+		n, err := 0, error(nil)
+		if len(inside) > 0 {
+			n, err = read(inside, off)
+		}
+		if err == nil && len(inside) < len(p) {
+			err = io.EOF
+		}
+		return n, err
+	}
+}
+
+// clip returns the part of a predicted range that is in the object, or false if there is none.
+func (o *openVersion) clip(off, n int64) (hotpack.Range, bool) {
+	if off < 0 || n <= 0 || off >= o.Size {
+		return hotpack.Range{}, false
+	}
+	return hotpack.Range{Off: off, Len: min(n, o.Size-off)}, true
+}
+
+// predictFromCache runs the prediction on what is held alone. It reports whether all that is
+// predicted is held, too, so that there is nothing to fetch.
+func (w *warmup) predictFromCache() bool {
+	o := w.o
+	var read atomic.Int64
+	var missing atomic.Bool
+	var mu sync.Mutex // guards predicted
+	var predicted []hotpack.Range
+	holds := func(p []byte, off int64) bool {
+		if missing.Load() || read.Add(int64(len(p))) > maxCachedPrediction || !o.holds(p, off) {
+			missing.Store(true)
+			return false
+		}
+		return true
+	}
+	held := o.reader(func(p []byte, off int64) (int, error) {
+		if !holds(p, off) {
+			return 0, errNotHeld
+		}
+		return len(p), nil
+	})
+	err := o.c.options.Predict(held, o.Size, func(off, n int64) {
+		r, ok := o.clip(off, n)
+		if !ok || missing.Load() {
 			return
 		}
+		mu.Lock()
+		if ok = len(predicted) < maxPredicted; ok {
+			predicted = append(predicted, r)
+		}
+		mu.Unlock()
+		buf := make([]byte, min(r.Len, o.Block))
+		for end := r.Off + r.Len; ok && r.Off < end; r.Off += int64(len(buf)) {
+			ok = holds(buf[:min(int64(len(buf)), end-r.Off)], r.Off)
+		}
+	})
+	if err != nil || missing.Load() || len(predicted) == 0 {
+		return false
+	}
+	w.history.addPredicted(predicted...)
+	w.history.endPrediction()
+	return true
+}
+
+// predict runs the prediction and fetches what it wants. What it wants between two reads goes
+// together, so that neighbours are one request. It ends when a pack arrives. Before its second
+// read and before the first prefetch it waits a while for the pack.
+func (w *warmup) predict(ctx context.Context, answered <-chan struct{}) {
+	o, begun := w.o, time.Now()
+	var first sync.Once
+	if o.c.options.Hot == nil {
+		first.Do(func() {})
+	}
+	through := o.reader(func(p []byte, off int64) (n int, err error) {
+		isFirst := false
+		first.Do(func() {
+			isFirst = true
+			n, err = o.read(ctx, p, off, prefetch)
+			w.mu.Lock()
+			w.packDeadline = time.Now().Add(packWait(time.Since(begun)))
+			w.mu.Unlock()
+		})
+		if isFirst {
+			return n, err
+		}
+		if !w.fetchWanted(ctx, answered) {
+			return 0, errPackArrived
+		}
+		return o.read(ctx, p, off, prefetch)
+	})
+	err := o.c.options.Predict(through, o.Size, w.want)
+	w.fetchWanted(ctx, answered)
+	if ctx.Err() == nil {
+		w.history.endPrediction()
+	}
+	if err != nil && !errors.Is(err, errPackArrived) && ctx.Err() == nil {
+		o.c.options.Log.Debug("prediction ended early", "key", o.Ref.Key, "err", err)
+	}
+}
+
+// want records a predicted range.
+func (w *warmup) want(off, n int64) {
+	r, ok := w.o.clip(off, n)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if ok && !w.ended && len(w.wanted) < maxPredicted {
+		w.wanted = append(w.wanted, r)
+		w.history.addPredicted(r)
+	}
+}
+
+// fetchWanted starts to fetch what is wanted. It returns false if a pack has arrived instead,
+// for which it waits until packDeadline.
+func (w *warmup) fetchWanted(ctx context.Context, answered <-chan struct{}) bool {
+	w.mu.Lock()
+	timer := time.NewTimer(time.Until(w.packDeadline))
+	w.mu.Unlock()
+	defer timer.Stop()
+	select {
+	case <-answered:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	if w.packArrived.Load() {
+		return false
+	}
+	w.mu.Lock()
+	wanted := w.wanted
+	w.wanted = nil
+	w.mu.Unlock()
+	for _, s := range w.o.blocksAround(wanted) {
+		w.fetch(s)
+	}
+	return true
+}
+
+// blocksAround returns the blocks of ranges and of what the kernel reads around a page fault
+// in them, merged.
+func (o *openVersion) blocksAround(ranges []hotpack.Range) (spans []span) {
+	for _, r := range ranges {
+		lo := max(0, r.Off-o.c.around)
+		spans = append(spans, o.blocksOf(hotpack.Range{Off: lo, Len: min(o.Size, r.Off+r.Len+o.c.around) - lo}))
+	}
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	merged := spans[:0]
+	for _, s := range spans {
+		if k := len(merged) - 1; k >= 0 && s.first <= merged[k].first+merged[k].n {
+			merged[k].n = max(merged[k].n, s.first+s.n-merged[k].first)
+			continue
+		}
+		merged = append(merged, s)
+	}
+	return merged
+}
+
+// fetch starts to fetch what is absent of s, as far as the warmup may.
+func (w *warmup) fetch(s span) {
+	w.mu.Lock()
+	s.n = min(s.n, w.left)
+	w.mu.Unlock()
+	if s.n <= 0 {
+		return
+	}
+	l := w.o.look()
+	defer l.close()
+	for _, run := range l.absent(s, max(1, min(w.o.c.maxRun, prefetchRange/w.o.Block)), prefetch) {
+		if f := l.startAhead(run, prefetch); f != nil && !w.track(f, run.n) {
+			return
+		}
+	}
+}
+
+// track adds a fetch, to drop it at the end, and takes n blocks off what is left. If the
+// warmup has ended or that is too much, it drops the fetch and returns false.
+func (w *warmup) track(f *fetch, n int64) bool {
+	w.mu.Lock()
+	ok := !w.ended && w.left >= n
+	if ok {
+		w.left -= n
+		w.fetches = append(w.fetches, f)
+	}
+	w.mu.Unlock()
+	if !ok {
+		w.o.dropAhead(f)
+	}
+	return ok
+}
+
+// markPredicted marks blocks as predicted: they are prefetched or in a pack.
+func (o *openVersion) markPredicted(s span) {
+	for b := s.first; b < s.first+s.n; b++ {
+		if o.predicted.add(b) {
+			o.c.n.Prefetched.Add(1)
+		}
+	}
+}
+
+// unmarkPredicted unmarks the blocks of a prefetch that failed or was dropped.
+func (o *openVersion) unmarkPredicted(s span) {
+	for b := s.first; b < s.first+s.n; b++ {
+		if o.predicted.remove(b) {
+			o.c.n.PrefetchDropped.Add(1)
+		}
+	}
+}
+
+// countUse counts a block that a reader asked for if it was predicted. It is late if the
+// block had not arrived.
+func (o *openVersion) countUse(b int64, late bool) {
+	if !o.predicted.remove(b) {
+		return
+	}
+	o.c.n.PrefetchUsed.Add(1)
+	if late {
+		o.c.n.PrefetchLate.Add(1)
 	}
 }

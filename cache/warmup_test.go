@@ -12,6 +12,8 @@ import (
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
+
+	"thothfs/cache/hotpack"
 )
 
 // TestManySessions debugs 32 objects at once, by readers in sequence and at
@@ -29,8 +31,8 @@ func TestManySessions(t *testing.T) {
 	}}
 	o := options(t, src)
 	o.Memory, o.Quota, o.Complete = 8<<20, 20<<20, CompleteAlways
-	o.Predict = foretell(Range{300 * kib, 4096}, Range{600 * kib, 100}, Range{size - 1, 1})
-	hot := packA(t, size, Range{0, 4096}, Range{340 * kib, 9000})
+	o.Predict = foretell(hotpack.Range{Off: 300 * kib, Len: 4096}, hotpack.Range{Off: 600 * kib, Len: 100}, hotpack.Range{Off: size - 1, Len: 1})
+	hot := packA(t, size, hotpack.Range{Off: 0, Len: 4096}, hotpack.Range{Off: 340 * kib, Len: 9000})
 	o.Hot = func(_ context.Context, ref store.Ref, _ int64) ([]byte, error) {
 		if ref == refA {
 			return hot, nil
@@ -52,7 +54,7 @@ func TestManySessions(t *testing.T) {
 		settle(t, c)
 	}
 	settle(t, c)
-	if s := c.Stats(); s.InFlight != 0 || s.BufferedBytes != 0 || s.PrefetchQueued != 0 || s.OpenFiles != 0 || s.Pinned != 0 || c.limiter.usedSlots != 0 || c.limiter.prefetchSlots != 0 {
+	if s := c.Stats(); s.InFlight != 0 || s.BufferedBytes != 0 || s.PrefetchQueued != 0 || s.OpenFiles != 0 || s.Pinned != 0 || c.limiter.slots != 0 || c.limiter.prefetchSlots != 0 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -89,7 +91,7 @@ func TestSessionFaults(t *testing.T) {
 		attr := m.Set("a", data)
 		o := options(t, m)
 		o.Around = -1
-		o.Predict = foretell(Range{300 * kib, 1}, Range{700 * kib, 1})
+		o.Predict = foretell(hotpack.Range{Off: 300 * kib, Len: 1}, hotpack.Range{Off: 700 * kib, Len: 1})
 		c := open(t, o)
 		arm(m.Faulty)
 		f := c.Open(store.Ref{Key: "a", ETag: attr.ETag}, size)

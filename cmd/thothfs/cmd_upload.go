@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"thothfs/cache"
+	"thothfs/cache/cachedir"
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
@@ -74,7 +74,7 @@ func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) erro
 		return err
 	}
 	// Where the cache cannot be, compressed dumps are unpacked in the system's place.
-	if dir := filepath.Join(s.cache, "tmp"); cache.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
+	if dir := filepath.Join(s.cache, "tmp"); cachedir.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
 		options.TempDir = dir
 	}
 	if _, local := store.AsLocal(s.store); !local {

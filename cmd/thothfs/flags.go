@@ -7,13 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"thothfs/cache/cachedir"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-
-	"thothfs/cache"
 )
 
 // cli is one run of the program.
@@ -130,7 +129,7 @@ func (cl *cli) cachePath() (string, error) {
 // private makes dir if it can, and refuses one that is not this user's alone. Other
 // faults show when the directory is used.
 func private(dir string) error {
-	if err := cache.Private(dir); errors.Is(err, cache.ErrNotPrivate) {
+	if err := cachedir.Private(dir); errors.Is(err, cachedir.ErrNotPrivate) {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return nil

@@ -3,7 +3,7 @@ package main
 import (
 	"io"
 
-	"thothfs/cache"
+	"thothfs/cache/hotpack"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -15,10 +15,10 @@ const readAround = 32 << 10
 // a debugger reads first, in the form that cache takes. A dump whose reads cannot
 // be foretold to the end gets a pack of what can.
 func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
-	var ranges []cache.Range
-	err := dump.Reads(src, size, func(off, n int64) { ranges = append(ranges, cache.Range{Off: off, Len: n}) })
+	var ranges []hotpack.Range
+	err := dump.Reads(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })
 	if len(ranges) == 0 && err != nil {
 		return nil, err
 	}
-	return cache.EncodePack(ref, size, src, ranges, readAround)
+	return hotpack.Encode(ref, size, src, ranges, readAround)
 }

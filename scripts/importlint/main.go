@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"internal/tempdir":                 {"internal/filelock"},
 	"internal/testenv":                 {},
 	"internal/withctx":                 {},
-	"cmd/thothfs":                      {"cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "corpus/history", "cache", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
+	"cmd/thothfs":                      {"cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "corpus/history", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
 	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "dump", "dump/document", "scripts", "store"},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
 	"cmd/thothfs/output":               {"dump", "dump/document"},
@@ -37,7 +37,10 @@ var arrows = map[string][]string{
 	"corpus":                           {"corpus/changelog", "corpus/history", "dump", "dump/document", "query", "store"},
 	"corpus/changelog":                 {"dump", "store"},
 	"corpus/history":                   {"dump", "dump/document", "store"},
-	"cache":                            {"store"},
+	"cache":                            {"cache/blockfile", "cache/cachedir", "cache/hotpack", "store"},
+	"cache/blockfile":                  {"cache/cachedir", "store"},
+	"cache/cachedir":                   {},
+	"cache/hotpack":                    {"store"},
 	"dump":                             {},
 	"dump/document":                    {},
 	"dump/dumptest":                    {},
@@ -53,8 +56,8 @@ var arrows = map[string][]string{
 	"store/manta/mantatest/mantatestd": {"store/manta/mantatest"},
 }
 
-// owners are the libraries (by prefix of the import path) that only one package
-// uses, tests aside.
+// owners are the libraries (by prefix of the import path) that only one package and the
+// packages below it use, tests aside.
 var owners = map[string]string{
 	"github.com/parquet-go/parquet-go": "cmd/thothfs",
 	"github.com/hanwen/go-fuse/":       "fs",
@@ -134,7 +137,7 @@ func refuse(self, name, imp string, allowed []string) string {
 		return refuseInner(self, inner, allowed)
 	}
 	for prefix, owner := range owners {
-		if strings.HasPrefix(imp, prefix) && owner != self {
+		if strings.HasPrefix(imp, prefix) && owner != self && !strings.HasPrefix(self, owner+"/") {
 			return "only " + owner + " uses it"
 		}
 	}

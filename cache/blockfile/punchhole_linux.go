@@ -1,4 +1,4 @@
-package cache
+package blockfile
 
 import (
 	"os"
@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// punch gives n bytes of f back to the disk; they read as zeros afterwards.
+// punch frees n bytes of f on disk; they read as zeros afterwards.
 func punch(f *os.File, off, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 }

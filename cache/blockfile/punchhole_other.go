@@ -1,11 +1,11 @@
 //go:build !linux
 
-package cache
+package blockfile
 
 import (
 	"errors"
 	"os"
 )
 
-// punch is not known here: blocks of open files are not evicted, whole files are.
+// punch is not implemented here: only whole files are evicted.
 func punch(*os.File, int64, int64) error { return errors.ErrUnsupported }

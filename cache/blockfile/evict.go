@@ -1,0 +1,320 @@
+package blockfile
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thothfs/cache/cachedir"
+	"thothfs/internal/filelock"
+)
+
+// Evictor frees disk space under Dir, in all namespaces. One process at a time evicts.
+type Evictor struct {
+	Dir string
+	// Lookup returns the version with that name and size if this process has it open,
+	// else nil.
+	Lookup        func(name string, size int64) OpenVersion
+	Files, Blocks *atomic.Int64 // count what was evicted
+
+	hands map[string]int64 // positions of the clock hands in the files in use
+}
+
+// OpenVersion is a version that this process has open.
+type OpenVersion interface {
+	// ClearRead reports whether block b was read since the last call.
+	ClearRead(b int64) bool
+	// Drop closes the version's File as soon as nobody uses it.
+	Drop()
+}
+
+// cachedFile is a block map with its data file, found by scan.
+type cachedFile struct {
+	path string // without the suffix
+	used time.Time
+	size int64 // bytes on disk
+}
+
+// Run measures what the files under Dir take and evicts as many bytes as excess returns for
+// that: first whole files that nobody has open, least recently used first, then blocks of
+// files in use, or the whole file if it is verified. It returns the bytes that are left. Run
+// must not be called concurrently.
+func (e *Evictor) Run(ctx context.Context, excess func(used int64) int64) (int64, error) {
+	lock, err := e.lock(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer lock.Close()
+	files, used, err := e.scan(ctx)
+	if err != nil {
+		return 0, err
+	}
+	over := excess(used)
+	if over == 0 {
+		return used, nil
+	}
+	slices.SortFunc(files, func(a, b cachedFile) int { return cmp.Or(a.used.Compare(b.used), cmp.Compare(a.path, b.path)) })
+	freed := int64(0)
+	inUse := files[:0]
+	for _, f := range files {
+		if freed >= over || ctx.Err() != nil {
+			break
+		}
+		if !unlinkUnused(f.path) {
+			inUse = append(inUse, f)
+			continue
+		}
+		delete(e.hands, f.path)
+		freed += f.size
+		e.Files.Add(1)
+	}
+	for _, f := range inUse {
+		if freed >= over || ctx.Err() != nil {
+			break
+		}
+		freed += e.evictInUse(f, over-freed)
+	}
+	return max(0, used-freed), nil
+}
+
+// lock waits up to a second for the evictors of other processes.
+func (e *Evictor) lock(ctx context.Context) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(e.Dir, "evict.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, time.Second, ErrBusy)
+	defer cancel()
+	if err := filelock.Lock(limited, f, filelock.Exclusive); err != nil {
+		f.Close()
+		return nil, cmp.Or(ctx.Err(), context.Cause(limited), err)
+	}
+	return f, nil
+}
+
+// scan finds the files of all namespaces and removes data files that a crash left without a
+// block map. It ignores names that are not the cache's.
+func (e *Evictor) scan(ctx context.Context) (files []cachedFile, used int64, err error) {
+	for _, namespace := range subdirs(e.Dir, 32) {
+		for _, dir := range subdirs(namespace, 2) {
+			if ctx.Err() != nil {
+				return nil, 0, ctx.Err()
+			}
+			found, n := scanDir(dir)
+			files = append(files, found...)
+			used += n
+		}
+	}
+	_, err = os.Stat(e.Dir)
+	return files, used, err
+}
+
+// subdirs returns the private directories in dir whose names are n hex digits.
+func subdirs(dir string, n int) (paths []string) {
+	entries, _ := os.ReadDir(dir) // a directory that is gone counts as empty
+	for _, d := range entries {
+		if path := filepath.Join(dir, d.Name()); isHex(d.Name(), n) && cachedir.CheckDir(path) == nil {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+func isHex(s string, n int) bool {
+	_, err := hex.DecodeString(s)
+	return len(s) == n && err == nil
+}
+
+func scanDir(dir string) (files []cachedFile, used int64) {
+	entries, _ := os.ReadDir(dir)
+	now := time.Now()
+	for _, d := range entries { // sorted: X.data comes before X.map
+		name, suffix, _ := strings.Cut(d.Name(), ".")
+		st, err := d.Info()
+		if err != nil || !st.Mode().IsRegular() || !isHex(name, 64) || suffix != "map" && suffix != "data" {
+			continue
+		}
+		f := cachedFile{path: filepath.Join(dir, name), size: diskBytes(st), used: st.ModTime()}
+		used += f.size
+		switch {
+		case suffix == "data":
+			if _, err := os.Lstat(f.path + ".map"); os.IsNotExist(err) && now.Sub(st.ModTime()) > time.Minute && os.Remove(f.path+".data") == nil {
+				used -= f.size
+			}
+			continue
+		case f.used.After(now.Add(time.Hour)):
+			f.used = time.Time{} // set by a wrong clock; do not keep the file for ever
+		}
+		if st, err := os.Lstat(f.path + ".data"); err == nil {
+			f.size += diskBytes(st)
+		}
+		files = append(files, f)
+	}
+	return files, used
+}
+
+// unlinkUnused unlinks the files at path unless a process has them open or pinned. The lock
+// on the block map keeps others from opening them meanwhile.
+func unlinkUnused(path string) bool {
+	blockMap, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return false
+	}
+	defer blockMap.Close()
+	if filelock.TryLock(blockMap, filelock.Exclusive) != nil || !isAt(blockMap, path+".map") {
+		return false
+	}
+	if data, err := os.OpenFile(path+".data", os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
+		defer data.Close()
+		if filelock.TryLock(data, filelock.Exclusive) != nil {
+			return false
+		}
+	}
+	return unlink(path)
+}
+
+// unlink removes both files at path, the block map last.
+func unlink(path string) bool {
+	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
+		return false
+	}
+	return os.Remove(path+".map") == nil
+}
+
+// unlinkVerified unlinks the files of a verified version. The kernel may still have a mapping
+// of the data file, which would read zeros from a hole; the space comes back with the last
+// mapping and the last handle. The records are cleared first, so that a process that opens
+// the files meanwhile finds nothing in them.
+func unlinkVerified(blockMap *os.File, path string) bool {
+	if _, err := blockMap.WriteAt(make([]byte, headerSize-markOffset), markOffset); err != nil {
+		return false
+	}
+	return blockMap.Truncate(headerSize) == nil && unlink(path)
+}
+
+// evictInUse frees up to want bytes of a file in use, and returns how many it freed. It skips
+// a file whose data file is locked, because that is pinned. It unlinks a verified one as a whole.
+func (e *Evictor) evictInUse(f cachedFile, want int64) int64 {
+	s, err := openSweeper(f.path)
+	if err != nil {
+		return 0
+	}
+	defer s.data.Close()
+	defer s.blockMap.Close()
+	if filelock.TryLock(s.data, filelock.Exclusive) != nil {
+		return 0
+	}
+	s.version = e.Lookup(filepath.Base(f.path), s.size)
+	if s.hasMark() {
+		if !unlinkVerified(s.blockMap, f.path) {
+			return 0
+		}
+		if s.version != nil {
+			s.version.Drop()
+		}
+		delete(e.hands, f.path)
+		e.Files.Add(1)
+		return f.size
+	}
+	blocks := (s.size + s.block - 1) / s.block
+	hand, freed := e.hands[f.path], int64(0)
+	for passed := int64(0); passed < 2*blocks && freed < want; {
+		if hand >= blocks {
+			hand = 0
+		}
+		n, bytes, err := s.sweep(hand, min(64, blocks-hand), want-freed)
+		e.Blocks.Add((bytes + s.block - 1) / s.block)
+		hand, passed, freed = hand+n, passed+n, freed+bytes
+		if err != nil {
+			break
+		}
+	}
+	if e.hands == nil {
+		e.hands = map[string]int64{}
+	}
+	e.hands[f.path] = hand
+	return freed
+}
+
+// clockSweeper punches blocks out of a file in use by the clock algorithm: its hand goes
+// round the blocks, skips those that this process read since it last passed, and takes the
+// others.
+type clockSweeper struct {
+	blockMap, data *os.File
+	size, block    int64
+	version        OpenVersion // nil if only other processes have the file open
+}
+
+func openSweeper(path string) (*clockSweeper, error) {
+	blockMap, data, err := openPair(path, os.O_RDWR)
+	if err != nil {
+		return nil, err
+	}
+	h := make([]byte, headerFixed)
+	_, err = blockMap.ReadAt(h, 0)
+	size, block, ok := parseHeader(h)
+	if err == nil && !ok {
+		err = ErrForeign
+	}
+	if err = errors.Join(err, cachedir.CheckFile(blockMap), cachedir.CheckFile(data)); err != nil {
+		blockMap.Close()
+		data.Close()
+		return nil, err
+	}
+	return &clockSweeper{blockMap: blockMap, data: data, size: size, block: block}, nil
+}
+
+// hasMark reports whether the version has a mark, valid or not: its data file may have been
+// handed to the kernel.
+func (s *clockSweeper) hasMark() bool {
+	b := make([]byte, headerSize-markOffset)
+	n, _ := s.blockMap.ReadAt(b, markOffset)
+	return n == len(b) && string(b) != string(make([]byte, len(b)))
+}
+
+// sweep passes over n blocks from first, or fewer once want bytes are freed. It returns how
+// many blocks it passed and how many bytes it freed.
+func (s *clockSweeper) sweep(first, n, want int64) (passed, freed int64, err error) {
+	size := recordSize(s.block)
+	recs := make([]byte, n*size)
+	got, _ := s.blockMap.ReadAt(recs, recordOffset(s.block, first))
+	clear(recs[got:])
+	run := int64(0) // blocks before passed to be punched together
+	for ; passed < n && freed+run*s.block < want; passed++ {
+		state := recs[passed*size+stateOffset]
+		if (state == statePresent || state == statePartial) && (s.version == nil || !s.version.ClearRead(first+passed)) {
+			run++
+			continue
+		}
+		if err := s.punchBlocks(first+passed-run, run); err != nil {
+			return passed, freed, err
+		}
+		freed += run * s.block
+		run = 0
+	}
+	if err := s.punchBlocks(first+passed-run, run); err != nil {
+		return passed, freed, err
+	}
+	return passed, freed + run*s.block, nil
+}
+
+// punchBlocks clears the records of n blocks, then punches them. A reader that has read the
+// record but not yet the data finds that the sums do not match.
+func (s *clockSweeper) punchBlocks(first, n int64) error {
+	if n == 0 {
+		return nil
+	}
+	if _, err := s.blockMap.WriteAt(make([]byte, n*recordSize(s.block)), recordOffset(s.block, first)); err != nil {
+		return err
+	}
+	return punch(s.data, first*s.block, n*s.block)
+}

@@ -1,0 +1,339 @@
+package blockfile
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thothfs/internal/sparsefile"
+)
+
+// File is a version's data file and block map, open. Reads and writes may run
+// concurrently, here and in other processes: every result is checked, so no lock is needed.
+//
+// An open File holds a shared flock on the block map. An evictor needs that lock
+// exclusively to unlink the files.
+type File struct {
+	v        *Version
+	data     *os.File
+	blockMap *os.File
+	fault    func(op string) error // makes operations fail, for tests; may be nil
+
+	refs    int  // guarded by Pool.mu
+	dropped bool // guarded by Pool.mu: close with the last reference
+}
+
+// Status is the result of reading a block.
+type Status int
+
+const (
+	Absent  Status = iota
+	Intact         // the buffer is filled
+	Corrupt        // there was a record, but the data does not match it
+)
+
+// scratch is memory for one operation on a File.
+type scratch struct{ record, again, block []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// grow returns b with n bytes.
+func grow(b []byte, n int64) []byte {
+	if int64(cap(b)) < n {
+		return make([]byte, n)
+	}
+	return b[:n]
+}
+
+// Data returns the data file, which f owns.
+func (f *File) Data() *os.File { return f.data }
+
+// Close closes both files and releases their locks. Only files that [Pool.Pin] returned
+// are closed by the caller.
+func (f *File) Close() {
+	f.data.Close()
+	f.blockMap.Close()
+}
+
+func (f *File) fail(op string) error {
+	if f.fault == nil {
+		return nil
+	}
+	return f.fault(op)
+}
+
+// Read fills dst with the bytes of block b from offset from of the block on.
+func (f *File) Read(b int64, dst []byte, from int64) (Status, error) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	state, err := f.readRecord(s, b)
+	if err != nil {
+		return Absent, err
+	}
+	switch state {
+	case stateZero:
+		clear(dst)
+		return Intact, nil
+	case statePresent:
+		return f.readVerified(b, dst, from, s)
+	case statePartial:
+		first := from / Page
+		if hasPages(s.record, first, pages(from+int64(len(dst)))-first) {
+			return f.readVerified(b, dst, from, s)
+		}
+	}
+	return Absent, nil
+}
+
+// readRecord reads the record of block b into s.record and returns its state.
+func (f *File) readRecord(s *scratch, b int64) (state byte, err error) {
+	s.record = grow(s.record, recordSize(f.v.Block))
+	if err := f.readRecords(s.record, b); err != nil {
+		return stateAbsent, err
+	}
+	return f.v.recordState(s.record, b), nil
+}
+
+// readRecords fills recs with records from that of block b on. Records beyond the end of
+// the file are absent.
+func (f *File) readRecords(recs []byte, b int64) error {
+	if err := f.fail("read"); err != nil {
+		return err
+	}
+	n, err := f.blockMap.ReadAt(recs, recordOffset(f.v.Block, b))
+	clear(recs[n:])
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// readVerified reads and verifies whole pages around the range asked for, straight into dst
+// where it begins and ends with a page. It verifies each time, because another process may
+// have punched the block since the last.
+func (f *File) readVerified(b int64, dst []byte, from int64, s *scratch) (Status, error) {
+	to := from + int64(len(dst))
+	first, last := from/Page*Page, min(pages(to)*Page, f.v.Length(b))
+	buf := dst
+	if first != from || last != to {
+		s.block = grow(s.block, last-first)
+		buf = s.block
+	}
+	n, err := f.data.ReadAt(buf, b*f.v.Block+first)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Absent, err
+	}
+	if n < len(buf) || !verify(s.record, buf, first/Page) {
+		return f.mismatch(b, s)
+	}
+	if len(buf) != len(dst) {
+		copy(dst, buf[from-first:])
+	}
+	return Intact, nil
+}
+
+// mismatch returns Absent if the record changed during the read, as it does in an eviction.
+// Otherwise the block is damaged: mismatch clears its record and returns Corrupt.
+func (f *File) mismatch(b int64, s *scratch) (Status, error) {
+	s.again = grow(s.again, int64(len(s.record)))
+	if err := f.readRecords(s.again, b); err != nil {
+		return Absent, err
+	}
+	if !bytes.Equal(s.record, s.again) {
+		return Absent, nil
+	}
+	clear(s.again)
+	_, err := f.blockMap.WriteAt(s.again, recordOffset(f.v.Block, b))
+	return Corrupt, err
+}
+
+// ReadWhole fills dst with block b as it is in the data file, and compares it with the
+// record of a full block. A block that differs loses its record.
+func (f *File) ReadWhole(b int64, dst []byte) (Status, error) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	state, err := f.readRecord(s, b)
+	if err != nil {
+		return Absent, err
+	}
+	n, err := f.data.ReadAt(dst, b*f.v.Block)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return Absent, err
+	}
+	switch {
+	case state != statePresent && state != stateZero:
+		return Absent, nil
+	case n == len(dst) && state == stateZero && sparsefile.IsZero(dst), n == len(dst) && state == statePresent && verify(s.record, dst, 0):
+		return Intact, nil
+	}
+	return f.mismatch(b, s)
+}
+
+// MissingBlocks calls fn for each of n blocks from first that is not held in full.
+func (f *File) MissingBlocks(first, n int64, fn func(b int64)) error {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	size := recordSize(f.v.Block)
+	s.block = grow(s.block, n*size)
+	if err := f.readRecords(s.block, first); err != nil {
+		return err
+	}
+	for i := range n {
+		switch f.v.recordState(s.block[i*size:(i+1)*size], first+i) {
+		case stateAbsent, statePartial:
+			fn(first + i)
+		}
+	}
+	return nil
+}
+
+// RecordBatch is how many records are read together when all are.
+const RecordBatch = 1024
+
+// MissingBytes returns how many bytes are in blocks that are not held in full.
+func (f *File) MissingBytes() (n int64, err error) {
+	for first := int64(0); first < f.v.Blocks() && err == nil; first += RecordBatch {
+		err = f.MissingBlocks(first, min(RecordBatch, f.v.Blocks()-first), func(b int64) { n += f.v.Length(b) })
+	}
+	return n, err
+}
+
+// Write stores the blocks in buf, from first on: the data, then the records.
+func (f *File) Write(first int64, buf []byte) error {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	block, size := f.v.Block, recordSize(f.v.Block)
+	n := (int64(len(buf)) + block - 1) / block
+	s.block = grow(s.block, n*size)
+	written := int64(0) // blocks of buf
+	for i := range n {
+		data := buf[i*block : min((i+1)*block, int64(len(buf)))]
+		state := byte(statePresent)
+		if sparsefile.IsZero(data) && f.punchHole((first+i)*block, int64(len(data))) {
+			state = stateZero
+			if err := f.writeData(buf[written*block:i*block], (first+written)*block); err != nil {
+				return err
+			}
+			written = i + 1
+		}
+		f.v.encodeRecord(s.block[i*size:(i+1)*size], first+i, state, data)
+	}
+	if written < n {
+		if err := f.writeData(buf[written*block:], (first+written)*block); err != nil {
+			return err
+		}
+	}
+	return f.writeRecords(first, s.block)
+}
+
+// WritePages stores pages of block b, from first on, unless the block is held in full. Of
+// two concurrent calls for one block, one may lose its pages.
+func (f *File) WritePages(b, first int64, data []byte) error {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	state, err := f.readRecord(s, b)
+	if err != nil || state == statePresent || state == stateZero {
+		return err
+	}
+	if err := f.writeData(data, b*f.v.Block+first*Page); err != nil {
+		return err
+	}
+	// Read it again: an evictor may have taken the pages that were there before.
+	if state, err = f.readRecord(s, b); err != nil || state == statePresent || state == stateZero {
+		return err
+	}
+	if state == stateAbsent {
+		clear(s.record)
+	}
+	f.v.addPages(s.record, b, first, data)
+	return f.writeRecords(b, s.record)
+}
+
+func (f *File) writeRecords(first int64, recs []byte) error {
+	if err := f.fail("record"); err != nil {
+		return err
+	}
+	_, err := f.blockMap.WriteAt(recs, recordOffset(f.v.Block, first))
+	return err
+}
+
+func (f *File) writeData(data []byte, off int64) error {
+	if len(data) == 0 {
+		return nil
+	}
+	if err := f.fail("write"); err != nil {
+		return err
+	}
+	_, err := f.data.WriteAt(data, off)
+	return err
+}
+
+// punchHole makes a hole for a block of zeros, so that the data file of a complete version
+// is the object itself.
+func (f *File) punchHole(off, n int64) bool {
+	return f.fail("write") == nil && punch(f.data, off, n) == nil
+}
+
+// InPlace reports whether both files are still at their paths.
+func (f *File) InPlace() bool {
+	return isAt(f.blockMap, f.blockMap.Name()) && isAt(f.data, f.data.Name())
+}
+
+// Touch sets the time of last use to now if that differs by every or more. It reports
+// whether the block map is still at its path.
+func (f *File) Touch(now time.Time, every time.Duration) bool {
+	if !isAt(f.blockMap, f.blockMap.Name()) {
+		return false
+	}
+	if st, err := f.blockMap.Stat(); err != nil || now.Sub(st.ModTime()).Abs() >= every {
+		_ = os.Chtimes(f.blockMap.Name(), now, now) // only the order of eviction depends on it
+	}
+	return true
+}
+
+// Discard unlinks both files if they are still in place. A mapping of the data file, from
+// a time when it was handed out, keeps its content.
+func (f *File) Discard() {
+	if isAt(f.blockMap, f.blockMap.Name()) {
+		unlinkVerified(f.blockMap, strings.TrimSuffix(f.blockMap.Name(), ".map"))
+	}
+}
+
+// openPair opens the block map and the data file at path, which has no suffix.
+func openPair(path string, dataMode int) (blockMap, data *os.File, err error) {
+	blockMap, err = os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	data, err = os.OpenFile(path+".data", dataMode|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		blockMap.Close()
+		return nil, nil, err
+	}
+	return blockMap, data, nil
+}
+
+// isAt reports whether f is still the file at path.
+func isAt(f *os.File, path string) bool {
+	a, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	b, err := os.Lstat(path)
+	return err == nil && os.SameFile(a, b)
+}
+
+// diskBytes returns what a file takes on disk.
+func diskBytes(st os.FileInfo) int64 {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
+		return sys.Blocks * 512
+	}
+	return st.Size()
+}

@@ -1,0 +1,342 @@
+package blockfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"golang.org/x/sync/singleflight"
+	"golang.org/x/sys/unix"
+
+	"thothfs/cache/cachedir"
+	"thothfs/internal/filelock"
+)
+
+// MaxOpen is how many Files a Pool keeps open. Files in use are never closed, so more may
+// be open while they are all being read.
+const MaxOpen = 256
+
+var (
+	ErrBusy    = errors.New("being evicted")
+	ErrForeign = errors.New("the block map in use belongs to another version")
+	ErrClosed  = fmt.Errorf("cache: %w", iofs.ErrClosed)
+)
+
+// Pool holds the open Files of one namespace. It closes the least recently used first.
+type Pool struct {
+	dir       string // the cache directory
+	namespace string // the directory of the namespace
+	fault     func(op string) error
+	opening   singleflight.Group // by name and size of the version
+
+	mu     sync.Mutex // guards all below, and refs and dropped of each File
+	open   *simplelru.LRU[*Version, *File]
+	idle   []*File // dropped and unused: unlock closes them
+	live   int     // not closed yet
+	closed bool
+}
+
+// NewPool returns a Pool of files in namespace, a directory directly in dir. If fault is not
+// nil it is called before each operation and may make it fail, for tests.
+func NewPool(dir, namespace string, fault func(op string) error) *Pool {
+	p := &Pool{dir: dir, namespace: filepath.Join(dir, namespace), fault: fault}
+	p.open, _ = simplelru.NewLRU(MaxOpen, func(_ *Version, f *File) { p.dropLocked(f) })
+	return p
+}
+
+// path returns the path of the files of that name, without the suffix.
+func (p *Pool) path(name string) string { return filepath.Join(p.namespace, name[:2], name) }
+
+// DataPath returns the path of v's data file.
+func (p *Pool) DataPath(v *Version) string { return p.path(v.Name()) + ".data" }
+
+// Usage returns how many bytes v's data file takes on disk.
+func (p *Pool) Usage(v *Version) int64 {
+	st, err := os.Stat(p.DataPath(v))
+	if err != nil {
+		return 0
+	}
+	return diskBytes(st)
+}
+
+// Acquire returns v's File. It opens or creates the files if they are not open. The caller
+// calls Release. Versions are told apart by address.
+func (p *Pool) Acquire(v *Version) (*File, error) {
+	if err := p.fail("acquire"); err != nil {
+		return nil, err
+	}
+	for {
+		p.mu.Lock()
+		f, ok := p.open.Get(v)
+		if ok {
+			f.refs++
+		}
+		closed := p.closed
+		p.mu.Unlock()
+		switch {
+		case ok:
+			return f, nil
+		case closed:
+			return nil, ErrClosed
+		}
+		if _, err, _ := p.opening.Do(fmt.Sprint(v.Name(), v.Size), func() (any, error) { return nil, p.add(v) }); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// add opens v's files and adds them to the pool.
+func (p *Pool) add(v *Version) error {
+	p.mu.Lock()
+	again := p.open.Contains(v)
+	p.mu.Unlock()
+	if again {
+		return nil
+	}
+	f, err := p.openFile(v)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	p.live++
+	if p.closed {
+		p.dropLocked(f)
+		return ErrClosed
+	}
+	p.open.Add(v, f)
+	return nil
+}
+
+// Retain takes another reference to a File that the caller has one to.
+func (p *Pool) Retain(f *File) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f.refs++
+}
+
+// Release gives up a reference to f, which may be nil.
+func (p *Pool) Release(f *File) {
+	if f == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.unlock()
+	f.refs--
+	if f.dropped && f.refs == 0 {
+		p.idle = append(p.idle, f)
+	}
+}
+
+// Drop closes v's File as soon as nobody uses it.
+func (p *Pool) Drop(v *Version) {
+	p.mu.Lock()
+	defer p.unlock()
+	p.open.Remove(v)
+}
+
+func (p *Pool) dropLocked(f *File) {
+	f.dropped = true
+	if f.refs == 0 {
+		p.idle = append(p.idle, f)
+	}
+}
+
+// unlock unlocks p.mu, then closes the idle files.
+func (p *Pool) unlock() {
+	idle := p.idle
+	p.idle = nil
+	p.live -= len(idle)
+	p.mu.Unlock()
+	for _, f := range idle {
+		f.Close()
+	}
+}
+
+// Close closes all files as soon as nobody uses them.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	defer p.unlock()
+	p.closed = true
+	p.open.Purge()
+}
+
+// Len returns how many Files are open.
+func (p *Pool) Len() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.live
+}
+
+func (p *Pool) fail(op string) error {
+	if p.fault == nil {
+		return nil
+	}
+	return p.fault(op)
+}
+
+// openFile opens or creates v's files. An evictor holds them for milliseconds, so openFile
+// waits for it, but not for long.
+func (p *Pool) openFile(v *Version) (*File, error) {
+	if err := p.fail("open"); err != nil {
+		return nil, err
+	}
+	var err error
+	for i := range 8 {
+		var f *File
+		if f, err = p.tryOpen(v); err == nil || !errors.Is(err, ErrBusy) {
+			return f, err
+		}
+		time.Sleep(time.Millisecond << i / 2)
+	}
+	return nil, err
+}
+
+// tryOpen locks the block map exclusively if nobody else has it open, to check or create
+// it. Otherwise those who have it open did so.
+func (p *Pool) tryOpen(v *Version) (*File, error) {
+	path := p.path(v.Name())
+	blockMap, err := p.create(path + ".map")
+	if err != nil {
+		return nil, err
+	}
+	f := &File{v: v, blockMap: blockMap, fault: p.fault}
+	if err := f.open(path); err != nil {
+		blockMap.Close()
+		if f.data != nil {
+			f.data.Close()
+		}
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *File) open(path string) error {
+	if err := cachedir.CheckFile(f.blockMap); err != nil {
+		return err
+	}
+	alone := filelock.TryLock(f.blockMap, filelock.Exclusive) == nil
+	if !alone && filelock.TryLock(f.blockMap, filelock.Shared) != nil || !isAt(f.blockMap, path+".map") {
+		return ErrBusy
+	}
+	if owned := f.owned(); !alone && !owned {
+		return ErrForeign
+	} else if err := f.openData(path+".data", !owned); err != nil || !alone {
+		return err
+	}
+	if filelock.TryLock(f.blockMap, filelock.Shared) != nil {
+		return ErrBusy
+	}
+	return nil
+}
+
+// create opens a file for reading and writing. If it is absent, create makes it and the
+// directories between dir and the file. It makes dir itself only if the parent of dir
+// exists: a disk that is gone stays gone.
+func (p *Pool) create(path string) (*os.File, error) {
+	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
+	if err := p.checkDirs(path); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
+	if !errors.Is(err, os.ErrNotExist) {
+		return f, err
+	}
+	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
+		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+	}
+	return os.OpenFile(path, flags, 0o600)
+}
+
+// checkDirs returns an error unless each directory on the way to path is absent or private
+// to this user.
+func (p *Pool) checkDirs(path string) error {
+	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
+		if err := cachedir.CheckDir(dir); errors.Is(err, os.ErrNotExist) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// owned reports whether the block map belongs to f's version.
+func (f *File) owned() bool {
+	h := make([]byte, headerFixed)
+	_, err := f.blockMap.ReadAt(h, 0)
+	return (err == nil || errors.Is(err, io.EOF)) && f.v.owns(h)
+}
+
+// openData opens or creates the data file and gives it the object's size; the records
+// show what a file that was shorter has lost. If fresh it empties both files and writes a header.
+func (f *File) openData(path string, fresh bool) (err error) {
+	if fresh {
+		if err := f.blockMap.Truncate(0); err != nil {
+			return err
+		}
+	}
+	if f.data, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
+		return err
+	}
+	if err := cachedir.CheckFile(f.data); err != nil {
+		return err
+	}
+	if fresh {
+		if err := f.data.Truncate(0); err != nil {
+			return err
+		}
+	}
+	st, err := f.data.Stat()
+	if err == nil && st.Size() != f.v.Size {
+		err = f.data.Truncate(f.v.Size)
+	}
+	if err != nil || !fresh {
+		return err
+	}
+	if err := f.fail("header"); err != nil {
+		return err
+	}
+	_, err = f.blockMap.WriteAt(f.v.header(), 0)
+	return err
+}
+
+// Pin opens v's files with shared locks on both: the one on the block map keeps others from
+// starting the files afresh, the one on the data file keeps evictors away. It does not create
+// them. The caller checks the content, and calls Close on the result.
+func (p *Pool) Pin(v *Version) (*File, error) {
+	path := p.path(v.Name())
+	if err := p.checkDirs(path); err != nil {
+		return nil, err
+	}
+	f := &File{v: v, fault: p.fault}
+	var err error
+	if f.blockMap, f.data, err = openPair(path, os.O_RDONLY); err != nil {
+		return nil, err
+	}
+	for _, file := range []*os.File{f.blockMap, f.data} {
+		if err = cachedir.CheckFile(file); err != nil {
+			break
+		}
+		if filelock.TryLock(file, filelock.Shared) != nil || !isAt(file, file.Name()) {
+			err = ErrBusy
+			break
+		}
+	}
+	if err == nil && !f.owned() {
+		err = ErrForeign
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}

@@ -1,0 +1,130 @@
+// Package cachedir makes and checks the cache directory. It must be private to its
+// user: anybody who may write to it could leave links there, through which root would
+// write to any file.
+package cachedir
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+)
+
+// The tag marks a directory as a cache for backup programs (bford.info/cachedir) and
+// as ours for the next start.
+const (
+	tagName = "CACHEDIR.TAG"
+	tagText = "Signature: 8a477f597d28d172789f06886806bc55\n# Local blocks of thothfs. May be deleted at any time.\n"
+)
+
+// ErrNotPrivate is returned for a file or directory that another user owns or may write to.
+var ErrNotPrivate = errors.New("not private to this user")
+
+// Private makes dir (0700) if it is absent. It returns an error unless dir is a
+// directory of this user that nobody else may write to. Private closes an empty
+// directory to others, unless it is sticky like /tmp.
+func Private(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() {
+		return fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
+	}
+	if err := checkOwner(dir, st); err != nil {
+		return err
+	}
+	if st.Mode().Perm()&0o022 == 0 {
+		return nil
+	}
+	if st.Mode()&os.ModeSticky == 0 && isEmpty(dir) && os.Chmod(dir, 0o700) == nil {
+		if isEmpty(dir) {
+			return nil
+		}
+		os.Chmod(dir, st.Mode().Perm()) // a file was added between the check and the chmod
+	}
+	return checkMode(dir, st)
+}
+
+func isEmpty(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && len(entries) == 0
+}
+
+func checkOwner(path string, st os.FileInfo) error {
+	if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d, but this program runs as user %d (%w): chown it, or choose another --cache-dir", path, sys.Uid, os.Geteuid(), ErrNotPrivate)
+	}
+	return nil
+}
+
+func checkMode(path string, st os.FileInfo) error {
+	if mode := st.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("%s is writable by others, who may have left links in it (mode %04o, %w): check its contents and chmod go-w it, or choose another --cache-dir", path, mode, ErrNotPrivate)
+	}
+	return nil
+}
+
+// CheckDir returns an error unless path is a directory, not a symbolic link, that only
+// this user may write to.
+func CheckDir(path string) error {
+	st, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if !st.IsDir() {
+		return fmt.Errorf("%s is not a directory (%w): remove it", path, ErrNotPrivate)
+	}
+	return cmp.Or(checkOwner(path, st), checkMode(path, st))
+}
+
+// CheckFile returns an error unless f is a regular file that only this user may write to.
+func CheckFile(f *os.File) error {
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file (%w): remove it", f.Name(), ErrNotPrivate)
+	}
+	return cmp.Or(checkOwner(f.Name(), st), checkMode(f.Name(), st))
+}
+
+// Prepare makes dir and its tag, or checks that dir is private to this user. If others may
+// read dir, Prepare closes it to them when that is safe: when it is empty or already a cache.
+func Prepare(dir string) error {
+	if err := Private(dir); err != nil {
+		return err
+	}
+	st, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if mode := st.Mode().Perm(); mode&0o077 != 0 {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return err
+		}
+		if len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == tagName }) {
+			return fmt.Errorf("cache directory %s is open to others (mode %04o) and holds other files: chmod 700 it, or choose another --cache-dir", dir, mode)
+		}
+		if err := os.Chmod(dir, 0o700); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(filepath.Join(dir, tagName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(tagText)
+	return errors.Join(err, f.Close())
+}

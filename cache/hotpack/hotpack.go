@@ -1,0 +1,315 @@
+// Package hotpack has the format of a hot pack: the pages that a debugger reads first of one
+// version of an object, in one small object of its own.
+//
+// A pack is little-endian:
+//
+//	0 magic, 16 XXH64 of all that follows, 24 identity (SHA-256 of key, ETag and
+//	size), 56 length of the payload as uint32, 60 the payload in one zstd frame
+//
+// The payload is the number of runs; for each run the number of pages between it and the run
+// before, and the number of its pages, all as uvarints; then the pages, of 4 KiB, the last
+// page of the object possibly shorter.
+//
+// A pack's content is trusted as much as the object's, because whoever can write one can
+// write the other. Its form is not trusted.
+package hotpack
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/klauspost/compress/zstd"
+
+	"thothfs/store"
+)
+
+const (
+	page   = 4 << 10
+	magic  = "thothfs hot 1\r\n\x00"
+	header = 60
+	// MaxSize is how many bytes an encoded pack has at most.
+	MaxSize = 4 << 20
+	// maxPages is how many pages of the object a pack holds at most: stacks and tables of
+	// pointers compress well.
+	maxPages   = (24 << 20) / page
+	maxPayload = maxPages*page + 2*binary.MaxVarintLen64*(maxPages+1)
+	maxObject  = 1 << 62
+)
+
+// Range is Len bytes from Off.
+type Range struct{ Off, Len int64 }
+
+// identity ties a pack to a version.
+func identity(ref store.Ref, size int64) [sha256.Size]byte {
+	b := binary.LittleEndian.AppendUint64(nil, uint64(len(ref.Key)))
+	b = append(append(b, ref.Key...), ref.ETag...)
+	return sha256.Sum256(binary.LittleEndian.AppendUint64(b, uint64(size)))
+}
+
+// Encode makes the hot pack of the version ref, whose size bytes src reads. It takes the
+// pages that ranges touch, in that order, then the pages within around bytes of them, as
+// far as [MaxSize] allows. It ignores ranges outside the object.
+func Encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64) ([]byte, error) {
+	return encode(ref, size, src, ranges, around, false)
+}
+
+// EncodeReadable is Encode without the pages that cannot be read.
+func EncodeReadable(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64) ([]byte, error) {
+	return encode(ref, size, src, ranges, around, true)
+}
+
+func encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64, skip bool) ([]byte, error) {
+	pages := choosePages(size, ranges, around)
+	for {
+		p, err := gather(size, src, slices.Sorted(slices.Values(pages)), skip)
+		if err != nil {
+			return nil, err
+		}
+		b, err := p.encode(ref, size)
+		if err != nil || len(b) <= MaxSize {
+			return b, err
+		}
+		// What is left compresses about as well as the whole did.
+		pages = pages[:int64(len(pages))*MaxSize/int64(len(b))*15/16]
+	}
+}
+
+// choosePages returns the pages for a pack, in order of preference.
+func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
+	chosen := map[int64]struct{}{}
+	add := func(lo, hi int64) {
+		for n := lo / page; n*page < hi && len(chosen) < maxPages; n++ {
+			if _, again := chosen[n]; !again {
+				chosen[n] = struct{}{}
+				pages = append(pages, n)
+			}
+		}
+	}
+	for _, margin := range []int64{0, max(0, around)} {
+		for _, r := range ranges {
+			if r.Off >= 0 && r.Len > 0 && r.Off < size {
+				end := r.Off + min(r.Len, size-r.Off)
+				add(max(0, r.Off-margin), end+min(margin, size-end))
+			}
+		}
+	}
+	return pages
+}
+
+// Pack is a decoded hot pack. It does not change.
+type Pack struct {
+	runs []run // in order of offset
+	size int64 // bytes in all runs
+}
+
+// run is pages that follow one another.
+type run struct {
+	off, size int64
+	data      []byte
+}
+
+// gather reads the pages. If skip it leaves out those that cannot be read.
+func gather(size int64, src io.ReaderAt, pages []int64, skip bool) (*Pack, error) {
+	p := &Pack{}
+	for _, n := range pages {
+		off := n * page
+		data := make([]byte, min(page, size-off))
+		if got, err := src.ReadAt(data, off); got < len(data) {
+			if skip {
+				continue
+			}
+			return nil, cmp.Or(err, io.ErrUnexpectedEOF)
+		}
+		p.size += int64(len(data))
+		if k := len(p.runs) - 1; k >= 0 && p.runs[k].off+p.runs[k].size == off {
+			p.runs[k].data = append(p.runs[k].data, data...)
+			p.runs[k].size += int64(len(data))
+			continue
+		}
+		p.runs = append(p.runs, run{off, int64(len(data)), data})
+	}
+	return p, nil
+}
+
+func (p *Pack) encode(ref store.Ref, size int64) ([]byte, error) {
+	payload := binary.AppendUvarint(nil, uint64(len(p.runs)))
+	next := int64(0)
+	for _, r := range p.runs {
+		n := (r.size + page - 1) / page
+		payload = binary.AppendUvarint(payload, uint64(r.off/page-next))
+		payload = binary.AppendUvarint(payload, uint64(n))
+		next = r.off/page + n
+	}
+	for _, r := range p.runs {
+		payload = append(payload, r.data...)
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	b := make([]byte, header, header+len(payload)/2)
+	copy(b, magic)
+	id := identity(ref, size)
+	copy(b[24:], id[:])
+	binary.LittleEndian.PutUint32(b[56:], uint32(len(payload)))
+	b = z.EncodeAll(payload, b)
+	binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(b[24:]))
+	return b, nil
+}
+
+// ErrUnusable means that a pack is malformed or belongs to another version.
+var ErrUnusable = errors.New("unusable hot pack")
+
+// Decode returns the pack in b if it is one of the version ref. It uses a bounded amount of
+// memory whatever b claims.
+func Decode(ref store.Ref, size int64, b []byte) (*Pack, error) {
+	id := identity(ref, size)
+	switch {
+	case len(b) < header || len(b) > MaxSize || string(b[:16]) != magic:
+		return nil, fmt.Errorf("%w: no pack, or another format", ErrUnusable)
+	case binary.LittleEndian.Uint64(b[16:]) != xxhash.Sum64(b[24:]):
+		return nil, fmt.Errorf("%w: checksum mismatch", ErrUnusable)
+	case !bytes.Equal(b[24:56], id[:]):
+		return nil, fmt.Errorf("%w: it belongs to another version", ErrUnusable)
+	}
+	n := binary.LittleEndian.Uint32(b[56:])
+	if n > maxPayload {
+		return nil, fmt.Errorf("%w: %d bytes", ErrUnusable, n)
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxPayload), zstd.WithDecoderMaxWindow(maxPayload+maxPayload/8))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	payload, err := z.DecodeAll(b[header:], make([]byte, 0, n))
+	if err != nil || len(payload) != int(n) {
+		return nil, fmt.Errorf("%w: %d bytes of %d, %v", ErrUnusable, len(payload), n, err)
+	}
+	return parse(size, payload)
+}
+
+// parse cuts a payload into its runs.
+func parse(size int64, b []byte) (*Pack, error) {
+	next := func() int64 {
+		v, n := binary.Uvarint(b)
+		if n <= 0 || v > maxObject {
+			b = nil
+			return -1
+		}
+		b = b[n:]
+		return int64(v)
+	}
+	count := next()
+	if count < 0 || count > maxPages {
+		return nil, fmt.Errorf("%w: %d runs", ErrUnusable, count)
+	}
+	p, pages, at := &Pack{}, (size+page-1)/page, int64(0)
+	for range count {
+		gap, n := next(), next()
+		if gap < 0 || n <= 0 || gap > pages-at || n > min(pages-at-gap, maxPages) {
+			return nil, fmt.Errorf("%w: pages outside the object", ErrUnusable)
+		}
+		off := (at + gap) * page
+		at += gap + n
+		p.runs = append(p.runs, run{off: off, size: min(at*page, size) - off})
+		p.size += min(at*page, size) - off
+	}
+	if int64(len(b)) != p.size {
+		return nil, fmt.Errorf("%w: %d bytes for pages of %d", ErrUnusable, len(b), p.size)
+	}
+	for i := range p.runs {
+		n := p.runs[i].size
+		p.runs[i].data, b = b[:n:n], b[n:]
+	}
+	return p, nil
+}
+
+// Size returns how many bytes of the object the pack has.
+func (p *Pack) Size() int64 { return p.size }
+
+// find returns the run that has n bytes from off on, or nil.
+func (p *Pack) find(off, n int64) *run {
+	i, found := slices.BinarySearchFunc(p.runs, off, func(r run, off int64) int { return cmp.Compare(r.off, off) })
+	if !found {
+		i--
+	}
+	if i < 0 || off+n > p.runs[i].off+p.runs[i].size {
+		return nil
+	}
+	return &p.runs[i]
+}
+
+// Has reports whether the pack has n bytes from off on.
+func (p *Pack) Has(off, n int64) bool { return p.find(off, n) != nil }
+
+// HasPages reports whether the pack has the whole pages around n bytes from off on, of an
+// object of that size.
+func (p *Pack) HasPages(off, n, size int64) bool {
+	first, end := off/page*page, min((off+n+page-1)/page*page, size)
+	return p.Has(first, end-first)
+}
+
+// Read fills dst with the bytes from off on if the pack has all of them.
+func (p *Pack) Read(dst []byte, off int64) bool {
+	r := p.find(off, int64(len(dst)))
+	if r == nil {
+		return false
+	}
+	copy(dst, r.data[off-r.off:])
+	return true
+}
+
+// Runs returns the offset and the content of each run.
+func (p *Pack) Runs() iter.Seq2[int64, []byte] {
+	return func(yield func(int64, []byte) bool) {
+		for _, r := range p.runs {
+			if !yield(r.off, r.data) {
+				return
+			}
+		}
+	}
+}
+
+// Ranges returns what the pack has.
+func (p *Pack) Ranges() (all []Range) {
+	for _, r := range p.runs {
+		all = append(all, Range{r.off, r.size})
+	}
+	return all
+}
+
+// WithoutContent returns a copy of p that knows its ranges but not their content.
+func (p *Pack) WithoutContent() *Pack {
+	q := &Pack{size: p.size}
+	for _, r := range p.runs {
+		q.runs = append(q.runs, run{off: r.off, size: r.size})
+	}
+	return q
+}
+
+// WorthStoring reports whether p, encoded in n bytes, should replace old. It must have pages
+// that old lacks and, if p is as large as a pack may be, at least a sixteenth of its pages:
+// otherwise each session that reads more than a pack holds would store another one.
+func (p *Pack) WorthStoring(n int, old *Pack) bool {
+	added, least := int64(0), int64(0)
+	for _, r := range p.runs {
+		for off := r.off; off < r.off+r.size; off += page {
+			if n := min(page, r.off+r.size-off); !old.Has(off, n) {
+				added += n
+			}
+		}
+	}
+	if n > MaxSize/8*7 || p.size > maxPages*page/8*7 {
+		least = p.size / 16
+	}
+	return added > least
+}

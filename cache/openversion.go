@@ -1,0 +1,130 @@
+package cache
+
+import (
+	"sync"
+	"sync/atomic"
+
+	"thothfs/cache/blockfile"
+	"thothfs/cache/hotpack"
+)
+
+// maxTracked bounds the blocks of a blockSet: a store may claim any size for an object.
+const maxTracked = 1 << 24
+
+// openVersion is what all handles on one version share while there are any, or fetches in
+// flight.
+type openVersion struct {
+	blockfile.Version
+	c            *Cache
+	refs         atomic.Int64 // handles, reads, fetches; at 0 it is removed from the cache
+	damageLogged atomic.Bool
+	changeLogged atomic.Bool
+	lastTouch    atomic.Int64 // Unix nanoseconds
+
+	recent    blockSet // blocks read since the evictor last passed
+	predicted blockSet // blocks prefetched and not read yet
+
+	pack     atomic.Pointer[hotpack.Pack] // nil unless a pack is being stored
+	history  atomic.Pointer[accessHistory]
+	expected atomic.Pointer[blockfile.Digest] // nil: not known
+
+	handles int     // guarded by Cache.mu
+	warmup  *warmup // guarded by Cache.mu; nil without handles
+
+	changes atomic.Int64 // incremented when a fetch ends or a pack is stored
+
+	mu      sync.Mutex // guards fetches and the fields of each fetch that say so; taken before Cache.mu
+	fetches map[int64]*fetch
+}
+
+func newOpenVersion(c *Cache, v blockfile.Version) *openVersion {
+	o := &openVersion{Version: v, c: c, fetches: map[int64]*fetch{}, recent: newBlockSet(v.Blocks())}
+	if c.warms {
+		o.predicted = newBlockSet(v.Blocks())
+	}
+	o.refs.Store(1)
+	return o
+}
+
+// plausible reports whether anything can be read of a version with this ref and size.
+func (o *openVersion) plausible() bool { return o.Ref.ETag != "" && o.Size > 0 && o.Size <= maxSize }
+
+// retain takes a reference. It returns false if the last one is gone.
+func (o *openVersion) retain() bool {
+	for {
+		n := o.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if o.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (o *openVersion) release() {
+	if o.refs.Add(-1) == 0 {
+		o.c.remove(o)
+		o.Drop()
+	}
+}
+
+// ClearRead and Drop make it a [blockfile.OpenVersion].
+func (o *openVersion) ClearRead(b int64) bool { return o.recent.remove(b) }
+
+func (o *openVersion) Drop() { o.c.disk.files.Drop(&o.Version) }
+
+// blockSet is a set of block numbers, safe for concurrent use. The set of an object with
+// more than maxTracked blocks is always empty.
+type blockSet []atomic.Uint32
+
+func newBlockSet(n int64) blockSet {
+	if n < 0 || n > maxTracked {
+		return nil
+	}
+	return make(blockSet, (n+31)/32)
+}
+
+// add adds block b and reports whether it was absent.
+func (s blockSet) add(b int64) bool {
+	if b/32 >= int64(len(s)) {
+		return false
+	}
+	w, bit := &s[b/32], uint32(1)<<(b%32)
+	return w.Load()&bit == 0 && w.Or(bit)&bit == 0
+}
+
+// remove removes block b and reports whether it was present.
+func (s blockSet) remove(b int64) bool {
+	if b/32 >= int64(len(s)) {
+		return false
+	}
+	w, bit := &s[b/32], uint32(1)<<(b%32)
+	return w.Load()&bit != 0 && w.And(^bit)&bit != 0
+}
+
+// span is n blocks from first.
+type span struct{ first, n int64 }
+
+// appendBlock adds b to the last span, or to a new one after a gap or after limit blocks.
+func appendBlock(spans []span, b, limit int64) []span {
+	if k := len(spans) - 1; k >= 0 && spans[k].first+spans[k].n == b && spans[k].n < limit {
+		spans[k].n++
+		return spans
+	}
+	return append(spans, span{b, 1})
+}
+
+// blocksOf returns the blocks that r touches.
+func (o *openVersion) blocksOf(r hotpack.Range) span {
+	first := r.Off / o.Block
+	return span{first, (r.Off+r.Len+o.Block-1)/o.Block - first}
+}
+
+// part returns the part of p, a read at off, that lies in block b, and where in the block it
+// begins.
+func (o *openVersion) part(p []byte, off, b int64) (dst []byte, from int64) {
+	begin := b * o.Block
+	lo, hi := max(off, begin), min(off+int64(len(p)), begin+o.Length(b))
+	return p[lo-off : hi-off], lo - begin
+}

@@ -1,0 +1,168 @@
+package cache
+
+import (
+	"context"
+
+	"thothfs/cache/blockfile"
+)
+
+// look is one look at what is held of a version. It opens the version's file at most once,
+// and the fetches of what is missing store into that file.
+type look struct {
+	o       *openVersion
+	changes int64 // o.changes when the look began
+	opened  bool
+	file    *blockfile.File // nil if it is not open or cannot be read
+}
+
+func (o *openVersion) look() look { return look{o: o, changes: o.changes.Load()} }
+
+func (l *look) close() { l.o.c.disk.files.Release(l.file) }
+
+// open returns the version's file, or nil if it cannot be read now.
+func (l *look) open() *blockfile.File {
+	if !l.opened {
+		l.opened, l.file = true, l.o.c.disk.openFile(l.o)
+	}
+	return l.file
+}
+
+// readDisk fills dst from offset from of block b on, if the block is on disk.
+func (l *look) readDisk(b int64, dst []byte, from int64) bool {
+	f := l.open()
+	return f != nil && l.o.c.disk.read(l.o, f, b, dst, from)
+}
+
+// read fills p from off on, which must lie within the object.
+func (o *openVersion) read(ctx context.Context, p []byte, off int64, why priority) (int, error) {
+	l := o.look()
+	defer l.close()
+	missing := l.read(p, off, why)
+	if len(missing) == 0 {
+		return len(p), nil
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	waits, err := l.startFetches(p, off, missing, why)
+	if err != nil {
+		return 0, err
+	}
+	if pk := o.pack.Load(); pk != nil { // it arrived since we looked
+		o.serveFromPack(pk)
+	}
+	if n, err := o.wait(ctx, waits, off); err != nil {
+		return n, err
+	}
+	return len(p), nil
+}
+
+// holds reports whether all of a read is held, and fills p then.
+func (o *openVersion) holds(p []byte, off int64) bool {
+	l := o.look()
+	defer l.close()
+	return len(l.read(p, off, prefetch)) == 0
+}
+
+// read fills p with what is held, and returns the rest in spans of one request each.
+func (l *look) read(p []byte, off int64, why priority) (missing []span) {
+	o := l.o
+	first, last := off/o.Block, (off+int64(len(p))-1)/o.Block
+	misses, pk := int64(0), o.pack.Load()
+	for b := first; b <= last; b++ {
+		dst, from := o.part(p, off, b)
+		if pk != nil && pk.Read(dst, b*o.Block+from) || o.readInFlight(b, dst, from) || o.c.memory.read(&o.Version, b, dst, from) || l.readDisk(b, dst, from) {
+			if why == demand {
+				o.countUse(b, false)
+			}
+			continue
+		}
+		missing = appendBlock(missing, b, o.c.maxRun)
+		misses++
+	}
+	if why == demand {
+		o.c.n.Misses.Add(misses)
+		o.c.n.Hits.Add(last - first + 1 - misses)
+	}
+	return missing
+}
+
+// absent returns the blocks of s that are neither held nor in flight, in spans of at most
+// limit blocks. For background only what is on disk counts as held.
+func (l *look) absent(s span, limit int64, why priority) (spans []span) {
+	o := l.o
+	inFlight := o.inFlight(s)
+	missing := func(b int64) {
+		if !inFlight[b] && (why == background || !o.c.memory.has(&o.Version, b)) {
+			spans = appendBlock(spans, b, limit)
+		}
+	}
+	f := l.open()
+	if f == nil {
+		for b := s.first; b < s.first+s.n; b++ {
+			missing(b)
+		}
+	} else if err := f.MissingBlocks(s.first, s.n, missing); err != nil {
+		o.c.disk.failed("read", err)
+	}
+	return spans
+}
+
+// inFlight returns the blocks of s that are being fetched.
+func (o *openVersion) inFlight(s span) map[int64]bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.fetches) == 0 {
+		return nil
+	}
+	blocks := map[int64]bool{}
+	for b := s.first; b < s.first+s.n; b++ {
+		if o.fetches[b] != nil {
+			blocks[b] = true
+		}
+	}
+	return blocks
+}
+
+// readInFlight fills dst from offset from of block b on, if a fetch still has the block in
+// memory.
+func (o *openVersion) readInFlight(b int64, dst []byte, from int64) bool {
+	data, release := o.lendBlocks(b, b, b*o.Block+from, int64(len(dst)))
+	if data == nil {
+		return false
+	}
+	copy(dst, data)
+	release()
+	return true
+}
+
+// lend returns n bytes at off without a copy if one fetch has them all in memory. The caller
+// calls release.
+func (o *openVersion) lend(off, n int64) (data []byte, release func()) {
+	first, last := off/o.Block, (off+n-1)/o.Block
+	data, release = o.lendBlocks(first, last, off, n)
+	if data == nil {
+		return nil, nil
+	}
+	o.c.n.Hits.Add(last - first + 1)
+	for b := first; b <= last; b++ {
+		o.countUse(b, false)
+	}
+	return data, release
+}
+
+// lendBlocks is lend for bytes that lie in the blocks from first to last. It counts nothing.
+func (o *openVersion) lendBlocks(first, last, off, n int64) (data []byte, release func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	f := o.fetches[first]
+	if f == nil || f.state != filled || last >= f.span.first+f.span.n {
+		return nil, nil
+	}
+	f.users++
+	f.unread -= n
+	for b := first; b <= last; b++ {
+		o.recent.add(b)
+	}
+	return f.buf[off-f.span.first*o.Block:][:n], f.endLoan
+}
