@@ -33,12 +33,13 @@ func TestAnalyzeKeepsCredentials(t *testing.T) {
 // Where nothing can be mounted, as in a container without /dev/fuse, the verbs that need a
 // mount say so and leave nothing behind.
 func TestNoMountForTheRun(t *testing.T) {
+	t.Parallel()
 	need(t, "unshare")
 	w := newDebugWorld(t)
 	id := w.aCore()
 	for _, args := range [][]string{{"analyze", id, "builtin:stack"}, {"debug", id}, {"debug", id, "mine"}} {
 		cmd := w.command(args...)
-		inner := append([]string{"unshare", "-m", "sh", "-c", `mount --bind /dev/null /dev/fuse && exec "$@"`, "sh"}, cmd.Args...)
+		inner := append([]string{"unshare", "-m", "bash", "-c", apart + `mount --bind /dev/null /dev/fuse && exec "$@"`, "bash"}, cmd.Args...)
 		masked := exec.Command(inner[0], inner[1:]...)
 		masked.Env, masked.Dir = cmd.Env, cmd.Dir
 		r := finish(t, masked)

@@ -263,6 +263,7 @@ func TestMountHelperForm(t *testing.T) {
 }
 
 func TestUnprivilegedUserMounts(t *testing.T) {
+	t.Parallel()
 	needFUSE(t)
 	need(t, "fusermount3", "setpriv", "unshare")
 	if os.Getuid() != 0 {
@@ -286,7 +287,7 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 	}
 	w.sh("cp " + self + " program && chmod 755 program && chown -R 65534:65534 .")
 	// /dev/fuse may be root's alone here: in a mount namespace of its own the script has one as Debian sets it up.
-	script := `set -e
+	script := apart + `set -e
 		mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse
 		as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
 		as ./program mount mnt

@@ -238,6 +238,12 @@ func mounted(dir string) bool {
 	return strings.Contains(string(text), " "+dir+" fuse.thothfs ")
 }
 
+// apart begins a script that runs in a mount namespace of its own. The namespace is made
+// with a copy of each mount, and the process of a mount ends with the last copy: those
+// of other tests must not wait for this one.
+const apart = `while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
+`
+
 // needFUSE and need skip a test whose tools are not there; in CI that is a failure.
 func needFUSE(t *testing.T) {
 	t.Helper()
