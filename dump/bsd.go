@@ -5,23 +5,104 @@ import (
 	"strings"
 )
 
-// cut is strings.Cut for a single byte.
-func cut(s string, sep byte) (before, after string, found bool) {
-	if i := strings.IndexByte(s, sep); i >= 0 {
-		return s[:i], s[i+1:], true
+// Types of note with the owner FreeBSD (sys/elf_common.h).
+const (
+	freebsdPrstatus = 1
+	freebsdPrpsinfo = 3
+	freebsdThrmisc  = 7
+	freebsdVMMap    = 10
+	freebsdAuxv     = 16
+)
+
+// freebsdCore reads the core of a FreeBSD process: prpsinfo, then the notes of each
+// thread, beginning with the one that died, then those of the process.
+func (c *elfCore) freebsdCore() {
+	c.info.OS = "freebsd"
+	var maps []mapping
+	for n := range c.notes.all() {
+		if n.owner != "FreeBSD" {
+			continue
+		}
+		switch n.typ {
+		case freebsdPrpsinfo:
+			c.freebsdPrpsinfo(n.structView)
+		case freebsdPrstatus:
+			c.addThread(c.freebsdThread(n.structView))
+		case freebsdThrmisc:
+			if i := len(c.info.Threads) - 1; i >= 0 {
+				c.info.Threads[i].Name = n.text(0, 20)
+			}
+		case freebsdAuxv: // begins with the size of an entry
+			c.elf.Auxv = structView{n.at(4, len(n.b)-4), n.order, n.word}.auxv()
+		case freebsdVMMap:
+			maps = freebsdMappings(n.structView)
+		}
 	}
-	return s, "", false
+	c.info.Signal = c.firstSignal()
+	c.addMappings(maps)
+}
+
+// freebsdPrpsinfo reads prpsinfo_t (sys/procfs.h): version, size, fname[17], psargs[81],
+// and pid since 2011.
+func (c *elfCore) freebsdPrpsinfo(v structView) {
+	fname, pid := 8, 108
+	if c.elf.Class == 64 {
+		fname, pid = 16, 116
+	}
+	c.info.Cmd = v.text(fname, 17)
+	c.info.Psargs = strings.TrimRight(v.text(fname+17, 81), " ")
+	if len(v.b) >= pid+4 {
+		c.info.PID, c.info.HasPID = v.i32(pid), true
+	}
+}
+
+// freebsdThread reads prstatus_t, whose registers are struct reg of the machine.
+func (c *elfCore) freebsdThread(v structView) Thread {
+	sig, tid, regs := 20, 24, 28
+	if c.elf.Class == 64 {
+		sig, tid, regs = 36, 40, 48
+	}
+	t := Thread{Signal: v.i32(sig), TID: v.i32(tid)}
+	switch c.elf.Machine {
+	case emX86_64:
+		t.PC, t.SP = v.long(regs+136), v.long(regs+160)
+	case em386:
+		t.PC, t.SP = v.long(regs+13*4), v.long(regs+16*4)
+	case emAARCH64:
+		t.PC, t.SP = v.long(regs+32*8), v.long(regs+31*8)
+	}
+	return t
+}
+
+// freebsdMappings reads NT_PROCSTAT_VMMAP: the size of the structure, then packed struct
+// kinfo_vmentry (sys/user.h), each of which begins with its own size. Addresses have 64
+// bits on all machines.
+func freebsdMappings(v structView) []mapping {
+	const header, path = 136, 136
+	var maps []mapping
+	for off := 4; off+header <= len(v.b) && len(maps) < maxMappings; {
+		size := v.i32(off)
+		if size < header || size > len(v.b)-off {
+			break
+		}
+		e := structView{v.b[off : off+size], v.order, 8}
+		maps = append(maps, mapping{
+			start: e.u64(8), end: e.u64(16), first: e.u64(24) == 0, path: e.text(path, size-path),
+		})
+		off += size
+	}
+	return maps
 }
 
 // netbsdCore reads the core of a NetBSD process (core(5), sys/exec_elf.h): a note
-// "NetBSD-CORE" of the process, and "NetBSD-CORE@LWP" for the registers of each
-// of its threads, which the machine numbers by its own ptrace(2) requests.
+// "NetBSD-CORE" of the process, and notes "NetBSD-CORE@LWP" with the registers of each
+// thread, whose types are the machine's ptrace(2) requests.
 func (c *elfCore) netbsdCore() {
 	const procinfo, auxv = 1, 2
 	c.info.OS = "netbsd"
 	siglwp, lwps := 0, 0
 	for n := range c.notes.all() {
-		name, lwp, threaded := cut(n.owner, '@')
+		name, lwp, threaded := strings.Cut(n.owner, "@")
 		switch {
 		case name != "NetBSD-CORE":
 		case threaded:
@@ -35,7 +116,7 @@ func (c *elfCore) netbsdCore() {
 			lwps, siglwp = n.i32(0x78), n.i32(0x9c)
 		}
 	}
-	// Registers of a machine that is not known here: the count still is.
+	// Without the layout of the registers, the number of threads is still known.
 	for i := len(c.info.Threads); i < min(lwps, maxThreads) && len(c.info.Threads) == i && c.netbsdRegs() == 0; i++ {
 		c.addThread(Thread{})
 	}
@@ -46,8 +127,8 @@ func (c *elfCore) netbsdCore() {
 	}
 }
 
-// netbsdRegs is the type of the note with the general registers: 32 plus the
-// number of PT_GETREGS beyond PT_FIRSTMACH; 0 where that is not known.
+// netbsdRegs returns the type of the note with the general registers: 32 plus the number
+// of PT_GETREGS beyond PT_FIRSTMACH. It is 0 where that is not known.
 func (c *elfCore) netbsdRegs() uint32 {
 	switch c.elf.Machine {
 	case emX86_64, em386:
@@ -71,13 +152,13 @@ func (c *elfCore) netbsdRegisters(n note, lwp string) {
 	c.addThread(t)
 }
 
-// openbsdCore reads the core of an OpenBSD process (core(5), sys/exec_elf.h): a
-// note "OpenBSD" of the process, and "OpenBSD@TID" for each of its threads.
+// openbsdCore reads the core of an OpenBSD process (core(5), sys/exec_elf.h): a note
+// "OpenBSD" of the process, and "OpenBSD@TID" for each thread.
 func (c *elfCore) openbsdCore() {
 	const procinfo, auxv, regs = 10, 11, 20
 	c.info.OS = "openbsd"
 	for n := range c.notes.all() {
-		name, tid, threaded := cut(n.owner, '@')
+		name, tid, threaded := strings.Cut(n.owner, "@")
 		switch {
 		case name != "OpenBSD":
 		case threaded && n.typ == regs:

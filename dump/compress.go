@@ -13,8 +13,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// maxZstdWindow is the most memory that a zstd frame may ask for: what
-// zstd --long=30 writes. systemd-coredump asks for 8 MiB.
+// maxZstdWindow is the most memory that a zstd frame may ask for, as zstd --long=30 does.
+// systemd-coredump asks for 8 MiB.
 const maxZstdWindow = 1 << 30
 
 // compression is one kind of compressed file.
@@ -24,8 +24,8 @@ type compression struct {
 	open        func(io.Reader) (io.ReadCloser, error)
 }
 
-// compressions are the kinds known. All take several streams or frames one after
-// the other, as their own tools do.
+// compressions are the known kinds. All read several streams or frames one after the other,
+// as their own tools do.
 var compressions = []compression{
 	{"zstd", "\x28\xb5\x2f\xfd", []string{".zst", ".zstd"}, openZstd},
 	{"gzip", "\x1f\x8b", []string{".gz"}, func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
@@ -38,9 +38,8 @@ var compressions = []compression{
 	}},
 }
 
-// Compression names the compression that a file beginning with head has: "zstd",
-// "gzip", "xz", "lz4", "bzip2", or "" for none that is known. Eight bytes of head
-// are enough.
+// Compression returns the compression of a file that begins with head: "zstd", "gzip",
+// "xz", "lz4", "bzip2", or "" for none that is known. Eight bytes of head are enough.
 func Compression(head []byte) string {
 	for _, c := range compressions {
 		if len(head) >= len(c.magic) && string(head[:len(c.magic)]) == c.magic {
@@ -50,11 +49,11 @@ func Compression(head []byte) string {
 	return ""
 }
 
-// Decompress returns the content of r, compressed as kind, a result of
-// Compression other than "". A stream that is cut short or damaged fails the read
-// that meets it, never as io.EOF. Memory goes up to the window that the stream
-// asks for: 1 GiB for zstd, 4 GiB for xz, a few MiB for the others. Close frees
-// what the reader holds; r stays the caller's.
+// Decompress returns the content of r, which is compressed as kind, a result of Compression
+// other than "". At the place where the stream is cut short or damaged, Read fails with an
+// error other than io.EOF. It takes as much memory as the stream asks for: up to 1 GiB for
+// zstd, 4 GiB for xz, a few MiB for the others. Close frees what the reader holds, and does
+// not close r.
 func Decompress(r io.Reader, kind string) (io.ReadCloser, error) {
 	for _, c := range compressions {
 		if c.kind == kind {
@@ -72,7 +71,7 @@ func Decompress(r io.Reader, kind string) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("unknown compression %q", kind)
 }
 
-// decompressor names the compression in errors.
+// decompressor adds the compression to errors.
 type decompressor struct {
 	io.ReadCloser
 	kind string
@@ -104,8 +103,8 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 	return d.IOReadCloser(), nil
 }
 
-// TrimCompressionSuffix drops the suffix of kind from a file's name, if it has
-// one and is more than that.
+// TrimCompressionSuffix removes the suffix of kind from a file's name, unless the name has
+// none or is nothing else.
 func TrimCompressionSuffix(name, kind string) string {
 	for _, c := range compressions {
 		if c.kind != kind {

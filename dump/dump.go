@@ -4,15 +4,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 )
 
-// ID is the name of a dump in a corpus: the hash that the original Thoth gives it.
+// ID is the name of a dump in a corpus: its hash by the rules of the original Thoth.
 type ID [16]byte
 
-// ParseID reads an ID in the form that String prints: exactly 32 lower-case
-// hexadecimal digits.
+// ParseID parses the result of String: exactly 32 lower-case hexadecimal digits.
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 2*len(id) {
@@ -37,10 +35,10 @@ func (id ID) String() string {
 // Short returns the first 16 digits, as listings print them.
 func (id ID) Short() string { return hex.EncodeToString(id[:8]) }
 
-// MarshalText and UnmarshalText make an ID a string in JSON.
+// MarshalText implements encoding.TextMarshaler.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText takes what ParseID takes.
+// UnmarshalText is ParseID for encoding.TextUnmarshaler.
 func (id *ID) UnmarshalText(text []byte) (err error) {
 	*id, err = ParseID(string(text))
 	return err
@@ -55,23 +53,22 @@ const (
 	Crash Type = "crash" // of a kernel
 )
 
-// Info is what a dump file says about itself. A zero value means that the dump
-// does not say.
+// Info is what a dump file says about itself. Fields that it does not state are zero.
 type Info struct {
 	Format  string // shown to people: "ELF core", "illumos vmdump", "kdump", …
 	OS      string // "linux", "illumos", "freebsd", "netbsd", "openbsd", "hubris"; "" unknown
 	Machine string // as uname -m has it: "x86_64", "aarch64", "i386", …
 	Type    Type
 	ID      ID   // Thoth's hash
-	AlsoIDs []ID // of a crash dump: the names that other versions of the original give it
+	AlsoIDs []ID // the names that other versions of the original give a crash dump
 
 	PID    int
-	HasPID bool // PID is meant, even when it is 0
+	HasPID bool // PID is known, and may be 0
 	Cmd    string
-	Psargs string // trailing blanks trimmed
+	Psargs string // without trailing blanks
 	Signal int    // 0: none
 
-	Threads  []Thread // in the order of the dump; the one that died first where the format says so
+	Threads  []Thread // in the order of the dump; most formats begin with the one that died
 	Node     string
 	Platform string
 	Time     time.Time // UTC
@@ -81,95 +78,40 @@ type Info struct {
 	Modules    []Module
 
 	Size   int64 // bytes the file has
-	Needed int64 // bytes that a whole file has at least, as its headers tell
-	Exact  bool  // a whole file has no more than Needed bytes
+	Needed int64 // bytes that a whole file has at least, by its headers
+	Exact  bool  // a whole file has exactly Needed bytes
 
-	// Properties are further facts worth a property of the document:
-	// panicstring, uuid, fm_panic, zonename, …
+	// Properties are further facts that become properties of the document: panicstring,
+	// uuid, fm_panic, zonename, …
 	Properties map[string]string
 
-	// ELF is the parsed header of an ELF dump, nil for other formats: where
-	// everything in the file is. It is shared; do not change it.
+	// ELF is the header of an ELF dump, nil for other formats. It is shared: do not
+	// change it.
 	ELF *ELF
 
-	fault Fault // as NT_SIGINFO has it; of Signal 0 without one
+	fault Fault // from NT_SIGINFO; Signal is 0 without one
 }
 
-// Truncated reports whether the file ends before the end that its headers, tables or last
-// block imply.
+// Truncated reports whether the file is shorter than its headers, tables or last block
+// imply.
 func (i *Info) Truncated() bool { return i.Size < i.Needed }
 
-// Thread is one thread of a process, or one processor of a kernel dump.
+// Thread is a thread of a process, or a processor in the dump of a kernel.
 type Thread struct {
 	TID    int
 	Signal int // 0: none
 	PC, SP uint64
-	TLS    uint64 // thread pointer; 0 where the dump does not have it
+	TLS    uint64 // thread pointer; 0: unknown
 	Name   string
 }
 
-// Module is one file that was mapped.
+// Module is a mapped file.
 type Module struct {
 	Path       string
-	Start, End uint64 // addresses: the whole range that its mappings cover
-	BuildID    string // hexadecimal, "" when its first page was not dumped
+	Start, End uint64 // of the whole range that its mappings cover
+	BuildID    string // hexadecimal; "": its first page was not dumped, or has none
 }
 
-// ErrDamaged is a file that is a dump by its first bytes but cannot be read as
-// one: Thoth gives it no hash either.
+// ErrDamaged is the error for a file that begins as a dump and cannot be read as one. The
+// original gives it no hash either.
 var ErrDamaged = errors.New("damaged dump")
-
-// Inspect reads what a dump says about itself. It reads headers, notes and, for
-// build-ids, one page of each module: few and large reads, since r may be remote.
-//
-// The error is an *UnsupportedError for a file that is no dump, or one of a kind
-// that is not taken; matches ErrDamaged for a dump that has no hash; or is what r
-// returned.
-func Inspect(r io.ReaderAt, size int64) (*Info, error) {
-	s, err := newSource(r, size)
-	if err != nil {
-		return nil, err
-	}
-	head := s.head(crashHeaderSize)
-	if e, ok := parseEhdr(head); ok {
-		return inspectELF(s, e)
-	}
-	switch {
-	case isCrash(head):
-		return inspectCrash(s)
-	case isKdump(head):
-		return inspectKdump(s)
-	}
-	return nil, unsupported(head)
-}
-
-// Hash computes Thoth's hash from headers and notes alone. Errors are as for Inspect.
-func Hash(r io.ReaderAt, size int64) (ID, error) {
-	s, err := newSource(r, size)
-	if err != nil {
-		return ID{}, err
-	}
-	head := s.head(crashHeaderSize)
-	if e, ok := parseEhdr(head); ok {
-		if err := e.checkCore(); err != nil {
-			return ID{}, err
-		}
-		return hashELF(s, e)
-	}
-	switch {
-	case isCrash(head):
-		h := newCrashHeader(head)
-		if err := h.check(); err != nil {
-			return ID{}, err
-		}
-		id, _ := h.ids()
-		return id, nil
-	case isKdump(head):
-		k, err := readKdump(s)
-		if err != nil {
-			return ID{}, err
-		}
-		return k.id(), nil
-	}
-	return ID{}, unsupported(head)
-}

@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// ELF is the header of an ELF dump: where everything in the file is. Offsets are
-// as the file states them and may lie beyond its end.
+// ELF is the header of an ELF dump, with the place of everything in the file. Offsets are
+// those that the file states, and may lie beyond its end.
 type ELF struct {
 	Class    int // 32 or 64
 	Order    binary.ByteOrder
@@ -17,13 +17,13 @@ type ELF struct {
 	Machine  uint16
 	Flags    uint32
 	Segments []Segment // in file order
-	Auxv     []Aux     // of the process; nil when it is not in the notes
+	Auxv     []Aux     // of the process; nil if the notes do not have it
 
 	SegmentTable Range // the program headers
 	SectionTable Range // the section headers; empty without them
 
-	ehdr  view
-	loads []Segment // those with bytes in the file, by address
+	ehdr  structView
+	loads []Segment // the loaded segments with bytes in the file, by address
 }
 
 // Segment is a program header.
@@ -44,7 +44,7 @@ const (
 	SegmentNote = 4
 )
 
-// Types of Aux that dumps are searched for.
+// Types of Aux.
 const (
 	AuxPhdr   = 3
 	AuxBase   = 7
@@ -56,14 +56,15 @@ const (
 	elfMagic = "\x7fELF"
 	pnXnum   = 0xffff
 
-	// maxSegments is more than any kernel writes: vm.max_map_count is 65,530
-	// unless raised, and a header takes 56 bytes.
+	// maxSegments is more than any kernel writes: vm.max_map_count is 65,530 by
+	// default.
 	maxSegments = 1 << 20
 	// maxTable bounds a table of headers in bytes.
 	maxTable = maxSegments * 64
 )
 
-// layout is where the fields of a header are, which differs by class.
+// layout has the offsets of fields in headers, and the sizes of headers, which differ by
+// class.
 type layout struct {
 	phoff, shoff, flags, phentsize, phnum, shentsize, shnum int
 	phdr, shdr, shSize, shOffset, shInfo                    int
@@ -76,8 +77,8 @@ func layoutOf(class int) layout {
 	return layout{32, 40, 48, 54, 56, 58, 60, 56, 64, 32, 24, 44}
 }
 
-// parseEhdr reads the file header of an ELF file from its first bytes. ok is
-// false when it is not ELF. The table of segments is not read yet.
+// parseEhdr reads the file header of an ELF file from its first bytes. ok is false if it is
+// not ELF. The segments are not read.
 func parseEhdr(head []byte) (e *ELF, ok bool) {
 	if len(head) < 18 || string(head[:4]) != elfMagic {
 		return nil, false
@@ -105,7 +106,7 @@ func parseEhdr(head []byte) (e *ELF, ok bool) {
 	return e, true
 }
 
-func (e *ELF) view(b []byte) view { return view{b, e.Order, e.Class / 8} }
+func (e *ELF) view(b []byte) structView { return structView{b, e.Order, e.Class / 8} }
 
 func (e *ELF) phoff() uint64  { return e.ehdr.long(layoutOf(e.Class).phoff) }
 func (e *ELF) phentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).phentsize)) }
@@ -129,22 +130,22 @@ func (e *ELF) segment(b []byte) Segment {
 	}
 }
 
-// readTables reads all program headers that the file has, also more than 65,534
-// of them, whose count is in the first section header.
-func (e *ELF) readTables(s *source) error {
-	if err := e.locateTables(s); err != nil {
+// readTables reads all program headers that the file has. If there are more than 65,534,
+// their number is in the first section header.
+func (e *ELF) readTables(r *bufReader) error {
+	if err := e.locateTables(r); err != nil {
 		return err
 	}
-	return e.readSegments(s)
+	return e.readSegments(r)
 }
 
-// locateTables finds out where the tables of headers are and how long.
-func (e *ELF) locateTables(s *source) error {
+// locateTables sets SegmentTable and SectionTable.
+func (e *ELF) locateTables(r *bufReader) error {
 	l := layoutOf(e.Class)
 	e.SectionTable = Range{e.shoff(), uint64(e.shnum()) * uint64(e.shentsize())}
 	n := uint64(e.phnum())
 	if n == pnXnum && e.shoff() > 0 && e.shoff() < math.MaxInt64 {
-		shdr, err := s.hold(int64(e.shoff()), int64(l.shdr))
+		shdr, err := r.hold(int64(e.shoff()), int64(l.shdr))
 		if err != nil {
 			return err
 		}
@@ -158,13 +159,13 @@ func (e *ELF) locateTables(s *source) error {
 	return nil
 }
 
-func (e *ELF) readSegments(s *source) error {
+func (e *ELF) readSegments(r *bufReader) error {
 	t := e.SegmentTable
 	if t.Off > math.MaxInt64 {
 		return nil
 	}
 	stride := e.phentsize()
-	tbl, err := s.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	tbl, err := r.hold(int64(t.Off), int64(min(t.Len, maxTable)))
 	if err != nil {
 		return err
 	}
@@ -180,9 +181,9 @@ func (e *ELF) readSegments(s *source) error {
 	return nil
 }
 
-// FileRange tells where in the file the memory at addr is, and how many bytes of
-// the segment follow from there on. ok is false for memory that is not in the
-// dump. The range may lie beyond the end of a truncated file.
+// FileRange returns the range of the file from the memory at addr to the end of its
+// segment. ok is false for memory that is not in the dump. The range may lie beyond the end
+// of a truncated file.
 func (e *ELF) FileRange(addr uint64) (r Range, ok bool) {
 	i, _ := slices.BinarySearchFunc(e.loads, addr, func(s Segment, a uint64) int {
 		if s.Vaddr <= a {
@@ -201,26 +202,26 @@ func (e *ELF) FileRange(addr uint64) (r Range, ok bool) {
 	return Range{seg.Offset + d, seg.Filesz - d}, true
 }
 
-// memory reads up to n bytes of the process at addr: fewer where the segment or
-// the file ends, none when addr is not in the dump.
-func (e *ELF) memory(s *source, addr uint64, n int) ([]byte, error) {
-	r, ok := e.FileRange(addr)
+// memory reads up to n bytes at addr: fewer where the segment or the file ends, none if
+// addr is not in the dump.
+func (e *ELF) memory(r *bufReader, addr uint64, n int) ([]byte, error) {
+	at, ok := e.FileRange(addr)
 	if !ok {
 		return nil, nil
 	}
-	b := make([]byte, s.clip(int64(r.Off), int64(min(uint64(n), r.Len))))
-	_, err := s.fill(b, int64(r.Off))
+	b := make([]byte, r.clip(int64(at.Off), int64(min(uint64(n), at.Len))))
+	_, err := r.fill(b, int64(at.Off))
 	return b, err
 }
 
-// needed returns how long the file must be to hold all that its headers speak of.
-// exact is false when there are more headers than are read.
-func (e *ELF) needed(s *source) (n int64, exact bool, err error) {
+// needed returns the length of a file that holds everything its headers describe. exact is
+// false if there are more headers than are read.
+func (e *ELF) needed(r *bufReader) (n int64, exact bool, err error) {
 	end := max(uint64(e.ehdrSize()), e.SegmentTable.end(), e.SectionTable.end())
 	for _, seg := range e.Segments {
 		end = max(end, Range{seg.Offset, seg.Filesz}.end())
 	}
-	sections, err := e.sectionsEnd(s)
+	sections, err := e.sectionsEnd(r)
 	exact = e.SegmentTable.Len <= maxTable && len(e.Segments) < maxSegments && e.SectionTable.Len <= maxTable
 	return int64(min(max(end, sections), math.MaxInt64)), exact, err
 }
@@ -232,7 +233,7 @@ func (e *ELF) ehdrSize() int {
 	return 64
 }
 
-// end is where the range ends, or the largest number when that is beyond all files.
+// end returns where the range ends, without overflow.
 func (r Range) end() uint64 {
 	if r.Len == 0 {
 		return 0
@@ -243,14 +244,14 @@ func (r Range) end() uint64 {
 	return r.Off + r.Len
 }
 
-// sectionsEnd is the end of the last section with bytes in the file: illumos
-// leaves symbol tables behind the last segment.
-func (e *ELF) sectionsEnd(s *source) (uint64, error) {
+// sectionsEnd returns the end of the last section with bytes in the file: illumos leaves
+// symbol tables behind the last segment.
+func (e *ELF) sectionsEnd(r *bufReader) (uint64, error) {
 	l, t, stride := layoutOf(e.Class), e.SectionTable, e.shentsize()
 	if t.Len == 0 || t.Off > math.MaxInt64 || stride < l.shdr {
 		return 0, nil
 	}
-	tbl, err := s.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	tbl, err := r.hold(int64(t.Off), int64(min(t.Len, maxTable)))
 	if err != nil {
 		return 0, err
 	}

@@ -1,53 +1,54 @@
 package dump
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// elfCore is an ELF dump that is being read. What it finds goes to info.
+// elfCore reads an ELF dump into info.
 type elfCore struct {
-	s     *source
+	r     *bufReader
 	elf   *ELF
 	notes notes
 	info  *Info
-	heads [][]uint64 // by module: where the beginning of its file is mapped
+	heads [][]uint64 // by module: addresses at which the beginning of its file is mapped
 
-	kernel vmcoreInfo // nil when there is none
+	kernel vmcoreInfo // nil if there is none
 }
 
-// Systems that an ELF dump may be of, as its notes tell.
-const (
-	ofUnknown = iota
-	ofLinux
-	ofLinuxKernel
-	ofIllumos
-	ofFreeBSD
-	ofFreeBSDKernel
-	ofNetBSD
-	ofOpenBSD
-	ofHubris
-)
+func isELF(head []byte) bool {
+	_, ok := parseEhdr(head)
+	return ok
+}
 
-func inspectELF(s *source, e *ELF) (*Info, error) {
+func inspectELF(r *bufReader) (*Info, error) {
+	e, _ := parseEhdr(r.head(headSize))
 	if err := e.checkCore(); err != nil {
 		return nil, err
 	}
-	id, err := hashELF(s, e)
+	id, err := e.hash(r, maxHashed)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.readTables(s); err != nil {
+	if err := e.readTables(r); err != nil {
 		return nil, err
 	}
-	c := &elfCore{s: s, elf: e, info: &Info{
+	c := &elfCore{r: r, elf: e, info: &Info{
 		Format: "ELF core", Type: Core, ID: id, Machine: e.machineName(),
-		Size: s.size, ELF: e, Properties: map[string]string{},
+		Size: r.size, ELF: e, Properties: map[string]string{},
 	}}
-	if c.info.Needed, c.info.Exact, err = e.needed(s); err != nil {
+	if c.info.Needed, c.info.Exact, err = e.needed(r); err != nil {
 		return nil, err
 	}
-	if c.notes, err = e.readNotes(s); err != nil {
+	if c.notes, err = e.readNotes(r); err != nil {
 		return nil, err
 	}
-	return c.info, c.read()
+	c.readNotes()
+	if c.kernel == nil {
+		return c.info, c.identify()
+	}
+	c.info.Node, err = c.kernelNode(c.kernel)
+	return c.info, err
 }
 
 // checkCore refuses ELF files that are no dumps.
@@ -63,45 +64,49 @@ func (e *ELF) checkCore() error {
 	}
 }
 
-func (c *elfCore) read() error {
-	c.facts()
-	if c.kernel == nil {
-		return c.identify()
-	}
-	node, err := c.kernelNode(c.kernel)
-	c.info.Node = node
-	return err
-}
-
-// facts takes what the notes say, without a further read.
-func (c *elfCore) facts() {
-	switch c.system() {
-	case ofLinux:
-		c.linuxCore()
-	case ofLinuxKernel:
-		c.linuxKernel()
-	case ofIllumos:
-		c.illumosCore()
-	case ofFreeBSD:
-		c.freebsdCore()
-	case ofFreeBSDKernel:
+// noteReaders are the ways to read the notes of an ELF dump, by the system that wrote it.
+var noteReaders = map[system]func(*elfCore){
+	linux:       (*elfCore).linuxCore,
+	linuxKernel: (*elfCore).linuxKernel,
+	illumos:     (*elfCore).illumosCore,
+	freebsd:     (*elfCore).freebsdCore,
+	freebsdKernel: func(c *elfCore) {
 		c.info.Format, c.info.OS, c.info.Type = "FreeBSD vmcore", "freebsd", Crash
-	case ofNetBSD:
-		c.netbsdCore()
-	case ofOpenBSD:
-		c.openbsdCore()
-	case ofHubris:
-		c.info.Format, c.info.OS = "Hubris dump", "hubris"
+	},
+	netbsd:  (*elfCore).netbsdCore,
+	openbsd: (*elfCore).openbsdCore,
+	hubris:  func(c *elfCore) { c.info.Format, c.info.OS = "Hubris dump", "hubris" },
+}
+
+// readNotes takes the facts from the notes. It reads nothing else.
+func (c *elfCore) readNotes() {
+	if read := noteReaders[c.system()]; read != nil {
+		read(c)
 	}
 }
 
-// system tells by the notes whose dump it is; the file header of most does not say.
-func (c *elfCore) system() int {
+// system is what an ELF dump is a dump of.
+type system int
+
+const (
+	unknownSystem system = iota
+	linux
+	linuxKernel
+	illumos
+	freebsd
+	freebsdKernel
+	netbsd
+	openbsd
+	hubris
+)
+
+// system finds the system by the notes. Few file headers state it.
+func (c *elfCore) system() system {
 	registers, process, any := false, false, false
 	for n := range c.notes.all() {
 		any = true
-		if of := systemOf(n); of != ofUnknown {
-			return of
+		if s := systemOf(n); s != unknownSystem {
+			return s
 		}
 		if n.owner != "CORE" {
 			continue
@@ -115,34 +120,34 @@ func (c *elfCore) system() int {
 	}
 	switch {
 	case process:
-		return ofLinux
-	case registers: // of processors: a kernel's dump has no process
-		return ofLinuxKernel
+		return linux
+	case registers: // of processors: the dump of a kernel has no process
+		return linuxKernel
 	case !any && c.elf.OSABI == osabiFreeBSD:
-		return ofFreeBSDKernel
+		return freebsdKernel
 	}
-	return ofUnknown
+	return unknownSystem
 }
 
-// systemOf is what one note alone proves.
-func systemOf(n note) int {
+// systemOf returns the system that a note alone proves.
+func systemOf(n note) system {
 	switch n.owner {
 	case "FreeBSD":
-		return ofFreeBSD
+		return freebsd
 	case "Oxide Computer Company":
-		return ofHubris
+		return hubris
 	case "VMCOREINFO", "QEMU":
-		return ofLinuxKernel
+		return linuxKernel
 	case "CORE":
 		if isIllumos(n) {
-			return ofIllumos
+			return illumos
 		}
-		return ofUnknown
+		return unknownSystem
 	}
-	if name, _, _ := cut(n.owner, '@'); name == "NetBSD-CORE" {
-		return ofNetBSD
+	if name, _, _ := strings.Cut(n.owner, "@"); name == "NetBSD-CORE" {
+		return netbsd
 	} else if name == "OpenBSD" {
-		return ofOpenBSD
+		return openbsd
 	}
-	return ofUnknown
+	return unknownSystem
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"thothfs/internal/sparsefile"
 )
 
 // The flattened format of makedumpfile (its IMPLEMENTATION and makedumpfile.h): a
@@ -16,10 +18,10 @@ const (
 	flattenedMagic  = "makedumpfile\x00\x00\x00\x00"
 	flattenedHeader = 4096
 
-	// maxFlattened is the largest dump that is put together: what ext4 takes.
+	// maxFlattened bounds the size of the dump: the largest file on ext4.
 	maxFlattened = 16 << 40
-	// flattenedHoles bounds how much more than its records a dump may take. Writers
-	// leave only the ends of some blocks out.
+	// flattenedHoles bounds the dump's size as a multiple of its records. Writers omit
+	// only the ends of some blocks.
 	flattenedHoles = 16
 )
 
@@ -27,13 +29,13 @@ const (
 // flattened format. 16 bytes of head are enough.
 func Flattened(head []byte) bool { return bytes.HasPrefix(head, []byte(flattenedMagic)) }
 
-// Rearrange writes the dump in r, a flattened one, to w, which must be empty, and
-// returns its size, as makedumpfile -R does. Zeros at its end, and others that nothing
-// was written to before, are left to the caller: w must read as zeros there.
+// Rearrange writes the flattened dump in r to w, which is empty, as makedumpfile -R does,
+// and returns its size. It does not write zeros where nothing was written before, so w must
+// read as zeros there and may end too early.
 //
-// Where records overlap the later one counts. An r without the record that ends the
-// dump is io.ErrUnexpectedEOF, and any other that is not in the format ErrDamaged.
-// What follows the end is not read.
+// Where records overlap, the later one counts. The error is io.ErrUnexpectedEOF if r lacks
+// the record that ends the dump, and ErrDamaged if r is not in the format. What follows
+// that record is not read.
 func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
 	f := flattened{r: bufio.NewReaderSize(r, 1<<20), w: w, buf: make([]byte, 128<<10)}
 	if err := f.header(); err != nil {
@@ -54,7 +56,7 @@ func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
 	return f.size, nil
 }
 
-// flattened is a dump that is being rearranged.
+// flattened is the state of one Rearrange.
 type flattened struct {
 	r    *bufio.Reader
 	w    io.WriterAt
@@ -75,7 +77,7 @@ func (f *flattened) header() error {
 	return nil
 }
 
-// record copies one record. more is false when it ends the dump.
+// record copies one record. more is false if it ends the dump.
 func (f *flattened) record() (more bool, err error) {
 	if err := f.read(f.buf[:16]); err != nil {
 		return false, err
@@ -101,11 +103,11 @@ func (f *flattened) record() (more bool, err error) {
 	return true, nil
 }
 
-// put writes b, unless it is zeros where nothing was written yet.
+// put writes b, unless it is zeros and nothing was written there before.
 func (f *flattened) put(b []byte, off int64) error {
 	fresh := off >= f.size
 	f.size = max(f.size, off+int64(len(b)))
-	if fresh && len(bytes.TrimLeft(b, "\x00")) == 0 {
+	if fresh && sparsefile.IsZero(b) {
 		return nil
 	}
 	_, err := f.w.WriteAt(b, off)

@@ -11,13 +11,13 @@ const (
 	ntZonename  = 21
 )
 
-// illumosLayout is where illumos keeps things (sys/procfs.h, sys/old_procfs.h and
-// sys/regset.h), in bytes from the start of each note.
+// illumosLayout has the offsets of fields in the notes of illumos (sys/procfs.h,
+// sys/old_procfs.h and sys/regset.h).
 type illumosLayout struct {
 	prFname, prPsargs          int // prpsinfo_t; pr_pid is at 16
 	psFname, psPsargs, psWstat int // psinfo_t; pr_pid is at 8
 	pstatusLwp                 int // pstatus_t; pr_pid is at 8
-	regs, word, pc, sp, fs     int // lwpstatus_t; the last three are counts of registers
+	regs, word, pc, sp, fs     int // lwpstatus_t; pc, sp and fs count registers
 }
 
 func (e *ELF) illumosLayout() illumosLayout {
@@ -32,7 +32,7 @@ func (e *ELF) illumosLayout() illumosLayout {
 	return l
 }
 
-// isIllumos tells whether a note of CORE proves an illumos process.
+// isIllumos reports whether a note of CORE proves an illumos process.
 func isIllumos(n note) bool {
 	switch n.typ {
 	case ntPstatus, ntPsinfo, ntUtsname, ntLwpstatus:
@@ -43,8 +43,8 @@ func isIllumos(n note) bool {
 	return false
 }
 
-// illumosCore reads the core of an illumos process: a segment of notes in the old
-// layouts, then one in the new ones.
+// illumosCore reads the core of an illumos process: a segment of notes in the old layouts,
+// then one in the new ones.
 func (c *elfCore) illumosCore() {
 	c.info.OS = "illumos"
 	l := c.elf.illumosLayout()
@@ -55,18 +55,18 @@ func (c *elfCore) illumosCore() {
 		}
 		switch n.typ {
 		case ntPrpsinfo:
-			c.illumosProcess(n.view, 16, l.prFname, l.prPsargs)
+			c.illumosProcess(n.structView, 16, l.prFname, l.prPsargs)
 		case ntPsinfo:
-			c.illumosProcess(n.view, 8, l.psFname, l.psPsargs)
+			c.illumosProcess(n.structView, 8, l.psFname, l.psPsargs)
 			if signal == 0 {
 				signal = n.i32(l.psWstat) & 0x7f
 			}
 		case ntPstatus:
-			if t := l.thread(view{n.at(l.pstatusLwp, len(n.b)-l.pstatusLwp), n.order, n.word}); t.Signal != 0 {
+			if t := l.thread(structView{n.at(l.pstatusLwp, len(n.b)-l.pstatusLwp), n.order, n.word}); t.Signal != 0 {
 				signal = t.Signal
 			}
 		case ntLwpstatus:
-			c.addThread(l.thread(n.view))
+			c.addThread(l.thread(n.structView))
 		default:
 			c.illumosFacts(n)
 		}
@@ -77,8 +77,8 @@ func (c *elfCore) illumosCore() {
 	}
 }
 
-// illumosProcess takes the facts of the first note that has them, as Thoth does.
-func (c *elfCore) illumosProcess(v view, pid, fname, psargs int) {
+// illumosProcess takes the facts from the first note that has them, as Thoth does.
+func (c *elfCore) illumosProcess(v structView, pid, fname, psargs int) {
 	if c.info.HasPID || len(v.b) < psargs+80 {
 		return
 	}
@@ -102,7 +102,7 @@ func (c *elfCore) illumosFacts(n note) {
 }
 
 // thread reads an lwpstatus_t.
-func (l illumosLayout) thread(v view) Thread {
+func (l illumosLayout) thread(v structView) Thread {
 	reg := func(i int) uint64 { return v.long(l.regs + i*l.word) }
 	t := Thread{TID: v.i32(4), Signal: int(int16(v.u16(12))), PC: reg(l.pc), SP: reg(l.sp)}
 	if l.fs != 0 {

@@ -11,31 +11,45 @@ const (
 	kdumpMagic    = "KDUMP   "
 	diskdumpMagic = "DISKDUMP"
 
-	// maxKdumpHeader bounds the blocks of the header, maxKdumpNotes what it
-	// points to.
+	// maxKdumpHeader bounds the blocks of the header, maxKdumpNotes the notes.
 	maxKdumpHeader = 16 << 20
 	maxKdumpNotes  = 64 << 20
+
+	// pageDesc is the size of struct page_desc of makedumpfile's diskdump_mod.h:
+	// offset, size and flags of the page's data, and the kernel's page flags.
+	pageDesc = 24
+
+	// pageDescsAtOnce and maxPageDescs bound what is read of the table: 1 MiB at
+	// once, and 32 MiB in all, which are 5.3 GiB of memory that is all zeros.
+	pageDescsAtOnce = 1 << 20 / pageDesc
+	maxPageDescs    = 32 << 20 / pageDesc
+
+	// maxPageTable is the largest table of pages that is predicted. Debuggers read the
+	// bitmaps from end to end, but only the entries of the pages they want: most of a
+	// large table, 24 bytes for each page of 4 KiB, would be fetched for nothing. What
+	// a session read of it goes into the dump's pack.
+	maxPageTable = 1 << 20
 )
 
-// kdumpHeader is the header of a file that makedumpfile, diskdump or QEMU
-// compressed page by page: struct disk_dump_header and struct kdump_sub_header of
-// makedumpfile's diskdump_mod.h.
+// kdumpHeader is the header of a file that makedumpfile, diskdump or QEMU compressed page
+// by page: struct disk_dump_header and struct kdump_sub_header of makedumpfile's
+// diskdump_mod.h.
 type kdumpHeader struct {
-	view
-	timeval, status, blockSize int // where the fields are, by the size of a long
+	structView
+	timeval, status, blockSize int // offsets of fields, by the size of a long
 }
 
 func isKdump(head []byte) bool {
 	return len(head) >= 8 && (string(head[:8]) == kdumpMagic || string(head[:8]) == diskdumpMagic)
 }
 
-// newKdumpHeader finds out the byte order and the size of a long, which the file
-// does not state: a block has a plausible size in one layout only.
+// newKdumpHeader finds out the byte order and the size of a long. The file does not state
+// them, but its block size is plausible in one layout only.
 func newKdumpHeader(head []byte) (kdumpHeader, error) {
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		for _, h := range []kdumpHeader{
-			{view{head, order, 8}, 408, 424, 428},
-			{view{head, order, 4}, 404, 412, 416},
+			{structView{head, order, 8}, 408, 424, 428},
+			{structView{head, order, 4}, 404, 412, 416},
 		} {
 			size := h.u32(h.blockSize)
 			if h.u32(8) < 256 && size >= 512 && size <= 1<<20 && size&(size-1) == 0 {
@@ -49,15 +63,17 @@ func newKdumpHeader(head []byte) (kdumpHeader, error) {
 // blocks returns the length of n blocks in bytes.
 func (h kdumpHeader) blocks(n uint64) uint64 { return n * uint64(h.u32(h.blockSize)) }
 
-// headerLen is the length of header and sub-header.
+// headerLen returns the length of header and sub-header.
 func (h kdumpHeader) headerLen() uint64 {
 	return h.blocks(1 + uint64(h.u32(h.blockSize+4)))
 }
 
-// tableOff is where the page descriptors begin: behind the bitmaps.
-func (h kdumpHeader) tableOff() uint64 {
-	return h.headerLen() + h.blocks(uint64(h.u32(h.blockSize+8)))
+// bitmaps returns where the bitmaps of pages are. The page descriptors follow them.
+func (h kdumpHeader) bitmaps() Range {
+	return Range{h.headerLen(), h.blocks(uint64(h.u32(h.blockSize + 8)))}
 }
+
+func (h kdumpHeader) tableOff() uint64 { return h.bitmaps().Off + h.bitmaps().Len }
 
 // incomplete reports whether makedumpfile ran out of space while it wrote the file.
 func (h kdumpHeader) incomplete() bool {
@@ -65,61 +81,76 @@ func (h kdumpHeader) incomplete() bool {
 	return h.u32(h.status)&incomplete != 0
 }
 
-// ranges reads from the sub-header where VMCOREINFO, notes and eraseinfo are.
-// Only its 64-bit form is known.
-func (h kdumpHeader) ranges(s *source) (vmcoreinfo, notes, erased Range, err error) {
+// subHeader reads the parts of the sub-header whose layout is known.
+func (h kdumpHeader) subHeader(r *bufReader) (structView, error) {
+	b := make([]byte, 88+16)
+	_, err := r.fill(b, int64(h.blocks(1)))
+	return structView{b, h.order, h.word}, err
+}
+
+// ranges reads from the sub-header where VMCOREINFO, notes and eraseinfo are. Only its
+// 64-bit form is known.
+func (h kdumpHeader) ranges(r *bufReader) (vmcoreinfo, notes, erased Range, err error) {
 	if h.word != 8 {
 		return
 	}
-	b := make([]byte, 104)
-	if _, err = s.fill(b, int64(h.blocks(1))); err != nil {
-		return
-	}
-	v := view{b, h.order, 8}
+	v, err := h.subHeader(r)
 	at := func(off int) Range { return Range{v.u64(off), v.u64(off + 8)} }
-	return at(32), at(48), at(64), nil
+	return at(32), at(48), at(64), err
 }
 
-// bytes returns a range, as much of it as the file has, up to limit.
-func (s *source) bytes(r Range, limit uint64) ([]byte, error) {
-	if r.Off > math.MaxInt64 {
-		return nil, nil
+// checkSplit refuses a part that makedumpfile --split wrote. Alone it holds only some of
+// the pages, and no two parts have the same hash.
+func (h kdumpHeader) checkSplit(r *bufReader) error {
+	if string(h.b[:8]) != kdumpMagic || h.u32(8) < 2 { // the version
+		return nil
 	}
-	return s.hold(int64(r.Off), int64(min(r.Len, limit)))
+	v, err := h.subHeader(r)
+	if err != nil || v.u32(h.word+4) == 0 {
+		return err
+	}
+	first, end := v.long(h.word+8), v.long(2*h.word+8)
+	if h.word == 8 && h.u32(8) >= 6 {
+		first, end = v.u64(80), v.u64(88)
+	}
+	return &UnsupportedError{
+		Format: fmt.Sprintf("part of a split kdump (page frames %d to %d)", first, end),
+		Hint:   "join all parts first: makedumpfile --reassemble PART... DUMP",
+	}
 }
 
-// kdump is all of a kdump file's header that is looked at.
+// kdump is a kdump file's header with what it points to.
 type kdump struct {
 	kdumpHeader
 	header, vmcoreinfo, notes []byte
 	needed                    uint64 // without the pages
 }
 
-func readKdump(s *source) (k kdump, err error) {
-	if k.kdumpHeader, err = newKdumpHeader(s.head(4096)); err != nil {
+func readKdump(r *bufReader) (k kdump, err error) {
+	if k.kdumpHeader, err = newKdumpHeader(r.head(4096)); err != nil {
 		return k, err
 	}
-	if err := k.checkSplit(s); err != nil {
+	if err := k.checkSplit(r); err != nil {
 		return k, err
 	}
-	vmcoreinfo, notes, erased, err := k.ranges(s)
+	vmcoreinfo, notes, erased, err := k.ranges(r)
 	if err != nil {
 		return k, err
 	}
 	k.needed = max(k.tableOff(), vmcoreinfo.end(), notes.end(), erased.end())
-	if k.header, err = s.bytes(Range{0, k.headerLen()}, maxKdumpHeader); err != nil {
+	if k.header, err = r.holdRange(Range{0, k.headerLen()}, maxKdumpHeader); err != nil {
 		return k, err
 	}
-	if k.vmcoreinfo, err = s.bytes(vmcoreinfo, maxVMCoreInfo); err != nil {
+	if k.vmcoreinfo, err = r.holdRange(vmcoreinfo, maxVMCoreInfo); err != nil {
 		return k, err
 	}
-	k.notes, err = s.bytes(notes, maxKdumpNotes)
+	k.notes, err = r.holdRange(notes, maxKdumpNotes)
 	return k, err
 }
 
-// id names the dump. The original takes no kdump files, so that the choice is
-// ours, once and for all: the MD5 of the blocks of the header, of VMCOREINFO and
-// of the notes, which hold the time and the registers of the processors.
+// id returns the dump's hash. The original takes no kdump files, so thothfs defines it:
+// the MD5 of the blocks of the header, of VMCOREINFO, and of the notes, which hold the
+// time and the registers of the processors.
 func (k kdump) id() ID {
 	sum := md5.New()
 	sum.Write(k.header)
@@ -128,21 +159,29 @@ func (k kdump) id() ID {
 	return ID(sum.Sum(nil))
 }
 
-func inspectKdump(s *source) (*Info, error) {
-	k, err := readKdump(s)
+func hashKdump(r *bufReader) (ID, error) {
+	k, err := readKdump(r)
+	if err != nil {
+		return ID{}, err
+	}
+	return k.id(), nil
+}
+
+func inspectKdump(r *bufReader) (*Info, error) {
+	k, err := readKdump(r)
 	if err != nil {
 		return nil, err
 	}
 	const field, first = 65, 12 // struct new_utsname
 	text := func(i int) string { return k.text(first+i*field, field) }
-	pages, err := k.pagesEnd(s)
+	pages, err := k.pagesEnd(r)
 	if err != nil {
 		return nil, err
 	}
 	info := &Info{
 		Format: "kdump", OS: "linux", Type: Crash, ID: k.id(),
 		Node: text(1), Machine: text(4), Properties: map[string]string{},
-		Size: s.size, Needed: int64(min(max(k.needed, pages), math.MaxInt64)),
+		Size: r.size, Needed: int64(min(max(k.needed, pages), math.MaxInt64)),
 	}
 	if string(k.b[:8]) == diskdumpMagic {
 		info.Format = "diskdump"
@@ -167,7 +206,89 @@ func (k kdump) threads(info *Info) {
 	ns := notes{segments: [][]byte{k.notes}, order: k.order, word: k.word}
 	for n := range ns.all() {
 		if n.owner == "CORE" && n.typ == ntPrstatus && len(info.Threads) < maxThreads {
-			info.Threads = append(info.Threads, arch.thread(n.view, info.Machine))
+			info.Threads = append(info.Threads, arch.thread(n.structView, info.Machine))
 		}
 	}
+}
+
+// pagesEnd returns where the data of the last page ends, as far as the file shows it.
+// makedumpfile and QEMU write the data in the order of the descriptors, behind them all.
+// A page of zeros is stored once, before all others. For a file that is cut before its
+// descriptors end, the result is the least that it lacks.
+func (k kdump) pagesEnd(r *bufReader) (uint64, error) {
+	table := k.tableOff()
+	if k.incomplete() || string(k.b[:8]) != kdumpMagic || table > math.MaxInt64-pageDesc {
+		return 0, nil
+	}
+	b := make([]byte, pageDesc)
+	n, err := r.fill(b, int64(table))
+	if err != nil {
+		return 0, err
+	}
+	first := k.page(b)
+	if n < pageDesc || first.Off < table+pageDesc { // no dump is without a page
+		return table + pageDesc, nil
+	}
+	if end := max(first.Off, first.end()); end > uint64(r.size) {
+		return end, nil
+	}
+	return k.lastPageEnd(r, table, first)
+}
+
+// lastPageEnd reads descriptors from the last one back to one that is not of the page of
+// zeros.
+func (k kdump) lastPageEnd(r *bufReader, table uint64, first Range) (uint64, error) {
+	end := max(first.Off, first.end())
+	count := int64((first.Off - table) / pageDesc) // the page of zeros may count as some
+	for stop := max(0, count-maxPageDescs); count > stop; {
+		n := min(count-stop, pageDescsAtOnce)
+		b := make([]byte, n*pageDesc)
+		if _, err := r.fill(b, int64(table)+(count-n)*pageDesc); err != nil {
+			return 0, err
+		}
+		found := false
+		for ; len(b) > 0; b = b[pageDesc:] {
+			if p := k.page(b); p.Off > first.Off && p.Off <= math.MaxInt64 {
+				end, found = max(end, p.end()), true
+			}
+		}
+		if found {
+			break
+		}
+		count -= n
+	}
+	return end, nil
+}
+
+// page returns where the data of a descriptor's page is.
+func (h kdumpHeader) page(desc []byte) Range {
+	v := structView{desc, h.order, 8}
+	return Range{v.u64(0), uint64(v.u32(8))}
+}
+
+// kdump predicts the reads of a compressed dump of a Linux kernel: headers, what the
+// sub-header points to, the bitmaps, and the table of pages if it is small. The table
+// ends where the first page begins.
+func (p *predictor) kdump() error {
+	h, err := newKdumpHeader(p.r.head(headSize))
+	if err != nil {
+		return err
+	}
+	p.wantRange(Range{0, max(min(h.headerLen(), maxKdumpHeader), h.blocks(1)+predictPage)}) // with the sub-header
+	vmcoreinfo, notes, erased, err := h.ranges(p.r)
+	if err != nil {
+		return err
+	}
+	for _, r := range []Range{vmcoreinfo, notes, erased} {
+		p.wantRange(Range{r.Off, min(r.Len, maxNoteReads)})
+	}
+	table := Range{h.tableOff(), pageDesc}
+	p.wantRange(table)
+	p.wantRange(h.bitmaps())
+	if b := p.hold(table); b != nil {
+		if first := h.page(b).Off; first > table.Off && first-table.Off <= maxPageTable {
+			p.wantRange(Range{table.Off, first - table.Off})
+		}
+	}
+	return p.err
 }

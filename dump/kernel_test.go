@@ -156,7 +156,7 @@ func TestSyntheticCrashDumps(t *testing.T) {
 
 func TestCrashText(t *testing.T) {
 	want := readCore(t, "synthetic-vmdump.1.inspect.txt")
-	got := newCrashHeader(readCore(t, "synthetic-vmdump.1")).inspectText(node8)
+	got := newCrashHeader(readCore(t, "synthetic-vmdump.1")).nodeInspect(node8)
 	if !bytes.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
@@ -176,8 +176,8 @@ func TestCrashTextNegative(t *testing.T) {
 	} {
 		le.PutUint64(b[1800:], c.v)
 		h := newCrashHeader(b)
-		for style, want := range map[*inspectStyle]string{&node8: c.text, &node12: c.text, &node010: c.text010} {
-			if got := h.inspectText(*style); !bytes.Contains(got, []byte("dump_crashtime: "+want+",")) {
+		for style, want := range map[*nodeStyle]string{&node8: c.text, &node12: c.text, &node010: c.text010} {
+			if got := h.nodeInspect(*style); !bytes.Contains(got, []byte("dump_crashtime: "+want+",")) {
 				t.Errorf("%#x: want %s in\n%s", c.v, want, got)
 			}
 		}
@@ -192,7 +192,7 @@ func TestExpandedCrashDump(t *testing.T) {
 	le.PutUint64(b[48:], 8192) // dump_data
 	le.PutUint64(b[1840:], 2)  // dump_npages
 	info := inspect(t, b)
-	if info.Format != "illumos vmcore" || info.ID != ID(md5.Sum(newCrashHeader(b).inspectText(node8))) {
+	if info.Format != "illumos vmcore" || info.ID != ID(md5.Sum(newCrashHeader(b).nodeInspect(node8))) {
 		t.Errorf("%+v", info)
 	}
 	le.PutUint32(b[8:], le.Uint32(b[8:])&^dfComplete)

@@ -2,8 +2,8 @@ package dump
 
 import "strings"
 
-// Types of note with the owner CORE, as Linux writes them (linux/elf.h). The
-// first three mean the same on illumos, in other layouts.
+// Types of note with the owner CORE, as Linux writes them (linux/elf.h). illumos has the
+// first three in other layouts.
 const (
 	ntPrstatus = 1
 	ntPrpsinfo = 3
@@ -18,25 +18,25 @@ const (
 	ntArmTLS = 0x401
 )
 
-// linuxCore reads the core of a Linux process. The kernel writes the thread that
-// died first; the notes of a thread follow its NT_PRSTATUS.
+// linuxCore reads the core of a Linux process. The thread that died comes first, and the
+// notes of each thread follow its NT_PRSTATUS.
 func (c *elfCore) linuxCore() {
 	c.info.OS = "linux"
 	machine := c.info.Machine
 	arch := archOf(machine, c.elf.Class)
-	var file view
+	var file structView
 	for n := range c.notes.all() {
 		switch {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
-			c.addThread(arch.thread(n.view, machine))
+			c.addThread(arch.thread(n.structView, machine))
 		case n.owner == "CORE" && n.typ == ntPrpsinfo:
-			c.linuxPrpsinfo(n.view)
+			c.linuxPrpsinfo(n.structView)
 		case n.owner == "CORE" && n.typ == ntAuxv:
 			c.elf.Auxv = n.auxv()
 		case n.owner == "CORE" && n.typ == ntFile && file.b == nil:
-			file = n.view
+			file = n.structView
 		case n.owner == "CORE" && n.typ == ntSiginfo:
-			c.siginfo(n.view)
+			c.siginfo(n.structView)
 		case n.owner == "LINUX":
 			c.linuxTLS(n)
 		}
@@ -45,9 +45,8 @@ func (c *elfCore) linuxCore() {
 	c.linuxFiles(file)
 }
 
-// linuxPrpsinfo reads struct elf_prpsinfo, which ends alike on every
-// architecture: pid, ppid, pgrp, sid, fname[16], psargs[80].
-func (c *elfCore) linuxPrpsinfo(v view) {
+// linuxPrpsinfo reads struct elf_prpsinfo, whose end is the same on every architecture: pid, ppid, pgrp, sid, fname[16], psargs[80].
+func (c *elfCore) linuxPrpsinfo(v structView) {
 	n := len(v.b)
 	if n < 112 || c.info.HasPID {
 		return
@@ -57,7 +56,7 @@ func (c *elfCore) linuxPrpsinfo(v view) {
 	c.info.Psargs = strings.TrimRight(v.text(n-80, 80), " ")
 }
 
-// linuxTLS reads the thread pointer where it is not among the registers.
+// linuxTLS reads the thread pointer of machines that do not have it in a register.
 func (c *elfCore) linuxTLS(n note) {
 	if len(c.info.Threads) == 0 {
 		return
@@ -71,8 +70,8 @@ func (c *elfCore) linuxTLS(n note) {
 	}
 }
 
-// firstSignal is the signal of the first thread that has one: the one that died
-// is the first, and the only one where the kernel does not give it to all.
+// firstSignal returns the signal of the first thread that has one. The thread that died
+// comes first, and some kernels give the signal to all threads.
 func (c *elfCore) firstSignal() int {
 	for _, t := range c.info.Threads {
 		if t.Signal != 0 {
@@ -86,4 +85,70 @@ func (c *elfCore) addThread(t Thread) {
 	if len(c.info.Threads) < maxThreads {
 		c.info.Threads = append(c.info.Threads, t)
 	}
+}
+
+// linuxArch is the layout of NT_PRSTATUS on a Linux architecture: offsets from the start of
+// the description (struct elf_prstatus of linux/elfcore.h, with the elf_gregset_t of each
+// architecture).
+type linuxArch struct {
+	word        int // bytes of a register
+	pid         int
+	pc, sp, tls int // 0: absent or unknown
+}
+
+// linuxArchs has the layouts by machineName.
+var linuxArchs = map[string]linuxArch{
+	"x86_64":      {8, 32, 112 + 16*8, 112 + 19*8, 112 + 21*8},
+	"x32":         {8, 24, 72 + 16*8, 72 + 19*8, 72 + 21*8},
+	"i386":        {4, 24, 72 + 12*4, 72 + 15*4, 0},   // TLS: NT_386_TLS
+	"aarch64":     {8, 32, 112 + 32*8, 112 + 31*8, 0}, // TLS: NT_ARM_TLS
+	"arm":         {4, 24, 72 + 15*4, 72 + 13*4, 0},
+	"ppc64le":     {8, 32, 112 + 32*8, 112 + 1*8, 112 + 13*8},
+	"ppc64":       {8, 32, 112 + 32*8, 112 + 1*8, 112 + 13*8},
+	"ppc":         {4, 24, 72 + 32*4, 72 + 1*4, 72 + 2*4},
+	"s390x":       {8, 32, 112 + 1*8, 112 + 17*8, 112 + 144},
+	"s390":        {4, 24, 72 + 1*4, 72 + 17*4, 72 + 72},
+	"riscv64":     {8, 32, 112, 112 + 2*8, 112 + 4*8},
+	"riscv32":     {4, 24, 72, 72 + 2*4, 72 + 4*4},
+	"loongarch64": {8, 32, 112 + 33*8, 112 + 3*8, 112 + 2*8},
+	"mips":        {4, 24, 72 + 40*4, 72 + 35*4, 0},
+	"mipsel":      {4, 24, 72 + 40*4, 72 + 35*4, 0},
+	"mips64":      {8, 32, 112 + 34*8, 112 + 29*8, 0},
+	"mips64el":    {8, 32, 112 + 34*8, 112 + 29*8, 0},
+	"m68k":        {4, 22, 0, 70 + 15*4, 0},
+	"sparc64":     {8, 32, 0, 0, 0},
+	"alpha":       {8, 32, 0, 0, 0},
+	"hppa":        {4, 24, 0, 0, 0},
+}
+
+// archOf returns the layout for a machine. For an unknown one it has the thread's number
+// alone, which all but m68k have in the same place.
+func archOf(machine string, class int) linuxArch {
+	if a, ok := linuxArchs[machine]; ok {
+		return a
+	}
+	if class == 64 {
+		return linuxArch{word: 8, pid: 32}
+	}
+	return linuxArch{word: 4, pid: 24}
+}
+
+// thread reads the description of NT_PRSTATUS.
+func (a linuxArch) thread(v structView, machine string) Thread {
+	v.word = a.word
+	t := Thread{TID: v.i32(a.pid), Signal: int(int16(v.u16(12)))}
+	reg := func(off int) uint64 {
+		if off == 0 {
+			return 0
+		}
+		return v.long(off)
+	}
+	t.PC, t.SP, t.TLS = reg(a.pc), reg(a.sp), reg(a.tls)
+	if machine == "s390x" { // two access registers, the high half first
+		t.TLS = uint64(v.u32(a.tls))<<32 | uint64(v.u32(a.tls+4))
+	}
+	if machine == "s390" {
+		t.PC &= 1<<31 - 1 // the top bit is the addressing mode
+	}
+	return t
 }

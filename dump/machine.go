@@ -2,7 +2,7 @@ package dump
 
 import "encoding/binary"
 
-// ELF machine numbers (e_machine) that dumps are told apart by.
+// ELF machine numbers (e_machine) and other constants of a machine.
 const (
 	emSPARC      = 2
 	em386        = 3
@@ -25,7 +25,7 @@ const (
 	osabiFreeBSD = 9
 )
 
-// machineName is what uname -m says on such a machine, as far as the header tells.
+// machineName returns what uname -m prints on the machine, as far as the header says.
 func (e *ELF) machineName() string {
 	little := e.Order == binary.ByteOrder(binary.LittleEndian)
 	pick := func(cond bool, a, b string) string {

@@ -3,34 +3,35 @@ package dump
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 )
 
 const (
-	// maxModules and maxMappings bound what is kept of the mapped files; the
-	// kernel writes at most 4 MiB of their names.
+	// maxModules and maxMappings bound the mapped files. The kernel writes at most 4 MiB
+	// of their names.
 	maxModules  = 4096
 	maxMappings = 1 << 17
 
-	// modulePage is what is read of a module to find its build-id. The headers and
-	// the note of any linker's output are within.
+	// modulePage is what is read of a module to find its build-id. Every linker puts the
+	// headers and the note there.
 	modulePage = 4096
 
-	// maxModuleNotes is how many segments of notes of a module are searched.
+	// maxModuleNotes bounds the segments of notes that are searched in a module.
 	maxModuleNotes = 4
 )
 
 // mapping is a file mapped at an address.
 type mapping struct {
 	start, end uint64
-	first      bool // from the beginning of the file on
+	first      bool // start is the beginning of the file
 	path       string
 }
 
-// linuxFiles reads NT_FILE: count, page size, count × {start, end, offset in
-// pages}, then count names, each ending in a NUL.
-func (c *elfCore) linuxFiles(v view) {
+// linuxFiles reads NT_FILE: count, page size, count × {start, end, offset in pages}, then
+// count names, each with a NUL behind it.
+func (c *elfCore) linuxFiles(v structView) {
 	if v.word == 0 {
 		return
 	}
@@ -54,11 +55,11 @@ func (c *elfCore) linuxFiles(v view) {
 	c.addMappings(maps)
 }
 
-// addMappings makes modules of mappings: one for each file, and another one where
-// a file is mapped from its beginning on once more, beyond other files.
+// addMappings makes a module of each file that is mapped, and another one if the beginning
+// of a file is mapped again behind other files.
 func (c *elfCore) addMappings(maps []mapping) {
 	slices.SortStableFunc(maps, func(a, b mapping) int { return cmp.Compare(a.start, b.start) })
-	open := make(map[string]int) // path to index in Modules
+	open := make(map[string]int) // the index in Modules, by path
 	for _, m := range maps {
 		if m.path == "" || m.end <= m.start {
 			continue
@@ -111,15 +112,15 @@ func (c *elfCore) moduleAt(addr uint64) *Module {
 	return nil
 }
 
-// execNames are the entries of the auxiliary vector that point to the path by
-// which the program was started.
+// execNames has the entries of the auxiliary vector that point to the path by which the
+// program was started.
 var execNames = map[string]uint64{"linux": AuxExecFn, "freebsd": 15, "illumos": 2014, "netbsd": 2014}
 
-// executableName reads the path that the program was started by from its stack,
-// and the build-id from where its headers are.
+// executableName reads the path that the program was started by from its stack, and the
+// build-id by the address of its headers.
 func (c *elfCore) executableName() error {
 	if addr, ok := c.elf.Aux(execNames[c.info.OS]); ok {
-		b, err := c.elf.memory(c.s, addr, 4096)
+		b, err := c.elf.memory(c.r, addr, 4096)
 		if err != nil {
 			return err
 		}
@@ -137,10 +138,10 @@ func (c *elfCore) executableName() error {
 	return err
 }
 
-// buildID reads the build-id of the ELF file that is mapped at addr, "" when
-// there is none in the dump.
+// buildID reads the build-id of the ELF file that is mapped at addr. It is "" if the dump
+// does not have it.
 func (c *elfCore) buildID(addr uint64) (string, error) {
-	page, err := c.elf.memory(c.s, addr, modulePage)
+	page, err := c.elf.memory(c.r, addr, modulePage)
 	if err != nil {
 		return "", err
 	}
@@ -166,15 +167,14 @@ func (c *elfCore) buildID(addr uint64) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if id := gnuBuildID(m, b); id != "" {
+		if id := GNUBuildID(b, m.Order); id != "" {
 			return id, nil
 		}
 	}
 	return "", nil
 }
 
-// pageSegments reads the program headers of a module as far as they are in its
-// first page.
+// pageSegments reads the program headers in the first page of a module.
 func (e *ELF) pageSegments(page []byte) []Segment {
 	size, stride, off := layoutOf(e.Class).phdr, e.phentsize(), e.phoff()
 	if off >= uint64(len(page)) || stride < size {
@@ -187,21 +187,21 @@ func (e *ELF) pageSegments(page []byte) []Segment {
 	return segs
 }
 
-// moduleNotes returns the n bytes of notes at addr, at most a page: from the module's
-// first page when they are there, and then to its end, for Go's linker has a segment
-// for its own note and leaves GNU's right behind it.
+// moduleNotes returns the n bytes of notes at addr, at most a page. Notes in the module's
+// first page are returned to the end of the page: Go's linker makes a segment of its own
+// note and puts GNU's behind it.
 func (c *elfCore) moduleNotes(page []byte, start, addr, n uint64) ([]byte, error) {
 	n = min(n, modulePage)
 	if d := addr - start; addr >= start && d < uint64(len(page)) && n <= uint64(len(page))-d {
 		return page[d:], nil
 	}
-	return c.elf.memory(c.s, addr, int(n))
+	return c.elf.memory(c.r, addr, int(n))
 }
 
-// gnuBuildID finds NT_GNU_BUILD_ID among notes.
-func gnuBuildID(e *ELF, b []byte) string {
+// GNUBuildID returns the build-id among the notes of an ELF file, in hexadecimal, or "".
+func GNUBuildID(b []byte, order binary.ByteOrder) string {
 	const ntGNUBuildID = 3
-	ns := notes{segments: [][]byte{b}, order: e.Order, word: e.Class / 8}
+	ns := notes{segments: [][]byte{b}, order: order}
 	for n := range ns.all() {
 		if n.owner == "GNU" && n.typ == ntGNUBuildID && len(n.b) > 0 && len(n.b) <= 64 {
 			return hex.EncodeToString(n.b)

@@ -6,20 +6,19 @@ import (
 	"time"
 )
 
-// Origin is what is known of a dump from beside it. A Linux core does not hold
-// the host's name or the time of death.
+// Origin is what a dump's name or attributes say about it. A Linux core does not hold the
+// host's name or the time of death.
 type Origin struct {
 	Node, Cmd, Exe string
-	Boot           ID  // the system's boot ID; zero: not known
-	PID            int // 0: not known
+	Boot           ID  // the system's boot ID; zero: unknown
+	PID            int // 0: unknown
 	Time           time.Time
-	Source         string // where it is from: "name", "xattr"; "" when nothing is known
+	Source         string // "name" or "xattr"; "": nothing is known
 }
 
-// OriginFromName reads the names that are told apart without knowing the pattern
-// of the machine they are from: core.COMM.UID.BOOTID.PID.MICROSECONDS of
-// systemd-coredump, with or without the suffix of its compression, and core.PID
-// of a bare Linux kernel.
+// OriginFromName parses the names that are clear without the core_pattern of their machine:
+// core.COMM.UID.BOOTID.PID.MICROSECONDS of systemd-coredump, with or without the suffix of
+// its compression, and core.PID of a bare Linux kernel.
 func OriginFromName(base string) Origin {
 	for _, c := range compressions {
 		base = TrimCompressionSuffix(base, c.kind)
@@ -31,7 +30,7 @@ func OriginFromName(base string) Origin {
 	if pid, ok := decimal(rest); ok && pid <= maxPID {
 		return Origin{PID: int(pid), Source: "name"}
 	}
-	// The command may hold dots: older versions did not escape them.
+	// Older versions did not escape dots in the command.
 	var last [4]string
 	for i := range last {
 		dot := strings.LastIndexByte(rest, '.')
@@ -52,8 +51,8 @@ func OriginFromName(base string) Origin {
 	}
 }
 
-// OriginFromXattrs reads the attributes that systemd-coredump leaves on a file.
-// get returns the value of an extended attribute, false when there is none.
+// OriginFromXattrs reads the attributes that systemd-coredump sets on a file. get returns
+// the value of an extended attribute, and false if there is none.
 func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 	var o Origin
 	text := func(name string) string {
@@ -74,14 +73,14 @@ func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 	return o
 }
 
-// maxPID is the largest process number that the types of any kernel hold.
+// maxPID is the largest number of a process in any kernel.
 const maxPID = 1<<31 - 1
 
 func unixMicro(micros int64) time.Time {
 	return unixTime(micros/1e6, micros%1e6*1000)
 }
 
-// decimal reads digits and nothing else.
+// decimal parses a number of digits alone.
 func decimal(s string) (int64, bool) {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -92,7 +91,8 @@ func decimal(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// unescape undoes xescape of systemd: \xNN for what may not stand in the name.
+// unescape reverses xescape of systemd, which writes \xNN for characters that a name may
+// not have.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

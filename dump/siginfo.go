@@ -3,6 +3,7 @@ package dump
 import (
 	"encoding/binary"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -16,6 +17,19 @@ const (
 	sigSEGV = 11
 )
 
+const (
+	siKernel = 0x80 // SI_KERNEL: of timers, and of faults without an address
+
+	// maxHandlerStack bounds the stack that is searched for the frame of a signal.
+	maxHandlerStack = 256 << 10
+
+	// maxSignalStacks bounds the stacks that a prediction searches for signal frames.
+	maxSignalStacks = 64
+
+	// handlerFrame is the length of a frame from the saved stack pointer on.
+	handlerFrame = 144 + 24
+)
+
 // Fault is what the kernel says about the signal that ended a process.
 type Fault struct {
 	Signal     int    // 0: none
@@ -24,17 +38,15 @@ type Fault struct {
 	SP         uint64 // stack pointer when it arrived
 }
 
-// siginfo reads siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, then
-// si_addr where a fault sent the signal. MIPS has si_code first.
-func (c *elfCore) siginfo(v view) {
+// siginfo reads siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, and si_addr
+// if a fault raised the signal. MIPS has si_code first.
+func (c *elfCore) siginfo(v structView) {
 	if c.info.fault.Signal == 0 && !strings.HasPrefix(c.info.Machine, "mips") {
 		c.info.fault = faultOf(v)
 	}
 }
 
-const siKernel = 0x80 // SI_KERNEL: of a fault without an address, and of timers
-
-func faultOf(v view) Fault {
+func faultOf(v structView) Fault {
 	f := Fault{Signal: v.i32(0)}
 	if code := v.i32(8); code > 0 && code != siKernel && isFaultSignal(f.Signal) {
 		f.HasAddress = true
@@ -59,7 +71,7 @@ func (i *Info) Fault() Fault {
 	return f
 }
 
-// StackOverflow reports whether f is an access below the stack that it happened on:
+// StackOverflow reports whether f is an access below the stack of the thread that died:
 // near its stack pointer, where no readable memory is.
 func (i *Info) StackOverflow(f Fault) bool {
 	const near = 1 << 20
@@ -80,46 +92,71 @@ func (i *Info) StackOverflow(f Fault) bool {
 	return stack
 }
 
-// maxHandlerStack is how much of a stack is searched for the frame of a signal.
-const maxHandlerStack = 256 << 10
+// signalFrames yields the offsets in stack, which begins at sp, of the stack pointers that
+// the kernel saved for signal handlers, each followed by at least size bytes. Only x86_64
+// is known: one word behind rsp, rip and eflags (struct sigcontext_64 of asm/sigcontext.h)
+// holds the segment registers of user code.
+func (e *ELF) signalFrames(stack structView, sp uint64, size int) iter.Seq[int] {
+	const saved = "\x33\x00\x00\x00\x00\x00\x2b\x00" // cs, gs, fs, ss
+	mark := binary.LittleEndian.Uint64([]byte(saved))
+	return func(yield func(int) bool) {
+		if e.Machine != emX86_64 || e.Class != 64 {
+			return
+		}
+		for off := int(-sp & 7); off+size <= len(stack.b); off += 8 {
+			if stack.u64(off+24) == mark && !yield(off) {
+				return
+			}
+		}
+	}
+}
+
+// signalFrames predicts the stacks that signal handlers interrupted. A handler may run on
+// a stack of its own (sigaltstack(2): Go, and programs that report their own crashes), so
+// that the interrupted frames are elsewhere.
+func (m memoryPredictor) signalFrames(info *Info) {
+	if info.OS != "linux" {
+		return
+	}
+	window := stackWindow(info)
+	for _, t := range info.Threads[:min(len(info.Threads), maxSignalStacks)] {
+		v := m.read(t.SP, int(window))
+		for off := range m.elf.signalFrames(v, t.SP, 32) {
+			m.wantAround(v.u64(off), stackBelow, stackAbove)
+			m.wantAddr(v.u64(off+8), 16)
+		}
+	}
+}
 
 // Handled returns the signal whose handler was running on the thread that died, the
-// innermost one. Its Signal is 0 when it was sent by a process or a timer and cannot be
-// told. ok is false when there is no handler, and on processors other than x86_64.
+// innermost one. Its Signal is 0 if a process or a timer sent it and its number is
+// unknown. ok is false if there is no handler, and on processors other than x86_64.
 func (i *Info) Handled(r io.ReaderAt) (f Fault, ok bool, err error) {
-	const saved = "\x33\x00\x00\x00\x00\x00\x2b\x00" // cs, gs, fs, ss of user code
-	if i.ELF == nil || i.ELF.Machine != emX86_64 || i.ELF.Class != 64 || i.OS != "linux" || len(i.Threads) == 0 {
+	if i.ELF == nil || i.ELF.Machine != emX86_64 || i.OS != "linux" || len(i.Threads) == 0 {
 		return Fault{}, false, nil
 	}
-	s, err := newSource(r, i.Size)
+	b, err := newBufReader(r, i.Size)
 	if err != nil {
 		return Fault{}, false, err
 	}
 	sp := i.Threads[0].SP
-	b, err := i.ELF.memory(s, sp, maxHandlerStack)
+	stack, err := i.ELF.memory(b, sp, maxHandlerStack)
 	if err != nil {
 		return Fault{}, false, err
 	}
-	mark := binary.LittleEndian.Uint64([]byte(saved))
-	v := i.ELF.view(b)
-	for off := int(-sp & 7); off+handlerFrame <= len(b); off += 8 {
-		if v.u64(off+24) == mark {
-			return i.handlerFrame(i.ELF.view(b[off:])), true, nil
-		}
+	for off := range i.ELF.signalFrames(i.ELF.view(stack), sp, handlerFrame) {
+		return i.handledFault(i.ELF.view(stack[off:])), true, nil
 	}
 	return Fault{}, false, nil
 }
 
-// handlerFrame is how many bytes of a frame follow the saved stack pointer.
-const handlerFrame = 144 + 24
-
-// handlerFrame reads the frame that the kernel pushes for a handler, from the saved stack
-// pointer on: struct sigcontext_64 (asm/sigcontext.h), the signal mask, siginfo_t. The
-// last is there only for handlers with SA_SIGINFO, so it is held against the registers;
-// otherwise the trap says what it was.
-func (i *Info) handlerFrame(v view) Fault {
+// handledFault reads the frame that the kernel pushes for a handler, from the saved stack
+// pointer on: struct sigcontext_64, the signal mask, siginfo_t. Only handlers with
+// SA_SIGINFO have the last, so it counts if it agrees with the registers. Otherwise the
+// trap number decides.
+func (i *Info) handledFault(v structView) Fault {
 	const rip, trapno, cr2, siginfo = 8, 40, 56, 144
-	info := view{v.b[siginfo:], v.order, v.word}
+	info := structView{v.b[siginfo:], v.order, v.word}
 	f := faultOf(info)
 	f.SP = v.u64(0)
 	code := info.i32(8)

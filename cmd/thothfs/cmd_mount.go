@@ -163,7 +163,7 @@ func (cl *cli) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Log
 		Namespace: s.target.String() + cl.getenv("MANTA_URL"),
 		Quota:     int64(cl.cacheSize),
 		Source:    s.store,
-		Predict:   dump.Reads,
+		Predict:   dump.Predict,
 		Hot:       c.Hot,
 		Around:    readAround,
 		Complete:  m.complete.when,

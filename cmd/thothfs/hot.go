@@ -16,7 +16,7 @@ const readAround = 32 << 10
 // be foretold to the end gets a pack of what can.
 func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
 	var ranges []hotpack.Range
-	err := dump.Reads(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })
+	err := dump.Predict(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })
 	if len(ranges) == 0 && err != nil {
 		return nil, err
 	}

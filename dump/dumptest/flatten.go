@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Record is one of a flattened dump.
+// Record is a record of a flattened dump.
 type Record struct {
 	Off, Size int64
 	Data      []byte
@@ -14,9 +14,8 @@ type Record struct {
 // End ends a flattened dump.
 var End = Record{Off: -1, Size: -1}
 
-// Flatten returns a dump in makedumpfile's flattened format, in records of up to 16 KiB.
-// The header is written twice, as makedumpfile does to mend it at last: first with its
-// last bytes wrong.
+// Flatten returns a dump in makedumpfile's flattened format, in records of up to 16 KiB. As
+// makedumpfile does, it writes the header twice, the first time with its last bytes wrong.
 func Flatten(dump []byte) []byte {
 	first := slices.Clone(dump[:min(len(dump), 512)])
 	for i := len(first) / 2; i < len(first); i++ {
@@ -31,7 +30,7 @@ func Flatten(dump []byte) []byte {
 	return Flattened(append(records, End)...)
 }
 
-// Flattened returns a flattened dump of these records, whatever they say.
+// Flattened returns a flattened dump of records, which need not be valid.
 func Flattened(records ...Record) []byte {
 	b := make([]byte, 4096)
 	copy(b, "makedumpfile")

@@ -1,5 +1,5 @@
-// Package dumptest makes small kernel dumps for tests, laid out as makedumpfile, QEMU
-// and savecore lay theirs out. What it makes depends on its arguments alone.
+// Package dumptest makes small kernel dumps for tests, in the formats of makedumpfile, QEMU
+// and savecore. The same arguments always make the same dump.
 package dumptest
 
 import (
@@ -13,14 +13,14 @@ import (
 type Kdump struct {
 	Order binary.ByteOrder // nil: little-endian
 	Word  int              // bytes of a long; 0: 8
-	Node  string           // "" as QEMU leaves it
+	Node  string           // "": as in QEMU's dumps
 
 	Pages    int  // with content
-	Zeros    int  // pages of zeros behind those
-	KeepZero bool // each has data of its own; else all share one page, before all others
+	Zeros    int  // pages of zeros behind the others
+	KeepZero bool // each page of zeros has its own data; by default all share one page before the others
 
-	Erased      string    // what makedumpfile --config says that it erased, at the end
-	Split       [2]uint64 // the page frames of a part; both 0: it is not one
+	Erased      string    // the eraseinfo of makedumpfile --config, at the end
+	Split       [2]uint64 // page frames, if the dump is a part
 	Incomplete  bool      // makedumpfile ran out of space
 	Microsecond uint64    // of the time
 }

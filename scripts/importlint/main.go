@@ -41,7 +41,7 @@ var arrows = map[string][]string{
 	"cache/blockfile":                  {"cache/cachedir", "store"},
 	"cache/cachedir":                   {},
 	"cache/hotpack":                    {"store"},
-	"dump":                             {},
+	"dump":                             {"internal/sparsefile"},
 	"dump/document":                    {},
 	"dump/dumptest":                    {},
 	"query":                            {},

@@ -1,11 +1,9 @@
 package debugger
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"debug/elf"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -193,7 +191,7 @@ func buildID(path string) (id string, machine elf.Machine, err error) {
 		if err != nil {
 			return "", 0, err
 		}
-		if id := gnuBuildID(text, f); id != "" {
+		if id := dump.GNUBuildID(text, f.ByteOrder); id != "" {
 			return id, f.Machine, nil
 		}
 	}
@@ -213,23 +211,4 @@ func noteReaders(f *elf.File) []io.Reader {
 		readers = append(readers, s.Open())
 	}
 	return readers
-}
-
-// gnuBuildID returns the NT_GNU_BUILD_ID among notes. A note is the sizes of name and
-// descriptor, the type, and both padded to 4 bytes (elf(5)).
-func gnuBuildID(notes []byte, f *elf.File) string {
-	const ntGNUBuildID = 3
-	for len(notes) >= 12 {
-		name, desc, typ := f.ByteOrder.Uint32(notes), f.ByteOrder.Uint32(notes[4:]), f.ByteOrder.Uint32(notes[8:])
-		at := 12 + (uint64(name)+3)&^3
-		end := at + uint64(desc)
-		if end > uint64(len(notes)) {
-			return ""
-		}
-		if typ == ntGNUBuildID && bytes.Equal(notes[12:12+name], []byte("GNU\x00")) {
-			return hex.EncodeToString(notes[at:end])
-		}
-		notes = notes[min((end+3)&^3, uint64(len(notes))):]
-	}
-	return ""
 }

@@ -9,48 +9,54 @@ import (
 )
 
 const (
-	// maxHashed bounds all that goes into one hash but for the JSON. The original
-	// cannot read a note of 2 GiB; several that are as large together are not real.
+	// maxHashed bounds the bytes of one hash, the JSON aside. The original cannot read a
+	// note of 2 GiB, and notes that have as much together are not real.
 	maxHashed = 1<<31 - 1
 
 	// hashChunk is how much of a note is read at a time when it is not held.
 	hashChunk = 1 << 20
 )
 
-// elfHasher computes the hash by which Thoth names an ELF core: the MD5 of each
-// program header, as the JSON text that Node prints of it, followed by the bytes
-// of the segment when it is one of notes.
+// elfHasher computes the hash that names an ELF core in Thoth: the MD5 of each program
+// header, as the JSON text that Node prints of it, followed by the bytes of the segment
+// if it holds notes.
 //
-// What the original did wrong is part of the name. A 64-bit offset or size is
-// int32(high half) + low half, so that beyond 4 GiB the wrong bytes are hashed,
-// always the same ones (see jsNumber); 65,535 headers are 65,535 even where that
-// means "more" (PN_XNUM); what is beyond the end of the file is zero.
+// The mistakes of the original are part of the name. A 64-bit offset or size is
+// int32(high half) + low half, so that beyond 4 GiB the wrong bytes are hashed, always the
+// same ones (see jsNumber). 65,535 headers are 65,535 even where that means "more"
+// (PN_XNUM). What is beyond the end of the file is zero.
 type elfHasher struct {
-	s     *source
+	r     *bufReader
 	e     *ELF
 	sum   hash.Hash
-	limit int64 // bytes that may still go in
+	limit int64 // bytes that may still be hashed
 	text  []byte
 	chunk []byte
 	pos   int64 // the file's current position
 }
 
-func hashELF(s *source, e *ELF) (ID, error) {
-	return (&elfHasher{s: s, e: e, sum: md5.New(), limit: maxHashed}).run()
+func hashELF(r *bufReader) (ID, error) {
+	e, _ := parseEhdr(r.head(headSize))
+	if err := e.checkCore(); err != nil {
+		return ID{}, err
+	}
+	return e.hash(r, maxHashed)
 }
 
-func (h *elfHasher) run() (ID, error) {
-	stride, n := h.e.phentsize(), h.e.phnum()
-	size := layoutOf(h.e.Class).phdr
+// hash computes the hash of an ELF dump with at most limit bytes of notes.
+func (e *ELF) hash(r *bufReader, limit int64) (ID, error) {
+	h := &elfHasher{r: r, e: e, sum: md5.New(), limit: limit}
+	stride, n := e.phentsize(), e.phnum()
+	size := layoutOf(e.Class).phdr
 	if n > 0 && stride < size {
 		return ID{}, fmt.Errorf("%w: program headers of %d bytes", ErrDamaged, stride)
 	}
 	if int64(stride)*int64(n) > maxHashed {
 		return ID{}, fmt.Errorf("%w: %d bytes of program headers", ErrDamaged, int64(stride)*int64(n))
 	}
-	off, has := h.seek(jsNumber(h.e.phoff(), h.e.Class), int64(stride)*int64(n))
+	off, has := h.seek(jsNumber(e.phoff(), e.Class), int64(stride)*int64(n))
 	if has <= maxTable {
-		if _, err := h.s.hold(off, has); err != nil {
+		if _, err := r.hold(off, has); err != nil {
 			return ID{}, err
 		}
 	}
@@ -58,11 +64,11 @@ func (h *elfHasher) run() (ID, error) {
 	for i := range int64(n) {
 		at := i * int64(stride)
 		in := min(max(has-at, 0), int64(size))
-		if _, err := h.s.fill(phdr[:in], off+at); err != nil {
+		if _, err := r.fill(phdr[:in], off+at); err != nil {
 			return ID{}, err
 		}
 		clear(phdr[in:])
-		if err := h.segment(h.e.segment(phdr)); err != nil {
+		if err := h.segment(e.segment(phdr)); err != nil {
 			return ID{}, err
 		}
 	}
@@ -84,24 +90,24 @@ func (h *elfHasher) segment(seg Segment) error {
 	return h.note(off, has, n)
 }
 
-// seek turns a position as Node takes it into an offset, and n into the number of
-// bytes that are there. A negative position is the current one of the file, which
-// only such reads move; Node since 15 or so refuses those below -1, the Node 8 of
-// the published builds did not.
+// seek returns the offset of a position as Node takes it, and how many of the n bytes
+// there the file has. A negative position is the current one of the file, which only such
+// reads move. Node 8, which the published builds used, took them all; since about version
+// 15 Node refuses those below -1.
 func (h *elfHasher) seek(off, n int64) (int64, int64) {
 	if n == 0 {
 		return 0, 0
 	}
 	if off >= 0 {
-		return off, h.s.clip(off, n)
+		return off, h.r.clip(off, n)
 	}
 	off = h.pos
-	n = h.s.clip(off, n)
+	n = h.r.clip(off, n)
 	h.pos += n
 	return off, n
 }
 
-// note hashes n bytes at off, of which the file has the first ones.
+// note hashes n bytes at off. The file has the first has of them; the rest is zeros.
 func (h *elfHasher) note(off, has, n int64) error {
 	if most := min(n, hashChunk); int64(len(h.chunk)) < most {
 		h.chunk = make([]byte, most)
@@ -109,7 +115,7 @@ func (h *elfHasher) note(off, has, n int64) error {
 	for done := int64(0); done < n; done += hashChunk {
 		p := h.chunk[:min(n-done, hashChunk)]
 		in := min(max(has-done, 0), int64(len(p)))
-		if _, err := h.s.fill(p[:in], off+done); err != nil {
+		if _, err := h.r.fill(p[:in], off+done); err != nil {
 			return err
 		}
 		clear(p[in:])
@@ -118,9 +124,9 @@ func (h *elfHasher) note(off, has, n int64) error {
 	return nil
 }
 
-// jsNumber is the number that the original makes of an offset or size: right
-// below 4 GiB; above, (hi << 32) + lo in JavaScript, where shifting by 32 is
-// shifting by 0 and makes hi a signed 32-bit number.
+// jsNumber returns the number that the original makes of an offset or size: the right one
+// below 4 GiB; above, (hi << 32) + lo in JavaScript, where a shift by 32 is a shift by 0
+// and makes hi a signed 32-bit number.
 func jsNumber(v uint64, class int) int64 {
 	if class == 32 {
 		return int64(v & math.MaxUint32)
@@ -128,7 +134,7 @@ func jsNumber(v uint64, class int) int64 {
 	return int64(int32(v>>32)) + int64(v&math.MaxUint32)
 }
 
-// appendPhdrJSON appends what JSON.stringify makes of a program header.
+// appendPhdrJSON appends a program header as JSON.stringify writes it.
 func appendPhdrJSON(b []byte, s Segment, class int) []byte {
 	num := func(name string, v uint64) {
 		b = append(append(append(b, '"'), name...), `":`...)

@@ -8,13 +8,11 @@ import (
 	"strconv"
 )
 
-// Flags of a dump header.
 const (
+	// Flags of a dump header.
 	dfComplete   = 0x2
 	dfCompressed = 0x8
-)
 
-const (
 	dumpMagic = 0xdefec8ed
 	// crashHeaderSize is what the original reads of a crash dump.
 	crashHeaderSize = 8192
@@ -24,25 +22,24 @@ const (
 	crashAlign = 64 << 10
 )
 
-// crashHeader is the header of an illumos crash dump: dumphdr_t of
-// sys/dumphdr.h, as a 64-bit kernel of DUMP_VERSION 10 lays it out. Zeros where
-// the file ends.
-type crashHeader struct{ view }
+// crashHeader is the header of an illumos crash dump: dumphdr_t of sys/dumphdr.h, as a
+// 64-bit kernel of DUMP_VERSION 10 lays it out. It is zero where the file ends.
+type crashHeader struct{ structView }
 
 func newCrashHeader(head []byte) crashHeader {
 	b := zeroExtend(head, crashHeaderSize)
-	return crashHeader{view{b, binary.LittleEndian, 8}}
+	return crashHeader{structView{b, binary.LittleEndian, 8}}
 }
 
-func isCrash(head []byte) bool {
+func isIllumosCrash(head []byte) bool {
 	return len(head) >= 4 && binary.LittleEndian.Uint32(head) == dumpMagic
 }
 
 func (h crashHeader) flags() uint32    { return h.u32(8) }
 func (h crashHeader) compressed() bool { return h.flags()&dfCompressed != 0 }
 
-// check refuses what the original refuses, but for the dumps that savecore has
-// expanded (vmcore.N): those are taken under the same text.
+// check refuses what the original refuses, except for the dumps that savecore has
+// expanded (vmcore.N), whose hash is that of the same text.
 func (h crashHeader) check() error {
 	if h.flags()&dfComplete == 0 {
 		return &UnsupportedError{Format: "incomplete illumos crash dump", Hint: "the kernel did not finish writing it"}
@@ -53,14 +50,23 @@ func (h crashHeader) check() error {
 // ids returns the hash that the published builds of the original give the dump
 // (they ran on Node 8), and those it gives on Node 0.10 and on 12 and later.
 func (h crashHeader) ids() (ID, []ID) {
-	return md5.Sum(h.inspectText(node8)), []ID{
-		md5.Sum(h.inspectText(node010)),
-		md5.Sum(h.inspectText(node12)),
+	return md5.Sum(h.nodeInspect(node8)), []ID{
+		md5.Sum(h.nodeInspect(node010)),
+		md5.Sum(h.nodeInspect(node12)),
 	}
 }
 
-func inspectCrash(s *source) (*Info, error) {
-	h := newCrashHeader(s.head(crashHeaderSize))
+func hashIllumosCrash(r *bufReader) (ID, error) {
+	h := newCrashHeader(r.head(crashHeaderSize))
+	if err := h.check(); err != nil {
+		return ID{}, err
+	}
+	id, _ := h.ids()
+	return id, nil
+}
+
+func inspectIllumosCrash(r *bufReader) (*Info, error) {
+	h := newCrashHeader(r.head(crashHeaderSize))
 	if err := h.check(); err != nil {
 		return nil, err
 	}
@@ -71,20 +77,33 @@ func inspectCrash(s *source) (*Info, error) {
 		Node:     h.text(56+1*utsnameField, utsnameField),
 		Platform: h.text(56+3*utsnameField, utsnameField),
 		Time:     unixTime(h.crashTime(), 0),
-		Size:     s.size, Needed: h.needed(),
+		Size:     r.size, Needed: h.needed(),
 		Properties: h.properties(),
 	}
 	if !h.compressed() {
 		return info, nil
 	}
 	info.Format = "illumos vmdump"
-	end, err := h.compressedEnd(s)
+	end, err := h.compressedEnd(r)
 	info.Needed = max(info.Needed, end)
 	return info, err
 }
 
-// machine is what the kernel calls itself, but for "i86pc", which is a platform
-// of two machines.
+// illumosCrash predicts the reads of an illumos crash dump. All addresses of an expanded
+// one lead through its tables. A compressed one is read by savecore alone, which begins
+// with both headers.
+func (p *predictor) illumosCrash() error {
+	h := newCrashHeader(p.r.head(crashHeaderSize))
+	if h.compressed() {
+		p.want((p.size-crashAlign)&^(crashAlign-1), 2*crashAlign)
+	} else {
+		p.wantRange(Range{0, h.u64(48)})
+	}
+	return nil
+}
+
+// machine returns the name that the kernel gives the machine, except for the platform
+// "i86pc", which stands for two.
 func (h crashHeader) machine() string {
 	m := h.text(56+4*utsnameField, utsnameField)
 	if m == "i86pc" && h.u32(12) == 64 {
@@ -96,7 +115,7 @@ func (h crashHeader) machine() string {
 	return m
 }
 
-// crashTime has the size of a long in the kernel that died.
+// crashTime reads a time that has the size of a long in the kernel that crashed.
 func (h crashHeader) crashTime() int64 {
 	if h.u32(12) == 32 {
 		return int64(int32(h.u32(1800)))
@@ -109,7 +128,7 @@ func (h crashHeader) properties() map[string]string {
 	if s := h.text(1598, 200); s != "" {
 		p["panicstring"] = s
 	}
-	if h.u32(12) != 64 || h.u32(4) < 10 { // what follows lies elsewhere
+	if h.u32(12) != 64 || h.u32(4) < 10 { // the fields below lie elsewhere
 		return p
 	}
 	if s := h.text(1868, 37); s != "" {
@@ -121,15 +140,15 @@ func (h crashHeader) properties() map[string]string {
 	return p
 }
 
-// compressedEnd returns how long a compressed dump is. savecore repeats the header in
-// the last block, and cannot expand a dump without: such a file is cut, and the
-// result is the next size that a whole one can have.
-func (h crashHeader) compressedEnd(s *source) (int64, error) {
+// compressedEnd returns the length of a whole compressed dump. savecore repeats the header
+// in the last block and cannot expand a dump without it. A file that lacks the block is
+// cut, and the result is the next length that a whole one can have.
+func (h crashHeader) compressedEnd(r *bufReader) (int64, error) {
 	const compared = 1800 // up to the time, which has the size of a long
-	last := (s.size - crashAlign) &^ (crashAlign - 1)
+	last := (r.size - crashAlign) &^ (crashAlign - 1)
 	if last > 0 {
 		b := make([]byte, compared)
-		if _, err := s.fill(b, last); err != nil {
+		if _, err := r.fill(b, last); err != nil {
 			return 0, err
 		}
 		const valid = 1 // savecore clears it in either
@@ -138,12 +157,11 @@ func (h crashHeader) compressedEnd(s *source) (int64, error) {
 			return last + crashAlign, nil
 		}
 	}
-	return min(s.size, math.MaxInt64-crashAlign)&^(crashAlign-1) + crashAlign, nil
+	return min(r.size, math.MaxInt64-crashAlign)&^(crashAlign-1) + crashAlign, nil
 }
 
-// needed is how long the file is at least: where its data begin, and, when it is
-// expanded, all of its pages. How much the compressed data take is not in the
-// header.
+// needed returns the least length of the file: up to its data, and for an expanded dump to
+// the end of its pages. The header does not say how long compressed data are.
 func (h crashHeader) needed() int64 {
 	end := uint64(1912)
 	for off := 24; off <= 48; off += 8 { // ksyms, pfn, map, data

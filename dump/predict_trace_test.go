@@ -81,7 +81,7 @@ func (tr *tracer) Read(_ context.Context, _ fusefs.FileHandle, p []byte, off int
 	n, _ := tr.backing.ReadAt(p, off)
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	for at := off &^ (readsPage - 1); at < off+int64(n); at += readsPage {
+	for at := off &^ (predictPage - 1); at < off+int64(n); at += predictPage {
 		if !tr.pages[at] {
 			tr.pages[at] = true
 			tr.order = append(tr.order, at)

@@ -1,8 +1,8 @@
 package dump
 
 const (
-	// maxObjects bounds the objects of a process that are followed, maxHops how
-	// often memory is read to find more.
+	// maxObjects bounds the objects of a process that are followed, maxHops the reads
+	// of memory that find more.
 	maxObjects = 4096
 	maxHops    = 1024
 
@@ -12,8 +12,8 @@ const (
 	maxDynsym  = 512 << 10
 )
 
-// Entries of a program's dynamic section (elf.h; the last two are of MIPS, whose
-// dynamic section is read-only).
+// Entries of a program's dynamic section (elf.h). The last two are of MIPS, whose
+// dynamic section is read-only.
 const (
 	dtPltGOT        = 3
 	dtStrtab        = 5
@@ -24,23 +24,23 @@ const (
 	dtMipsRLDMapRel = 0x70000035
 )
 
-// object is a file that is mapped into the process.
-type object struct {
+// loadedObject is a file that is mapped into the process.
+type loadedObject struct {
 	bias    uint64
 	dynamic Range // addresses
 	entries []Aux // of the dynamic section
 }
 
-// chase follows the dynamic linker's list of objects: program headers, dynamic
-// section, struct r_debug, struct link_map. The structures of libraries that were
-// loaded late are spread over the heap, each known by the one before only: a round
-// trip for each. Tables that list them all are looked for first.
-func (m memory) chase(c *elfCore) {
+// linkMaps predicts what the dynamic linker's list of objects leads to: program headers,
+// dynamic section, struct r_debug, struct link_map. The structures of libraries that were
+// loaded late are spread over the heap, and each is known only by the one before, which
+// takes a round trip. So linkMaps first looks for tables that list them all.
+func (m memoryPredictor) linkMaps(c *elfCore) {
 	objects := m.objects(c)
 	for _, o := range objects {
-		m.want(o.dynamic.Off, o.dynamic.Len)
+		m.wantAddr(o.dynamic.Off, o.dynamic.Len)
 	}
-	tables := m.tables(c)
+	table := m.dsoTable(c)
 	for i := range objects {
 		objects[i].entries = m.dynamic(objects[i])
 	}
@@ -48,19 +48,19 @@ func (m memory) chase(c *elfCore) {
 		m.dynsyms(objects)
 	}
 	debug, word := m.debug(objects[0]), uint64(m.elf.Class/8)
-	m.want(debug, 6*word)
+	m.wantAddr(debug, 6*word)
 	for _, o := range objects {
-		m.want(m.entry(o, dtPltGOT), 3*word)
+		m.wantAddr(m.entry(o, dtPltGOT), 3*word)
 	}
-	roots := tables.maps()
+	roots := table.maps()
 	roots = append(roots, m.namespaces(debug)...)
 	m.walk(append(roots, m.gots(objects)...))
 }
 
-// objects reads the program headers of the executable, which is the first, and of
-// all files whose first page is in the dump.
-func (m memory) objects(c *elfCore) []object {
-	var all []object
+// objects reads the program headers of the executable, which comes first, and of all
+// files whose first page is in the dump.
+func (m memoryPredictor) objects(c *elfCore) []loadedObject {
+	all := []loadedObject{{}}
 	if addr, ok := m.elf.Aux(AuxPhdr); ok {
 		const phnum = 5
 		n, _ := m.elf.Aux(phnum)
@@ -68,13 +68,11 @@ func (m memory) objects(c *elfCore) []object {
 		if n == 0 || n > maxPhdrs {
 			n = maxPhdrs
 		}
-		m.want(addr, n*uint64(size))
-		all = append(all, m.object(addr, m.read(addr, int(n)*size).b))
-	} else {
-		all = append(all, object{})
+		m.wantAddr(addr, n*uint64(size))
+		all[0] = m.object(addr, m.read(addr, int(n)*size).b)
 	}
 	for _, addr := range m.headers(c) {
-		page := m.read(addr, readsPage).b
+		page := m.read(addr, predictPage).b
 		e, ok := parseEhdr(page)
 		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order || e.phoff() >= uint64(len(page)) {
 			continue
@@ -88,9 +86,9 @@ func (m memory) objects(c *elfCore) []object {
 	return all
 }
 
-// headers are the addresses at which files may be mapped from their beginning:
-// those that the notes name, else all segments that are not writable.
-func (m memory) headers(c *elfCore) []uint64 {
+// headers returns the addresses at which files may be mapped from their beginning: those
+// that the notes name, or else all segments that are not writable.
+func (m memoryPredictor) headers(c *elfCore) []uint64 {
 	var addrs []uint64
 	for _, h := range c.heads {
 		addrs = append(addrs, h...)
@@ -98,7 +96,6 @@ func (m memory) headers(c *elfCore) []uint64 {
 	if len(addrs) > 0 {
 		return addrs[:min(len(addrs), maxObjects)]
 	}
-
 	for _, seg := range m.elf.loads {
 		if seg.Flags&segmentWritable == 0 && len(addrs) < maxObjects {
 			addrs = append(addrs, seg.Vaddr)
@@ -107,8 +104,8 @@ func (m memory) headers(c *elfCore) []uint64 {
 	return addrs
 }
 
-// object finds the dynamic section by program headers that are mapped at addr.
-func (m memory) object(addr uint64, phdrs []byte) (o object) {
+// object finds the dynamic section by the program headers that are mapped at addr.
+func (m memoryPredictor) object(addr uint64, phdrs []byte) (o loadedObject) {
 	const dynamic, phdr = 2, 6
 	size := layoutOf(m.elf.Class).phdr
 	known := false
@@ -119,7 +116,7 @@ func (m memory) object(addr uint64, phdrs []byte) (o object) {
 			// The headers of the first segment are in its first page.
 			o.bias = addr - s.Vaddr
 			if s.Type == SegmentLoad {
-				o.bias = addr&^(readsPage-1) - (s.Vaddr - s.Offset)
+				o.bias = addr&^(predictPage-1) - (s.Vaddr - s.Offset)
 			}
 			known = true
 		case s.Type == dynamic:
@@ -132,15 +129,16 @@ func (m memory) object(addr uint64, phdrs []byte) (o object) {
 	return o
 }
 
-// addr cuts an address to the process's width.
-func (m memory) addr(a uint64) uint64 {
+// addr truncates an address to the width of the process.
+func (m memoryPredictor) addr(a uint64) uint64 {
 	if m.elf.Class == 32 {
 		return a & (1<<32 - 1)
 	}
 	return a
 }
 
-func (m memory) dynamic(o object) []Aux {
+// dynamic reads the dynamic section of an object.
+func (m memoryPredictor) dynamic(o loadedObject) []Aux {
 	v := m.read(o.dynamic.Off, int(o.dynamic.Len))
 	var out []Aux
 	for off := 0; off+2*v.word <= len(v.b); off += 2 * v.word {
@@ -153,9 +151,9 @@ func (m memory) dynamic(o object) []Aux {
 	return out
 }
 
-// entry returns the address in an entry of the dynamic section: most dynamic
-// linkers make it one when they load the object, others leave it relative.
-func (m memory) entry(o object, typ uint64) uint64 {
+// entry returns the address in an entry of the dynamic section. Most dynamic linkers
+// relocate it when they load the object, others leave it relative.
+func (m memoryPredictor) entry(o loadedObject, typ uint64) uint64 {
 	for _, a := range o.entries {
 		if a.Type == typ && a.Value != 0 {
 			if m.hasAddr(a.Value) {
@@ -167,9 +165,9 @@ func (m memory) entry(o object, typ uint64) uint64 {
 	return 0
 }
 
-// gots reads what the tables of functions begin with: the second word is the
-// object's own link_map where functions are bound when they are first called.
-func (m memory) gots(objects []object) []uint64 {
+// gots reads the beginnings of the global offset tables: the second word is the object's
+// own link_map if functions are bound when they are first called.
+func (m memoryPredictor) gots(objects []loadedObject) []uint64 {
 	w := m.elf.Class / 8
 	var maps []uint64
 	for _, o := range objects {
@@ -181,7 +179,7 @@ func (m memory) gots(objects []object) []uint64 {
 }
 
 // debug returns the address of struct r_debug.
-func (m memory) debug(o object) uint64 {
+func (m memoryPredictor) debug(o loadedObject) uint64 {
 	w := m.elf.Class / 8
 	for i, a := range o.entries {
 		switch a.Type {
@@ -191,20 +189,21 @@ func (m memory) debug(o object) uint64 {
 			a.Value = m.addr(a.Value + o.dynamic.Off + uint64(2*w*i))
 			fallthrough
 		case dtMipsRLDMap:
-			m.want(a.Value, uint64(w))
+			m.wantAddr(a.Value, uint64(w))
 			return m.read(a.Value, w).long(0)
 		}
 	}
 	return 0
 }
 
-// namespaces reads struct r_debug (link.h) and those it leads to, which glibc has
-// for dlmopen(3): r_version, r_map, r_brk, r_state, r_ldbase, r_next.
-func (m memory) namespaces(debug uint64) []uint64 {
+// namespaces reads struct r_debug (link.h: r_version, r_map, r_brk, r_state, r_ldbase,
+// r_next) and those that follow it, which glibc has for dlmopen(3). It returns their
+// lists.
+func (m memoryPredictor) namespaces(debug uint64) []uint64 {
 	w := m.elf.Class / 8
 	var heads []uint64
 	for range 16 {
-		m.want(debug, uint64(6*w))
+		m.wantAddr(debug, uint64(6*w))
 		v := m.read(debug, 6*w)
 		if v.long(w) == 0 {
 			break
@@ -218,15 +217,15 @@ func (m memory) namespaces(debug uint64) []uint64 {
 	return heads
 }
 
-// walk follows the list from all places at once, both ways, and foretells names
-// and dynamic sections. struct link_map begins alike everywhere: l_addr, l_name,
-// l_ld, l_next, l_prev.
-func (m memory) walk(frontier []uint64) {
+// walk follows the list from all places at once, in both directions, and predicts names
+// and dynamic sections. struct link_map begins alike everywhere: l_addr, l_name, l_ld,
+// l_next, l_prev.
+func (m memoryPredictor) walk(frontier []uint64) {
 	w := m.elf.Class / 8
 	seen := map[uint64]bool{0: true}
 	for hop := 0; hop < maxHops && len(frontier) > 0 && len(seen) < maxObjects && m.err == nil; hop++ {
 		for _, a := range frontier {
-			m.want(a, uint64(5*w))
+			m.wantAddr(a, uint64(5*w))
 		}
 		var next []uint64
 		for _, a := range frontier {
@@ -236,19 +235,19 @@ func (m memory) walk(frontier []uint64) {
 			seen[a] = true
 			v := m.read(a, 5*w)
 			if ld := v.long(2 * w); !m.hasAddr(ld) {
-				continue // of a file without a dynamic section, or no link_map at all
+				continue // a file without a dynamic section, or no link_map at all
 			}
-			m.want(v.long(w), nameBytes)
-			m.want(v.long(2*w), uint64(4*w))
+			m.wantAddr(v.long(w), nameBytes)
+			m.wantAddr(v.long(2*w), uint64(4*w))
 			next = append(next, v.long(3*w), v.long(4*w))
 		}
 		frontier = next
 	}
 }
 
-// dynsyms foretells the dynamic symbols of objects and their names, which mdb
-// takes from the dump where it holds the text of a process.
-func (m memory) dynsyms(objects []object) {
+// dynsyms predicts the dynamic symbols of objects and their names. mdb takes them from
+// the dump if it holds the text of the process.
+func (m memoryPredictor) dynsyms(objects []loadedObject) {
 	for _, o := range objects {
 		var size uint64
 		for _, a := range o.entries {
@@ -258,8 +257,8 @@ func (m memory) dynsyms(objects []object) {
 		}
 		sym, str := m.entry(o, dtSymtab), m.entry(o, dtStrtab)
 		if sym < str && str-sym < maxDynsym { // the names follow the symbols
-			m.want(sym, str-sym)
+			m.wantAddr(sym, str-sym)
 		}
-		m.want(str, min(size, maxDynsym))
+		m.wantAddr(str, min(size, maxDynsym))
 	}
 }

@@ -233,7 +233,7 @@ func percent(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) 
 
 // prediction is what Reads told of a core.
 type prediction struct {
-	*source
+	*bufReader
 	info                        *Info
 	pages                       map[int64]bool
 	ranges, early, trips, reads int
@@ -278,12 +278,12 @@ func predict(t *testing.T, core string) *prediction {
 	}
 	p := &prediction{pages: map[int64]bool{}}
 	w := &blockClock{f, p, map[int64]int{}}
-	err = Reads(w, st.Size(), func(off, n int64) {
+	err = Predict(w, st.Size(), func(off, n int64) {
 		p.ranges++
 		w.told(off, n)
-		for at := off; at < off+n; at += readsPage {
+		for at := off; at < off+n; at += predictPage {
 			p.pages[at] = true
-			if at < readsHead || at >= st.Size()-readsTail {
+			if at < firstRead || at >= st.Size()-predictTail {
 				p.early++
 			}
 		}
@@ -291,7 +291,7 @@ func predict(t *testing.T, core string) *prediction {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.source, err = newSource(f, st.Size()); err != nil {
+	if p.bufReader, err = newBufReader(f, st.Size()); err != nil {
 		t.Fatal(err)
 	}
 	p.info, err = Inspect(f, st.Size())
@@ -306,7 +306,7 @@ func predict(t *testing.T, core string) *prediction {
 func (p *prediction) precision(touched map[int64]bool) float64 {
 	hit, n := 0, 0
 	for at := range p.pages {
-		if at < readsHead || at >= p.size-readsTail {
+		if at < firstRead || at >= p.size-predictTail {
 			continue
 		}
 		n++
@@ -362,7 +362,7 @@ func (p *prediction) logMisses(t *testing.T, touched []int64) {
 		for _, s := range p.info.ELF.Segments {
 			if o := uint64(at); o >= s.Offset && o < s.Offset+s.Filesz {
 				addr := s.Vaddr + o - s.Offset
-				where = fmt.Sprintf("%#x, page %d of %d, flags %d", addr, (o-s.Offset)/readsPage, (s.Filesz+readsPage-1)/readsPage, s.Flags)
+				where = fmt.Sprintf("%#x, page %d of %d, flags %d", addr, (o-s.Offset)/predictPage, (s.Filesz+predictPage-1)/predictPage, s.Flags)
 				for _, m := range p.info.Modules {
 					if addr >= m.Start && addr < m.End {
 						where += " " + m.Path

@@ -5,34 +5,33 @@ import (
 	"strconv"
 )
 
-// inspectStyle is how a version of Node prints an object (util.inspect): the
-// original names a crash dump by the MD5 of what Node prints of its header.
-type inspectStyle struct {
+// nodeStyle is how a version of Node prints an object (util.inspect). The original names
+// a crash dump by the MD5 of its header as Node prints it.
+type nodeStyle struct {
 	open, sep, end       string // of the header
 	subOpen, subSep, sub string // of dump_utsname in it
-	bytes                int    // how many of a Buffer are printed
-	more                 string // after them when there are more
-	count                string // follows the number of those left out, if not ""
+	bytes                int    // how many bytes of a Buffer are printed
+	more                 string // printed behind them if there are more
+	count                string // printed behind the number of the others; "": no number
 	negativeZero         string
 }
 
-// Three texts are told apart; Node 10 and 11 print two more, which no release of
-// the original ran on.
+// The styles that releases of the original met. Node 10 and 11 have two more.
 var (
-	node010 = inspectStyle{ // 0.8 and 0.10
+	node010 = nodeStyle{ // 0.8 and 0.10
 		"{ ", ",\n  ", " }", "\n   { ", ",\n     ", " }", 51, " ...", "", "0",
 	}
-	node8 = inspectStyle{ // 0.12 to 9
+	node8 = nodeStyle{ // 0.12 to 9
 		"{ ", ",\n  ", " }", "\n   { ", ",\n     ", " }", 50, " ... ", "", "-0",
 	}
-	node12 = inspectStyle{ // 12 and later
+	node12 = nodeStyle{ // 12 and later
 		"{\n  ", ",\n  ", "\n}", "{\n    ", ",\n    ", "\n  }", 50, " ... ", " more bytes", "-0",
 	}
 )
 
-// inspectText is what Node prints of the header, in the order of the structure.
-func (h crashHeader) inspectText(style inspectStyle) []byte {
-	w := inspectWriter{style: style, h: h, b: make([]byte, 0, 4096)}
+// nodeInspect returns the header as Node prints it, in the order of the structure.
+func (h crashHeader) nodeInspect(style nodeStyle) []byte {
+	w := nodeWriter{style: style, h: h, b: make([]byte, 0, 4096)}
 	w.b = append(w.b, style.open...)
 	w.words("dump_magic", "dump_version", "dump_flags", "dump_wordsize")
 	w.longs("dump_start", "dump_ksyms", "dump_pfn", "dump_map", "dump_data")
@@ -46,23 +45,23 @@ func (h crashHeader) inspectText(style inspectStyle) []byte {
 	return append(w.b, style.end...)
 }
 
-// inspectWriter prints one field after the other.
-type inspectWriter struct {
-	style inspectStyle
+// nodeWriter prints one field after the other.
+type nodeWriter struct {
+	style nodeStyle
 	h     crashHeader
 	b     []byte
 	off   int // of the next field in the header
 }
 
-// key begins a field. Nothing separates the first.
-func (w *inspectWriter) key(name string) {
+// key begins a field, with a separator unless it is the first.
+func (w *nodeWriter) key(name string) {
 	if w.off > 0 {
 		w.b = append(w.b, w.style.sep...)
 	}
 	w.b = append(append(w.b, name...), ": "...)
 }
 
-func (w *inspectWriter) words(names ...string) {
+func (w *nodeWriter) words(names ...string) {
 	for _, name := range names {
 		w.key(name)
 		w.b = strconv.AppendUint(w.b, uint64(w.h.u32(w.off)), 10)
@@ -71,7 +70,7 @@ func (w *inspectWriter) words(names ...string) {
 }
 
 // longs prints unsigned 64-bit fields, each as its two halves.
-func (w *inspectWriter) longs(names ...string) {
+func (w *nodeWriter) longs(names ...string) {
 	for _, name := range names {
 		w.key(name)
 		v := w.h.u64(w.off)
@@ -80,10 +79,9 @@ func (w *inspectWriter) longs(names ...string) {
 	}
 }
 
-// signed prints signed 64-bit fields. Of a negative number the ctype library of
-// Node makes two negative halves, of which the high one is complemented: -5 is
-// [ -0, -5 ].
-func (w *inspectWriter) signed(names ...string) {
+// signed prints signed 64-bit fields. Node's ctype library splits a negative number into
+// two negative halves and complements the high one: -5 is [ -0, -5 ].
+func (w *nodeWriter) signed(names ...string) {
 	for _, name := range names {
 		w.key(name)
 		v := w.h.u64(w.off)
@@ -104,17 +102,17 @@ func (w *inspectWriter) signed(names ...string) {
 	}
 }
 
-func (w *inspectWriter) pair(hi, lo string) {
+func (w *nodeWriter) pair(hi, lo string) {
 	w.b = append(append(append(append(append(w.b, "[ "...), hi...), ", "...), lo...), " ]"...)
 }
 
-func (w *inspectWriter) buffer(name string, n int) {
+func (w *nodeWriter) buffer(name string, n int) {
 	w.key(name)
 	w.hex(n)
 }
 
 // hex prints the next n bytes as a Buffer.
-func (w *inspectWriter) hex(n int) {
+func (w *nodeWriter) hex(n int) {
 	const digits = "0123456789abcdef"
 	w.b = append(w.b, "<Buffer"...)
 	for _, c := range w.h.at(w.off, min(n, w.style.bytes)) {
@@ -131,7 +129,7 @@ func (w *inspectWriter) hex(n int) {
 	w.off += n
 }
 
-func (w *inspectWriter) utsname() {
+func (w *nodeWriter) utsname() {
 	w.key("dump_utsname")
 	w.b = append(w.b, w.style.subOpen...)
 	for i, name := range []string{"sysname", "nodename", "release", "version", "machine"} {

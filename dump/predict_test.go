@@ -28,7 +28,7 @@ func (c *told) want(off, n int64) {
 	switch {
 	case off < 0 || n <= 0 || off+n > c.size:
 		c.broken("%d bytes at %d: the file has %d", n, off, c.size)
-	case off%readsPage != 0 || (off+n)%readsPage != 0 && off+n != c.size:
+	case off%predictPage != 0 || (off+n)%predictPage != 0 && off+n != c.size:
 		c.broken("%d bytes at %d are not whole pages", n, off)
 	case slices.ContainsFunc(c.ranges, func(e extent) bool { return off < e.end && e.off < off+n }):
 		c.broken("%d bytes at %d were told before", n, off)
@@ -66,7 +66,7 @@ func (c *told) ReadAt(p []byte, off int64) (int, error) {
 func tellReads(t testing.TB, r io.ReaderAt, size int64) (*told, error) {
 	t.Helper()
 	c := &told{r: r, size: size}
-	err := Reads(c, size, c.want)
+	err := Predict(c, size, c.want)
 	c.check(t)
 	return c, err
 }
@@ -80,7 +80,7 @@ func (c *told) check(t testing.TB) {
 	for _, e := range c.ranges {
 		n += e.end - e.off
 	}
-	if len(c.ranges) > maxReads || n > maxReadBytes {
+	if len(c.ranges) > maxRanges || n > maxPredicted {
 		t.Errorf("%d ranges, %d bytes", len(c.ranges), n)
 	}
 }
@@ -120,7 +120,7 @@ func TestReadsOfBrokenStores(t *testing.T) {
 	f := synthProcess{class: 64, order: le, machine: emX86_64, objects: 5}.build().build()
 	for n := 1; ; n++ {
 		c := &told{r: f, size: f.size, fail: n}
-		err := Reads(c, f.size, c.want)
+		err := Predict(c, f.size, c.want)
 		c.check(t)
 		if c.reads < n {
 			if err != nil || n < 5 {
@@ -177,7 +177,7 @@ func TestReadsChase(t *testing.T) {
 			}
 			p := &prediction{}
 			clock := &blockClock{f, p, map[int64]int{}}
-			if err := Reads(clock, f.size, clock.told); err != nil || p.trips > c.trips {
+			if err := Predict(clock, f.size, clock.told); err != nil || p.trips > c.trips {
 				t.Errorf("%d round trips, %v", p.trips, err)
 			}
 		})
@@ -233,7 +233,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 		"of 128 MiB":  {32 << 10, 1 << 20},
 		"of 1 GiB":    {256 << 10, 1 << 20},
 		"of 64 GiB":   {16 << 20, 5 << 20},
-		"of 1024 GiB": {256 << 20, maxReadBytes},
+		"of 1024 GiB": {256 << 20, maxPredicted},
 	} {
 		t.Run("kdump "+name, func(t *testing.T) {
 			bitmaps := 2 * ((tc.pages/8 + 4095) / 4096)
@@ -254,7 +254,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 				t.Errorf("%v, %d bytes: %v", err, told, c.ranges)
 			}
 			whole := tc.pages*pageDesc <= maxPageTable
-			if c.has(table, first-table) != whole || bitmaps*4096 < maxReadBytes && !c.has(2*4096, bitmaps*4096) {
+			if c.has(table, first-table) != whole || bitmaps*4096 < maxPredicted && !c.has(2*4096, bitmaps*4096) {
 				t.Errorf("the table is foretold: %v, want %v; or the bitmaps are not: %v", !whole, whole, c.ranges)
 			}
 		})
@@ -297,7 +297,7 @@ func TestReadsBounds(t *testing.T) {
 	}
 	f := e.build()
 	f.put(1<<30, []byte{1})
-	if c, err := tellReads(t, f, f.size); err != nil || len(c.ranges) < maxReads/4 {
+	if c, err := tellReads(t, f, f.size); err != nil || len(c.ranges) < maxRanges/4 {
 		t.Errorf("%d ranges, %v", len(c.ranges), err)
 	}
 }

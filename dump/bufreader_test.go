@@ -78,7 +78,7 @@ func TestReads(t *testing.T) {
 func TestSourceBudget(t *testing.T) {
 	f := &sparseFile{}
 	f.put(1<<30, []byte("end"))
-	s, err := newSource(f, f.size)
+	s, err := newBufReader(f, f.size)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// maxVMCoreInfo bounds the text that a Linux kernel leaves of itself: it writes
-// it into one page.
+// maxVMCoreInfo bounds VMCOREINFO. The kernel writes it into one page.
 const maxVMCoreInfo = 1 << 20
 
-// linuxKernel reads an ELF dump of a Linux kernel: /proc/vmcore, makedumpfile -E,
-// virsh dump, QEMU's dump-guest-memory.
+// linuxKernel reads an ELF dump of a Linux kernel, as /proc/vmcore, makedumpfile -E, virsh
+// dump and QEMU's dump-guest-memory write it.
 func (c *elfCore) linuxKernel() {
 	c.info.Format, c.info.OS, c.info.Type = "Linux vmcore", "linux", Crash
 	for n := range c.notes.all() {
 		switch {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
-			c.addThread(archOf(c.info.Machine, c.elf.Class).thread(n.view, c.info.Machine))
+			c.addThread(archOf(c.info.Machine, c.elf.Class).thread(n.structView, c.info.Machine))
 		case n.owner == "VMCOREINFO":
 			c.kernel = parseVMCoreInfo(n.b)
 			c.kernel.describe(c.info)
@@ -25,7 +24,7 @@ func (c *elfCore) linuxKernel() {
 	}
 }
 
-// vmcoreInfo is the text of a VMCOREINFO note: KEY=VALUE lines
+// vmcoreInfo is the content of a VMCOREINFO note, KEY=VALUE lines
 // (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux).
 type vmcoreInfo map[string]string
 
@@ -40,7 +39,7 @@ func parseVMCoreInfo(b []byte) vmcoreInfo {
 	return info
 }
 
-// describe adds what the kernel says to what is not known yet.
+// describe sets the fields of i that are not known yet.
 func (v vmcoreInfo) describe(i *Info) {
 	if rel := v["OSRELEASE"]; rel != "" && i.Platform == "" {
 		i.Platform = linuxPlatform(rel)
@@ -55,7 +54,7 @@ func (v vmcoreInfo) describe(i *Info) {
 
 func linuxPlatform(release string) string { return "Linux_" + release }
 
-// unixTime returns the time that a dump claims, the zero time when no clock shows it.
+// unixTime returns the time that a dump states, or the zero time if no clock shows it.
 func unixTime(sec, nsec int64) time.Time {
 	if sec <= 0 || sec > 253402300799 || nsec < 0 || nsec >= 1e9 { // the end of 9999
 		return time.Time{}
@@ -63,8 +62,8 @@ func unixTime(sec, nsec int64) time.Time {
 	return time.Unix(sec, nsec).UTC()
 }
 
-// kernelNode reads the host's name from the kernel's memory: VMCOREINFO tells
-// where init_uts_ns is, whose struct new_utsname has strings of 65 bytes.
+// kernelNode reads the host's name from the kernel's memory. VMCOREINFO has the address of
+// init_uts_ns, whose struct new_utsname has strings of 65 bytes.
 func (c *elfCore) kernelNode(v vmcoreInfo) (string, error) {
 	addr, err := strconv.ParseUint(v["SYMBOL(init_uts_ns)"], 16, 64)
 	if err != nil {
@@ -74,7 +73,7 @@ func (c *elfCore) kernelNode(v vmcoreInfo) (string, error) {
 	if err != nil {
 		return "", nil
 	}
-	b, err := c.elf.memory(c.s, addr+off, 2*65)
+	b, err := c.elf.memory(c.r, addr+off, 2*65)
 	if err != nil || len(b) < 2*65 || cstring(b[:65]) != "Linux" {
 		return "", err
 	}

@@ -1,34 +1,32 @@
 package dump
 
 const (
-	// linkerSpan is how far behind its beginning the dynamic linker's data are at
-	// most.
+	// linkerSpan bounds the distance of the dynamic linker's data from its beginning.
 	linkerSpan = 1 << 20
 
-	// maxPointers bounds the pointers in the dynamic linker's data that are
-	// followed, maxTableRounds the tables that lead to a further one.
+	// maxPointers bounds the pointers in the dynamic linker's data that are followed,
+	// maxTableRounds the tables that lead to a further one.
 	maxPointers    = 128
 	maxTableRounds = 4
 
 	maxLinkerData = 8 // segments
 
-	tableHead = 16 // words of a table by which it is known
+	tableHead = 16 // words of a table that show what it is
 )
 
-// tables are the places where the dynamic linker may keep an array of all objects
-// by address: since glibc 2.35 it has one for _dl_find_object(3), of entries that
-// begin with map_start, map_end and the object's link_map
-// (elf/dl-find_object.h). The array is found by what is in it, since no symbol
-// tells of it, so that its exact layout does not matter.
-type tables struct {
-	memory
+// dsoTable is the array of all objects by address that glibc has since 2.35 for
+// _dl_find_object(3). Its entries begin with map_start, map_end and the object's link_map
+// (elf/dl-find_object.h). No symbol leads to the array, so it is found by its content, and
+// its exact layout does not matter.
+type dsoTable struct {
+	memoryPredictor
 	starts map[uint64]bool // addresses of objects
-	places []uint64
+	places []uint64        // where the array may be
 }
 
-// tables foretells where pointers in the dynamic linker's data lead.
-func (m memory) tables(c *elfCore) tables {
-	t := tables{m, map[uint64]bool{}, nil}
+// dsoTable predicts what the pointers in the dynamic linker's data point to.
+func (m memoryPredictor) dsoTable(c *elfCore) dsoTable {
+	t := dsoTable{m, map[uint64]bool{}, nil}
 	base, ok := m.elf.Aux(AuxBase)
 	if !ok || c.info.OS != "linux" {
 		return t
@@ -46,15 +44,15 @@ func (m memory) tables(c *elfCore) tables {
 			}
 			seen[p] = true
 			t.places = append(t.places, p)
-			m.want(p, tableHead*w)
+			m.wantAddr(p, tableHead*w)
 		}
 	}
 	return t
 }
 
 // linkerData reads the dynamic linker's writable segments.
-func (m memory) linkerData(base uint64) []view {
-	var all []view
+func (m memoryPredictor) linkerData(base uint64) []structView {
+	var all []structView
 	for _, seg := range m.elf.loads {
 		data := seg.Flags&segmentWritable != 0 && seg.Vaddr >= base && seg.Vaddr-base < linkerSpan
 		if data && seg.Filesz <= smallData && len(all) < maxLinkerData {
@@ -64,8 +62,8 @@ func (m memory) linkerData(base uint64) []view {
 	return all
 }
 
-// maps reads the tables and returns the addresses of struct link_map in them.
-func (t tables) maps() []uint64 {
+// maps reads the array and returns the addresses of struct link_map in it.
+func (t dsoTable) maps() []uint64 {
 	w := t.elf.Class / 8
 	var maps []uint64
 	seen := map[uint64]bool{0: true}
@@ -74,7 +72,7 @@ func (t tables) maps() []uint64 {
 		var found, next []uint64
 		for _, p := range places {
 			if v := t.read(p, tableHead*w); !seen[p] && len(t.entries(v)) > 0 {
-				t.want(p, uint64(4*w*(len(t.starts)+8)))
+				t.wantAddr(p, uint64(4*w*(len(t.starts)+8)))
 				found = append(found, p)
 			}
 			seen[p] = true
@@ -84,16 +82,16 @@ func (t tables) maps() []uint64 {
 			if len(maps) < maxObjects {
 				maps = append(maps, t.entries(v)...)
 			}
-			next = append(next, v.long(0)) // the one before, when it grew
-			t.want(v.long(0), uint64(tableHead*w))
+			next = append(next, v.long(0)) // the array before this one, when it grew
+			t.wantAddr(v.long(0), uint64(tableHead*w))
 		}
 		places = next
 	}
 	return maps
 }
 
-// entries are the third words of what looks like an entry.
-func (t tables) entries(v view) []uint64 {
+// entries returns the third words of what looks like entries.
+func (t dsoTable) entries(v structView) []uint64 {
 	var maps []uint64
 	for off := 0; off+3*v.word <= len(v.b); off += v.word {
 		start, end, lm := v.long(off), v.long(off+v.word), v.long(off+2*v.word)

@@ -1,0 +1,126 @@
+package dump
+
+import (
+	"encoding/binary"
+	"io"
+	"strings"
+)
+
+// format is one kind of dump. A new kind is a file with these functions and a line in
+// formats.
+type format struct {
+	match   func(head []byte) bool // head has up to headSize bytes
+	inspect func(*bufReader) (*Info, error)
+	hash    func(*bufReader) (ID, error)
+	predict func(*predictor) error
+}
+
+var formats = []format{
+	{isELF, inspectELF, hashELF, (*predictor).elf},
+	{isIllumosCrash, inspectIllumosCrash, hashIllumosCrash, (*predictor).illumosCrash},
+	{isKdump, inspectKdump, hashKdump, (*predictor).kdump},
+}
+
+// headSize is how much of the beginning of a file its format is found by.
+const headSize = crashHeaderSize
+
+// formatOf returns the format of the file that r reads.
+func formatOf(r *bufReader) (format, error) {
+	head := r.head(headSize)
+	for _, f := range formats {
+		if f.match(head) {
+			return f, nil
+		}
+	}
+	return format{}, unsupported(head)
+}
+
+// Inspect returns what a dump says about itself. It reads headers, notes and one page
+// of each module for its build-id, in few and large reads, since r may be remote.
+//
+// The error is an *UnsupportedError for a file that is no dump or of a kind that is not
+// taken, matches ErrDamaged for a dump that has no hash, or is what r returned.
+func Inspect(r io.ReaderAt, size int64) (*Info, error) {
+	b, err := newBufReader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	f, err := formatOf(b)
+	if err != nil {
+		return nil, err
+	}
+	return f.inspect(b)
+}
+
+// Hash computes Thoth's hash from headers and notes alone. Errors are those of Inspect.
+func Hash(r io.ReaderAt, size int64) (ID, error) {
+	b, err := newBufReader(r, size)
+	if err != nil {
+		return ID{}, err
+	}
+	f, err := formatOf(b)
+	if err != nil {
+		return ID{}, err
+	}
+	return f.hash(b)
+}
+
+// UnsupportedError reports a file that is no dump, or none that a corpus takes.
+type UnsupportedError struct {
+	Format string // its name; "" when it is no dump at all
+	Hint   string // what to do about it; "" when nothing helps
+}
+
+func (e *UnsupportedError) Error() string {
+	s := "not a core or crash dump"
+	if e.Format != "" {
+		s = e.Format + " is not supported"
+	}
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+// unsupportedFormats are the formats that are recognized and not taken, by their first
+// bytes.
+var unsupportedFormats = []struct{ prefix, format, hint string }{
+	{flattenedMagic, "flattened kdump", "rearrange it with makedumpfile -R DUMP < FILE"},
+	{"minidump FreeBSD/", "FreeBSD minidump", "only full dumps are taken (sysctl debug.minidump=0)"},
+	{"MDMP", "minidump", "minidump-2-core makes a core of one that Breakpad wrote on Linux"},
+	{"PAGEDUMP", "Windows crash dump", ""},
+	{"PAGEDU64", "Windows crash dump", ""},
+	{"ProblemType:", "apport report", "extract CoreDump with apport-unpack FILE DIR"},
+	{"\xde\xfe\xc8\xed", "big-endian illumos crash dump", ""},
+	{elfMagic, "ELF file of unknown class or byte order", ""},
+}
+
+// unsupported returns the error for a file that begins with head.
+func unsupported(head []byte) error {
+	for _, f := range unsupportedFormats {
+		if strings.HasPrefix(string(head[:min(len(head), 32)]), f.prefix) {
+			return &UnsupportedError{f.format, f.hint}
+		}
+	}
+	if isMachO(head) {
+		return &UnsupportedError{Format: "Mach-O core"}
+	}
+	if kind := Compression(head); kind != "" {
+		return &UnsupportedError{kind + " file", "unpack it first"}
+	}
+	return &UnsupportedError{}
+}
+
+// isMachO reports whether head begins a Mach-O file of type MH_CORE (mach-o/loader.h),
+// of either width and byte order.
+func isMachO(head []byte) bool {
+	if len(head) < 16 {
+		return false
+	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		if magic := order.Uint32(head); magic == 0xfeedface || magic == 0xfeedfacf {
+			return order.Uint32(head[12:]) == 4
+		}
+	}
+	return false
+}
