@@ -7,7 +7,8 @@
 //
 //	cmd/thothfs   verbs and flags; builds one stack of stores, mounts it, waits;
 //	              below it: output prints dumps, debugger finds and runs debuggers
-//	              and reads stacks, analyze runs analyzers
+//	              and reads stacks, analyze runs analyzers, export writes
+//	              files for other tools
 //	fs            the tree as FUSE nodes
 //	corpus        the dumps of one store: catalogue, sync, uploads
 //	  changelog   tells other clients which documents have changed

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"log/slog"
 	"runtime"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"thothfs/cmd/thothfs/analyze"
-	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -89,27 +87,30 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 	case f.timeout < 0:
 		return fmt.Errorf("--timeout %s: a duration such as 90s is meant", f.timeout)
 	}
-	s, c, log, err := cl.openAll(ctx)
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
 	last := len(args) - 1
-	analyzer, err := analyze.Find(ctx, c, args[last], cl.say)
+	analyzer, err := analyze.Find(ctx, c.Corpus, args[last], cl.say)
 	if err != nil {
 		return err
 	}
-	if err := cl.syncNow(ctx, c); err != nil {
+	if err := c.syncNow(ctx); err != nil {
 		return err
 	}
-	ids, err := cl.selectIDs(ctx, c, args[:last])
+	ids, err := c.selectIDs(ctx, args[:last])
 	if err != nil {
 		return err
 	}
 	ids = part.of(ids)
+	if len(ids) == 0 {
+		cl.say("no dump matches")
+	}
 	if f.dryRun || len(ids) == 0 {
 		return printIDs(cl, ids)
 	}
-	env, err := openAnalyzerEnv(cl, s, c, batchMount, f.credentials, log)
+	env, err := c.openAnalyzerEnv(batchMount, f.credentials)
 	if err != nil {
 		return err
 	}
@@ -119,38 +120,25 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 
 // openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the
 // corpus, it makes one with the flags m. The caller closes the environment.
-func openAnalyzerEnv(cl *cli, s *stack, c *corpus.Corpus, m mountFlags, credentials bool, log *slog.Logger) (*analyze.Env, error) {
-	user := cl.getenv("MANTA_USER")
-	if user == "" && s.target.manta != "" {
-		user, _, _ = strings.Cut(strings.TrimPrefix(s.target.manta, "/"), "/")
+func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze.Env, error) {
+	user := c.cli.getenv("MANTA_USER")
+	if user == "" && c.target.manta != "" {
+		user, _, _ = strings.Cut(strings.TrimPrefix(c.target.manta, "/"), "/")
 	}
-	o := analyze.Options{Corpus: c, Store: s.target.String(), Root: s.root, CacheDir: s.cache, MantaUser: user,
-		Mount: cl.existingMount(s), Credentials: credentials, Say: cl.say}
-	_, local := store.AsLocal(s.store)
+	o := analyze.Options{Corpus: c.Corpus, Store: c.target.String(), Root: c.root, CacheDir: c.cache, MantaUser: user,
+		Mount: c.existingMount(), Credentials: credentials, Say: c.cli.say}
+	_, local := store.AsLocal(c.store)
 	if o.Mount == "" || !local {
-		blocks, err := cl.openCache(s, c, m, log)
+		blocks, err := c.openCache(m)
 		if err != nil {
 			return nil, err
 		}
-		o.MountAt = func(dir string) (func() error, error) { return cl.mountPrivately(dir, s, c, blocks, m, log) }
+		o.MountAt = func(dir string) (func() error, error) { return c.mountPrivately(dir, blocks, m) }
 		if !local {
-			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c, blocks, id, false) }
+			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c.Corpus, blocks, id, false) }
 		}
 	}
 	return analyze.Open(o)
-}
-
-// printIDs prints the dumps that would be analyzed.
-func printIDs(cl *cli, ids []dump.ID) error {
-	if len(ids) == 0 {
-		fmt.Fprintln(cl.stderr, "thothfs: no dump matches")
-	}
-	for _, id := range ids {
-		if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // shard is one part of all dumps, which are divided into parts by their hash.

@@ -19,7 +19,7 @@ func analyzersCommand(cl *cli) *cobra.Command {
 		Short: "List the corpus's analyzers",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := cl.corpusAsKnown(cmd.Context())
+			c, err := cl.open(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -42,14 +42,14 @@ there under that name; with --rm removes it. In a mount the analyzers are the fi
 of analyzers/.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.corpusAsKnown(cmd.Context())
+			c, err := cl.open(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
 			if remove {
-				return sayNoAnalyzer(args[0], c.RemoveAnalyzer(cmd.Context(), args[0]))
+				return removeAnalyzer(cmd.Context(), c.Corpus, args[0])
 			}
-			return storeAnalyzer(cmd.Context(), cl, c, args[0])
+			return storeAnalyzer(cmd.Context(), cl, c.Corpus, args[0])
 		},
 	}
 	cmd.Flags().BoolVar(&remove, "rm", false, "remove the analyzer")
@@ -67,7 +67,8 @@ func storeAnalyzer(ctx context.Context, cl *cli, c *corpus.Corpus, name string) 
 	return c.PutAnalyzer(ctx, name, text)
 }
 
-func sayNoAnalyzer(name string, err error) error {
+func removeAnalyzer(ctx context.Context, c *corpus.Corpus, name string) error {
+	err := c.RemoveAnalyzer(ctx, name)
 	if errors.Is(err, store.ErrNotExist) {
 		return fmt.Errorf("there is no analyzer %q (see: thothfs analyzers)", name)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,41 +53,29 @@ func attachCommand(cl *cli) *cobra.Command {
 }
 
 func runAttach(ctx context.Context, cl *cli, word string, files []string, f attachFlags) error {
-	_, c, _, err := cl.openAll(ctx)
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
-	id, err := oneDump(ctx, cl, c, word)
+	id, err := c.findDump(ctx, word)
 	if err != nil {
 		return err
 	}
-	var failed error
-	for _, file := range files {
-		if f.remove {
-			err = c.Detach(ctx, id, file)
-			if errors.Is(err, store.ErrNotExist) {
-				err = fmt.Errorf("%s has no file %s", id, file)
-			}
-		} else {
-			err = attachOne(ctx, cl, c, id, file, f)
+	return eachFile(ctx, cl, files, func(file string) error {
+		if !f.remove {
+			return attachOne(ctx, cl, c.Corpus, id, file, f)
 		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			cl.say("%s: %v", file, err)
-			failed = output.ErrReported
+		err := c.Detach(ctx, id, file)
+		if errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("%s has no file %s", id, file)
 		}
-	}
-	return failed
+		return err
+	})
 }
 
 func attachOne(ctx context.Context, cl *cli, c *corpus.Corpus, id dump.ID, path string, f attachFlags) error {
-	name := f.name
-	if name == "" {
-		name = filepath.Base(path)
-	}
-	fi, err := os.Stat(path) // opening a FIFO would wait
+	name := cmp.Or(f.name, filepath.Base(path))
+	fi, err := os.Stat(path) // opening a FIFO could block
 	if err != nil {
 		return err
 	}

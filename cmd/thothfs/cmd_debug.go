@@ -11,7 +11,6 @@ import (
 
 	"thothfs/cmd/thothfs/analyze"
 	"thothfs/cmd/thothfs/debugger"
-	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -74,26 +73,26 @@ func debugCommand(cl *cli) *cobra.Command {
 }
 
 func runDebug(ctx context.Context, cl *cli, words []string, f debugFlags, extra []string) error {
-	s, c, log, err := cl.openKnown(ctx)
+	c, err := cl.openKnown(ctx)
 	if err != nil {
 		return err
 	}
-	find := oneDump
+	find := c.findDump
 	if f.fresh {
-		if err := s.away(ctx, unknownAfter); err != nil {
+		if err := c.away(ctx, unknownAfter); err != nil {
 			return notFresh(err)
 		}
-		if err := cl.syncNow(ctx, c); err != nil {
+		if err := c.syncNow(ctx); err != nil {
 			return err
 		}
-	} else if cl.isAway(ctx, s, c) {
-		find = knownDump
+	} else if c.isAway(ctx) {
+		find = c.findKnownDump
 	}
-	id, err := find(ctx, cl, c, words[0])
+	id, err := find(ctx, words[0])
 	if err != nil {
 		return err
 	}
-	env, err := openAnalyzerEnv(cl, s, c, interactiveMount, true, log)
+	env, err := c.openAnalyzerEnv(interactiveMount, true)
 	if err != nil {
 		return err
 	}
@@ -117,31 +116,31 @@ func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyze
 	return shell.Run(ctx, d, analyzer[0])
 }
 
-// oneDump finds the one dump that a word means. The store is only asked for news when
-// the word means none of those that are known.
-func oneDump(ctx context.Context, cl *cli, c *corpus.Corpus, word string) (dump.ID, error) {
+// findDump returns the one dump that a word names. It updates the catalogue only if the
+// word names none of the known dumps.
+func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
-		id, err := resolve(ctx, c, word)
+		id, err := resolve(ctx, c.Corpus, word)
 		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
 			return id, err
 		}
 	}
-	if err := cl.syncNow(ctx, c); err != nil {
+	if err := c.syncNow(ctx); err != nil {
 		return dump.ID{}, err
 	}
-	return knownDump(ctx, cl, c, word)
+	return c.findKnownDump(ctx, word)
 }
 
-// knownDump finds the one dump that a word means among those that are known.
-func knownDump(ctx context.Context, cl *cli, c *corpus.Corpus, word string) (dump.ID, error) {
+// findKnownDump returns the one dump in the catalogue that a word names.
+func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
-		id, err := resolve(ctx, c, word)
+		id, err := resolve(ctx, c.Corpus, word)
 		if errors.Is(err, errNoIdentifier) {
 			err = fmt.Errorf("%s: %w", word, err)
 		}
 		return id, err
 	}
-	ids, err := cl.selectIDs(ctx, c, strings.Fields(word))
+	ids, err := c.selectIDs(ctx, strings.Fields(word))
 	if err == nil && len(ids) != 1 {
 		err = fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
 	}

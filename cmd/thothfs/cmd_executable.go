@@ -27,7 +27,7 @@ DEBUGINFOD_URLS have. The exit code is 1 when there is none.`,
 			}
 			exe := debugger.FindExecutable(cmd.Context(), args[0], info)
 			if exe.Rejected != "" {
-				fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(exe.Rejected))
+				cl.say("%s", exe.Rejected)
 			}
 			if exe.Path == "" {
 				return fmt.Errorf("its program (%s) is not here", cmp.Or(info.Executable, info.Cmd, "unknown"))

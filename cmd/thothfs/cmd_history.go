@@ -33,7 +33,7 @@ leave those of the dumps that match now, or that are named; analyzers/NAME is an
 analyzer. Times are UTC. Edits by the original thoth are not in it, nor is what an
 upload stored.`
 
-// thisUser is who edits, as the history says.
+// thisUser returns the author of edits in the history, USER@HOST.
 func thisUser() string {
 	name := strconv.Itoa(os.Geteuid())
 	if u, err := user.Current(); err == nil {
@@ -46,7 +46,7 @@ func thisUser() string {
 	return name + "@" + host
 }
 
-// editFilter says which edits a verb is about.
+// editFilter is the flags that select edits.
 type editFilter struct {
 	since moment
 	by    string
@@ -57,7 +57,7 @@ func (f *editFilter) flags(cmd *cobra.Command, since string) {
 	cmd.Flags().StringVar(&f.by, "by", "", "only edits by `WHO`: a user, USER@HOST, or a pattern as *@HOST")
 }
 
-// isBy reports whether an edit was made by whom the filter names.
+// isBy reports whether --by matches the author of an edit.
 func (f *editFilter) isBy(e *history.Edit) bool {
 	name, _, _ := strings.Cut(e.By, "@")
 	for _, who := range []string{e.By, name} {
@@ -68,12 +68,12 @@ func (f *editFilter) isBy(e *history.Edit) bool {
 	return f.by == ""
 }
 
-// selectEdits returns the edits that a filter and words select, the latest first.
-func selectEdits(ctx context.Context, cl *cli, c *corpus.Corpus, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
+// selectEdits yields the edits that a filter and words select, the latest first.
+func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
 	if _, err := path.Match(f.by, ""); err != nil {
 		return nil, fmt.Errorf("--by %q: %w", f.by, err)
 	}
-	chosen, err := editTargets(ctx, cl, c, words)
+	chosen, err := c.editTargets(ctx, words)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func selectEdits(ctx context.Context, cl *cli, c *corpus.Corpus, f *editFilter, 
 	}, nil
 }
 
-// targetOf is the dump or the analyzer that an edit was made to.
+// targetOf returns the dump or the analyzer that was edited.
 func targetOf(e *history.Edit) corpus.UndoTarget {
 	targets, _ := corpus.UndoTargets([]*history.Edit{e})
 	if len(targets) == 0 {
@@ -102,8 +102,8 @@ func targetOf(e *history.Edit) corpus.UndoTarget {
 	return targets[0]
 }
 
-// editTargets is what words select; nil: there are none.
-func editTargets(ctx context.Context, cl *cli, c *corpus.Corpus, words []string) (map[corpus.UndoTarget]bool, error) {
+// editTargets returns the dumps and analyzers that words select, or nil without words.
+func (c *openedCorpus) editTargets(ctx context.Context, words []string) (map[corpus.UndoTarget]bool, error) {
 	if len(words) == 0 {
 		return nil, nil
 	}
@@ -119,10 +119,10 @@ func editTargets(ctx context.Context, cl *cli, c *corpus.Corpus, words []string)
 	if len(spec) == 0 {
 		return chosen, nil
 	}
-	if err := cl.syncNow(ctx, c); err != nil {
+	if err := c.syncNow(ctx); err != nil {
 		return nil, err
 	}
-	ids, err := cl.selectIDs(ctx, c, spec)
+	ids, err := c.selectIDs(ctx, spec)
 	for _, id := range ids {
 		chosen[corpus.UndoTarget{Dump: id}] = true
 	}
@@ -138,11 +138,11 @@ func historyCommand(cl *cli) *cobra.Command {
 		Short: "List edits, and who made them",
 		Long:  historyLong + "\n" + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.corpusAsKnown(cmd.Context())
+			c, err := cl.open(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
-			edits, err := selectEdits(cmd.Context(), cl, c, &f, args)
+			edits, err := c.selectEdits(cmd.Context(), &f, args)
 			if err != nil {
 				return err
 			}
@@ -170,7 +170,7 @@ func firstOf(edits iter.Seq2[*history.Edit, error], limit int) iter.Seq2[*histor
 	}
 }
 
-// historyRows are printed together, in columns.
+// historyRows is the number of rows whose columns are aligned with each other.
 const historyRows = 1000
 
 func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) error {
@@ -208,7 +208,7 @@ func changeWidth(stdout io.Writer) int {
 	return most
 }
 
-// changeText says in a line what an edit changed.
+// changeText returns what an edit changed, in one line.
 func changeText(e *history.Edit) string {
 	var parts []string
 	for _, ch := range e.Changes {
@@ -220,7 +220,7 @@ func changeText(e *history.Edit) string {
 	return strings.Join(parts, "; ")
 }
 
-// valueText is a value for a line of the terminal.
+// valueText returns a value in one line.
 func valueText(ch *history.Change, v *history.Value) string {
 	const most = 60
 	switch {
@@ -243,7 +243,7 @@ func valueText(ch *history.Change, v *history.Value) string {
 	return output.Shorten(output.Cell(text), most)
 }
 
-// historyJSON is an edit as `history --json` prints it.
+// historyJSON is the form of an edit in `history --json`.
 type historyJSON struct {
 	ID       string              `json:"id"`
 	Time     time.Time           `json:"time"`
@@ -290,8 +290,8 @@ func printHistoryJSON(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) e
 	return out.Flush()
 }
 
-// valueJSON is a value as JSON: itself, or its text where it is none, or its size where
-// that is all that is at hand.
+// valueJSON returns a value as JSON. A value that is not JSON is a string, and a value of
+// which only the beginning is stored an object with its size.
 func valueJSON(v *history.Value) any {
 	switch {
 	case !v.Is:

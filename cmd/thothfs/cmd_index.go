@@ -9,6 +9,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/export"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/store"
@@ -33,7 +34,7 @@ node, platform, ticket, signature (null where not set, or an array), time, modif
 
 func indexCommand(cl *cli) *cobra.Command {
 	var verify bool
-	var export string
+	var exportTo string
 	keep := span(90 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use:   "index",
@@ -41,34 +42,37 @@ func indexCommand(cl *cli) *cobra.Command {
 		Long:  indexLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runIndex(cmd.Context(), cl, verify, export, time.Duration(keep))
+			return runIndex(cmd.Context(), cl, verify, exportTo, time.Duration(keep))
 		},
 	}
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask the store for every document")
-	cmd.Flags().StringVar(&export, "export", "", "write the catalogue to `FILE` (.db, .jsonl or .parquet), and publish nothing")
+	cmd.Flags().StringVar(&exportTo, "export", "", "write the catalogue to `FILE` (.db, .jsonl or .parquet), and publish nothing")
 	cmd.Flags().Var(&keep, "keep-history", "how long the history of edits is kept, as 90d, 12w or 36h")
 	return cmd
 }
 
-func runIndex(ctx context.Context, cl *cli, verify bool, export string, keep time.Duration) error {
-	write, err := exporter(export)
+func runIndex(ctx context.Context, cl *cli, verify bool, exportTo string, keep time.Duration) error {
+	var write export.Writer
+	if exportTo != "" {
+		var err error
+		if write, err = export.To(exportTo, versionText()); err != nil {
+			return err
+		}
+	}
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
-	c, err := cl.corpusAsKnown(ctx)
-	if err != nil {
-		return err
-	}
-	if err := cl.takeSnapshot(ctx, c); err != nil {
+	if err := c.takeSnapshot(ctx); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
-	if err := readAll(ctx, cl, c, verify); err != nil {
+	if err := readAll(ctx, cl, c.Corpus, verify); err != nil {
 		return fmt.Errorf("the corpus: %w", err)
 	}
 	if write != nil {
-		return write(ctx, c, export)
+		return write(ctx, c.Corpus)
 	}
-	if err := publish(ctx, cl, c); err != nil {
+	if err := publish(ctx, cl, c.Corpus); err != nil {
 		return err
 	}
 	if err := c.CompactHistory(ctx, keep); err != nil {
@@ -82,17 +86,17 @@ func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {
 	s, err := c.Publish(ctx, bar.SetBytes)
 	bar.Done()
 	if errors.Is(err, store.ErrConflict) {
-		fmt.Fprintln(cl.stderr, "thothfs: somebody else has just published the catalogue: theirs stays")
+		cl.say("somebody else has just published the catalogue: theirs stays")
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cl.stderr, "thothfs: published %d dumps, %s\n", s.Dumps, humanize.IBytes(uint64(s.Size)))
+	cl.say("published %d dumps, %s", s.Dumps, humanize.IBytes(uint64(s.Size)))
 	return nil
 }
 
-// readAll reads what is new and, to verify, every document.
+// readAll reads what is new, or every document to verify them.
 func readAll(ctx context.Context, cl *cli, c *corpus.Corpus, verify bool) error {
 	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	defer bar.Done()

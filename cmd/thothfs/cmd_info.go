@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"iter"
 
 	"thothfs/cmd/thothfs/output"
@@ -20,44 +19,31 @@ when a dump that is named is not in the corpus.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.openSynced(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := cl.selectDumps(cmd.Context(), c, args)
+			sel, err := c.selectOnlyDumps(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
-			if err := sel.noWords(); err != nil {
-				return err
-			}
-			return printInfo(cl, sel.dumps(cmd.Context()), sel.single(args))
+			single := len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
+			return printInfo(cl, sel.dumps(cmd.Context()), single)
 		},
 	}
 	freshFlag(cmd, &fresh)
 	return cmd
 }
 
-// noWords refuses words that are neither constraints nor dumps.
-func (sel *selection) noWords() error {
-	if len(sel.words) == 0 {
-		return nil
-	}
-	return fmt.Errorf("%s: %w: a hash, the path of a local dump, or prop=value is meant", sel.words[0], errNotInCorpus)
-}
-
-// single says that the words are the name of one dump, and nothing else.
-func (sel *selection) single(args []string) bool {
-	return len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
-}
-
+// printInfo prints the document of a single dump, or an array of documents, and says which
+// are damaged.
 func printInfo(cl *cli, dumps iter.Seq2[output.Dump, error], single bool) error {
 	reporting := func(yield func(output.Dump, error) bool) {
-		for l, err := range dumps {
-			if err == nil {
-				sayDamage(cl, l)
+		for d, err := range dumps {
+			if err == nil && d.Doc.Damage() != "" {
+				cl.say("%s: info.json is damaged: %s", d.ID, d.Doc.Damage())
 			}
-			if !yield(l, err) {
+			if !yield(d, err) {
 				return
 			}
 		}
@@ -65,18 +51,11 @@ func printInfo(cl *cli, dumps iter.Seq2[output.Dump, error], single bool) error 
 	if !single {
 		return output.WriteDocuments(cl.stdout, reporting)
 	}
-	for l, err := range reporting {
+	for d, err := range reporting {
 		if err != nil {
 			return err
 		}
-		return output.WriteDocument(cl.stdout, l)
+		return output.WriteDocument(cl.stdout, d)
 	}
 	return nil
-}
-
-// sayDamage tells on stderr that a document is shown only as far as it can be read.
-func sayDamage(cl *cli, l output.Dump) {
-	if d := l.Doc.Damage(); d != "" {
-		fmt.Fprintf(cl.stderr, "thothfs: %s: info.json is damaged: %s\n", l.ID, output.Printable(d))
-	}
 }

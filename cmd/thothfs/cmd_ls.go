@@ -24,11 +24,11 @@ the documents are printed as an array, each with its hash as "id".
 While the store is away, what this machine knows is shown, and how old that is.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.openSynced(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := cl.selectDumps(cmd.Context(), c, args)
+			sel, err := c.selectDumps(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -17,10 +16,7 @@ import (
 
 	"thothfs/cache"
 	"thothfs/cmd/thothfs/output"
-	"thothfs/corpus"
-	"thothfs/dump"
 	"thothfs/fs"
-	"thothfs/store"
 )
 
 const mountLong = `Mounts the corpus and returns when it can be used; the file system's process stays
@@ -45,18 +41,18 @@ the program linked as /sbin/mount.thothfs, a line in fstab is
   /srv/dumps  /thoth  thothfs  allow_other,cache-size=20GiB  0 0`
 
 type mountFlags struct {
-	foreground bool
-	options    []string
-	complete   completion
-	learn      bool
-	passes     bool
+	foreground  bool
+	options     []string
+	complete    completion
+	learn       bool
+	passthrough bool
 }
 
-// The settings of mounts that are not told otherwise: of one where somebody debugs, and
-// of one for analyzers, which go on to the next dump.
 var (
-	interactiveMount = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passes: true}
-	batchMount       = mountFlags{learn: true, passes: true}
+	// interactiveMount are the default flags.
+	interactiveMount = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passthrough: true}
+	// batchMount are the flags of a mount for analyzers, which read little of each dump.
+	batchMount = mountFlags{learn: true, passthrough: true}
 )
 
 func mountCommand(cl *cli) *cobra.Command {
@@ -78,7 +74,7 @@ func mountCommand(cl *cli) *cobra.Command {
 	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, comma-separated, as of mount(8)")
 	cmd.Flags().Var(&m.complete, "complete", "fetch the rest of a dump that is open: idle (while the link has nothing else to do; idle=30% for another share of it than half), always, or never")
 	cmd.Flags().BoolVar(&m.learn, "learn", true, "leave what a debugger read beside the dump, where it may be written, so that the next to open it waits for nothing")
-	cmd.Flags().BoolVar(&m.passes, "passthrough", true, "have the kernel read complete dumps, and those of a local corpus, by itself, where it can")
+	cmd.Flags().BoolVar(&m.passthrough, "passthrough", true, "have the kernel read complete dumps, and those of a local corpus, by itself, where it can")
 	return cmd
 }
 
@@ -92,7 +88,7 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 			return err
 		}
 		if !m.foreground {
-			return background(ctx, cl)
+			return startBackground(ctx, cl)
 		}
 	}
 	server, run, err := startMount(ctx, cl, mountpoint, m, options)
@@ -101,15 +97,15 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 			server.Unmount(ctx)
 		}
 		if isBackground(cl) && rerr == nil {
-			return output.ErrReported // by the half that waits
+			return output.ErrReported // by the waiting process
 		}
 		return errors.Join(err, rerr)
 	}
-	return serve(ctx, cl, server, run)
+	return serve(ctx, server, run)
 }
 
-// startMount builds the stack, opens catalogue and cache, and mounts. The
-// function it returns runs the catalogue's sync and poll until its context ends.
+// startMount opens store, catalogue and cache, and mounts. The returned function keeps the
+// catalogue up to date until its context ends.
 func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fs.Server, func(context.Context) error, error) {
 	cachePath, err := cl.cachePath()
 	if err != nil {
@@ -123,67 +119,43 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := cl.openStack(ctx, false, log)
+	s, err := cl.openStores(ctx, false, log)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.target.dir, "log": cl.logPath()}); err != nil {
 		return nil, nil, err
 	}
-	c, err := cl.openCorpus(ctx, s, log)
+	c, err := cl.openCatalogue(ctx, s, log)
 	if err != nil {
 		return nil, nil, err
 	}
-	blocks, err := cl.openCache(s, c, m, log)
+	blocks, err := c.openCache(m)
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := fs.Mount(mountpoint, cl.fsOptions(s, c, blocks, m, options, log))
+	server, err := fs.Mount(mountpoint, c.mountOptions(blocks, m, options))
 	if err != nil {
 		return nil, nil, err
 	}
 	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
-	return server, func(ctx context.Context) error { return follow(ctx, cl, c, log) }, nil
+	return server, func(ctx context.Context) error { return follow(ctx, cl, c) }, nil
 }
 
 // follow keeps the catalogue up to date until ctx ends.
-func follow(ctx context.Context, cl *cli, c *corpus.Corpus, log *slog.Logger) error {
-	var telling sync.WaitGroup
-	telling.Go(func() { tellReading(ctx, cl, c, log) })
-	defer telling.Wait()
+func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
+	var reporting sync.WaitGroup
+	reporting.Go(func() { reportReading(ctx, cl, c) })
+	defer reporting.Wait()
 	if _, err := c.TakeSnapshot(ctx, nil); err != nil && ctx.Err() == nil {
-		log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
+		c.log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
 	}
 	return c.Run(ctx)
 }
 
-func (cl *cli) openCache(s *stack, c *corpus.Corpus, m mountFlags, log *slog.Logger) (*cache.Cache, error) {
-	o := cache.Options{
-		Dir:       filepath.Join(s.cache, "blocks"),
-		Namespace: s.target.String() + cl.getenv("MANTA_URL"),
-		Quota:     int64(cl.cacheSize),
-		Source:    s.store,
-		Predict:   dump.Predict,
-		Hot:       c.Hot,
-		Around:    readAround,
-		Complete:  m.complete.when,
-		Share:     m.complete.share,
-		Log:       log,
-	}
-	if m.learn {
-		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHot(ctx, ref, pack) }
-	}
-	blocks, err := cache.Open(o)
-	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
-	}
-	cl.atExit(func() { blocks.Close() })
-	return blocks, nil
-}
-
-// serve waits until the file system is unmounted, by us on a signal or by
-// somebody else.
-func serve(ctx context.Context, cl *cli, server *fs.Server, run func(context.Context) error) error {
+// serve waits until the file system is unmounted: by somebody else, or by this process when
+// ctx ends.
+func serve(ctx context.Context, server *fs.Server, run func(context.Context) error) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	synced := make(chan error, 1)
 	go func() { synced <- run(runCtx) }() // ended by cancel, awaited below
@@ -193,7 +165,7 @@ func serve(ctx context.Context, cl *cli, server *fs.Server, run func(context.Con
 	select {
 	case <-unmounted:
 	case <-ctx.Done():
-		// Whoever has a file open may go on; a second signal cuts them off.
+		// This waits for open files to be closed. A second signal stops the wait.
 		again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 		err = server.Unmount(again)
 		stop()
@@ -203,7 +175,8 @@ func serve(ctx context.Context, cl *cli, server *fs.Server, run func(context.Con
 	return errors.Join(err, <-synced)
 }
 
-// splitMountOptions takes our own flags out of -o and leaves the kernel's.
+// splitMountOptions sets the flags of this program that are in -o, and returns the kernel's
+// options.
 func splitMountOptions(given []string, lookup func(string) *pflag.Flag, set func(name, value string) error) ([]string, error) {
 	var kernel []string
 	for _, opt := range strings.Split(strings.Join(given, ","), ",") {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 )
 
@@ -19,19 +18,13 @@ corpus keeps it. Compressed dumps (zstd, gzip, xz, lz4, bzip2) and flattened one
 Nothing is uploaded and no corpus is needed.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
-			var failed error
-			for _, path := range files {
+			return eachFile(cmd.Context(), cl, files, func(path string) error {
 				id, err := corpus.HashFile(cmd.Context(), path, "")
-				if err != nil {
-					fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
-					failed = output.ErrReported
-					continue
+				if err == nil {
+					_, err = fmt.Fprintln(cl.stdout, id)
 				}
-				if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
-					return err
-				}
-			}
-			return failed
+				return err
+			})
 		},
 	}
 }

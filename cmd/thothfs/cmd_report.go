@@ -16,11 +16,11 @@ and how many dumps have each, the fewest first. Without a property, the number
 of dumps.
 ` + specHelp,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.corpusNowOrKnown(cmd.Context(), fresh)
+			c, err := cl.openSynced(cmd.Context(), fresh)
 			if err != nil {
 				return err
 			}
-			sel, err := cl.selectDumps(cmd.Context(), c, args)
+			sel, err := c.selectDumps(cmd.Context(), args)
 			if err != nil {
 				return err
 			}

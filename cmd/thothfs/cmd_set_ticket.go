@@ -120,11 +120,14 @@ func parseUnticket(_ context.Context, _ *cli, args []string) ([]string, document
 
 // editAll makes an edit to every dump that is selected.
 func editAll(ctx context.Context, cl *cli, spec []string, edit document.Edit, dryRun bool) error {
-	c, err := cl.corpusNow(ctx)
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
-	ids, err := cl.selectIDs(ctx, c, spec)
+	if err := c.syncNow(ctx); err != nil {
+		return err
+	}
+	ids, err := c.selectIDs(ctx, spec)
 	if err != nil {
 		return err
 	}

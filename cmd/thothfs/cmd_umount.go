@@ -69,7 +69,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 // If it were only detached, processes that wait for it would wait for ever, and not even
 // SIGKILL would end them.
 func cutOff(cl *cli, mountpoint string, number int) error {
-	fmt.Fprintf(cl.stderr, "thothfs: %s does not answer: processes that wait for it get an error\n", output.Printable(mountpoint))
+	cl.say("%s does not answer: processes that wait for it get an error", mountpoint)
 	aborted := fs.Abort(number)
 	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
 		return errors.Join(err, aborted)
@@ -81,7 +81,7 @@ func cutOff(cl *cli, mountpoint string, number int) error {
 }
 
 func sayHolders(cl *cli, mountpoint string) {
-	fmt.Fprintf(cl.stderr, "thothfs: %s is in use; detached, its process ends when these let go:\n", output.Printable(mountpoint))
+	cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
 	for _, h := range fs.Holders(mountpoint) {
 		fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,15 +58,15 @@ func undoCommand(cl *cli) *cobra.Command {
 }
 
 func runUndo(ctx context.Context, cl *cli, args []string, f *editFilter, dryRun bool) error {
-	c, err := cl.corpusAsKnown(ctx)
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
 	var edits []*history.Edit
 	if f.since.IsZero() {
-		edits, err = namedEdits(ctx, c, args)
+		edits, err = namedEdits(ctx, c.Corpus, args)
 	} else {
-		edits, err = editsSince(ctx, cl, c, f, args)
+		edits, err = editsSince(ctx, c, f, args)
 	}
 	if err != nil {
 		return err
@@ -117,8 +118,8 @@ func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*h
 }
 
 // editsSince returns the edits that a filter and words select, except undos.
-func editsSince(ctx context.Context, cl *cli, c *corpus.Corpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
-	seq, err := selectEdits(ctx, cl, c, f, words)
+func editsSince(ctx context.Context, c *openedCorpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
+	seq, err := c.selectEdits(ctx, f, words)
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +150,7 @@ func (u *undoRun) report(ctx context.Context) error {
 	counts, dumps, analyzers := map[document.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
 		if err := u.failed[target]; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintf(u.cli.stderr, "thothfs: %s: %s\n", output.Printable(target.String()), output.Printable(err.Error()))
+			u.cli.say("%s: %v", target, err)
 		}
 		outcomes := map[*history.Edit]document.Outcome{}
 		for _, d := range u.done[target] {
@@ -176,14 +177,11 @@ func (u *undoRun) report(ctx context.Context) error {
 	if n := counts[document.Differs]; n > 0 {
 		text = append(text, fmt.Sprintf("%d not undone, or only in part: the values have been changed since", n))
 	}
-	fmt.Fprintf(u.cli.stderr, "thothfs: %s\n", strings.Join(text, ", "))
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	u.cli.say("%s", strings.Join(text, ", "))
 	if len(u.failed) > 0 || counts[document.Differs] > 0 {
-		return output.ErrReported
+		return cmp.Or(ctx.Err(), output.ErrReported)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // undoneText returns a summary such as "6 edits undone, in 1 dump".
@@ -222,7 +220,7 @@ func (u *undoRun) printValue(target corpus.UndoTarget, d corpus.Undone) {
 	}
 	switch old, left := valueText(&d.Change, &d.Change.Old), valueText(&d.Change, &d.Change.New); {
 	case d.Outcome == document.Differs:
-		fmt.Fprintf(u.cli.stderr, "thothfs: %s is not what edit %s left (%s) and stays as it is\n", what, d.Edit.ID, left)
+		u.cli.say("%s is not what edit %s left (%s) and stays as it is", what, d.Edit.ID, left)
 	case d.Outcome == document.Reverted && u.dryRun:
 		fmt.Fprintf(u.cli.stdout, "%s: %s → %s\n", what, left, old)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/cache/cachedir"
+	"thothfs/cache/hotpack"
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
@@ -65,36 +67,18 @@ func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) erro
 	if err != nil {
 		return err
 	}
-	log, err := cl.verbLogger()
+	c, err := cl.open(ctx, true)
 	if err != nil {
 		return err
 	}
-	s, err := cl.openStack(ctx, true, log)
-	if err != nil {
-		return err
-	}
-	// Where the cache cannot be, compressed dumps are unpacked in the system's place.
-	if dir := filepath.Join(s.cache, "tmp"); cachedir.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
+	// Without a writable cache, compressed dumps are unpacked in the system's directory.
+	if dir := filepath.Join(c.cache, "tmp"); cachedir.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
 		options.TempDir = dir
 	}
-	if _, local := store.AsLocal(s.store); !local {
+	if _, local := store.AsLocal(c.store); !local {
 		options.Pack = hotPack
 	}
-	c, err := cl.openCorpus(ctx, s, log)
-	if err != nil {
-		return err
-	}
-	var failed error
-	for _, path := range files {
-		if err := uploadOne(ctx, cl, c, path, options); err != nil {
-			if ctx.Err() != nil {
-				return err
-			}
-			fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", output.Printable(path), output.Printable(err.Error()))
-			failed = output.ErrReported
-		}
-	}
-	return failed
+	return eachFile(ctx, cl, files, func(path string) error { return uploadOne(ctx, cl, c.Corpus, path, options) })
 }
 
 func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
@@ -105,7 +89,7 @@ func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o co
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cl.stderr, "thothfs: %s %s\n", output.Printable(filepath.Base(path)), res.State)
+	cl.say("%s %s", filepath.Base(path), res.State)
 	if res.Info != nil && res.Info.Truncated() {
 		cl.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
 	}
@@ -113,7 +97,7 @@ func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o co
 	return err
 }
 
-// truncation says how much of a truncated dump there is.
+// truncation says how much of a truncated dump exists.
 func truncation(info *dump.Info) string {
 	least := "at least "
 	if info.Exact {
@@ -147,4 +131,15 @@ func (u uploadFlags) options() (corpus.UploadOptions, error) {
 		}
 	}
 	return o, errors.New("--time: a time such as 2013-07-11T18:11:43Z is meant")
+}
+
+// hotPack makes the pack of a dump that is being uploaded, from the ranges that a debugger
+// is predicted to read first. If the prediction fails, the pack has the ranges up to there.
+func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
+	var ranges []hotpack.Range
+	err := dump.Predict(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })
+	if len(ranges) == 0 && err != nil {
+		return nil, err
+	}
+	return hotpack.Encode(ref, size, src, ranges, readAround)
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
@@ -35,34 +34,26 @@ A corpus in a local directory needs no warming.
 }
 
 func runWarm(ctx context.Context, cl *cli, args []string, all bool) error {
-	log, err := cl.verbLogger()
+	c, err := cl.open(ctx, false)
 	if err != nil {
 		return err
 	}
-	s, err := cl.openStack(ctx, false, log)
-	if err != nil {
-		return err
-	}
-	if _, local := store.AsLocal(s.store); local {
-		fmt.Fprintln(cl.stderr, "thothfs: the corpus is a local directory: there is nothing to fetch")
+	if _, local := store.AsLocal(c.store); local {
+		cl.say("the corpus is a local directory: there is nothing to fetch")
 		return nil
 	}
-	c, err := cl.openCorpus(ctx, s, log)
+	blocks, err := c.openCache(mountFlags{})
 	if err != nil {
 		return err
 	}
-	blocks, err := cl.openCache(s, c, mountFlags{}, log)
+	if err := c.syncNow(ctx); err != nil {
+		return err
+	}
+	ids, err := c.selectIDs(ctx, args)
 	if err != nil {
 		return err
 	}
-	if err := cl.syncNow(ctx, c); err != nil {
-		return err
-	}
-	ids, err := cl.selectIDs(ctx, c, args)
-	if err != nil {
-		return err
-	}
-	failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c, blocks, id, all) })
+	failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all) })
 	return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 }
 

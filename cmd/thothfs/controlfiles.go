@@ -3,48 +3,47 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"path/filepath"
 
 	"thothfs/cache"
-	"thothfs/corpus"
 	"thothfs/fs"
 	"thothfs/store"
 )
 
-// fsOptions hands the stack to the file system, with what .thothfs/ shows.
-func (cl *cli) fsOptions(s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, options []string, log *slog.Logger) fs.Options {
+// mountOptions returns the settings of a mount.
+func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options []string) fs.Options {
 	return fs.Options{
-		Corpus:       c,
+		Corpus:       c.Corpus,
 		Cache:        blocks,
-		Store:        s.store,
-		FsName:       "thothfs#" + s.target.String(),
+		Store:        c.store,
+		FsName:       "thothfs#" + c.target.String(),
 		MountOptions: options,
-		AttrTimeout:  cl.attrTimeout,
+		AttrTimeout:  c.cli.attrTimeout,
 
-		NoPassthrough: !m.passes,
-		Stats:         func() []fs.Stat { return stats(s, c, blocks) },
-		Config:        func() []byte { return cl.config(s, m) },
-		Log:           log,
+		NoPassthrough: !m.passthrough,
+		Stats:         func() []fs.Stat { return c.stats(blocks) },
+		Config:        func() []byte { return c.config(m) },
+		Log:           c.log,
 	}
 }
 
-// config is what .thothfs/config shows: the settings in force, as flags.
-func (cl *cli) config(s *stack, m mountFlags) []byte {
+// config returns the text of .thothfs/config: the settings in force, as flags.
+func (c *openedCorpus) config(m mountFlags) []byte {
+	cl := c.cli
 	var b bytes.Buffer
 	for _, line := range [][2]string{
 		{"version", versionText()},
-		{"store", s.target.String()},
+		{"store", c.target.String()},
 		{"manta-url", cl.mantaURL()},
 		{"manta-user", cl.getenv("MANTA_USER")},
-		{"cache-dir", s.cache},
+		{"cache-dir", c.cache},
 		{"cache-size", cl.cacheSize.String()},
 		{"poll", cl.poll.String()},
 		{"attr-timeout", cl.attrTimeout.String()},
 		{"complete", m.complete.String()},
 		{"learn", fmt.Sprint(m.learn)},
-		{"passthrough", fmt.Sprint(m.passes)},
+		{"passthrough", fmt.Sprint(m.passthrough)},
 		{"log", cl.logPath()},
 		{"verbose", fmt.Sprint(cl.verbose)},
 		{"private", fmt.Sprint(cl.privateMount)},
@@ -54,7 +53,7 @@ func (cl *cli) config(s *stack, m mountFlags) []byte {
 	return b.Bytes()
 }
 
-// mantaURL is where Manta is, without a password that may be in there.
+// mantaURL returns $MANTA_URL without a password.
 func (cl *cli) mantaURL() string {
 	u, err := url.Parse(cl.getenv("MANTA_URL"))
 	if err != nil {
@@ -64,7 +63,7 @@ func (cl *cli) mantaURL() string {
 	return u.String()
 }
 
-// logPath is the file that --log names, "" when it names none.
+// logPath returns the absolute path of the file that --log names, or "" for no file.
 func (cl *cli) logPath() string {
 	switch cl.log {
 	case "", "stderr", "none", "syslog", "journal":
@@ -77,8 +76,8 @@ func (cl *cli) logPath() string {
 	return path
 }
 
-// stats are the counters of the layers below the tree, for .thothfs/stats.
-func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
+// stats returns the counters of corpus, cache and store for .thothfs/stats.
+func (c *openedCorpus) stats(blocks *cache.Cache) []fs.Stat {
 	known, total, _ := c.SyncState()
 	b := blocks.Stats()
 	out := []fs.Stat{
@@ -117,11 +116,11 @@ func stats(s *stack, c *corpus.Corpus, blocks *cache.Cache) []fs.Stat {
 		{Name: "cache.inflight", Value: b.InFlight},
 		{Name: "cache.memory.bytes", Value: b.BufferedBytes + b.MemoryBytes},
 	}
-	return append(out, storeStats(s)...)
+	return append(out, c.storeStats()...)
 }
 
-// storeStats are the requests to the store, tries included, and what they brought.
-func storeStats(s *stack) []fs.Stat {
+// storeStats returns the counters of requests to the store, including retries.
+func (s *storeSet) storeStats() []fs.Stat {
 	n := s.requests.Snapshot()
 	var out []fs.Stat
 	for _, op := range []struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strings"
@@ -14,23 +13,21 @@ import (
 	"time"
 
 	"thothfs/cmd/thothfs/output"
-	"thothfs/corpus"
 )
 
-// readyFD is where the background half of `mount` reports to the half that the
-// user started: one line, "ok" or an error; its end without a line is a crash. After
-// "ok" a line "DONE TOTAL" follows from time to time while the corpus is read, until
-// the end, or a line that says why it cannot be read.
-const readyFD = 3
+const (
+	// readyFD is the pipe on which the background process of `mount` reports to the
+	// process that the user started. The first line is "ok" or an error. Lines "DONE TOTAL"
+	// follow while the corpus is read, and an error line if it cannot be read.
+	readyFD = 3
+	// readyEnv marks the background process.
+	readyEnv = "THOTHFS_READY_FD"
+)
 
-// readyEnv marks the background half.
-const readyEnv = "THOTHFS_READY_FD"
-
-// background starts this program again with the same arguments, and waits until
-// it has mounted or said why not. Go cannot fork, so the child is a fresh run that
-// finds readyEnv set. It keeps the terminal until it is ready: it may have to ask
-// for a passphrase. Then it becomes a session of its own.
-func background(ctx context.Context, cl *cli) error {
+// startBackground starts this program again with the same arguments, and waits until it
+// has mounted or failed. Go cannot fork, so the child is a new run with readyEnv set. It
+// keeps the terminal until it is ready, because it may ask for a passphrase.
+func startBackground(ctx context.Context, cl *cli) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -43,7 +40,7 @@ func background(ctx context.Context, cl *cli) error {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), readyEnv+"=1")
-	cmd.Stderr = os.Stderr         // until it is ready: fusermount3 speaks there
+	cmd.Stderr = os.Stderr         // fusermount3 prints there until the child is ready
 	cmd.ExtraFiles = []*os.File{w} // becomes readyFD
 	if err := cmd.Start(); err != nil {
 		w.Close()
@@ -56,20 +53,20 @@ func background(ctx context.Context, cl *cli) error {
 	if err := awaitReady(lines, cmd); err != nil {
 		return err
 	}
-	stop() // it is not ours any more
+	stop() // from here on Ctrl-C does not end it
 	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })()
 	showReading(ctx, cl, lines)
 	return cmd.Process.Release()
 }
 
-// showReading shows on the terminal how far the corpus has been read. Ctrl-C stops the
-// display alone.
+// showReading shows on the terminal how much of the corpus has been read. Ctrl-C only stops
+// the display.
 func showReading(ctx context.Context, cl *cli, lines *bufio.Reader) {
 	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	if !bar.Shown() {
 		return
 	}
-	said := ""
+	failure := ""
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
@@ -77,7 +74,7 @@ func showReading(ctx context.Context, cl *cli, lines *bufio.Reader) {
 		}
 		var done, total int
 		if _, err := fmt.Sscanf(line, "%d %d\n", &done, &total); err != nil {
-			said = strings.TrimSpace(line)
+			failure = strings.TrimSpace(line)
 			break
 		}
 		bar.Set(done, total)
@@ -86,8 +83,8 @@ func showReading(ctx context.Context, cl *cli, lines *bufio.Reader) {
 	switch {
 	case ctx.Err() != nil:
 		cl.say("mounted; its directories wait until the corpus has been read")
-	case said != "":
-		cl.say("mounted, but the corpus cannot be read: %s", said)
+	case failure != "":
+		cl.say("mounted, but the corpus cannot be read: %s", failure)
 	}
 }
 
@@ -103,11 +100,11 @@ func awaitReady(lines *bufio.Reader, cmd *exec.Cmd) error {
 	return fmt.Errorf("the file system's process ended before it was ready: %v", werr)
 }
 
-// isBackground says whether this process is the background half.
+// isBackground reports whether this is the background process.
 func isBackground(cl *cli) bool { return cl.getenv(readyEnv) != "" }
 
-// reportReady tells the waiting half how mounting went and lets go of the
-// terminal: from here on only the log hears of anything.
+// reportReady reports the result of mounting to the waiting process, and detaches from the
+// terminal on success.
 func reportReady(cl *cli, mountErr error) error {
 	if !isBackground(cl) {
 		return nil
@@ -132,15 +129,12 @@ func reportReady(cl *cli, mountErr error) error {
 	return detachStdio()
 }
 
-// tellEvery is the interval at which the background half reports its progress to the waiting half.
-const tellEvery = 100 * time.Millisecond
-
-// tellReading reads the whole corpus and reports the progress to the waiting half, for as
-// long as there is one. Then it releases the waiting half.
-func tellReading(ctx context.Context, cl *cli, c *corpus.Corpus, log *slog.Logger) {
+// reportReading reads the whole corpus and reports the progress to the waiting process, if
+// there still is one.
+func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
 	read := make(chan error, 1)
 	go func() { read <- c.Whole(ctx) }() // ended by ctx
-	tick := time.NewTicker(tellEvery)
+	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	if cl.ready != nil {
 		defer cl.ready.Close()
@@ -153,19 +147,19 @@ func tellReading(ctx context.Context, cl *cli, c *corpus.Corpus, log *slog.Logge
 			case err != nil && cl.ready != nil:
 				fmt.Fprintln(cl.ready, strings.ReplaceAll(err.Error(), "\n", " "))
 			case err == nil:
-				log.Info("the corpus has been read")
+				c.log.Info("the corpus has been read")
 			}
 			return
 		case <-tick.C:
 		}
 		if done, total, _ := c.SyncState(); cl.ready != nil && total > 0 {
-			fmt.Fprintln(cl.ready, done, total) // nobody may wait any more
+			fmt.Fprintln(cl.ready, done, total) // fails if nobody waits any more
 		}
 	}
 }
 
-// detachStdio leaves the terminal's session, points the standard streams at /dev/null and leaves the working
-// directory, so that neither a terminal nor a directory is held.
+// detachStdio leaves the terminal's session, redirects the standard streams to /dev/null
+// and leaves the working directory.
 func detachStdio() error {
 	if _, err := syscall.Setsid(); err != nil {
 		return err

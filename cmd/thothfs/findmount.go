@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strconv"
@@ -14,7 +13,6 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"thothfs/cache"
-	"thothfs/corpus"
 	"thothfs/fs"
 )
 
@@ -23,7 +21,7 @@ const leavePrivate = 5 * time.Second
 
 // existingMount is where this user has the corpus of the stack mounted already, with
 // the same cache, by a process that answers; "" when nowhere.
-func (cl *cli) existingMount(s *stack) string {
+func (c *openedCorpus) existingMount() string {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
 	})
@@ -32,7 +30,7 @@ func (cl *cli) existingMount(s *stack) string {
 	}
 	for _, m := range slices.Backward(mounts) {
 		config, err := fs.ReadControl(m.Mountpoint, "config", answerTimeout)
-		if err == nil && fits(cl, config, s) {
+		if err == nil && c.fits(config) {
 			return m.Mountpoint
 		}
 	}
@@ -45,9 +43,9 @@ func isOurs(m *mountinfo.Info) bool {
 }
 
 // fits compares a mount's .thothfs/config with what its lines would be here.
-func fits(cl *cli, config []byte, s *stack) bool {
+func (c *openedCorpus) fits(config []byte) bool {
 	want := map[string]string{"private": "false"}
-	for line := range strings.Lines(string(cl.config(s, mountFlags{}))) {
+	for line := range strings.Lines(string(c.config(mountFlags{}))) {
 		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "="); name {
 		case "store", "manta-url", "manta-user", "cache-dir":
 			want[name] = value
@@ -64,12 +62,12 @@ func fits(cl *cli, config []byte, s *stack) bool {
 
 // mountPrivately mounts the corpus for this process alone, at a directory that
 // exists. leave takes it away.
-func (cl *cli) mountPrivately(dir string, s *stack, c *corpus.Corpus, blocks *cache.Cache, m mountFlags, log *slog.Logger) (leave func() error, err error) {
-	if err := checkOverlap(dir, map[string]string{"cache directory": s.cache, "corpus": s.target.dir}); err != nil {
+func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFlags) (leave func() error, err error) {
+	if err := checkOverlap(dir, map[string]string{"cache directory": c.cache, "corpus": c.target.dir}); err != nil {
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
 	}
-	cl.privateMount = true
-	server, err := fs.Mount(dir, cl.fsOptions(s, c, blocks, m, nil, log))
+	c.cli.privateMount = true
+	server, err := fs.Mount(dir, c.mountOptions(blocks, m, nil))
 	if err != nil {
 		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
 	}

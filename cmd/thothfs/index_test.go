@@ -1,12 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/parquet-go/parquet-go"
 
 	"thothfs/store/manta/mantatest"
 )
@@ -150,5 +157,46 @@ func TestIndexExport(t *testing.T) {
 	}
 	if left := w.sh("ls -A | grep export || true"); left != "" {
 		t.Errorf("left behind: %s", left)
+	}
+}
+
+// The verb writes each kind as a private file, whole or not at all.
+func TestIndexExportParquet(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ids := w.uploadAll()
+	path := filepath.Join(w.dir, "corpus.parquet")
+	w.must("index", "--export", path)
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+	rows := make([]parquet.Row, len(ids)+1)
+	n, err := parquet.NewReader(bytes.NewReader(file)).ReadRows(rows)
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	var got []string
+	last := int64(math.MinInt64)
+	for _, row := range rows[:n] {
+		got = append(got, string(row[0].ByteArray()))
+		if at := row[7].Int64() / 1e6; !row[7].IsNull() && at < last {
+			t.Error("not oldest first, by the second")
+		} else if !row[7].IsNull() {
+			last = at
+		}
+		if !json.Valid(row[10].ByteArray()) {
+			t.Errorf("%s", row[10].ByteArray())
+		}
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(ids)); !slices.Equal(got, slices.Compact(want)) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if r := w.try("index", "--export", path); r.code != 1 || !strings.Contains(r.stderr, "exists") {
+		t.Errorf("over one that is there: %+v", r)
 	}
 }

@@ -1,9 +1,9 @@
 // Command thothfs mounts a corpus of core and crash dumps as a file system and
 // carries Thoth's verbs: upload, ls, info, report, object. See README.md.
 //
-// This package turns flags and environment into one stack of stores (openstore.go),
-// hands it to the packages that do the work, and waits. It is the only one that
-// reads the environment, parses flags and exits.
+// It opens the store and the catalogue that flags and environment name (openstore.go,
+// opencorpus.go), and hands them to the packages that do the work. Each verb is in its
+// cmd_VERB.go.
 package main
 
 import (
@@ -15,6 +15,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
@@ -28,7 +30,7 @@ const (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
+	ctx, stop := signal.NotifyContext(context.Background(), endSignals()...)
 	defer stop()
 	args := mountHelperArgs(os.Args)
 	code := run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
@@ -36,9 +38,9 @@ func main() {
 	os.Exit(code)
 }
 
-// endings are the signals that end the program in an orderly way. A terminal that
-// goes away is one of them, unless nohup(1) has it ignored.
-func endings() []os.Signal {
+// endSignals returns the signals that end the program in an orderly way. SIGHUP is one of
+// them unless nohup(1) ignores it.
+func endSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
 		signals = append(signals, syscall.SIGHUP)
@@ -46,7 +48,7 @@ func endings() []os.Signal {
 	return signals
 }
 
-// run is the whole program but for the process around it.
+// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cl := &cli{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv}
 	root := rootCommand(cl)
@@ -74,15 +76,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailure
 }
 
-var (
-	// errNotInCorpus makes the exit code 2.
-	errNotInCorpus = errors.New("not in the corpus")
-)
+// errNotInCorpus makes the exit code 2.
+var errNotInCorpus = errors.New("not in the corpus")
 
-// mountHelperArgs lets mount(8) and fstab call the program: installed (or
-// linked) as mount.thothfs it is run as `mount.thothfs SOURCE MOUNTPOINT [-o …]`,
-// and by mount.fuse3 as `thothfs SOURCE MOUNTPOINT -o …` never without a verb,
-// so only the first form needs translating. See mount(8), "External helpers".
+// verbs are the constructors of the verbs' commands.
+var verbs = []func(*cli) *cobra.Command{
+	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
+	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
+	reportCommand, setCommand, ticketCommand, umountCommand, undoCommand, unsetCommand, unticketCommand, uploadCommand,
+	versionCommand, warmCommand,
+}
+
+// mountHelperArgs translates the arguments of mount(8) and fstab, which call the program
+// as `mount.thothfs SOURCE MOUNTPOINT [-o …]`. See mount(8), "External helpers".
 func mountHelperArgs(argv []string) []string {
 	args := argv[1:]
 	if filepath.Base(argv[0]) != "mount.thothfs" || len(args) < 2 {
@@ -93,7 +99,7 @@ func mountHelperArgs(argv []string) []string {
 		out = append(out, "--store="+src)
 	}
 	for _, arg := range args[2:] {
-		// -s (sloppy), -f (fake), -n (no mtab) mean nothing here.
+		// -s (sloppy), -f (fake) and -n (no mtab) have no meaning here.
 		if arg != "-s" && arg != "-n" && arg != "-f" {
 			out = append(out, arg)
 		}

@@ -7,34 +7,31 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"golang.org/x/term"
 
 	"thothfs/cmd/thothfs/output"
-	"thothfs/corpus"
 	"thothfs/store"
 	"thothfs/store/dir"
 	"thothfs/store/manta"
 )
 
-// stack is the one stack of stores that everything works on, outermost last:
-// the store itself, Count around it, Retry around that.
-type stack struct {
+// storeSet is the store of the corpus with its wrappers, and what belongs to it: the store
+// itself, store.Count around it, and store.Retry around that.
+type storeSet struct {
 	target   target
-	store    store.Store
-	requests *store.Counter // every try counts
-	root     string         // the path that "name" in info.json begins with
+	store    store.Store    // the outermost
+	requests *store.Counter // counts every try
+	root     string         // the path that begins "name" in info.json
 	cache    string         // the private directory
-	gone     error          // why there is no store; nil: there is one
 }
 
-// errNoDirectory is a directory corpus that is not there.
+// errNoDirectory means that the directory of the corpus does not exist.
 var errNoDirectory = errors.New("there is no such directory (thothfs upload makes it)")
 
-// openStack builds the stack of the corpus that flags and environment name. With
-// create, or when no corpus is named, a directory that is absent is made.
-func (cl *cli) openStack(ctx context.Context, create bool, log *slog.Logger) (*stack, error) {
+// openStores opens the store of the corpus that flags and environment name. It makes a
+// missing directory if create is set or no corpus is named.
+func (cl *cli) openStores(ctx context.Context, create bool, log *slog.Logger) (*storeSet, error) {
 	t, err := cl.pickTarget()
 	if err != nil {
 		return nil, err
@@ -48,7 +45,7 @@ func (cl *cli) openStack(ctx context.Context, create bool, log *slog.Logger) (*s
 		return nil, fmt.Errorf("the corpus %s: %w", t, err)
 	}
 	counted := store.Count(bare)
-	s := &stack{target: t, store: store.Retry(counted, store.RetryOptions{}), requests: counted, root: t.manta, cache: cachePath}
+	s := &storeSet{target: t, store: store.Retry(counted, store.RetryOptions{}), requests: counted, root: t.manta, cache: cachePath}
 	if t.dir != "" {
 		s.root = t.dir
 	}
@@ -133,118 +130,4 @@ func (cl *cli) askPassphrase(ctx context.Context, keyFile string) ([]byte, error
 		term.Restore(int(tty.Fd()), state)
 	}
 	return pass, err
-}
-
-// orInterrupted returns what f does, or ctx's error if ctx ends before f does. f is
-// then left to itself, for a process that is about to end.
-func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := f()
-		done <- result{v, err}
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
-}
-
-// openCorpus opens the catalogue of a stack.
-func (cl *cli) openCorpus(ctx context.Context, s *stack, log *slog.Logger) (*corpus.Corpus, error) {
-	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
-		return nil, err
-	}
-	c, err := corpus.Open(ctx, cl.corpusOptions(s, log))
-	if err != nil {
-		return nil, err
-	}
-	cl.atExit(func() { c.Close() })
-	return c, nil
-}
-
-func (cl *cli) corpusOptions(s *stack, log *slog.Logger) corpus.Options {
-	return corpus.Options{
-		Store:       s.store,
-		Name:        s.target.String() + cl.getenv("MANTA_URL"),
-		Root:        s.root,
-		Dir:         filepath.Join(s.cache, "catalogue"),
-		Poll:        cl.poll,
-		AttrTimeout: cl.attrTimeout,
-		Changes:     true,
-		By:          thisUser(),
-		With:        "thothfs " + versionText(),
-		How:         cl.how,
-		Log:         log,
-	}
-}
-
-// corpusNow is the corpus of the flags, reconciled with its store: what the
-// verbs that answer questions work on.
-func (cl *cli) corpusNow(ctx context.Context) (*corpus.Corpus, error) {
-	c, err := cl.corpusAsKnown(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c, cl.syncNow(ctx, c)
-}
-
-// syncNow reconciles the catalogue with the store, and says what it did not get
-// round to.
-func (cl *cli) syncNow(ctx context.Context, c *corpus.Corpus) error {
-	began := time.Now().Add(-cl.attrTimeout)
-	if err := cl.takeSnapshot(ctx, c); err != nil {
-		return fmt.Errorf("the corpus: %w", err)
-	}
-	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
-	err := c.Sync(ctx, bar.Set)
-	if err == nil && !c.Synced() { // others have found more to read
-		err = c.Whole(ctx)
-	}
-	bar.Done()
-	if err != nil {
-		return fmt.Errorf("the corpus: %w", err)
-	}
-	if n := c.Missing(); n > 0 {
-		fmt.Fprintf(cl.stderr, "thothfs: %d dumps are left out: their documents could not be read (-v says why)\n", n)
-	}
-	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
-		fmt.Fprintf(cl.stderr, "thothfs: %d documents were not asked for again: edits that others made in them may not show yet\n", n)
-	}
-	return nil
-}
-
-// takeSnapshot begins a catalogue that knows nothing with what was published of the
-// corpus.
-func (cl *cli) takeSnapshot(ctx context.Context, c *corpus.Corpus) error {
-	bar := output.NewProgress(cl.stderr, "the catalogue, as published", true)
-	defer bar.Done()
-	_, err := c.TakeSnapshot(ctx, bar.SetBytes)
-	return err
-}
-
-// corpusAsKnown is the corpus of the flags as the catalogue has it.
-func (cl *cli) corpusAsKnown(ctx context.Context) (*corpus.Corpus, error) {
-	_, c, _, err := cl.openAll(ctx)
-	return c, err
-}
-
-// openAll opens the stack and the catalogue of the flags for a verb, and its log.
-func (cl *cli) openAll(ctx context.Context) (*stack, *corpus.Corpus, *slog.Logger, error) {
-	log, err := cl.verbLogger()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	s, err := cl.openStack(ctx, false, log)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	c, err := cl.openCorpus(ctx, s, log)
-	return s, c, log, err
 }

@@ -22,26 +22,33 @@ import (
 	"thothfs/store"
 )
 
-// selection is which dumps a verb's words mean: those that match spec and, when
-// identifiers were given, are among them.
+// selection is the dumps that the words of a verb select: those that match spec and, if
+// byID is set, are in ids.
 type selection struct {
 	corpus *corpus.Corpus
 	spec   query.Spec
 	ids    []dump.ID
-	byID   bool     // only ids are meant, were there none of them
-	words  []string // what was neither: properties, for ls and report
+	byID   bool
+	words  []string // words that are neither dumps nor constraints: properties of ls and report
 }
 
-// selectDumps sorts a verb's words into constraints (prop=value), dumps (a hash,
-// a unique prefix, a local dump) and the rest. With `dump=stdin` among them the
-// identifiers come from standard input.
-func (cl *cli) selectDumps(ctx context.Context, c *corpus.Corpus, args []string) (*selection, error) {
-	sel := &selection{corpus: c}
+// selectDumps sorts the words of a verb into constraints (prop=value), dumps (a hash, a
+// unique prefix, a local dump) and others. With dump=stdin it reads dumps from standard
+// input.
+func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selection, error) {
+	sel := &selection{corpus: c.Corpus}
 	var constraints []string
 	for _, arg := range args {
 		if strings.Contains(arg, "=") {
 			constraints = append(constraints, arg)
-		} else if err := sel.addWord(ctx, arg); err != nil {
+			continue
+		}
+		switch id, err := resolve(ctx, sel.corpus, arg); {
+		case err == nil:
+			sel.ids, sel.byID = append(sel.ids, id), true
+		case errors.Is(err, errNoIdentifier):
+			sel.words = append(sel.words, arg)
+		default:
 			return nil, err
 		}
 	}
@@ -53,26 +60,38 @@ func (cl *cli) selectDumps(ctx context.Context, c *corpus.Corpus, args []string)
 		return nil, fmt.Errorf("%q: give the dump as an argument of its own", word)
 	}
 	if sel.spec.FromStdin() {
-		return sel, readIdentifiers(ctx, cl, sel)
+		return sel, sel.readIdentifiers(ctx, c.cli)
 	}
 	return sel, nil
 }
 
-func (sel *selection) addWord(ctx context.Context, word string) error {
-	id, err := resolve(ctx, sel.corpus, word)
-	switch {
-	case err == nil:
-		sel.ids, sel.byID = append(sel.ids, id), true
-		return nil
-	case errors.Is(err, errNoIdentifier):
-		sel.words = append(sel.words, word)
-		return nil
+// selectOnlyDumps is selectDumps for verbs whose words must all be constraints or dumps.
+func (c *openedCorpus) selectOnlyDumps(ctx context.Context, words []string) (*selection, error) {
+	sel, err := c.selectDumps(ctx, words)
+	if err == nil && len(sel.words) > 0 {
+		err = fmt.Errorf("%s: %w: a hash, the path of a local dump, or prop=value is meant", sel.words[0], errNotInCorpus)
 	}
-	return err
+	return sel, err
 }
 
-// readIdentifiers takes the words of standard input as dumps.
-func readIdentifiers(ctx context.Context, cl *cli, sel *selection) error {
+// selectIDs returns the hashes of the dumps that words select, oldest first.
+func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID, error) {
+	sel, err := c.selectOnlyDumps(ctx, words)
+	if err != nil {
+		return nil, err
+	}
+	var ids []dump.ID
+	for d, err := range sel.all(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		ids = append(ids, d.ID)
+	}
+	return ids, nil
+}
+
+// readIdentifiers adds the dumps named by the words of standard input.
+func (sel *selection) readIdentifiers(ctx context.Context, cl *cli) error {
 	sel.byID = true
 	cl.announceStdin("hashes of dumps")
 	words := bufio.NewScanner(cl.stdin)
@@ -93,14 +112,63 @@ func readIdentifiers(ctx context.Context, cl *cli, sel *selection) error {
 	}
 }
 
-// dumps yields the selected dumps, oldest first.
+// all yields the selected dumps, oldest first. The sequence ends at an error.
+func (sel *selection) all(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
+	if !sel.byID {
+		return sel.corpus.Dumps(ctx, sel.spec)
+	}
+	return func(yield func(*corpus.Dump, error) bool) {
+		found, err := sel.named(ctx)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for _, d := range found {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}
+}
+
+// named returns those of ids that match, oldest first.
+func (sel *selection) named(ctx context.Context) (found []*corpus.Dump, err error) {
+	// A Sync asks the store for some documents only. A document that cannot be read now
+	// stays as it is known.
+	var asking errgroup.Group
+	asking.SetLimit(32)
+	for _, id := range sel.ids {
+		asking.Go(func() error { sel.corpus.Dump(ctx, id); return nil })
+	}
+	asking.Wait()
+	now := time.Now()
+	seen := make(map[dump.ID]bool)
+	for _, id := range sel.ids {
+		d, err := sel.corpus.Cached(ctx, id)
+		if errors.Is(err, store.ErrNotExist) {
+			err = fmt.Errorf("%s is %w", id, errNotInCorpus)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !seen[id] && sel.spec.Match(d.Fields(), now) {
+			found = append(found, d)
+		}
+		seen[id] = true
+	}
+	slices.SortStableFunc(found, func(a, b *corpus.Dump) int {
+		return cmp.Or(a.Time.Compare(b.Time), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	if limit := sel.spec.Limit(); limit > 0 && len(found) > limit {
+		found = found[len(found)-limit:]
+	}
+	return found, nil
+}
+
+// dumps yields the selected dumps for printing, oldest first.
 func (sel *selection) dumps(ctx context.Context) iter.Seq2[output.Dump, error] {
 	return func(yield func(output.Dump, error) bool) {
-		seq := sel.corpus.Dumps(ctx, sel.spec)
-		if sel.byID {
-			seq = sel.named(ctx)
-		}
-		for d, err := range seq {
+		for d, err := range sel.all(ctx) {
 			if err != nil {
 				yield(output.Dump{}, err)
 				return
@@ -112,21 +180,16 @@ func (sel *selection) dumps(ctx context.Context) iter.Seq2[output.Dump, error] {
 	}
 }
 
-// count is how many dumps are selected.
-func (sel *selection) count(ctx context.Context) (n int, err error) {
+// count returns how many dumps are selected.
+func (sel *selection) count(ctx context.Context) (int, error) {
 	if !sel.byID {
 		return sel.corpus.Count(ctx, sel.spec)
 	}
-	for _, err := range sel.dumps(ctx) {
-		if err != nil {
-			return n, err
-		}
-		n++
-	}
-	return n, nil
+	found, err := sel.named(ctx)
+	return len(found), err
 }
 
-// countBy is how many of the selected dumps have each value of a property.
+// countBy returns how many of the selected dumps have each value of a property.
 func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, error) {
 	counts := output.Counts{}
 	if !sel.byID {
@@ -136,73 +199,24 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 		}
 		return counts, err
 	}
-	for l, err := range sel.dumps(ctx) {
+	for d, err := range sel.dumps(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		counts.AddDump(l, path)
+		counts.AddDump(d, path)
 	}
 	return counts, nil
 }
 
-// named yields those of the identified dumps that match.
-func (sel *selection) named(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
-	return func(yield func(*corpus.Dump, error) bool) {
-		var found []*corpus.Dump
-		now := time.Now()
-		seen := make(map[dump.ID]bool)
-		sel.refresh(ctx)
-		for _, id := range sel.ids {
-			d, err := sel.corpus.Cached(ctx, id)
-			if errors.Is(err, store.ErrNotExist) {
-				err = fmt.Errorf("%s is %w", id, errNotInCorpus)
-			}
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if !seen[id] && sel.spec.Match(d.Fields(), now) {
-				found = append(found, d)
-			}
-			seen[id] = true
-		}
-		slices.SortStableFunc(found, func(a, b *corpus.Dump) int {
-			return cmp.Or(a.Time.Compare(b.Time), slices.Compare(a.ID[:], b.ID[:]))
-		})
-		if limit := sel.spec.Limit(); limit > 0 && len(found) > limit {
-			found = found[len(found)-limit:]
-		}
-		for _, d := range found {
-			if !yield(d, nil) {
-				return
-			}
-		}
-	}
-}
-
-// refresh asks the store for the documents of the identified dumps: a Sync asks for
-// some only. What cannot be had stays as it is known.
-func (sel *selection) refresh(ctx context.Context) {
-	var asking errgroup.Group
-	asking.SetLimit(32)
-	for _, id := range sel.ids {
-		asking.Go(func() error {
-			sel.corpus.Dump(ctx, id)
-			return nil
-		})
-	}
-	asking.Wait()
-}
-
-// errNoIdentifier is a word that can be neither a hash nor a local dump.
+// errNoIdentifier means that a word is neither a hash nor a local dump.
 var errNoIdentifier = errors.New("neither a dump's hash nor a local dump")
 
-// minPrefix is the length from which a word of hex digits that names no dump is
-// an error rather than the name of a property.
+// minPrefix is the length from which a word of hexadecimal digits cannot be the name of a
+// property.
 const minPrefix = 8
 
-// resolve finds the dump that a word names: by hash or unique prefix of one, or
-// by the hash of the local dump at that path.
+// resolve returns the dump that a word names: a hash, a unique prefix of one, or the path
+// of a local dump.
 func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
 	unknown := errNoIdentifier
 	if isHex(word) {
@@ -233,35 +247,6 @@ func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error
 
 func isHex(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
-}
-
-// selectIDs returns the hashes of the dumps that words select. Every word must be a
-// constraint or a dump.
-func (cl *cli) selectIDs(ctx context.Context, c *corpus.Corpus, words []string) ([]dump.ID, error) {
-	sel, err := cl.selectDumps(ctx, c, words)
-	if err != nil {
-		return nil, err
-	}
-	if err := sel.noWords(); err != nil {
-		return nil, err
-	}
-	return sel.collect(ctx)
-}
-
-// collect returns the hashes of the selected dumps, oldest first.
-func (sel *selection) collect(ctx context.Context) ([]dump.ID, error) {
-	var ids []dump.ID
-	for l, err := range sel.dumps(ctx) {
-		if err != nil {
-			return nil, err
-		}
-		id, err := dump.ParseID(l.ID)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, nil
 }
 
 // forEach calls f for each item, atOnce at a time, with a progress bar, and returns the
@@ -297,18 +282,40 @@ func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T
 func reportEach(ctx context.Context, cl *cli, ids []dump.ID, done string, failed map[dump.ID]error) error {
 	for _, id := range ids {
 		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
-			fmt.Fprintf(cl.stderr, "thothfs: %s: %s\n", id, output.Printable(err.Error()))
+			cl.say("%s: %v", id, err)
 		}
 	}
 	if len(failed) > 0 {
 		done += fmt.Sprintf("; %d of %d failed", len(failed), len(ids))
 	}
-	fmt.Fprintf(cl.stderr, "thothfs: %s\n", done)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
+	cl.say("%s", done)
 	if len(failed) > 0 {
-		return output.ErrReported
+		return cmp.Or(ctx.Err(), output.ErrReported)
+	}
+	return ctx.Err()
+}
+
+// eachFile calls f for each file and prints its errors. It stops when ctx ends.
+func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) error) error {
+	var failed error
+	for _, file := range files {
+		if err := f(file); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			cl.say("%s: %v", file, err)
+			failed = output.ErrReported
+		}
+	}
+	return failed
+}
+
+// printIDs prints the hashes of dumps.
+func printIDs(cl *cli, ids []dump.ID) error {
+	for _, id := range ids {
+		if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -29,9 +29,10 @@ var arrows = map[string][]string{
 	"internal/tempdir":                 {"internal/filelock"},
 	"internal/testenv":                 {},
 	"internal/withctx":                 {},
-	"cmd/thothfs":                      {"cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "corpus/history", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
+	"cmd/thothfs":                      {"cmd/thothfs/export", "cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "corpus/history", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
 	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "dump", "dump/document", "scripts", "store"},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
+	"cmd/thothfs/export":               {"corpus", "dump/document", "query"},
 	"cmd/thothfs/output":               {"dump", "dump/document"},
 	"fs":                               {"corpus", "cache", "dump", "dump/document", "query", "store"},
 	"corpus":                           {"corpus/changelog", "corpus/history", "dump", "dump/document", "query", "store"},
@@ -59,7 +60,7 @@ var arrows = map[string][]string{
 // owners are the libraries (by prefix of the import path) that only one package and the
 // packages below it use, tests aside.
 var owners = map[string]string{
-	"github.com/parquet-go/parquet-go": "cmd/thothfs",
+	"github.com/parquet-go/parquet-go": "cmd/thothfs/export",
 	"github.com/hanwen/go-fuse/":       "fs",
 	"github.com/joyent/triton-go":      "store/manta",
 	"github.com/hashicorp/golang-lru/": "cache",

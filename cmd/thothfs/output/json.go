@@ -22,11 +22,13 @@ const indent = "    "
 // WriteDocument prints the document of one dump, as `info` does: the members in their
 // order, numbers unchanged, indented by four blanks. It prints the readable part of a
 // damaged document; reporting the damage is up to the caller.
-func WriteDocument(w io.Writer, l Dump) error {
-	p := &printer{bufio.NewWriter(w)}
-	p.value(l.Doc.Value(), "", "")
-	p.WriteByte('\n')
-	return p.Flush()
+func WriteDocument(w io.Writer, d Dump) error {
+	text, err := indentJSON(d.Doc.Value().JSON(), "")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
 }
 
 // WriteDocuments prints an array of documents, as `info` does for a specification and
@@ -34,83 +36,50 @@ func WriteDocument(w io.Writer, l Dump) error {
 // member of that name. It returns the first error of the sequence; the array is valid
 // JSON even then.
 func WriteDocuments(w io.Writer, dumps iter.Seq2[Dump, error]) error {
-	p := &printer{bufio.NewWriter(w)}
+	out := bufio.NewWriter(w)
 	var failed error
 	separator := "[\n"
-	for l, err := range dumps {
+	for d, err := range dumps {
+		var text []byte
+		if err == nil {
+			text, err = indentJSON(withID(d), indent)
+		}
 		if err != nil {
 			failed = err
 			break
 		}
-		p.WriteString(separator + indent)
-		p.value(l.Doc.Value(), indent, withID(l))
+		out.WriteString(separator + indent)
+		out.Write(text)
 		separator = ",\n"
 	}
 	if separator == "[\n" {
-		p.WriteString("[]\n")
+		out.WriteString("[]\n")
 	} else {
-		p.WriteString("\n]\n")
+		out.WriteString("\n]\n")
 	}
-	if err := p.Flush(); failed == nil {
-		failed = err
-	}
-	return failed
+	return cmp.Or(failed, out.Flush())
 }
 
-// withID returns the "id" member to put first in a document, or "" if it has its own.
-func withID(l Dump) string {
-	if _, ok := l.Doc.Get("id"); ok {
-		return ""
+// withID returns the JSON of a document that begins with its ID.
+func withID(d Dump) []byte {
+	raw := bytes.TrimSpace(d.Doc.Value().JSON())
+	if _, ok := d.Doc.Get("id"); ok || d.Doc.Value().Kind() != document.KindObject {
+		return raw
 	}
-	return `"id": "` + l.ID + `"`
+	id := `{"id":"` + d.ID + `"`
+	if members := bytes.TrimSpace(raw[1:]); members[0] != '}' {
+		id += ","
+	}
+	return append([]byte(id), raw[1:]...)
 }
 
-// printer writes JSON. Flush returns its first error.
-type printer struct{ *bufio.Writer }
-
-// value prints v on a line that begins with prefix. A non-empty first is printed before
-// the members of an object.
-func (p *printer) value(v document.Value, prefix, first string) {
-	switch v.Kind() {
-	case document.KindObject:
-		p.open(prefix, '{', '}', func(next func()) {
-			if first != "" {
-				next()
-				p.WriteString(first)
-			}
-			for key, member := range v.Members() {
-				next()
-				p.WriteString(quoteJSON(key) + ": ")
-				p.value(member, prefix+indent, "")
-			}
-		})
-	case document.KindArray:
-		p.open(prefix, '[', ']', func(next func()) {
-			for element := range v.Elements() {
-				next()
-				p.value(element, prefix+indent, "")
-			}
-		})
-	case document.KindString:
-		p.Write(escapeControls(v.JSON()))
-	default:
-		p.Write(v.JSON())
+// indentJSON indents JSON, whose first line follows prefix, for a terminal.
+func indentJSON(raw []byte, prefix string) ([]byte, error) {
+	var b bytes.Buffer
+	if err := json.Indent(&b, raw, prefix, indent); err != nil {
+		return nil, err
 	}
-}
-
-// open prints the brackets of a container around the output of fill, which calls next
-// before each element.
-func (p *printer) open(prefix string, left, right byte, fill func(next func())) {
-	p.WriteByte(left)
-	separator := "\n"
-	fill(func() {
-		p.WriteString(separator + prefix + indent)
-		separator = ",\n"
-	})
-	if separator == ",\n" {
-		p.WriteString("\n" + prefix)
-	}
-	p.WriteByte(right)
+	return escapeControls(b.Bytes()), nil
 }
 
 // quoteJSON returns s as a JSON string that is safe on a terminal.
@@ -122,8 +91,8 @@ func quoteJSON(s string) string {
 	return string(escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
 }
 
-// escapeControls escapes characters of a JSON string that might control a terminal, and
-// replaces invalid UTF-8 with U+FFFD.
+// escapeControls escapes characters in the strings of JSON that might control a terminal,
+// and replaces invalid UTF-8 with U+FFFD.
 func escapeControls(raw []byte) []byte {
 	plain := func(r rune) bool { return r != utf8.RuneError && (r < 0x7f || r > 0x9f) && !unicode.Is(unicode.Cf, r) }
 	if bytes.IndexFunc(raw, func(r rune) bool { return !plain(r) }) < 0 {

@@ -1,5 +1,5 @@
-// Package output formats what the verbs print: dumps as a table, as JSON or as counts,
-// text that is safe on a terminal, and progress bars.
+// Package output formats what the program prints: dumps as a table, as JSON or as counts,
+// text that is safe on a terminal, progress bars, and the log.
 package output
 
 import (

@@ -1,21 +1,28 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
-	"thothfs/cache/cachedir"
 	"time"
 
-	"github.com/dustin/go-humanize"
+	"thothfs/cache/cachedir"
+	"thothfs/cmd/thothfs/output"
+	"thothfs/dump/document"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+	"golang.org/x/term"
 )
 
-// cli is one run of the program.
+// cli is one run of the program: its streams, environment and global flags.
 type cli struct {
 	stdin          io.Reader
 	stdout, stderr io.Writer
@@ -29,15 +36,13 @@ type cli struct {
 	log         string
 	verbose     bool
 
-	how   string   // what the history says that edits are made by
-	ready *os.File // where the background half of mount reports its progress; nil: nowhere
-
-	privateMount bool // what is mounted is for this run of the program alone
-
-	closers []func()
+	how          string   // the verb, for the history of edits
+	ready        *os.File // to which the background half of mount reports; nil without one
+	privateMount bool     // the mount is for this run of the program only
+	closers      []func()
 }
 
-// atExit has f called when the verb is done, last in first out.
+// atExit registers f to be called when the verb is done, in reverse order.
 func (cl *cli) atExit(f func()) { cl.closers = append(cl.closers, f) }
 
 func (cl *cli) close() {
@@ -57,14 +62,6 @@ MANTA_SUBUSER, MANTA_NO_AUTH, MANTA_TLS_INSECURE and THOTH_USER, as for thoth);
 else the directory $XDG_DATA_HOME/thothfs/corpus.
 
 Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
-
-// verbs are the constructors of the verbs' commands.
-var verbs = []func(*cli) *cobra.Command{
-	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
-	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
-	reportCommand, setCommand, ticketCommand, umountCommand, undoCommand, unsetCommand, unticketCommand, uploadCommand,
-	versionCommand, warmCommand,
-}
 
 func rootCommand(cl *cli) *cobra.Command {
 	root := &cobra.Command{
@@ -100,7 +97,7 @@ func globalFlags(cl *cli, f *pflag.FlagSet) {
 	f.BoolVarP(&cl.verbose, "verbose", "v", false, "log more")
 }
 
-// flagsFromEnv sets every flag that was not given from THOTHFS_NAME.
+// flagsFromEnv sets flags that were not given from variables THOTHFS_NAME.
 func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -116,8 +113,7 @@ func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 	return first
 }
 
-// cachePath makes the private directory for blocks and catalogues, and returns it. One
-// in which others may have left links is refused.
+// cachePath makes the private directory for blocks and catalogues, and returns its path.
 func (cl *cli) cachePath() (string, error) {
 	path, err := cl.cacheName()
 	if err != nil {
@@ -126,8 +122,8 @@ func (cl *cli) cachePath() (string, error) {
 	return path, private(path)
 }
 
-// private makes dir if it can, and refuses one that is not this user's alone. Other
-// faults show when the directory is used.
+// private makes dir, and fails if other users could have put links into it. Other errors
+// appear when the directory is used.
 func private(dir string) error {
 	if err := cachedir.Private(dir); errors.Is(err, cachedir.ErrNotPrivate) {
 		return fmt.Errorf("cache: %w", err)
@@ -145,26 +141,72 @@ func (cl *cli) cacheName() (string, error) {
 	if os.Geteuid() == 0 { // started by init, without a HOME
 		return "/var/cache/thothfs", nil
 	}
-	return "", fmt.Errorf("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
+	return "", errors.New("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
 }
 
-// byteSize is a pflag.Value in bytes, written as people do: 512MB, 20GiB.
-type byteSize int64
-
-func (b *byteSize) String() string {
-	if *b == 0 {
-		return ""
+// logger opens the log that --log names, or fallback without --log.
+func (cl *cli) logger(fallback string) (*slog.Logger, error) {
+	log, closeLog, err := output.OpenLog(cmp.Or(cl.log, fallback), cl.verbose, cl.stderr)
+	if err == nil {
+		cl.atExit(func() { closeLog() })
 	}
-	return humanize.IBytes(uint64(*b))
+	return log, err
 }
 
-func (b *byteSize) Type() string { return "SIZE" }
-
-func (b *byteSize) Set(s string) error {
-	n, err := humanize.ParseBytes(s)
-	if err != nil || n == 0 || n > 1<<62 {
-		return fmt.Errorf("a size such as 512MB or 20GiB is meant")
+// verbLogger opens the log of a verb that ends by itself, which is quiet by default.
+func (cl *cli) verbLogger() (*slog.Logger, error) {
+	if cl.verbose {
+		return cl.logger("stderr")
 	}
-	*b = byteSize(n)
-	return nil
+	return cl.logger("none")
+}
+
+// readStdin reads all of standard input, at most limit bytes. what is a noun phrase for
+// messages. On a terminal it says how to end the input. Empty input is the error
+// errNoInput, since an argument was probably forgotten.
+func (cl *cli) readStdin(ctx context.Context, what string, limit int) ([]byte, error) {
+	cl.announceStdin(what)
+	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(cl.stdin, int64(limit)+1)) })
+	switch {
+	case err != nil:
+		return nil, err
+	case len(text) > limit:
+		return nil, fmt.Errorf("%s on standard input has more than %d bytes", what, limit)
+	case len(text) == 0:
+		return nil, errNoInput
+	}
+	return text, nil
+}
+
+var errNoInput = errors.New("standard input is empty")
+
+// say prints a message for the user.
+func (cl *cli) say(format string, args ...any) {
+	fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
+}
+
+// confirm asks a question on the terminal, and reports whether the answer is yes.
+func (cl *cli) confirm(ctx context.Context, question string) bool {
+	cl.say("%s [y/N]", question)
+	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(cl.stdin).ReadString('\n') })
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return err == nil && (answer == "y" || answer == "yes")
+}
+
+// announceStdin says on a terminal that the program waits for input.
+func (cl *cli) announceStdin(what string) {
+	if cl.stdinIsTerminal() {
+		cl.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)
+	}
+}
+
+func (cl *cli) stdinIsTerminal() bool {
+	in, ok := cl.stdin.(*os.File)
+	return ok && term.IsTerminal(int(in.Fd()))
+}
+
+// readValue reads a value from standard input, without the newline at its end.
+func (cl *cli) readValue(ctx context.Context, what string) (string, error) {
+	text, err := cl.readStdin(ctx, what, document.MaxSize)
+	return strings.TrimSuffix(string(text), "\n"), err
 }

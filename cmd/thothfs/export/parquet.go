@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"encoding/json"
@@ -13,16 +13,15 @@ import (
 	"thothfs/corpus"
 )
 
-// A row group is held in memory, compressed, until it is whole: it ends after so many
-// dumps, or bytes of documents.
+// A row group is held in memory, compressed. These limits end it.
 const (
 	groupRows  = 100_000
-	groupBytes = 64 << 20
+	groupBytes = 64 << 20 // of documents
 )
 
-// parquetColumns is what a row has of one dump, as an analyst wants it. A text is null when
-// its field is not set, or is an array, which info has. Times are to the microsecond:
-// nanoseconds would end in 2262. Dictionaries are for what repeats.
+// parquetColumns are the columns of the row of one dump. A text is null when its field is
+// unset or an array. Times have microseconds, because nanoseconds end in 2262. Columns
+// with repeating values have dictionaries.
 type parquetColumns struct {
 	ID        string          `parquet:"id"`
 	Type      string          `parquet:"type,optional,dict"`
@@ -37,8 +36,8 @@ type parquetColumns struct {
 	Info      json.RawMessage `parquet:"info,optional,json"`
 }
 
-// parquetRow is the row of one dump, in the order of parquetColumns. The library's own
-// way from a struct to a row loses optional JSON (parquet-go 0.32).
+// parquetRow returns the row of one dump, in the order of parquetColumns. The library's own
+// conversion of structs loses optional JSON (parquet-go 0.32).
 func parquetRow(d *corpus.Dump) parquet.Row {
 	values := []parquet.Value{
 		textValue(d.ID.String()),
@@ -55,7 +54,7 @@ func parquetRow(d *corpus.Dump) parquet.Row {
 	return values
 }
 
-// textValue is text in UTF-8, as readers of the format insist on; null for none.
+// textValue returns text as valid UTF-8, which readers require, or null if it is empty.
 func textValue(text string) parquet.Value {
 	if text == "" {
 		return parquet.NullValue()
@@ -70,15 +69,12 @@ func timeValue(t time.Time) parquet.Value {
 	return parquet.Int64Value(t.UnixMicro())
 }
 
-// writeParquet writes a row for each dump, with the memory of one row group.
-func writeParquet(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
-	return writeGroups(w, dumps, groupBytes)
-}
-
-func writeGroups(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], size int) error {
-	// A dictionary that grows large is of what does not repeat. Of documents, which may be
-	// large, no reader wants the least and the greatest.
-	out := parquet.NewWriter(w, parquet.SchemaOf(parquetColumns{}), parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("thothfs", versionText(), ""),
+// writeGroups writes a row for each dump, in row groups of at most about size bytes, one of
+// which is in memory at a time.
+func writeGroups(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], version string, size int) error {
+	// A large dictionary has values that do not repeat. Bounds of documents, which may be
+	// large, are of no use.
+	out := parquet.NewWriter(w, parquet.SchemaOf(parquetColumns{}), parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("thothfs", version, ""),
 		parquet.DictionaryMaxBytes(1<<20), parquet.SkipPageBounds("info"))
 	rows, held := 0, 0
 	for d, err := range dumps {

@@ -1,4 +1,4 @@
-package main
+package export
 
 import (
 	"bytes"
@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -128,7 +126,7 @@ func gotRow(row parquet.Row) (texts []string) {
 func TestExportParquet(t *testing.T) {
 	c := oddCorpus(t)
 	var file bytes.Buffer
-	if err := writeParquet(&file, c.Dumps(t.Context(), query.Spec{})); err != nil {
+	if err := writeGroups(&file, c.Dumps(t.Context(), query.Spec{}), "", groupBytes); err != nil {
 		t.Fatal(err)
 	}
 	names, groups := parquetTable(t, file.Bytes())
@@ -190,7 +188,7 @@ func TestExportParquetGroups(t *testing.T) {
 		}
 	}
 	var file bytes.Buffer
-	if err := writeGroups(&file, dumps(5, nil), size); err != nil {
+	if err := writeGroups(&file, dumps(5, nil), "", size); err != nil {
 		t.Fatal(err)
 	}
 	var sizes []int
@@ -207,17 +205,17 @@ func TestExportParquetGroups(t *testing.T) {
 		t.Errorf("groups of %v rows", sizes)
 	}
 	file.Reset()
-	if err := writeGroups(&file, dumps(0, nil), size); err != nil {
+	if err := writeGroups(&file, dumps(0, nil), "", size); err != nil {
 		t.Error(err)
 	}
 	if names, groups := parquetTable(t, file.Bytes()); len(names) != 11 || len(groups) != 0 {
 		t.Errorf("of an empty corpus: %d columns, %d groups", len(names), len(groups))
 	}
 	gone := errors.New("the catalogue is gone")
-	if err := writeGroups(io.Discard, dumps(1, gone), size); !errors.Is(err, gone) {
+	if err := writeGroups(io.Discard, dumps(1, gone), "", size); !errors.Is(err, gone) {
 		t.Error(err)
 	}
-	if err := writeGroups(fullDisk{}, dumps(1, nil), size); !errors.Is(err, os.ErrClosed) {
+	if err := writeGroups(fullDisk{}, dumps(1, nil), "", size); !errors.Is(err, os.ErrClosed) {
 		t.Error(err)
 	}
 }
@@ -270,42 +268,5 @@ func TestExportedDocument(t *testing.T) {
 		if got := string(documentJSON(document.Parse([]byte(in)))); got != want {
 			t.Errorf("%s: %s, want %s", in, got, want)
 		}
-	}
-}
-
-// The verb writes each kind as a private file, whole or not at all.
-func TestIndexExportParquet(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	ids := w.uploadAll()
-	path := filepath.Join(w.dir, "corpus.parquet")
-	w.must("index", "--export", path)
-	file, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if fi, err := os.Stat(path); err != nil || fi.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", fi.Mode(), err)
-	}
-	_, groups := parquetTable(t, file)
-	var got []string
-	last := int64(math.MinInt64)
-	for _, row := range slices.Concat(groups...) {
-		got = append(got, string(row[0].ByteArray()))
-		if at := row[7].Int64() / 1e6; !row[7].IsNull() && at < last {
-			t.Error("not oldest first, by the second")
-		} else if !row[7].IsNull() {
-			last = at
-		}
-		if !json.Valid(row[10].ByteArray()) {
-			t.Errorf("%s", row[10].ByteArray())
-		}
-	}
-	slices.Sort(got)
-	if want := slices.Sorted(slices.Values(ids)); !slices.Equal(got, slices.Compact(want)) {
-		t.Errorf("%v, want %v", got, want)
-	}
-	if r := w.try("index", "--export", path); r.code != 1 || !strings.Contains(r.stderr, "exists") {
-		t.Errorf("over one that is there: %+v", r)
 	}
 }

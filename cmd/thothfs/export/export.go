@@ -1,0 +1,110 @@
+// Package export writes the dumps of a corpus to a file for other tools: an SQLite
+// database, JSON lines or Parquet.
+package export
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"thothfs/corpus"
+	"thothfs/dump/document"
+	"thothfs/internal/atomicfile"
+	"thothfs/query"
+)
+
+// A Writer makes a file, which must not exist yet, from a corpus.
+type Writer func(ctx context.Context, c *corpus.Corpus) error
+
+// To returns the Writer of the file at path, by the extension of its name. version is that
+// of this program.
+func To(path, version string) (Writer, error) {
+	var write func(io.Writer, iter.Seq2[*corpus.Dump, error]) error
+	switch filepath.Ext(path) {
+	case ".db":
+		return func(ctx context.Context, c *corpus.Corpus) error {
+			return writeNew(path, func(f *os.File) error { return c.Export(ctx, f.Name()) })
+		}, nil
+	case ".jsonl":
+		write = writeLines
+	case ".parquet":
+		write = func(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
+			return writeGroups(w, dumps, version, groupBytes)
+		}
+	default:
+		return nil, fmt.Errorf("--export %s: a name that ends in .db, .jsonl or .parquet is meant", path)
+	}
+	return func(ctx context.Context, c *corpus.Corpus) error {
+		return writeNew(path, func(f *os.File) error {
+			w := bufio.NewWriterSize(f, 1<<20)
+			return cmp.Or(write(w, c.Dumps(ctx, query.Spec{})), w.Flush())
+		})
+	}, nil
+}
+
+// writeLines writes a line of JSON for each dump.
+func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
+	for d, err := range dumps {
+		if err != nil {
+			return err
+		}
+		line, err := json.Marshal(struct {
+			ID   string          `json:"id"`
+			Info json.RawMessage `json:"info"`
+		}{d.ID.String(), documentJSON(d.Doc)})
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// documentJSON returns a document as valid UTF-8 without unpaired surrogates, or nil if it
+// is not a JSON object. A single document that DuckDB rejects makes the whole file
+// unreadable to it.
+func documentJSON(doc *document.Document) json.RawMessage {
+	raw := doc.Raw()
+	if !doc.IsJSON() || !json.Valid(raw) {
+		return nil
+	}
+	if bytes.Contains(raw, []byte(`\ud`)) || bytes.Contains(raw, []byte(`\uD`)) {
+		raw = surrogates.ReplaceAllFunc(raw, func(escape []byte) []byte {
+			if len(escape) == len(`\udddd`) {
+				return []byte(`\ufffd`)
+			}
+			return escape
+		})
+	}
+	return bytes.ToValidUTF8(raw, []byte("\uFFFD"))
+}
+
+// surrogates matches escaped unpaired surrogates. It also matches whole pairs and escaped
+// backslashes, so that no part of these is mistaken for one.
+var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c-fC-F][[:xdigit:]]{2}|\\u[dD][89a-fA-F][[:xdigit:]]{2}`)
+
+// writeNew creates path when write has written the whole file. An existing file stays.
+func writeNew(path string, write func(*os.File) error) error {
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := write(f.File); err != nil {
+		return err
+	}
+	if err := f.Link(); err != nil {
+		return fmt.Errorf("--export: %w", err)
+	}
+	return nil
+}

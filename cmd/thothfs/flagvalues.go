@@ -1,0 +1,132 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"thothfs/cache"
+)
+
+// byteSize is a pflag.Value: a number of bytes, such as 512MB or 20GiB.
+type byteSize int64
+
+func (b *byteSize) Type() string { return "SIZE" }
+
+func (b *byteSize) String() string {
+	if *b == 0 {
+		return ""
+	}
+	return humanize.IBytes(uint64(*b))
+}
+
+func (b *byteSize) Set(s string) error {
+	n, err := humanize.ParseBytes(s)
+	if err != nil || n == 0 || n > 1<<62 {
+		return errors.New("a size such as 512MB or 20GiB is meant")
+	}
+	*b = byteSize(n)
+	return nil
+}
+
+// completion is a pflag.Value: when the rest of an open dump is fetched, and the share of
+// the link's time in percent (0 means the cache's default).
+type completion struct {
+	when  cache.Completion
+	share int
+}
+
+func (c *completion) Type() string { return "WHEN" }
+
+func (c *completion) String() string {
+	switch {
+	case c.when == cache.CompleteNever:
+		return "never"
+	case c.share > 0:
+		return fmt.Sprintf("%s=%d%%", c.when, c.share)
+	}
+	return string(c.when)
+}
+
+func (c *completion) Set(s string) error {
+	when, share, hasShare := strings.Cut(s, "=")
+	next := completion{when: cache.Completion(when)}
+	switch {
+	case when == "never" && !hasShare:
+		next.when = cache.CompleteNever
+	case next.when == cache.CompleteAlways && !hasShare, next.when == cache.CompleteIdle && !hasShare:
+	case next.when == cache.CompleteIdle:
+		n, err := strconv.Atoi(strings.TrimSuffix(share, "%"))
+		if err != nil || n < 1 || n > 100 {
+			return fmt.Errorf("idle=%s: a percentage from 1 to 100 is meant", share)
+		}
+		next.share = n
+	default:
+		return errors.New("idle, idle=30%, always or never is meant")
+	}
+	*c = next
+	return nil
+}
+
+// span is a pflag.Value: a duration such as 90s, 10m, 2h, 3d or 1w. m means minutes here,
+// but months in specifications.
+type span time.Duration
+
+func (s *span) Type() string { return "DURATION" }
+
+func (s *span) String() string {
+	d := time.Duration(*s)
+	if d > 0 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	}
+	return d.String()
+}
+
+func (s *span) Set(text string) error {
+	d, err := time.ParseDuration(text)
+	if n := len(text) - 1; err != nil && n > 0 && (text[n] == 'd' || text[n] == 'w') {
+		unit := 24 * time.Hour
+		if text[n] == 'w' {
+			unit *= 7
+		}
+		var units uint64
+		units, err = strconv.ParseUint(text[:n], 10, 15)
+		d = time.Duration(units) * unit
+	}
+	if err != nil || d <= 0 {
+		return errors.New("must be a number and one of s, m (minutes), h, d and w, as 10m or 3d")
+	}
+	*s = span(d)
+	return nil
+}
+
+// moment is a pflag.Value: a time in the past, given as a span before now, a day, or a time
+// in RFC 3339. The zero Time means that the flag was not given.
+type moment struct {
+	time.Time
+	text string
+}
+
+func (m *moment) Type() string { return "TIME" }
+
+func (m *moment) String() string { return m.text }
+
+func (m *moment) Set(text string) error {
+	m.text = text
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			m.Time = t
+			return nil
+		}
+	}
+	var s span
+	if err := s.Set(text); err != nil {
+		return fmt.Errorf("%w, or a time as 2026-11-29T14:00:00Z (UTC)", err)
+	}
+	m.Time = time.Now().Add(-time.Duration(s))
+	return nil
+}

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"thothfs/cache"
+	"thothfs/cmd/thothfs/output"
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+const (
+	// awayAfter is how long a store may be silent before a verb goes on with what this
+	// machine knows. Connecting and the TLS handshake do not count as silence.
+	awayAfter = 700 * time.Millisecond
+	// unknownAfter is the same for a verb that can only fail then.
+	unknownAfter = 10 * time.Second
+	// readAround is how far the kernel reads to either side of a page fault, in bytes.
+	readAround = 32 << 10
+)
+
+// openedCorpus is the corpus of a verb, with its store and its catalogue open.
+type openedCorpus struct {
+	*corpus.Corpus
+	*storeSet
+	cli *cli
+	log *slog.Logger
+}
+
+// open opens the corpus of the flags for a verb. With create it makes a missing directory.
+func (cl *cli) open(ctx context.Context, create bool) (*openedCorpus, error) {
+	log, err := cl.verbLogger()
+	if err != nil {
+		return nil, err
+	}
+	s, err := cl.openStores(ctx, create, log)
+	if err != nil {
+		return nil, err
+	}
+	return cl.openCatalogue(ctx, s, log)
+}
+
+// openCatalogue opens the catalogue of a store.
+func (cl *cli) openCatalogue(ctx context.Context, s *storeSet, log *slog.Logger) (*openedCorpus, error) {
+	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
+		return nil, err
+	}
+	c, err := corpus.Open(ctx, cl.corpusOptions(s, log))
+	if err != nil {
+		return nil, err
+	}
+	cl.atExit(func() { c.Close() })
+	return &openedCorpus{c, s, cl, log}, nil
+}
+
+func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
+	return corpus.Options{
+		Store:       s.store,
+		Name:        s.target.String() + cl.getenv("MANTA_URL"),
+		Root:        s.root,
+		Dir:         filepath.Join(s.cache, "catalogue"),
+		Poll:        cl.poll,
+		AttrTimeout: cl.attrTimeout,
+		Changes:     true,
+		By:          thisUser(),
+		With:        "thothfs " + versionText(),
+		How:         cl.how,
+		Log:         log,
+	}
+}
+
+// openCache opens the cache of blocks, with the settings of a mount.
+func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
+	o := cache.Options{
+		Dir:       filepath.Join(c.cache, "blocks"),
+		Namespace: c.target.String() + c.cli.getenv("MANTA_URL"),
+		Quota:     int64(c.cli.cacheSize),
+		Source:    c.store,
+		Predict:   dump.Predict,
+		Hot:       c.Hot,
+		Around:    readAround,
+		Complete:  m.complete.when,
+		Share:     m.complete.share,
+		Log:       c.log,
+	}
+	if m.learn {
+		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHot(ctx, ref, pack) }
+	}
+	blocks, err := cache.Open(o)
+	if err != nil {
+		return nil, fmt.Errorf("cache: %w", err)
+	}
+	c.cli.atExit(func() { blocks.Close() })
+	return blocks, nil
+}
+
+// syncNow updates the catalogue from the store, and says what it could not read.
+func (c *openedCorpus) syncNow(ctx context.Context) error {
+	began := time.Now().Add(-c.cli.attrTimeout)
+	if err := c.takeSnapshot(ctx); err != nil {
+		return fmt.Errorf("the corpus: %w", err)
+	}
+	bar := output.NewProgress(c.cli.stderr, "reading the corpus", false)
+	err := c.Sync(ctx, bar.Set)
+	if err == nil && !c.Synced() { // another process found more to read
+		err = c.Whole(ctx)
+	}
+	bar.Done()
+	if err != nil {
+		return fmt.Errorf("the corpus: %w", err)
+	}
+	if n := c.Missing(); n > 0 {
+		c.cli.say("%d dumps are left out: their documents could not be read (-v says why)", n)
+	}
+	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
+		c.cli.say("%d documents were not asked for again: edits that others made in them may not show yet", n)
+	}
+	return nil
+}
+
+// takeSnapshot fills an empty catalogue from the published one.
+func (c *openedCorpus) takeSnapshot(ctx context.Context) error {
+	bar := output.NewProgress(c.cli.stderr, "the catalogue, as published", true)
+	defer bar.Done()
+	_, err := c.TakeSnapshot(ctx, bar.SetBytes)
+	return err
+}
+
+// freshFlag adds --fresh to a verb that can answer while the store is away.
+func freshFlag(cmd *cobra.Command, fresh *bool) {
+	cmd.Flags().BoolVar(fresh, "fresh", false, "fail when the store is away, instead of going on with what this machine knows")
+}
+
+// openSynced opens the corpus and updates the catalogue from the store. While the store is
+// away it says so and returns the corpus as this machine knows it, unless fresh is set or
+// the machine does not know it.
+func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error) {
+	c, err := cl.openKnown(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !fresh && c.isAway(ctx) {
+		return c, nil
+	}
+	if fresh || !c.Synced() {
+		err = c.away(ctx, unknownAfter)
+	}
+	if err == nil {
+		err = c.syncNow(ctx)
+	}
+	switch {
+	case !errors.Is(err, store.ErrUnavailable):
+		return c, err
+	case !c.Synced():
+		return nil, fmt.Errorf("this machine does not know the corpus yet, and cannot read it: %w", err)
+	case fresh:
+		return nil, notFresh(err)
+	}
+	c.goOffline(ctx, err)
+	return c, nil
+}
+
+// openKnown is open, which also opens a directory corpus that is absent if this machine
+// knows it.
+func (cl *cli) openKnown(ctx context.Context) (*openedCorpus, error) {
+	c, err := cl.open(ctx, false)
+	if !errors.Is(err, errNoDirectory) {
+		return c, err
+	}
+	t, terr := cl.pickTarget()
+	cachePath, cerr := cl.cachePath()
+	log, lerr := cl.verbLogger()
+	if errors.Join(terr, cerr, lerr) != nil {
+		return nil, err
+	}
+	gone := absentStore{&store.Error{Op: "open", Kind: store.ErrUnavailable, Err: err}}
+	s := &storeSet{target: t, store: gone, requests: store.Count(gone), root: t.dir, cache: cachePath}
+	if !corpus.Exists(cl.corpusOptions(s, log)) {
+		return nil, err
+	}
+	if c, cerr = cl.openCatalogue(ctx, s, log); cerr != nil || !c.Synced() {
+		return nil, err
+	}
+	return c, nil
+}
+
+// away returns the error with which the store fails to answer within patience, or nil if
+// it answers.
+func (s *storeSet) away(ctx context.Context, patience time.Duration) error {
+	once := store.Retry(s.requests, store.RetryOptions{Tries: 1, Stall: patience})
+	limited := ctx
+	if _, local := store.AsLocal(s.store); local { // a file system that hangs ignores the context
+		var cancel context.CancelFunc
+		limited, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	_, err := orInterrupted(limited, func() (store.Attr, error) { return once.Stat(ctx, "") })
+	if limited.Err() != nil && ctx.Err() == nil {
+		err = &store.Error{Op: "stat", Kind: store.ErrUnavailable, Err: fmt.Errorf("no answer for %s", patience)}
+	}
+	var e *store.Error
+	if !errors.Is(err, store.ErrUnavailable) || errors.As(err, &e) && e.RequestID != "" {
+		return nil
+	}
+	return err
+}
+
+// isAway reports whether the store is away and this machine knows the corpus. It says so.
+func (c *openedCorpus) isAway(ctx context.Context) bool {
+	if !c.Synced() {
+		return false
+	}
+	err := c.away(ctx, awayAfter)
+	if err != nil {
+		c.goOffline(ctx, err)
+	}
+	return err != nil
+}
+
+// goOffline makes the corpus answer from the catalogue, and says how old that is.
+func (c *openedCorpus) goOffline(ctx context.Context, why error) {
+	c.Away(why)
+	known := "as this machine knows it"
+	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
+		known = fmt.Sprintf("as it was at %s (%s)", at.UTC().Format(time.RFC3339), humanize.Time(at))
+	}
+	c.cli.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
+}
+
+// notFresh is the error of a verb with --fresh while the store is away.
+func notFresh(err error) error { return fmt.Errorf("the store is away: %w", causeOf(err)) }
+
+// causeOf returns the cause of a store's error, or err itself.
+func causeOf(err error) error {
+	if e := (*store.Error)(nil); errors.As(err, &e) && e.Err != nil {
+		return e.Err
+	}
+	return err
+}
+
+// orInterrupted returns the result of f, or ctx's error if ctx ends first. f then keeps
+// running, which is fine for a process that is about to exit.
+func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type outcome struct {
+		v   T
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		v, err := f()
+		done <- outcome{v, err}
+	}()
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// absentStore is the store of a directory corpus that is absent. Every call fails.
+type absentStore struct{ err error }
+
+func (g absentStore) ReadAt(context.Context, store.Ref, []byte, int64) (int, error) { return 0, g.err }
+
+func (g absentStore) Get(context.Context, store.Ref, int64) ([]byte, store.Attr, error) {
+	return nil, store.Attr{}, g.err
+}
+
+func (g absentStore) Stat(context.Context, string) (store.Attr, error) { return store.Attr{}, g.err }
+
+func (g absentStore) List(context.Context, string, string) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) { yield(store.Entry{}, g.err) }
+}
+
+func (g absentStore) Put(context.Context, store.Ref, io.ReaderAt, int64) (store.Attr, error) {
+	return store.Attr{}, g.err
+}
+
+func (g absentStore) Remove(context.Context, store.Ref) error { return g.err }
