@@ -37,7 +37,7 @@ type cli struct {
 	verbose     bool
 
 	how          string   // the verb, for the history of edits
-	ready        *os.File // to which the background half of mount reports; nil without one
+	ready        *os.File // pipe to the process that waits for mount; nil if none waits
 	privateMount bool     // the mount is for this run of the program only
 	closers      []func()
 }

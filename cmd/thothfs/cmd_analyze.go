@@ -49,7 +49,6 @@ when a dump that is named is not in the corpus.
 with I from 0 to N-1 do all, and none twice.
 `
 
-// analyzeFlags are those of analyze.
 type analyzeFlags struct {
 	jobs    int
 	timeout time.Duration
@@ -141,7 +140,7 @@ func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze
 	return analyze.Open(o)
 }
 
-// shard is one part of all dumps, which are divided into parts by their hash.
+// shard is one of the parts into which all dumps are divided by their hash.
 type shard struct{ part, parts uint64 }
 
 func parseShard(text string) (shard, error) {

@@ -40,7 +40,6 @@ have begins a new analyzer.
 The mount is one that this user has of the same corpus with the same --cache-dir, else
 one for the session.`
 
-// debugFlags are those of debug.
 type debugFlags struct {
 	debugger string
 	fresh    bool
@@ -163,7 +162,7 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 	program := debugger.FindProgram(ctx, d.Path, info)
 	sayProgram(cl, program, info)
 	if program.Path == "" && info.Type == dump.Crash && info.OS == "linux" {
-		if tool.Name == "crash" && len(extra) == 0 { // which needs a kernel
+		if tool.Name == "crash" && len(extra) == 0 { // crash does nothing without a kernel
 			return errors.New(debugger.VMLinuxHint(info))
 		}
 		cl.say("%s", debugger.VMLinuxHint(info))

@@ -19,8 +19,8 @@ import (
 	"thothfs/store/manta"
 )
 
-// documentCommand is what scripts/thoth-init.sh does to an analyzer's copy of
-// info.json. People have set, ticket and info.
+// documentCommand is for scripts/thoth-init.sh, which edits an analyzer's copy of info.json
+// with it. Users have set, ticket and info.
 func documentCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:                "document",
@@ -62,8 +62,8 @@ func documentCommand(cl *cli) *cobra.Command {
 
 var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...], mget PATH..., {stack|signal} DUMP, signature DUMP FILE LIST or skip-list")
 
-// setFromStdin sets what is at path to what is on standard input.
-// An analyzer may store what a program printed, so an empty input is an empty value here.
+// setFromStdin sets the value at path from standard input. Empty input is an empty value
+// here, because an analyzer may store the output of a program.
 func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
 	text, err := cl.readValue(ctx, "the value of "+path)
 	if err != nil && !errors.Is(err, errNoInput) {
@@ -75,7 +75,7 @@ func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
 	return analyze.EditCopy(ctx, file, document.Set(path, text))
 }
 
-// printStack prints the stack of the thread that died, a frame a line.
+// printStack prints the stack of the thread that died, one frame per line.
 func printStack(ctx context.Context, cl *cli, path string) error {
 	info, err := debugger.Inspect(path)
 	if err != nil {
@@ -93,8 +93,8 @@ func printStack(ctx context.Context, cl *cli, path string) error {
 	return nil
 }
 
-// printSignal prints the signal that ended the process, and the address of a fault.
-// It prints nothing when there was no signal.
+// printSignal prints the signal that ended the process and the address of a fault, or
+// nothing if there was no signal.
 func printSignal(cl *cli, path string) error {
 	info, err := debugger.Inspect(path)
 	if err != nil {
@@ -112,9 +112,8 @@ func printSignal(cl *cli, path string) error {
 	return err
 }
 
-// setSignature sets the signature of the dump at path in a copy of its info.json.
-// list is a file that overrides the program's list of functions that do not count; "" is
-// none.
+// setSignature sets the signature of the dump at path in a copy of its info.json. A
+// non-empty list is the file of functions to skip, instead of the built-in one.
 func setSignature(ctx context.Context, cl *cli, path, file, list string) error {
 	text := scripts.Skip
 	if list != "" {
@@ -147,11 +146,8 @@ func setSignature(ctx context.Context, cl *cli, path, file, list string) error {
 		asText("signature_program", s.Program), document.Set("properties.signature_rule", skip.RuleName(list == "")))
 }
 
-// mgetStep is how many bytes of an object are read at a time.
-const mgetStep = 1 << 20
-
-// mget is what analyzers use of the Manta tool of that name where it is not
-// installed: it prints objects of Manta, whoever's they are.
+// mget replaces Manta's mget(1) for analyzers where that is not installed: it prints objects
+// of Manta, including those of other accounts.
 func mget(ctx context.Context, cl *cli, args []string) error {
 	var paths []string
 	for _, arg := range args {
@@ -203,7 +199,7 @@ func mgetOne(ctx context.Context, cl *cli, object string) error {
 		return errors.New("it is a directory")
 	}
 	ref := store.Ref{Key: name, ETag: attr.ETag}
-	piece := make([]byte, min(mgetStep, attr.Size))
+	piece := make([]byte, min(1<<20, attr.Size))
 	for off := int64(0); off < attr.Size; off += int64(len(piece)) {
 		piece = piece[:min(int64(len(piece)), attr.Size-off)]
 		if _, err := s.ReadAt(ctx, ref, piece, off); err != nil {

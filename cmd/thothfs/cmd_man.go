@@ -21,7 +21,7 @@ func manCommand(cl *cli) *cobra.Command {
 			}
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
-			date := time.Unix(0, 0).UTC() // the pages do not change with the day they are made
+			date := time.Unix(0, 0).UTC() // the pages do not depend on the date
 			header := &doc.GenManHeader{Section: "1", Source: "thothfs", Manual: "thothfs", Date: &date}
 			return doc.GenManTree(root, header, args[0])
 		},

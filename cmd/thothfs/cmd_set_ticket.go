@@ -22,7 +22,7 @@ const editsInFlight = 32
 type editVerb struct {
 	use, short, long string
 	minArgs          int
-	// parse splits the arguments into those that select dumps and the edit to make.
+	// parse splits the arguments into the specification and the edit.
 	parse func(ctx context.Context, cl *cli, args []string) (spec []string, edit document.Edit, err error)
 }
 
@@ -118,7 +118,7 @@ func parseUnticket(_ context.Context, _ *cli, args []string) ([]string, document
 	return args, document.Unset("ticket"), nil
 }
 
-// editAll makes an edit to every dump that is selected.
+// editAll makes an edit in every selected dump.
 func editAll(ctx context.Context, cl *cli, spec []string, edit document.Edit, dryRun bool) error {
 	c, err := cl.open(ctx, false)
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -121,16 +120,13 @@ func (u uploadFlags) options() (corpus.UploadOptions, error) {
 	if !u.noStack {
 		o.Stack = debugger.StackForUpload
 	}
-	if u.time == "" {
-		return o, nil
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
-		if t, err := time.Parse(layout, u.time); err == nil {
-			o.Time = t.UTC()
-			return o, nil
+	if u.time != "" {
+		var ok bool
+		if o.Time, ok = parseTime(u.time); !ok {
+			return o, errors.New("--time: a time such as 2013-07-11T18:11:43Z is meant")
 		}
 	}
-	return o, errors.New("--time: a time such as 2013-07-11T18:11:43Z is meant")
+	return o, nil
 }
 
 // hotPack makes the pack of a dump that is being uploaded, from the ranges that a debugger

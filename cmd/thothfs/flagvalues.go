@@ -117,11 +117,9 @@ func (m *moment) String() string { return m.text }
 
 func (m *moment) Set(text string) error {
 	m.text = text
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			m.Time = t
-			return nil
-		}
+	if t, ok := parseTime(text); ok {
+		m.Time = t
+		return nil
 	}
 	var s span
 	if err := s.Set(text); err != nil {
@@ -129,4 +127,14 @@ func (m *moment) Set(text string) error {
 	}
 	m.Time = time.Now().Add(-time.Duration(s))
 	return nil
+}
+
+// parseTime parses a time in RFC 3339, in UTC without a zone, or a day.
+func parseTime(text string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t.UTC(), true
+		}
+	}
+	return time.Time{}, false
 }

@@ -1,5 +1,5 @@
-// Command thothfs mounts a corpus of core and crash dumps as a file system and
-// carries Thoth's verbs: upload, ls, info, report, object. See README.md.
+// Command thothfs mounts a corpus of core and crash dumps as a file system, and has Thoth's
+// verbs: upload, ls, info, report, object. See README.md.
 //
 // It opens the store and the catalogue that flags and environment name (openstore.go,
 // opencorpus.go), and hands them to the packages that do the work. Each verb is in its
@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // errNotInCorpus makes the exit code 2.
 var errNotInCorpus = errors.New("not in the corpus")
 
-// verbs are the constructors of the verbs' commands.
+// verbs are the constructors of all commands.
 var verbs = []func(*cli) *cobra.Command{
 	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
 	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
