@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -113,40 +112,6 @@ func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyze
 	confirm := func(question string) bool { return cl.confirm(ctx, question) }
 	shell := analyze.Shell{Env: env, Stdin: cl.stdin, Stdout: cl.stdout, Stderr: cl.stderr, Terminal: cl.stdinIsTerminal(), Confirm: confirm}
 	return shell.Run(ctx, d, analyzer[0])
-}
-
-// findDump returns the one dump that a word names. It updates the catalogue only if the
-// word names none of the known dumps.
-func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
-	if !strings.Contains(word, "=") {
-		id, err := resolve(ctx, c.Corpus, word)
-		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
-			return id, err
-		}
-	}
-	if err := c.syncNow(ctx); err != nil {
-		return dump.ID{}, err
-	}
-	return c.findKnownDump(ctx, word)
-}
-
-// findKnownDump returns the one dump in the catalogue that a word names.
-func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
-	if !strings.Contains(word, "=") {
-		id, err := resolve(ctx, c.Corpus, word)
-		if errors.Is(err, errNoIdentifier) {
-			err = fmt.Errorf("%s: %w", word, err)
-		}
-		return id, err
-	}
-	ids, err := c.selectIDs(ctx, strings.Fields(word))
-	if err == nil && len(ids) != 1 {
-		err = fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
-	}
-	if err != nil {
-		return dump.ID{}, err
-	}
-	return ids[0], nil
 }
 
 // runDebugger runs the debugger called name, or the best one, on a dump.

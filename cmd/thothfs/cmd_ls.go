@@ -6,12 +6,6 @@ import (
 	"thothfs/cmd/thothfs/output"
 )
 
-const specHelp = `
-A dump is named by its hash, a unique prefix of it, or the path of a local copy.
-A specification is made of constraints that must all hold: cmd=svc.startd,
-node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
-(newer than), otime=1d (older than), limit=10, dump=stdin.`
-
 func lsCommand(cl *cli) *cobra.Command {
 	var asJSON, fresh bool
 	cmd := &cobra.Command{

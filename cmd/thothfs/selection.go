@@ -22,6 +22,13 @@ import (
 	"thothfs/store"
 )
 
+// specHelp is for the help of verbs with a SPEC.
+const specHelp = `
+A dump is named by its hash, a unique prefix of it, or the path of a local copy.
+A specification is made of constraints that must all hold: cmd=svc.startd,
+node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
+(newer than), otime=1d (older than), limit=10, dump=stdin.`
+
 // selection is the dumps that the words of a verb select: those that match spec and, if
 // byID is set, are in ids.
 type selection struct {
@@ -88,6 +95,40 @@ func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID
 		ids = append(ids, d.ID)
 	}
 	return ids, nil
+}
+
+// findDump returns the one dump that a word names. It updates the catalogue only if the
+// word names none of the known dumps.
+func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
+	if !strings.Contains(word, "=") {
+		id, err := resolve(ctx, c.Corpus, word)
+		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
+			return id, err
+		}
+	}
+	if err := c.syncNow(ctx); err != nil {
+		return dump.ID{}, err
+	}
+	return c.findKnownDump(ctx, word)
+}
+
+// findKnownDump returns the one dump in the catalogue that a word names.
+func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
+	if !strings.Contains(word, "=") {
+		id, err := resolve(ctx, c.Corpus, word)
+		if errors.Is(err, errNoIdentifier) {
+			err = fmt.Errorf("%s: %w", word, err)
+		}
+		return id, err
+	}
+	ids, err := c.selectIDs(ctx, strings.Fields(word))
+	if err == nil && len(ids) != 1 {
+		err = fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
+	}
+	if err != nil {
+		return dump.ID{}, err
+	}
+	return ids[0], nil
 }
 
 // readIdentifiers adds the dumps named by the words of standard input.
