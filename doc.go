@@ -9,7 +9,8 @@
 //	              below it: output prints dumps, debugger finds and runs debuggers
 //	              and reads stacks, analyze runs analyzers, export writes
 //	              files for other tools
-//	fs            the tree as FUSE nodes
+//	fs            the tree of directories, links and files; knows no protocol
+//	  fusefs      serves the tree to the kernel by FUSE
 //	corpus        the dumps of one store: catalogue, sync, uploads
 //	  changelog   tells other clients which documents have changed
 //	  history     keeps what edits replaced, for undo

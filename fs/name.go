@@ -9,10 +9,10 @@ import (
 	"thothfs/query"
 )
 
-// maxName is the longest name that a directory may hold, in bytes.
-const maxName = 255
+// MaxName is the longest name that a directory may hold, in bytes.
+const MaxName = 255
 
-// FileName is the name of an object or property in a directory where "=" has no
+// FileName returns the name of an object or property in a directory where "=" has no
 // meaning: its own where that can be a name, else encoded. Different names stay
 // different, since every name that holds a "%" is encoded.
 func FileName(name string) string {
@@ -23,19 +23,19 @@ func FileName(name string) string {
 }
 
 func isPlainName(name string) bool {
-	if name == "" || name == "." || name == ".." || len(name) > maxName || !utf8.ValidString(name) {
+	if name == "" || name == "." || name == ".." || len(name) > MaxName || !utf8.ValidString(name) {
 		return false
 	}
 	return !strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '%' || unicode.IsControl(r) })
 }
 
-// isNarrowing tells the names that narrow a view: query.EncodeName never gives one.
+// isNarrowing reports whether a name narrows a view: query.EncodeName never gives one.
 func isNarrowing(name string) bool { return strings.Contains(name, "=") }
 
 // hashDigits is the length of a whole hash in hexadecimal digits.
 const hashDigits = 2 * len(dump.ID{})
 
-// isHashPrefix tells the names that may be a hash or the beginning of one.
+// isHashPrefix reports whether a name may be a hash or a prefix of one.
 func isHashPrefix(name string) bool {
 	if name == "" || len(name) > hashDigits {
 		return false

@@ -2,79 +2,261 @@ package fs
 
 import (
 	"context"
-	"syscall"
-
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
+	"os"
+	"time"
 )
+
+// Node is a directory, a file or a symbolic link of the tree. Nodes are made by
+// Dir.Lookup and hold what identifies them, not the contents.
+type Node interface {
+	// ID returns what identifies the node.
+	ID() FileID
+	// Path returns the path from the root, without a leading slash; "" is the root.
+	Path() string
+	// Attr returns the attributes. The error is of kind ErrNotExist when the name
+	// under which the node was looked up is gone.
+	Attr(ctx context.Context) (Attr, error)
+}
+
+// Attr are the attributes of a node.
+type Attr struct {
+	Mode      os.FileMode // type and permissions
+	Size      int64       // in bytes
+	Allocated int64       // what the file takes on this machine, in bytes
+	BlockSize int         // preferred size of a read, in bytes
+	ModTime   time.Time
+	Volatile  bool // may change without an invalidation; do not cache
+}
+
+// Entry is the outcome of a lookup: a name in a directory and the node under it.
+type Entry struct {
+	Node Node // nil when the name is missing
+	Attr Attr
+	// TTL is how long a client may keep the name, or, with an error of kind
+	// ErrNotExist, keep that it is missing; 0 is not at all. See nametimeout.go.
+	TTL time.Duration
+}
+
+// Dir is a directory.
+type Dir interface {
+	Node
+	// Lookup returns the node under a name.
+	Lookup(ctx context.Context, name string) (Entry, error)
+	// Open waits until the directory can be listed completely. It reports whether
+	// clients may cache the listing until it is invalidated.
+	Open(ctx context.Context) (cacheable bool, err error)
+	// List returns what the directory holds now.
+	List(ctx context.Context) (Listing, error)
+}
+
+// WritableDir is a directory whose entries can be changed. Methods that a
+// directory does not support return ErrNotPermitted.
+type WritableDir interface {
+	Dir
+	Create(ctx context.Context, name string, flags OpenFlags) (Entry, Handle, error)
+	Mkdir(ctx context.Context, name string) (Entry, error)
+	Symlink(ctx context.Context, target, name string) (Entry, error)
+	Remove(ctx context.Context, name string) error    // of a file or link
+	RemoveDir(ctx context.Context, name string) error // of a directory
+	// Rename moves a name to another name in the directory to. With noReplace it
+	// fails with ErrExist if the new name exists.
+	Rename(ctx context.Context, name string, to Dir, newName string, noReplace bool) error
+}
+
+// fixedDir has the methods of a WritableDir that a directory does not support.
+type fixedDir struct{}
+
+func (fixedDir) Create(context.Context, string, OpenFlags) (Entry, Handle, error) {
+	return Entry{}, nil, ErrNotPermitted
+}
+func (fixedDir) Mkdir(context.Context, string) (Entry, error) { return Entry{}, ErrNotPermitted }
+func (fixedDir) Symlink(context.Context, string, string) (Entry, error) {
+	return Entry{}, ErrNotPermitted
+}
+func (fixedDir) Remove(context.Context, string) error    { return ErrReadOnly }
+func (fixedDir) RemoveDir(context.Context, string) error { return ErrReadOnly }
+
+// Renamed is a node that follows its name when a client renames it.
+type Renamed interface{ SetName(name string) }
+
+// Link is a symbolic link.
+type Link interface {
+	Node
+	Target() string
+}
+
+// File is a regular file.
+type File interface {
+	Node
+	Open(ctx context.Context, flags OpenFlags) (Handle, error)
+}
+
+// WritableFile is a file that can be written.
+type WritableFile interface {
+	File
+	// Truncate changes the length of the file behind h, a handle of the file or nil.
+	Truncate(ctx context.Context, h Handle, size int64) error
+	// HandleAttr returns the attributes of an open file whose name is gone.
+	HandleAttr(h Handle) (Attr, bool)
+}
+
+// OpenFlags say what a file is opened for.
+type OpenFlags struct {
+	Write, Append, Truncate, Exclusive bool
+}
+
+// readOnly reports whether nothing is to be changed.
+func (f OpenFlags) readOnly() bool { return !f.Write && !f.Append && !f.Truncate }
+
+// Handle is an open file.
+type Handle interface {
+	// Read returns up to len(p) bytes at off, fewer at the end of the file only. The
+	// bytes are in p or belong to the file; release, which may be nil, ends their use.
+	Read(ctx context.Context, p []byte, off int64) (data []byte, release func(), err error)
+	// Seek returns the next data (SEEK_DATA) or hole (SEEK_HOLE) at or after off, as
+	// lseek(2). The error is ErrNoData when there is none.
+	Seek(off int64, whence int) (int64, error)
+	// Close releases the handle. It commits what was written and not committed; nobody
+	// else can be told of its error.
+	Close(ctx context.Context) error
+}
+
+// WriteHandle is a file that is open for writing, or whose contents are being
+// written by another handle.
+type WriteHandle interface {
+	Handle
+	Write(ctx context.Context, data []byte, off int64) error
+	// Commit stores what was written. With atClose a file that was created or
+	// emptied, and not written since, is left for Close: shells close the file that
+	// they redirect to before anything is written.
+	Commit(ctx context.Context, atClose bool) error
+	// Stat returns the size in bytes and the modification time.
+	Stat() (int64, time.Time)
+}
+
+// Listing is what a directory holds at one moment, without "." and "..", in an
+// order that stays.
+type Listing interface {
+	Len() int
+	At(i int) DirEntry
+}
+
+// DirEntry is an entry of a Listing.
+type DirEntry struct {
+	Name string
+	Mode os.FileMode // type only
+	Ino  uint64
+}
+
+// GrowingListing is a Listing that is still being read.
+type GrowingListing interface {
+	Listing
+	// Grow waits until the listing is longer and reports whether it is.
+	Grow(ctx context.Context) (bool, error)
+}
+
+// NodeListing is a Listing that makes the node of an entry without a lookup.
+type NodeListing interface {
+	Listing
+	EntryAt(i int) Entry
+}
 
 // The permissions of the tree.
 const (
-	modeDir    = syscall.S_IFDIR | 0o755
-	modeFile   = syscall.S_IFREG | 0o444
-	modeValue  = syscall.S_IFREG | 0o644 // a custom property
-	modeScript = syscall.S_IFREG | 0o755 // an analyzer
-	modeLink   = syscall.S_IFLNK | 0o777
+	modeDir    = os.ModeDir | 0o755
+	modeFile   = os.FileMode(0o444)
+	modeValue  = os.FileMode(0o644) // a custom property
+	modeScript = os.FileMode(0o755) // an analyzer
+	modeLink   = os.ModeSymlink | 0o777
 )
 
-// The bits of access(2).
 const (
-	accessExec  = 1
-	accessWrite = 2
+	blockSize = 4096
+	// listingSize is the BlockSize of a directory: readdir(3) of glibc reads that
+	// many bytes of entries at a time.
+	listingSize = 256 << 10
 )
 
-// node is what every node is made of. By itself it is a thing that has no
-// attribute and cannot be changed; what can override this.
-type node struct {
-	fusefs.Inode
-	t *tree
-}
-
-// place is where the node is, for the log.
-func (n *node) place() string { return "/" + n.Path(nil) }
-
-// child makes the inode of a new node, or gives what the tree has in its place.
-func (n *node) child(ctx context.Context, c fusefs.InodeEmbedder, id fusefs.StableAttr) *fusefs.Inode {
-	n.t.counts.nodes.Add(1)
-	inode := n.NewInode(ctx, c, id)
-	n.t.nodes.add(inode)
-	return inode
-}
-
-var _ fusefs.NodeStatfser = (*node)(nil)
-
-// Statfs answers from memory: df must never hang on a store that does not answer.
-func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
-	*out = fuse.StatfsOut{Bsize: blockSize, Frsize: blockSize, NameLen: maxName}
-	return 0
-}
-
-var _ fusefs.NodeAccesser = (*node)(nil)
-
-// Access lets everybody read who got this far, and nobody write.
-func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
-	if mask&accessWrite != 0 {
-		return syscall.EROFS
+// attrOf returns the attributes that all nodes have in common.
+func attrOf(mode os.FileMode, size int64, mtime time.Time) Attr {
+	if mtime.IsZero() || mtime.Unix() < 0 {
+		mtime = time.Unix(0, 0)
 	}
-	if mask&accessExec != 0 && n.Mode()&syscall.S_IFMT == syscall.S_IFREG {
-		return syscall.EACCES
+	return Attr{Mode: mode, Size: size, Allocated: size, BlockSize: blockSize, ModTime: mtime}
+}
+
+// dumpTime returns the mtime of a dump: whole seconds, and the epoch when its
+// time is unknown.
+func dumpTime(seconds int64) time.Time { return time.Unix(seconds, 0) }
+
+// catalogDir is a directory that is made from the catalogue.
+type catalogDir struct {
+	t    *Tree
+	path string // from the root: "by-cmd/node"
+}
+
+func (t *Tree) catalogDir(path string) catalogDir { return catalogDir{t, path} }
+
+func (d *catalogDir) ID() FileID   { return dirID(d.path) }
+func (d *catalogDir) Path() string { return d.path }
+
+// below returns the path of a name in the directory.
+func (d *catalogDir) below(name string) string { return d.path + "/" + name }
+
+// Attr answers from memory.
+func (d *catalogDir) Attr(context.Context) (Attr, error) { return d.attr(), nil }
+
+func (d *catalogDir) attr() Attr {
+	_, changed := d.t.lastChange()
+	a := attrOf(modeDir, 0, changed)
+	a.BlockSize = listingSize
+	return a
+}
+
+// names is a listing of few entries.
+type names []DirEntry
+
+func (n names) Len() int          { return len(n) }
+func (n names) At(i int) DirEntry { return n[i] }
+
+func (n *names) add(name string, mode os.FileMode, ino uint64) {
+	*n = append(*n, DirEntry{Name: name, Mode: mode.Type(), Ino: ino})
+}
+
+// memoryHandle is an open file whose contents are in memory.
+type memoryHandle struct{ data []byte }
+
+// Stat returns the size; the time is not known.
+func (h *memoryHandle) Stat() (int64, time.Time) { return int64(len(h.data)), time.Time{} }
+
+func (h *memoryHandle) Read(_ context.Context, p []byte, off int64) ([]byte, func(), error) {
+	if off >= int64(len(h.data)) {
+		return nil, nil, nil
 	}
-	return 0
+	return h.data[off:min(int64(len(h.data)), off+int64(len(p)))], nil, nil
 }
 
-var _ fusefs.NodeFsyncer = (*node)(nil)
-
-// Fsync has nothing to write.
-func (n *node) Fsync(ctx context.Context, f fusefs.FileHandle, flags uint32) syscall.Errno { return 0 }
-
-var _ fusefs.NodeGetxattrer = (*node)(nil)
-
-// Getxattr of a node that has none.
-func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
-	return 0, syscall.ENODATA
+func (h *memoryHandle) Seek(off int64, whence int) (int64, error) {
+	return seekWhole(int64(len(h.data)), off, whence)
 }
 
-var _ fusefs.NodeListxattrer = (*node)(nil)
+func (h *memoryHandle) Close(context.Context) error { return nil }
 
-// Listxattr of a node that has none.
-func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) { return 0, 0 }
+// The whences of lseek(2) that file systems get.
+const (
+	seekData = 3 // SEEK_DATA
+	seekHole = 4 // SEEK_HOLE
+)
+
+// seekWhole answers Seek for a file without holes.
+func seekWhole(size, off int64, whence int) (int64, error) {
+	switch {
+	case off >= size:
+		return 0, ErrNoData
+	case whence == seekData:
+		return off, nil
+	case whence == seekHole:
+		return size, nil
+	}
+	return 0, ErrInvalid
+}

@@ -30,6 +30,7 @@ type Corpus interface {
 	HasValue(ctx context.Context, f corpus.Field, text string) (bool, error)
 	Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error)
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
+	Stale(id dump.ID) // what Files listed is not there any more
 	FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
@@ -41,9 +42,6 @@ type Corpus interface {
 	Generation() uint64
 	Subscribe(fn func([]corpus.Change)) (cancel func())
 }
-
-// staler is a Corpus that can be told that what Files listed is not there any more.
-type staler interface{ Stale(id dump.ID) }
 
 // Blocks is what the tree needs of a block cache; *cache.Cache is one.
 type Blocks interface {
@@ -57,45 +55,24 @@ type Stat struct {
 	Value int64
 }
 
-// Options say what to mount and how.
+// Options are the settings of a tree.
 type Options struct {
 	Corpus Corpus      // required; the caller runs and closes it
 	Cache  Blocks      // required unless Store hands out local files; the caller closes it
-	Store  store.Store // asked for store.Local only; may be nil
+	Store  store.Store // used for store.Local only; may be nil
 
-	FsName       string        // which store, for df and mount: "thothfs#/srv/corpus"; "": "thothfs"
-	AllowOther   bool          // let other users in
-	MountOptions []string      // as after mount -o; unknown ones fail the mount
-	AttrTimeout  time.Duration // how long the kernel may believe in by-hash; 0: 1 s
-	OpTimeout    time.Duration // after which a call to us that waits is ETIMEDOUT; 0: 60 s
-	Grace        time.Duration // from a signal to EINTR; 0: 200 ms
+	AttrTimeout time.Duration // how long clients may cache attributes in by-hash; 0: 1 s
 
 	Stats  func() []Stat // counters of the other layers for .thothfs/stats; may be nil
 	Config func() []byte // .thothfs/config, the settings in force; may be nil
 	Log    *slog.Logger  // nil: slog.Default()
-
-	NoPassthrough bool // hand no file to the kernel: every read comes through here
 }
 
-// The defaults of Options.
-const (
-	defaultAttrTimeout = time.Second
-	defaultOpTimeout   = time.Minute
-	defaultGrace       = 200 * time.Millisecond
-)
+const defaultAttrTimeout = time.Second
 
 func (o *Options) setDefaults() error {
-	if o.FsName == "" {
-		o.FsName = fsType
-	}
 	if o.AttrTimeout <= 0 {
 		o.AttrTimeout = defaultAttrTimeout
-	}
-	if o.OpTimeout <= 0 {
-		o.OpTimeout = defaultOpTimeout
-	}
-	if o.Grace <= 0 {
-		o.Grace = defaultGrace
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

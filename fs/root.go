@@ -4,92 +4,86 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
-
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"thothfs/corpus"
 )
 
-// instant is a timeout of nothing: the library takes 0 for "the default".
-const instant = time.Nanosecond
-
-// root is the mountpoint. Nothing about it ever needs the store.
-type root struct{ node }
-
-// topDir is a directory of the tree by which others get at the node.
-type topDir interface {
-	fusefs.InodeEmbedder
-	identity() fusefs.StableAttr
-	attr(*fuse.Attr)
+// views are the directories at the root that have a directory for each value of a
+// field.
+var views = []struct {
+	name  string
+	field corpus.Field
+}{
+	{"by-cmd", corpus.Cmd},
+	{"by-node", corpus.Node},
+	{"by-platform", corpus.Platform},
+	{"by-signature", corpus.Signature},
+	{ticketsName, corpus.Ticket},
+	{"by-type", corpus.TypeField},
 }
 
-// top makes the node of a name at the root, or nil.
-func (r *root) top(name string) topDir {
+// rootDir is the root directory.
+type rootDir struct{ t *Tree }
+
+func (r *rootDir) ID() FileID   { return dirID("") }
+func (r *rootDir) Path() string { return "" }
+
+func (r *rootDir) Attr(context.Context) (Attr, error) {
+	return attrOf(modeDir, 0, r.t.started), nil
+}
+
+// child returns the node of a name at the root, or nil.
+func (r *rootDir) child(name string) Dir {
+	t := r.t
 	switch name {
 	case hashDirName:
-		return &hashDir{dirNode: r.t.dirNode(name)}
-	case "by-node":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Node}
-	case "by-cmd":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Cmd}
+		return &hashDir{catalogDir: t.catalogDir(name)}
 	case ticketsName:
-		return &ticketsDir{valueDir{dirNode: r.t.dirNode(name), field: corpus.Ticket}}
-	case "by-type":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.TypeField}
-	case "by-platform":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Platform}
-	case "by-signature":
-		return &valueDir{dirNode: r.t.dirNode(name), field: corpus.Signature}
+		return &ticketsDir{valueDir: valueDir{catalogDir: t.catalogDir(name), field: corpus.Ticket}}
 	case "by-time":
-		return &timeDir{dirNode: r.t.dirNode(name)}
+		return &timeDir{catalogDir: t.catalogDir(name)}
 	case "query":
-		return &queryDir{r.t.dirNode(name)}
+		return &queryDir{t.catalogDir(name)}
 	case analyzersName:
-		return r.t.analyzerDir()
-	case controlName:
-		return &controlDir{r.t.dirNode(name)}
+		return t.analyzersDir()
+	case ControlDir:
+		return &controlDir{t.catalogDir(name)}
+	}
+	for _, v := range views {
+		if v.name == name {
+			return &valueDir{catalogDir: t.catalogDir(name), field: v.field}
+		}
 	}
 	return nil
 }
 
-// topNames are the names at the root that are listed.
-func topNames() []string {
-	return []string{analyzersName, "by-cmd", hashDirName, "by-node", "by-platform", "by-signature", ticketsName, "by-time", "by-type", "query"}
-}
-
-var _ fusefs.NodeGetattrer = (*root)(nil)
-
-func (r *root) Getattr(ctx context.Context, h fusefs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	r.t.attr(&out.Attr, modeDir, 0, r.t.started)
-	return 0
-}
-
-var _ fusefs.NodeLookuper = (*root)(nil)
-
-func (r *root) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fusefs.Inode, syscall.Errno) {
-	d := r.top(name)
-	if d == nil {
-		return nil, syscall.ENOENT
+// rootNames returns the names at the root that are listed.
+func rootNames() []string {
+	all := []string{analyzersName, hashDirName, "by-time", "query"}
+	for _, v := range views {
+		all = append(all, v.name)
 	}
-	d.attr(&out.Attr)
-	out.SetEntryTimeout(nameTimeout)
-	return r.child(ctx, d, d.identity()), 0
+	slices.Sort(all)
+	return all
 }
 
-var _ fusefs.NodeOpendirHandler = (*root)(nil)
-
-func (r *root) OpendirHandle(ctx context.Context, flags uint32) (fusefs.FileHandle, uint32, syscall.Errno) {
-	return r.t.openDir(r, true)
+func (r *rootDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	d := r.child(name)
+	if d == nil {
+		return Entry{TTL: r.t.missingTTL}, notThere(name)
+	}
+	a, err := d.Attr(ctx)
+	return Entry{Node: d, Attr: a, TTL: nameTimeout}, err
 }
 
-func (r *root) list(context.Context) (listing, error) {
+func (r *rootDir) Open(context.Context) (bool, error) { return true, nil }
+
+func (r *rootDir) List(context.Context) (Listing, error) {
 	var l names
-	for _, name := range topNames() {
+	for _, name := range rootNames() {
 		l.add(name, modeDir, number(kindDir, name))
 	}
-	slices.SortFunc(l, func(a, b fuse.DirEntry) int { return strings.Compare(a.Name, b.Name) })
 	return l, nil
 }
+
+func compareNames(a, b DirEntry) int { return strings.Compare(a.Name, b.Name) }

@@ -6,82 +6,80 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
-	"github.com/hanwen/go-fuse/v2/fuse"
-
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/dump/document"
 	"thothfs/store"
 )
 
-// blockSize is the st_blksize of everything, in bytes.
-const blockSize = 4096
+// Tree is the corpus as a tree of directories, files and links. It knows no
+// protocol: package fusefs serves it to the kernel.
+type Tree struct {
+	o       Options
+	local   store.Local // nil: contents come through o.Cache
+	uid     uint32      // owns everything
+	started time.Time
+	root    *rootDir
 
-// tree is what every node of one mount shares.
-type tree struct {
-	o        Options
-	local    store.Local // nil: contents come through o.Cache
-	uid, gid uint32
-	started  time.Time
-	words    *words
-	counts   counts
-	slow     slowReads
-	passes   passes
-	live     liveDirs
-	nodes    pruner
-	recent   recentSnapshots
-	drafts   drafts
-	docs     keptDocs
-	tickets  madeTickets
-	renames  atomic.Uint64 // of files on shelves
+	errors  *errorLog
+	counts  counts
+	slow    slowLog
+	lists   recentLists
+	buffers writeBuffers
+	docs    documentCache
+	tickets emptyTickets
+	renames atomic.Uint64 // of files in writable directories
+	workers *workers
 
-	background *background
+	missingTTL time.Duration // of names that are missing, where an edit cannot add them
 
-	missingTimeout time.Duration // of names that are not there, unless their directory says otherwise
-
-	mu         sync.Mutex // guards generation, changed
+	mu         sync.Mutex // guards what follows
 	generation uint64
 	changed    time.Time // when that generation was first seen
+	edited     func(corpus.Change)
 }
 
-func newTree(o Options) *tree {
+// New makes the tree of a corpus. Close must be called.
+func New(o Options) (*Tree, error) {
+	if err := o.setDefaults(); err != nil {
+		return nil, err
+	}
 	local, _ := localStore(o.Store)
 	now := time.Now()
-	return &tree{
-		o: o, local: local,
-		uid: uint32(os.Geteuid()), gid: uint32(os.Getegid()),
+	t := &Tree{
+		o: o, local: local, uid: uint32(os.Geteuid()),
 		started: now, changed: now, generation: o.Corpus.Generation(),
-		words: newWords(o.Log), missingTimeout: min(o.AttrTimeout, missingTimeout),
-		nodes:      pruner{wake: make(chan struct{}, 1)},
-		background: newBackground(),
+		errors: newErrorLog(o.Log), missingTTL: min(o.AttrTimeout, missingTimeout),
+		workers: newWorkers(),
 	}
+	t.root = &rootDir{t}
+	return t, nil
 }
 
-// call begins the context for a request that may wait. end must be called.
-func (t *tree) call(ctx context.Context) *call { return newCall(ctx, t.o.OpTimeout, t.o.Grace) }
+// Close ends what the tree does in the background. No node may be used any more.
+func (t *Tree) Close() { t.workers.stop() }
 
-// fail turns the error of an operation into its errno and says why in the log.
-// ctx is the one that the operation ran under: whatever a layer below makes of
-// the end of its context, an interrupted call is EINTR.
-func (t *tree) fail(ctx context.Context, op, path string, err error) syscall.Errno {
-	if err == nil {
-		return 0
-	}
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		err = cause
-	}
-	errno := errnoOf(err)
-	t.counts.failed(errno)
-	if !isExpected(errno) {
-		t.words.failed(op, path, errno, err)
-	}
-	return errno
-}
+// Root returns the root directory. Its answers never need the store.
+func (t *Tree) Root() Dir { return t.root }
 
-// lastChange is the time of the last change to the corpus that this mount saw,
-// with the generation that it brought: the mtime of every directory that is made
-// from the catalogue, so that the kernel may cache what they list.
-func (t *tree) lastChange() (uint64, time.Time) {
+// Owner returns the user who owns everything in the tree.
+func (t *Tree) Owner() uint32 { return t.uid }
+
+// AttrTimeout returns how long attributes may be cached that are not volatile.
+func (t *Tree) AttrTimeout() time.Duration { return t.o.AttrTimeout }
+
+// MissingTimeout returns how long a missing name may be cached, at most.
+func (t *Tree) MissingTimeout() time.Duration { return t.missingTTL }
+
+// WaitUntilRead waits until the whole corpus is known.
+func (t *Tree) WaitUntilRead(ctx context.Context) error { return t.o.Corpus.Whole(ctx) }
+
+// lastChange returns the time of the last change to the corpus that this tree saw,
+// with the generation that it brought. It is the mtime of every directory that is
+// made from the catalogue, so that clients may cache the listing.
+func (t *Tree) lastChange() (uint64, time.Time) {
 	g := t.o.Corpus.Generation()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -89,45 +87,96 @@ func (t *tree) lastChange() (uint64, time.Time) {
 		t.generation = g
 		if now := time.Now(); now.After(t.changed) {
 			t.changed = now
-		} else { // the clock was set back; the kernel looks for a difference
+		} else { // the clock was set back; clients look for a difference
 			t.changed = t.changed.Add(time.Microsecond)
 		}
 	}
 	return g, t.changed
 }
 
-// attr fills in what all files have in common.
-func (t *tree) attr(out *fuse.Attr, mode uint32, size int64, mtime time.Time) {
-	out.Mode = mode
-	out.Size = uint64(size)
-	out.Blksize = blockSize
-	out.Blocks = uint64(size+511) / 512
-	out.Nlink = 1
-	out.Uid, out.Gid = t.uid, t.gid
-	if mtime.IsZero() || mtime.Unix() < 0 {
-		mtime = time.Unix(0, 0)
+// callerKey is the key of the user ID of the process that makes a call, a uint32.
+type callerKey struct{}
+
+// CallerKey is the key of a context value: the user ID (uint32) of the caller. A
+// call without one is by the owner.
+var CallerKey any = callerKey{}
+
+// mayWrite returns ErrNotOwner unless the caller is the owner of the tree or root:
+// the store knows them all as the owner.
+func (t *Tree) mayWrite(ctx context.Context) error {
+	if uid, known := ctx.Value(CallerKey).(uint32); known && uid != 0 && uid != t.uid {
+		return ErrNotOwner
 	}
-	out.SetTimes(&mtime, &mtime, &mtime)
+	return nil
+}
+
+// MayWrite reports whether the caller may write to a node: nil, ErrNotOwner, or
+// ErrReadOnly for a node that nobody may write to.
+func (t *Tree) MayWrite(ctx context.Context, n Node) error {
+	switch n.(type) {
+	case WritableDir, WritableFile:
+		return t.mayWrite(ctx)
+	}
+	return ErrReadOnly
+}
+
+// withOrigin records the edits under a context as made by a call to the mount.
+func withOrigin(ctx context.Context, call string) context.Context {
+	return corpus.WithHow(ctx, "mount: "+call)
+}
+
+// edit changes the document of a dump. When it returns the edit is stored, and
+// clients know what it did to the views.
+func (t *Tree) edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error) {
+	old, err := t.o.Corpus.Cached(ctx, id)
+	if err != nil {
+		old = nil // it will be there by the time it can be edited
+	}
+	now, err := t.o.Corpus.Edit(ctx, id, edits...)
+	if err != nil {
+		return nil, err
+	}
+	t.counts.edits.Add(1)
+	t.mu.Lock()
+	edited := t.edited
+	t.mu.Unlock()
+	if edited != nil {
+		edited(corpus.Change{ID: id, Old: old, New: now})
+	}
+	return now, nil
+}
+
+// CountReaddir counts a listing that was read by a client.
+func (t *Tree) CountReaddir() { t.counts.readdirs.Add(1) }
+
+// Fail counts and logs the failure of op on path, and returns its kind: the error of
+// an interrupted call is that of its context, whatever a layer below made of it.
+// describe gives the words for the kind in the log.
+func (t *Tree) Fail(ctx context.Context, op, path string, err error, describe func(error) string) error {
+	if err == nil {
+		return nil
+	}
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		err = cause
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		t.counts.interrupted.Add(1)
+	case !isAnswer(err):
+		t.counts.failures.Add(1)
+		t.errors.failed(op, "/"+path, describe(err), err)
+	}
+	return err
 }
 
 // counts are what this package adds to .thothfs/stats.
 type counts struct {
-	lookups, readdirs, opens, handles, reads, readBytes, interrupted, failures, nodes, edits atomic.Int64
-}
-
-func (c *counts) failed(errno syscall.Errno) {
-	switch {
-	case errno == syscall.EINTR:
-		c.interrupted.Add(1)
-	case !isExpected(errno):
-		c.failures.Add(1)
-	}
+	lookups, readdirs, opens, handles, reads, readBytes, interrupted, failures, edits atomic.Int64
 }
 
 func (c *counts) stats() []Stat {
 	return []Stat{
 		{"fs.lookups", c.lookups.Load()},
-		{"fs.nodes", c.nodes.Load()},
 		{"fs.readdirs", c.readdirs.Load()},
 		{"fs.opens", c.opens.Load()},
 		{"fs.handles", c.handles.Load()}, // gauge: dumps' files that are open

@@ -3,17 +3,13 @@ package fs
 import (
 	"context"
 	"strings"
-	"syscall"
 
-	fusefs "github.com/hanwen/go-fuse/v2/fs"
-
-	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/dump/document"
 )
 
-// xattrPrefix comes before the path in info.json. Whatever else is asked for, by
-// ls for one, is not there, and nobody is asked.
+// xattrPrefix precedes the path in info.json in the name of an attribute. Other names,
+// as ls asks for, do not exist, and no layer below is asked.
 const xattrPrefix = "user.thoth."
 
 // The limits of xattr(7), in bytes.
@@ -23,88 +19,135 @@ const (
 	maxXattrList  = 64 << 10
 )
 
-// dumpNode is a node of a dump: its directory and every file in it. They all
-// show the document as extended attributes.
-type dumpNode struct {
-	node
-	id dump.ID
+// dumpOf returns the dump whose document a node shows as extended attributes: that of
+// the directory of the dump and of everything in it.
+func dumpOf(n Node) (dump.ID, bool) {
+	var id dump.ID
+	switch n := n.(type) {
+	case *dumpDir:
+		id = n.id
+	case *generatedFile:
+		id = n.dumpNode.id
+	case *nameLink:
+		id = n.dumpNode.id
+	case *objectFile:
+		id = n.id
+	case *writableDir:
+		id = n.backend.dump()
+	case *writableFile:
+		id = n.backend.dump()
+	}
+	return id, id != dump.ID{}
 }
-
-func (t *tree) dumpNode(id dump.ID) dumpNode { return dumpNode{node{t: t}, id} }
-
-// hasNone tells that the node is of no dump, and has no attributes: an analyzer.
-func (n *dumpNode) hasNone() bool { return n.id == dump.ID{} }
-
-// document returns the dump with its document, compared with the store when it
-// is older than the attribute timeout.
-func (n *dumpNode) document(ctx context.Context) (*corpus.Dump, error) {
-	return n.t.current(ctx, n.id)
-}
-
-// cached returns the dump as the catalogue has it; one that just came asks the store.
-func (n *dumpNode) cached(ctx context.Context) (*corpus.Dump, error) {
-	return n.t.cached(ctx, n.id)
-}
-
-var _ fusefs.NodeGetxattrer = (*dumpNode)(nil)
 
 // Getxattr returns the text form of one leaf of the document, an array as JSON.
-func (n *dumpNode) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+func (t *Tree) Getxattr(ctx context.Context, n Node, name string) (string, error) {
 	path, ours := strings.CutPrefix(name, xattrPrefix)
-	if !ours || n.hasNone() {
-		return n.node.Getxattr(ctx, name, dest)
+	id, ok := dumpOf(n)
+	if !ours || !ok {
+		return "", ErrNoAttr
 	}
-	c := n.t.call(ctx)
-	defer c.end()
-	d, err := n.document(c)
+	d, err := t.current(ctx, id)
 	if err != nil {
-		return 0, n.t.fail(c, "getxattr "+name, n.place(), err)
+		return "", err
 	}
-	type answer struct {
-		value string
-		ok    bool
+	found := make(chan string, 1)
+	if err := t.examine(ctx, d.Doc, func() {
+		if v, ok := xattrValue(d.Doc, path); ok {
+			found <- v
+		}
+		close(found)
+	}); err != nil {
+		return "", err
 	}
-	found := make(chan answer, 1)
-	if err := n.t.examine(c, d.Doc, func() { v, ok := xattrValue(d.Doc, path); found <- answer{v, ok} }); err != nil {
-		return 0, n.t.fail(c, "getxattr "+name, n.place(), err)
+	value, ok := <-found
+	switch {
+	case !ok:
+		return "", ErrNoAttr
+	case len(value) > maxXattrValue:
+		return "", ErrAttrTooBig
 	}
-	a := <-found
-	if !a.ok {
-		return 0, errnoOf(errNoProperty)
-	}
-	value := a.value
-	if len(value) > maxXattrValue {
-		return 0, n.t.fail(c, "getxattr "+name, n.place(), errTooBig)
-	}
-	return copyXattr(dest, value)
+	return value, nil
 }
 
-var _ fusefs.NodeListxattrer = (*dumpNode)(nil)
-
-// Listxattr lists the leaves of the document in its order. Those that the
-// interface cannot carry are left out: longer names than 255 bytes, values over
-// 64 KiB, and whatever comes after the first 64 KiB of names. It answers from the
-// catalogue: ls -l of newer coreutils, cp -a and rsync -X list them for every file
-// that they see, and a walk must not ask the store for each dump.
-func (n *dumpNode) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
-	if n.hasNone() {
-		return n.node.Listxattr(ctx, dest)
+// Listxattr returns the names of the leaves of the document in its order, each followed
+// by NUL. It omits what the interface cannot carry: names over 255 bytes, values over
+// 64 KiB, and names after the first 64 KiB of names. It answers from the catalogue:
+// ls -l of newer coreutils, cp -a and rsync -X list the attributes of every file, and a
+// walk must not ask the store for each dump.
+//
+// A property has no list, though its attributes can be read and set: cp -a and mv of one
+// property to another dump must not copy all of them, and the ticket.
+func (t *Tree) Listxattr(ctx context.Context, n Node) (string, error) {
+	id, ok := dumpOf(n)
+	if _, isProperty := n.(*writableFile); isProperty || !ok {
+		return "", nil
 	}
-	c := n.t.call(ctx)
-	defer c.end()
-	d, err := n.cached(c)
+	d, err := t.cached(ctx, id)
 	if err != nil {
-		return 0, n.t.fail(c, "listxattr", n.place(), err)
+		return "", err
 	}
 	list := make(chan string, 1)
-	if err := n.t.examine(c, d.Doc, func() { list <- n.t.docs.xattrList(d.Doc) }); err != nil {
-		return 0, n.t.fail(c, "listxattr", n.place(), err)
+	if err := t.examine(ctx, d.Doc, func() { list <- t.docs.xattrList(d.Doc) }); err != nil {
+		return "", err
 	}
-	return copyXattr(dest, <-list)
+	return <-list, nil
 }
 
-// xattrValue is the value at path: of a leaf alone, since an object has the
-// values inside it.
+// SetMode says whether an attribute must be missing or present before it is set.
+type SetMode int
+
+// The modes of Setxattr, as those of setxattr(2).
+const (
+	SetAny     SetMode = iota
+	SetCreate          // the attribute must be missing
+	SetReplace         // the attribute must exist
+)
+
+// Setxattr sets the ticket or a custom property. It returns when the value is stored.
+func (t *Tree) Setxattr(ctx context.Context, n Node, name, value string, mode SetMode) error {
+	path, ours := strings.CutPrefix(name, xattrPrefix)
+	id, ok := dumpOf(n)
+	switch {
+	case !ours:
+		return ErrNotSupported
+	case !ok:
+		return ErrNotPermitted
+	case path == ticketField && value == "":
+		return ErrNoTicket
+	}
+	edit := document.Set(path, value)
+	switch mode {
+	case SetCreate:
+		edit.If = document.IfAbsent
+	case SetReplace:
+		edit.If = document.IfPresent
+	}
+	return t.editXattr(withOrigin(ctx, "setxattr "+name), id, edit)
+}
+
+// Removexattr unsets the ticket or a custom property.
+func (t *Tree) Removexattr(ctx context.Context, n Node, name string) error {
+	path, ours := strings.CutPrefix(name, xattrPrefix)
+	id, ok := dumpOf(n)
+	if !ours || !ok {
+		return ErrNoAttr
+	}
+	edit := document.Unset(path)
+	edit.If = document.IfPresent
+	return t.editXattr(withOrigin(ctx, "removexattr "+name), id, edit)
+}
+
+func (t *Tree) editXattr(ctx context.Context, id dump.ID, edit document.Edit) error {
+	if err := t.mayWrite(ctx); err != nil {
+		return err
+	}
+	_, err := t.edit(ctx, id, edit)
+	return err
+}
+
+// xattrValue returns the value at path if it is a leaf: the members of an object have
+// attributes of their own.
 func xattrValue(doc *document.Document, path string) (string, bool) {
 	v, ok := doc.Get(path)
 	if !ok || !isLeaf(v) {
@@ -113,8 +156,8 @@ func xattrValue(doc *document.Document, path string) (string, bool) {
 	return v.Text(), true
 }
 
-// isLeaf tells what Document.Walk calls a leaf, but for null: that is a property
-// which is not set, as it is for specifications.
+// isLeaf reports whether a value is a leaf of Document.Walk and not null: a property
+// that is null is not set, as in specifications.
 func isLeaf(v document.Value) bool {
 	switch v.Kind() {
 	case document.KindNone, document.KindNull:
@@ -129,7 +172,7 @@ func isLeaf(v document.Value) bool {
 	return true
 }
 
-// xattrList is the names that a document has, each ended by NUL.
+// xattrList returns what Listxattr does.
 func xattrList(doc *document.Document) string {
 	var list strings.Builder
 	seen := map[string]bool{}
@@ -148,13 +191,4 @@ func xattrList(doc *document.Document) string {
 		return true
 	})
 	return list.String()
-}
-
-// copyXattr answers by the rules of xattr(7): a probe (no buffer) gets the size,
-// a buffer that is too small ERANGE, and never a part of the value.
-func copyXattr(dest []byte, value string) (uint32, syscall.Errno) {
-	if len(dest) < len(value) {
-		return uint32(len(value)), errnoOf(errShortBuffer)
-	}
-	return uint32(copy(dest, value)), 0
 }

@@ -16,7 +16,7 @@ import (
 
 	"thothfs/cache"
 	"thothfs/cmd/thothfs/output"
-	"thothfs/fs"
+	"thothfs/fs/fusefs"
 )
 
 const mountLong = `Mounts the corpus and returns when it can be used; the file system's process stays
@@ -106,7 +106,7 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 
 // startMount opens store, catalogue and cache, and mounts. The returned function keeps the
 // catalogue up to date until its context ends.
-func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fs.Server, func(context.Context) error, error) {
+func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fusefs.Server, func(context.Context) error, error) {
 	cachePath, err := cl.cachePath()
 	if err != nil {
 		return nil, nil, err
@@ -134,7 +134,7 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	if err != nil {
 		return nil, nil, err
 	}
-	server, err := fs.Mount(mountpoint, c.mountOptions(blocks, m, options))
+	server, err := fusefs.Mount(mountpoint, c.mountOptions(blocks, m, options))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,7 +155,7 @@ func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
 
 // serve waits until the file system is unmounted: by somebody else, or by this process when
 // ctx ends.
-func serve(ctx context.Context, server *fs.Server, run func(context.Context) error) error {
+func serve(ctx context.Context, server *fusefs.Server, run func(context.Context) error) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	synced := make(chan error, 1)
 	go func() { synced <- run(runCtx) }() // ended by cancel, awaited below

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/cmd/thothfs/output"
-	"thothfs/fs"
+	"thothfs/fs/fusefs"
 )
 
 // leaveTimeout is how long umount waits for the file system's process to end.
@@ -51,7 +51,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
 	pid, err := servingPID(mountpoint)
-	if errors.Is(err, fs.ErrSilent) {
+	if errors.Is(err, fusefs.ErrSilent) {
 		return cutOff(cl, mountpoint, mounts[len(mounts)-1].Minor)
 	}
 	err = unmount(mountpoint, 0)
@@ -70,7 +70,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 // SIGKILL would end them.
 func cutOff(cl *cli, mountpoint string, number int) error {
 	cl.say("%s does not answer: processes that wait for it get an error", mountpoint)
-	aborted := fs.Abort(number)
+	aborted := fusefs.Abort(number)
 	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
 		return errors.Join(err, aborted)
 	}
@@ -82,7 +82,7 @@ func cutOff(cl *cli, mountpoint string, number int) error {
 
 func sayHolders(cl *cli, mountpoint string) {
 	cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
-	for _, h := range fs.Holders(mountpoint) {
+	for _, h := range fusefs.Holders(mountpoint) {
 		fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
 	}
 }
@@ -125,10 +125,10 @@ const (
 	silentTimeout = 5 * time.Second // after which umount cuts it off
 )
 
-// servingPID asks the mount for its process; 0 when it is dead, fs.ErrSilent when it does
+// servingPID asks the mount for its process; 0 when it is dead, fusefs.ErrSilent when it does
 // not answer.
 func servingPID(mountpoint string) (int, error) {
-	text, err := fs.ReadControl(mountpoint, "pid", silentTimeout)
+	text, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
 	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
 	return pid, err
 }

@@ -8,23 +8,25 @@ import (
 
 	"thothfs/cache"
 	"thothfs/fs"
+	"thothfs/fs/fusefs"
 	"thothfs/store"
 )
 
 // mountOptions returns the settings of a mount.
-func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options []string) fs.Options {
-	return fs.Options{
-		Corpus:       c.Corpus,
-		Cache:        blocks,
-		Store:        c.store,
-		FsName:       "thothfs#" + c.target.String(),
-		MountOptions: options,
-		AttrTimeout:  c.cli.attrTimeout,
-
+func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options []string) fusefs.Options {
+	return fusefs.Options{
+		Tree: fs.Options{
+			Corpus:      c.Corpus,
+			Cache:       blocks,
+			Store:       c.store,
+			AttrTimeout: c.cli.attrTimeout,
+			Stats:       func() []fs.Stat { return c.stats(blocks) },
+			Config:      func() []byte { return c.config(m) },
+			Log:         c.log,
+		},
+		FsName:        "thothfs#" + c.target.String(),
+		MountOptions:  options,
 		NoPassthrough: !m.passthrough,
-		Stats:         func() []fs.Stat { return c.stats(blocks) },
-		Config:        func() []byte { return c.config(m) },
-		Log:           c.log,
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/moby/sys/mountinfo"
 
 	"thothfs/cache"
-	"thothfs/fs"
+	"thothfs/fs/fusefs"
 )
 
 // leavePrivate is how long a private mount waits for those that still use it.
@@ -29,7 +29,7 @@ func (c *openedCorpus) existingMount() string {
 		return ""
 	}
 	for _, m := range slices.Backward(mounts) {
-		config, err := fs.ReadControl(m.Mountpoint, "config", answerTimeout)
+		config, err := fusefs.ReadControl(m.Mountpoint, "config", answerTimeout)
 		if err == nil && c.fits(config) {
 			return m.Mountpoint
 		}
@@ -67,7 +67,7 @@ func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFl
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
 	}
 	c.cli.privateMount = true
-	server, err := fs.Mount(dir, c.mountOptions(blocks, m, nil))
+	server, err := fusefs.Mount(dir, c.mountOptions(blocks, m, nil))
 	if err != nil {
 		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
 	}
@@ -75,7 +75,7 @@ func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFl
 		ctx, cancel := context.WithTimeout(context.Background(), leavePrivate)
 		defer cancel()
 		err := server.Unmount(ctx)
-		if busy := (*fs.BusyError)(nil); errors.As(err, &busy) {
+		if busy := (*fusefs.BusyError)(nil); errors.As(err, &busy) {
 			return nil // it is gone all the same, and who used it was not ours
 		}
 		return err

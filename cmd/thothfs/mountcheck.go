@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"thothfs/fs"
+	"thothfs/fs/fusefs"
 )
 
 // checkOverlap refuses a private directory inside the mountpoint, or the
@@ -53,8 +53,8 @@ func realPath(path string) string {
 // checkMountpoint says what is wrong with a mountpoint before anything is started. What
 // a dead mount has left there is taken away.
 func checkMountpoint(ctx context.Context, path string) error {
-	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fs.Mend(mountedPath(path)) })
-	if errors.Is(err, fs.ErrSilent) {
+	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fusefs.Mend(mountedPath(path)) })
+	if errors.Is(err, fusefs.ErrSilent) {
 		return fmt.Errorf("%w: what is mounted there hangs (thothfs umount %s takes it away)", err, path)
 	}
 	if err != nil {

@@ -29,12 +29,13 @@ var arrows = map[string][]string{
 	"internal/tempdir":                 {"internal/filelock"},
 	"internal/testenv":                 {},
 	"internal/withctx":                 {},
-	"cmd/thothfs":                      {"cmd/thothfs/export", "cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "corpus/history", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
-	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "corpus", "dump", "dump/document", "scripts", "store"},
+	"cmd/thothfs":                      {"cmd/thothfs/export", "cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "fs/fusefs", "corpus", "corpus/history", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/dir", "store/manta"},
+	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "fs/fusefs", "corpus", "dump", "dump/document", "scripts", "store"},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
 	"cmd/thothfs/export":               {"corpus", "dump/document", "query"},
 	"cmd/thothfs/output":               {"dump", "dump/document"},
 	"fs":                               {"corpus", "cache", "dump", "dump/document", "query", "store"},
+	"fs/fusefs":                        {"fs", "cache", "corpus", "dump", "dump/document", "store"},
 	"corpus":                           {"corpus/changelog", "corpus/history", "dump", "dump/document", "query", "store"},
 	"corpus/changelog":                 {"dump", "store"},
 	"corpus/history":                   {"dump", "dump/document", "store"},
@@ -61,13 +62,16 @@ var arrows = map[string][]string{
 // packages below it use, tests aside.
 var owners = map[string]string{
 	"github.com/parquet-go/parquet-go": "cmd/thothfs/export",
-	"github.com/hanwen/go-fuse/":       "fs",
+	"github.com/hanwen/go-fuse/":       "fs/fusefs",
 	"github.com/joyent/triton-go":      "store/manta",
 	"github.com/hashicorp/golang-lru/": "cache",
 	"modernc.org/sqlite":               "corpus",
 	"database/sql":                     "corpus",
 	"github.com/spf13/cobra":           "cmd/thothfs",
 }
+
+// banned are the imports that a package must not have, since it knows no protocol.
+var banned = map[string][]string{"fs": {"syscall"}}
 
 // commandOnly may be used by commands (package main) alone.
 var commandOnly = []string{"github.com/spf13/pflag"}
@@ -141,6 +145,9 @@ func refuse(self, name, imp string, allowed []string) string {
 		if strings.HasPrefix(imp, prefix) && owner != self && !strings.HasPrefix(self, owner+"/") {
 			return "only " + owner + " uses it"
 		}
+	}
+	if slices.Contains(banned[self], imp) {
+		return "the tree knows no protocol and no errno"
 	}
 	for _, lib := range commandOnly {
 		if imp == lib && name != "main" {

@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"thothfs/fs"
+	"thothfs/fs/fusefs"
 	"thothfs/internal/tempdir"
 )
 
@@ -22,7 +22,7 @@ func newRunDir() (*runDir, error) {
 	const prefix = "thothfs-run-"
 	tempdir.Sweep(os.TempDir(), prefix, func(path string) error {
 		mnt := filepath.Join(path, "mnt")
-		if err := fs.Mend(mnt); err != nil {
+		if err := fusefs.Mend(mnt); err != nil {
 			return err
 		}
 		return removeMountpoint(mnt)

@@ -1,0 +1,94 @@
+package fs
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"thothfs/query"
+)
+
+// timeDir is by-time, a year of it, or a month: the years, months or days (UTC)
+// that have dumps. A day is a view.
+type timeDir struct {
+	catalogDir
+	placed
+	year, month int // 0: by-time itself, or a year
+	periods     cachedList[[]int]
+}
+
+func (d *timeDir) list(ctx context.Context) (*list[[]int], error) {
+	return d.periods.get(d.t, 0, func() ([]int, error) {
+		return fromWhole(ctx, d.t, func() ([]int, error) { return d.t.o.Corpus.Days(ctx, d.year, d.month, query.Spec{}) })
+	})
+}
+
+// nameOf returns the name of a year, month or day in the directory.
+func (d *timeDir) nameOf(n int) string {
+	if d.year == 0 {
+		return fmt.Sprintf("%04d", n)
+	}
+	return fmt.Sprintf("%02d", n)
+}
+
+func (d *timeDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	d.t.counts.lookups.Add(1)
+	generation := d.t.o.Corpus.Generation()
+	n, err := d.find(ctx, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	if d.month != 0 {
+		day := time.Date(d.year, time.Month(d.month), n, 0, 0, 0, 0, time.UTC)
+		return d.viewEntry(d, name, query.Between(day, day.AddDate(0, 0, 1)), 3, generation), nil
+	}
+	p := &timeDir{catalogDir: d.t.catalogDir(d.below(name)), year: n}
+	if d.year != 0 {
+		p.year, p.month = d.year, n
+	}
+	p.place(d, name, generation)
+	return Entry{Node: p, Attr: p.attr(), TTL: nameTimeout}, nil
+}
+
+// find returns the year, month or day that a name in the directory means.
+func (d *timeDir) find(ctx context.Context, name string) (int, error) {
+	n, err := strconv.Atoi(name)
+	if err != nil || d.nameOf(n) != name {
+		return 0, notThere(d.below(name))
+	}
+	s, err := d.list(ctx)
+	if err == nil && !slices.Contains(s.items, n) {
+		err = notThere(d.below(name))
+	}
+	return n, err
+}
+
+func (d *timeDir) has(ctx context.Context, name string) (int64, error) {
+	_, err := d.find(ctx, name)
+	return 0, err
+}
+
+// Attr fails with ErrNotExist when there is no dump of that time any more.
+func (d *timeDir) Attr(ctx context.Context) (Attr, error) {
+	if _, _, err := d.check(ctx, d.t); err != nil {
+		return Attr{}, err
+	}
+	return d.attr(), nil
+}
+
+func (d *timeDir) Open(ctx context.Context) (bool, error) { return true, d.t.WaitUntilRead(ctx) }
+
+func (d *timeDir) List(ctx context.Context) (Listing, error) {
+	s, err := d.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var l names
+	for _, n := range s.items {
+		name := d.nameOf(n)
+		l.add(name, modeDir, number(kindDir, d.below(name)))
+	}
+	return l, nil
+}

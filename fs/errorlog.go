@@ -1,0 +1,79 @@
+package fs
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"thothfs/store"
+)
+
+const (
+	errorLogInterval = time.Minute // between two logs of the same message
+	maxErrorMessages = 256         // that are remembered
+)
+
+// errorLog logs why calls failed: an errno does not say it. The same message is logged
+// once a minute, with the number of times that it was suppressed.
+type errorLog struct {
+	log *slog.Logger
+
+	mu       sync.Mutex // guards messages
+	messages map[string]*loggedMessage
+}
+
+type loggedMessage struct {
+	at         time.Time // when it was last logged
+	suppressed int       // times since
+}
+
+func newErrorLog(l *slog.Logger) *errorLog {
+	return &errorLog{log: l, messages: map[string]*loggedMessage{}}
+}
+
+// failed logs that op on path failed with err. answer is what the caller gets.
+func (l *errorLog) failed(op, path, answer string, err error) {
+	suppressed, due := l.due(op+"\x00"+path+"\x00"+message(err), time.Now())
+	if !due {
+		return
+	}
+	attrs := []any{"op", op, "path", path, "errno", answer, "err", err}
+	var se *store.Error
+	if errors.As(err, &se) && se.RequestID != "" {
+		attrs = append(attrs, "request", se.RequestID)
+	}
+	if suppressed > 0 {
+		attrs = append(attrs, "repeated", suppressed)
+	}
+	l.log.Error("call failed", attrs...)
+}
+
+// message returns the text of err without what differs from one time to the next.
+func message(err error) string {
+	var se *store.Error
+	if errors.As(err, &se) {
+		return se.Op + " " + se.Kind.Error()
+	}
+	return err.Error()
+}
+
+// due reports whether a message is to be logged now, and how often it was suppressed.
+func (l *errorLog) due(key string, now time.Time) (suppressed int, due bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m := l.messages[key]
+	if m != nil && now.Sub(m.at) < errorLogInterval {
+		m.suppressed++
+		return 0, false
+	}
+	if m == nil {
+		if len(l.messages) >= maxErrorMessages {
+			clear(l.messages) // a burst of different failures may repeat itself once
+		}
+		m = &loggedMessage{}
+		l.messages[key] = m
+	}
+	suppressed, m.at, m.suppressed = m.suppressed, now, 0
+	return suppressed, true
+}

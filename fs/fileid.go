@@ -1,0 +1,283 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"strings"
+
+	"github.com/cespare/xxhash/v2"
+
+	"thothfs/dump"
+)
+
+// kind is what an inode number is made for. Two things of different kinds never
+// share one, whatever their names are. The values are part of the numbers that
+// users see and must not change.
+type kind byte
+
+const (
+	kindDir    kind = 'd' // a directory of the tree, by its path
+	kindDump   kind = 'h' // a dump's directory, by its hash
+	kindObject kind = 'o' // an object of the store, by its key
+	kindText   kind = 't' // a text made from the document, by hash and name
+	kindAlias  kind = 'a' // a link beside the dump, by hash and name
+	kindProps  kind = 'p' // properties/, by hash
+	kindLink   kind = 'l' // a link to a dump, by its directory's number and hash
+	kindPrefix kind = 'x' // a link under a shortened hash
+	kindOwn    kind = 'c' // a file of .thothfs, by name
+)
+
+// FileID identifies a node by what it shows. It survives a restart: [Tree.Node]
+// finds the node of an encoded FileID again. Inode numbers derive from it.
+type FileID struct {
+	kind    kind
+	dump    dump.ID // whose directory the node is, or is in, or is a link to
+	dir     string  // of kindDir the path, of kindLink that of the directory it is in, of kindText in properties/ that name
+	name    string  // in the directory; of an object its name in the store
+	version string  // tells two nodes of the same place apart: an ETag, the target of a link
+}
+
+func dirID(path string) FileID { return FileID{kind: kindDir, dir: path} }
+
+// Ino returns the inode number. It is the same on all mounts and machines.
+func (id FileID) Ino() uint64 {
+	hash := id.dump.String()
+	switch id.kind {
+	case kindDir:
+		return number(kindDir, id.dir)
+	case kindDump:
+		return dumpNumber(id.dump)
+	case kindLink:
+		return linkNumber(number(kindDir, id.dir), id.dump)
+	case kindObject:
+		return number(kindObject, id.key())
+	case kindPrefix:
+		return number(kindPrefix, hashDirName, id.name)
+	case kindOwn:
+		return number(kindOwn, id.name)
+	}
+	if id.dir != "" {
+		return number(id.kind, hash, id.dir, id.name)
+	}
+	return number(id.kind, hash, id.name)
+}
+
+// key returns the key of an object in the store.
+func (id FileID) key() string {
+	if id.dump == (dump.ID{}) {
+		return analyzersName + "/" + id.name
+	}
+	return id.dump.String() + "/" + id.name
+}
+
+// Generation tells two nodes apart whose inode numbers are equal, by a hash for
+// which nobody can construct a collision.
+func (id FileID) Generation() uint64 {
+	h := sha256.New()
+	h.Write([]byte{byte(id.kind)})
+	h.Write(id.dump[:])
+	for _, s := range []string{id.dir, id.name, id.version} {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return binary.LittleEndian.Uint64(h.Sum(nil))
+}
+
+// MaxFileID is the size of the longest encoded FileID in bytes: that of an NFSv3
+// file handle.
+const MaxFileID = 64
+
+// errBadFileID is the error for bytes that Encode did not make.
+var errBadFileID = errors.New("malformed file ID")
+
+// Encode returns the FileID as at most [MaxFileID] bytes: kind, dump, and the names,
+// or a hash of the names when they are too long. The version is left out: a client
+// that has the bytes gets the node that is there now.
+func (id FileID) Encode() []byte {
+	b := append([]byte{byte(id.kind)}, id.dump[:]...)
+	names := id.dir + "\x00" + id.name
+	if len(b)+len(names) <= MaxFileID {
+		return append(b, names...)
+	}
+	b[0] |= hashedNames
+	sum := sha256.Sum256([]byte(names))
+	return append(b, sum[:]...)
+}
+
+// hashedNames is the bit of the kind that says that a hash stands for the names.
+const hashedNames = 0x80
+
+// decodeFileID is the reverse of Encode; hashed is set when the names are not known.
+func decodeFileID(b []byte) (id FileID, hashed bool, err error) {
+	const head = 1 + len(id.dump)
+	if len(b) < head || len(b) > MaxFileID {
+		return id, false, errBadFileID
+	}
+	id.kind, hashed = kind(b[0]&^hashedNames), b[0]&hashedNames != 0
+	copy(id.dump[:], b[1:head])
+	if hashed {
+		return id, true, nil
+	}
+	var ok bool
+	if id.dir, id.name, ok = strings.Cut(string(b[head:]), "\x00"); !ok {
+		return id, false, errBadFileID
+	}
+	return id, false, nil
+}
+
+// path returns where the node is, from the root.
+func (id FileID) path() string {
+	switch inDump := hashDirName + "/" + id.dump.String(); id.kind {
+	case kindDir:
+		return id.dir
+	case kindDump:
+		return inDump
+	case kindLink:
+		return id.dir + "/" + id.name
+	case kindPrefix:
+		return hashDirName + "/" + id.name
+	case kindOwn:
+		return ControlDir + "/" + id.name
+	case kindObject:
+		if id.dump == (dump.ID{}) {
+			return analyzersName + "/" + FileName(id.name)
+		}
+		return inDump + "/" + FileName(id.name)
+	default:
+		if id.dir != "" {
+			return inDump + "/" + id.dir + "/" + id.name
+		}
+		return inDump + "/" + id.name
+	}
+}
+
+// Node returns the node of a FileID that was encoded, also before a restart. The
+// error is of kind ErrNotExist when there is none any more.
+func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
+	id, hashed, err := decodeFileID(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if !hashed {
+		return t.Walk(ctx, id.path())
+	}
+	for _, dir := range id.parents() {
+		n, err := t.search(ctx, dir, encoded)
+		if err != nil || n != nil {
+			return n, err
+		}
+	}
+	return nil, notThere(id.path())
+}
+
+// parents returns the paths of the directories that may have a node whose names are
+// not known.
+func (id FileID) parents() []string {
+	if id.dump != (dump.ID{}) && id.kind != kindLink {
+		dir := hashDirName + "/" + id.dump.String()
+		return []string{dir, dir + "/" + propertiesName}
+	}
+	if id.kind == kindObject {
+		return []string{analyzersName}
+	}
+	var dirs []string
+	for _, v := range views {
+		dirs = append(dirs, v.name)
+	}
+	return dirs
+}
+
+// search looks through a directory for the node of an encoded FileID, and for a link
+// to a dump through the directories in it.
+func (t *Tree) search(ctx context.Context, path string, encoded []byte) (Node, error) {
+	n, err := t.Walk(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	d := n.(Dir)
+	l, err := d.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.Len() {
+		e, err := d.Lookup(ctx, l.At(i).Name)
+		if errors.Is(err, ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if bytes.Equal(e.Node.ID().Encode(), encoded) {
+			return e.Node, nil
+		}
+		if v, ok := e.Node.(*viewDir); ok && kind(encoded[0]&^hashedNames) == kindLink {
+			id, _, _ := decodeFileID(encoded)
+			e, err := v.Lookup(ctx, id.dump.String())
+			if err == nil && bytes.Equal(e.Node.ID().Encode(), encoded) {
+				return e.Node, nil
+			}
+		}
+	}
+	return nil, nil
+}
+
+// Walk returns the node at a path from the root.
+func (t *Tree) Walk(ctx context.Context, path string) (Node, error) {
+	n := Node(t.root)
+	for name := range strings.SplitSeq(path, "/") {
+		if name == "" {
+			continue
+		}
+		d, ok := n.(Dir)
+		if !ok {
+			return nil, notThere(path)
+		}
+		e, err := d.Lookup(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		n = e.Node
+	}
+	return n, nil
+}
+
+// number returns the inode number of the thing of that kind that parts name.
+func number(k kind, parts ...string) uint64 {
+	var d xxhash.Digest
+	d.Reset()
+	d.Write([]byte{byte(k)})
+	for _, p := range parts {
+		d.WriteString(p)
+		d.Write([]byte{0})
+	}
+	return usable(d.Sum64())
+}
+
+// linkNumber returns the number of the link to a dump in the directory with number
+// dir: listings make a million of them.
+func linkNumber(dir uint64, id dump.ID) uint64 {
+	var b [25]byte
+	b[0] = byte(kindLink)
+	binary.LittleEndian.PutUint64(b[1:], dir)
+	copy(b[9:], id[:])
+	return usable(xxhash.Sum64(b[:]))
+}
+
+// dumpNumber returns the number of a dump's directory.
+func dumpNumber(id dump.ID) uint64 {
+	var b [17]byte
+	b[0] = byte(kindDump)
+	copy(b[1:], id[:])
+	return usable(xxhash.Sum64(b[:]))
+}
+
+// usable keeps clear of the numbers that FUSE and the kernel reserve.
+func usable(n uint64) uint64 {
+	if n < 2 || n == ^uint64(0) {
+		return n ^ 1<<62
+	}
+	return n
+}

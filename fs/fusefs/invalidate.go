@@ -1,0 +1,128 @@
+package fusefs
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+
+	"thothfs/corpus"
+	"thothfs/fs"
+)
+
+// The kernel is told what has changed, so that its caches can live long: attributes and
+// listings, never names.
+//
+// To invalidate a name (FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_DELETE) the kernel takes the
+// lock of the directory, which a call that waits for this process may hold. A process that
+// is killed meanwhile leaves a thread in the kernel that no signal ends: the thread waits
+// for the lock, its owner for the answer, and the connection stays open. Attributes and
+// listings are invalidated without any lock that is held across a call to this process
+// (fuse_reverse_inval_inode in fs/fuse/inode.c of Linux), so nothing here waits.
+// fs/nametimeout.go says how long names are kept.
+
+// watchedDirs are the directories that the kernel has looked into.
+type watchedDirs struct {
+	mu  sync.Mutex // guards set
+	set map[*node]struct{}
+}
+
+func (w *watchedDirs) add(n *node) {
+	if _, ok := n.n.(fs.Watched); !ok {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.set == nil {
+		w.set = map[*node]struct{}{}
+	}
+	w.set[n] = struct{}{}
+}
+
+func (w *watchedDirs) remove(n *node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.set, n)
+}
+
+// all returns the directories in no order.
+func (w *watchedDirs) all() []*node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.set))
+}
+
+// invalidateEdit invalidates what an edit by this process did to the views.
+func (b *bridge) invalidateEdit(c corpus.Change) {
+	for _, d := range b.watched.all() {
+		d.invalidateViews([]corpus.Change{c})
+	}
+}
+
+// invalidate invalidates what changes of the corpus did to views and dumps.
+func (b *bridge) invalidate(changes []corpus.Change) {
+	if slices.ContainsFunc(changes, corpus.Change.Everything) {
+		b.invalidateAll()
+		return
+	}
+	for _, d := range b.watched.all() {
+		d.invalidateViews(changes)
+	}
+	for _, c := range changes {
+		if c.New == nil {
+			continue
+		}
+		if hashes := b.root.GetChild("by-hash"); hashes != nil {
+			if dir := hashes.GetChild(c.ID.String()); dir != nil {
+				invalidateBelow(dir)
+			}
+		}
+	}
+}
+
+// invalidateViews invalidates what changes did to one directory.
+func (n *node) invalidateViews(changes []corpus.Change) {
+	changed := false
+	for _, c := range changes {
+		n.n.(fs.Watched).Changed(c, func(name string) {
+			changed = true
+			if child := n.GetChild(name); child != nil {
+				invalidateAttr(child)
+			}
+		})
+	}
+	if changed {
+		invalidateListing(&n.Inode)
+	}
+}
+
+// invalidateAttr invalidates the attributes of n. The pages of an object stay: they are
+// those of a version.
+func invalidateAttr(n *gofs.Inode) { n.NotifyContent(-1, 0) }
+
+func invalidateListing(dir *gofs.Inode) { dir.NotifyContent(0, 0) }
+
+// invalidateBelow invalidates everything in a dump's directory.
+func invalidateBelow(dir *gofs.Inode) {
+	for _, child := range dir.Children() {
+		invalidateAttr(child)
+		if child.IsDir() {
+			invalidateBelow(child)
+		}
+	}
+}
+
+func (b *bridge) invalidateAll() {
+	for _, d := range b.watched.all() {
+		for _, child := range d.Children() {
+			invalidateAttr(child)
+		}
+		invalidateListing(&d.Inode)
+	}
+	if hashes := b.root.GetChild("by-hash"); hashes != nil {
+		for _, dump := range hashes.Children() {
+			invalidateBelow(dump)
+		}
+	}
+}

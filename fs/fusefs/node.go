@@ -1,0 +1,337 @@
+package fusefs
+
+import (
+	"context"
+	"errors"
+	"os"
+	"syscall"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"thothfs/fs"
+)
+
+// bridge is what all nodes of a mount share.
+type bridge struct {
+	tree        *fs.Tree
+	o           Options
+	root        *node
+	nodes       nodeLimit
+	passthrough passthrough
+	watched     watchedDirs
+}
+
+// node is the kernel's side of a node of the tree: the only type of inode here.
+type node struct {
+	gofs.Inode
+	b    *bridge
+	n    fs.Node
+	pass passthroughState // of an object
+}
+
+var _ interface {
+	gofs.NodeAccesser
+	gofs.NodeCreater
+	gofs.NodeFsyncer
+	gofs.NodeGetattrer
+	gofs.NodeGetxattrer
+	gofs.NodeLinker
+	gofs.NodeListxattrer
+	gofs.NodeLookuper
+	gofs.NodeMkdirer
+	gofs.NodeMknoder
+	gofs.NodeOnForgetter
+	gofs.NodeOpendirHandler
+	gofs.NodeOpener
+	gofs.NodeReadlinker
+	gofs.NodeRemovexattrer
+	gofs.NodeRenamer
+	gofs.NodeRmdirer
+	gofs.NodeSetattrer
+	gofs.NodeSetxattrer
+	gofs.NodeStatfser
+	gofs.NodeSymlinker
+	gofs.NodeTmpfiler
+	gofs.NodeUnlinker
+} = (*node)(nil)
+
+// noTime is a timeout of nothing: go-fuse takes 0 for its default.
+const noTime = time.Nanosecond
+
+// fail returns the errno of a failed operation, and logs it if it is no answer.
+func (b *bridge) fail(ctx context.Context, op, path string, err error) syscall.Errno {
+	return errnoOf(b.tree.Fail(ctx, op, path, err, func(err error) string { return errnoOf(err).Error() }))
+}
+
+// below returns the path of a name in the directory n.
+func (n *node) below(name string) string {
+	if dir := n.n.Path(); dir != "" {
+		return dir + "/" + name
+	}
+	return name
+}
+
+// attr fills in the attributes for the kernel.
+func (b *bridge) attr(a fs.Attr, out *fuse.Attr) {
+	out.Mode = modeOf(a.Mode)
+	out.Size = uint64(a.Size)
+	out.Blksize = uint32(a.BlockSize)
+	out.Blocks = uint64(a.Allocated+511) / 512
+	out.Nlink = 1
+	out.Uid, out.Gid = b.tree.Owner(), b.gid()
+	out.SetTimes(&a.ModTime, &a.ModTime, &a.ModTime)
+}
+
+func (b *bridge) gid() uint32 { return uint32(os.Getegid()) }
+
+// modeOf returns the st_mode of a mode.
+func modeOf(m os.FileMode) uint32 {
+	mode := uint32(m.Perm())
+	switch {
+	case m.IsDir():
+		return mode | syscall.S_IFDIR
+	case m&os.ModeSymlink != 0:
+		return mode | syscall.S_IFLNK
+	}
+	return mode | syscall.S_IFREG
+}
+
+// entry fills in the answer to a lookup and returns the inode: a new one, or the one
+// that the kernel has for the node already.
+func (n *node) entry(ctx context.Context, e fs.Entry, out *fuse.EntryOut) *gofs.Inode {
+	n.b.attr(e.Attr, &out.Attr)
+	out.SetEntryTimeout(e.TTL)
+	if e.Attr.Volatile {
+		out.SetAttrTimeout(noTime)
+	}
+	id := e.Node.ID()
+	stable := gofs.StableAttr{Mode: out.Attr.Mode & syscall.S_IFMT, Ino: id.Ino(), Gen: id.Generation()}
+	inode := n.NewInode(ctx, &node{b: n.b, n: e.Node}, stable)
+	n.b.nodes.add(inode)
+	return inode
+}
+
+func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	n.b.watched.add(n)
+	d, ok := n.n.(fs.Dir)
+	if !ok {
+		return nil, syscall.ENOTDIR
+	}
+	c := n.b.request(ctx)
+	defer c.end()
+	e, err := d.Lookup(c, name)
+	if err != nil {
+		out.SetEntryTimeout(max(e.TTL, noTime))
+		return nil, n.b.fail(c, "lookup", n.below(name), err)
+	}
+	return n.entry(ctx, e, out), 0
+}
+
+func (n *node) OnForget() { n.b.watched.remove(n) }
+
+// Getattr asks an open file where its name is gone.
+func (n *node) Getattr(ctx context.Context, h gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	c := n.b.request(ctx)
+	defer c.end()
+	a, err := n.n.Attr(c)
+	if errors.Is(err, fs.ErrGone) {
+		f, isWritable := n.n.(fs.WritableFile)
+		h, isOpen := h.(*fileHandle)
+		if isWritable && isOpen {
+			if open, ok := f.HandleAttr(h.h); ok {
+				a, err = open, nil
+			}
+		}
+	}
+	if err != nil {
+		return n.b.fail(c, "getattr", n.n.Path(), err)
+	}
+	n.b.attr(a, &out.Attr)
+	if a.Volatile {
+		out.SetTimeout(noTime)
+	}
+	return 0
+}
+
+// Setattr changes the length of a file. Mode, owner and times of what can be written
+// stay as they are, but cp -p, mkdir -m and editors set them and must not fail.
+func (n *node) Setattr(ctx context.Context, h gofs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	c := n.b.request(ctx)
+	defer c.end()
+	if err := n.b.tree.MayWrite(c, n.n); err != nil {
+		return errnoOf(err)
+	}
+	if size, ok := in.GetSize(); ok {
+		f, ok := n.n.(fs.WritableFile)
+		if !ok {
+			return syscall.EROFS
+		}
+		var open fs.Handle
+		if h, ok := h.(*fileHandle); ok {
+			open = h.h
+		}
+		if err := f.Truncate(c, open, int64(min(size, 1<<62))); err != nil {
+			return n.b.fail(c, "truncate", n.n.Path(), err)
+		}
+	}
+	out.Ino = n.StableAttr().Ino // go-fuse does not set it here
+	return n.Getattr(ctx, h, out)
+}
+
+// The bits of access(2).
+const (
+	accessExec  = 1
+	accessWrite = 2
+)
+
+// Access lets everybody read.
+func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
+	if mask&accessWrite != 0 {
+		c := n.b.request(ctx)
+		defer c.end()
+		if err := n.b.tree.MayWrite(c, n.n); err != nil {
+			return errnoOf(err)
+		}
+	}
+	if _, isFile := n.n.(fs.File); isFile && mask&accessExec != 0 && !n.isExecutable(ctx) {
+		return syscall.EACCES
+	}
+	return 0
+}
+
+func (n *node) isExecutable(ctx context.Context) bool {
+	if _, ok := n.n.(fs.WritableFile); !ok {
+		return false
+	}
+	a, err := n.n.Attr(ctx)
+	return err == nil && a.Mode&0o111 != 0
+}
+
+// Statfs answers from memory: df must not hang on a store that does not answer.
+func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
+	const blockSize = 4096
+	*out = fuse.StatfsOut{Bsize: blockSize, Frsize: blockSize, NameLen: fs.MaxName}
+	return 0
+}
+
+func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
+	if l, ok := n.n.(fs.Link); ok {
+		return []byte(l.Target()), 0
+	}
+	return nil, syscall.EINVAL
+}
+
+func (n *node) OpendirHandle(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	n.b.watched.add(n)
+	d, ok := n.n.(fs.Dir)
+	if !ok {
+		return nil, 0, syscall.ENOTDIR
+	}
+	c := n.b.newRequest(ctx, untilRead, n.b.o.Grace)
+	defer c.end()
+	cacheable, err := d.Open(c)
+	if err != nil {
+		return nil, 0, n.b.fail(c, "opendir", n.n.Path(), err)
+	}
+	h := &dirHandle{node: n, dir: d}
+	if cacheable {
+		return h, fuse.FOPEN_CACHE_DIR, 0
+	}
+	return h, 0, 0
+}
+
+// openFlags returns the flags of open(2) for the tree.
+func openFlags(flags uint32) fs.OpenFlags {
+	return fs.OpenFlags{
+		Write:     flags&syscall.O_ACCMODE != syscall.O_RDONLY,
+		Append:    flags&syscall.O_APPEND != 0,
+		Truncate:  flags&syscall.O_TRUNC != 0,
+		Exclusive: flags&syscall.O_EXCL != 0,
+	}
+}
+
+// Open hands objects to the kernel's page cache, since a version never changes. All
+// other files are read past it: there a handle is one version, and the node a name.
+func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	f, ok := n.n.(fs.File)
+	if !ok {
+		return nil, 0, syscall.EISDIR
+	}
+	c := n.b.request(ctx)
+	defer c.end()
+	h, err := f.Open(c, openFlags(flags))
+	if err != nil {
+		return nil, 0, n.b.fail(c, "open", n.n.Path(), err)
+	}
+	object, ok := h.(fs.ObjectHandle)
+	if _, byName := n.n.(fs.WritableFile); !ok || byName {
+		return n.handle(h), fuse.FOPEN_DIRECT_IO, 0
+	}
+	entered, err := n.enter(c, object)
+	if err != nil {
+		return nil, 0, n.b.fail(c, "open", n.n.Path(), err)
+	}
+	return entered, fuse.FOPEN_KEEP_CACHE, 0
+}
+
+// Fsync stores what was written so far.
+func (n *node) Fsync(ctx context.Context, h gofs.FileHandle, flags uint32) syscall.Errno {
+	if h, ok := h.(*fileHandle); ok {
+		return h.commit(ctx, "fsync", false)
+	}
+	return 0
+}
+
+// Getxattr follows xattr(7): a probe (no buffer) gets the size, a buffer that is too
+// small ERANGE, and never a part of the value.
+func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	c := n.b.request(ctx)
+	defer c.end()
+	value, err := n.b.tree.Getxattr(c, n.n, name)
+	if err != nil {
+		return 0, n.b.fail(c, "getxattr "+name, n.n.Path(), err)
+	}
+	return copyXattr(dest, value)
+}
+
+func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+	c := n.b.request(ctx)
+	defer c.end()
+	list, err := n.b.tree.Listxattr(c, n.n)
+	if err != nil {
+		return 0, n.b.fail(c, "listxattr", n.n.Path(), err)
+	}
+	return copyXattr(dest, list)
+}
+
+func copyXattr(dest []byte, value string) (uint32, syscall.Errno) {
+	if len(dest) < len(value) {
+		return uint32(len(value)), syscall.ERANGE
+	}
+	return uint32(copy(dest, value)), 0
+}
+
+func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uint32) syscall.Errno {
+	mode := fs.SetAny
+	switch flags {
+	case unix.XATTR_CREATE:
+		mode = fs.SetCreate
+	case unix.XATTR_REPLACE:
+		mode = fs.SetReplace
+	case 0:
+	default:
+		return syscall.EINVAL
+	}
+	c := n.b.request(ctx)
+	defer c.end()
+	return n.b.fail(c, "setxattr "+name, n.n.Path(), n.b.tree.Setxattr(c, n.n, name, string(data), mode))
+}
+
+func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
+	c := n.b.request(ctx)
+	defer c.end()
+	return n.b.fail(c, "removexattr "+name, n.n.Path(), n.b.tree.Removexattr(c, n.n, name))
+}

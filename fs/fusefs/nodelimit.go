@@ -1,0 +1,82 @@
+package fusefs
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"weak"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+)
+
+// maxNodes is how many inodes the kernel may make this process keep; beyond it the oldest
+// are taken back. The kernel forgets by itself only when the whole machine is short of
+// memory: one find over a million dumps would take gigabytes here first.
+const maxNodes = 50_000
+
+// nodeLimit has the inodes that were made, oldest first.
+type nodeLimit struct {
+	root *gofs.Inode
+	wake chan struct{} // holds a token when there are too many
+
+	made atomic.Int64 // since the mount
+
+	mu   sync.Mutex // guards list
+	list []weak.Pointer[gofs.Inode]
+}
+
+func (p *nodeLimit) add(n *gofs.Inode) {
+	p.made.Add(1)
+	p.mu.Lock()
+	p.list = append(p.list, weak.Make(n))
+	many := len(p.list) > maxNodes
+	p.mu.Unlock()
+	if !many {
+		return
+	}
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run asks the kernel to forget the oldest, until quit. It keeps those in use.
+func (p *nodeLimit) run(quit <-chan struct{}) {
+	for {
+		select {
+		case <-quit:
+			return
+		case <-p.wake:
+		}
+		for p.prune() {
+		}
+	}
+}
+
+// prune takes back a quarter when there are too many. Children go before the
+// directories that they are in, which the kernel could not forget otherwise.
+func (p *nodeLimit) prune() bool {
+	p.mu.Lock()
+	// A repeated lookup makes a second inode, which go-fuse discards.
+	p.list = slices.DeleteFunc(p.list, func(n weak.Pointer[gofs.Inode]) bool { return n.Value() == nil })
+	if len(p.list) <= maxNodes*3/4 {
+		p.mu.Unlock()
+		return false
+	}
+	old := slices.Clone(p.list[:maxNodes/4])
+	p.list = append(p.list[:0], p.list[maxNodes/4:]...)
+	p.mu.Unlock()
+	slices.Reverse(old)
+	for part := range slices.Chunk(old, 1000) {
+		var nodes []*gofs.Inode
+		for _, w := range part {
+			if n := w.Value(); n != nil {
+				nodes = append(nodes, n)
+			}
+		}
+		if len(nodes) > 0 && p.root.NotifyPrune(nodes) != 0 {
+			return false // a kernel older than 6.18 cannot
+		}
+	}
+	return true
+}

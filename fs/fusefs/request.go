@@ -1,0 +1,146 @@
+package fusefs
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"thothfs/cache"
+	"thothfs/fs"
+)
+
+// request is the context of one request of the kernel. It ends at the request's
+// deadline, and some grace after the kernel reports a signal to the caller: Go programs
+// and shells send themselves signals all the time, and a read that is about to succeed
+// must not fail with EINTR for that.
+//
+// A request starts no goroutine until a layer below waits for its Done.
+type request struct {
+	context.Context                 // for its values; never done itself
+	interrupt       <-chan struct{} // closed by the kernel's INTERRUPT
+	grace           time.Duration
+	deadline        time.Time
+
+	trace cache.Trace // where the time of a read goes
+
+	mu      sync.Mutex // guards what follows
+	done    chan struct{}
+	err     error
+	ended   chan struct{} // ends the watcher
+	stopped bool          // ended is closed
+}
+
+// untilRead is how long opendir(2) waits until the corpus has been read. It holds no lock
+// of the kernel meanwhile, a signal ends it, and it fails when the store does not answer.
+const untilRead = 1000 * time.Hour
+
+// request returns the context of an ordinary request. end must be called.
+func (b *bridge) request(ctx context.Context) *request {
+	return b.newRequest(ctx, b.o.OpTimeout, b.o.Grace)
+}
+
+func (b *bridge) newRequest(ctx context.Context, timeout, grace time.Duration) *request {
+	return newRequest(ctx, timeout, grace)
+}
+
+// newRequest returns a context for a request whose context is ctx. end must be called
+// when the request is answered.
+func newRequest(ctx context.Context, timeout, grace time.Duration) *request {
+	return &request{
+		Context:   context.WithoutCancel(ctx),
+		interrupt: ctx.Done(),
+		grace:     grace,
+		deadline:  time.Now().Add(timeout),
+	}
+}
+
+// Value implements context.Context, with the trace of the cache and the caller.
+func (c *request) Value(key any) any {
+	switch key {
+	case cache.TraceKey:
+		return &c.trace
+	case fs.CallerKey:
+		if caller, ok := fuse.FromContext(c.Context); ok {
+			return caller.Uid
+		}
+		return nil
+	}
+	return c.Context.Value(key)
+}
+
+// Deadline implements context.Context.
+func (c *request) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// Done implements context.Context. The first caller starts the watcher.
+func (c *request) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done != nil {
+		return c.done
+	}
+	c.done = make(chan struct{})
+	if c.err != nil {
+		close(c.done)
+		return c.done
+	}
+	c.ended = make(chan struct{})
+	go c.watch(c.ended) // until end
+	return c.done
+}
+
+// Err implements context.Context.
+func (c *request) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil && c.done == nil && !time.Now().Before(c.deadline) {
+		c.err = context.DeadlineExceeded
+	}
+	return c.err
+}
+
+// end releases what the request holds. Layers that still wait for it see it cancelled.
+func (c *request) end() {
+	c.finish(context.Canceled)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended != nil && !c.stopped {
+		c.stopped = true
+		close(c.ended)
+	}
+}
+
+func (c *request) finish(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	if c.done != nil {
+		close(c.done)
+	}
+}
+
+func (c *request) watch(ended <-chan struct{}) {
+	deadline := time.NewTimer(time.Until(c.deadline))
+	defer deadline.Stop()
+	select {
+	case <-ended:
+		return
+	case <-deadline.C:
+		c.finish(context.DeadlineExceeded)
+		return
+	case <-c.interrupt:
+	}
+	grace := time.NewTimer(c.grace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-deadline.C:
+		c.finish(context.DeadlineExceeded)
+	case <-grace.C:
+		c.finish(context.Canceled)
+	}
+}

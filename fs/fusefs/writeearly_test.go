@@ -1,0 +1,252 @@
+package fusefs
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"thothfs/store"
+	"thothfs/store/dir"
+	"thothfs/store/manta"
+	"thothfs/store/manta/mantatest"
+)
+
+// A write that cannot be stored fails when the file is opened: bash does not look at
+// the outcome of close(2).
+func TestWritesFailEarly(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		on    mantatest.On
+		fault func(t *testing.T) mantatest.Action
+		first string // what shows the trouble, if the first open cannot know of it
+		says  string
+	}{
+		{"stopped", mantatest.On{}, resets, "", "Input/output error"},
+		{"silent", mantatest.On{}, swallows, "", "Input/output error"},
+		{"forbidden", mantatest.On{Method: "PUT"}, answers(403, "AuthorizationFailed"), "", "Permission denied"},
+		{"full", mantatest.On{Method: "PUT"}, answers(507, "NotEnoughSpace"), "setfattr -n user.thoth.ticket -v T by-hash/$A; ", "No space left on device"},
+	} {
+		t.Run("manta "+tt.name, func(t *testing.T) {
+			t.Parallel() // some wait for the store
+			s, srv := openManta(t)
+			fill(t, s)
+			w := newWorld(t, s, time.Minute)
+			w.sh(t, "ls by-hash/$A/* analyzers") // their lists are known
+			heal := srv.Fault(tt.on, tt.fault(t))
+			w.failsEarly(t, tt.first, tt.says)
+			heal()
+			w.writesAgain(t)
+		})
+	}
+}
+
+// The same in a dump whose directory was never listed: its properties and its stack are
+// there without the store.
+func TestWritesFailEarlyInADumpNotListed(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fault func(t *testing.T) mantatest.Action
+	}{
+		{"stopped", resets},
+		{"silent", swallows},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel() // some wait for the store
+			s, srv := openManta(t)
+			fill(t, s)
+			w := newWorld(t, s, time.Minute)
+			w.sh(t, "ls by-hash")
+			heal := srv.Fault(mantatest.On{}, tt.fault(t))
+			if got := w.sh(t, "ls by-hash/$A/properties && cat by-hash/$A/properties/triage"); got != "triage\nbmc\n" {
+				t.Errorf("the properties: %q", got)
+			}
+			if got := w.sh(t, "echo x >by-hash/$A/properties/foo"); !strings.Contains(got, "Input/output error") || !strings.Contains(got, "exit status 1") {
+				t.Errorf("writing: %q", got)
+			}
+			heal()
+			w.writesAgain(t)
+		})
+	}
+}
+
+func openManta(t *testing.T) (store.Store, *mantatest.Server) {
+	srv := mantatest.Start(t, mantatest.Options{})
+	s, err := manta.Open(manta.Options{URL: srv.URL, Account: "u", NoAuth: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s, srv
+}
+
+func resets(*testing.T) mantatest.Action { return mantatest.Reset() }
+
+// swallows has requests go unanswered until the end of the test.
+func swallows(t *testing.T) mantatest.Action {
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	return mantatest.Before(func() { <-release })
+}
+
+func answers(status int, code string) func(*testing.T) mantatest.Action {
+	return func(*testing.T) mantatest.Action { return mantatest.AnswerError(status, code, "no") }
+}
+
+// failsEarly writes in every way that opens a file: nothing is stored, and bash says so.
+func (w *world) failsEarly(t *testing.T, first, says string) {
+	t.Helper()
+	if first != "" {
+		w.sh(t, first)
+	}
+	for _, line := range []string{
+		"echo x >by-hash/$A/properties/foo",
+		"echo x >by-hash/$A/properties/triage",
+		"echo x >>by-hash/$A/properties/triage",
+		"echo x >analyzers/foo",
+		"echo x >analyzers/old",
+	} {
+		if got := w.sh(t, line); !strings.Contains(got, says) || !strings.Contains(got, "exit status 1") {
+			t.Errorf("%s: %q, want %q", line, got, says)
+		}
+	}
+}
+
+// writesAgain writes as soon as that is possible again.
+func (w *world) writesAgain(t *testing.T) {
+	t.Helper()
+	if got := w.stored(t, hashA, "properties"); got != `{ "triage": "bmc" }` {
+		t.Errorf("the store has %s", got)
+	}
+	eventually(t, "it can be written", func() bool {
+		return w.sh(t, "echo x >by-hash/$A/properties/foo && echo x >analyzers/foo") == ""
+	})
+	if got := w.stored(t, hashA, "properties.foo"); got != `"x"` {
+		t.Errorf("the store has %s", got)
+	}
+	if got := w.sh(t, "cat analyzers/foo"); got != "x\n" {
+		t.Errorf("the analyzer is %q", got)
+	}
+}
+
+// The same in a directory: whose disk is full, which may not be written, or one part of
+// it not.
+func TestWritesFailEarlyInADirectory(t *testing.T) {
+	needFUSE(t)
+	t.Run("full", func(t *testing.T) {
+		w, root := onSmallDisk(t)
+		fillDisk(t, root)
+		w.failsEarly(t, "", "No space left on device")
+		if err := os.Remove(filepath.Join(root, "filler")); err != nil {
+			t.Fatal(err)
+		}
+		w.writesAgain(t)
+	})
+	t.Run("read-only", func(t *testing.T) {
+		w, root := onSmallDisk(t)
+		remount(t, root, unix.MS_RDONLY)
+		w.failsEarly(t, "", "Read-only file system")
+		remount(t, root, 0)
+		w.writesAgain(t)
+	})
+	t.Run("denied", func(t *testing.T) {
+		if os.Geteuid() == 0 {
+			asOrdinaryUser(t, "^TestWritesFailEarlyInADirectory$/^denied$")
+			return
+		}
+		w, root := newDirWorld(t, t.TempDir())
+		for _, closed := range []string{root, filepath.Join(root, hashA), filepath.Join(root, "analyzers")} {
+			if err := os.Chmod(closed, 0o500); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.Chmod(closed, 0o700) })
+		}
+		w.failsEarly(t, "", "Permission denied")
+		if got := w.sh(t, "echo x >by-hash/$B/properties/foo"); got != "" {
+			t.Errorf("another dump: %s", got)
+		}
+		os.Chmod(filepath.Join(root, hashA), 0o700)
+		os.Chmod(filepath.Join(root, "analyzers"), 0o700)
+		w.writesAgain(t)
+	})
+}
+
+func newDirWorld(t *testing.T, root string) (*world, string) {
+	t.Helper()
+	s, err := dir.Open(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	fill(t, s)
+	return newWorld(t, s, time.Minute), root
+}
+
+// onSmallDisk is a world whose corpus has a file system of 1 MiB for itself.
+func onSmallDisk(t *testing.T) (*world, string) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "only root can mount a small file system")
+	}
+	root := t.TempDir()
+	if err := unix.Mount("thothfs-test", root, "tmpfs", 0, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Unmount(root, unix.MNT_DETACH) })
+	return newDirWorld(t, root)
+}
+
+func remount(t *testing.T, root string, flags uintptr) {
+	t.Helper()
+	if err := unix.Mount("", root, "", unix.MS_REMOUNT|flags, "size=1m"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func fillDisk(t *testing.T, root string) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(root, "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+}
+
+// asOrdinaryUser runs tests of this program again as another user, who mounts by
+// fusermount3. They must pass.
+func asOrdinaryUser(t *testing.T, pattern string) {
+	t.Helper()
+	for _, tool := range []string{"fusermount3", "setpriv", "unshare"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			missing(t, tool+" is not installed")
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
+		os.Chmod(dir, 0o755)
+	}
+	// /dev/fuse may be root's alone here: in a mount namespace of its own the script has one as Debian sets it up.
+	// The process of a mount ends with the last copy of the mount: those of other tests, which the namespace
+	// is made with, must not wait for this one.
+	const script = `set -e; cd "$ROOT"
+		while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
+		cp "$SELF" program; mkdir tmp; mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse; chown -R 65534:65534 program tmp
+		TMPDIR=$ROOT/tmp HOME=$ROOT/tmp setpriv --reuid=65534 --regid=65534 --clear-groups ./program -test.run "$PATTERN" -test.v`
+	cmd := exec.Command("unshare", "--mount", "bash", "-c", script)
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), "ROOT="+root, "SELF="+self, "PATTERN="+pattern)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "--- PASS: ") || strings.Contains(string(out), "--- SKIP: ") {
+		t.Errorf("%v: %s", err, out)
+	}
+}

@@ -1,0 +1,227 @@
+package fusefs
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"thothfs/dump/document"
+	"thothfs/store"
+	"thothfs/store/mem"
+	"thothfs/store/storetest"
+)
+
+// written is something that a user does, and where the store has it afterwards.
+type written struct {
+	name string
+	do   func(mnt string) error
+	key  string // the object
+	path string // in the document; "": the object itself
+	want string // as JSON
+}
+
+func writes() []written {
+	doc := hashA + "/info.json"
+	save := func(name, text string) error {
+		f, err := os.Create(name)
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(text)
+		return errors.Join(err, f.Close()) // the close says whether it is stored
+	}
+	return []written{
+		{"setxattr", func(mnt string) error {
+			return unix.Setxattr(mnt+"/by-hash/"+hashA, "user.thoth.ticket", []byte("NEW"), 0)
+		}, doc, "ticket", `"NEW"`},
+		{"property", func(mnt string) error { return save(mnt+"/by-hash/"+hashA+"/properties/p", "NEW\n") }, doc, "properties.p", `"NEW"`},
+		{"fsync", func(mnt string) error {
+			f, err := os.OpenFile(mnt+"/by-hash/"+hashA+"/properties/triage", os.O_WRONLY|os.O_TRUNC, 0)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			_, err = f.WriteString("NEW")
+			return errors.Join(err, f.Sync())
+		}, doc, "properties.triage", `"NEW"`},
+		{"rename", func(mnt string) error {
+			dir := mnt + "/by-hash/" + hashA + "/properties/"
+			return errors.Join(save(dir+".t.tmp", "NEW"), os.Rename(dir+".t.tmp", dir+"t"))
+		}, doc, "properties.t", `"NEW"`},
+		{"ticket", func(mnt string) error {
+			os.Mkdir(mnt+"/by-ticket/T", 0o755)
+			return os.Symlink("../../by-hash/"+hashA, mnt+"/by-ticket/T/"+hashA)
+		}, doc, "ticket", `"T"`},
+		{"unlink", func(mnt string) error { return syscall.Unlink(mnt + "/by-hash/" + hashA + "/properties/deep") }, doc, "properties.deep", ""},
+		{"analyzer", func(mnt string) error { return save(mnt+"/analyzers/fmri", "echo NEW\n") }, "analyzers/fmri", "", "echo NEW\n"},
+		{"new analyzer", func(mnt string) error { return save(mnt+"/analyzers/new", "echo NEW\n") }, "analyzers/new", "", "echo NEW\n"},
+	}
+}
+
+// state is what the store has of something written; damage fails the test.
+func (w *written) state(t *testing.T, s *mem.Store) string {
+	data, ok := s.Data(w.key)
+	if w.path == "" {
+		return string(data)
+	}
+	doc := document.Parse(data)
+	if !ok || doc.Damage() != "" {
+		t.Errorf("%s: the document is damaged: %s", w.name, data)
+	}
+	v, _ := doc.Get(w.path)
+	return string(v.JSON())
+}
+
+// The n-th call to the store fails, for every n, while things are written: what was
+// acknowledged is there, what was refused is whole or absent, and all succeeds when
+// the store is well again.
+func TestWriteFaults(t *testing.T) {
+	for _, w := range writes() {
+		t.Run(w.name, func(t *testing.T) {
+			storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
+				s := mem.New()
+				threeDumps(t)(s)
+				c, mnt := mountCorpus(t, s, openCache(t, s))
+				if err := c.Sync(t.Context(), nil); err != nil {
+					t.Fatal(err)
+				}
+				before := w.state(t, s)
+				arm(s.Faulty)
+				err := w.do(mnt)
+				s.Heal()
+				after := w.state(t, s)
+				var errno syscall.Errno
+				switch {
+				case err == nil && after != w.want:
+					t.Errorf("acknowledged, and the store has %s", after)
+				case err != nil && after != w.want && after != before:
+					t.Errorf("%v, and the store has %s", err, after)
+				case err != nil && (!errors.As(err, &errno) || !slices.Contains(append(allowed, syscall.EBUSY, syscall.ENOSPC), errno)):
+					t.Errorf("under a fault: %v", err)
+				}
+				eventually(t, "it succeeds", func() bool {
+					err := w.do(mnt)
+					return (err == nil || errors.Is(err, os.ErrExist) || errors.Is(err, os.ErrNotExist)) && w.state(t, s) == w.want
+				})
+			})
+		})
+	}
+}
+
+// A full store is ENOSPC, and not EFBIG: the document is small.
+func TestFullStore(t *testing.T) {
+	s := mem.New()
+	threeDumps(t)(s)
+	c, mnt := mountCorpus(t, s, openCache(t, s))
+	if err := c.Sync(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Kind: store.ErrNoSpace})
+	for _, w := range writes() {
+		if err := w.do(mnt); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s: %v, want ENOSPC", w.name, err)
+		}
+	}
+}
+
+// A write that waits for a store which does not answer: a signal ends it in a while,
+// the deadline in any case, and nothing is stored behind anybody's back.
+func TestWriteDeadline(t *testing.T) {
+	m := mountStore(t, threeDumps(t), func(o *Options) { o.OpTimeout = 100 * time.Millisecond })
+	release := make(chan struct{})
+	m.store.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Block: release})
+	f, err := os.Create(m.path("by-hash", hashA, "properties/p"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("x")
+	if err := f.Close(); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("close: %v", err)
+	}
+	if err := unix.Setxattr(m.path("by-hash", hashA), "user.thoth.ticket", []byte("x"), 0); !errors.Is(err, syscall.ETIMEDOUT) {
+		t.Errorf("setxattr: %v", err)
+	}
+	close(release)
+	m.store.Heal()
+	if got := m.stored(t, hashA, "ticket") + m.stored(t, hashA, "properties.p"); got != `"OS-1"` {
+		t.Errorf("the store has %s", got)
+	}
+}
+
+// Eight mounts of one corpus, each with a catalogue of its own, edit one dump at the
+// same time by attributes and by files: every edit is in the document.
+func TestManyMountsEdit(t *testing.T) {
+	for kind, open := range openStores(t) {
+		t.Run(kind, func(t *testing.T) {
+			s := open()
+			fill(t, s)
+			const mounts, edits = 8, 6
+			var all sync.WaitGroup
+			for i := range mounts {
+				w := newWorld(t, s, time.Second)
+				all.Go(func() { // ends with the test
+					for n := range edits {
+						name := fmt.Sprintf("m%d-%d", i, n)
+						var err error
+						if n%2 == 0 {
+							err = unix.Setxattr(filepath.Join(w.mnt, "by-cmd/x", hashA), "user.thoth.properties."+name, []byte("v"), 0)
+						} else {
+							err = os.WriteFile(filepath.Join(w.mnt, "by-hash", hashA, "properties", name), []byte("v\n"), 0o644)
+						}
+						if err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+					}
+				})
+			}
+			all.Wait()
+			data, _, err := s.Get(t.Context(), store.Ref{Key: hashA + "/info.json"}, 1<<20)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc := document.Parse(data)
+			for i := range mounts {
+				for n := range edits {
+					if doc.String(fmt.Sprintf("properties.m%d-%d", i, n)) != "v" {
+						t.Errorf("edit %d of mount %d is lost", n, i)
+					}
+				}
+			}
+			if doc.String("time") != "1373566304.50" || doc.String("properties.triage") != "bmc" {
+				t.Errorf("something else has changed: %s", data)
+			}
+		})
+	}
+}
+
+// An analyzer that somebody else replaced, while what we have listed is old, is read
+// as it is now, at the first try. An open one stays what it was.
+func TestReplacedAnalyzer(t *testing.T) {
+	for kind, open := range openStores(t) {
+		t.Run(kind, func(t *testing.T) {
+			s := open()
+			fill(t, s)
+			w := newWorld(t, s, time.Minute)
+			name := filepath.Join(w.mnt, "analyzers/old")
+			if got := ls(t, filepath.Dir(name)); !slices.Equal(got, []string{"old"}) {
+				t.Fatalf("listed: %q", got)
+			}
+			want := strings.Repeat("echo new\n", 100)
+			put(t, s, "analyzers/old", want)
+			f := mustOpen(t, name)
+			put(t, s, "analyzers/old", "echo newest\n")
+			if got, err := io.ReadAll(f); err != nil || string(got) != want {
+				t.Errorf("reads %q, %v", got, err)
+			}
+		})
+	}
+}

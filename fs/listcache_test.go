@@ -1,0 +1,59 @@
+package fs
+
+import (
+	"runtime"
+	"testing"
+
+	"thothfs/corpus"
+)
+
+// changingCorpus has a generation, and panics where a test does not expect a call.
+type changingCorpus struct {
+	Corpus
+	generation uint64
+}
+
+func (c *changingCorpus) Generation() uint64 { return c.generation }
+
+// newTestTree returns a tree over a corpus that only has a generation.
+func newTestTree(t testing.TB) (*Tree, *changingCorpus) {
+	t.Helper()
+	c := &changingCorpus{}
+	tree, err := New(Options{Corpus: c, Cache: noBlocks{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(tree.Close)
+	return tree, c
+}
+
+type noBlocks struct{ Blocks }
+
+// A directory that is listed again and again keeps one list, not one for each
+// change to the corpus.
+func TestListsDoNotAccumulate(t *testing.T) {
+	tree, c := newTestTree(t)
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	const rows = 1 << 17
+	var k cachedList[[]corpus.Row]
+	list := func() {
+		c.generation++
+		if _, err := k.get(tree, 0, func() ([]corpus.Row, error) { return make([]corpus.Row, rows), nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list()
+	one := heap()
+	for range 10 {
+		list()
+	}
+	if more := heap() - one; more > rows*16 {
+		t.Errorf("ten more lists of %d rows keep %d bytes", rows, more)
+	}
+	runtime.KeepAlive(tree)
+}

@@ -1,0 +1,208 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/dump/document"
+	"thothfs/query"
+)
+
+// propertiesDir returns by-hash/HASH/properties: the custom properties as files, an
+// object among them as one file. It exists even when there are none.
+func (t *Tree) propertiesDir(id dump.ID) *writableDir {
+	return &writableDir{
+		t: t, backend: &propertyFiles{t, id},
+		id: FileID{kind: kindProps, dump: id, name: propertiesName},
+		attr: func(ctx context.Context) (Attr, error) {
+			d, err := t.cached(ctx, id)
+			if err != nil {
+				return Attr{}, err
+			}
+			return attrOf(modeDir, 0, d.ModTime), nil
+		},
+	}
+}
+
+// propertyFiles are the custom properties of a dump. A file is the text of a value and
+// a newline. A name with a dot that is no property itself is a path, as in dump
+// specifications: triage.engineer.
+type propertyFiles struct {
+	t  *Tree
+	id dump.ID
+}
+
+func (s *propertyFiles) key() string       { return s.id.String() }
+func (s *propertyFiles) dump() dump.ID     { return s.id }
+func (s *propertyFiles) mode() os.FileMode { return modeValue }
+func (s *propertyFiles) path() string {
+	return hashDirName + "/" + s.id.String() + "/" + propertiesName
+}
+
+func (s *propertyFiles) fileID(name string) FileID {
+	return FileID{kind: kindText, dump: s.id, dir: propertiesName, name: name}
+}
+
+func (s *propertyFiles) check(name string) error {
+	_, err := keyOf(name)
+	return err
+}
+
+// keyOf returns the key that a file name stands for: see FileName.
+func keyOf(name string) (string, error) {
+	if isPlainName(name) {
+		return name, nil
+	}
+	key, err := query.DecodeName(name)
+	if err != nil || key == "" || FileName(key) != name {
+		return "", ErrBadName
+	}
+	return key, nil
+}
+
+// isTemporary reports whether a name is an editor's, or the name of a property that is
+// no object followed by a dot and more: triage.tmp.
+func (s *propertyFiles) isTemporary(ctx context.Context, name string) bool {
+	if isEditorName(name) {
+		return true
+	}
+	d, err := s.t.cached(ctx, s.id)
+	for i := range len(name) {
+		if err != nil || name[i] != '.' {
+			continue
+		}
+		if v, ok := s.find(d.Doc, name[:i]); ok && v.Kind() != document.KindObject {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *propertyFiles) names(ctx context.Context) ([]string, error) {
+	d, err := s.t.current(ctx, s.id)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(s.t.docs.properties(d.Doc))), nil
+}
+
+func (s *propertyFiles) stat(ctx context.Context, name string) (int64, time.Time, error) {
+	d, err := s.t.cached(ctx, s.id)
+	if err != nil {
+		return 0, time.Time{}, err
+	}
+	text, err := s.text(d.Doc, name)
+	return int64(len(text)), d.ModTime, err
+}
+
+func (s *propertyFiles) open(ctx context.Context, name string) (Handle, error) {
+	text, err := s.read(ctx, name)
+	return &memoryHandle{text}, err
+}
+
+func (s *propertyFiles) read(ctx context.Context, name string) ([]byte, error) {
+	d, err := s.t.current(ctx, s.id)
+	if err != nil {
+		return nil, err
+	}
+	return s.text(d.Doc, name)
+}
+
+// put stores the contents of a file by the rule of Thoth's set. The newline at the end
+// is not part of the value.
+func (s *propertyFiles) put(ctx context.Context, name string, data []byte, gone string) error {
+	path, err := pathOf(name)
+	if err != nil {
+		return err
+	}
+	var edits []document.Edit
+	if gone != "" {
+		old, err := pathOf(gone)
+		if err != nil {
+			return err
+		}
+		edits = append(edits, document.Unset(old))
+	}
+	text := strings.TrimSuffix(string(data), "\n")
+	_, err = s.t.edit(withOrigin(ctx, "write properties/"+name), s.id, append(edits, document.Set(path, text))...)
+	return err
+}
+
+func (s *propertyFiles) remove(ctx context.Context, name string) error {
+	path, err := pathOf(name)
+	if err != nil {
+		return err
+	}
+	e := document.Unset(path)
+	e.If = document.IfPresent
+	_, err = s.t.edit(withOrigin(ctx, "unlink properties/"+name), s.id, e)
+	return asNotThere(name, err)
+}
+
+// rename moves the value unchanged, in one edit.
+func (s *propertyFiles) rename(ctx context.Context, from, to string) error {
+	old, oerr := pathOf(from)
+	path, err := pathOf(to)
+	if err = errors.Join(oerr, err); err != nil {
+		return err
+	}
+	d, err := s.t.o.Corpus.Dump(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	v, ok := d.Doc.Get(old)
+	if !ok {
+		return notThere(from)
+	}
+	e := document.Unset(old)
+	e.If = document.IfPresent
+	_, err = s.t.edit(withOrigin(ctx, "rename properties/"+from+" to "+to), s.id, e, document.Edit{Path: path, Value: v.JSON()})
+	return asNotThere(from, err)
+}
+
+func pathOf(name string) (string, error) {
+	key, err := keyOf(name)
+	return propertiesName + "." + key, err
+}
+
+// text returns the contents of the file of a custom property.
+func (s *propertyFiles) text(doc *document.Document, name string) ([]byte, error) {
+	v, ok := s.find(doc, name)
+	if !ok {
+		return nil, notThere(name)
+	}
+	return []byte(v.Text() + "\n"), nil
+}
+
+// find returns the custom property that a file name means. One that is null is not set.
+func (s *propertyFiles) find(doc *document.Document, name string) (document.Value, bool) {
+	if v, ok := s.t.docs.properties(doc)[name]; ok {
+		return v, true
+	}
+	if !strings.Contains(name, ".") || !isPlainName(name) {
+		return document.Value{}, false
+	}
+	v, ok := doc.Get(propertiesName + "." + name)
+	return v, ok && v.Kind() != document.KindNull
+}
+
+// propertiesByName returns the custom properties that are set, by file name. If the
+// document has a key twice, the last one counts.
+func propertiesByName(doc *document.Document) map[string]document.Value {
+	object, _ := doc.Get(propertiesName)
+	byName := map[string]document.Value{}
+	for key, v := range object.Members() {
+		if v.Kind() == document.KindNull {
+			delete(byName, FileName(key))
+		} else {
+			byName[FileName(key)] = v
+		}
+	}
+	return byName
+}

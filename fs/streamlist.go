@@ -1,0 +1,107 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"sort"
+	"sync"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+)
+
+// streamList is the list of all dumps, in the order of their hashes. It can be read
+// while the catalogue is still being scanned: a scan of a million dumps takes most of
+// a second, and passing them on takes as long again.
+type streamList struct {
+	mu    sync.Mutex // guards what follows
+	parts [][]corpus.Row
+	ended bool          // no more will come
+	err   error         // why, if not for there being no more
+	more  chan struct{} // closed when one of these has changed, and replaced
+}
+
+// listDumps starts to read a list of all dumps. Reading ends when it is complete, or
+// with the tree.
+func (t *Tree) listDumps() *streamList {
+	l := &streamList{more: make(chan struct{})}
+	t.workers.Go(func(ctx context.Context) {
+		for part, err := range t.o.Corpus.All(ctx) {
+			l.add(part, err)
+		}
+		if !t.o.Corpus.IsWhole() {
+			l.add(nil, errCatalogReplaced)
+		}
+		l.end()
+	})
+	return l
+}
+
+func (l *streamList) add(part []corpus.Row, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(part) > 0 {
+		l.parts = append(l.parts, part) // past the end of what others have
+	}
+	if err != nil {
+		l.err = err
+	}
+	l.signalLocked()
+}
+
+func (l *streamList) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.signalLocked()
+}
+
+func (l *streamList) signalLocked() {
+	close(l.more)
+	l.more = make(chan struct{})
+}
+
+// longer waits until the list has more than have parts or is complete, and returns it.
+func (l *streamList) longer(ctx context.Context, have int) ([][]corpus.Row, error) {
+	for {
+		l.mu.Lock()
+		parts, ended, err, more := l.parts, l.ended, l.err, l.more
+		l.mu.Unlock()
+		switch {
+		case len(parts) > have:
+			return parts, nil // before any error
+		case ended:
+			return parts, err
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return parts, ctx.Err()
+		}
+	}
+}
+
+// find returns the row of a dump if it has been read.
+func (l *streamList) find(id dump.ID) (corpus.Row, bool) {
+	l.mu.Lock()
+	parts := l.parts
+	l.mu.Unlock()
+	// The last part whose first row is not after id.
+	i := sort.Search(len(parts), func(i int) bool { return bytes.Compare(parts[i][0].ID[:], id[:]) > 0 }) - 1
+	if i < 0 {
+		return corpus.Row{}, false
+	}
+	at, ok := slices.BinarySearchFunc(parts[i], id, func(r corpus.Row, id dump.ID) int { return bytes.Compare(r.ID[:], id[:]) })
+	if !ok {
+		return corpus.Row{}, false
+	}
+	return parts[i][at], true
+}
+
+// failed reports whether reading the list failed.
+func (l *streamList) failed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.err != nil
+}

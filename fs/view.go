@@ -1,0 +1,269 @@
+package fs
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/dump/document"
+	"thothfs/query"
+)
+
+// viewDir is a directory of links to the dumps that match a specification:
+// by-cmd/node, by-time/2013/07/11, query/type=core, and views that narrow these.
+type viewDir struct {
+	catalogDir
+	placed
+	spec  query.Spec
+	depth int // below the root: by-cmd/node is 2
+	rows  cachedList[[]corpus.Row]
+}
+
+// maxDepth is how often views can be narrowed: a link that leads up from there
+// must stay a path.
+const maxDepth = 200
+
+// viewEntry returns the view under a name in the directory d, depth below the root.
+// in is d, and has the name at that generation of the corpus.
+func (d *catalogDir) viewEntry(in nameDir, name string, spec query.Spec, depth int, generation uint64) Entry {
+	v := &viewDir{catalogDir: d.t.catalogDir(d.below(name)), spec: spec, depth: depth + 1}
+	v.place(in, name, generation)
+	return Entry{Node: v, Attr: v.attr(), TTL: nameTimeout}
+}
+
+// parseSpec parses a name as a specification.
+func parseSpec(name string) (query.Spec, error) {
+	spec, err := query.ParseName(name)
+	if err != nil {
+		return spec, fmt.Errorf("%w: %w", ErrSpec, err)
+	}
+	if spec.FromStdin() {
+		return spec, fmt.Errorf("%w: a directory has no standard input", ErrSpec)
+	}
+	if id, ok := spec.ID(); ok && !isHashPrefix(id) {
+		return spec, fmt.Errorf("%w: %q is no hash", ErrSpec, id)
+	}
+	return spec, nil
+}
+
+// maxAge returns how long a list of the view stays true while the corpus does not
+// change, 0 for ever: the meaning of "newer than an hour" moves by itself.
+func (v *viewDir) maxAge() time.Duration {
+	for _, c := range v.spec.Constraints() {
+		if (c.Op == query.OpNewer || c.Op == query.OpOlder) && c.At.IsZero() {
+			return v.t.o.AttrTimeout
+		}
+	}
+	return 0
+}
+
+// Lookup finds a dump of the view by its hash or by a prefix that only one dump of
+// the view has; a name with "=" narrows the view.
+func (v *viewDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	v.t.counts.lookups.Add(1)
+	generation := v.t.o.Corpus.Generation()
+	if isNarrowing(name) {
+		spec, err := parseSpec(name)
+		if err == nil && v.depth >= maxDepth {
+			err = fmt.Errorf("%w: narrowed too often", ErrSpec)
+		}
+		if err != nil {
+			return Entry{TTL: v.t.missingTTL}, err
+		}
+		return v.viewEntry(v, name, v.spec.And(spec), v.depth, generation), nil
+	}
+	if !isHashPrefix(name) {
+		return Entry{TTL: v.t.missingTTL}, notThere(v.below(name))
+	}
+	row, err := v.find(ctx, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	return v.linkEntry(row, name, generation), nil
+}
+
+// linkTTL returns how long a link may be followed without a lookup: not at all if an
+// edit may take the dump out of the view.
+func (v *viewDir) linkTTL(name string) time.Duration {
+	for _, c := range v.spec.Constraints() {
+		if document.Writable(c.Path) {
+			return 0
+		}
+	}
+	if len(name) < hashDigits || v.maxAge() > 0 || v.spec.Limit() > 0 {
+		return v.t.o.AttrTimeout
+	}
+	return linkTimeout
+}
+
+func (v *viewDir) has(ctx context.Context, name string) (int64, error) {
+	if isNarrowing(name) {
+		return 0, nil
+	}
+	row, err := v.find(ctx, name)
+	return row.Time, err
+}
+
+// Attr fails with ErrNotExist when no dump has the value any more that the directory
+// stands for.
+func (v *viewDir) Attr(ctx context.Context) (Attr, error) {
+	if _, _, err := v.check(ctx, v.t); err != nil {
+		return Attr{}, err
+	}
+	return v.attr(), nil
+}
+
+// find returns the one dump of the view whose hash begins with prefix.
+func (v *viewDir) find(ctx context.Context, prefix string) (corpus.Row, error) {
+	prefix, err := v.expand(ctx, prefix)
+	if err != nil {
+		return corpus.Row{}, err
+	}
+	rows, err := v.candidates(ctx, prefix)
+	if err == nil && len(rows) == 0 {
+		rows, err = v.arrived(ctx, prefix)
+	}
+	switch {
+	case err != nil:
+		return corpus.Row{}, err
+	case len(rows) == 0:
+		return corpus.Row{}, notThere(v.below(prefix))
+	case len(rows) > 1:
+		return corpus.Row{}, fmt.Errorf("%s in %s: %w", prefix, v.path, corpus.ErrAmbiguous)
+	}
+	return rows[0], nil
+}
+
+// candidates returns dumps of the view whose hashes begin with prefix, two at most.
+// Without a cached list it asks the catalogue for these alone.
+func (v *viewDir) candidates(ctx context.Context, prefix string) ([]corpus.Row, error) {
+	s := v.rows.fresh(v.t, v.maxAge())
+	if s == nil && v.spec.Limit() == 0 {
+		word, err := query.Parse(prefix)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrSpec, err)
+		}
+		return v.t.o.Corpus.Select(ctx, v.spec.And(word))
+	}
+	if s == nil {
+		var err error
+		if s, err = v.list(ctx); err != nil {
+			return nil, err
+		}
+	}
+	first, _ := slices.BinarySearchFunc(s.items, prefix, func(r corpus.Row, p string) int { return cmp.Compare(r.ID.String(), p) })
+	last := first
+	for last < len(s.items) && last < first+2 && strings.HasPrefix(s.items[last].ID.String(), prefix) {
+		last++
+	}
+	return s.items[first:last], nil
+}
+
+func (v *viewDir) list(ctx context.Context) (*list[[]corpus.Row], error) {
+	return v.rows.get(v.t, v.maxAge(), func() ([]corpus.Row, error) {
+		return fromWhole(ctx, v.t, func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(ctx, v.spec) })
+	})
+}
+
+func (v *viewDir) Open(ctx context.Context) (bool, error) {
+	return v.maxAge() == 0, v.t.WaitUntilRead(ctx)
+}
+
+func (v *viewDir) List(ctx context.Context) (Listing, error) {
+	s, err := v.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return linkListing{v, v.ID().Ino(), s.items, s.generation}, nil
+}
+
+// linkListing lists dumps as links.
+type linkListing struct {
+	dir        *viewDir
+	ino        uint64 // of dir
+	rows       []corpus.Row
+	generation uint64 // of the corpus that has them
+}
+
+func (l linkListing) Len() int { return len(l.rows) }
+
+func (l linkListing) At(i int) DirEntry {
+	id := l.rows[i].ID
+	return DirEntry{Name: id.String(), Mode: os.ModeSymlink, Ino: linkNumber(l.ino, id)}
+}
+
+// EntryAt implements NodeListing.
+func (l linkListing) EntryAt(i int) Entry {
+	r := l.rows[i]
+	return l.dir.linkEntry(r, r.ID.String(), l.generation)
+}
+
+// dumpLink is a dump in a view: a link to its directory in by-hash. There may be
+// very many.
+type dumpLink struct {
+	placed
+	view *viewDir
+	dump dump.ID
+	time atomic.Int64 // of the dump, as corpus.Row
+}
+
+// linkEntry returns the link to the dump r under a name in the view, where it was at
+// that generation of the corpus.
+func (v *viewDir) linkEntry(r corpus.Row, name string, generation uint64) Entry {
+	l := &dumpLink{view: v, dump: r.ID}
+	l.time.Store(r.Time)
+	l.place(v, name, generation)
+	return Entry{Node: l, Attr: l.attr(), TTL: v.linkTTL(name)}
+}
+
+func (l *dumpLink) ID() FileID {
+	return FileID{kind: kindLink, dir: l.view.path, dump: l.dump, name: l.name}
+}
+
+func (l *dumpLink) Path() string { return l.view.below(l.name) }
+
+func (l *dumpLink) Target() string {
+	return strings.Repeat("../", l.view.depth) + hashDirName + "/" + l.dump.String()
+}
+
+// Attr fails with ErrNotExist when the dump is not in the view any more.
+func (l *dumpLink) Attr(ctx context.Context) (Attr, error) {
+	seconds, asked, err := l.check(ctx, l.view.t)
+	if err != nil {
+		return Attr{}, err
+	}
+	if asked {
+		l.time.Store(seconds)
+	}
+	return l.attr(), nil
+}
+
+func (l *dumpLink) attr() Attr { return linkAttr(l.Target(), l.time.Load()) }
+
+func linkAttr(target string, seconds int64) Attr {
+	a := attrOf(modeLink, int64(len(target)), dumpTime(seconds))
+	a.Allocated = 0
+	return a
+}
+
+// nameLink is a link to a name in the same directory.
+type nameLink struct {
+	dumpNode
+	fileID FileID
+	target string
+	time   int64 // of the dump, as corpus.Row
+}
+
+func (l *nameLink) ID() FileID     { return l.fileID }
+func (l *nameLink) Path() string   { return l.fileID.path() }
+func (l *nameLink) Target() string { return l.target }
+func (l *nameLink) attr() Attr     { return linkAttr(l.target, l.time) }
+
+func (l *nameLink) Attr(context.Context) (Attr, error) { return l.attr(), nil }
