@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// What fails is told and stores nothing; the others are done.
+// A dump whose analyzer fails is reported, and nothing of it is stored; the others are done.
 func TestAnalyzeFailures(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -56,7 +56,7 @@ func TestAnalyzeFailures(t *testing.T) {
 	w.nothingLeft()
 }
 
-// A dump that takes too long is ended, with all that it started, and fails alone.
+// An analyzer that takes too long is killed with its children, and only its dump fails.
 func TestAnalyzeTimeout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,7 +83,7 @@ func TestAnalyzeTimeout(t *testing.T) {
 	w.nothingLeft()
 }
 
-// What analyzers leave in the background does not outlive them.
+// Background processes of an analyzer end with it.
 func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -96,8 +96,8 @@ func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Whatever ends the run: what is under way is ended, what was finished is stored, and
-// nothing is left.
+// However a run is ended, its analyzers end, finished changes are stored, and nothing is
+// left behind.
 func TestAnalyzeInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -143,7 +143,7 @@ func TestAnalyzeInterrupted(t *testing.T) {
 	}
 }
 
-// What a run that was killed leaves is removed by the next.
+// A run removes what a killed run has left.
 func TestAnalyzeKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -164,7 +164,7 @@ func TestAnalyzeKilled(t *testing.T) {
 	w.nothingLeft()
 }
 
-// A reader that goes away ends the run, in order.
+// A run ends in an orderly way when the reader of its output goes away.
 func TestAnalyzeIntoAClosedPipe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

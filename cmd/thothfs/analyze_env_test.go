@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// An analyzer of the corpus runs as the caller: it gets the caller's keys only when asked to.
+// An analyzer of the corpus gets the caller's keys only with --credentials.
 func TestAnalyzeKeepsCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,8 +30,8 @@ func TestAnalyzeKeepsCredentials(t *testing.T) {
 	}
 }
 
-// Where nothing can be mounted, as in a container without /dev/fuse, the verbs that need a
-// mount say so and leave nothing behind.
+// Without /dev/fuse, as in a container, the verbs that need a mount say so and leave nothing
+// behind.
 func TestNoMountForTheRun(t *testing.T) {
 	t.Parallel()
 	need(t, "unshare")

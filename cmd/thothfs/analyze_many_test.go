@@ -13,8 +13,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// The output of a dump is kept together, and shown in the order of the dumps, although
-// the first waits for the last; large output comes whole.
+// The output of each dump is printed in one piece and in the order of the dumps, even if
+// the first analyzer waits for the last. Large output is complete.
 func TestAnalyzeOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -51,7 +51,7 @@ func TestAnalyzeOrder(t *testing.T) {
 	w.nothingLeft()
 }
 
-// --jobs are under way at once, and no more.
+// Exactly --jobs analyzers run at once.
 func TestAnalyzeJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -59,7 +59,7 @@ func TestAnalyzeJobs(t *testing.T) {
 	for n := 1; n <= 9; n++ {
 		w.dump(n, itoa(n), "x")
 	}
-	// Each waits until three have begun, and says how many are under way.
+	// Each waits until three have begun, and prints how many are running.
 	script := w.script("x", `
 		mkdir -p `+w.dir+`/under; touch `+w.dir+`/begun.$THOTH_NAME `+w.dir+`/under/$THOTH_NAME
 		until [[ $(ls `+w.dir+`/begun.* | wc -l) -ge 3 ]]; do sleep 0.01; done
@@ -125,7 +125,7 @@ func TestAnalyzeDryRunChangesNothing(t *testing.T) {
 	}
 }
 
-// Runs at the same time, and edits by others while an analyzer runs, lose nothing.
+// Concurrent runs, and edits by others while an analyzer runs, lose nothing.
 func TestAnalyzeLosesNoEdit(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -160,8 +160,7 @@ func TestAnalyzeLosesNoEdit(t *testing.T) {
 	})
 }
 
-// A mount of the same corpus is used, but for one with another cache, and one that
-// does not answer.
+// An existing mount of the corpus is used, unless it has another cache or does not answer.
 func TestAnalyzeUsesAMount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -185,7 +184,7 @@ func TestAnalyzeUsesAMount(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Dumps that come later in the list are fetched ahead.
+// Dumps later in the list are fetched ahead.
 func TestAnalyzeFetchesAhead(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -195,7 +194,7 @@ func TestAnalyzeFetchesAhead(t *testing.T) {
 	}
 	asked := filepath.Join(w.dir, "asked")
 	srv.Fault(mantatest.On{Method: "GET", Path: "core.4"}, mantatest.Before(func() { os.WriteFile(asked, nil, 0o600) }))
-	// The first waits until the fourth was asked for.
+	// The first waits until the fourth is requested.
 	script := w.script("x", `until [[ -e `+asked+` ]]; do sleep 0.01; done; wc -c <$THOTH_DUMP`)
 	if got := w.must("analyze", "id=*", script, "--jobs=1"); got != strings.Repeat("300000\n", 4) {
 		t.Errorf("%q", got)

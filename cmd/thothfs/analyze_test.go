@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The analyzer of the article that tickets OS-2359, as printed.
+// The article's analyzer that sets ticket OS-2359, verbatim.
 func TestAnalyzeArticleTicket(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -48,7 +48,7 @@ func TestAnalyzeArticleTicket(t *testing.T) {
 	})
 }
 
-// The analyzer of the article that finds a log in Manta, as printed.
+// The article's analyzer that finds a log in Manta, verbatim.
 func TestAnalyzeArticlePaniclog(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -80,8 +80,8 @@ func TestAnalyzeArticlePaniclog(t *testing.T) {
 	})
 }
 
-// An analyzer may rewrite its info.json whole, as the stock ones do, and store it as
-// the stock ones do: only what it changed is edited.
+// An analyzer may rewrite its whole info.json, as the stock ones do. Only what it changed is
+// stored.
 func TestAnalyzeRewritesInfo(t *testing.T) {
 	t.Parallel()
 	rewrite := `
@@ -166,8 +166,8 @@ func TestAnalyzeRefuses(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Names and values that a shell or JSON could trip over are only values, under set -eu
-// too, and the environment is as promised.
+// Names and values with special characters of the shell or JSON are plain values, even under
+// set -eu, and the environment is as documented.
 func TestAnalyzeEnvironment(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -218,7 +218,7 @@ func TestAnalyzeEnvironment(t *testing.T) {
 	})
 }
 
-// Edits within an analyzer that run at the same time are all made.
+// Concurrent edits within an analyzer are all made.
 func TestAnalyzeConcurrentSets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -233,8 +233,8 @@ func TestAnalyzeConcurrentSets(t *testing.T) {
 	}
 }
 
-// A damaged document is readable for the analyzer, and edited where nothing is lost;
-// a purged dump is left out; one whose dump is missing fails.
+// An analyzer can read a damaged document, and edits it where that loses nothing. A purged
+// dump is left out. A missing dump is a failure.
 func TestAnalyzeOddDumps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,7 +254,7 @@ func TestAnalyzeOddDumps(t *testing.T) {
 	}
 }
 
-// Debugger commands are run as such, and where an analyzer comes from.
+// Debugger commands run in their debugger. Messages say where an analyzer comes from.
 func TestAnalyzeWhatIsRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -20,7 +20,7 @@ func (w *world) envValue(name string) string {
 	return ""
 }
 
-// analyzing readies a world for analyze: temporary files in a place of its own.
+// analyzing prepares a world for analyze, with its own directory for temporary files.
 func (w *world) analyzing() {
 	w.t.Helper()
 	needFUSE(w.t)
@@ -31,7 +31,7 @@ func (w *world) analyzing() {
 	w.setenv("TMPDIR="+filepath.Join(w.dir, "tmp"), "TZ=UTC")
 }
 
-// illumosTools puts the stand-ins on the PATH.
+// illumosTools puts stand-ins for illumos's tools on the PATH.
 func (w *world) illumosTools() {
 	dir, err := filepath.Abs("testdata/illumos")
 	if err != nil {
@@ -40,7 +40,7 @@ func (w *world) illumosTools() {
 	w.setenv("PATH=" + dir + ":" + w.envValue("PATH"))
 }
 
-// dump makes the n-th dump: text that the stand-ins understand, and its document.
+// dump makes the n-th dump, which is text for the stand-ins, and its document.
 func (w *world) dump(n int, cmd, text string, more ...string) {
 	w.put(hash(n)+"/core."+cmd, text)
 	members := append([]string{fmt.Sprintf(`"dump": "/thoth/stor/thoth/%s/core.%s"`, hash(n), cmd), `"type": "core"`, fmt.Sprintf(`"cmd": %q`, cmd),
@@ -58,7 +58,7 @@ func (w *world) script(name, text string) string {
 	return path
 }
 
-// info is the document of the n-th dump in the store.
+// info returns the document of the n-th dump in the store.
 func (w *world) info(n int) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.corpus, hash(n), "info.json"))
@@ -68,7 +68,7 @@ func (w *world) info(n int) string {
 	return string(text)
 }
 
-// nothingLeft checks that no run has left a mount or a file.
+// nothingLeft checks that runs have left neither mounts nor files.
 func (w *world) nothingLeft() {
 	w.t.Helper()
 	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts), " "+filepath.Join(w.dir, "tmp")) {

@@ -62,8 +62,8 @@ func testAttach(t *testing.T, w *world) {
 	}
 }
 
-// A kernel dump is debugged with the vmlinux of its own build, whatever else lies beside
-// it, and a file that is attached or removed shows at once.
+// A kernel dump is debugged with the vmlinux of its build, whatever other files are beside
+// it. An attached file appears at once, and a removed one disappears.
 func TestDebugTakesTheKernelOfTheBuild(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)

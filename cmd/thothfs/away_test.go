@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// line is how a world reaches its Manta, until it is cut.
+// line connects a world to its Manta until it is cut.
 type line struct {
 	net.Listener
 	to     string
 	silent atomic.Bool // what is sent is swallowed
 }
 
-// cutable has a world reach its Manta over a line.
+// cutable connects a world to its Manta by a line.
 func (w *world) cutable(url string) *line {
 	w.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,14 +75,14 @@ func (x *line) refuse() { x.Close() }
 
 func (x *line) swallow() { x.silent.Store(true) }
 
-// storesAway are the ways in which a store can be away, and what is said of them.
+// storesAway are the ways in which a store can be away, and the messages.
 var storesAway = []struct {
 	name string
 	cut  func(*line)
 	says string
 }{{"refused", (*line).refuse, "connection refused"}, {"silent", (*line).swallow, "no progress"}}
 
-// While the store is away, what this machine knows is shown, and that it may be old.
+// While the store is away, verbs print what this machine knows, and say that it may be old.
 func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for _, away := range storesAway {
@@ -140,7 +140,7 @@ func TestVerbsOfASlowStore(t *testing.T) {
 	}
 }
 
-// debug of a dump that is held needs no store.
+// Debugging a cached dump needs no store.
 func TestDebugWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for _, mounted := range []bool{false, true} {

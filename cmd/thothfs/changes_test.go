@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A ticket set through one mount shows in the views of another, on a machine of its own,
-// though nobody looks at the dump there.
+// A ticket set through one mount appears in the views of a mount on another machine, even if
+// nobody looks at the dump there.
 func TestOtherMountsSeeATicketAtTheirNextPoll(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)

@@ -31,8 +31,8 @@ func TestCompletionFlag(t *testing.T) {
 	}
 }
 
-// A dump that is open is fetched to the end, compared with the store's MD5, and then
-// opened by the kernel where it can; a debugger reads the same all the while.
+// An open dump is fetched completely and compared with the store's MD5. Then the kernel
+// reads it directly if it can. A debugger always reads the same bytes.
 func TestMountCompletes(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -67,8 +67,8 @@ func TestMountCompletes(t *testing.T) {
 	}
 }
 
-// What one mount read of a dump without a pack is what another asks for at once, on a
-// machine of its own.
+// What one mount has read of a dump without a pack, a mount on another machine fetches at
+// once.
 func TestMountLearns(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

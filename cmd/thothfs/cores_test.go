@@ -25,11 +25,10 @@ func shippedCores(t *testing.T) []string {
 	return paths
 }
 
-// crashed is a program and the core that it left.
+// crashed is a program and its core.
 type crashed struct{ exe, core string }
 
-// crashWorker runs scripts/demo/worker.c with so many threads and MiB of heap
-// until it dies, and returns its core as the kernel wrote it.
+// crashWorker runs scripts/demo/worker.c, with the given number of threads and MiB of heap,
 func crashWorker(t *testing.T, dir string, threads, heapMiB int) crashed {
 	t.Helper()
 	need(t, "gcc", "gdb", "bash")

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// standIn puts a program on the PATH of a world in place of a tool that this machine
-// does not have: a script, no debugger, that says how it was called.
+// standIn puts a script on the PATH of a world, under the name of a tool that this machine
+// may not have.
 func (w *world) standIn(name, script string) {
 	w.t.Helper()
 	dir := filepath.Join(w.dir, "standins")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	// A process that another test starts meanwhile has the file open for a moment, and
-	// what is open for writing cannot be executed (ETXTBSY).
+	// A file that is open for writing cannot be executed (ETXTBSY), and a process that another
+	// test starts meanwhile inherits the open file for a moment.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script), 0o755); err != nil {
@@ -30,11 +30,11 @@ func (w *world) standIn(name, script string) {
 	w.setenv("PATH=" + dir + ":" + os.Getenv("PATH"))
 }
 
-// tellArguments is a stand-in that reads the dump and prints its arguments.
+// tellArguments is a stand-in that reads the dump and prints the arguments.
 const tellArguments = `head -c 4 "${@: -1}" >/dev/null || exit 9
 echo "called: ${0##*/} $*"`
 
-// leavesNothing checks that a session took its mount and its directory away.
+// leavesNothing checks that a session has removed its mount and its directory.
 func (w *world) leavesNothing() {
 	w.t.Helper()
 	if out := w.sh("ls -d tmp/thothfs-run-* 2>/dev/null; grep " + w.dir + "/tmp /proc/mounts; true"); out != "" {
@@ -42,7 +42,7 @@ func (w *world) leavesNothing() {
 	}
 }
 
-// ownTemp gives the world a directory for temporary files of its own.
+// ownTemp gives the world its own directory for temporary files.
 func (w *world) ownTemp() {
 	w.t.Helper()
 	if err := os.MkdirAll(filepath.Join(w.dir, "tmp"), 0o700); err != nil {
@@ -60,7 +60,7 @@ func newDebugWorld(t *testing.T) *world {
 	return w
 }
 
-// shipped is the absolute path of a dump that the project carries.
+// shipped returns the absolute path of a dump of this repository.
 func shipped(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("../../dump/testdata/cores", name))
@@ -73,7 +73,7 @@ func shipped(t *testing.T, name string) string {
 // vmcoreBuildID is the build-id of the kernel of linuxVMCore.
 const vmcoreBuildID = "00112233445566778899aabbccddeeff00112233"
 
-// vmlinux makes a file that stands in for a kernel with symbols: an executable of a build-id.
+// vmlinux makes an executable with a build-id, in place of a kernel with symbols.
 func vmlinux(t *testing.T, path, buildID string) {
 	t.Helper()
 	need(t, "gcc")
@@ -84,7 +84,7 @@ func vmlinux(t *testing.T, path, buildID string) {
 	}
 }
 
-// linuxVMCore is the least that is an ELF dump of a Linux kernel: a note.
+// linuxVMCore writes a minimal ELF dump of a Linux kernel, which is one note.
 func linuxVMCore(t *testing.T, path string) {
 	t.Helper()
 	text := "OSRELEASE=6.1.0-test\nBUILD-ID=" + vmcoreBuildID + "\nCRASHTIME=1700000000\n\x00"
@@ -109,7 +109,7 @@ func linuxVMCore(t *testing.T, path string) {
 	}
 }
 
-// expandedCrash is a header of an illumos crash dump as savecore leaves it.
+// expandedCrash writes the header of an illumos crash dump as savecore leaves it.
 func expandedCrash(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile("../../dump/testdata/cores/synthetic-vmdump.0")
@@ -209,7 +209,7 @@ func TestDebugInATerminal(t *testing.T) {
 	w := newDebugWorld(t)
 	c := crashWorker(t, t.TempDir(), 8, 1)
 	w.must("upload", "--no-stack", c.core)
-	// A local dump names the one in the corpus.
+	// The path of a local dump selects its copy in the corpus.
 	term := onTerminal(t, w.command("debug", c.core, "--", "-nx", "-q"))
 	if said := term.expect("(gdb) "); !strings.Contains(said, "program: "+c.exe+" (as recorded, of the dump's build-id)") {
 		t.Errorf("what is used is not told:\n%s", said)
@@ -245,8 +245,8 @@ func TestDebugEndsWhenToldTo(t *testing.T) {
 	}
 }
 
-// Killed together, debug and its debugger end, and nobody waits for the mount: a debugger
-// that had the connection to the kernel too would hold it up, and itself, for ever.
+// When debug and its debugger are killed together, both end, and nobody waits for the mount.
+// A debugger that inherited the connection to the kernel would block both forever.
 func TestDebugKilled(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb")
@@ -265,7 +265,7 @@ func TestDebugKilled(t *testing.T) {
 	}
 }
 
-// runs tells whether a process group has threads that are no zombies.
+// runs reports whether a process group has threads that are not zombies.
 func runs(group int) bool {
 	all, _ := filepath.Glob("/proc/[0-9]*/task/*/stat")
 	for _, name := range all {
@@ -303,11 +303,11 @@ func TestDebugShellStoresOnExit0(t *testing.T) {
 	if got := w.must("ls", id, "properties.triage") + w.must("analyze", id, "mine"); strings.Contains(got, "wrong") {
 		t.Errorf("dropped changes are stored:\n%s", got)
 	}
-	// Nothing edited: nothing stored, least of all a template.
+	// Without edits nothing is stored, not even the template.
 	if r := w.debugShell(id, "other", `exit 0`); r.code != 0 || strings.Contains(w.must("analyzers"), "other") {
 		t.Errorf("an analyzer that was not written: %+v", r)
 	}
-	// One that comes with the program is the corpus's once it is edited.
+	// A built-in analyzer becomes the corpus's once it is edited.
 	if r := w.debugShell(id, "signature", `grep -q 'a stable name' "$THOTH_ANALYZER" && echo 'echo ours' >"$THOTH_ANALYZER"`); r.code != 0 {
 		t.Errorf("signature: %+v", r)
 	}
@@ -317,8 +317,8 @@ func TestDebugShellStoresOnExit0(t *testing.T) {
 	w.leavesNothing()
 }
 
-// debugShell runs the shell of `debug` with what a user would type on its standard
-// input, which is no terminal.
+// debugShell runs the shell of `debug` with commands on its standard input, which is not a
+// terminal.
 func (w *world) debugShell(id, analyzer, script string) result {
 	w.t.Helper()
 	return w.tryInput(script+"\n", "debug", id, analyzer)

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// onBothStores runs a test in a world whose corpus is a directory and in one
-// whose corpus is in Manta, 20 ms away.
+// onBothStores runs a test in a world with a directory corpus, and in one with a corpus in
+// Manta at 20 ms latency.
 func onBothStores(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Run("dir", func(t *testing.T) {
 		t.Parallel()
@@ -26,8 +26,8 @@ func onBothStores(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-// readers are commands that read a dump, $exe being its program or empty, each
-// in its own way: gdb by read(2), eu-stack by mmap(2), cmp from end to end.
+// readers are commands that read a dump in different ways: gdb by read(2), eu-stack by
+// mmap(2), cmp from end to end. $exe is the dump's program, or empty.
 var readers = []string{
 	`gdb -nx -q -batch -ex bt -ex 'thread apply all bt' -ex 'info registers' $exe -c "$core" 2>&1`,
 	`eu-stack --core="$core" ${exe:+-e $exe} 2>&1`,
@@ -35,8 +35,8 @@ var readers = []string{
 	`md5sum <"$core"`,
 }
 
-// sameAsLocal compares what every reader says of the dump in the mount with what
-// it says of the local file.
+// sameAsLocal compares the output of every reader for the dump in the mount with that for the
+// local file.
 func sameAsLocal(t *testing.T, exe, local, mounted string) {
 	t.Helper()
 	for _, reader := range readers {
@@ -116,7 +116,7 @@ func TestBigCoreIsDebuggedInPlace(t *testing.T) {
 	})
 }
 
-// stat is one counter of .thothfs/stats.
+// stat returns one counter of .thothfs/stats.
 func (w *world) stat(name string) int64 {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.mnt, ".thothfs", "stats"))

@@ -74,7 +74,7 @@ func TestEditVerbsRefuse(t *testing.T) {
 	}
 }
 
-// Which dumps failed is told one by one, and the others are done.
+// Each dump that failed is reported, and the others are edited.
 func TestEditThatFailsForSome(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -128,7 +128,7 @@ func TestAnalyzerVerbs(t *testing.T) {
 	}
 }
 
-// A verb that edits says how many dumps it changed, and how many had nothing to change.
+// A verb that edits says how many dumps it changed, and how many were the same already.
 func TestEditsAreCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -149,7 +149,7 @@ func TestEditsAreCounted(t *testing.T) {
 	}
 }
 
-// What was warmed is read without the store.
+// Warmed dumps are read without the store.
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// build compiles a C program that dies, and returns its path. Flags make other builds.
+// build compiles a C program that dies, and returns its path. Other flags make another build.
 func build(t *testing.T, path, source string, flags ...string) string {
 	t.Helper()
 	need(t, "gcc")
@@ -35,8 +35,8 @@ func coreOf(t *testing.T, env []string, exe string, args ...string) string {
 	return core
 }
 
-// leaveCore runs a program in an empty directory until it dies and returns its core, as
-// the kernel wrote it or else gdb.
+// leaveCore runs a program in an empty directory until it dies, and returns its core as the
+// kernel or else gdb wrote it.
 func leaveCore(here string, env []string, argv ...string) (string, error) {
 	script := exec.Command("bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, argv...)...)
 	script.Dir, script.Env = here, append(os.Environ(), env...)
@@ -45,7 +45,7 @@ func leaveCore(here string, env []string, argv ...string) (string, error) {
 	if len(found) > 0 {
 		return found[0], nil
 	}
-	// The kernel hands cores to another program here.
+	// On this machine the kernel passes cores to a program.
 	gdb := exec.Command("gdb", append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args"}, argv...)...)
 	gdb.Dir, gdb.Env = here, append(os.Environ(), env...)
 	if out, err := gdb.CombinedOutput(); err != nil {
@@ -65,7 +65,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if got := strings.TrimSpace(w.must("executable", core)); got != exe {
 		t.Errorf("as recorded: %q, want %q", got, exe)
 	}
-	// Another build at the recorded path is told, and not used.
+	// Another build at the recorded path is reported, and not used.
 	kept := filepath.Join(dir, "kept")
 	if err := os.Rename(exe, kept); err != nil {
 		t.Fatal(err)
@@ -78,7 +78,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if out := w.must("modules", core); !strings.Contains(out, "\tother\t"+exe+"\n") {
 		t.Errorf("modules:\n%s", out)
 	}
-	// Beside the dump it is found by its build-id, whatever it is called.
+	// Beside the dump it is found by its build-id under any name.
 	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
 	w.sh("cp " + kept + " " + filepath.Join(w.corpus, id, "whatever"))
 	w.sh("cp " + exe + " " + filepath.Join(w.corpus, id, "prog"))
@@ -86,13 +86,13 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stderr, "/whatever (beside the dump, by its build-id)") || !strings.Contains(r.stdout, "in main ()") {
 		t.Errorf("beside the dump: %+v", r)
 	}
-	// Of another build it is not taken from there either.
+	// Another build beside the dump is not used either.
 	w.sh("rm " + filepath.Join(w.corpus, id, "whatever"))
 	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch")
 	if !strings.Contains(r.stderr, "is another build") || !strings.Contains(r.stderr, "prog is not here") {
 		t.Errorf("another build beside the dump: %+v", r)
 	}
-	// A stand-in for debuginfod-find, and the servers it would ask.
+	// A stand-in for debuginfod-find and its servers.
 	w.standIn("debuginfod-find", `[[ $1 == executable && -n $2 ]] && echo `+kept)
 	w.setenv("DEBUGINFOD_URLS=http://127.0.0.1:1/")
 	if got := strings.TrimSpace(w.must("executable", core)); got != kept {

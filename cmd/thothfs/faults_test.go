@@ -17,8 +17,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// bigDump uploads a core of some MiB made from a shipped one: a real header with
-// a long tail of bytes that tell where they belong. It returns its contents.
+// bigDump uploads a core of some MiB, and returns its contents: the header of a real core
+// with a long tail of bytes that identify their offsets.
 func (w *world) bigDump(size int) (id string, content []byte) {
 	w.t.Helper()
 	content, err := os.ReadFile(shippedCores(w.t)[0])
@@ -36,7 +36,7 @@ func (w *world) bigDump(size int) (id string, content []byte) {
 	return strings.TrimSpace(w.must("upload", "--no-stack", path)), content
 }
 
-// mountedBig is a world in a Manta with one big dump, mounted, and the path of it.
+// mountedBig returns a world in Manta with one big dump, mounted, and the path of the dump.
 func mountedBig(t *testing.T, args ...string) (w *world, srv *mantatest.Server, path string, content []byte) {
 	t.Helper()
 	needFUSE(t)
@@ -67,7 +67,7 @@ func TestKilledInMidReadTheCacheStillServes(t *testing.T) {
 		t.Errorf("fetched all %d bytes again", fetched)
 	}
 
-	// Everything is held now: with the store gone, the same bytes still come.
+	// Everything is cached now, so reads need no store.
 	w.must("umount", w.mnt)
 	w.must("mount", w.mnt)
 	os.ReadFile(path) // learns the version while the store is there
@@ -103,8 +103,8 @@ func TestTwoMountsOnOneCache(t *testing.T) {
 	t.Logf("the first mount fetched %d of %d bytes", fetched, len(content))
 }
 
-// Every fault of the store: what a program that reads gets, and that nothing
-// wrong stays in the cache.
+// For every fault of the store: what a reading program gets, and that the cache keeps nothing
+// wrong.
 func TestStoreFaultsReachTheReaderAsErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -172,7 +172,7 @@ func TestReaderOfAStalledStoreCanBeKilled(t *testing.T) {
 	}
 }
 
-// asleep says whether a process waits in the kernel.
+// asleep reports whether a process waits in the kernel.
 func asleep(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The first open of a dump takes one request for what a debugger reads; a pack that
-// is missing or spoilt costs time and nothing else.
+// The first open of a dump fetches what a debugger reads in one request. A missing or damaged
+// pack only costs time.
 func TestHotPack(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -53,7 +53,7 @@ func TestHotPack(t *testing.T) {
 	}
 }
 
-// What lies beside a dump has a pack of its own, which is learned beside that of the dump.
+// A file beside a dump has its own pack, which is learned like that of the dump.
 func TestHotPackOfWhatLiesBeside(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

@@ -17,8 +17,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// seed puts n dumps into the corpus behind the program's back, each with so many bytes in
-// its document that no compression saves, and returns their hashes.
+// seed writes n dumps directly into the corpus, each with the given number of incompressible
+// bytes in its document, and returns their hashes.
 func (w *world) seed(n, size int) (ids []string) {
 	w.t.Helper()
 	random := rand.NewChaCha8([32]byte{})
@@ -40,7 +40,7 @@ func (w *world) seed(n, size int) (ids []string) {
 	return ids
 }
 
-// start starts `thothfs args…`; kill ends it as a power cut would.
+// start starts `thothfs args…`; kill ends it abruptly.
 func (w *world) start(args ...string) (kill func()) {
 	w.t.Helper()
 	cmd := w.command(args...)
@@ -55,7 +55,7 @@ func (w *world) start(args ...string) (kill func()) {
 	return kill
 }
 
-// catalogued is how many dumps the catalogue on disk has.
+// catalogued returns how many dumps the catalogue on disk has.
 func (w *world) catalogued() (n int) {
 	files, _ := filepath.Glob(filepath.Join(w.dir, "cache", "catalogue", "*.db"))
 	if len(files) != 1 {
@@ -70,8 +70,8 @@ func (w *world) catalogued() (n int) {
 	return n
 }
 
-// snapshotServes says that a machine which knows nothing takes the snapshot there is, and
-// then knows n dumps.
+// snapshotServes checks that a new machine loads the published snapshot and then knows n
+// dumps.
 func (w *world) snapshotServes(n int) {
 	w.t.Helper()
 	r := w.newMachine().try("ls", "--log=stderr", "--attr-timeout=1h")
@@ -80,7 +80,7 @@ func (w *world) snapshotServes(n int) {
 	}
 }
 
-// An index that is killed in the midst of its first read goes on from there.
+// An index that was killed during its first read continues from there.
 func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
 	t.Parallel()
 	const dumps, answered, noted = 600, 300, 256 // a batch is noted at once
@@ -96,15 +96,15 @@ func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stderr, fmt.Sprintf("published %d dumps", dumps)) {
 		t.Errorf("%+v", r)
 	}
-	// Besides: listings, the change log, the snapshot that is not there.
+	// The others are listings, the change log, and the absent snapshot.
 	if n > dumps-noted+20 {
 		t.Errorf("%d requests for the %d documents that were not read", n, dumps-noted)
 	}
 	w.snapshotServes(dumps)
 }
 
-// An index that is killed while it publishes leaves the snapshot as it was, and the next
-// one publishes.
+// An index that is killed while it publishes leaves the old snapshot, and the next one
+// publishes.
 func TestIndexKilledWhilePublishing(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"before the first byte": 32 << 10, "in the midst": 256 << 10} {
@@ -159,7 +159,7 @@ func TestIndexKilledWhilePublishing(t *testing.T) {
 	}
 }
 
-// What has not changed since the last index is not read again.
+// Unchanged documents are not read again by the next index.
 func TestIndexIsIncremental(t *testing.T) {
 	t.Parallel()
 	const dumps, edits = 500, 3
@@ -170,8 +170,8 @@ func TestIndexIsIncremental(t *testing.T) {
 	for _, id := range ids[:edits] {
 		other.must("ticket", id, "OS-1")
 	}
-	// Besides: the listing of the corpus, those of the change log and of the history, with
-	// an entry and a record for each edit.
+	// The others are the listings of the corpus, the change log and the history, with an
+	// entry and a record for each edit.
 	if n := gets(srv, func() { w.must("index", "--attr-timeout=1h") }); n < edits || n > 4*edits+9 {
 		t.Errorf("%d requests for %d edits", n, edits)
 	}
@@ -181,7 +181,7 @@ func TestIndexIsIncremental(t *testing.T) {
 	}
 }
 
-// Two that publish at once do no harm: neither fails, and the snapshot is whole.
+// When two publish at once, neither fails, and the snapshot is whole.
 func TestTwoIndexesAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, elsewhere := range map[string]bool{"on two machines": true, "on one": false} {

@@ -18,7 +18,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// newMachine is the same corpus seen from a machine that knows nothing of it.
+// newMachine returns the same corpus on a machine that does not know it.
 func (w *world) newMachine() *world {
 	w.t.Helper()
 	other := *w
@@ -27,21 +27,21 @@ func (w *world) newMachine() *world {
 	return &other
 }
 
-// uploadAll uploads the cores that come with the project, and returns their hashes.
+// uploadAll uploads the cores of this repository, and returns their hashes.
 func (w *world) uploadAll() []string {
 	w.t.Helper()
 	return strings.Fields(w.must(append([]string{"upload", "--no-stack"}, shippedCores(w.t)...)...))
 }
 
-// gets is how many GET requests f makes.
+// gets returns how many GET requests f makes.
 func gets(srv *mantatest.Server, f func()) int64 {
 	srv.ResetCounters()
 	f()
 	return srv.Counters().Requests["GET"]
 }
 
-// Who comes new begins with what was published, and reads no document that has not
-// changed since.
+// A new machine begins with the published catalogue, and reads only documents that changed
+// since.
 func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, time.Millisecond)
@@ -56,7 +56,7 @@ func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	if want := w.must("ls"); table != want {
 		t.Errorf("here:\n%s\nthere:\n%s", want, table)
 	}
-	// The snapshot in two, the listings, the entry of the log and one document.
+	// The snapshot in two parts, the listings, the entry of the log and one document.
 	if n > 12 || int(n) >= len(ids) && len(ids) > 12 {
 		t.Errorf("%d requests for a corpus of %d dumps of which one has changed", n, len(ids))
 	}
@@ -70,7 +70,7 @@ func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	}
 }
 
-// A catalogue that is published damaged costs time and nothing else.
+// A damaged published catalogue only costs time.
 func TestIndexDamaged(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)
@@ -91,7 +91,7 @@ func TestIndexDamaged(t *testing.T) {
 	}
 }
 
-// index --verify finds what the original edited.
+// index --verify finds edits by the original thoth.
 func TestIndexVerify(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -114,7 +114,7 @@ func TestIndexVerify(t *testing.T) {
 	}
 }
 
-// The catalogue can be had as a file for other tools, which is whole or not there.
+// The catalogue is exported as a file for other tools, which is complete or absent.
 func TestIndexExport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -160,7 +160,7 @@ func TestIndexExport(t *testing.T) {
 	}
 }
 
-// The verb writes each kind as a private file, whole or not at all.
+// The verb writes each kind as a private file that is complete or absent.
 func TestIndexExportParquet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

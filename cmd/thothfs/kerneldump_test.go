@@ -158,7 +158,7 @@ func (g *guest) do(command string, arguments map[string]any) {
 	}
 }
 
-// dump has QEMU write the guest's memory.
+// dump makes QEMU write the guest's memory to a file.
 func (g *guest) dump(name, format string) string {
 	g.t.Helper()
 	path := filepath.Join(g.dir, name)
@@ -177,7 +177,7 @@ func (g *guest) sh(script string) string {
 	return string(out)
 }
 
-// kernelScripts are what the debuggers of kernel dumps are asked.
+// kernelScripts are the commands for the debuggers of kernel dumps.
 var kernelScripts = map[string]string{
 	"crash": "bt\nps\nlog\nmod\nquit\n",
 	"drgn": `from drgn.helpers.linux.pid import for_each_task
@@ -187,8 +187,8 @@ for task in for_each_task(prog):
 `,
 }
 
-// Dumps of a real kernel that panicked, by QEMU and by makedumpfile: a cut copy never keeps
-// the whole one out, and crash and drgn see on the mount what they see on the local file.
+// Dumps of a real kernel that panicked, by QEMU and by makedumpfile: a truncated copy is
+// replaced by the whole one, and crash and drgn read the same in the mount as locally.
 func TestRealKernelDumps(t *testing.T) {
 	t.Parallel()
 	need(t, "crash", "drgn", "makedumpfile")
@@ -220,7 +220,7 @@ func TestRealKernelDumps(t *testing.T) {
 	for _, c := range []struct{ upload, local, tools string }{
 		{made("vmcore.lzo"), made("vmcore.lzo"), "crash drgn"},
 		{made("disk"), made("disk"), "crash"},
-		// drgn finds no page tables in what QEMU dumps without paging.
+		// drgn finds no page tables in a dump that QEMU made without paging.
 		{flat, filepath.Join(g.dir, "vmcore.kdump"), "crash"}, // rearranged as makedumpfile does
 		{elf, elf, "crash"},
 	} {
@@ -250,7 +250,7 @@ func TestRealKernelDumps(t *testing.T) {
 	}
 }
 
-// kernelDebugger returns what commands print in a debugger of kernel dumps.
+// kernelDebugger returns the output of commands in a debugger of kernel dumps.
 func kernelDebugger(t *testing.T, tool, script, vmlinux, dump string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "script.py")

@@ -18,7 +18,7 @@ func (w *world) aCore() string {
 	return strings.TrimSpace(w.must("upload", "--no-stack", shippedCores(w.t)[0]))
 }
 
-// running says whether a process has not ended; one that nobody has waited for yet has.
+// running reports whether a process has not ended. A zombie has ended.
 func running(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	_, rest, _ := strings.Cut(string(text), ") ")
@@ -105,8 +105,8 @@ func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
 	waitFor(t, "the process to end after the last close", func() bool { return !running(pid) })
 }
 
-// A mount whose process is stopped answers nobody; umount must not depend on it.
-// Whoever mounts where a process is stopped is told so, and umount takes it away.
+// A mount whose process is stopped does not answer. mount at the same place says so, and
+// umount removes it.
 func TestStoppedMountIsUnmounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -144,7 +144,7 @@ func TestStoppedMountIsUnmounted(t *testing.T) {
 
 func isNotConnected(err error) bool { return errors.Is(err, syscall.ENOTCONN) }
 
-// mentioning lists the commands that look at files below dir, but for the mount's own.
+// mentioning lists the commands that use files below dir, except the mount's own.
 func mentioning(t *testing.T, dir string) (commands []string) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -271,7 +271,7 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.aCore()
-	// The whole world must be reachable for, and belong to, the other user; so must the program.
+	// The other user must own the world and reach it and the program.
 	for dir := w.dir; dir != "/"; dir = filepath.Dir(dir) {
 		fi, err := os.Stat(dir)
 		if err != nil {
@@ -286,7 +286,7 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.sh("cp " + self + " program && chmod 755 program && chown -R 65534:65534 .")
-	// /dev/fuse may be root's alone here: in a mount namespace of its own the script has one as Debian sets it up.
+	// /dev/fuse may be accessible only to root here. In its own mount namespace the script makes one as Debian does.
 	script := apart + `set -e
 		mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse
 		as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
@@ -336,7 +336,7 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the mount", func() bool { return mounted(w.mnt) })
-	// While it gets ready its process has a file open there.
+	// Until the process is ready it has a file open there.
 	waitFor(t, "umount(8)", func() bool { return w.trySh("umount mnt").code == 0 })
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// buggy has several bugs, by its first argument; PAD moves everything.
+// buggy is a program with several bugs, chosen by its first argument. PAD changes all addresses.
 const buggy = `
 #include <assert.h>
 #include <pthread.h>
@@ -32,7 +32,7 @@ int main(int argc, char **argv) {
 	return 0;
 }`
 
-// property is a property of a dump's info.json as JSON text, "" when it has none.
+// property returns a property in a dump's info.json as JSON text, or "".
 func (w *world) property(id, name string) string {
 	w.t.Helper()
 	var doc struct {
@@ -48,7 +48,7 @@ func (w *world) property(id, name string) string {
 	return strings.Trim(string(doc.Properties[name]), `"`)
 }
 
-// uploaded is the hash of a core that is uploaded now.
+// uploaded uploads a core and returns its hash.
 func (w *world) uploaded(core string, flags ...string) string {
 	w.t.Helper()
 	return strings.TrimSpace(w.must(append([]string{"upload", core}, flags...)...))
@@ -160,7 +160,7 @@ func TestDuplicateTicketsTheLikes(t *testing.T) {
 	if w.must("analyze", ids[0], "duplicate"); w.property(ids[0], "ticket") != "OS-7" {
 		t.Error("a ticket was overwritten")
 	}
-	// What agrees in nothing but the signature is no duplicate.
+	// Dumps that share only the signature are not duplicates.
 	for _, other := range [][2]string{{"signature_rule", "3"}, {"signature_class", "abort"}, {"signature_program", "b"}} {
 		w.must("set", ids[3], other[0], other[1])
 		w.must("unticket", ids[2])
@@ -248,7 +248,7 @@ func TestEnvironmentAnalyzer(t *testing.T) {
 	if got, want := strings.Join(argv, "|"), exe+"|--password="+hidden+"|--token|"+hidden+"|--name|a b|postgres://me:"+hidden+"@db/x"; got != want {
 		t.Errorf("argv %q\nwant %q", got, want)
 	}
-	// Of 32 bits, and from another machine.
+	// A 32-bit core from another machine.
 	id = w.uploaded(shipped(t, "pyelftools-linux32.core"), "--no-stack")
 	w.must("analyze", id, "environment")
 	if got := strings.Join(strings.Fields(w.property(id, "argv")), ""); got != `["./coredump","foo","bar","42"]` {

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// A log is never written through a symbolic link that somebody planted, nor is a FIFO
-// waited for.
+// A log is never written through a symbolic link, and opening a FIFO does not block.
 func TestLogFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

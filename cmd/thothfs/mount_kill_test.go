@@ -17,13 +17,14 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// killRoundsEnv is how often TestMountKilledAtRandom kills; unset it is killRounds.
+// killRoundsEnv is the variable with the number of rounds of TestMountKilledAtRandom, which
+// is killRounds by default.
 const killRoundsEnv = "THOTHFS_KILL_ROUNDS"
 
 const killRounds = 15
 
-// The loops of bash that use the mount while it is killed. $P is its process, $I an
-// existing dump. Each call may fail.
+// The bash loops that use the mount while it is killed. $P is its process, $I an existing
+// dump. Each command may fail.
 var killUsers = []string{
 	`while kill -0 $P; do rm mnt/by-ticket/*/$I; ln -s $I mnt/by-ticket/T$((RANDOM % 3))/$I; mv mnt/by-ticket/T0/$I mnt/by-ticket/T1/; done`,
 	`while kill -0 $P; do mkdir mnt/by-ticket/T$((RANDOM % 3)); setfattr -n user.thoth.ticket -v T$((RANDOM % 3)) mnt/by-hash/$I; done`,
@@ -33,8 +34,8 @@ var killUsers = []string{
 	`while kill -0 $P; do stat mnt/by-hash/$RANDOM$RANDOM mnt/by-hash/{0,1,2,3,4,5,6,7}* mnt/by-ticket/T{0,1,2,3}/$I; stat mnt/by-hash/00000000000000000000000000${RANDOM}f; done`,
 }
 
-// A mount that is killed at any moment, with programs that write and look, and another
-// client that edits, leaves nobody waiting and is mended by the next mount.
+// When a mount is killed at any moment, while programs use it and another client edits, no
+// program keeps waiting, and the next mount repairs the mountpoint.
 func TestMountKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	need(t, "setfattr")
@@ -64,7 +65,7 @@ func TestMountKilledAtRandom(t *testing.T) {
 	}
 }
 
-// killRound uses the mount, kills its process, and reports whether everybody ended.
+// killRound uses the mount, kills its process, and reports whether all users ended.
 func (w *world) killRound(srv *mantatest.Server, ids []string) (ok bool) {
 	w.t.Helper()
 	pid := w.pid()
@@ -92,8 +93,8 @@ func (w *world) killRound(srv *mantatest.Server, ids []string) (ok bool) {
 	return w.allEnd(users, pid)
 }
 
-// allEnd reports whether the processes end that used a mount, and the one that served it.
-// If not, it says which wait in the kernel, and cuts them off.
+// allEnd reports whether the processes that used a mount and the one that served it end.
+// Otherwise it prints which of them wait in the kernel, and aborts the connection.
 func (w *world) allEnd(users []*exec.Cmd, pid int) bool {
 	w.t.Helper()
 	var ending sync.WaitGroup
@@ -115,7 +116,7 @@ func (w *world) allEnd(users []*exec.Cmd, pid int) bool {
 	return ok
 }
 
-// stuckProcesses lists the processes of which a thread waits beyond the reach of signals.
+// stuckProcesses lists the processes with a thread in uninterruptible sleep.
 func stuckProcesses() string {
 	stats, _ := filepath.Glob("/proc/[0-9]*/task/[0-9]*/stat")
 	var list strings.Builder
@@ -129,7 +130,7 @@ func stuckProcesses() string {
 	return list.String()
 }
 
-// hasThreads reports whether a process, dead or not, has a thread that has not ended.
+// hasThreads reports whether a process, or zombie, has a thread that has not ended.
 func hasThreads(pid int) bool {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if errors.Is(err, os.ErrNotExist) {

@@ -18,13 +18,13 @@ import (
 // npmJSON is the version of the npm package json.
 const npmJSON = "11.0.0"
 
-// withNPMJSON puts the json of npm on the PATH of later commands.
+// withNPMJSON puts npm's json on the PATH of later commands.
 func (w *world) withNPMJSON() {
 	w.t.Helper()
 	w.setenv("PATH=" + npmJSONDir(w.t) + ":" + w.envValue("PATH"))
 }
 
-// withoutNPMJSON takes care that there is none.
+// withoutNPMJSON removes npm's json from the PATH.
 func (w *world) withoutNPMJSON() {
 	w.t.Helper()
 	if path, err := exec.LookPath("json"); err == nil {
@@ -65,14 +65,14 @@ func npmJSONDir(t *testing.T) string {
 	if out, err := exec.CommandContext(ctx, "npm", "install", "--prefix", tmp, "--no-audit", "--no-fund", "json@"+npmJSON).CombinedOutput(); err != nil {
 		missing(t, fmt.Sprintf("the npm package json could not be installed: %v\n%s", err, out))
 	}
-	// Whoever is first wins, should there be two.
+	// If two tests install it, the first wins.
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, os.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		t.Fatal(err)
 	}
 	return bin
 }
 
-// onBothJSONs runs a test with the json of npm, and with what takes its place.
+// onBothJSONs runs a test with npm's json, and with its replacement.
 func onBothJSONs(t *testing.T, f func(t *testing.T, prepare func(*world))) {
 	t.Run("json of npm", func(t *testing.T) {
 		t.Parallel()
@@ -84,7 +84,7 @@ func onBothJSONs(t *testing.T, f func(t *testing.T, prepare func(*world))) {
 	})
 }
 
-// What takes the place of json prints what json prints.
+// The replacement of json prints what json prints.
 func TestAnalyzeJSON(t *testing.T) {
 	t.Parallel()
 	bin := npmJSONDir(t)

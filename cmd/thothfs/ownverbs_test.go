@@ -9,8 +9,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// What verbs do shows in the mounts on the same cache directory at once: these look at
-// the store once an hour, and the kernel believes them for as long.
+// Changes by verbs appear at once in mounts with the same cache directory, which poll the
+// store once an hour and have the kernel cache attributes as long.
 func TestOwnVerbsShowInOwnMounts(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -23,12 +23,12 @@ func TestOwnVerbsShowInOwnMounts(t *testing.T) {
 	waitFor(t, "both know the dump", func() bool {
 		return w.sh("ls "+mounts[0]+"/by-hash "+mounts[1]+"/by-hash | grep -c "+id+" || true") == "2\n"
 	})
-	// What a mount tells others in the change log it tells them after the edit.
+	// A mount writes to the change log after the edit.
 	var asked atomic.Int64
 	srv.Fault(mantatest.On{Match: func(r *http.Request) bool { return !strings.Contains(r.URL.Path, "/.thothfs/changes") }},
 		mantatest.Before(func() { asked.Add(1) }))
-	// shows waits until a script, in each mount, prints want. The mounts need the store
-	// for none of that, unless asks says so.
+	// shows waits until a script, in each mount, prints want. Unless asks is set, the mounts
+	// must not need the store.
 	shows := func(script, want string, asks bool) {
 		t.Helper()
 		before := asked.Load()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A cache directory in which others may have left links is refused, by every verb, with
-// what to do about it; below a directory as /tmp a private one is as good as any.
+// Every verb refuses a cache directory in which others could have put links, and says what
+// to do. A private directory below one such as /tmp is accepted.
 func TestCacheDirectoryThatOthersWriteTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Without symbols a signature is of the build: its offsets and its build-id.
+// Without symbols a signature identifies the build, by offsets and build-id.
 func TestSignatureOfStrippedPrograms(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb", "eu-stack")
@@ -50,8 +50,8 @@ func TestSignatureOfStrippedPrograms(t *testing.T) {
 	}
 }
 
-// A corpus has its own list of functions that say nothing; signatures by it are of a rule
-// of their own. Those of an older rule are made again.
+// A corpus can have its own list of functions to skip, which makes a rule of its own.
+// Signatures of an older rule are replaced.
 func TestSignatureListOfACorpus(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb")

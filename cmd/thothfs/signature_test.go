@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crashBuild is a way of building a program of testdata/crash.
+// crashBuild is a way to build a program of testdata/crash.
 type crashBuild struct {
 	name    string
 	flags   []string // of gcc
@@ -22,7 +22,7 @@ type crashBuild struct {
 	rust    []string
 }
 
-// crashBuilds are two builds of each optimization, as of two releases.
+// crashBuilds are two builds for each optimization level, like two releases.
 var crashBuilds = []crashBuild{
 	{"O0", []string{"-O0"}, []string{"-gcflags=-N -l"}, []string{"-C", "opt-level=0"}},
 	{"O2", []string{"-O2"}, nil, []string{"-C", "opt-level=2"}},
@@ -30,7 +30,7 @@ var crashBuilds = []crashBuild{
 	{"O2-padded", []string{"-O2", "-DPAD=100000"}, []string{"-ldflags=-X main.pad=1"}, []string{"-C", "opt-level=2", "-C", "codegen-units=1"}},
 }
 
-// crashBug is a bug, and how a program is brought to it. Bugs of one name are one.
+// crashBug is a bug and how to trigger it. Bugs with the same name are the same bug.
 type crashBug struct{ name, program, args, class string }
 
 var crashBugs = []crashBug{
@@ -71,8 +71,8 @@ var crashBugs = []crashBug{
 	{"unpack of Python", "pack.so", "unpack", "memory"},
 }
 
-// crashPrograms builds the programs of testdata/crash below dir, and returns which those
-// are that cannot be built here.
+// crashPrograms builds the programs of testdata/crash below dir, and returns those that cannot
+// be built here.
 func crashPrograms(t *testing.T, dir string) (absent []string) {
 	t.Helper()
 	need(t, "gcc", "g++", "go")
@@ -148,8 +148,8 @@ func (c *crashCompiler) run(argv ...string) error {
 	return nil
 }
 
-// pythonExtension returns where Python's headers are, "" without them, and how the names
-// of its extensions end.
+// pythonExtension returns the directory of Python's headers, or "", and the suffix of the
+// names of its extensions.
 func pythonExtension() (include, suffix string) {
 	const ask = `import sysconfig; print(sysconfig.get_paths()["include"], sysconfig.get_config_var("EXT_SUFFIX"))`
 	out, err := exec.Command("python3", "-c", ask).Output()
@@ -163,7 +163,7 @@ func pythonExtension() (include, suffix string) {
 	return include, suffix
 }
 
-// crash is a core, of which bug it is and of which build.
+// crash is a core with its bug and its build.
 type crash struct {
 	bug   crashBug
 	build int
@@ -172,7 +172,7 @@ type crash struct {
 	of    string // properties.signature_of
 }
 
-// signed is what the analyzer signature sets.
+// signed is the properties that the analyzer signature sets.
 type signed struct {
 	Signature string
 	Of        string `json:"signature_of"`
@@ -181,7 +181,7 @@ type signed struct {
 	Program   string `json:"signature_program"`
 }
 
-// signatureOf reads that from a dump's info.json.
+// signatureOf reads them from a dump's info.json.
 func (w *world) signatureOf(id string) (s signed) {
 	w.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(w.corpus, id, "info.json"))
@@ -194,7 +194,7 @@ func (w *world) signatureOf(id string) (s signed) {
 	return s
 }
 
-// crashesOf has the programs below dir die of all bugs.
+// crashesOf runs the programs below dir into all bugs.
 func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
 	t.Helper()
 	var dying errgroup.Group
@@ -228,8 +228,8 @@ func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
 	return crashes
 }
 
-// Small programs in several languages, each bug of which dies in four builds: no two bugs
-// have the same signature, and nearly all builds of a bug do.
+// Small programs in several languages die from each bug in four builds. No two bugs have the
+// same signature, and nearly all builds of a bug do.
 func TestSignaturesOfManyPrograms(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)
@@ -298,7 +298,7 @@ func (w *world) uploadCrashes(crashes []*crash) {
 	}
 }
 
-// duplicatesAgree checks what the analyzer duplicate makes of the signatures.
+// duplicatesAgree checks the result of the analyzer duplicate for the signatures.
 func (w *world) duplicatesAgree(crashes []*crash) {
 	w.t.Helper()
 	one := func(bug, program string, build int) string {
@@ -325,7 +325,7 @@ func (w *world) duplicatesAgree(crashes []*crash) {
 	}
 }
 
-// elfutilsAgree checks that eu-stack gives the signatures that gdb gives.
+// elfutilsAgree checks that eu-stack leads to the same signatures as gdb.
 func (w *world) elfutilsAgree(crashes []*crash) {
 	w.t.Helper()
 	need(w.t, "eu-stack")

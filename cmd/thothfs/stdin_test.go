@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// A value comes from standard input when none is given, and a forgotten one never
-// becomes an empty one.
+// Without a value, set reads standard input, and a forgotten value is never an empty one.
 func TestSetReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -37,7 +36,7 @@ func TestSetReadsStandardInput(t *testing.T) {
 	}
 }
 
-// On a terminal the program says that it reads from there, and Ctrl-C ends it.
+// On a terminal the program says that it reads standard input, and Ctrl-C ends it.
 func TestStandardInputIsATerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -66,8 +65,8 @@ func TestStandardInputIsATerminal(t *testing.T) {
 	}
 }
 
-// bash ends with the status of its last command at Ctrl-D: what was written is then stored
-// if the user says so, and kept in files if not.
+// At Ctrl-D bash exits with the status of its last command. Changes are then stored if the
+// user confirms, and kept in files otherwise.
 func TestDebugShellAfterAFailedCommand(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)

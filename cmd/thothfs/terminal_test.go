@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a program that runs as the leader of a session with a terminal of its
-// own, as a user's shell would start it.
+// terminal is a program that runs as the leader of a session with its own terminal, as if
+// started by a user's shell.
 type terminal struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -26,7 +26,7 @@ type terminal struct {
 	seen bytes.Buffer
 }
 
-// onTerminal starts a program there.
+// onTerminal starts a program on a new terminal.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -98,7 +98,7 @@ func (term *terminal) expect(want string) string {
 	return text[:at]
 }
 
-// send types.
+// send writes text as if typed.
 func (term *terminal) send(keys string) {
 	term.t.Helper()
 	if _, err := term.master.WriteString(keys); err != nil {
@@ -106,8 +106,8 @@ func (term *terminal) send(keys string) {
 	}
 }
 
-// code waits for the program's end, and for what it wrote last, unless a process that it
-// left behind has the terminal open.
+// code waits for the program and its last output, and returns its exit code. It does not wait
+// for output of a process that the program left behind.
 func (term *terminal) code() int {
 	term.t.Helper()
 	killer := time.AfterFunc(2*time.Minute, func() { term.cmd.Process.Kill() })

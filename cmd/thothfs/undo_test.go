@@ -14,8 +14,8 @@ import (
 	"thothfs/corpus/history"
 )
 
-// editable is what the editable part of a corpus holds: tickets and properties byte for
-// byte, by dump, and analyzers.
+// editable is the editable part of a corpus: the exact tickets and properties by dump, and the
+// analyzers.
 func (w *world) editable() map[string]any {
 	w.t.Helper()
 	all := map[string]any{}
@@ -46,7 +46,7 @@ func (w *world) editable() map[string]any {
 	return all
 }
 
-// triaged puts n dumps with tickets and properties into the corpus, and two analyzers.
+// triaged adds n dumps with tickets and properties, and two analyzers, to the corpus.
 func (w *world) triaged(n int) {
 	w.t.Helper()
 	for i := range n {
@@ -59,7 +59,7 @@ func (w *world) triaged(n int) {
 	w.put("analyzers/large", strings.Repeat("# a long script\n", 10_000))
 }
 
-// Somebody typed rm -rf on a mount: one command puts all of it back.
+// One command restores everything after rm -rf on a mount.
 func TestRmRfOfAMountIsUndone(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -89,7 +89,7 @@ func TestRmRfOfAMountIsUndone(t *testing.T) {
 	})
 }
 
-// An undo that is killed anywhere is completed by the next.
+// An undo that was killed at any point is completed by the next one.
 func TestUndoKilled(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
@@ -122,7 +122,7 @@ func TestUndoKilled(t *testing.T) {
 	}
 }
 
-// Two mounts edit while somebody undoes: each of their edits is there in the end.
+// Edits by two mounts during an undo are all there in the end.
 func TestUndoBesideMountsThatEdit(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -178,7 +178,7 @@ func TestUndoBesideMountsThatEdit(t *testing.T) {
 	})
 }
 
-// docs is the text of all documents.
+// docs returns the text of all documents.
 func (w *world) docs() (all []string) {
 	infos, _ := filepath.Glob(filepath.Join(w.corpus, "*", "info.json"))
 	for _, path := range infos {
@@ -191,7 +191,7 @@ func (w *world) docs() (all []string) {
 	return all
 }
 
-// The history says who did what, and how, whatever the way.
+// The history says who did what and how, for every way to edit.
 func TestHistoryVerb(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -248,7 +248,7 @@ func TestHistoryVerb(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.must("history", "--json")), &edits); err != nil || len(edits) != 9 || edits[8].Changes[0].New != "a\x1b[2Jb" || edits[1].Analyzer != "large" {
 		t.Errorf("%v, %+v", err, edits)
 	}
-	// One is undone by its name, and the one that was built upon is not.
+	// An edit is undone by its name, but not one whose value was edited later.
 	if r := w.try("undo", edits[0].ID, edits[1].ID); r.code != 0 || !strings.Contains(r.stderr, "2 edits undone, in 1 dump and 1 analyzer\n") {
 		t.Errorf("%+v", r)
 	}
@@ -271,7 +271,7 @@ func TestHistoryVerb(t *testing.T) {
 	}
 }
 
-// index compacts the history; nothing in it is lost.
+// index compacts the history without losing any of it.
 func TestIndexCompactsTheHistory(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 0)
@@ -300,7 +300,7 @@ func TestIndexCompactsTheHistory(t *testing.T) {
 	}
 }
 
-// An object that is put back is shown in one line.
+// A restored object is printed in one line.
 func TestValuesAreShownInOneLine(t *testing.T) {
 	ch := &history.Change{At: []string{"properties", "source"}}
 	for text, want := range map[string]string{

@@ -60,7 +60,7 @@ func TestUploadOfAFlattenedDump(t *testing.T) {
 	if r := w.try("upload", "whole"); r.code != 0 || !strings.Contains(r.stderr, "already") {
 		t.Errorf("%+v", r)
 	}
-	// Nothing says where it is from.
+	// Nothing says which node it comes from.
 	if got := w.must("report", "node=undefined", "format"); got != "{\n    \"kdump\": 1\n}\n" {
 		t.Error(got)
 	}

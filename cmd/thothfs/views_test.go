@@ -10,8 +10,7 @@ import (
 	"testing"
 )
 
-// put writes an object of a directory corpus behind the program's back, as the
-// original would have left it.
+// put writes an object directly into a directory corpus, as the original thoth would.
 func (w *world) put(key, text string) {
 	w.t.Helper()
 	path := filepath.Join(w.corpus, key)
@@ -20,11 +19,11 @@ func (w *world) put(key, text string) {
 	}
 }
 
-// hash is the hash of the n-th made-up dump.
+// hash returns the hash of the n-th synthetic dump.
 func hash(n int) string { return fmt.Sprintf("%08x%024x", n*0x01010101, n) }
 
-// thothsCorpus lays out a corpus as the original leaves it: its info.json
-// verbatim, a member a line, damaged ones among them, and whatever else lies about.
+// thothsCorpus lays out a corpus as the original thoth does: with verbatim info.json files,
+// one member per line, some of them damaged, and other objects.
 func (w *world) thothsCorpus() {
 	core := func(n int, members ...string) {
 		w.put(hash(n)+"/core."+itoa(n), strings.Repeat("x", 100+n))

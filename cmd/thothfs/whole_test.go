@@ -14,14 +14,13 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// forget has the machine know nothing of the corpus.
+// forget makes the machine forget the corpus.
 func (w *world) forget() {
 	w.t.Helper()
 	w.sh("rm -rf cache")
 }
 
-// A script that looks into a mount right after it was made meets the whole corpus, in
-// whatever way it looks.
+// A script that uses a mount at once finds the whole corpus, by every path.
 func TestListsAreWholeRightAfterMount(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
@@ -45,7 +44,7 @@ func TestListsAreWholeRightAfterMount(t *testing.T) {
 	}
 }
 
-// A first reading that was killed is gone on with, and nobody sees how far it had come.
+// A first reading that was killed is continued, and nobody sees a part of the corpus.
 func TestListsAreWholeAfterAKilledReading(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 5*time.Millisecond)
@@ -70,7 +69,7 @@ func TestListsAreWholeAfterAKilledReading(t *testing.T) {
 	}
 }
 
-// A store that does not answer is no empty corpus.
+// A store that does not answer is not an empty corpus.
 func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -84,7 +83,8 @@ func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
 	waitFor(t, "the corpus is listed", func() bool { return strings.Count(w.trySh("ls mnt/by-hash").stdout, "\n") == 3 })
 }
 
-// On a terminal, mount shows how the corpus is read, and Ctrl-C leaves the mount in place.
+// On a terminal, mount shows the progress of reading the corpus, and Ctrl-C leaves the mount
+// in place.
 func TestMountShowsHowTheCorpusIsRead(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

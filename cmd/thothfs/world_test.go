@@ -32,8 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parallelize runs more tests at once than there are processors, unless -parallel says
-// how many: a test mostly waits, for its store, its mount and its processes.
+// parallelize runs more tests at once than there are processors, unless -parallel is given,
+// since tests mostly wait for stores, mounts and processes.
 func parallelize() {
 	flag.Parse()
 	given := false
@@ -43,8 +43,8 @@ func parallelize() {
 	}
 }
 
-// heedSignals undoes what nohup(1) or a shell's & did: a process inherits which signals
-// are ignored, and tests end the programs that they start by signals.
+// heedSignals undoes what nohup(1) or a shell's & did. Programs inherit ignored signals, and
+// tests end programs by signals.
 func heedSignals() {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if signal.Ignored(sig) {
@@ -62,14 +62,14 @@ type world struct {
 	env    []string
 }
 
-// newWorld makes a world whose corpus is a local directory.
+// newWorld returns a world whose corpus is a local directory.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, corpus: filepath.Join(dir, "corpus"), mnt: filepath.Join(dir, "mnt")}
 	w.env = append(cleanEnv(), asProgram+"=1", "HOME="+dir,
 		"THOTHFS_STORE="+w.corpus, "THOTHFS_CACHE_DIR="+filepath.Join(dir, "cache"),
-		// What a mount does of its own accord would be counted with what a test has it do.
+		// Tests count requests, so mounts must not make any on their own.
 		"THOTHFS_COMPLETE=never", "THOTHFS_LEARN=false")
 	if err := os.Mkdir(w.mnt, 0o755); err != nil {
 		t.Fatal(err)
@@ -77,9 +77,8 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// newMantaWorld makes a world whose corpus is in a Manta of its own, each of whose
-// requests takes latency longer. The server keeps what it has in a directory:
-// its corpus is that of w.corpus.
+// newMantaWorld returns a world whose corpus is in its own Manta, with latency added to each
+// request. The server keeps the corpus in the directory w.corpus.
 func newMantaWorld(t *testing.T, latency time.Duration) (*world, *mantatest.Server) {
 	t.Helper()
 	w := newWorld(t)
@@ -90,7 +89,7 @@ func newMantaWorld(t *testing.T, latency time.Duration) (*world, *mantatest.Serv
 	return w, srv
 }
 
-// cleanEnv is the environment without what would steer the program.
+// cleanEnv returns the environment without variables that affect the program.
 func cleanEnv() []string {
 	var env []string
 	for _, kv := range os.Environ() {
@@ -185,8 +184,7 @@ func (w *world) trySh(script string) result {
 	return finish(w.t, cmd)
 }
 
-// mount mounts the world's corpus in the background and has it unmounted at the
-// end of the test.
+// mount mounts the world's corpus in the background. The test's end unmounts it.
 func (w *world) mount(args ...string) {
 	w.t.Helper()
 	needFUSE(w.t)
@@ -194,7 +192,7 @@ func (w *world) mount(args ...string) {
 	w.t.Cleanup(func() { w.unmount() })
 }
 
-// unmount leaves no mount behind, whatever the test did to it.
+// unmount removes the mount, whatever the test did to it.
 func (w *world) unmount() {
 	if !mounted(w.mnt) {
 		return
@@ -205,7 +203,7 @@ func (w *world) unmount() {
 	}
 }
 
-// pid is the process that serves the mount.
+// pid returns the process that serves the mount.
 func (w *world) pid() int {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.mnt, ".thothfs", "pid"))
@@ -219,8 +217,8 @@ func (w *world) pid() int {
 	return n
 }
 
-// waitFor polls until ok, for what happens in another process. It polls ever more
-// rarely: ok may start processes, and other tests run meanwhile.
+// waitFor polls until ok returns true. It polls less and less often, because ok may start
+// processes while other tests run.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	const limit = 3 * time.Minute
@@ -238,13 +236,12 @@ func mounted(dir string) bool {
 	return strings.Contains(string(text), " "+dir+" fuse.thothfs ")
 }
 
-// apart begins a script that runs in a mount namespace of its own. The namespace is made
-// with a copy of each mount, and the process of a mount ends with the last copy: those
-// of other tests must not wait for this one.
+// apart begins a script that runs in its own mount namespace, and removes the namespace's
+// copies of other tests' mounts: the process of a mount ends with its last copy.
 const apart = `while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
 `
 
-// needFUSE and need skip a test whose tools are not there; in CI that is a failure.
+// needFUSE and need skip a test whose tools are missing. In CI they fail it.
 func needFUSE(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/dev/fuse"); err != nil {

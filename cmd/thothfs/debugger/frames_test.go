@@ -7,9 +7,8 @@ import (
 	"thothfs/dump"
 )
 
-// A call is the function that the byte before its return address is in; what a signal
-// interrupted is where it says, whether the handler's way back has a name or only gdb
-// knows it.
+// The function of a call is that of the byte before the return address. The address of an
+// interrupted frame is exact, whether the signal's frame has a symbol or only gdb knows it.
 func TestGDBFrames(t *testing.T) {
 	const text = `[New LWP 25564]
 #0  0x00007f3fcd2d8eec in ?? () from /lib/x86_64-linux-gnu/libc.so.6
@@ -67,8 +66,8 @@ before + 1 in section .text
 	}
 }
 
-// An inlined function is a frame of its own at the same place, and takes its name from
-// gdb; what has no symbol keeps its module and offset.
+// An inlined function is a frame of its own with the same address and gdb's name. A frame
+// without a symbol has module and offset.
 func TestGDBFramesOfInlinedFunctions(t *testing.T) {
 	const text = `#0  peek (p=...)
 FRAME 0x401260 0x7ff0

@@ -23,7 +23,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// oddDocuments are what a corpus may hold, by the first digit of the hash.
+// oddDocuments are unusual documents of a corpus, by the first digit of the hash.
 var oddDocuments = map[string]string{
 	"1": `{"cmd": "java", "ticket": ["OS-1", "OS-2"], "time": 1373566305}`,
 	"2": `{"cmd": "no time"}`,
@@ -54,8 +54,8 @@ func oddCorpus(t *testing.T) *corpus.Corpus {
 	return c
 }
 
-// parquetTable is a file as a reader of the format sees it: the columns' names, and the
-// rows of each group.
+// parquetTable reads a file with the library: the names of the columns, and the rows of each
+// group.
 func parquetTable(t *testing.T, file []byte) (names []string, groups [][]parquet.Row) {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
@@ -86,7 +86,7 @@ func parquetTable(t *testing.T, file []byte) (names []string, groups [][]parquet
 	return names, groups
 }
 
-// wantRow is what a row should say of a dump, in words.
+// wantRow returns the expected texts of a dump's row.
 func wantRow(d *corpus.Dump) []string {
 	text := func(s string) string {
 		if s == "" {
@@ -122,7 +122,7 @@ func gotRow(row parquet.Row) (texts []string) {
 	return texts
 }
 
-// What a reader of Parquet finds is what the corpus says, whatever documents there are.
+// A Parquet file agrees with the corpus for all kinds of documents.
 func TestExportParquet(t *testing.T) {
 	c := oddCorpus(t)
 	var file bytes.Buffer
@@ -160,7 +160,7 @@ func TestExportParquet(t *testing.T) {
 	}
 }
 
-// The file says what its columns mean.
+// The columns have the documented types.
 func TestExportParquetTypes(t *testing.T) {
 	s := parquet.SchemaOf(parquetColumns{})
 	for _, column := range []struct{ name, kind string }{{"id", "STRING"}, {"cmd", "STRING"}, {"time", "TIMESTAMP(isAdjustedToUTC=true,unit=MICROS)"}, {"info", "JSON"}} {
@@ -171,7 +171,7 @@ func TestExportParquetTypes(t *testing.T) {
 	}
 }
 
-// Memory is bounded by groups of rows; an error of the corpus or of the disk is told.
+// Row groups limit the memory. Errors of the corpus and of the disk are returned.
 func TestExportParquetGroups(t *testing.T) {
 	const size = 1 << 20
 	large := &corpus.Dump{Doc: document.Parse([]byte("{" + strings.Repeat(" ", size/2+1) + "}"))}
@@ -224,7 +224,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
-// Lines are JSON that any reader takes: a document that is none is null.
+// Each line is valid JSON, with null for a document that is not.
 func TestExportLines(t *testing.T) {
 	c := oddCorpus(t)
 	var file bytes.Buffer
@@ -253,7 +253,7 @@ func TestExportLines(t *testing.T) {
 	}
 }
 
-// One document must not keep readers from the whole file.
+// A single odd document must not make the whole file unreadable.
 func TestExportedDocument(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"a": "\ud83d\ude00 \uD83D\uDE00"}`:   `{"a": "\ud83d\ude00 \uD83D\uDE00"}`,
