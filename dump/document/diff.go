@@ -9,24 +9,23 @@ import (
 	"unicode/utf8"
 )
 
-// diffRounds is how often Diff compares again: where several ways to take the dots of
-// a path lead to something, an edit of one touches the others.
+// diffRounds bounds how often Diff compares again: if keys with dots lead to one path in
+// several ways, an edit of one touches the others.
 const diffRounds = 4
 
-// Diff returns the edits that make the ticket and the properties of old those of new,
-// with the shortest paths: objects are descended into, arrays and scalars replaced
-// whole. Applied to a later version of old they leave alone what new does not change.
-// Nothing else in new counts.
+// Diff returns the edits that turn the ticket and the properties of old into those of new.
+// Other members do not count. Objects with paths of up to 256 bytes are compared member by
+// member, so that the edits leave alone what new does not change when they are applied to a
+// later version of old. Other values are replaced whole.
 //
-// Whoever made new may have rewritten old with a tool in JavaScript: values that are
-// old's as JSON.stringify writes them (1.50 as 1.5, 2e999 as null, text that is not
-// UTF-8 with U+FFFD in it) are no change, and keep their form. Nor is it a change to
-// write {"a":{"b":1}} as {"a.b":1}: it is the same at every path.
+// A tool in JavaScript may have rewritten old: values as JSON.stringify writes them (1.50 as
+// 1.5, 2e999 as null, U+FFFD for bytes that are not UTF-8) are no change, and keep their form.
+// Nor is {"a.b":1} for {"a":{"b":1}}, which is the same at every path.
 //
-// A new that is damaged, has properties that are no object, or cannot be made by
-// edits (a name that is empty) is ErrEdit, with words. ErrTooLarge is as in Apply.
+// The error wraps ErrEdit if new is damaged, has properties that are no object, or cannot be
+// made by edits (it has an empty name), and ErrTooLarge as that of Apply does.
 func Diff(old, new *Document) ([]Edit, error) {
-	if new.mended {
+	if new.repaired {
 		return nil, fmt.Errorf("%w: it is no longer JSON: %s", ErrEdit, new.Damage())
 	}
 	if v := propertiesOf(new); v.Kind() != KindObject {
@@ -53,42 +52,35 @@ func Diff(old, new *Document) ([]Edit, error) {
 	return nil, fmt.Errorf("%w: names with dots in them say different things of one path", ErrEdit)
 }
 
-// Merge returns the edits that add the ticket and the properties of update to those
-// of old: objects are descended into, all else is replaced. Errors are those of Diff.
+// Merge returns the edits that add the ticket and the properties of update to those of old.
+// Objects are merged, other values replaced. Errors are those of Diff.
 func Merge(old, update *Document) ([]Edit, error) {
-	if update.mended {
+	if update.repaired {
 		return nil, fmt.Errorf("%w: what is to be merged is not JSON: %s", ErrEdit, update.Damage())
 	}
 	v := propertiesOf(update)
 	if v.Kind() != KindObject {
 		return nil, fmt.Errorf("%w: properties is not an object", ErrEdit)
 	}
-	edits := addObjects(nil, propertiesPath, propertiesOf(old), v)
+	edits := mergeObjects(nil, propertiesPath, propertiesOf(old), v)
 	if ticket := ticketOf(update); ticket != nil {
 		edits = append(edits, Edit{Path: ticketPath, Value: ticket})
 	}
 	return edits, nil
 }
 
-// ReadOnlyChanges names the fields at the top that differ between two documents and
-// are not for people to edit. Diff leaves them out.
+// ReadOnlyChanges returns the names of the top-level members that differ between two
+// documents and that people may not edit. Diff leaves them out.
 func ReadOnlyChanges(old, new *Document) []string {
-	before, after := membersByKey(old.view), membersByKey(new.view)
+	before, after := objectOf(old.view), objectOf(new.view)
 	var fields []string
-	for key, v := range after {
-		if was, ok := before[key]; !ok || !isRewritten(was, v) {
-			fields = append(fields, key)
+	for _, m := range slices.Concat(before.members, after.members) {
+		if m.key != ticketPath && m.key != "properties" && !isRewritten(before.get(m.key), after.get(m.key)) {
+			fields = append(fields, m.key)
 		}
 	}
-	for key := range before {
-		if _, ok := after[key]; !ok {
-			fields = append(fields, key)
-		}
-	}
-	editable := func(key string) bool { return key == ticketPath || key == "properties" }
-	fields = slices.DeleteFunc(fields, editable)
 	slices.Sort(fields)
-	return fields
+	return slices.Compact(fields)
 }
 
 // diffOnce compares members by their keys.
@@ -106,70 +98,68 @@ func diffOnce(old, new *Document) []Edit {
 	return edits
 }
 
-// diffObjects appends what makes one object another: removals first, for a name that
-// goes may be in the way of one that comes.
+// diffObjects appends the edits that turn one object into another. Removals come first,
+// because a name that goes may be in the way of one that comes.
 func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
-	before, after := membersByKey(old), membersByKey(new)
-	for _, m := range all(old) {
-		if _, ok := after[m.key]; !ok {
+	before, after := objectOf(old), objectOf(new)
+	for _, m := range before.members {
+		if after.index(m.key) < 0 {
 			edits = append(edits, Unset(prefix+m.key))
 		}
 	}
-	for _, m := range all(new) {
-		if was := before[m.key]; was.Kind() == KindObject && m.value.Kind() == KindObject {
-			edits = diffObjects(edits, prefix+m.key+".", was, m.value)
-		} else if was.Kind() == KindNone || !isRewritten(was, m.value) {
-			edits = append(edits, Edit{Path: prefix + m.key, Value: m.value.raw})
+	for _, m := range after.members {
+		path := prefix + m.key
+		if was := before.get(m.key); bothObjects(was, m.value, path) {
+			edits = diffObjects(edits, path+".", was, m.value)
+		} else if !isRewritten(was, m.value) {
+			edits = append(edits, Edit{Path: path, Value: m.value.raw})
 		}
 	}
 	return edits
 }
 
-// addObjects is diffObjects without the removals, and with all that new has.
-func addObjects(edits []Edit, prefix string, old, new Value) []Edit {
-	before := membersByKey(old)
-	for _, m := range all(new) {
-		if was := before[m.key]; was.Kind() == KindObject && m.value.Kind() == KindObject {
-			edits = addObjects(edits, prefix+m.key+".", was, m.value)
+// mergeObjects appends the edits that add the members of update to those of old.
+func mergeObjects(edits []Edit, prefix string, old, update Value) []Edit {
+	before := objectOf(old)
+	for _, m := range objectOf(update).members {
+		path := prefix + m.key
+		if was := before.get(m.key); bothObjects(was, m.value, path) {
+			edits = mergeObjects(edits, path+".", was, m.value)
 		} else {
-			edits = append(edits, Edit{Path: prefix + m.key, Value: m.value.raw})
+			edits = append(edits, Edit{Path: path, Value: m.value.raw})
 		}
 	}
 	return edits
 }
 
-func membersByKey(v Value) map[string]Value {
-	byKey := make(map[string]Value)
-	for key, value := range v.Members() {
-		byKey[key] = value // the last one counts
-	}
-	return byKey
+// bothObjects reports whether the values at path are compared member by member.
+func bothObjects(a, b Value, path string) bool {
+	return a.Kind() == KindObject && b.Kind() == KindObject && len(path) <= maxPrefix
 }
 
-// propertiesOf is the object of properties; an empty one when there is none.
+// propertiesOf returns the object of properties, an empty one if there is none.
 func propertiesOf(d *Document) Value {
-	v := membersByKey(d.view)["properties"]
+	v := objectOf(d.view).get("properties")
 	if k := v.Kind(); k == KindNone || k == KindNull {
 		return Value{[]byte("{}")}
 	}
 	return v
 }
 
-// ticketOf is the ticket as it is to be stored, nil when there is none.
+// ticketOf returns the ticket as it is stored, nil if there is none.
 func ticketOf(d *Document) []byte {
-	v, ok := membersByKey(d.view)[ticketPath]
-	if !ok {
+	v := objectOf(d.view).get(ticketPath)
+	if v.Kind() == KindNone {
 		return nil
 	}
 	return ticketValue(v)
 }
 
 func sameTicket(old, new *Document) bool {
-	a, b := ticketOf(old), ticketOf(new)
-	return (a == nil) == (b == nil) && isRewritten(Value{a}, Value{b})
+	return isRewritten(Value{ticketOf(old)}, Value{ticketOf(new)})
 }
 
-// equalEditable tells whether two documents have the same at every editable path.
+// equalEditable reports whether two documents have the same values at every editable path.
 func equalEditable(old, new *Document) bool {
 	before, after := editableLeaves(old), editableLeaves(new)
 	if len(before) != len(after) || !sameTicket(old, new) {
@@ -178,8 +168,7 @@ func equalEditable(old, new *Document) bool {
 	return slices.EqualFunc(before, after, func(a, b member) bool { return a.key == b.key && isRewritten(a.value, b.value) })
 }
 
-// editableLeaves are the paths below properties and what is there, in order of the
-// paths.
+// editableLeaves returns the leaves below properties, sorted by their paths.
 func editableLeaves(d *Document) []member {
 	var leaves []member
 	d.Walk(func(path string, v Value) bool {
@@ -192,8 +181,8 @@ func editableLeaves(d *Document) []member {
 	return leaves
 }
 
-// isRewritten tells whether b is a, or what a tool in JavaScript makes of it that
-// reads and writes it.
+// isRewritten reports whether b is a, possibly rewritten by a tool in JavaScript. Both may be
+// absent.
 func isRewritten(a, b Value) bool {
 	switch a.Kind() {
 	case KindNumber:
@@ -201,24 +190,23 @@ func isRewritten(a, b Value) bool {
 	case KindArray:
 		return b.Kind() == KindArray && slices.EqualFunc(slices.Collect(a.Elements()), slices.Collect(b.Elements()), isRewritten)
 	case KindObject:
-		return b.Kind() == KindObject && isRewrittenObject(membersByKey(a), membersByKey(b))
+		return b.Kind() == KindObject && isRewrittenObject(objectOf(a), objectOf(b))
 	case KindString:
 		return b.Kind() == KindString && isRewrittenText(a.Text(), b.Text())
 	}
 	return a.Kind() == b.Kind() && a.Text() == b.Text()
 }
 
-func isRewrittenObject(a, b map[string]Value) bool {
-	for key, v := range a {
-		if w, ok := b[key]; !ok || !isRewritten(v, w) {
+func isRewrittenObject(a, b *object) bool {
+	for _, m := range a.members {
+		if !isRewritten(m.value, b.get(m.key)) {
 			return false
 		}
 	}
-	return len(a) == len(b)
+	return len(a.members) == len(b.members)
 }
 
-// isRewrittenText allows for U+FFFD, any number of it, in the place of what is not
-// UTF-8.
+// isRewrittenText allows for any number of U+FFFD in the place of bytes that are not UTF-8.
 func isRewrittenText(a, b string) bool {
 	if a == b || utf8.ValidString(a) {
 		return a == b
@@ -226,7 +214,7 @@ func isRewrittenText(a, b string) bool {
 	return collapse(strings.ToValidUTF8(a, "\uFFFD")) == collapse(b)
 }
 
-// collapse makes one U+FFFD of several in a row.
+// collapse replaces several U+FFFD in a row by one.
 func collapse(s string) string {
 	const twice = "\uFFFD\uFFFD"
 	for strings.Contains(s, twice) {
@@ -235,8 +223,8 @@ func collapse(s string) string {
 	return s
 }
 
-// javaScriptNumber is what JSON.stringify(JSON.parse(number)) gives (ECMA-262,
-// Number::toString), which encoding/json follows.
+// javaScriptNumber returns JSON.stringify(JSON.parse(number)) by the rules of ECMA-262
+// (Number::toString), which encoding/json follows.
 func javaScriptNumber(number string) string {
 	f, err := json.Number(number).Float64()
 	switch {

@@ -11,7 +11,9 @@ package document
 
 import (
 	"bytes"
+	"iter"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,31 +21,36 @@ import (
 	"unicode/utf8"
 )
 
-// maxMembers is how many members of a document are kept at hand. One that has more
-// is scanned anew for each question.
-const maxMembers = 512
-
-// Document is the info.json of a dump, as found. Whatever the bytes are there is a
-// Document of them: what can be read of a damaged one is shown, and the rest is
-// empty. It is immutable and may be used by several goroutines at once.
+// Document is the info.json of a dump, as found. Any bytes make a Document: what can be
+// read of a damaged one is there, and the rest is absent. It is immutable and may be used
+// by several goroutines at once.
 type Document struct {
-	raw    []byte
-	view   Value    // Invariant: one valid JSON object; raw itself unless that is damaged
-	top    []member // of view, a key once; nil when there are more than maxMembers
-	damage string
-	mended bool // view is not what is stored
-	lossy  bool // nor does it hold all of that
+	raw      []byte
+	view     Value   // Invariant: one valid JSON object; raw itself unless that is damaged
+	top      *object // of view; nil if it has more than maxMembers members
+	damage   string
+	repaired bool // view differs from what is stored
+	lossy    bool // view lacks something that is stored
 
-	mu      sync.Mutex                 // guards indexes
-	indexes map[*byte]map[string]Value // of large objects that were asked for: by where they begin, the members by key
+	mu      sync.Mutex        // guards objects
+	objects map[*byte]*object // large objects that Get has read, by their first byte
 }
 
-type member struct {
-	key   string
-	value Value
-}
+const (
+	// maxMembers bounds the members that a Document reads before it is asked.
+	maxMembers = 512
 
-// Parse reads a document. It keeps raw, which the caller no longer changes.
+	// keptFrom is the size in bytes from which on Get keeps what it has read of an object:
+	// callers that ask for one member often ask for all.
+	keptFrom = 4 << 10
+
+	// maxPrefix bounds the path of an object whose members Walk and Diff look at one by one.
+	// Without it long keys around many members would make paths as long as the square of
+	// the document. No attribute and no file has a longer name.
+	maxPrefix = 256
+)
+
+// Parse reads a document. It keeps raw, which the caller must not change afterwards.
 func Parse(raw []byte) *Document {
 	d := &Document{raw: raw}
 	var damage []string
@@ -53,14 +60,14 @@ func Parse(raw []byte) *Document {
 		d.view = Value{raw[start:end]}
 	} else {
 		var view []byte
-		view, damage, d.lossy = mend(raw)
-		d.view, d.mended = Value{view}, true
+		view, damage, d.lossy = repair(raw)
+		d.view, d.repaired = Value{view}, true
 	}
 	if !utf8.Valid(raw) {
 		damage = append(damage, "not UTF-8")
-		d.lossy = d.lossy || d.mended // mending may have replaced such bytes
+		d.lossy = d.lossy || d.repaired // the repair may have replaced such bytes
 	}
-	d.top = collect(d.view)
+	d.top = newObject(d.view, maxMembers)
 	if v, ok := d.Get("time"); ok && v.Kind() != KindNull {
 		if _, ok := d.Time(); !ok {
 			damage = append(damage, "time is not a number of seconds")
@@ -82,29 +89,24 @@ func (d *Document) Text() []byte {
 	return append(bytes.Clone(d.raw), '\n')
 }
 
-// Damage says in words what is wrong with the document, or "".
+// Damage describes what is wrong with the document, or returns "".
 func (d *Document) Damage() string { return d.damage }
 
-// IsJSON tells whether the document is one JSON object, as it should be.
-func (d *Document) IsJSON() bool { return !d.mended }
+// IsJSON reports whether the document is one JSON object, as it should be.
+func (d *Document) IsJSON() bool { return !d.repaired }
 
-// Value returns the whole document as an object: as stored, or of a damaged one what
-// can be read. Two documents in one file are merged: a later member replaces an
-// earlier one, and the members of "properties" are joined.
+// Value returns the whole document as an object: as stored, or what can be read of a
+// damaged one. Two documents in one file are merged: a later member replaces an earlier
+// one, and the members of "properties" are joined.
 func (d *Document) Value() Value { return d.view }
 
-// Get returns what is at path: "cmd", "properties.triage.engineer", "stack.0". A key
-// that itself holds a dot is found too; the longest key counts first. Of a key that
-// is there twice the last one counts.
-func (d *Document) Get(path string) (Value, bool) {
-	if d.top == nil {
-		return d.find(d.view, path)
-	}
-	return d.findMember(d.top, path)
-}
+// Get returns the value at path: "cmd", "properties.triage.engineer", "stack.0". Keys may
+// hold dots themselves, and the longest key on the way wins. If an object has a key twice,
+// the last one counts.
+func (d *Document) Get(path string) (Value, bool) { return d.find(d.view, path) }
 
-// Lookup makes a Document what a specification looks at (query.Fields): the text of
-// what is at path, or the texts of an array's elements. null counts as nothing.
+// Lookup implements query.Fields: it returns the text of the value at path, or the texts
+// of an array's elements. A null counts as absent.
 func (d *Document) Lookup(path string) (text string, list []string, ok bool) {
 	v, ok := d.Get(path)
 	if !ok || v.Kind() == KindNull {
@@ -116,7 +118,7 @@ func (d *Document) Lookup(path string) (text string, list []string, ok bool) {
 	return v.Text(), nil, true
 }
 
-// String returns the text form of what is at path; "" when nothing, or null, is there.
+// String returns the text of the value at path, "" for none and for null.
 func (d *Document) String(path string) string {
 	if v, ok := d.Get(path); ok && v.Kind() != KindNull {
 		return v.Text()
@@ -133,8 +135,8 @@ func (d *Document) Stack() []string {
 	return v.Strings()
 }
 
-// Time returns the time of the dump, UTC, as exactly as it is written. It is a number
-// of seconds, which may stand in a string. Years outside 1 to 9999 are no times.
+// Time returns the time of the dump in UTC, as precisely as it is written: a number of
+// seconds, or a string that holds one. Years outside 1 to 9999 are not accepted.
 func (d *Document) Time() (time.Time, bool) {
 	v, _ := d.Get("time")
 	switch v.Kind() {
@@ -146,89 +148,135 @@ func (d *Document) Time() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Walk calls fn for every leaf in the order of the document until fn returns false.
-// A leaf is whatever is not an object with members; arrays are leaves. An empty
-// "properties" is none: there are no custom properties.
-func (d *Document) Walk(fn func(path string, v Value) bool) {
-	members := d.top
-	if members == nil {
-		members = all(d.view)
-	}
-	walk(members, "", fn)
-}
+// Walk calls fn for every leaf in the order of the document until fn returns false. A leaf
+// is any value but an object with members, which is a leaf only if its path is longer than
+// 256 bytes. An empty "properties" is left out.
+func (d *Document) Walk(fn func(path string, v Value) bool) { walk(d.view, "", fn) }
 
-func walk(members []member, prefix string, fn func(string, Value) bool) bool {
-	for _, m := range members {
+func walk(v Value, prefix string, fn func(string, Value) bool) bool {
+	for _, m := range objectOf(v).members {
 		path := prefix + m.key
-		inner := all(m.value)
-		if len(inner) > 0 {
-			if !walk(inner, path+".", fn) {
+		switch {
+		case m.value.Kind() != KindObject || len(path) > maxPrefix:
+			if !fn(path, m.value) {
 				return false
 			}
-		} else if path == "properties" && m.value.Kind() == KindObject {
-			continue
-		} else if !fn(path, m.value) {
+		case !isEmpty(m.value):
+			if !walk(m.value, path+".", fn) {
+				return false
+			}
+		case path != "properties" && !fn(path, m.value):
 			return false
 		}
 	}
 	return true
 }
 
-// collect returns the members of a document, or nil if they are too many to keep.
-func collect(v Value) []member {
-	members := make([]member, 0, 16)
+// object holds the members of an object. A key that the text has twice is there once, at
+// its first place with its last value, as in JavaScript.
+type object struct {
+	members []member
+	places  map[string]int // index of each key in members; nil for few members
+	lengths map[int]bool   // of all keys, if places is not nil
+}
+
+type member struct {
+	key   string
+	value Value
+}
+
+// newObject reads an object, and returns nil if it has more than limit members. Any other
+// value has no members.
+func newObject(v Value, limit int) *object {
+	const few = 32
+	o := &object{}
+	if v.Kind() == KindObject {
+		o.members = make([]member, 0, 16)
+	}
+	n := 0
 	for key, value := range v.Members() {
-		if len(members) == maxMembers {
+		if n++; n > limit {
 			return nil
 		}
-		members = append(members, member{key, value})
-	}
-	return unique(members)
-}
-
-func all(v Value) []member {
-	var members []member
-	for key, value := range v.Members() {
-		members = append(members, member{key, value})
-	}
-	return unique(members)
-}
-
-// unique leaves a key that is there twice at its first place with its last value, as
-// JavaScript does.
-func unique(members []member) []member {
-	if len(members) < 32 && !repeats(members) {
-		return members
-	}
-	place := make(map[string]int, len(members))
-	out := members[:0]
-	for _, m := range members {
-		if i, ok := place[m.key]; ok {
-			out[i].value = m.value
+		if i := o.index(key); i >= 0 {
+			o.members[i].value = value
 			continue
 		}
-		place[m.key] = len(out)
-		out = append(out, m)
-	}
-	return out
-}
-
-func repeats(members []member) bool {
-	for i, m := range members {
-		for _, earlier := range members[:i] {
-			if m.key == earlier.key {
-				return true
+		o.members = append(o.members, member{key, value})
+		if o.places == nil && len(o.members) == few {
+			o.places, o.lengths = map[string]int{}, map[int]bool{}
+			for i, m := range o.members {
+				o.places[m.key], o.lengths[len(m.key)] = i, true
 			}
+		} else if o.places != nil {
+			o.places[key], o.lengths[len(key)] = len(o.members)-1, true
 		}
 	}
-	return false
+	return o
 }
 
-// find returns what is at path below v, a value of the document.
+// index returns the index of a key in members, or -1.
+func (o *object) index(key string) int {
+	if o.places == nil {
+		return slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
+	}
+	if o.lengths[len(key)] { // without hashing: a long path has many beginnings
+		if i, ok := o.places[key]; ok {
+			return i
+		}
+	}
+	return -1
+}
+
+// get returns the value of a key, the zero Value if there is none.
+func (o *object) get(key string) Value {
+	if i := o.index(key); i >= 0 {
+		return o.members[i].value
+	}
+	return Value{}
+}
+
+// objectOf is newObject without a limit.
+func objectOf(v Value) *object { return newObject(v, math.MaxInt) }
+
+// object returns the members of v, an object in the document.
+func (d *Document) object(v Value) *object {
+	first := &v.raw[0]
+	if first == &d.view.raw[0] && d.top != nil {
+		return d.top
+	}
+	if len(v.raw) < keptFrom {
+		return objectOf(v)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	o := d.objects[first]
+	if o == nil {
+		o = objectOf(v)
+		if d.objects == nil {
+			d.objects = map[*byte]*object{}
+		}
+		d.objects[first] = o
+	}
+	return o
+}
+
+// find returns the value at path below v, a value in the document.
 func (d *Document) find(v Value, path string) (Value, bool) {
 	switch v.Kind() {
 	case KindObject:
-		return d.findMember(d.heads(v, path), path)
+		o := d.object(v)
+		for n := range prefixes(path) {
+			at := o.get(path[:n])
+			if n == len(path) && at.Kind() != KindNone {
+				return at, true
+			}
+			if at.Kind() != KindNone {
+				if inner, ok := d.find(at, path[n+1:]); ok {
+					return inner, true
+				}
+			}
+		}
 	case KindArray:
 		index, rest, more := strings.Cut(path, ".")
 		n, err := strconv.Atoi(index)
@@ -247,77 +295,17 @@ func (d *Document) find(v Value, path string) (Value, bool) {
 	return Value{}, false
 }
 
-// indexedFrom is the size of an object, in bytes, from which on its members are looked up
-// in an index: who asks for one of them often asks for all.
-const indexedFrom = 4 << 10
-
-// heads returns the members of v that path may lead to, or through.
-func (d *Document) heads(v Value, path string) []member {
-	var members []member
-	if len(v.raw) >= indexedFrom {
-		index := d.index(v)
-		for i := 0; i <= len(path); i++ {
-			if i < len(path) && path[i] != '.' {
-				continue
-			}
-			if value, ok := index[path[:i]]; ok {
-				members = append(members, member{path[:i], value})
-			}
+// prefixes yields the lengths of the beginnings of path that may be a key, the longest
+// first: path itself, and what precedes each of its dots.
+func prefixes(path string) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for n := len(path); n >= 0 && yield(n); n = strings.LastIndexByte(path[:n], '.') {
 		}
-		return members
-	}
-	for key, value := range v.Members() {
-		if isHead(path, key) {
-			members = append(members, member{key, value})
-		}
-	}
-	return unique(members)
-}
-
-// index returns the members of a large object by key.
-func (d *Document) index(v Value) map[string]Value {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	index, ok := d.indexes[&v.raw[0]]
-	if !ok {
-		index = membersByKey(v)
-		if d.indexes == nil {
-			d.indexes = map[*byte]map[string]Value{}
-		}
-		d.indexes[&v.raw[0]] = index
-	}
-	return index
-}
-
-func isHead(path, key string) bool {
-	return strings.HasPrefix(path, key) && (len(path) == len(key) || path[len(key)] == '.')
-}
-
-// findMember tries the keys that path begins with, the longest first. Keys are unique.
-func (d *Document) findMember(members []member, path string) (Value, bool) {
-	for limit := math.MaxInt; ; {
-		var best *member
-		for i := range members {
-			m := &members[i]
-			if len(m.key) < limit && (best == nil || len(m.key) > len(best.key)) && isHead(path, m.key) {
-				best = m
-			}
-		}
-		if best == nil {
-			return Value{}, false
-		}
-		if len(best.key) == len(path) {
-			return best.value, true
-		}
-		if v, ok := d.find(best.value, path[len(best.key)+1:]); ok {
-			return v, true
-		}
-		limit = len(best.key)
 	}
 }
 
-// parseSeconds reads a JSON number of seconds since 1970, without rounding it unless
-// it has an exponent.
+// parseSeconds parses a JSON number of seconds since 1970. It is exact unless the number
+// has an exponent.
 func parseSeconds(s string) (time.Time, bool) {
 	if end, err := valueEnd([]byte(s), 0); err != nil || end != len(s) || (Value{[]byte(s)}).Kind() != KindNumber {
 		return time.Time{}, false

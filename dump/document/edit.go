@@ -10,21 +10,21 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSize is how many bytes a document may have: what is larger is not read, and
-// no edit makes it.
+// MaxSize is the largest size of a document in bytes. Larger ones are not read, and no edit
+// makes one.
 const MaxSize = 16 << 20
 
 // Edit sets or removes what is at one path of a document.
 type Edit struct {
-	Path  string // as Document.Get has it
-	Value []byte // JSON text; nil removes. At "ticket" null removes, and all else becomes a string
-	If    If     // a condition on what is there
-	// Was, if not nil, is the text of the value that the edit may replace or remove. If
-	// another one is there, and not yet Value, the edit is ErrMismatch.
+	Path  string // as for Document.Get
+	Value []byte // JSON text; nil removes. At "ticket", null removes and other values become strings
+	If    If     // a condition on the present value
+	// Was, if not nil, is the text of the value that the edit may replace or remove. Any
+	// other value but Value itself is ErrMismatch.
 	Was *string
 }
 
-// If is a condition of an [Edit]. The zero value is none.
+// If is a condition of an [Edit]. The zero value always holds.
 type If byte
 
 // The conditions. A null counts as absent, as it does in specifications.
@@ -34,8 +34,8 @@ const (
 	IfPresent    // else ErrAbsent
 )
 
-// Set sets what is at path to what text means: see [PropertyValue]. A ticket is
-// always a string.
+// Set sets the value at path to text by the rules of [PropertyValue]. A ticket is always a
+// string.
 func Set(path, text string) Edit {
 	if path == ticketPath {
 		return Edit{Path: path, Value: TextValue(text)}
@@ -43,23 +43,23 @@ func Set(path, text string) Edit {
 	return Edit{Path: path, Value: PropertyValue(text)}
 }
 
-// Unset removes what is at path.
+// Unset removes the value at path.
 func Unset(path string) Edit { return Edit{Path: path} }
 
-// Why a document cannot be edited, beside [*DamagedError].
+// Errors of edits. There is also [*DamagedError].
 var (
-	// ErrEdit is an edit that makes no sense for this document: a path through
-	// something that is no object, an empty key, a value that is not JSON in UTF-8.
+	// ErrEdit is an edit that is impossible in this document: its path leads through a
+	// value that is no object, a key is empty, or the value is not JSON in UTF-8.
 	ErrEdit = errors.New("cannot be edited like that")
-	// ErrTooLarge is an edit after which the document has more than MaxSize bytes.
+	// ErrTooLarge is an edit that makes the document larger than MaxSize.
 	ErrTooLarge = errors.New("the document would be too large")
-	// ErrPresent, ErrAbsent and ErrMismatch are conditions that do not hold.
+	// ErrPresent, ErrAbsent and ErrMismatch report a condition that does not hold.
 	ErrPresent  = errors.New("is already set")
 	ErrAbsent   = errors.New("is not set")
 	ErrMismatch = errors.New("has another value")
 )
 
-// DamagedError is a document of which something would be lost if it was edited.
+// DamagedError reports a document that an edit would lose a part of.
 type DamagedError struct{ Damage string }
 
 func (e *DamagedError) Error() string {
@@ -71,16 +71,16 @@ const (
 	propertiesPath = "properties."
 )
 
-// Writable tells whether what is at path is for people to edit: "ticket", and what is
-// below "properties".
+// Writable reports whether people may edit the value at path: "ticket", and everything below
+// "properties".
 func Writable(path string) bool {
 	return path == ticketPath || strings.HasPrefix(path, propertiesPath) && len(path) > len(propertiesPath)
 }
 
-// PropertyValue returns the JSON text that stands for text, as in Thoth's set: what
-// parses as an object, array, number or boolean is that, and everything else, null
-// among it, is a string. A number is a string nevertheless when JavaScript, and so
-// the original, would not keep its value: 2e999, 12345678901234567890.
+// PropertyValue returns the JSON text for text, as Thoth's set does: text that is an object,
+// array, number or boolean in JSON stands for itself, and any other text, null too, becomes a
+// string. So does a number that JavaScript, and the original, would not keep: 2e999,
+// 12345678901234567890.
 func PropertyValue(text string) []byte {
 	trimmed := bytes.Trim([]byte(text), " \t\r\n")
 	if len(trimmed) == 0 || !isValue(trimmed) {
@@ -97,9 +97,8 @@ func PropertyValue(text string) []byte {
 	return trimmed
 }
 
-// TextValue returns text as a JSON string. It is valid JSON for any text, but where
-// text is not UTF-8 it is not either, and Apply refuses it: nothing is replaced
-// silently.
+// TextValue returns text as a JSON string. If text is not UTF-8, neither is the result, and
+// Apply refuses it: no byte is replaced silently.
 func TextValue(text string) []byte {
 	if utf8.ValidString(text) {
 		return quote(text)
@@ -118,14 +117,14 @@ func TextValue(text string) []byte {
 	return append(out, '"')
 }
 
-// isValue tells whether b is one JSON value without space around it.
+// isValue reports whether b is one JSON value without space around it.
 func isValue(b []byte) bool {
 	end, err := valueEnd(b, 0)
 	return err == nil && end == len(b)
 }
 
-// javaScriptKeeps tells whether a JSON number is finite as a float64 and, if it is
-// written as an integer, exact.
+// javaScriptKeeps reports whether a JSON number is finite as a float64 and, if it is written
+// as an integer, exact.
 func javaScriptKeeps(number string) bool {
 	f, err := json.Number(number).Float64()
 	if err != nil || math.IsInf(f, 0) {
@@ -137,17 +136,16 @@ func javaScriptKeeps(number string) bool {
 	return math.Abs(f) < 1<<53 || fmt.Sprintf("%.0f", f) == number
 }
 
-// Apply returns the document after edits, one after the other. What they do not
-// touch stays byte for byte: unknown members, the order of keys, the way numbers are
-// written, indentation, the end. A new member is the last of its object and laid out
-// as the document is; objects on the way to it are made. Removing the last member
-// leaves an empty object. Of a key that is there twice the last is set, and all are
-// removed.
+// Apply returns the document after edits, made one after the other. All bytes that they do not
+// concern stay: unknown members, the order of keys, the form of numbers, indentation, the
+// end. A new member is the last of its object, in the style of the document; objects on the
+// way to it are made. Removing the last member leaves an empty object. If an object has a key
+// twice, the last one is set, and both are removed.
 //
-// When everything is so already, raw is the document as stored and changed is false.
-// A damaged document is mended, if all that is in it is kept; otherwise it is a
-// [*DamagedError]. Other errors are ErrEdit, ErrPresent, ErrAbsent, ErrMismatch and ErrTooLarge,
-// with words.
+// If the edits change nothing, raw is the document as stored and changed is false. A damaged
+// document is repaired if that keeps everything in it; otherwise the error is a
+// [*DamagedError]. Other errors wrap ErrEdit, ErrPresent, ErrAbsent, ErrMismatch or
+// ErrTooLarge.
 func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	text, err := d.edit(edits)
 	if err != nil {
@@ -156,12 +154,12 @@ func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	return d.replace(text)
 }
 
-// edit returns the text of the document's object after edits. It parses and writes the
-// text once, whatever the number of edits.
+// edit returns the text of the document's object after edits. It parses and writes the text
+// once, for any number of edits.
 func (d *Document) edit(edits []Edit) ([]byte, error) {
 	limit := len(d.view.raw) + MaxSize // an unchanged document may be any size
 	top := openObject(d.view.raw)
-	grown := 0 // bytes since the size was checked
+	grown := 0 // bytes since the last check of the size
 	for _, e := range edits {
 		n, err := top.apply(e)
 		if err != nil {
@@ -181,7 +179,7 @@ func (d *Document) edit(edits []Edit) ([]byte, error) {
 	return text, nil
 }
 
-// replace returns the document with text in the place of its object.
+// replace returns the document with its object replaced by text.
 func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	switch {
 	case bytes.Equal(text, d.view.raw):
@@ -197,16 +195,16 @@ func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	return raw, true, nil
 }
 
-// around puts what is around the document's object around another.
+// around returns text with the space that surrounds the document's object.
 func (d *Document) around(text []byte) []byte {
 	start, end := skipSpace(d.raw, 0), len(bytes.TrimRight(d.raw, " \t\r\n"))
-	if d.mended {
-		start = 0 // what came before may be part of the damage
+	if d.repaired {
+		start = 0 // what precedes the object may be part of the damage
 	}
 	return bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
 }
 
-// value is what is to be stored, nil to remove what is there.
+// value returns the value to store, nil to remove the present one.
 func (e Edit) value() ([]byte, error) {
 	if e.Value == nil {
 		return nil, nil
@@ -230,8 +228,7 @@ func ticketValue(v Value) []byte {
 	return TextValue(v.Text())
 }
 
-// sameValue tells whether two values are the same but for the space in them and, of
-// strings, the way they are escaped.
+// sameValue reports whether two values differ only in space and, as strings, in escapes.
 func sameValue(a, b Value) bool {
 	return a.Kind() == b.Kind() && a.Text() == b.Text()
 }

@@ -211,7 +211,7 @@ func TestWritable(t *testing.T) {
 func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	t.Helper()
 	after := Parse(raw)
-	if after.mended || !json.Valid(raw) {
+	if after.repaired || !json.Valid(raw) {
 		t.Fatalf("not JSON: %q", raw)
 	}
 	value, _ := e.value()

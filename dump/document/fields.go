@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// Fields is what a new document says. What is empty is left out.
+// Fields are the members of a new document. Empty ones are omitted.
 type Fields struct {
 	Name       string    // the dump's directory: "/USER/stor/thoth/HASH"
 	Dump       string    // the dump itself: Name, a slash and the base name
@@ -19,19 +19,19 @@ type Fields struct {
 	Cmd        string    // of a core
 	Psargs     string    // of a core
 	Platform   string    // the release of the system that crashed
-	Node       string    // its name
-	Time       time.Time // kept to the millisecond
-	Stack      []string  // frames, innermost first; empty but not nil is written as []
+	Node       string    // the name of that system
+	Time       time.Time // written to the millisecond
+	Stack      []string  // frames, innermost first; an empty one that is not nil is written as []
 	Type       string    // "core" or "crash"
 	Format     string    // Info.Format
 	Truncated  bool      // written only if true
 	Ticket     string
-	Properties map[string]string // by path, dots nest; written in the order of their names; always there
+	Properties map[string]string // by path, in which dots nest; written in the order of names, even if empty
 }
 
-// Marshal returns the document of a new dump as Thoth lays it out: tabs, a member
-// on each line, Thoth's order, and version "1". It is valid JSON and UTF-8 whatever
-// the fields hold; bytes that are not UTF-8 become U+FFFD.
+// Marshal returns the document of a new dump in Thoth's layout: tabs, a member on each line,
+// Thoth's order, and version "1". It is valid JSON and UTF-8 whatever the fields hold: bytes
+// that are not UTF-8 become U+FFFD.
 func Marshal(f Fields) []byte {
 	var lines []string
 	add := func(key, value string) {
@@ -66,7 +66,7 @@ func Marshal(f Fields) []byte {
 	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
 }
 
-// formatSeconds prints seconds since 1970, with milliseconds if there are any.
+// formatSeconds returns the seconds since 1970, with milliseconds if there are any.
 func formatSeconds(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -97,8 +97,8 @@ func formatList(list []string) string {
 	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
-// formatProperties prints an object of properties; "source.node" is the member node of
-// an object source.
+// formatProperties returns an object of properties. "source.node" is the member node of an
+// object source.
 func formatProperties(properties map[string]string) string {
 	root := map[string]any{}
 	for _, path := range slices.Sorted(maps.Keys(properties)) {
@@ -117,7 +117,7 @@ func formatProperties(properties map[string]string) string {
 	return formatObject(root, "\t")
 }
 
-// formatObject prints strings and objects, a member a line, in the order of their keys.
+// formatObject writes strings and objects in the order of their keys, each on a line.
 func formatObject(object map[string]any, indent string) string {
 	if len(object) == 0 {
 		return "{}"
@@ -136,8 +136,8 @@ func formatObject(object map[string]any, indent string) string {
 	return "{\n" + strings.Join(lines, ",\n") + "\n" + indent + "}"
 }
 
-// quote returns s as a JSON string. Beyond what JSON asks for it escapes the control
-// characters that terminals obey and the line ends that JavaScript knows.
+// quote returns s as a JSON string. Besides what JSON requires, it escapes the control
+// characters of terminals and the newlines of JavaScript.
 func quote(s string) []byte {
 	out := append(make([]byte, 0, len(s)+2), '"')
 	for i := 0; i < len(s); {

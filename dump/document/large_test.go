@@ -40,3 +40,37 @@ func TestGetOfALargeDocument(t *testing.T) {
 		t.Errorf("a question takes %.0f allocations in a document of %d properties", allocated, 2*n)
 	}
 }
+
+// A long key around many members does not make paths whose length is the square of the
+// document's.
+func TestPathsAreLinear(t *testing.T) {
+	const few, times = 1000, 8
+	work := func(n int) (walked, diffed int) {
+		document := func(value string) *Document {
+			var b strings.Builder
+			for i := range n {
+				fmt.Fprintf(&b, `,"%d":{"x":%s}`, i, value)
+			}
+			return Parse([]byte(`{"properties":{"a":1,"` + strings.Repeat("k", n) + `":{"":0` + b.String() + `}}}`))
+		}
+		old, new := document("1"), document("2")
+		old.Walk(func(path string, v Value) bool {
+			walked += len(path)
+			return true
+		})
+		edits, err := Diff(old, new)
+		if raw, _, aerr := old.Apply(edits...); err != nil || aerr != nil || string(raw) != string(new.Raw()) {
+			t.Fatalf("%d edits do not make the new document: %v, %v", len(edits), err, aerr)
+		}
+		for _, e := range edits {
+			diffed += len(e.Path)
+		}
+		return walked, diffed
+	}
+	walked, diffed := work(few)
+	walkedMany, diffedMany := work(times * few)
+	if walkedMany > 2*times*walked || diffedMany > 2*times*diffed {
+		t.Errorf("%d times the document has paths of %d bytes instead of %d, and edits of %d instead of %d",
+			times, walkedMany, walked, diffedMany, diffed)
+	}
+}

@@ -2,114 +2,115 @@ package document
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 const (
-	maxMend   = 16 << 20 // bytes of a damaged document that is looked into
-	maxJoined = 16       // documents in one file that are looked at
-	maxWords  = 8        // kinds of damage that are put into words
+	maxRepair = 16 << 20 // bytes of a damaged document that are repaired
+	maxJoined = 16       // documents in one file that are read
+	maxKinds  = 8        // kinds of damage that are described
 )
 
-// mend makes an object of what can be read of a damaged document, and says what is
-// wrong with it; lossy tells that there is more in it than that. It takes time in proportion to the document, and what it returns is
-// valid JSON whatever raw is.
-func mend(raw []byte) (view []byte, damage []string, lossy bool) {
-	if len(raw) > maxMend {
+// repair makes an object of what can be read of a damaged document, and describes the
+// damage. lossy reports that the document holds more than the object. repair takes time in
+// proportion to the document, and its result is valid JSON whatever raw is.
+//
+// The original writes psargs and stacks without escapes, and other programs append a second
+// object with properties. The rest comes of files that were cut short or edited by hand.
+func repair(raw []byte) (view []byte, damage []string, lossy bool) {
+	if len(raw) > maxRepair {
 		return []byte("{}"), []string{"damaged, and too large to mend"}, true
 	}
-	m := &mender{in: raw, budget: 4 * len(raw), place: map[string]int{}}
+	p := &repairer{in: raw, budget: 4 * len(raw), places: map[string]int{}}
 	if bytes.HasPrefix(raw, []byte("\ufeff")) {
-		m.pos = 3
-		m.note("begins with a byte order mark")
+		p.pos = 3
+		p.note("begins with a byte order mark")
 	}
-	m.space()
+	p.space()
 	switch {
-	case len(bytes.Trim(raw[m.pos:], "\x00")) == 0:
-		m.lose("empty")
-	case m.peek() != '{':
-		m.lose("not a JSON object")
+	case len(bytes.Trim(raw[p.pos:], "\x00")) == 0:
+		p.lose("empty")
+	case p.peek() != '{':
+		p.lose("not a JSON object")
 	default:
-		m.documents()
+		p.documents()
 	}
-	view = render(m.found)
-	if end, err := valueEnd(view, 0); err != nil || end != len(view) { // out of reach, but the invariant is worth it
-		return []byte("{}"), append(m.damage, "unreadable"), true
+	view = p.render()
+	if !isValue(view) { // cannot happen, but everything else relies on it
+		return []byte("{}"), append(p.damage, "unreadable"), true
 	}
-	return view, m.damage, m.lossy
+	return view, p.damage, p.lossy
 }
 
-// mender reads forgivingly. Values that are sound are copied byte for byte but for
-// the space in them.
-type mender struct {
+// repairer is a parser that goes on after errors. It copies sound values byte for byte,
+// except for the space in them.
+type repairer struct {
 	in     []byte
 	pos    int
 	budget int // bytes that may still be searched for the ends of broken strings
-	file   int // which of the documents in the file is being read
-	found  []mended
-	place  map[string]int // of each key in found
+	file   int // index of the document in the file
+	found  []repaired
+	places map[string]int // index of each key in found
 	damage []string
 	lossy  bool
 }
 
-// mended is a member of the outermost object.
-type mended struct {
+// repaired is a member of the outermost object.
+type repaired struct {
 	key   string
 	value []byte // valid JSON
 	file  int    // the document it is from
 }
 
-func (m *mender) note(format string, args ...any) {
-	words := fmt.Sprintf(format, args...)
-	for _, have := range m.damage {
-		if have == words {
-			return
-		}
-	}
-	if len(m.damage) < maxWords {
-		m.damage = append(m.damage, words)
+// note adds a description of damage, once.
+func (p *repairer) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if len(p.damage) < maxKinds && !slices.Contains(p.damage, text) {
+		p.damage = append(p.damage, text)
 	}
 }
 
-// lose notes damage by which something does not get into the view.
-func (m *mender) lose(format string, args ...any) {
-	m.note(format, args...)
-	m.lossy = true
+// lose is note for damage that keeps something out of the result.
+func (p *repairer) lose(format string, args ...any) {
+	p.note(format, args...)
+	p.lossy = true
 }
 
 // documents reads all objects of the file and joins them.
-func (m *mender) documents() {
-	for ; m.peek() == '{' && m.file < maxJoined; m.file++ {
-		m.members(0, m.join)
-		m.space()
+func (p *repairer) documents() {
+	for ; p.peek() == '{' && p.file < maxJoined; p.file++ {
+		p.container("", 0, p.join)
+		p.space()
 	}
-	if m.file > 1 {
-		m.note("%d documents in one file", m.file)
+	if p.file > 1 {
+		p.note("%d documents in one file", p.file)
 	}
-	if m.pos < len(m.in) {
-		m.lose("text after the end")
+	if p.pos < len(p.in) {
+		p.lose("text after the end")
 	}
 }
 
-// join adds a member. A later one replaces an earlier, but the "properties" of a
-// later document are added to those before.
-func (m *mender) join(key string, value []byte) {
-	i, ok := m.place[key]
+// join adds a member. A later one replaces an earlier one, but the "properties" of a later
+// document are added to those before.
+func (p *repairer) join(key string, value []byte) {
+	i, ok := p.places[key]
 	switch {
 	case ok:
-		if old := m.found[i]; key == "properties" && old.file != m.file && old.value[0] == '{' && value[0] == '{' {
+		if old := p.found[i]; key == "properties" && old.file != p.file && old.value[0] == '{' && value[0] == '{' {
 			value = joinObjects(old.value, value)
 		} else if !bytes.Equal(compact(old.value), compact(value)) {
-			m.lossy = true // readers take the later one, but the earlier is there
+			p.lossy = true // readers take the later one, but the earlier one is there
 		}
-		m.found[i] = mended{key, value, m.file}
-	case len(m.found) == maxMembers:
-		m.lose("too many members to mend")
+		p.found[i] = repaired{key, value, p.file}
+	case len(p.found) == maxMembers:
+		p.lose("too many members to mend")
 	default:
-		m.place[key] = len(m.found)
-		m.found = append(m.found, mended{key, value, m.file})
+		p.places[key] = len(p.found)
+		p.found = append(p.found, repaired{key, value, p.file})
 	}
 }
 
@@ -123,198 +124,312 @@ func joinObjects(a, b []byte) []byte {
 	return append(append(bytes.Clone(a[:len(a)-1]), ','), b[1:]...)
 }
 
-// members reads the object at pos and hands out its members; the value is the
-// callee's. It ends behind the object.
-func (m *mender) members(depth int, member func(key string, value []byte)) {
+// container reads the object or array at pos, which is the value of key, to its end and
+// calls add for each member or element. key is that of the member, or of the array.
+func (p *repairer) container(key string, depth int, add func(key string, value []byte)) {
+	end := p.peek() + 2 // '}' is '{'+2, ']' is '['+2
 	separated := true
-	for m.pos++; ; {
-		m.space()
-		switch c := m.peek(); {
-		case m.pos >= len(m.in):
-			m.lose("cut short")
+	for p.pos++; ; {
+		p.space()
+		switch c := p.peek(); {
+		case p.pos >= len(p.in):
+			p.lose("cut short")
 			return
-		case c == '}':
-			m.pos++
+		case c == end:
+			p.pos++
 			return
 		case c == ',':
-			m.pos++
-			if m.space(); separated || m.peek() == '}' {
-				m.note("a comma too many")
+			p.pos++
+			if p.space(); separated || p.peek() == end {
+				p.note("a comma too many")
 			}
 			separated = true
-		case !m.atKey():
-			m.garbage()
+		case end == ']' && (c == '}' || c == ':'):
+			p.lose("%s has no end", name(key))
+			return
+		case end == '}' && !p.atKey():
+			p.garbage()
 		default:
 			if !separated {
-				m.note("a comma is missing")
-			}
-			end, _ := stringEnd(m.in, m.pos)
-			key := keyText(m.in[m.pos+1 : end-1])
-			m.lossy = m.lossy || strings.ContainsRune(key, utf8.RuneError) // it is written anew
-			m.pos, _ = keyEnd(m.in, m.pos)
-			if value := m.value(key, '}', depth+1); value != nil {
-				member(key, value)
+				p.note("a comma is missing")
 			}
 			separated = false
-		}
-	}
-}
-
-// elements reads the array at pos and returns it mended.
-func (m *mender) elements(key string, depth int) []byte {
-	out := []byte{'['}
-	for m.pos++; ; {
-		m.space()
-		switch c := m.peek(); {
-		case m.pos >= len(m.in):
-			m.lose("cut short")
-			return append(out, ']')
-		case c == ']':
-			m.pos++
-			return append(out, ']')
-		case c == '}' || c == ':':
-			m.lose("%s has no end", name(key))
-			return append(out, ']')
-		case c == ',':
-			m.pos++
-			if m.space(); m.peek() == ']' || m.peek() == ',' {
-				m.note("a comma too many")
+			if end == '}' {
+				key = p.key()
 			}
-		default:
-			if value := m.value(key, ']', depth+1); value != nil {
-				if len(out) > 1 {
-					out = append(out, ',')
-				}
-				out = append(out, value...)
+			if value := p.value(key, end, depth+1); value != nil {
+				add(key, value)
 			}
 		}
 	}
 }
 
-// value reads the value at pos, of the member key or within it, in a container that
-// end closes. It returns nil where nothing can be made of it, and always moves on
-// unless it is at a comma or at end.
-func (m *mender) value(key string, end byte, depth int) []byte {
-	switch c := m.peek(); {
-	case m.pos >= len(m.in):
-		m.lose("cut short")
+// key reads the key at pos and its colon.
+func (p *repairer) key() string {
+	end, _ := stringEnd(p.in, p.pos)
+	key := keyText(p.in[p.pos+1 : end-1])
+	p.lossy = p.lossy || strings.ContainsRune(key, utf8.RuneError) // quote may have changed it
+	p.pos, _ = keyEnd(p.in, p.pos)
+	return key
+}
+
+// value reads the value at pos, which belongs to key, in a container that end closes. It
+// returns nil if nothing can be made of it, and moves on unless it is at a comma or at end.
+func (p *repairer) value(key string, end byte, depth int) []byte {
+	c := p.peek()
+	switch {
+	case p.pos >= len(p.in):
+		p.lose("cut short")
 		return nil
 	case c == ',' || c == end:
-		m.lose("%s has no value", name(key))
+		p.lose("%s has no value", name(key))
 		return nil
 	case c == '"':
-		return m.text(key, end)
+		return p.text(key, end)
 	case c != '{' && c != '[':
-		return m.scalar(key, end)
+		return p.scalar(key, end)
 	case depth >= maxDepth:
-		m.lose("nested too deeply")
-		m.skipContainer()
+		p.lose("nested too deeply")
+		p.skipContainer()
 		return nil
-	case c == '[':
-		return m.elements(key, depth)
 	}
-	out := []byte{'{'}
-	m.members(depth, func(k string, value []byte) {
+	out := []byte{c}
+	p.container(key, depth, func(k string, value []byte) {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, quote(k)...), ':'), value...)
+		if c == '{' {
+			out = append(append(out, quote(k)...), ':')
+		}
+		out = append(out, value...)
 	})
-	return append(out, '}')
+	return append(out, c+2)
 }
 
 // scalar reads a number, true, false or null.
-func (m *mender) scalar(key string, end byte) []byte {
-	start := m.pos
-	stop, err := scalarEnd(m.in, start)
-	after := skipSpace(m.in, stop)
-	if err == nil && (after < len(m.in) && (m.in[after] == ',' || m.in[after] == end) || m.keyOnNextLine(stop)) {
-		m.pos = stop
-		return m.in[start:stop]
+func (p *repairer) scalar(key string, end byte) []byte {
+	start := p.pos
+	stop, err := scalarEnd(p.in, start)
+	after := skipSpace(p.in, stop)
+	if err == nil && (after < len(p.in) && (p.in[after] == ',' || p.in[after] == end) || p.keyOnNextLine(stop)) {
+		p.pos = stop
+		return p.in[start:stop]
 	}
-	m.pos++
-	for m.pos < len(m.in) && m.in[m.pos] != ',' && m.in[m.pos] != end && m.in[m.pos] != '\n' {
-		m.pos++
-	}
-	if m.pos == len(m.in) {
-		m.lose("cut short") // a number may go on
+	if p.skipTo(end); p.pos == len(p.in) {
+		p.lose("cut short") // a number may go on
 		return nil
 	}
-	m.lose("%s is not JSON", name(key))
+	p.lose("%s is not JSON", name(key))
 	return nil
 }
 
-// skipContainer goes behind the object or array at pos without looking inside.
-func (m *mender) skipContainer() {
-	for depth := 0; m.pos < len(m.in); m.pos++ {
-		switch m.in[m.pos] {
+// skipContainer moves behind the object or array at pos.
+func (p *repairer) skipContainer() {
+	for depth := 0; p.pos < len(p.in); p.pos++ {
+		switch p.in[p.pos] {
 		case '"':
-			m.pos, _ = looseEnd(m.in, m.pos)
-			m.pos--
+			p.pos, _ = looseEnd(p.in, p.pos)
+			p.pos--
 		case '{', '[':
 			depth++
 		case '}', ']':
 			if depth--; depth == 0 {
-				m.pos++
+				p.pos++
 				return
 			}
 		}
 	}
 }
 
-// garbage goes to where something may be read again.
-func (m *mender) garbage() {
-	m.lose("unreadable text")
-	m.pos++
-	for m.pos < len(m.in) && m.in[m.pos] != ',' && m.in[m.pos] != '}' && m.in[m.pos] != '\n' {
-		m.pos++
+// garbage moves to where something may be read again.
+func (p *repairer) garbage() {
+	p.lose("unreadable text")
+	p.skipTo('}')
+}
+
+// skipTo moves by at least one byte to a comma, to end or to the end of the line.
+func (p *repairer) skipTo(end byte) {
+	p.pos++
+	for p.pos < len(p.in) && p.in[p.pos] != ',' && p.in[p.pos] != end && p.in[p.pos] != '\n' {
+		p.pos++
 	}
 }
 
-// atKey says whether a key and its colon are at pos.
-func (m *mender) atKey() bool {
-	_, err := keyEnd(m.in, m.pos)
+// atKey reports whether a key and its colon are at pos.
+func (p *repairer) atKey() bool {
+	_, err := keyEnd(p.in, p.pos)
 	return err == nil
 }
 
-// keyOnNextLine says whether nothing but space, a line's end among it, is between i
-// and a key: a comma was forgotten.
-func (m *mender) keyOnNextLine(i int) bool {
-	next := skipSpace(m.in, i)
-	if bytes.IndexByte(m.in[i:next], '\n') < 0 {
+// keyOnNextLine reports whether a key follows i on a later line: a comma is missing.
+func (p *repairer) keyOnNextLine(i int) bool {
+	next := skipSpace(p.in, i)
+	if bytes.IndexByte(p.in[i:next], '\n') < 0 {
 		return false
 	}
-	_, err := keyEnd(m.in, next)
+	_, err := keyEnd(p.in, next)
 	return err == nil
 }
 
-func (m *mender) space() { m.pos = skipSpace(m.in, m.pos) }
+func (p *repairer) space() { p.pos = skipSpace(p.in, p.pos) }
 
 // peek returns the byte at pos, or 0 at the end.
-func (m *mender) peek() byte {
-	if m.pos < len(m.in) {
-		return m.in[m.pos]
+func (p *repairer) peek() byte {
+	if p.pos < len(p.in) {
+		return p.in[p.pos]
 	}
 	return 0
 }
 
-// render writes members as Thoth does, each on a line.
-func render(members []mended) []byte {
-	if len(members) == 0 {
+// text reads the string at pos, which belongs to key, in a container that end closes. Its
+// quotes, backslashes and control characters may lack their escapes.
+func (p *repairer) text(key string, end byte) []byte {
+	start := p.pos
+	stop, closed := looseEnd(p.in, start)
+	_, err := stringEnd(p.in[:stop], start)
+	if closed && p.continues(stop, end) {
+		p.pos = stop
+		if err == nil {
+			return p.in[start:stop]
+		}
+		p.note("%s holds unescaped characters", name(key))
+		return escapeLoose(p.in[start+1 : stop-1])
+	}
+	if stop := p.bareEnd(start, end); stop > 0 {
+		p.note("%s holds unescaped quotes", name(key))
+		p.pos = stop
+		// The writer escaped nothing, so a backslash is a backslash.
+		return quote(string(p.in[start+1 : stop-1]))
+	}
+	p.pos = stop
+	if !closed {
+		p.lose("cut short")
+		return nil
+	}
+	if p.space(); p.peek() == ',' && err == nil { // the damage is behind it
+		return p.in[start:stop]
+	}
+	p.lose("%s is not JSON", name(key))
+	return nil
+}
+
+// bareEnd returns the end of the string with quotes in it at start, or 0: the last quote of
+// the line, or else the first one that a valid continuation follows. The original never
+// writes a newline into a string.
+func (p *repairer) bareEnd(start int, end byte) int {
+	if p.budget < 0 {
+		p.lose("too damaged to mend")
+		return 0
+	}
+	if stop := p.lineEnd(start, end); stop > 0 {
+		return stop
+	}
+	for stop := start + 1; stop < len(p.in) && p.in[stop] != '\n'; stop++ {
+		p.budget--
+		if p.in[stop] == '"' && p.continues(stop+1, end) {
+			return stop + 1
+		}
+	}
+	return 0
+}
+
+// lineEnd returns the end of the string at start if the string is the last thing on its
+// line, or 0. The original writes a member on each line.
+func (p *repairer) lineEnd(start int, end byte) int {
+	if end != '}' {
+		return 0
+	}
+	n := bytes.IndexByte(p.in[start:], '\n')
+	if n < 0 {
+		p.budget -= len(p.in) - start
+		return 0
+	}
+	p.budget -= n
+	line := bytes.TrimRight(p.in[start:start+n], " \t\r")
+	line = bytes.TrimSuffix(line, []byte(","))
+	stop := start + len(line)
+	if len(line) < 2 || line[len(line)-1] != '"' || !p.continues(stop, end) {
+		return 0
+	}
+	return stop
+}
+
+// continues reports whether the text at i can follow a value in a container that end closes.
+func (p *repairer) continues(i int, end byte) bool {
+	next := skipSpace(p.in, i)
+	if next == len(p.in) {
+		return true // the rest is missing
+	}
+	if p.in[next] == end {
+		return true
+	}
+	if p.in[next] != ',' {
+		return end == '}' && p.keyOnNextLine(i)
+	}
+	next = skipSpace(p.in, next+1)
+	switch {
+	case next == len(p.in), p.in[next] == end, p.in[next] == ',':
+		return true
+	case end == ']':
+		_, err := scalarEnd(p.in, next)
+		return err == nil || strings.IndexByte(`"[{`, p.in[next]) >= 0
+	}
+	_, err := keyEnd(p.in, next)
+	return err == nil || errors.Is(err, errShort)
+}
+
+// looseEnd returns the end of the string at i, whatever it holds.
+func looseEnd(b []byte, i int) (end int, closed bool) {
+	for i++; i < len(b); i++ {
+		switch b[i] {
+		case '"':
+			return i + 1, true
+		case '\\':
+			i++
+		}
+	}
+	return len(b), false
+}
+
+// escapeLoose makes a JSON string of the inside of one. Escapes in it stay.
+func escapeLoose(inside []byte) []byte {
+	out := []byte{'"'}
+	for i := 0; i < len(inside); i++ {
+		switch c := inside[i]; {
+		case c == '\\':
+			n := escapeLen(inside[i:])
+			if n == 0 {
+				out = append(out, `\\`...)
+				continue
+			}
+			out = append(out, inside[i:i+n]...)
+			i += n - 1
+		case c < ' ':
+			out = appendEscape(out, rune(c))
+		default:
+			out = append(out, c)
+		}
+	}
+	return append(out, '"')
+}
+
+// render writes the members as Thoth does, one on each line.
+func (p *repairer) render() []byte {
+	if len(p.found) == 0 {
 		return []byte("{}")
 	}
-	out := []byte("{\n")
-	for i, m := range members {
+	out := []byte("{")
+	for i, m := range p.found {
 		if i > 0 {
-			out = append(out, ",\n"...)
+			out = append(out, ',')
 		}
-		out = append(append(append(out, '\t'), quote(m.key)...), ": "...)
+		out = append(append(append(out, "\n\t"...), quote(m.key)...), ": "...)
 		out = append(out, m.value...)
 	}
 	return append(out, "\n}"...)
 }
 
-// name is a key as messages have it.
+// name quotes a key for a message.
 func name(key string) string {
 	if utf8.RuneCountInString(key) > 40 {
 		key = string([]rune(key)[:40]) + "…"

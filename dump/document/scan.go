@@ -2,11 +2,10 @@ package document
 
 import "errors"
 
-// This file walks JSON text (RFC 8259) without building anything: callers keep
-// slices of the text itself, so bytes, order and the way numbers are written stay as
-// they are. Depth is bounded, and nothing recurses.
+// This file scans JSON text (RFC 8259) and builds nothing: callers keep slices of the text, so
+// that bytes, order and the form of numbers stay. Depth is bounded, and nothing recurses.
 
-// maxDepth is how deep containers may be nested. Real documents have three levels.
+// maxDepth bounds the nesting of containers. Real documents have three levels.
 const maxDepth = 128
 
 var (
@@ -15,7 +14,7 @@ var (
 	errShort = errors.New("cut short")
 )
 
-// skipSpace returns the index of the first byte from i on that is not white space.
+// skipSpace returns the index of the first byte at or behind i that is not white space.
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
 		i++
@@ -23,7 +22,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// valueEnd returns the end of the value that begins at i, where b[i] is not space.
+// valueEnd returns the end of the value at i, which does not begin with space.
 func valueEnd(b []byte, i int) (int, error) {
 	var open [maxDepth]byte // the brackets around i
 	depth := 0
@@ -62,8 +61,8 @@ func valueEnd(b []byte, i int) (int, error) {
 	}
 }
 
-// closeValues goes from behind a value, or from the bracket that closes an empty
-// container, to the next value; depth 0 means that there is none.
+// closeValues moves from the end of a value, or from the bracket that closes an empty
+// container, to the next value. Depth 0 means that there is none.
 func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
 	for depth > 0 {
 		if i = skipSpace(b, i); i >= len(b) {
@@ -86,7 +85,7 @@ func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
 	return i, 0, nil
 }
 
-// keyEnd returns where the value of the member begins whose key is at i.
+// keyEnd returns where the value begins whose key is at i.
 func keyEnd(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return i, errShort
@@ -126,7 +125,7 @@ func stringEnd(b []byte, i int) (int, error) {
 	return i, errShort
 }
 
-// escapeLen returns the length of the escape that b begins with, or 0 if it is none.
+// escapeLen returns the length of the escape at the beginning of b, or 0.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0

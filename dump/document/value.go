@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// Kind is what a [Value] is.
+// Kind is the kind of a [Value].
 type Kind byte
 
-// The kinds of value. KindNone is that of the zero Value.
+// The kinds of values. The zero Value is KindNone.
 const (
 	KindNone Kind = iota
 	KindNull
@@ -21,13 +21,13 @@ const (
 	KindObject
 )
 
-// Value is a piece of a document, as it is written there. It is immutable and shares
-// the document's memory.
+// Value is a value in a document, as it is written there. It is immutable and shares the
+// document's memory.
 type Value struct {
 	raw []byte // Invariant: empty, or one JSON value without space around it
 }
 
-// Kind returns what the value is.
+// Kind returns the kind of the value.
 func (v Value) Kind() Kind {
 	if len(v.raw) == 0 {
 		return KindNone
@@ -47,13 +47,12 @@ func (v Value) Kind() Kind {
 	return KindNumber
 }
 
-// JSON returns the value as it is written in the document. The caller does not
-// change it.
+// JSON returns the value as it is written in the document. The caller does not change it.
 func (v Value) JSON() []byte { return v.raw }
 
-// Text returns the text form: a string's characters (which may be any, NUL and
-// invalid UTF-8 included), a number as it is written, true, false or null, and an
-// object or array as compact JSON. Of the zero Value it is empty.
+// Text returns the text form: the characters of a string (NUL and invalid UTF-8 included), a
+// number as it is written, true, false or null, an object or array as compact JSON, and ""
+// for the zero Value.
 func (v Value) Text() string {
 	switch v.Kind() {
 	case KindString:
@@ -94,8 +93,8 @@ func (v Value) Elements() iter.Seq[Value] {
 	}
 }
 
-// Members yields the members of an object in the order of the document, a key that
-// is there twice twice; none for any other value.
+// Members yields the members of an object in the order of the document, repeated keys too;
+// none for any other value.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		if v.Kind() != KindObject {
@@ -118,7 +117,7 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
-// keyText is unquote without an allocation for the keys that most documents have.
+// keyText is unquote without an allocation for the usual keys.
 func keyText(raw []byte) string {
 	for _, known := range [...]string{"name", "dump", "pid", "cmd", "psargs", "platform", "node", "version",
 		"time", "stack", "type", "ticket", "properties", "id"} {
@@ -129,8 +128,8 @@ func keyText(raw []byte) string {
 	return unquote(raw)
 }
 
-// unquote returns the characters that the inside of a JSON string stands for. Half
-// a surrogate pair becomes U+FFFD; other bytes stay as they are.
+// unquote returns the characters for the inside of a JSON string. Half a surrogate pair
+// becomes U+FFFD. Bytes that are not UTF-8 stay.
 func unquote(raw []byte) string {
 	first := 0
 	for first < len(raw) && raw[first] != '\\' {
@@ -153,7 +152,7 @@ func unquote(raw []byte) string {
 	return string(out)
 }
 
-// unescapeRune returns what the escape means that raw begins with, and its length.
+// unescapeRune returns the character for the escape at the beginning of raw, and its length.
 func unescapeRune(raw []byte) (rune, int) {
 	n := escapeLen(raw)
 	switch {
@@ -188,7 +187,7 @@ func hexRune(digits []byte) rune {
 	return rune(n)
 }
 
-// compact drops the white space outside strings.
+// compact removes the white space outside strings.
 func compact(raw []byte) []byte {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {

@@ -2,29 +2,103 @@ package document
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// Outcome is what became of a Change that was to be reverted.
+// Change is what an edit did to the ticket or to one value of the properties.
+type Change struct {
+	At   []string // the keys that lead to the value: "ticket", or "properties" and those below
+	Made int      // At[:Made] leads to the outermost object that the edit made for the value; 0: none
+	Old  []byte   // JSON text before the edit, byte for byte; nil: none
+	New  []byte   // JSON text after the edit; nil: none
+	// NewSum is the Sum of New, for a Change that was recorded without New.
+	NewSum []byte
+}
+
+// Changes returns the differences in ticket and properties, value by value. It descends into
+// objects that both documents have, and into an object that only new has: its values came
+// one by one. Space is no difference.
+func Changes(old, new *Document) []Change {
+	before, after := objectOf(old.view), objectOf(new.view)
+	var all []Change
+	for _, key := range []string{ticketPath, "properties"} {
+		all = addChanges(all, []string{key}, 0, before.get(key), after.get(key))
+	}
+	return all
+}
+
+func addChanges(all []Change, at []string, made int, old, new Value) []Change {
+	if bytes.Equal(old.raw, new.raw) {
+		return all
+	}
+	if at[0] == ticketPath || new.Kind() != KindObject || old.Kind() != KindObject && (old.Kind() != KindNone || isEmpty(new)) {
+		return append(all, Change{At: at, Made: made, Old: old.raw, New: new.raw})
+	}
+	if old.Kind() == KindNone && made == 0 {
+		made = len(at)
+	}
+	before, after := objectOf(old), objectOf(new)
+	down := func(key string) []string { return append(slices.Clone(at), key) }
+	for _, m := range before.members {
+		all = addChanges(all, down(m.key), 0, m.value, after.get(m.key))
+	}
+	for _, m := range after.members {
+		if before.index(m.key) < 0 {
+			all = addChanges(all, down(m.key), made, Value{}, m.value)
+		}
+	}
+	return all
+}
+
+func isEmpty(v Value) bool {
+	for range v.Members() {
+		return false
+	}
+	return true
+}
+
+// Sum returns a checksum of a JSON value that does not depend on its space and escapes.
+func Sum(text []byte) []byte {
+	v, h := Value{text}, sha256.New()
+	h.Write([]byte{byte(v.Kind())})
+	h.Write([]byte(v.Text()))
+	return h.Sum(nil)
+}
+
+// left reports whether v is the value that the edit left.
+func (c *Change) left(v Value) bool {
+	if c.NewSum != nil {
+		return bytes.Equal(Sum(v.raw), c.NewSum)
+	}
+	return same(c.New, v)
+}
+
+// same reports whether v is raw, possibly rewritten by a tool in JavaScript.
+func same(raw []byte, v Value) bool {
+	return isRewritten(Value{raw}, v)
+}
+
+// Outcome is the result of reverting one Change.
 type Outcome byte
 
 // The outcomes.
 const (
-	Differs  Outcome = iota // the value is neither what the edit left nor what it replaced: it stays
-	Reverted                // the value is what the edit replaced
-	Already                 // it was so before
+	Differs  Outcome = iota // the value is neither what the edit left nor what it replaced, and stays
+	Reverted                // the value is again what the edit replaced
+	Already                 // the value was so before
 )
 
-// revertRounds is how often changes are tried that did not fit the first time: those
-// of clocks that differ come in the wrong order.
+// revertRounds bounds how often changes are tried that did not fit the first time: clocks
+// that differ make the order wrong.
 const revertRounds = 16
 
-// Revert undoes changes, which are in order, the latest first. A value that is not
-// what its change left stays as it is. Values come back byte for byte, at the end of
-// their objects; objects that an edit made go when they are empty. raw and changed are
-// those of Apply, as are the errors and those of Change.Check.
+// Revert undoes changes, the latest of which comes first. A value that is not what its
+// change left stays as it is. Values come back byte for byte, at the end of their objects,
+// and objects that an edit made are removed when they are empty. raw, changed and err are
+// those of Apply; err may also be that of Change.Check.
 func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes []Outcome, err error) {
 	for _, c := range changes {
 		if err := c.Check(); err != nil {
@@ -53,8 +127,8 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 	return raw, changed, outcomes, err
 }
 
-// Check returns ErrEdit for a Change of anything but the ticket and the properties, or
-// of what is not JSON.
+// Check returns ErrEdit for a Change of anything but ticket and properties, and for values
+// that are not JSON.
 func (c *Change) Check() error {
 	properties := len(c.At) > 0 && c.At[0] == "properties"
 	switch {
@@ -68,24 +142,24 @@ func (c *Change) Check() error {
 	return nil
 }
 
-// branch is an object of a document whose members are changed one by one. Its text is
-// made once, at the end, so that many changes take no longer than one.
+// branch is an object whose members Revert changes one by one. Its text is written once, at
+// the end, so that many changes take no longer than one.
 type branch struct {
-	text    []byte // as it was
+	text    []byte // before the changes
 	spans   []span
 	members []*part // those of spans
-	added   []*part // in the order in which they came
+	added   []*part // in the order of the changes
 	byKey   map[string]*part
-	live    int // members that are not gone
+	live    int // keys that are not gone
 	changed bool
 }
 
 // part is a member.
 type part struct {
 	key     string
-	value   []byte  // as it was, or was set
-	branch  *branch // the value, once something in it was looked at; nil otherwise
-	earlier *part   // of the same key, which does not count
+	value   []byte  // from the text, or set
+	branch  *branch // replaces value once it was opened
+	earlier *part   // an earlier member with the same key, which does not count
 	gone    bool
 }
 
@@ -101,7 +175,7 @@ func openBranch(raw []byte) *branch {
 	return o
 }
 
-// get returns the value of a member as it is now.
+// get returns the current value of a member.
 func (p *part) get() Value {
 	switch {
 	case p == nil || p.gone:
@@ -112,7 +186,7 @@ func (p *part) get() Value {
 	return Value{p.value}
 }
 
-// open returns the member as an object, nil when it is none.
+// open returns the member's value as an object, nil if it is none.
 func (p *part) open() *branch {
 	if p == nil || p.gone || p.branch == nil && (Value{p.value}).Kind() != KindObject {
 		return nil
@@ -123,7 +197,7 @@ func (p *part) open() *branch {
 	return p.branch
 }
 
-// path returns the objects that lead to at, o first, as far as there are any.
+// path returns the objects that lead to at, beginning with o, as far as they exist.
 func (o *branch) path(at []string) []*branch {
 	objects := []*branch{o}
 	for _, key := range at[:len(at)-1] {
@@ -144,8 +218,8 @@ func (o *branch) at(keys []string) Value {
 	return objects[len(keys)-1].byKey[keys[len(keys)-1]].get()
 }
 
-// revert reports whether the value is what the change left, and then puts back what
-// was there before.
+// revert puts back the value before c. It returns false if the current value is not the one
+// that c left.
 func (o *branch) revert(c *Change) bool {
 	if !c.left(o.at(c.At)) {
 		return false
@@ -170,13 +244,14 @@ func (o *branch) revert(c *Change) bool {
 	return true
 }
 
-// put sets a value, and makes the objects on the way to it.
+// put sets a value and makes the objects on the way to it. It returns false if another value
+// is in the way.
 func (o *branch) put(at []string, value []byte) bool {
 	objects := o.path(at)
 	for len(objects) < len(at) {
 		last, key := objects[len(objects)-1], at[len(objects)-1]
 		if last.byKey[key].get().Kind() != KindNone {
-			return false // something that is no object is in the way
+			return false
 		}
 		last.set(key, []byte("{}"))
 		objects = append(objects, last.byKey[key].open())
@@ -208,8 +283,8 @@ func (o *branch) remove(key string) {
 	}
 }
 
-// findAlready marks the changes that were undone before together with earlier ones: from
-// the value that is there they lead from one to the next.
+// findAlready marks changes that were undone before together with earlier ones: they lead
+// from the current value from one to the next.
 func findAlready(changes []Change, outcomes []Outcome) {
 	latest := map[string]*Change{} // that was undone before
 	for i := len(changes) - 1; i >= 0; i-- {
@@ -223,7 +298,7 @@ func findAlready(changes []Change, outcomes []Outcome) {
 	}
 }
 
-// render returns the text of the object. l is the style of one that was empty.
+// render returns the text of the object. l is the style of an object that was empty.
 func (o *branch) render(l style) []byte {
 	if !o.changed {
 		return o.text
@@ -258,7 +333,7 @@ func (o *branch) render(l style) []byte {
 			member(o.text[s.lead:s.key], o.text[s.key:s.keyEnd], o.text[s.keyEnd:s.start], p)
 		}
 	}
-	for _, p := range slices.Backward(o.added) { // what went last came back first
+	for _, p := range slices.Backward(o.added) { // the latest change was reverted first
 		if !p.gone {
 			member([]byte(l.lead), TextValue(p.key), []byte(l.colon), p)
 		}

@@ -1,25 +1,27 @@
 package document
 
 import (
+	"bytes"
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
-// span is where a member of an object is in a text.
+// span is the place of a member in the text of an object.
 type span struct {
 	text   string // the key
-	lead   int    // the space before the key begins here
-	key    int    // the key's first quote
-	keyEnd int    // behind its last
-	start  int    // the value
-	end    int    // behind it
+	lead   int    // begin of the space before the key
+	key    int    // begin of the key
+	keyEnd int    // end of the key
+	start  int    // begin of the value
+	end    int    // end of the value
 }
 
-// spans returns the members of the object at open, and where its bracket closes.
-// The text is valid.
+// spans returns the members of the object at open, and the place of its closing bracket. The
+// text is valid.
 func spans(text []byte, open int) (members []span, shut int) {
 	lead := open + 1
 	for {
@@ -38,29 +40,29 @@ func spans(text []byte, open int) (members []span, shut int) {
 	}
 }
 
-// editedObject is an object of a document that is being edited. Its text is written once,
-// after all edits.
+// editedObject is an object whose members Apply edits. Its text is written once, after all
+// edits.
 type editedObject struct {
-	members []*editedMember          // in the order of the text; the first and the last are never gone
+	members []*editedMember          // in the order of the text; first and last are not gone
 	byKey   map[string]*editedMember // the last member with each key
 	sizes   map[int]bool             // the lengths of all keys
 	tail    string                   // the space before the closing bracket
 }
 
-// editedMember is a member of an object, in the form in which the text has it.
+// editedMember is a member of an object, in pieces of its text.
 type editedMember struct {
 	key     string // without quotes and escapes
-	sep     string // the space before the comma, and the comma; not written for the first member
+	sep     string // the space before the comma, and the comma; unused in the first member
 	lead    string // the space between the comma, or the bracket, and the key
 	name    string // the key with its quotes
 	colon   string // between key and value
 	value   []byte
-	object  *editedObject // replaces value once an edit has looked into it; nil otherwise
-	earlier *editedMember // the one before with the same key, which does not count
+	object  *editedObject // replaces value once it was opened
+	earlier *editedMember // an earlier member with the same key, which does not count
 	gone    bool
 }
 
-// openObject takes the text of an object, which is valid, apart.
+// openObject parses the text of an object, which is valid.
 func openObject(raw []byte) *editedObject {
 	members, shut := spans(raw, 0)
 	o := &editedObject{byKey: make(map[string]*editedMember, len(members)), sizes: map[int]bool{}}
@@ -83,7 +85,7 @@ func (o *editedObject) append(m *editedMember) {
 	o.sizes[len(m.key)] = true
 }
 
-// remove removes m and those before it with the same key, each with one comma.
+// remove removes m and earlier members with its key, each with one comma.
 func (o *editedObject) remove(m *editedMember) {
 	delete(o.byKey, m.key)
 	lead := o.members[0].lead
@@ -105,7 +107,7 @@ func (o *editedObject) remove(m *editedMember) {
 	}
 }
 
-// render appends the text of o to out. It stops at more than limit bytes.
+// render appends the text of o to out. It stops when out is longer than limit.
 func (o *editedObject) render(out []byte, limit int) []byte {
 	out = append(out, '{')
 	for i, m := range o.members {
@@ -142,7 +144,7 @@ func (m *editedMember) get() Value {
 	return Value{m.value}
 }
 
-// open returns the value as an object, nil if it is none.
+// open returns the value as an object, or nil.
 func (m *editedMember) open() *editedObject {
 	if m.kind() == KindObject && m.object == nil {
 		m.object = openObject(m.value)
@@ -150,23 +152,21 @@ func (m *editedMember) open() *editedObject {
 	return m.object
 }
 
-// heads yields the members that path leads to or through, in the order in which Get
-// tries them: the longest key first.
+// heads yields the members that path leads to or through, the longest key first, as Get
+// tries them.
 func (o *editedObject) heads(path string) iter.Seq[*editedMember] {
 	return func(yield func(*editedMember) bool) {
-		for n := len(path); n >= 0; n = strings.LastIndexByte(path[:n], '.') {
-			if !o.sizes[n] {
-				continue // without hashing: a long path may have many beginnings
-			}
-			if m := o.byKey[path[:n]]; m != nil && !yield(m) {
-				return
+		for n := range prefixes(path) {
+			if o.sizes[n] { // without hashing: a long path may have many beginnings
+				if m := o.byKey[path[:n]]; m != nil && !yield(m) {
+					return
+				}
 			}
 		}
 	}
 }
 
-// find returns the member that Get finds at path, nil if there is none. Elements of
-// arrays it does not find.
+// find returns the member that Get finds at path, or nil. It does not find elements of arrays.
 func (o *editedObject) find(path string) *editedMember {
 	for m := range o.heads(path) {
 		if len(m.key) == len(path) {
@@ -181,8 +181,7 @@ func (o *editedObject) find(path string) *editedMember {
 	return nil
 }
 
-// apply makes an edit. It returns by how many bytes the text grows if the edit adds a
-// member.
+// apply makes an edit. If the edit adds a member, grown is its length.
 func (o *editedObject) apply(e Edit) (grown int, err error) {
 	value, err := e.value()
 	if err != nil {
@@ -209,7 +208,7 @@ func (o *editedObject) apply(e Edit) (grown int, err error) {
 	return 0, nil
 }
 
-// removeAll removes all that is at path: there may be several ways to take the dots in it.
+// removeAll removes all members at path. There may be several, because keys may hold dots.
 func (o *editedObject) removeAll(path string) {
 	for m := range o.heads(path) {
 		if len(m.key) == len(path) {
@@ -220,8 +219,7 @@ func (o *editedObject) removeAll(path string) {
 	}
 }
 
-// insert adds a member at a path at which there is none. It returns by how many bytes the
-// text grows.
+// insert adds a member at a path where there is none, and returns its length.
 func (o *editedObject) insert(path string, value []byte) (grown int, err error) {
 	l, at, rest := o.style(), o, path
 	for {
@@ -232,7 +230,7 @@ func (o *editedObject) insert(path string, value []byte) (grown int, err error) 
 		if through == nil {
 			return at.add(l, rest, value)
 		}
-		if through.kind() == KindNull { // null is nothing
+		if through.kind() == KindNull { // null counts as absent
 			through.value = []byte("{}")
 		}
 		inner := through.open()
@@ -243,9 +241,9 @@ func (o *editedObject) insert(path string, value []byte) (grown int, err error) 
 	}
 }
 
-// passable returns the first member on the way to path that is an object or null, nil if
-// there is no member on the way. If all of them are something else, it returns the first
-// and an error.
+// passable returns the first member on the way to path that is an object or null, and nil if
+// no member is on the way. If all of them are other values, it returns the first of them and
+// an error.
 func (o *editedObject) passable(path string) (*editedMember, error) {
 	var first *editedMember
 	for m := range o.heads(path) {
@@ -262,8 +260,8 @@ func (o *editedObject) passable(path string) (*editedMember, error) {
 	return nil, nil
 }
 
-// add appends a member with the path rest, made of objects where it has dots. l is the
-// style of o if it is empty. It returns by how many bytes the text grows.
+// add appends a member at the path rest, with an object for each dot, and returns its length.
+// l is the style for an empty o.
 func (o *editedObject) add(l style, rest string, value []byte) (grown int, err error) {
 	keys := strings.SplitN(rest, ".", maxDepth+1)
 	if len(keys) > maxDepth {
@@ -282,4 +280,101 @@ func (o *editedObject) add(l style, rest string, value []byte) (grown int, err e
 	m := &editedMember{key: keys[0], sep: ",", lead: l.lead, name: string(quote(keys[0])), colon: l.colon, value: l.nest(keys[1:], value)}
 	o.append(m)
 	return len(m.sep) + len(m.lead) + len(m.name) + len(m.colon) + len(m.value) + len(o.tail), nil
+}
+
+// style is the space around the members of an object.
+type style struct {
+	colon string // between key and value
+	unit  string // of indentation, if each member is on its own line
+	lead  string // before a member
+	pad   string // inside the brackets of an object on one line
+	tail  string // before the closing bracket
+}
+
+// style returns the style of a document's outermost object, Thoth's if it is empty.
+func (o *editedObject) style() style {
+	if len(o.members) == 0 {
+		return style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"}
+	}
+	first := o.members[0]
+	l := style{colon: first.colon, lead: first.lead, tail: o.tail}
+	if multiline(l.lead) {
+		l.unit = strings.TrimPrefix(indent(l.lead), indent(l.tail))
+	} else {
+		l.pad = l.lead
+	}
+	return l
+}
+
+func multiline(space string) bool { return strings.Contains(space, "\n") }
+
+// indent returns what follows the last newline in space.
+func indent(space string) string {
+	if !multiline(space) {
+		return ""
+	}
+	return space[strings.LastIndexByte(space, '\n')+1:]
+}
+
+// newline returns the last newline in space, and what follows it.
+func newline(space string) string {
+	i := strings.LastIndexByte(space, '\n')
+	if i > 0 && space[i-1] == '\r' {
+		i--
+	}
+	return space[i:]
+}
+
+// inner returns the style of an object inside one of style l.
+func (l style) inner() style {
+	if multiline(l.lead) {
+		l.tail = newline(l.lead)
+		l.lead = l.tail + l.unit
+	} else {
+		l.lead, l.tail = l.pad, l.pad
+	}
+	return l
+}
+
+// of returns the style of the object that is the value of m, a member of o, in a document of
+// style l.
+func (l style) of(o *editedObject, m *editedMember) style {
+	l.colon = m.colon
+	if l.lead = m.lead; !multiline(l.lead) {
+		l.lead = o.members[0].lead
+	}
+	l.pad = l.lead
+	return l.inner()
+}
+
+// next returns the style of a new member of o, which has others, in a document of style l.
+func (l style) next(o *editedObject) style {
+	last := o.members[len(o.members)-1]
+	l.colon, l.lead, l.pad = last.colon, last.lead, o.members[0].lead
+	if len(o.members) == 1 && l.lead == "" && strings.HasSuffix(l.colon, " ") {
+		l.lead = " " // {"a": 1}, as Python writes it
+	}
+	return l
+}
+
+// nest returns the text of value inside an object for each of keys, the first outermost, in an
+// object of style l.
+func (l style) nest(keys []string, value []byte) []byte {
+	if len(keys) == 0 {
+		return value
+	}
+	var out bytes.Buffer
+	var tails []string
+	for _, key := range keys {
+		l = l.inner()
+		out.WriteString("{" + l.lead)
+		out.Write(quote(key))
+		out.WriteString(l.colon)
+		tails = append(tails, l.tail+"}")
+	}
+	out.Write(value)
+	for _, tail := range slices.Backward(tails) {
+		out.WriteString(tail)
+	}
+	return out.Bytes()
 }
