@@ -125,7 +125,7 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 		return err
 	}
 	program := debugger.FindProgram(ctx, d.Path, info)
-	sayProgram(cl, program, info)
+	printProgram(cl, program, info)
 	if program.Path == "" && info.Type == dump.Crash && info.OS == "linux" {
 		if tool.Name == "crash" && len(extra) == 0 { // crash does nothing without a kernel
 			return errors.New(debugger.VMLinuxHint(info))
@@ -147,8 +147,8 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 	return debugger.RunForeground(cmd)
 }
 
-// sayProgram says which program or kernel is used.
-func sayProgram(cl *cli, program debugger.Executable, info *dump.Info) {
+// printProgram says which program or kernel is used.
+func printProgram(cl *cli, program debugger.Executable, info *dump.Info) {
 	if program.Rejected != "" {
 		cl.say("%s", program.Rejected)
 	}

@@ -35,7 +35,7 @@ node, platform, ticket, signature (null where not set, or an array), time, modif
 func indexCommand(cl *cli) *cobra.Command {
 	var verify bool
 	var exportTo string
-	keep := span(90 * 24 * time.Hour)
+	keep := duration(90 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use:   "index",
 		Short: "Publish the catalogue in the corpus, or export it",

@@ -56,7 +56,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	}
 	err = unmount(mountpoint, 0)
 	if errors.Is(err, unix.EBUSY) {
-		sayHolders(cl, mountpoint)
+		printHolders(cl, mountpoint)
 		return unmount(mountpoint, unix.MNT_DETACH)
 	}
 	if err != nil {
@@ -80,7 +80,7 @@ func cutOff(cl *cli, mountpoint string, number int) error {
 	return nil
 }
 
-func sayHolders(cl *cli, mountpoint string) {
+func printHolders(cl *cli, mountpoint string) {
 	cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
 	for _, h := range fusefs.Holders(mountpoint) {
 		fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))

@@ -72,13 +72,13 @@ func (c *completion) Set(s string) error {
 	return nil
 }
 
-// span is a pflag.Value: a duration such as 90s, 10m, 2h, 3d or 1w. m means minutes here,
+// duration is a pflag.Value such as 90s, 10m, 2h, 3d or 1w. m means minutes here,
 // but months in specifications.
-type span time.Duration
+type duration time.Duration
 
-func (s *span) Type() string { return "DURATION" }
+func (s *duration) Type() string { return "DURATION" }
 
-func (s *span) String() string {
+func (s *duration) String() string {
 	d := time.Duration(*s)
 	if d > 0 && d%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%dd", d/(24*time.Hour))
@@ -86,7 +86,7 @@ func (s *span) String() string {
 	return d.String()
 }
 
-func (s *span) Set(text string) error {
+func (s *duration) Set(text string) error {
 	d, err := time.ParseDuration(text)
 	if n := len(text) - 1; err != nil && n > 0 && (text[n] == 'd' || text[n] == 'w') {
 		unit := 24 * time.Hour
@@ -100,11 +100,11 @@ func (s *span) Set(text string) error {
 	if err != nil || d <= 0 {
 		return errors.New("must be a number and one of s, m (minutes), h, d and w, as 10m or 3d")
 	}
-	*s = span(d)
+	*s = duration(d)
 	return nil
 }
 
-// moment is a pflag.Value: a time in the past, given as a span before now, a day, or a time
+// moment is a pflag.Value: a time in the past, given as a duration before now, a day, or a time
 // in RFC 3339. The zero Time means that the flag was not given.
 type moment struct {
 	time.Time
@@ -121,7 +121,7 @@ func (m *moment) Set(text string) error {
 		m.Time = t
 		return nil
 	}
-	var s span
+	var s duration
 	if err := s.Set(text); err != nil {
 		return fmt.Errorf("%w, or a time as 2026-11-29T14:00:00Z (UTC)", err)
 	}
