@@ -13,13 +13,13 @@ import (
 	"strings"
 	"time"
 
-	"thothfs/cache/cachedir"
-	"thothfs/cmd/thothfs/output"
-	"thothfs/dump/document"
-
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"thothfs/cache/cachedir"
+	"thothfs/cmd/thothfs/output"
+	"thothfs/dump/document"
 )
 
 // cli is one run of the program: its streams, environment and global flags.

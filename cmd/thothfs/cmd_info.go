@@ -3,9 +3,9 @@ package main
 import (
 	"iter"
 
-	"thothfs/cmd/thothfs/output"
-
 	"github.com/spf13/cobra"
+
+	"thothfs/cmd/thothfs/output"
 )
 
 func infoCommand(cl *cli) *cobra.Command {

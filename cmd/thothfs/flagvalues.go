@@ -104,8 +104,8 @@ func (s *duration) Set(text string) error {
 	return nil
 }
 
-// moment is a pflag.Value: a time in the past, given as a duration before now, a day, or a time
-// in RFC 3339. The zero Time means that the flag was not given.
+// moment is a pflag.Value: a time in the past, given as a duration before now, a day, or a
+// time in RFC 3339. The zero Time means that the flag was not given.
 type moment struct {
 	time.Time
 	text string
