@@ -93,55 +93,54 @@ func (e *Executable) addServed(ctx context.Context, kind string, info *dump.Info
 // executableBeside returns the regular file in the directory of the dump that has its
 // build-id, else the one with the program's name unless it is another build.
 func executableBeside(path string, info *dump.Info) Executable {
-	dir := filepath.Dir(path)
-	entries, _ := os.ReadDir(dir)
-	var named Executable
-	compared := 0
-	for _, e := range entries {
-		file := filepath.Join(dir, e.Name())
-		if !e.Type().IsRegular() || e.Name() == filepath.Base(path) || compared == maxBeside {
-			continue
-		}
-		compared++
-		switch match := CompareBuild(file, info.BuildID, info); {
-		case match == Same:
-			return Executable{Path: file, How: "beside the dump, by its build-id"}
-		case e.Name() != filepath.Base(info.Executable) && e.Name() != info.Cmd:
-		case match == Other:
-			named.Rejected = otherBuild(file)
-		case match == Unknown:
-			named = Executable{Path: file, How: "beside the dump, by its name: the build-ids cannot be compared"}
-		}
+	isNamed := func(file string, _ BuildMatch) bool {
+		return filepath.Base(file) == filepath.Base(info.Executable) || filepath.Base(file) == info.Cmd
 	}
-	return named
+	return choose(regularBeside(path, "*"), info, isNamed, "beside the dump, by its build-id", "beside the dump, by its name: the build-ids cannot be compared")
 }
 
 // recordedExecutable returns the file at the path recorded in the dump, unless it is
 // another build.
 func recordedExecutable(info *dump.Info) Executable {
-	candidates := []string{info.Executable}
-	if arg0, _, _ := strings.Cut(info.Psargs, " "); arg0 != info.Executable {
-		candidates = append(candidates, arg0)
-	}
-	var found Executable
-	for _, path := range candidates {
-		if !filepath.IsAbs(path) {
-			continue
+	var paths []string
+	arg0, _, _ := strings.Cut(info.Psargs, " ")
+	for _, path := range []string{info.Executable, arg0} {
+		if filepath.IsAbs(path) {
+			paths = append(paths, path)
 		}
+	}
+	isHere := func(_ string, match BuildMatch) bool { return match == Other || info.OS == runtime.GOOS }
+	return choose(paths, info, isHere, "as recorded, of the dump's build-id", "as recorded: the build-ids cannot be compared")
+}
+
+// regularBeside returns the first regular files beside the dump whose names match a pattern.
+func regularBeside(path, pattern string) []string {
+	var paths []string
+	beside, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range beside {
+		if ok, _ := filepath.Match(pattern, e.Name()); ok && e.Type().IsRegular() && e.Name() != filepath.Base(path) && len(paths) < maxBeside {
+			paths = append(paths, filepath.Join(filepath.Dir(path), e.Name()))
+		}
+	}
+	return paths
+}
+
+// choose returns the file of the dump's build, else the first plausible one whose build-id
+// cannot be compared with the dump's. It rejects plausible files of another build.
+func choose(paths []string, info *dump.Info, plausible func(string, BuildMatch) bool, how, howUnknown string) Executable {
+	var found Executable
+	for _, path := range paths {
 		switch match := CompareBuild(path, info.BuildID, info); {
 		case match == Same:
-			return Executable{Path: path, How: "as recorded, of the dump's build-id"}
-		case match == Other:
-			found.Rejected = otherBuild(path)
-		case match == Unknown && found.Path == "" && info.OS == runtime.GOOS:
-			found = Executable{Path: path, How: "as recorded: the build-ids cannot be compared"}
+			return Executable{Path: path, How: how}
+		case !plausible(path, match):
+		case match == Other && found.Rejected == "":
+			found.Rejected = path + " is another build than the dump's, and not used"
+		case match == Unknown && found.Path == "":
+			found.Path, found.How = path, howUnknown
 		}
 	}
 	return found
-}
-
-func otherBuild(path string) string {
-	return path + " is another build than the dump's, and not used"
 }
 
 // BuildMatch is the result of comparing a file with a build-id.
