@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -18,8 +17,11 @@ import (
 	"thothfs/fs/fusefs"
 )
 
-// leaveTimeout is how long umount waits for the file system's process to end.
-const leaveTimeout = 10 * time.Second
+const (
+	answerTimeout = 2 * time.Second  // for a mount to tell its settings
+	silentTimeout = 5 * time.Second  // after which umount aborts a mount that does not answer
+	exitTimeout   = 10 * time.Second // for the process of an unmounted file system to end
+)
 
 func umountCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
@@ -46,18 +48,21 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	if err != nil {
 		return err
 	}
-	// The last is on top: the mountpoint may be a mount of something else below.
+	// The last one is on top of the others.
 	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
 	pid, err := servingPID(mountpoint)
 	if errors.Is(err, fusefs.ErrSilent) {
-		return cutOff(cl, mountpoint, mounts[len(mounts)-1].Minor)
+		return abortMount(cl, mountpoint, mounts[len(mounts)-1].Minor)
 	}
-	err = unmount(mountpoint, 0)
+	err = fusefs.Unmount(mountpoint)
 	if errors.Is(err, unix.EBUSY) {
-		printHolders(cl, mountpoint)
-		return unmount(mountpoint, unix.MNT_DETACH)
+		cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
+		for _, h := range fusefs.Holders(mountpoint) {
+			fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
+		}
+		return fusefs.Detach(mountpoint)
 	}
 	if err != nil {
 		return err
@@ -65,13 +70,12 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	return awaitExit(ctx, pid)
 }
 
-// cutOff ends a mount that does not answer. number is the minor number of its device.
-// If it were only detached, processes that wait for it would wait for ever, and not even
-// SIGKILL would end them.
-func cutOff(cl *cli, mountpoint string, number int) error {
+// abortMount removes a mount that does not answer, whose device has the given minor number.
+// Detaching alone would leave processes waiting for it that not even SIGKILL ends.
+func abortMount(cl *cli, mountpoint string, minor int) error {
 	cl.say("%s does not answer: processes that wait for it get an error", mountpoint)
-	aborted := fusefs.Abort(number)
-	if err := unmount(mountpoint, unix.MNT_DETACH); err != nil {
+	aborted := fusefs.Abort(minor)
+	if err := fusefs.Detach(mountpoint); err != nil {
 		return errors.Join(err, aborted)
 	}
 	if aborted != nil {
@@ -80,60 +84,15 @@ func cutOff(cl *cli, mountpoint string, number int) error {
 	return nil
 }
 
-func printHolders(cl *cli, mountpoint string) {
-	cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
-	for _, h := range fusefs.Holders(mountpoint) {
-		fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
-	}
-}
-
-// unmount calls umount2(2), or fusermount3 where only that may.
-func unmount(mountpoint string, flags int) error {
-	err := unix.Unmount(mountpoint, flags|unix.UMOUNT_NOFOLLOW)
-	if !errors.Is(err, unix.EPERM) {
-		return err
-	}
-	arg := "-u"
-	if flags&unix.MNT_DETACH != 0 {
-		arg = "-uz"
-	}
-	out, err := exec.Command("fusermount3", arg, mountpoint).CombinedOutput()
-	switch {
-	case err == nil:
-		return nil
-	case bytes.Contains(out, []byte("busy")):
-		return unix.EBUSY
-	case errors.Is(err, exec.ErrNotFound):
-		return errors.New("fusermount3 is not installed (Debian: apt-get install fuse3)")
-	}
-	return fmt.Errorf("fusermount3: %s", bytes.TrimSpace(out))
-}
-
-// mountedPath resolves path as the kernel's table has it: the mountpoint itself,
-// when it is in the table, without asking its file system.
-func mountedPath(path string) string {
-	direct := filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))
-	if mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(direct)); err == nil && len(mounts) > 0 {
-		return direct
-	}
-	return realPath(path)
-}
-
-// How long a mount may take to tell its settings, and its process.
-const (
-	answerTimeout = 2 * time.Second
-	silentTimeout = 5 * time.Second // after which umount cuts it off
-)
-
-// servingPID asks the mount for its process; 0 when it is dead, fusefs.ErrSilent when it does
-// not answer.
+// servingPID returns the process of the mount, or 0 if that is dead. It returns
+// fusefs.ErrSilent if the mount does not answer.
 func servingPID(mountpoint string) (int, error) {
 	text, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
 	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
 	return pid, err
 }
 
-// awaitExit waits until process pid has ended. One that is gone already is fine.
+// awaitExit waits until the process pid, if it exists, has ended.
 func awaitExit(ctx context.Context, pid int) error {
 	if pid <= 0 {
 		return nil
@@ -143,7 +102,7 @@ func awaitExit(ctx context.Context, pid int) error {
 		return nil
 	}
 	defer unix.Close(fd)
-	deadline := time.Now().Add(leaveTimeout)
+	deadline := time.Now().Add(exitTimeout)
 	for time.Now().Before(deadline) && ctx.Err() == nil {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 200)
 		if n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {

@@ -199,7 +199,7 @@ func endMount(t testing.TB, dir string) {
 	if err := Abort(m.Minor); err != nil {
 		t.Error(err)
 	}
-	if err := detach(dir); err != nil {
+	if err := Detach(dir); err != nil {
 		t.Error(err)
 	}
 }

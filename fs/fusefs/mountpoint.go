@@ -55,7 +55,7 @@ func mendTop(mountpoint string, top *mountinfo.Info, patience time.Duration) (en
 	var st unix.Stat_t
 	switch err := unix.Stat(mountpoint, &st); {
 	case errors.Is(err, unix.ENOTCONN):
-		if err := detach(mountpoint); err != nil {
+		if err := Detach(mountpoint); err != nil {
 			return false, fmt.Errorf("dead mount at %s: %w", mountpoint, err)
 		}
 		return true, nil
@@ -93,12 +93,12 @@ func mountAt(mountpoint string) (*mountinfo.Info, error) {
 	return all[len(all)-1], nil
 }
 
-// unmount is umount(2), by fusermount3 where only that may. A mount in use is EBUSY.
-func unmount(mountpoint string) error { return umount(mountpoint, 0, "-u") }
+// Unmount is umount(2), or fusermount3 where only that is permitted. A mount in use is EBUSY.
+func Unmount(mountpoint string) error { return umount(mountpoint, 0, "-u") }
 
-// detach is unmount that always takes the name away: the file system lives until
+// Detach is Unmount that also succeeds for a mount in use: the file system lives until
 // the last file on it is closed.
-func detach(mountpoint string) error { return umount(mountpoint, unix.MNT_DETACH, "-uz") }
+func Detach(mountpoint string) error { return umount(mountpoint, unix.MNT_DETACH, "-uz") }
 
 func umount(mountpoint string, flags int, arg string) error {
 	err := unix.Unmount(mountpoint, flags|unix.UMOUNT_NOFOLLOW)

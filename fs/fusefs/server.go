@@ -56,7 +56,7 @@ func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, erro
 		close(s.served)
 	}()
 	if err := kernel.WaitMount(); err != nil {
-		return nil, errors.Join(err, detach(mountpoint))
+		return nil, errors.Join(err, Detach(mountpoint))
 	}
 	b.passthrough.probe(kernel, b.wantsPassthrough() && kernel.KernelSettings().Flags64()&fuse.CAP_PASSTHROUGH != 0, b.log())
 	if m, err := mountAt(mountpoint); err == nil && m != nil {
@@ -98,7 +98,7 @@ func (s *Server) Unmount(ctx context.Context) error {
 func (s *Server) tryUnmount(ctx context.Context) error {
 	wait := 5 * time.Millisecond
 	for {
-		err := unmount(s.mountpoint)
+		err := Unmount(s.mountpoint)
 		if !errors.Is(err, unix.EBUSY) || wait > 160*time.Millisecond {
 			return err
 		}
@@ -113,7 +113,7 @@ func (s *Server) tryUnmount(ctx context.Context) error {
 
 func (s *Server) detach(ctx context.Context) error {
 	holders := Holders(s.mountpoint)
-	if err := detach(s.mountpoint); err != nil {
+	if err := Detach(s.mountpoint); err != nil {
 		return fmt.Errorf("detach %s: %w", s.mountpoint, err)
 	}
 	return s.await(ctx, holders)

@@ -29,7 +29,7 @@ func TestUnmountTwice(t *testing.T) {
 
 func TestUnmountedByOthers(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
-	if err := unmount(m.dir); err != nil {
+	if err := Unmount(m.dir); err != nil {
 		t.Fatal(err)
 	}
 	m.Wait()
@@ -133,7 +133,7 @@ func TestMountAtOnce(t *testing.T) {
 			t.Errorf("%d mounts on one directory", len(servers))
 		}
 		for range servers {
-			if err := unmount(dir); err != nil {
+			if err := Unmount(dir); err != nil {
 				t.Error(err)
 			}
 		}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/moby/sys/mountinfo"
+
+	"thothfs/cache"
+	"thothfs/fs/fusefs"
+)
+
+// existingMount returns where this user has mounted the corpus with the same cache, by a
+// process that answers, or "".
+func (c *openedCorpus) existingMount() string {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
+	})
+	if err != nil {
+		return ""
+	}
+	for _, m := range slices.Backward(mounts) {
+		config, err := fusefs.ReadControl(m.Mountpoint, "config", answerTimeout)
+		if err == nil && c.fits(config) {
+			return m.Mountpoint
+		}
+	}
+	return ""
+}
+
+// isOurs reports whether this user made the mount. Others may not be accessible.
+func isOurs(m *mountinfo.Info) bool {
+	return slices.Contains(strings.Split(m.VFSOptions, ","), "user_id="+strconv.Itoa(os.Geteuid()))
+}
+
+// fits reports whether the .thothfs/config of a mount has the settings of this corpus.
+func (c *openedCorpus) fits(config []byte) bool {
+	want := map[string]string{"private": "false"}
+	for line := range strings.Lines(string(c.config(mountFlags{}))) {
+		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "="); name {
+		case "store", "manta-url", "manta-user", "cache-dir":
+			want[name] = value
+		}
+	}
+	for line := range strings.Lines(string(config)) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if expected, ok := want[name]; ok && value == expected {
+			delete(want, name)
+		}
+	}
+	return len(want) == 0
+}
+
+// mountPrivately mounts the corpus at an existing directory, for this process only. The
+// returned function unmounts it.
+func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFlags) (unmount func() error, err error) {
+	if err := checkOverlap(dir, map[string]string{"cache directory": c.cache, "corpus": c.target.dir}); err != nil {
+		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
+	}
+	c.cli.privateMount = true
+	server, err := fusefs.Mount(dir, c.mountOptions(blocks, m, nil))
+	if err != nil {
+		return nil, fmt.Errorf("the corpus cannot be mounted for the run: %w", err)
+	}
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err := server.Unmount(ctx)
+		if busy := (*fusefs.BusyError)(nil); errors.As(err, &busy) {
+			return nil // it is detached, and its users are not of this program
+		}
+		return err
+	}, nil
+}
+
+// checkOverlap fails if a directory contains the mountpoint or is in it: the file system
+// would read itself and hang.
+func checkOverlap(mountpoint string, dirs map[string]string) error {
+	m := realPath(mountpoint)
+	for what, dir := range dirs {
+		if dir == "" {
+			continue
+		}
+		if d := realPath(dir); within(d, m) || within(m, d) {
+			return fmt.Errorf("the %s (%s) and the mountpoint (%s) lie one within the other: choose another place for one of them", what, dir, mountpoint)
+		}
+	}
+	return nil
+}
+
+// within reports whether path is dir or below it. Both are absolute and clean.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// realPath resolves symbolic links in the existing part of path.
+func realPath(path string) string {
+	path = filepath.Clean(path)
+	rest := ""
+	for dir := path; ; {
+		if real, err := filepath.EvalSymlinks(dir); err == nil {
+			return filepath.Join(real, rest)
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return path
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+		dir = parent
+	}
+}
+
+// checkMountpoint returns why nothing can be mounted at path. It removes dead mounts.
+func checkMountpoint(ctx context.Context, path string) error {
+	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fusefs.Mend(mountedPath(path)) })
+	if errors.Is(err, fusefs.ErrSilent) {
+		return fmt.Errorf("%w: what is mounted there hangs (thothfs umount %s takes it away)", err, path)
+	}
+	if err != nil {
+		return err
+	}
+	fi, err := os.Stat(path)
+	switch {
+	case os.IsNotExist(err):
+		return fmt.Errorf("%s does not exist: make it with mkdir", path)
+	case err != nil:
+		return err
+	case !fi.IsDir():
+		return fmt.Errorf("%s is not a directory", path)
+	}
+	return nil
+}
+
+// mountedPath resolves symbolic links in path. It does not access the file system that is
+// mounted there.
+func mountedPath(path string) string {
+	direct := filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))
+	if mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(direct)); err == nil && len(mounts) > 0 {
+		return direct
+	}
+	return realPath(path)
+}
