@@ -68,8 +68,9 @@ func (f *editFilter) isBy(e *history.Edit) bool {
 	return f.by == ""
 }
 
-// selectEdits yields the edits that a filter and words select, the latest first.
-func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []string) (iter.Seq2[*history.Edit, error], error) {
+// selectEdits yields the edits that a filter and words select, the latest first, up to a
+// limit other than 0.
+func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []string, limit int) (iter.Seq2[*history.Edit, error], error) {
 	if _, err := path.Match(f.by, ""); err != nil {
 		return nil, fmt.Errorf("--by %q: %w", f.by, err)
 	}
@@ -82,11 +83,12 @@ func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []s
 		since = time.UnixMilli(0)
 	}
 	return func(yield func(*history.Edit, error) bool) {
+		n := 0
 		for e, err := range c.History(ctx, since) {
 			if err == nil && (!f.isBy(e) || chosen != nil && !chosen[targetOf(e)]) {
 				continue
 			}
-			if !yield(e, err) {
+			if n++; !yield(e, err) || n == limit {
 				return
 			}
 		}
@@ -142,11 +144,10 @@ func historyCommand(cl *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			edits, err := c.selectEdits(cmd.Context(), &f, args)
+			edits, err := c.selectEdits(cmd.Context(), &f, args, limit)
 			if err != nil {
 				return err
 			}
-			edits = firstOf(edits, limit)
 			if asJSON {
 				return printHistoryJSON(cl.stdout, edits)
 			}
@@ -157,17 +158,6 @@ func historyCommand(cl *cli) *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
 	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "how many edits at most; 0: all")
 	return cmd
-}
-
-func firstOf(edits iter.Seq2[*history.Edit, error], limit int) iter.Seq2[*history.Edit, error] {
-	return func(yield func(*history.Edit, error) bool) {
-		n := 0
-		for e, err := range edits {
-			if n++; !yield(e, err) || n == limit {
-				return
-			}
-		}
-	}
 }
 
 // historyRows is the number of rows whose columns are aligned with each other.

@@ -119,7 +119,7 @@ func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*h
 
 // editsSince returns the edits that a filter and words select, except undos.
 func editsSince(ctx context.Context, c *openedCorpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
-	seq, err := c.selectEdits(ctx, f, words)
+	seq, err := c.selectEdits(ctx, f, words, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -26,10 +26,6 @@ type report struct {
 	broken error // the first error of writing to standard output
 }
 
-func newReport(total int, stdout, stderr io.Writer) *report {
-	return &report{total: total, stdout: stdout, stderr: stderr, waiting: make(map[int]result)}
-}
-
 // add prints a result as soon as all before it are printed.
 func (r *report) add(res result) {
 	r.seen++

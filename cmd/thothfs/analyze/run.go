@@ -77,7 +77,7 @@ func (r *Run) Do(ctx context.Context, ids []dump.ID) error {
 		r.each(running, ids, results)
 		close(results)
 	}()
-	report := newReport(len(ids), bar.Above(r.Stdout), bar.Above(r.Stderr))
+	report := report{total: len(ids), stdout: bar.Above(r.Stdout), stderr: bar.Above(r.Stderr), waiting: map[int]result{}}
 	for res := range results {
 		if report.add(res); report.broken != nil {
 			stop() // analyzers that are running end, and are counted

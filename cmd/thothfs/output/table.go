@@ -2,6 +2,7 @@ package output
 
 import (
 	"bufio"
+	"cmp"
 	"io"
 	"iter"
 	"strings"
@@ -72,76 +73,50 @@ func nodeOrCmd(l Dump) string {
 // its widest value in the first 4 MiB of rows; later rows are printed as they come. It
 // stops at the first error of the sequence and returns it.
 func WriteTable(w io.Writer, dumps iter.Seq2[Dump, error], props []string) error {
-	t := &table{out: bufio.NewWriter(w), columns: tableColumns(props)}
-	for l, err := range dumps {
-		if err == nil {
-			err = t.add(l)
-		}
-		if err != nil {
-			t.release()
-			t.out.Flush()
-			return err
-		}
-	}
-	t.release()
-	return t.out.Flush()
-}
-
-type table struct {
-	out      *bufio.Writer
-	columns  []column
-	held     [][]string // rows not printed yet
-	bytes    int        // in held
-	released bool       // the widths are fixed
-}
-
-func (t *table) add(l Dump) error {
-	row := make([]string, len(t.columns))
-	for i, c := range t.columns {
-		if row[i] = Cell(c.text(l)); row[i] == "" {
-			row[i] = "-"
-		}
-	}
-	if t.released {
-		return t.print(row)
-	}
-	for i, text := range row {
-		t.bytes += len(text) + 16
-		if n := utf8.RuneCountInString(text); n > t.columns[i].width {
-			t.columns[i].width = min(n, maxPadding)
-		}
-	}
-	t.held = append(t.held, row)
-	if t.bytes > maxHeld {
-		t.release()
-	}
-	return nil
-}
-
-// release fixes the widths and prints the heads and the held rows.
-func (t *table) release() {
-	if t.released {
-		return
-	}
-	t.released = true
-	heads := make([]string, len(t.columns))
-	for i, c := range t.columns {
+	out := bufio.NewWriter(w)
+	columns := tableColumns(props)
+	heads := make([]string, len(columns))
+	for i, c := range columns {
 		heads[i] = c.head
 	}
-	t.print(heads)
-	for _, row := range t.held {
-		t.print(row) // bufio keeps the first error
+	rows, size := [][]string{heads}, 0 // that wait until the widths are fixed
+	var failed error
+	for d, err := range dumps {
+		if failed = err; err != nil {
+			break
+		}
+		row := make([]string, len(columns))
+		for i, c := range columns {
+			row[i] = cmp.Or(Cell(c.text(d)), "-")
+			if size <= maxHeld {
+				columns[i].width = max(c.width, min(utf8.RuneCountInString(row[i]), maxPadding))
+			}
+		}
+		for _, text := range row {
+			size += len(text) + 16
+		}
+		if rows = append(rows, row); size <= maxHeld {
+			continue
+		}
+		if err := printRows(out, columns, rows); err != nil {
+			return err
+		}
+		rows = nil
 	}
-	t.held = nil
+	printRows(out, columns, rows) // Flush returns its error
+	return cmp.Or(failed, out.Flush())
 }
 
-func (t *table) print(row []string) error {
-	for i, text := range row {
-		t.out.WriteString(text)
-		if i < len(row)-1 {
-			pad := max(0, t.columns[i].width-utf8.RuneCountInString(text)) + 1
-			t.out.WriteString(strings.Repeat(" ", pad))
+func printRows(out *bufio.Writer, columns []column, rows [][]string) (err error) {
+	for _, row := range rows {
+		for i, text := range row {
+			out.WriteString(text)
+			if i < len(row)-1 {
+				pad := max(0, columns[i].width-utf8.RuneCountInString(text)) + 1
+				out.WriteString(strings.Repeat(" ", pad))
+			}
 		}
+		err = out.WriteByte('\n')
 	}
-	return t.out.WriteByte('\n')
+	return err
 }
