@@ -11,7 +11,8 @@
 //	              files for other tools
 //	fs            the tree of directories, links and files; knows no protocol
 //	  fusefs      serves the tree to the kernel by FUSE
-//	corpus        the dumps of one store: catalogue, sync, uploads
+//	corpus        the dumps of one store: sync, edits, uploads
+//	  catalog     is the local copy of all documents, in SQL
 //	  changelog   tells other clients which documents have changed
 //	  history     keeps what edits replaced, for undo
 //	cache         local blocks of pinned object versions

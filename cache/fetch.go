@@ -58,8 +58,13 @@ type waiter struct {
 	done chan error
 }
 
-// part returns the part of w.p that the fetch covers, and where in the fetch it begins.
-func (w *waiter) part() (dst []byte, from int64) { return w.f.o.part(w.p, w.off, w.f.span) }
+// part returns the part of w.p that the fetch covers, and its offset in the object.
+func (w *waiter) part() (dst []byte, off int64) {
+	o, s := w.f.o, w.f.span
+	begin := s.first * o.Block
+	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+o.Bytes(s.first, s.n))
+	return w.p[lo-w.off : hi-w.off], lo
+}
 
 func (w *waiter) length() int64 {
 	dst, _ := w.part()
@@ -67,8 +72,8 @@ func (w *waiter) length() int64 {
 }
 
 func (w *waiter) copyFrom(buf []byte) {
-	dst, from := w.part()
-	copy(dst, buf[from:])
+	dst, off := w.part()
+	copy(dst, buf[off-w.f.span.first*w.f.o.Block:])
 }
 
 // startFetches joins or starts the fetches for the missing blocks of a read. It copies what
@@ -349,7 +354,8 @@ func (f *fetch) readStored(buf []byte) bool {
 	defer l.close()
 	for i := range f.span.n {
 		b := f.span.first + i
-		if !l.readStored(b, buf[i*o.Block:][:o.Length(b)], 0) {
+		dst := buf[i*o.Block:][:o.Length(b)]
+		if !o.c.memory.read(&o.Version, b, dst, 0) && !l.readDisk(b, dst, 0) {
 			return false
 		}
 	}
@@ -425,8 +431,6 @@ const minStall = 1500 * time.Millisecond
 
 // latencies are those of the last requests that succeeded.
 type latencies struct {
-	minStall time.Duration // the constant, but in tests
-
 	mu   sync.Mutex // guards all below
 	last [128]time.Duration
 	n    int
@@ -446,10 +450,10 @@ func (l *latencies) stallTime() time.Duration {
 	last := slices.Clone(l.last[:min(l.n, len(l.last))])
 	l.mu.Unlock()
 	if len(last) < 16 {
-		return l.minStall
+		return minStall
 	}
 	slices.Sort(last)
-	return max(l.minStall, 2*last[len(last)/2])
+	return max(minStall, 2*last[len(last)/2])
 }
 
 // request reads the blocks from the Source into buf. A request that stalls is hedged: a

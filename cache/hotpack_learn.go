@@ -61,24 +61,31 @@ func (h *accessHistory) endPrediction() {
 	h.predictionDone = true
 }
 
-// recordPack records what a fetch of the pack in the store returned, or that pk was stored.
-func (h *accessHistory) recordPack(pk *hotpack.Pack, err error) {
+// setPack records the pack in the store.
+func (h *accessHistory) setPack(pk *hotpack.Pack) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	switch {
-	case err == nil:
-		h.packKnown, h.pack, h.packRefused = true, pk.WithoutContent(), time.Time{}
-	case errors.Is(err, hotpack.ErrUnusable):
-		h.packKnown, h.packRefused = true, time.Now()
-	case errors.Is(err, store.ErrNotExist):
-		h.packKnown = true
-	}
+	h.packKnown, h.pack, h.packRefused = true, pk.WithoutContent(), time.Time{}
+}
+
+// refusePack records that the pack in the store is unusable.
+func (h *accessHistory) refusePack() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.packKnown, h.packRefused = true, time.Now()
 }
 
 func (h *accessHistory) recentlyRefused() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.packRefused) < refusedFor
+}
+
+// setNoPack records that the store has no pack, if that is certain.
+func (h *accessHistory) setNoPack(certain bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.packKnown = h.packKnown || certain
 }
 
 // addRead records a read on demand; h may be nil.
@@ -102,9 +109,7 @@ func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 	defer h.mu.Unlock()
 	all = append(all, h.reads...)
 	if h.pack != nil {
-		for _, r := range h.pack.Runs {
-			all = append(all, r.Range)
-		}
+		all = append(all, h.pack.Ranges()...)
 	}
 	all = append(all, h.predicted...)
 	if !h.packKnown || len(all) == 0 {
@@ -114,8 +119,7 @@ func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 		return all, h.predictionDone
 	}
 	for _, r := range h.reads {
-		first, end := r.Off/page*page, min((r.Off+r.Len+page-1)/page*page, h.size)
-		if !h.pack.Has(first, end-first) {
+		if !h.pack.HasPages(r.Off, r.Len, h.size) {
 			return all, true
 		}
 	}
@@ -149,7 +153,7 @@ func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
 		}
 		return len(p), nil
 	})
-	b, err := hotpack.Encode(o.Ref, o.Size, held, ranges, c.around, true)
+	b, err := hotpack.EncodeReadable(o.Ref, o.Size, held, ranges, c.around)
 	if err != nil {
 		return nil, false
 	}
@@ -190,10 +194,15 @@ func (c *Cache) isOpen(o *openVersion) bool {
 // publishPack passes a pack to Options.Learned if there is one worth storing. Packs are large,
 // so one is made at a time.
 func (c *Cache) publishPack(o *openVersion) {
-	if c.publishOff.Load() || c.publishing.Acquire(c.publishCtx, 1) != nil {
+	if c.publishOff.Load() {
 		return
 	}
-	defer c.publishing.Release(1)
+	select {
+	case c.publishing <- struct{}{}:
+		defer func() { <-c.publishing }()
+	case <-c.publishCtx.Done():
+		return
+	}
 	_ = waitDone(c.publishCtx, o.allFetches()) // what was read last may not be stored yet
 	ctx, cancel := context.WithTimeout(c.publishCtx, publishTimeout)
 	defer cancel()
@@ -209,7 +218,9 @@ func (c *Cache) publishPack(o *openVersion) {
 	switch {
 	case err == nil:
 		c.n.PacksLearned.Add(1)
-		c.historyOf(o).recordPack(hotpack.Decode(o.Ref, o.Size, b))
+		if pk, err := hotpack.Decode(o.Ref, o.Size, b); err == nil {
+			c.historyOf(o).setPack(pk)
+		}
 	case errors.Is(err, store.ErrPermission):
 		c.options.Log.Info("hot packs are not stored: the store refuses them", "key", o.Ref.Key, "err", err)
 		c.publishOff.Store(true)

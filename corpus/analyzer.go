@@ -95,7 +95,7 @@ func analyzerKey(op, name string) (string, error) {
 // changeAnalyzers makes a change, again while others get in its way, and has the next
 // Analyzers ask the store, in this process and in those that share the catalogue.
 func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
-	leave, err := c.editLocks.lock(ctx, key)
+	leave, err := c.editLocks.Lock(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,8 @@ const (
 )
 
 // ring tells the other processes that share the catalogue of a change.
-func (c *catalogue) ring() {
-	path := c.filePath() + bellSuffix
+func (c *base) ring() {
+	path := c.cat.Path() + bellSuffix
 	now := []unix.Timespec{{Nsec: unix.UTIME_NOW}, {Nsec: unix.UTIME_NOW}}
 	err := unix.UtimesNanoAt(unix.AT_FDCWD, path, now, unix.AT_SYMLINK_NOFOLLOW)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,7 +64,7 @@ func listen(path string) (*fsnotify.Watcher, error) {
 func (c *Corpus) follow(ctx context.Context) {
 	f := &follower{c: c}
 	for f.await(ctx) {
-		everything, err := c.readJournalFully(ctx)
+		everything, err := c.readJournal(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.log.Debug("the catalogue cannot be read", "error", err)
 		}
@@ -91,7 +91,7 @@ func (f *follower) await(ctx context.Context) bool {
 	w := f.watcher
 	if w == nil {
 		var err error
-		if w, err = f.c.listen(f.c.cat.filePath()); err == nil {
+		if w, err = f.c.listen(f.c.cat.Path()); err == nil {
 			f.watcher = w
 			return true // something may have changed before
 		}

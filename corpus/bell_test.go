@@ -5,10 +5,11 @@ import (
 	"os"
 	"sync"
 	"testing"
+	"time"
+
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
-	"time"
 )
 
 // What one process does shows in the others that share its catalogue, without a poll
@@ -50,7 +51,7 @@ func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	edit(1)
 	b.dropListing(t.Context(), ident(2))
 	told(2)
-	if err := os.Remove(a.cat.filePath() + bellSuffix); err != nil {
+	if err := os.Remove(a.cat.Path() + bellSuffix); err != nil {
 		t.Fatal(err)
 	}
 	edit(3)

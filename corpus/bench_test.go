@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/query"
 	"thothfs/store"
 	"thothfs/store/mem"
@@ -35,13 +36,14 @@ func benchCorpus(b *testing.B, n int) *Corpus {
 	s := mem.New()
 	c := open(b, quiet(b, s))
 	for i := 0; i < n; {
-		var findings []observation
+		var seen []catalog.Observation
 		for range min(1000, n-i) {
 			raw := info(ident(i), fmt.Sprintf("cmd%d", i%(n/100)), "", int64(1_000_000+i))
-			findings = append(findings, observation{id: ident(i), at: time.Now(), kind: found, raw: raw, attr: store.Attr{ETag: "e", Size: int64(len(raw))}})
+			d := catalog.NewDump(ident(i), raw, store.Attr{ETag: "e", Size: int64(len(raw))}, "")
+			seen = append(seen, catalog.Observation{ID: ident(i), At: time.Now(), Kind: catalog.Found, Dump: d})
 			i++
 		}
-		c.recordObservations(context.Background(), findings...)
+		c.recordObservations(context.Background(), seen...)
 	}
 	return c
 }
@@ -62,7 +64,7 @@ func BenchmarkSelect(b *testing.B) {
 	}
 	b.Run("Values cmd", func(b *testing.B) {
 		for b.Loop() {
-			must(c.Values(b.Context(), Cmd, query.Spec{}))
+			must(c.Values(b.Context(), catalog.Cmd))
 		}
 	})
 	b.Run("Cached", func(b *testing.B) {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/query"
 	"thothfs/store/mem"
 )
@@ -55,7 +56,7 @@ func TestUselessFilesAreRebuilt(t *testing.T) {
 			}
 			sync1(t, c)
 			c.Close()
-			spoil(t, c.cat.path)
+			spoil(t, c.cat.Path())
 			c = open(t, o)
 			sync1(t, c)
 			wantCount(t, c, "", 50)
@@ -84,10 +85,7 @@ func TestDamageUnderway(t *testing.T) {
 	sync1(t, c)
 	w, cancel := watch(c)
 	defer cancel()
-	if err := c.cat.write(t.Context(), func(tx *sql.Tx) error {
-		_, err := tx.Exec(`DROP TABLE docs; DROP TABLE dumps`)
-		return err
-	}); err != nil {
+	if err := c.cat.Exec(t.Context(), `DROP TABLE docs; DROP TABLE dumps`); err != nil {
 		t.Fatal(err)
 	}
 	wantCount(t, c, "", 300) // rebuilt, and read again
@@ -110,7 +108,7 @@ func TestCatalogueDirectoryUnusable(t *testing.T) {
 	}
 	sync1(t, c)
 	wantCount(t, c, "", 5)
-	scratch := c.cat.scratch
+	scratch := filepath.Dir(c.cat.Path())
 	if err := c.Close(); err != nil {
 		t.Error(err)
 	}
@@ -165,7 +163,7 @@ func TestTwoOnOneFile(t *testing.T) {
 	wg.Wait()
 	for _, c := range []*Corpus{a, b} {
 		wantCount(t, c, "", 600)
-		if err := c.readJournal(t.Context()); err != nil {
+		if _, err := c.readJournal(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -173,17 +171,17 @@ func TestTwoOnOneFile(t *testing.T) {
 	defer cancel()
 	before := b.Generation()
 	s.Set(infoKey(ident(3)), info(ident(3), "cmd3", "T-9", 9))
-	a.revalidations.set(ident(3), time.Time{})
+	a.checked.set(ident(3), time.Time{})
 	a.now = func() time.Time { return time.Now().Add(time.Minute) }
-	if d, err := a.Dump(t.Context(), ident(3)); err != nil || d.Ticket != "T-9" {
+	if d, err := a.Dump(t.Context(), ident(3)); err != nil || d.Text(catalog.Ticket) != "T-9" {
 		t.Fatal(d, err)
 	}
 	wantCount(t, b, "ticket=T-9", 1)
-	if err := b.readJournal(t.Context()); err != nil {
+	if _, err := b.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	ch := w.wait(t, 1)
-	if len(ch) != 1 || ch[0].ID != ident(3) || ch[0].Old.Cmd != "cmd3" || ch[0].Old.Ticket != "" || ch[0].New.Ticket != "T-9" || b.Generation() == before {
+	if len(ch) != 1 || ch[0].ID != ident(3) || ch[0].Old.Text(catalog.Cmd) != "cmd3" || ch[0].Old.Text(catalog.Ticket) != "" || ch[0].New.Text(catalog.Ticket) != "T-9" || b.Generation() == before {
 		t.Errorf("%+v", ch)
 	}
 	// Many at once are told as everything.
@@ -191,7 +189,7 @@ func TestTwoOnOneFile(t *testing.T) {
 		s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "more", "", 1))
 	}
 	sync1(t, a)
-	if err := b.readJournal(t.Context()); err != nil {
+	if _, err := b.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if ch := w.wait(t, 2); !ch[1].Everything() {
@@ -234,7 +232,7 @@ func TestKilled(t *testing.T) {
 		cmd.Wait()
 	}
 	c := open(t, o)
-	if c.cat.scratch != "" {
+	if c.cat.Temporary() {
 		t.Error("a temporary catalogue")
 	}
 	sync1(t, c)
@@ -246,12 +244,12 @@ func TestFullDiskUnderway(t *testing.T) {
 	s := mem.New()
 	seed(s, 3000)
 	c := open(t, options(t, s))
-	if _, err := c.cat.current().writer.Exec(`PRAGMA max_page_count = 40`); err != nil {
+	if err := c.cat.Exec(t.Context(), `PRAGMA max_page_count = 40`); err != nil {
 		t.Fatal(err)
 	}
 	sync1(t, c)
 	wantCount(t, c, "", 3000)
-	if c.cat.scratch == "" {
+	if !c.cat.Temporary() {
 		t.Error("the catalogue was not full")
 	}
 }
@@ -264,7 +262,7 @@ func TestDamageWhileReading(t *testing.T) {
 	var once sync.Once
 	if err := c.Sync(t.Context(), func(done, total int) {
 		if done > 1000 {
-			once.Do(func() { execSQL(t, c.cat.path, `DROP TABLE docs; DROP TABLE dumps`) })
+			once.Do(func() { execSQL(t, c.cat.Path(), `DROP TABLE docs; DROP TABLE dumps`) })
 		}
 	}); err != nil {
 		t.Fatal(err)

@@ -3,24 +3,7 @@ package corpus
 import (
 	"sync"
 	"sync/atomic"
-
-	"thothfs/dump"
 )
-
-// Change says what became of one dump.
-type Change struct {
-	// ID is the dump. The zero ID, with neither Old nor New, says that more
-	// changed than can be told one by one: look at everything again.
-	ID dump.ID
-	// Old is what was known before, nil when the dump is new. Its Doc is nil when
-	// another process of this machine noticed the change first.
-	Old *Dump
-	// New is what is known now, nil when the dump is gone.
-	New *Dump
-}
-
-// Everything tells that this is no change of a single dump.
-func (c Change) Everything() bool { return c.Old == nil && c.New == nil }
 
 // maxQueue is how many changes wait for subscribers before they are summed up in
 // one: a producer never waits for a subscriber, which may be waiting for the

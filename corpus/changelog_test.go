@@ -11,13 +11,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"thothfs/corpus/catalog"
 	"thothfs/corpus/changelog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
-	"time"
 )
 
 // logging opens a corpus that tells others what it changes.
@@ -105,10 +107,10 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 		ours.changes.Add(ident(9), "any")
 		ours.changes.Add(ident(10), "any")
 		time.Sleep(time.Second)
-		if theirs.followLog(t.Context(), false); len(entries(t, s)) != 1 {
+		if theirs.logReader.Read(t.Context(), false); len(entries(t, s)) != 1 {
 			t.Fatal(entries(t, s))
 		}
-		unseen, err := theirs.cat.newTasks(t.Context(), nil, 10)
+		unseen, err := theirs.cat.NewTasks(t.Context(), nil, 10)
 		if err != nil || len(unseen) != 2 {
 			t.Fatalf("%v, %v", unseen, err)
 		}
@@ -134,7 +136,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		}
 		large := func() {
 			t.Helper()
-			if err := theirs.cat.setMeta(t.Context(), metaEntries, fmt.Sprint(100*entriesAPoll)); err != nil {
+			if err := theirs.cat.Set(t.Context(), map[catalog.Key]string{catalog.EntryCount: fmt.Sprint(100 * entriesAPoll)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -159,7 +161,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		s.Delete(ident(5).String())
 		s.Set(ident(103).String()+"/unfinished", nil) // as many entries as before
 		time.Sleep(99 * theirs.pollEvery())
-		if err := theirs.cat.setMeta(t.Context(), metaRoot, must(s.Stat(t.Context(), "")).ETag); err != nil {
+		if err := theirs.cat.Set(t.Context(), map[catalog.Key]string{catalog.RootTag: must(s.Stat(t.Context(), "")).ETag}); err != nil {
 			t.Fatal(err)
 		}
 		poll()
@@ -214,11 +216,11 @@ func TestChangeLogEntries(t *testing.T) {
 		sync1(t, c)
 		s.Set(infoKey(ident(2)), info(ident(2), "late", "", 1))
 		addEntry(s, time.Now(), ident(2), "x")
-		if !c.followLog(t.Context(), true) {
+		if !c.followLog(t.Context()) {
 			t.Error("no log")
 		}
-		flagged, err := c.cat.changedTasks(t.Context())
-		if err != nil || len(flagged) != 1 || flagged[0].id != ident(2) {
+		flagged, err := c.cat.ChangedTasks(t.Context())
+		if err != nil || len(flagged) != 1 || flagged[0].ID != ident(2) {
 			t.Errorf("%v, %v", flagged, err)
 		}
 	})

@@ -5,88 +5,92 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sync/singleflight"
 
+	"thothfs/corpus/catalog"
 	"thothfs/corpus/changelog"
 	"thothfs/corpus/history"
+	"thothfs/internal/keyedlock"
 	"thothfs/store"
 )
 
-// Options say which corpus, and how closely to follow it.
+// Options say which corpus to open, and how closely to follow it.
 type Options struct {
 	Store store.Store
-	// Name identifies the store, for the catalogue's file.
+	// Name identifies the store, for the name of the catalogue's file.
 	Name string
 	// Root is the path that "name" and "dump" in info.json begin with:
 	// "/USER/stor/thoth".
 	Root string
 	// Dir is the private directory of the catalogue; it is made (0700) if absent.
 	Dir string
-	// Poll is how often Run looks at the store; 0 is never.
+	// Poll is how often Run asks the store for changes; 0 is never.
 	Poll time.Duration
 	// AttrTimeout is how long Dump trusts a document without asking the store.
 	AttrTimeout time.Duration
-	// Revalidate is the age from which a document that nobody looked at is read
-	// again in the background; 0 is 20 times Poll, at least ten minutes.
+	// Revalidate is the age at which a document is read again in the background; 0 is 20
+	// times Poll, at least ten minutes.
 	Revalidate time.Duration
-	// Changes has the edits and uploads of this process told to others, in the change
-	// log of the corpus, and what its edits replace kept in the history. The log of
-	// others is read in any case.
+	// Changes makes this process write its edits and uploads to the change log of the
+	// corpus, and what its edits replace to the history. The log of others is read in any
+	// case.
 	Changes bool
-	// By, With and How say in the history who edits (user@host), with which program, and
-	// by which verb; for How see also WithHow.
+	// By (user@host), With (the program) and How (the verb) describe the editor in the
+	// history; for How see also WithHow.
 	By, With, How string
 	// Log may be nil.
 	Log *slog.Logger
 }
 
+func (o Options) identity() string { return o.Name + "\x00" + o.Root }
+
+// Exists reports whether there is a catalogue of the corpus on this machine.
+func Exists(o Options) bool {
+	_, err := os.Stat(catalog.Path(o.Dir, o.identity()))
+	return err == nil
+}
+
 // ErrAmbiguous is a prefix that several hashes have.
 var ErrAmbiguous = errors.New("ambiguous")
 
+// What the catalogue knows of dumps.
+type (
+	Dump     = catalog.Dump
+	Row      = catalog.Row
+	Field    = catalog.Field
+	Value    = catalog.Value
+	Change   = catalog.Change
+	Snapshot = catalog.Snapshot
+)
+
+// InfoName is the name of the document in a dump's directory.
+const InfoName = catalog.InfoName
+
 // Corpus is the dumps of one store.
 type Corpus struct {
-	o      Options
-	store  store.Store
-	log    *slog.Logger
-	now    func() time.Time                             // a test's clock
-	host   func() host                                  // a test's machine
-	listen func(path string) (*fsnotify.Watcher, error) // a test's deafness
+	*base
+	*catalog.Reader
+	*syncer
+	*dumpReader
+	host   func() host                                  // tests replace it
+	listen func(path string) (*fsnotify.Watcher, error) // tests replace it
 
-	cat           *catalogue
-	events        *events
-	revalidations *revalidations
-	stale         *staleLists
-	editLocks     *keyedMutex
-	availability  availability
-	probing       singleflight.Group // of the probe of CanStore
-	unwritable    atomic.Bool        // the catalogue, as far as logged
-	state         *syncState
-	asOf          atomic.Int64 // when that was last noted, in milliseconds
+	editLocks keyedlock.Mutexes[string]
+	probing   singleflight.Group // of CanStore
 
-	changes   *changelog.Writer // nil: none is written
-	logReader changelog.Reader
-	history   history.History
-	recorder  *history.Recorder // nil: none is written
-	skew      atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
-
-	syncing chan struct{} // holds a token while a reconciliation goes on
-
-	wholeMu   sync.Mutex     // guards whole
-	wholeRun  *wholeRun      // that goes on; nil: none
-	wholeRuns sync.WaitGroup // those that go on, or are about to end
-
-	journalMu   sync.Mutex // guards what follows; held while other processes' changes are told
-	journalSeen int64
-	resets      int // of cat
+	changes  *changelog.Writer // nil: none is written
+	history  history.History
+	recorder *history.Recorder // nil: none is written
+	skew     atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
 }
 
-// Open opens the catalogue of a corpus, making or rebuilding it if need be. It
-// does not touch the store. The caller closes the Corpus.
+// Open opens the catalogue of a corpus, making or rebuilding it if need be. It does not use
+// the store. The caller closes the Corpus.
 func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -94,13 +98,15 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if o.Revalidate == 0 {
 		o.Revalidate = max(20*o.Poll, 10*time.Minute)
 	}
-	cat, err := openCatalogue(ctx, o)
+	cat, err := catalog.Open(ctx, o.Dir, o.identity(), o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
-	c := &Corpus{o: o, store: o.Store, log: o.Log, now: time.Now, listen: listen, cat: cat, events: newEvents(), state: newSyncState(), revalidations: newRevalidations(), stale: newStaleLists(), editLocks: newKeyedMutex(), host: thisHost, syncing: make(chan struct{}, 1)}
-	c.history = history.History{Store: o.Store, Log: o.Log}
-	c.logReader = changelog.Reader{Store: o.Store, State: cat, Now: func() time.Time { return c.now() }}
+	shared := &base{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents()}
+	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // by Close
+	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, host: thisHost, listen: listen, history: history.History{Store: o.Store, Log: o.Log}}
+	c.syncer = newSyncer(shared)
+	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}
 	if err := c.loadState(ctx); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
@@ -111,18 +117,19 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	return c, nil
 }
 
-// Close ends the calling of subscribers, stores what is left to be told to others, for
-// which it waits up to five seconds, and closes the catalogue. Run and all
-// other calls have ended before; it must not be called by a subscriber.
+// Close writes what is left for the change log and the history, for which it waits up to five
+// seconds, ends the calls of subscribers and closes the catalogue. Run and all other calls
+// must have ended before. A subscriber must not call it.
 func (c *Corpus) Close() error {
-	c.wholeRuns.Wait() // nobody waits for it any more
+	c.cancel()
+	c.shared.Wait()
+	c.wholeRuns.Wait()
 	c.awaitProbe()
 	c.recorder.Close()
 	c.changes.Close()
 	c.events.close()
-	return c.cat.close()
+	return c.cat.Close()
 }
 
-// Generation moves with every visible change of the corpus. It starts anew with
-// the process.
+// Generation grows with every visible change of the corpus. It starts at 0 in every process.
 func (c *Corpus) Generation() uint64 { return c.events.generation.Load() }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/query"
@@ -47,6 +49,8 @@ func info(id dump.ID, cmd, ticket string, at int64) []byte {
 	}
 	return document.Marshal(f)
 }
+
+var infoKey = catalog.InfoKey
 
 // seed puts n dumps into a store.
 func seed(s *mem.Store, n int) {
@@ -107,7 +111,7 @@ func selected(t testing.TB, c *Corpus, spec string) []dump.ID {
 	for _, r := range rows {
 		ids = append(ids, r.ID)
 	}
-	if !slices.IsSortedFunc(ids, compareIDs) {
+	if !slices.IsSortedFunc(ids, catalog.CompareIDs) {
 		t.Error("not sorted")
 	}
 	return ids

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/store/mem"
 )
@@ -55,7 +56,7 @@ func TestFactsAboutADump(t *testing.T) {
 				t.Fatal(err)
 			}
 			d, err := c.Cached(t.Context(), res.ID)
-			if err != nil || d.Node != tt.node || d.Platform != tt.platform || fmt.Sprint(d.Time.Unix()) != tt.time ||
+			if err != nil || d.Text(catalog.Node) != tt.node || d.Text(catalog.Platform) != tt.platform || fmt.Sprint(d.Time.Unix()) != tt.time ||
 				d.Doc.String("properties.source.node") != tt.nodeFrom || d.Doc.String("properties.source.time") != tt.timeFrom {
 				t.Errorf("%s %v", d.Doc.Raw(), err)
 			}

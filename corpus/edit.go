@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/corpus/history"
 	"thothfs/dump"
 	"thothfs/dump/document"
@@ -16,25 +17,25 @@ import (
 // ErrReadOnlyField is an edit of a field that is not for people to edit.
 var ErrReadOnlyField = errors.New("this field cannot be edited")
 
-// Edit edits the document of a dump, all edits or none, and returns the dump as it is
-// then. It returns once that is stored, and the catalogue, Generation and subscribers
-// know. Edits that others make at the same time are kept, however many there are.
-// What is so already is not stored again.
+// Edit edits the document of a dump, all edits or none, and returns the dump as it is then.
+// When it returns, the document is stored, and the catalogue, Generation and subscribers have
+// the change. Edits that others make at the same time are kept. If the document would not
+// change, it is not stored again.
 //
-// It takes one round trip when the version that the catalogue knows is current, and
-// to find that everything is so already; else two, or three if the document changed
-// within AttrTimeout; and more when others change it at that very time.
+// Edit takes one round trip if the version in the catalogue is current, or if the document
+// would not change; otherwise two, or three if the document changed within AttrTimeout; and
+// more while others change it.
 //
 // Errors are ErrReadOnlyField, unless document.Writable allows the paths; those of
-// document.Document.Apply; store.ErrNotExist for a dump that is not there;
-// store.ErrConflict, when others keep changing the document until ctx's deadline, or
-// for two minutes; and the others of the store. After one of these, but for
-// ErrConflict, or the end of ctx, the edit may have been made.
+// document.Document.Apply; store.ErrNotExist for a dump that does not exist; store.ErrConflict, if
+// others keep changing the document until the deadline of ctx, or for two minutes; and the
+// others of the store. After one of these, except ErrConflict, and after the end of ctx, the
+// edit may have been made.
 //
-// A condition (document.IfAbsent, document.IfPresent, Edit.Was) is judged on the very document that the
-// edit replaces. When the connection breaks in the middle, and somebody edits the
-// document before it can be read back, an edit that was made cannot be told from
-// somebody else's: then it is document.ErrPresent although it was ours.
+// A condition (document.IfAbsent, document.IfPresent, Edit.Was) applies to the very document that the
+// edit replaces. If the connection breaks while the document is stored, and somebody edits it
+// before it is read back, this edit cannot be distinguished from others: then the error is
+// document.ErrPresent although the edit was made.
 func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	if err := writable(edits); err != nil {
 		return nil, err
@@ -51,8 +52,7 @@ func writable(edits []document.Edit) error {
 	return nil
 }
 
-// editAny is Edit for any field, for those who know a dump better than its document
-// does: analyzers.
+// editAny is Edit for any field.
 func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	a := &editAttempt{c: c, id: id, edits: edits}
 	a.change = func(d *document.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
@@ -63,20 +63,20 @@ func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...document.Edit
 	return d, nil
 }
 
-// amend makes an amendment, in its turn.
+// amend makes an edit while no other goroutine of this process edits the same dump.
 func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
-	leave, err := c.editLocks.lock(ctx, infoKey(a.id))
+	unlock, err := c.editLocks.Lock(ctx, catalog.InfoKey(a.id))
 	if err != nil {
 		return nil, err
 	}
-	defer leave()
+	defer unlock()
 	a.record = c.newEdit(ctx, a.id)
 	d, err := a.run(ctx)
-	if a.seen != nil { // and nothing was built on it
+	if a.seen != nil { // and no document was stored after it
 		c.recordObservations(ctx, *a.seen)
-		a.setChecked(a.seen.at)
+		a.setChecked(a.seen.At)
 	}
-	if !a.maybeMade && len(a.record.Changes) > 0 { // err, or somebody else made the same edit
+	if !a.maybeMade && len(a.record.Changes) > 0 { // it failed, or somebody else made the same edit
 		if voided := c.recorder.Void(a.record); err == nil {
 			err = voided(ctx)
 		}
@@ -84,18 +84,18 @@ func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
 	return d, err
 }
 
-// editAttempt is an edit under way.
+// editAttempt is an edit in progress.
 type editAttempt struct {
 	c     *Corpus
 	id    dump.ID
 	edits []document.Edit
-	known *Dump        // the latest that was seen; nil none
-	seen  *observation // how, unless the catalogue knows
+	known *Dump                // the latest version that was seen; nil: none
+	seen  *catalog.Observation // of known, unless the catalogue has it
 
 	// change makes the new document of one, as document.Document.Apply does.
 	change    func(*document.Document) (raw []byte, changed bool, err error)
 	record    *history.Edit // of the latest try
-	maybeMade bool          // some attempt was stored, or may have been
+	maybeMade bool          // a try was stored, or may have been
 }
 
 func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
@@ -115,18 +115,18 @@ func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
 	return d, err
 }
 
-// tryKnown edits what the catalogue knows, hoping that it is current. If it may be old
-// the store is asked at the same time. nil without an error says that the hope was
-// vain, or that there was none, and that known is what the store has.
+// tryKnown edits the version in the catalogue. If that may be outdated, the store is asked at
+// the same time. If tryKnown returns neither a dump nor an error, known is what the store has,
+// and was not edited.
 func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
-	if a.known, err = a.c.cat.dump(ctx, a.id); err != nil {
+	if a.known, err = a.c.cat.Lookup(ctx, a.id); err != nil {
 		return nil, err
 	}
 	if a.known == nil {
 		return nil, a.refetch(ctx)
 	}
 	raw, changed, err := a.apply()
-	if err != nil || !changed { // by what is known, which may be old
+	if err != nil || !changed { // of a version that may be outdated
 		return nil, a.refetch(ctx)
 	}
 	if a.c.isFresh(a.id, a.known) {
@@ -136,17 +136,17 @@ func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
 		}
 		return d, err
 	}
-	looked, stop := a.startFetch(ctx)
+	fetched, stop := a.startFetch(ctx)
 	defer stop()
 	d, err = a.put(ctx, raw)
 	if errors.Is(err, store.ErrConflict) {
-		g := <-looked
-		return nil, a.setKnown(g.observed, g.err)
+		r := <-fetched
+		return nil, a.setKnown(r.observed, r.err)
 	}
 	return d, err
 }
 
-// try edits what is known, which is what the store has, or had a moment ago.
+// try edits known, which the store had a moment ago.
 func (a *editAttempt) try(ctx context.Context) (*Dump, error) {
 	raw, changed, err := a.apply()
 	if err != nil {
@@ -159,18 +159,19 @@ func (a *editAttempt) try(ctx context.Context) (*Dump, error) {
 }
 
 func (a *editAttempt) apply() (raw []byte, changed bool, err error) {
-	if d := a.known; d.Damage != d.Doc.Damage() { // it was not to be had
+	if d := a.known; d.Damage != d.Doc.Damage() { // it could not be read
 		return nil, false, &document.DamagedError{Damage: d.Damage}
 	}
 	return a.change(a.known.Doc)
 }
 
-// put stores a document in the place of the one that is known, and what it replaces in
-// the history.
+// put stores a document in the place of the one that is known, and what it replaces in the
+// history.
 func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
+	d := catalog.NewDump(a.id, raw, store.Attr{}, "")
 	if c.recorder != nil {
-		a.record.Changes = history.DocumentChanges(a.known.Doc, raw)
+		a.record.Changes = history.DocumentChanges(a.known.Doc, d.Doc)
 	}
 	recorded := c.recorder.Begin(a.record)
 	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
@@ -181,23 +182,20 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	}
 	c.setClock(attr.ModTime)
 	c.changes.Add(a.id, attr.ETag)
-	f := observation{id: a.id, at: c.now().Add(afterStored), kind: found, raw: raw, attr: attr, replaced: a.known.ETag, began: began}
+	d.ETag, d.Size, d.ModTime, d.Checked = attr.ETag, attr.Size, attr.ModTime, c.now().Add(catalog.AfterStored)
 	a.seen = nil
-	told := c.recordObservations(ctx, f)
-	a.setChecked(f.at)
-	if !told {
-		// Somebody was faster to note it. If that was another process, subscribers
-		// are to know before we return nevertheless.
-		if err := c.readJournal(ctx); err != nil {
+	changed := c.recordObservations(ctx, catalog.Observation{ID: a.id, At: d.Checked, Kind: catalog.Found, Dump: d, Replaced: a.known, Began: began})
+	a.setChecked(d.Checked)
+	if !changed {
+		// Another process may have recorded it first: subscribers of this one do not know.
+		if _, err := c.readJournal(ctx); err != nil {
 			c.log.Debug("the catalogue cannot be read", "error", err)
 		}
 	}
-	d := newDump(a.id, raw, attr, "")
-	d.checked = f.at
 	return d, recorded(ctx)
 }
 
-// refetch finds out what the store has.
+// refetch sets known to what the store has.
 func (a *editAttempt) refetch(ctx context.Context) error {
 	return a.setKnown(a.c.fetchDocument(ctx, a.id, a.etag()))
 }
@@ -209,48 +207,46 @@ func (a *editAttempt) etag() string {
 	return a.known.ETag
 }
 
-// setKnown makes what was found known.
-func (a *editAttempt) setKnown(f observation, err error) error {
+func (a *editAttempt) setKnown(o catalog.Observation, err error) error {
 	if err != nil {
 		return err
 	}
 	switch {
-	case f.kind == found:
-		a.known, a.seen = newDump(a.id, f.raw, f.attr, f.damage), &f
-		a.known.checked = f.at
-	case f.kind == absent:
+	case o.Kind == catalog.Found:
+		a.known, a.seen = o.Dump, &o
+	case o.Kind == catalog.Absent:
 		if a.known != nil {
-			a.seen = &f
+			a.seen = &o
 		}
-		return notExist("get", infoKey(a.id))
+		return notExist("get", catalog.InfoKey(a.id))
 	default:
-		a.setChecked(f.at)
+		a.setChecked(o.At)
 	}
 	return nil
 }
 
-// setChecked says when the store was asked, if the catalogue knows what it said.
+// setChecked records when the store was asked, if the catalogue has what it said.
 func (a *editAttempt) setChecked(at time.Time) {
 	if !a.c.unwritable.Load() {
-		a.c.revalidations.set(a.id, at)
+		a.c.checked.set(a.id, at)
 	}
 }
 
-// startFetch begins a look of its own. stop ends it; it must be called.
-func (a *editAttempt) startFetch(ctx context.Context) (looked <-chan fetchResult, stop func()) {
+// startFetch begins to read the document. The caller must call stop, which ends that.
+func (a *editAttempt) startFetch(ctx context.Context) (fetched <-chan fetchResult, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	c, id, etag := a.c, a.id, a.etag()
 	results, done := make(chan fetchResult, 1), make(chan struct{})
 	go func() { // ended by stop
 		defer close(done)
-		f, err := c.fetchDocument(ctx, id, etag)
-		results <- fetchResult{observed: f, err: err}
+		o, err := c.fetchDocument(ctx, id, etag)
+		results <- fetchResult{observed: o, err: err}
 	}()
 	return results, func() { cancel(); <-done }
 }
 
-// relaxRemovals has removals that were refused by a conflict succeed when there is nothing
-// left to remove: that may be our own doing.
+// relaxRemovals lets removals succeed when there is nothing left to remove: an earlier try
+// that ended in a conflict may have removed it.
 func (a *editAttempt) relaxRemovals() {
 	a.edits = slices.Clone(a.edits)
 	for i := range a.edits {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/dir"

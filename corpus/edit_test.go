@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
+
+	"thothfs/corpus/catalog"
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
 	"thothfs/store/storetest"
-	"time"
 )
 
 // corpusOfOne is a corpus that knows the dump ident(0) of a store.
@@ -68,13 +71,13 @@ func TestEdit(t *testing.T) {
 	if c.Generation() == before {
 		t.Error("Generation has not moved")
 	}
-	if d.Ticket != "OS-1" || stored(t, s).String("ticket") != "OS-1" || stored(t, s).String("properties.triage.engineer") != "bmc" {
+	if d.Text(catalog.Ticket) != "OS-1" || stored(t, s).String("ticket") != "OS-1" || stored(t, s).String("properties.triage.engineer") != "bmc" {
 		t.Errorf("%+v", d)
 	}
 	wantCount(t, c, "ticket=OS-1", 1)
 	wantCount(t, c, "ticket=undefined", 0)
 	ch := w.wait(t, 1)[0]
-	if ch.ID != ident(0) || ch.Old == nil || ch.Old.Ticket != "" || ch.New == nil || ch.New.Ticket != "OS-1" {
+	if ch.ID != ident(0) || ch.Old == nil || ch.Old.Text(catalog.Ticket) != "" || ch.New == nil || ch.New.Text(catalog.Ticket) != "OS-1" {
 		t.Errorf("%+v", ch)
 	}
 	edit(t, c, document.Unset("ticket"), document.Unset("properties.triage.engineer"), document.Unset("properties.triage"))
@@ -82,7 +85,7 @@ func TestEdit(t *testing.T) {
 		t.Errorf("there and back: %s, was %s", again, raw)
 	}
 	wantCount(t, c, "ticket=undefined", 1)
-	if ch := w.wait(t, 2)[1]; ch.Old.Ticket != "OS-1" || ch.New.Ticket != "" {
+	if ch := w.wait(t, 2)[1]; ch.Old.Text(catalog.Ticket) != "OS-1" || ch.New.Text(catalog.Ticket) != "" {
 		t.Errorf("%+v", ch)
 	}
 }
@@ -102,10 +105,10 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	if seen, err := other.Cached(t.Context(), ident(0)); err != nil || seen.ETag != d.ETag {
 		t.Errorf("%+v %v", seen, err)
 	}
-	if err := other.readJournal(t.Context()); err != nil {
+	if _, err := other.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if ch := w.wait(t, 1)[0]; ch.New == nil || ch.New.Ticket != "OS-1" || s.Calls("") != calls {
+	if ch := w.wait(t, 1)[0]; ch.New == nil || ch.New.Text(catalog.Ticket) != "OS-1" || s.Calls("") != calls {
 		t.Errorf("%+v", ch)
 	}
 }
@@ -277,7 +280,7 @@ func TestAmend(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
 	d, err := c.editAny(t.Context(), ident(0), document.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, document.Set("cmd", "y"))
-	if err != nil || d.Cmd != "y" || len(stored(t, s).Stack()) != 1 {
+	if err != nil || d.Text(catalog.Cmd) != "y" || len(stored(t, s).Stack()) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}
 }
@@ -312,7 +315,7 @@ func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	d, err := c.Edit(ctx, ident(0), document.Set("ticket", "OS-1"))
 	doc := stored(t, s)
 	switch {
-	case err == nil && (doc.String("ticket") != "OS-1" || d.Ticket != "OS-1"):
+	case err == nil && (doc.String("ticket") != "OS-1" || d.Text(catalog.Ticket) != "OS-1"):
 		t.Errorf("acknowledged and lost: %s", doc.Raw())
 	case err != nil && store.Kind(err) == nil && ctx.Err() == nil:
 		t.Errorf("an error of no kind: %v", err)
@@ -325,4 +328,32 @@ func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	}
 	sync1(t, c)
 	wantCount(t, c, "ticket=OS-1 properties.theirs=x", 1)
+}
+
+// An edit of a document that is current reads the catalogue once, and parses each of the two
+// versions once: the history, the catalogue, subscribers and the caller share them.
+func TestEditParsesTwice(t *testing.T) {
+	s := mem.New()
+	seed(s, 1)
+	c := logging(t, s)
+	sync1(t, c)
+	selects := 0
+	c.cat.CountSelects(func() { selects++ })
+	w, cancel := watch(c)
+	defer cancel()
+	for n := 1; n <= 3; n++ {
+		selects = 0
+		d, err := c.Edit(t.Context(), ident(0), document.Set("ticket", fmt.Sprint("T-", n)))
+		if err != nil || selects != 1 {
+			t.Errorf("edit %d: %d selects, %v", n, selects, err)
+		}
+		changes := w.wait(t, n)
+		if ch := changes[n-1]; len(changes) != n || ch.New.Doc != d.Doc || ch.Old.Doc == nil {
+			t.Errorf("edit %d: %d changes, the last is %+v", n, len(changes), ch)
+		}
+		if got, err := c.Cached(t.Context(), ident(0)); err != nil || string(got.Doc.Raw()) != string(d.Doc.Raw()) || got.ETag != d.ETag {
+			t.Errorf("the catalogue has %+v, %v", got, err)
+		}
+		wantCount(t, c, fmt.Sprint("ticket=T-", n), 1)
+	}
 }

@@ -7,54 +7,56 @@ import (
 	"sync/atomic"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/store"
 )
 
 const (
 	inFlight    = 32  // documents read at once
-	waiting     = 128 // that were read, while others are noted
+	waiting     = 128 // documents that were read and wait to be recorded
 	large       = 256 << 10
-	largeAtOnce = 4   // documents of more than large bytes, each of which may have maxInfo
-	batchSize   = 256 // findings noted in one transaction
+	largeAtOnce = 4   // documents of more than large bytes, each up to maxInfo
+	batchSize   = 256 // observations recorded in one transaction
 	batchBytes  = 16 << 20
 	flushEvery  = 250 * time.Millisecond
-	// maxFailures in a row, without one success, are an outage of the store rather
-	// than trouble with some of its objects.
+	// maxFailures in a row, without one success, mean that the store is down rather than
+	// that some of its objects cannot be read.
 	maxFailures = 2 * inFlight
 )
 
-// fetchRun is the reading of the documents of one round. One goroutine owns it.
+// fetchRun reads the documents of one reconciliation. One goroutine owns it.
 type fetchRun struct {
-	c        *Corpus
+	*base
+	state    *syncState
 	total    int
 	progress func(done, total int)
 
 	done         int
-	observations []observation
-	bytes        int   // bytes of findings
+	observations []catalog.Observation
+	bytes        int   // of the documents in observations
 	succeeded    int   // documents that the store answered for
 	consecutive  int   // failures since
-	denied       int   // not ours to read
+	denied       int   // documents that we may not read
 	failures     int   // other failures
-	deferred     int   // put off: not asked for as far as the catalogue knows
-	missing      int   // documents of no known dump that were not to be had
-	lastTry      bool  // nothing is put off
-	err          error // the first of these
+	deferred     int   // documents that are left to the next try
+	missing      int   // documents that could not be read, of dumps that are not known
+	lastTry      bool  // nothing is deferred
+	err          error // the first of failures
 }
 
-// fetchResult is what came of one task.
+// fetchResult is the outcome of one task.
 type fetchResult struct {
-	observed observation
+	observed catalog.Observation
 	err      error
-	slot     <-chan struct{} // holds an element for a large document until it is taken, or nil
+	slot     <-chan struct{} // of a large document: one element is to be received; or nil
 }
 
-// run reads the documents of tasks. It fails when ctx ends, the catalogue cannot be
-// written, or the store stops answering.
-func (r *fetchRun) run(ctx context.Context, tasks []task) error {
+// run reads the documents of tasks. It fails when ctx ends, the catalogue cannot be written,
+// or the store stops answering.
+func (r *fetchRun) run(ctx context.Context, tasks []catalog.Task) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	results := r.c.startFetchers(ctx, tasks)
+	results := r.startFetchers(ctx, tasks)
 	err := r.gather(ctx, results)
 	cancel()
 	for range results { // until every worker has ended
@@ -62,10 +64,10 @@ func (r *fetchRun) run(ctx context.Context, tasks []task) error {
 	return errors.Join(err, r.flush(ctx))
 }
 
-// startFetchers starts workers that read documents; the channel is closed when the last of
-// them has ended, which the end of ctx brings about.
-func (c *Corpus) startFetchers(ctx context.Context, tasks []task) <-chan fetchResult {
-	results := make(chan fetchResult, waiting) // once it is full, a document that waits to be noted keeps its worker waiting
+// startFetchers starts workers that read documents. The channel is closed when the last of
+// them has ended, at the latest soon after the end of ctx.
+func (c *base) startFetchers(ctx context.Context, tasks []catalog.Task) <-chan fetchResult {
+	results := make(chan fetchResult, waiting) // when it is full the workers wait
 	slots := make(chan struct{}, largeAtOnce)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -76,12 +78,12 @@ func (c *Corpus) startFetchers(ctx context.Context, tasks []task) <-chan fetchRe
 				if i >= len(tasks) {
 					return
 				}
-				f, err := c.fetchDocumentUpTo(ctx, tasks[i].id, tasks[i].etag, large)
+				o, err := c.fetchDocumentUpTo(ctx, tasks[i].ID, tasks[i].ETag, large)
 				if errors.Is(err, store.ErrTooLarge) {
 					c.fetchLarge(ctx, tasks[i], slots, results)
 					continue
 				}
-				results <- fetchResult{observed: f, err: err}
+				results <- fetchResult{observed: o, err: err}
 			}
 		})
 	}
@@ -92,16 +94,16 @@ func (c *Corpus) startFetchers(ctx context.Context, tasks []task) <-chan fetchRe
 	return results
 }
 
-// fetchLarge reads a document that turned out to be large, when few others of that kind
-// are held that are not noted yet: a corpus of such documents would fill the memory.
-func (c *Corpus) fetchLarge(ctx context.Context, t task, slots chan struct{}, results chan<- fetchResult) {
+// fetchLarge reads a large document once few others wait to be recorded: a corpus of large
+// documents would fill the memory.
+func (c *base) fetchLarge(ctx context.Context, t catalog.Task, slots chan struct{}, results chan<- fetchResult) {
 	select {
 	case slots <- struct{}{}:
 	case <-ctx.Done():
 		return
 	}
-	f, err := c.fetchDocument(ctx, t.id, t.etag)
-	results <- fetchResult{f, err, slots}
+	o, err := c.fetchDocument(ctx, t.ID, t.ETag)
+	results <- fetchResult{o, err, slots}
 }
 
 func (r *fetchRun) gather(ctx context.Context, results <-chan fetchResult) error {
@@ -130,19 +132,19 @@ func (r *fetchRun) gather(ctx context.Context, results <-chan fetchResult) error
 	}
 }
 
-// add sorts one result in. It fails when the store has stopped answering.
+// add takes one result. It fails when the store has stopped answering.
 func (r *fetchRun) add(res fetchResult) error {
-	f := res.observed
+	o := res.observed
 	switch {
 	case res.err == nil:
 		r.succeeded++
 		r.consecutive = 0
 	case errors.Is(res.err, context.Canceled), errors.Is(res.err, context.DeadlineExceeded):
-		return nil // gather sees to it
+		return nil // gather returns ctx.Err()
 	case errors.Is(res.err, store.ErrPermission):
 		r.denied++
-		r.markUnread(&f)
-		r.c.log.Debug("a document may not be read", "dump", f.id, "error", res.err)
+		r.markUnread(&o)
+		r.log.Debug("a document may not be read", "dump", o.ID, "error", res.err)
 	default:
 		r.failures++
 		r.consecutive++
@@ -157,48 +159,50 @@ func (r *fetchRun) add(res fetchResult) error {
 			r.deferred++
 			return nil // as if it had not been asked
 		}
-		r.markUnread(&f)
+		r.markUnread(&o)
 	}
 	r.done++
-	r.bytes += len(f.raw)
-	r.observations = append(r.observations, f)
+	if o.Dump != nil {
+		r.bytes += len(o.Dump.Doc.Raw())
+	}
+	r.observations = append(r.observations, o)
 	return nil
 }
 
-// markUnread makes of a finding that the document was not to be had.
-func (r *fetchRun) markUnread(f *observation) {
-	f.kind = unread
-	if f.etag == "" {
+// markUnread makes o say that the document could not be read.
+func (r *fetchRun) markUnread(o *catalog.Observation) {
+	o.Kind = catalog.Unread
+	if o.ETag == "" {
 		r.missing++
 	}
 }
 
-// flush notes what was found.
+// flush records the observations.
 func (r *fetchRun) flush(ctx context.Context) error {
 	defer r.report()
 	if len(r.observations) == 0 {
 		return nil
 	}
-	findings := r.observations
+	observations := r.observations
 	r.observations, r.bytes = nil, 0
-	changes, err := r.c.cat.record(ctx, findings)
+	changes, err := r.cat.Record(ctx, observations)
 	if err != nil {
 		return err
 	}
-	r.c.events.emit(changes...)
+	r.publish(changes)
 	return nil
 }
 
 func (r *fetchRun) report() {
-	r.c.state.set(r.done, r.total)
+	r.state.update(func(s *syncState) { s.done, s.total = r.done, r.total })
 	r.progress(r.done, r.total)
 }
 
-// summarize sums the round up: it failed if nothing could be read.
+// summarize logs what could not be read. It fails if nothing could be.
 func (r *fetchRun) summarize() error {
-	r.c.state.setMissing(r.missing)
+	r.state.update(func(s *syncState) { s.missing = r.missing })
 	if r.denied > 0 {
-		r.c.log.Warn("some documents may not be read", "count", r.denied)
+		r.log.Warn("some documents may not be read", "count", r.denied)
 	}
 	if r.failures == 0 {
 		return nil
@@ -206,6 +210,6 @@ func (r *fetchRun) summarize() error {
 	if r.succeeded == 0 {
 		return r.err
 	}
-	r.c.log.Warn("some documents could not be read", "count", r.failures, "error", r.err)
+	r.log.Warn("some documents could not be read", "count", r.failures, "error", r.err)
 	return nil
 }

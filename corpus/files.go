@@ -1,15 +1,15 @@
 package corpus
 
 import (
-	"bytes"
 	"context"
-	"database/sql"
-	"encoding/gob"
 	"errors"
+	"fmt"
 	"path"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"thothfs/dump"
 	"thothfs/store"
@@ -18,46 +18,58 @@ import (
 // AnalyzersDir is the directory of the corpus that holds analyzers.
 const AnalyzersDir = "analyzers"
 
-// Files returns the objects of a dump's directory, info.json included, in byte
-// order of their names. The list is at most Poll old (AttrTimeout when there is no
-// poll), or as old as the store has been unavailable. The caller must not change it.
-// A directory that is not there is store.ErrNotExist.
-func (c *Corpus) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
-	return c.cachedList(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
+// lister lists the directories of dumps, and of analyzers.
+type lister struct {
+	*base
+	lists singleflight.Group // by directory and mark
+
+	mu    sync.Mutex     // guards what follows
+	marks int            // how many there were
+	stale map[string]int // directories whose known list is outdated, with the latest mark
 }
 
-// listTimeout bounds how long a list that is known waits for a newer one.
-const listTimeout = time.Second
+func newLister(c *base) *lister { return &lister{base: c, stale: map[string]int{}} }
 
-// FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not
-// answer within a second. The zero ID is for Analyzers.
-func (c *Corpus) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error) {
-	dir := id.String()
-	if id == (dump.ID{}) {
-		dir = AnalyzersDir
-	}
-	return c.cachedList(ctx, dir, c.o.AttrTimeout)
+// Files returns the objects of a dump's directory, info.json included, in byte order of their
+// names. The list is at most Poll old (AttrTimeout if Poll is 0), or as old as the store has
+// been unavailable. The caller must not change it. A directory that does not exist is
+// store.ErrNotExist.
+func (c *lister) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
+	return c.list(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
 }
 
-// Analyzers returns the objects of analyzers/, as Files does. When the corpus has no
-// such directory there are none.
-func (c *Corpus) Analyzers(ctx context.Context) ([]store.Entry, error) {
-	entries, err := c.cachedList(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
+// FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not answer
+// within a second. The zero ID stands for Analyzers.
+func (c *lister) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error) {
+	return c.list(ctx, listedDir(id), c.o.AttrTimeout)
+}
+
+// Analyzers returns the objects of analyzers/, as Files does. If there is no such directory,
+// there are none.
+func (c *lister) Analyzers(ctx context.Context) ([]store.Entry, error) {
+	entries, err := c.list(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
 	return entries, err
 }
 
-// DumpFile returns which of Files is the dump: the one that the document names,
-// else the only one that can be meant. There is none (store.ErrNotExist) when it
-// was purged.
-func (c *Corpus) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) {
+// listedDir returns the directory of a dump, or AnalyzersDir for the zero ID.
+func listedDir(id dump.ID) string {
+	if id == (dump.ID{}) {
+		return AnalyzersDir
+	}
+	return id.String()
+}
+
+// DumpFile returns the object of Files that is the dump: the one that the document names, or
+// the only candidate. If there is none, because it was purged, that is store.ErrNotExist.
+func (c *lister) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) {
 	entries, err := c.Files(ctx, id)
 	if err != nil {
 		return store.Entry{}, err
 	}
-	d, err := c.cat.dump(ctx, id)
+	d, err := c.cat.Lookup(ctx, id)
 	if err != nil {
 		return store.Entry{}, err
 	}
@@ -71,53 +83,8 @@ func (c *Corpus) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) 
 	return store.Entry{}, notExist("stat", id.String()+"/core")
 }
 
-// Stale has the next Files ask the store: somebody met an object that is newer than
-// the list. The zero ID is for Analyzers.
-func (c *Corpus) Stale(id dump.ID) {
-	if id == (dump.ID{}) {
-		c.stale.add(AnalyzersDir)
-		return
-	}
-	c.stale.add(id.String())
-}
-
-// staleLists are directories whose lists are too old, with how often that was said.
-type staleLists struct {
-	mu sync.Mutex // guards what follows
-	n  int
-	at map[string]int
-}
-
-func newStaleLists() *staleLists { return &staleLists{at: map[string]int{}} }
-
-func (s *staleLists) add(dir string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.at) >= maxRemembered {
-		clear(s.at) // those lists are old after Poll all the same
-	}
-	s.n++
-	s.at[dir] = s.n
-}
-
-// get returns a mark that is 0 when the list of dir is not too old.
-func (s *staleLists) get(dir string) int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.at[dir]
-}
-
-// drop says that the list is of after the mark.
-func (s *staleLists) drop(dir string, mark int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.at[dir] == mark {
-		delete(s.at, dir)
-	}
-}
-
-// pickDump picks the dump of a directory; named is the path in the document. Only a
-// name that was listed is ever picked, so what a document says leads nowhere else.
+// pickDump picks the dump of a directory; named is the path in the document. It only picks a
+// listed name, so a document cannot lead anywhere else.
 func pickDump(entries []store.Entry, named string) (store.Entry, bool) {
 	var others, likely []store.Entry
 	base := path.Base(named)
@@ -153,52 +120,108 @@ func looksLikeDump(name string) bool {
 	return false
 }
 
-// cachedList lists a directory. The list is at most as old as oldest, or as the store has
-// been unavailable.
-func (c *Corpus) cachedList(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
-	now, mark := c.now(), c.stale.get(dir)
-	entries, at, err := c.cat.listing(ctx, dir)
+// Stale makes the next Files list the directory again, because an object of it turned out to
+// be newer than the list. The zero ID stands for Analyzers.
+func (c *lister) Stale(id dump.ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.stale) >= maxRemembered {
+		clear(c.stale) // those lists expire after Poll
+	}
+	c.marks++
+	c.stale[listedDir(id)] = c.marks
+}
+
+// staleMark returns the mark that Stale left, 0 if it left none.
+func (c *lister) staleMark(dir string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stale[dir]
+}
+
+// clearStale removes a mark, unless there is a later one.
+func (c *lister) clearStale(dir string, mark int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stale[dir] == mark {
+		delete(c.stale, dir)
+	}
+}
+
+// listTimeout is how long a caller that has a list waits for a newer one.
+const listTimeout = time.Second
+
+// list lists a directory. The list is at most as old as oldest, or as the store has been
+// unavailable.
+func (c *lister) list(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
+	entries, at, err := c.cat.Listing(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	known := !at.IsZero()
+	now, mark, known := c.now(), c.staleMark(dir), !at.IsZero()
 	age := now.Sub(at)
-	young := age >= 0 && age <= oldest && mark == 0
-	if known && (young || c.availability.paused(now)) {
+	fresh := age >= 0 && age <= oldest && mark == 0
+	if known && (fresh || c.availability.paused(now)) {
 		return entries, nil
 	}
-	fresh, err := c.listSoon(ctx, dir, known, mark != 0)
+	listed, err := c.listInTime(ctx, dir, mark, known, now.Add(-oldest))
+	if known && errors.Is(err, store.ErrUnavailable) {
+		return entries, nil
+	}
+	return listed, err
+}
+
+// listInTime lists a directory. A caller that knows a list, which mark does not say is
+// outdated, waits for listTimeout; the listing goes on in the background, for the next caller.
+// A listing that began before oldest does not count.
+func (c *lister) listInTime(ctx context.Context, dir string, mark int, known bool, oldest time.Time) ([]store.Entry, error) {
+	wait, cancel := c.availability.withShortTimeout(ctx, !known)
+	defer cancel()
+	if known && mark == 0 {
+		wait, cancel = context.WithTimeoutCause(wait, listTimeout, errShortTimeout)
+		defer cancel()
+	}
+	key := fmt.Sprint(mark, " ", dir)
+	for tries := 2; ; tries-- {
+		l, err := share(wait, c.base, &c.lists, key, func(ctx context.Context) (listing, error) { return c.listShared(ctx, dir, mark, known) })
+		if err = shortTimeoutError(wait, err); err == errShortTimeout {
+			c.availability.record(c.now(), err, c.log)
+		}
+		if err != nil || tries == 1 || !l.began.Before(oldest) {
+			return l.entries, err
+		}
+	}
+}
+
+// listing is a directory as it was when a request began.
+type listing struct {
+	entries []store.Entry
+	began   time.Time
+}
+
+// listShared lists a directory and stores the list in the catalogue.
+func (c *lister) listShared(ctx context.Context, dir string, mark int, known bool) (listing, error) {
+	l := listing{began: c.now()}
+	entries, err := c.listDir(ctx, dir)
+	if ctx.Err() != nil {
+		return l, err // the corpus is being closed
+	}
 	c.availability.record(c.now(), err, c.log)
 	switch {
 	case err == nil:
-		if kerr := c.cat.setListing(ctx, dir, now, fresh); kerr != nil {
+		l.entries = entries
+		if kerr := c.cat.SetListing(ctx, dir, l.began, entries); kerr != nil {
 			c.log.Debug("the catalogue cannot be written", "error", kerr)
 		}
-		c.stale.drop(dir, mark)
-		return fresh, nil
-	case known && errors.Is(err, store.ErrUnavailable):
-		return entries, nil
+		c.clearStale(dir, mark)
 	case known && errors.Is(err, store.ErrNotExist):
 		c.forgetListing(ctx, dir)
 	}
-	return nil, err
+	return l, err
 }
 
-// listSoon is listDir. A list that is known, and not known to be wrong, is not worth more
-// than a second of silence.
-func (c *Corpus) listSoon(ctx context.Context, dir string, known, wrong bool) ([]store.Entry, error) {
-	if known && !wrong {
-		soon, cancel := context.WithTimeoutCause(ctx, listTimeout, errShortTimeout)
-		defer cancel()
-		ctx = soon
-	}
-	brief, cancel := c.availability.withShortTimeout(ctx, !known)
-	defer cancel()
-	entries, err := c.listDir(brief, dir)
-	return entries, shortTimeoutError(brief, err)
-}
-
-func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
+// listDir lists a directory as the store has it now.
+func (c *lister) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
 	entries := []store.Entry{}
 	for e, err := range c.store.List(ctx, dir, "") {
 		if err != nil {
@@ -209,70 +232,20 @@ func (c *Corpus) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// dropListing has the next Files of a dump ask the store, in this process and in those that
-// share the catalogue: this process has stored an object beside the dump, or removed one.
-func (c *Corpus) dropListing(ctx context.Context, id dump.ID) {
+// dropListing makes the next Files of a dump ask the store, in this process and in those that
+// share the catalogue. This process has stored or removed an object beside the dump.
+func (c *lister) dropListing(ctx context.Context, id dump.ID) {
 	c.Stale(id)
 	c.forgetListing(ctx, id.String())
 }
 
-// forgetListing has the next look at a directory ask the store. Subscribers are told that the
-// dump changed, if it is that of one.
-func (c *Corpus) forgetListing(ctx context.Context, dir string) {
-	var changes []Change
-	err := c.cat.write(ctx, func(tx *sql.Tx) error {
-		b := &batch{ctx: context.WithoutCancel(ctx), tx: tx, stmts: map[string]*sql.Stmt{}}
-		if _, err := b.exec(`DELETE FROM listings WHERE dir = ?`, dir); err != nil {
-			return err
-		}
-		id, err := dump.ParseID(dir)
-		if err != nil {
-			return nil
-		}
-		if d, _, err := b.old(id); err != nil || d == nil {
-			return err
-		} else {
-			b.changes = []Change{{ID: id, Old: d, New: d}}
-		}
-		changes = b.changes
-		return b.appendJournal(c.cat.writer)
-	})
+// forgetListing removes the list of a directory from the catalogue. If it is the directory of
+// a dump, subscribers are notified of a change of that dump.
+func (c *lister) forgetListing(ctx context.Context, dir string) {
+	changes, err := c.cat.DropListing(ctx, dir)
 	if err != nil {
 		c.log.Debug("the catalogue cannot be written", "error", err)
 		return
 	}
-	if len(changes) > 0 {
-		c.cat.ring()
-		c.events.emit(changes...)
-	}
-}
-
-// listing returns what a directory held, and when; the zero time when that is not
-// known.
-func (c *catalogue) listing(ctx context.Context, dir string) (entries []store.Entry, at time.Time, err error) {
-	err = c.read(ctx, func(q querier) error {
-		var ms int64
-		var raw []byte
-		err := q.QueryRowContext(ctx, `SELECT at, entries FROM listings WHERE dir = ?`, dir).Scan(&ms, &raw)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
-		if err == nil && gob.NewDecoder(bytes.NewReader(raw)).Decode(&entries) == nil {
-			at = time.UnixMilli(ms)
-		}
-		return err
-	})
-	return entries, at, err
-}
-
-func (c *catalogue) setListing(ctx context.Context, dir string, at time.Time, entries []store.Entry) error {
-	var raw bytes.Buffer
-	if err := gob.NewEncoder(&raw).Encode(entries); err != nil {
-		return err
-	}
-	return c.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(context.WithoutCancel(ctx), `INSERT INTO listings (dir, at, entries) VALUES (?, ?, ?)
-			ON CONFLICT DO UPDATE SET at = excluded.at, entries = excluded.entries`, dir, at.UnixMilli(), raw.Bytes())
-		return err
-	})
+	c.publish(changes)
 }

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
+
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
 	"thothfs/store/mem"
-	"time"
 )
 
 func TestDumpFile(t *testing.T) {

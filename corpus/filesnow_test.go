@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -44,6 +45,45 @@ func TestFilesNow(t *testing.T) {
 			s.Heal()
 			time.Sleep(unavailablePause)
 			check("back", 1, 0)
+		}
+	})
+}
+
+// A list that always takes longer than a caller waits is brought up to date in the background,
+// by one request for all callers.
+func TestSlowListsAreFinished(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := mem.New()
+		plant(t, s)
+		c := open(t, options(t, s))
+		files := func() int {
+			t.Helper()
+			files, err := c.FilesNow(t.Context(), ident(0))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(files)
+		}
+		files()
+		time.Sleep(time.Minute)
+		s.Set(ident(0).String()+"/more", nil)
+		s.Inject(mem.Fault{Op: mem.List, Times: mem.Always, Delay: 3 * listTimeout})
+		lists := s.Calls(mem.List)
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				if n := files(); n != 1 {
+					t.Errorf("%d files, want the one that is known", n)
+				}
+			})
+		}
+		wg.Wait()
+		if n := s.Calls(mem.List) - lists; n != 1 {
+			t.Errorf("%d lists, want 1", n)
+		}
+		time.Sleep(3 * listTimeout)
+		if n := files(); n != 2 {
+			t.Errorf("%d files, want 2", n)
 		}
 	})
 }

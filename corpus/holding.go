@@ -8,8 +8,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
-	"thothfs/dump/document"
 	"thothfs/store"
 	"time"
 	"unicode"
@@ -21,13 +21,14 @@ type holding struct {
 	id      dump.ID
 	at      time.Time // when it was looked at
 	hasInfo bool
-	raw     []byte // the document
-	info    store.Attr
-	damage  string
+	stored  *Dump // as the document says; nil without
 	hasDump bool
 	dump    store.Entry
 	name    string // of the dump, there or to be
 }
+
+// unreadable reports whether there is a document that could not be read.
+func (h *holding) unreadable() bool { return h.hasInfo && h.stored.Damage != h.stored.Doc.Damage() }
 
 // find looks for the dump under all the hashes that it may have, and returns the
 // place where it is or belongs.
@@ -57,13 +58,13 @@ func (u *upload) look(ctx context.Context, id dump.ID) (*holding, error) {
 	}
 	named := ""
 	if slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == InfoName && !e.Dir }) {
-		f, err := u.c.fetchDocument(ctx, id, "")
+		o, err := u.c.fetchDocument(ctx, id, "")
 		if err != nil {
 			return nil, err
 		}
-		if h.hasInfo = f.kind == found; h.hasInfo {
-			h.raw, h.info, h.damage = f.raw, f.attr, f.damage
-			named = document.Parse(slices.Clone(f.raw)).String("dump")
+		if h.hasInfo = o.Kind == catalog.Found; h.hasInfo {
+			h.stored = o.Dump
+			named = o.Dump.Doc.String("dump")
 		}
 	}
 	if h.hasInfo {

@@ -52,10 +52,10 @@ func (c *Corpus) hotKey(ctx context.Context, key string) (string, bool) {
 // isDumpFile reports whether the object called name is the dump of its directory, as
 // far as that is known without asking the store.
 func (c *Corpus) isDumpFile(ctx context.Context, id dump.ID, name string) bool {
-	entries, _, err := c.cat.listing(ctx, id.String())
+	entries, _, err := c.cat.Listing(ctx, id.String())
 	if err == nil {
 		var d *Dump
-		if d, err = c.cat.dump(ctx, id); err == nil && d != nil {
+		if d, err = c.cat.Lookup(ctx, id); err == nil && d != nil {
 			if e, ok := pickDump(entries, d.Doc.String("dump")); ok {
 				return e.Name == name
 			}

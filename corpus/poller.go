@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"thothfs/internal/withctx"
 )
 
 const (
@@ -12,11 +14,10 @@ const (
 	maxBackoff = 5 * time.Minute
 )
 
-// Run keeps the catalogue up to date until ctx ends, then returns nil: it reads the
-// corpus, and looks at the store every Poll, less often while the store does not
-// answer. With a Poll of 0 it looks until it succeeded once. What other processes note
-// in the catalogue is told to subscribers at once. The caller owns the goroutine; one
-// Run at a time is enough.
+// Run keeps the catalogue up to date until ctx ends, then returns nil: it reads the corpus,
+// and asks the store for changes every Poll, less often while the store does not answer. With
+// a Poll of 0 it tries until it has succeeded once. Changes by other processes that share the
+// catalogue are published at once. The caller owns the goroutine; one Run at a time is enough.
 func (c *Corpus) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	following.Go(func() { c.follow(ctx) }) // ends with ctx
@@ -35,37 +36,25 @@ func (c *Corpus) Run(ctx context.Context) error {
 			}
 			failures++
 		}
-		if !c.idle(ctx, c.interval(failures)) {
+		d := c.interval(failures)
+		if d == 0 {
+			<-ctx.Done()
+		}
+		if withctx.Sleep(ctx, d) != nil {
 			return nil
 		}
 	}
 }
 
-// interval is how long to wait after so many failures in a row; 0 is for ever.
-func (c *Corpus) interval(failures int) time.Duration {
+// interval returns how long to wait after a number of failures in a row; 0 is for ever.
+func (s *syncer) interval(failures int) time.Duration {
 	if failures == 0 {
-		return c.o.Poll
+		return s.o.Poll
 	}
-	base := c.o.Poll
-	if base == 0 || !c.Synced() {
+	base := s.o.Poll
+	if base == 0 || !s.Synced() {
 		base = firstRetry
 	}
 	d := min(base<<min(failures-1, 10), max(maxBackoff, base))
 	return d - time.Duration(rand.Int64N(int64(d)/8+1)) // many clients, one store
-}
-
-// idle waits, for ever if d is 0. It is false when ctx has ended.
-func (c *Corpus) idle(ctx context.Context, d time.Duration) bool {
-	var over <-chan time.Time
-	if d > 0 {
-		timer := time.NewTimer(d)
-		defer timer.Stop()
-		over = timer.C
-	}
-	select {
-	case <-ctx.Done():
-		return false
-	case <-over:
-		return true
-	}
 }

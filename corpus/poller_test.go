@@ -13,6 +13,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"thothfs/corpus/catalog"
 	"thothfs/store"
 	"thothfs/store/mem"
 )
@@ -165,7 +166,7 @@ func TestRunTellsOtherProcessesChanges(t *testing.T) {
 		s.Set(infoKey(ident(7)), info(ident(7), "new", "", 1))
 		sync1(t, b)
 		time.Sleep(2 * tailEvery)
-		if ch := w.wait(t, 1); ch[0].ID != ident(7) || ch[0].Old != nil || ch[0].New.Cmd != "new" {
+		if ch := w.wait(t, 1); ch[0].ID != ident(7) || ch[0].Old != nil || ch[0].New.Text(catalog.Cmd) != "new" {
 			t.Errorf("%+v", ch)
 		}
 	})

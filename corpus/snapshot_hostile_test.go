@@ -12,6 +12,7 @@ import (
 	"github.com/cespare/xxhash/v2"
 	"github.com/klauspost/compress/zstd"
 
+	"thothfs/corpus/catalog"
 	"thothfs/store/mem"
 )
 
@@ -22,8 +23,11 @@ func packed(t *testing.T, db []byte, change func(head []byte)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Snapshot{Time: time.Now(), Dumps: 1, Database: int64(len(db))}
-	head := s.header()
+	head := make([]byte, catalog.SnapshotHeader)
+	copy(head, "thothfs index 1\n")
+	binary.LittleEndian.PutUint64(head[24:], uint64(time.Now().UnixMilli()))
+	binary.LittleEndian.PutUint64(head[32:], 1)
+	binary.LittleEndian.PutUint64(head[40:], uint64(len(db)))
 	if change != nil {
 		change(head)
 	}
@@ -43,14 +47,7 @@ func databaseOf(t *testing.T, change string) []byte {
 	if err := c.Export(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	db, err := pool(t.Context(), path, "_pragma=journal_mode(OFF)", 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.Exec(change); err != nil {
-		t.Fatal(err)
-	}
-	db.Close()
+	execSQL(t, path, change)
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +65,7 @@ func TestHostileSnapshots(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"empty":           nil,
 		"short":           cut(10),
-		"header":          cut(snapshotHeader),
+		"header":          cut(catalog.SnapshotHeader),
 		"cut":             cut(len(good) - 1),
 		"flipped":         flipped,
 		"another version": append([]byte("thothfs index 2\n"), good[16:]...),

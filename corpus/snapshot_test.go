@@ -137,7 +137,7 @@ func TestSnapshotIsTold(t *testing.T) {
 	told := make(chan struct{}, 100)
 	a.Subscribe(func([]Change) { told <- struct{}{} })
 	take(t, a)
-	if err := a.readJournal(t.Context()); err != nil {
+	if _, err := a.readJournal(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-told

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/corpus/changelog"
 	"thothfs/store"
 	"thothfs/store/dir"
@@ -54,7 +55,7 @@ func TestSync(t *testing.T) {
 		t.Error("not synced")
 	}
 	d, err := c.Cached(t.Context(), ident(3))
-	if err != nil || d.Cmd != "cmd3" || d.Node != "n1" || d.Platform != "p1" || d.Type != "core" || d.Ticket != "" || d.Time.Unix() != 1_000_003 || d.ETag == "" || d.Damage != "" {
+	if err != nil || d.Text(catalog.Cmd) != "cmd3" || d.Text(catalog.Node) != "n1" || d.Text(catalog.Platform) != "p1" || d.Text(catalog.Type) != "core" || d.Text(catalog.Ticket) != "" || d.Time.Unix() != 1_000_003 || d.ETag == "" || d.Damage != "" {
 		t.Errorf("%+v %v", d, err)
 	}
 }
@@ -94,7 +95,7 @@ func TestSyncFindsChanges(t *testing.T) {
 			got := map[string]int{}
 			for _, ch := range w.wait(t, 4) {
 				got[fmt.Sprint(ch.Old != nil, ch.New != nil)]++
-				if ch.Old != nil && ch.New != nil && (ch.Old.Ticket != "" || ch.New.Ticket != "T-1" || ch.ID != ident(5)) {
+				if ch.Old != nil && ch.New != nil && (ch.Old.Text(catalog.Ticket) != "" || ch.New.Text(catalog.Ticket) != "T-1" || ch.ID != ident(5)) {
 					t.Errorf("%+v -> %+v", ch.Old, ch.New)
 				}
 			}

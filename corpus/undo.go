@@ -62,7 +62,7 @@ func UndoTargets(edits []*history.Edit) (targets []UndoTarget, byTarget map[Undo
 // whose changes are not available is an error, but the others are undone nevertheless.
 func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*history.Edit, dryRun bool) ([]Undone, error) {
 	if slices.ContainsFunc(edits, (*history.Edit).Large) { // one at a time: they take much memory
-		leave, err := c.editLocks.lock(ctx, "undo")
+		leave, err := c.editLocks.Lock(ctx, "undo")
 		if err != nil {
 			return nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
@@ -154,25 +155,25 @@ func (u *upload) run(ctx context.Context, res *UploadResult) error {
 
 // foresee tells, before much is sent, that the edits are not possible.
 func (u *upload) foresee(h *holding) error {
-	raw := h.raw
-	if !h.hasInfo {
-		raw = u.describe(h, nil)
-	}
-	if h.damage != "" {
+	if h.unreadable() {
 		return nil // Edit says so
 	}
-	_, _, err := document.Parse(raw).Apply(u.edits...)
+	if h.hasInfo {
+		_, _, err := h.stored.Doc.Apply(u.edits...)
+		return err
+	}
+	_, _, err := document.Parse(u.describe(h, nil)).Apply(u.edits...)
 	return err
 }
 
 // correct returns the edit that has the document say whether the dump is truncated: the
 // one that is there now, whoever stored it.
 func (u *upload) correct(h *holding, todo todo) []document.Edit {
-	doc := document.Parse(slices.Clone(h.raw))
+	doc := h.stored.Doc
 	truncated := u.info.Truncated() && (todo.send || h.dump.Size == u.src.size)
 	_, said := doc.Get(truncatedField)
 	switch {
-	case h.damage != "" || doc.Damage() != "" || said == truncated:
+	case h.unreadable() || doc.Damage() != "" || said == truncated:
 		return nil
 	case truncated:
 		return []document.Edit{{Path: truncatedField, Value: []byte("true")}}
@@ -264,7 +265,7 @@ func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) err
 		return err
 	}
 	at := u.c.now()
-	attr, err := u.c.store.Put(ctx, store.Ref{Key: infoKey(h.id)}, bytesAt(raw), int64(len(raw)))
+	attr, err := u.c.store.Put(ctx, store.Ref{Key: catalog.InfoKey(h.id)}, bytesAt(raw), int64(len(raw)))
 	if errors.Is(err, store.ErrConflict) {
 		theirs, err := u.look(ctx, h.id)
 		if err != nil {
@@ -281,12 +282,12 @@ func (u *upload) document(ctx context.Context, h *holding, stored store.Ref) err
 	u.c.setClock(attr.ModTime)
 	u.c.changes.Add(h.id, attr.ETag)
 	u.c.Stale(h.id)
-	u.c.recordObservations(ctx, observation{id: h.id, at: at, kind: found, raw: raw, attr: attr})
+	u.c.recordObservations(ctx, catalog.Observation{ID: h.id, At: at, Kind: catalog.Found, Dump: catalog.NewDump(h.id, raw, attr, "")})
 	return nil
 }
 
 // learn notes a dump that was there.
 func (u *upload) learn(ctx context.Context, h *holding) {
 	u.c.Stale(h.id)
-	u.c.recordObservations(ctx, observation{id: h.id, at: h.at, kind: found, raw: h.raw, attr: h.info, damage: h.damage})
+	u.c.recordObservations(ctx, catalog.Observation{ID: h.id, At: h.at, Kind: catalog.Found, Dump: h.stored})
 }

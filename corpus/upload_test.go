@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
@@ -77,7 +78,7 @@ func TestUpload(t *testing.T) {
 		t.Error("not the dump")
 	}
 	d, err := c.Cached(t.Context(), id) // shows at once
-	if err != nil || d.Node != "n" || d.Platform != "p" || d.Time.Unix() != 1373566304 || d.Damage != "" || !slices.Equal(d.Doc.Stack(), []string{"main+0x1"}) {
+	if err != nil || d.Text(catalog.Node) != "n" || d.Text(catalog.Platform) != "p" || d.Time.Unix() != 1373566304 || d.Damage != "" || !slices.Equal(d.Doc.Stack(), []string{"main+0x1"}) {
 		t.Errorf("%+v %v", d, err)
 	}
 	for path, want := range map[string]string{
@@ -181,7 +182,7 @@ func TestUploadUnderAnotherHash(t *testing.T) {
 		t.Fatal(res, err)
 	}
 	d, err := c.Cached(t.Context(), di.ID)
-	if err != nil || d.Type != "crash" || d.Node != di.Node || d.Doc.String("properties.panicstring") != di.Properties["panicstring"] || d.Doc.String("format") != "illumos vmdump" || d.Doc.String("properties.source.node") != "" {
+	if err != nil || d.Text(catalog.Type) != "crash" || d.Text(catalog.Node) != di.Node || d.Doc.String("properties.panicstring") != di.Properties["panicstring"] || d.Doc.String("format") != "illumos vmdump" || d.Doc.String("properties.source.node") != "" {
 		t.Errorf("%+v %v", d, err)
 	}
 }

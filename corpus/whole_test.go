@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/query"
 	"thothfs/store"
@@ -185,11 +186,11 @@ func TestWholeAfterDamage(t *testing.T) {
 	sync1(t, c)
 	for name, ask := range map[string]func() (int, error){
 		"select":  func() (int, error) { rows, err := c.Select(t.Context(), parse(t, "cmd=cmd*")); return len(rows), err },
-		"values":  func() (int, error) { v, err := c.Values(t.Context(), Cmd, query.Spec{}); return len(v) * 300 / 7, err },
+		"values":  func() (int, error) { v, err := c.Values(t.Context(), catalog.Cmd); return len(v) * 300 / 7, err },
 		"count":   func() (int, error) { return c.Count(t.Context(), query.Spec{}) },
 		"by text": func() (int, error) { n, err := c.CountBy(t.Context(), "node", query.Spec{}); return n["n1"], err },
 	} {
-		execSQL(t, c.cat.path, `DROP TABLE docs; DROP TABLE dumps`)
+		execSQL(t, c.cat.Path(), `DROP TABLE docs; DROP TABLE dumps`)
 		if n, err := ask(); n != 300 || err != nil {
 			t.Errorf("%s: %d, %v", name, n, err)
 		}

@@ -21,7 +21,7 @@ type timeDir struct {
 
 func (d *timeDir) list(ctx context.Context) (*list[[]int], error) {
 	return d.periods.get(d.t, 0, func() ([]int, error) {
-		return fromWhole(ctx, d.t, func() ([]int, error) { return d.t.o.Corpus.Days(ctx, d.year, d.month, query.Spec{}) })
+		return fromWhole(ctx, d.t, func() ([]int, error) { return d.t.o.Corpus.Days(ctx, d.year, d.month) })
 	})
 }
 

@@ -14,13 +14,13 @@ import (
 // valueDir is by-cmd and the like: a directory for every value of a field.
 type valueDir struct {
 	catalogDir
-	field  corpus.Field
+	field  *corpus.Field
 	values cachedList[[]corpus.Value]
 }
 
 func (d *valueDir) list(ctx context.Context) (*list[[]corpus.Value], error) {
 	return d.values.get(d.t, 0, func() ([]corpus.Value, error) {
-		return fromWhole(ctx, d.t, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(ctx, d.field, query.Spec{}) })
+		return fromWhole(ctx, d.t, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(ctx, d.field) })
 	})
 }
 
@@ -31,7 +31,7 @@ func (d *valueDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	return d.viewEntry(d, name, query.Equal(string(d.field), value), 1, generation), nil
+	return d.viewEntry(d, name, query.Equal(d.field.Path, value), 1, generation), nil
 }
 
 func (d *valueDir) has(ctx context.Context, name string) (int64, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 )
 
@@ -184,8 +185,8 @@ func (id FileID) parents() []string {
 		return []string{analyzersName}
 	}
 	var dirs []string
-	for _, v := range views {
-		dirs = append(dirs, v.name)
+	for _, f := range catalog.Fields {
+		dirs = append(dirs, f.View)
 	}
 	return dirs
 }

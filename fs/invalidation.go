@@ -60,23 +60,11 @@ func (d *valueDir) Changed(c corpus.Change, report func(name string)) {
 	}
 }
 
-func fieldOf(d *corpus.Dump, f corpus.Field) string {
+func fieldOf(d *corpus.Dump, f *corpus.Field) string {
 	if d == nil {
 		return ""
 	}
-	switch f {
-	case corpus.Node:
-		return d.Node
-	case corpus.Cmd:
-		return d.Cmd
-	case corpus.Ticket:
-		return d.Ticket
-	case corpus.Platform:
-		return d.Platform
-	case corpus.Signature:
-		return d.Signature
-	}
-	return d.Type
+	return d.Text(f)
 }
 
 func (d *timeDir) Changed(c corpus.Change, report func(name string)) {

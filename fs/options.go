@@ -26,9 +26,9 @@ type Corpus interface {
 	IsWhole() bool
 	All(ctx context.Context) iter.Seq2[[]corpus.Row, error]
 	Select(ctx context.Context, spec query.Spec) ([]corpus.Row, error)
-	Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error)
-	HasValue(ctx context.Context, f corpus.Field, text string) (bool, error)
-	Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error)
+	Values(ctx context.Context, f *corpus.Field) ([]corpus.Value, error)
+	HasValue(ctx context.Context, f *corpus.Field, text string) (bool, error)
+	Days(ctx context.Context, year, month int) ([]int, error)
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	Stale(id dump.ID) // what Files listed is not there any more
 	FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error)

@@ -5,22 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 )
-
-// views are the directories at the root that have a directory for each value of a
-// field.
-var views = []struct {
-	name  string
-	field corpus.Field
-}{
-	{"by-cmd", corpus.Cmd},
-	{"by-node", corpus.Node},
-	{"by-platform", corpus.Platform},
-	{"by-signature", corpus.Signature},
-	{ticketsName, corpus.Ticket},
-	{"by-type", corpus.TypeField},
-}
 
 // rootDir is the root directory.
 type rootDir struct{ t *Tree }
@@ -38,8 +24,6 @@ func (r *rootDir) child(name string) Dir {
 	switch name {
 	case hashDirName:
 		return &hashDir{catalogDir: t.catalogDir(name)}
-	case ticketsName:
-		return &ticketsDir{valueDir: valueDir{catalogDir: t.catalogDir(name), field: corpus.Ticket}}
 	case "by-time":
 		return &timeDir{catalogDir: t.catalogDir(name)}
 	case "query":
@@ -49,9 +33,13 @@ func (r *rootDir) child(name string) Dir {
 	case ControlDir:
 		return &controlDir{t.catalogDir(name)}
 	}
-	for _, v := range views {
-		if v.name == name {
-			return &valueDir{catalogDir: t.catalogDir(name), field: v.field}
+	for i := range catalog.Fields {
+		switch f := &catalog.Fields[i]; {
+		case f.View != name:
+		case f == catalog.Ticket:
+			return &ticketsDir{valueDir: valueDir{catalogDir: t.catalogDir(name), field: f}}
+		default:
+			return &valueDir{catalogDir: t.catalogDir(name), field: f}
 		}
 	}
 	return nil
@@ -60,8 +48,8 @@ func (r *rootDir) child(name string) Dir {
 // rootNames returns the names at the root that are listed.
 func rootNames() []string {
 	all := []string{analyzersName, hashDirName, "by-time", "query"}
-	for _, v := range views {
-		all = append(all, v.name)
+	for _, f := range catalog.Fields {
+		all = append(all, f.View)
 	}
 	slices.Sort(all)
 	return all

@@ -32,7 +32,7 @@ var (
 type Pool struct {
 	dir       string // the cache directory
 	namespace string // the directory of the namespace
-	fault     Fault
+	fault     func(op string) error
 	opening   singleflight.Group // by name and size of the version
 
 	mu     sync.Mutex // guards all below, and refs and dropped of each File
@@ -42,8 +42,9 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool returns a Pool of files in namespace, a directory directly in dir.
-func NewPool(dir, namespace string, fault Fault) *Pool {
+// NewPool returns a Pool of files in namespace, a directory directly in dir. If fault is not
+// nil it is called before each operation and may make it fail, for tests.
+func NewPool(dir, namespace string, fault func(op string) error) *Pool {
 	p := &Pool{dir: dir, namespace: filepath.Join(dir, namespace), fault: fault}
 	p.open, _ = simplelru.NewLRU(MaxOpen, func(_ *Version, f *File) { p.dropLocked(f) })
 	return p
@@ -67,7 +68,7 @@ func (p *Pool) Usage(v *Version) int64 {
 // Acquire returns v's File. It opens or creates the files if they are not open. The caller
 // calls Release. Versions are told apart by address.
 func (p *Pool) Acquire(v *Version) (*File, error) {
-	if err := p.fault.check("acquire"); err != nil {
+	if err := p.fail("acquire"); err != nil {
 		return nil, err
 	}
 	for {
@@ -173,10 +174,17 @@ func (p *Pool) Len() int {
 	return p.live
 }
 
+func (p *Pool) fail(op string) error {
+	if p.fault == nil {
+		return nil
+	}
+	return p.fault(op)
+}
+
 // openFile opens or creates v's files. An evictor holds them for milliseconds, so openFile
 // waits for it, but not for long.
 func (p *Pool) openFile(v *Version) (*File, error) {
-	if err := p.fault.check("open"); err != nil {
+	if err := p.fail("open"); err != nil {
 		return nil, err
 	}
 	var err error
@@ -294,7 +302,7 @@ func (f *File) openData(path string, fresh bool) (err error) {
 	if err != nil || !fresh {
 		return err
 	}
-	if err := f.fault.check("header"); err != nil {
+	if err := f.fail("header"); err != nil {
 		return err
 	}
 	_, err = f.blockMap.WriteAt(f.v.header(), 0)
@@ -309,14 +317,18 @@ func (p *Pool) Pin(v *Version) (*File, error) {
 	if err := p.checkDirs(path); err != nil {
 		return nil, err
 	}
-	f, err := openPair(path, os.O_RDONLY)
-	if err != nil {
+	f := &File{v: v, fault: p.fault}
+	var err error
+	if f.blockMap, f.data, err = openPair(path, os.O_RDONLY); err != nil {
 		return nil, err
 	}
-	f.v, f.fault = v, p.fault
 	for _, file := range []*os.File{f.blockMap, f.data} {
+		if err = cachedir.CheckFile(file); err != nil {
+			break
+		}
 		if filelock.TryLock(file, filelock.Shared) != nil || !isAt(file, file.Name()) {
 			err = ErrBusy
+			break
 		}
 	}
 	if err == nil && !f.owned() {

@@ -37,7 +37,10 @@ const markOffset = headerSize - 56
 
 func (v *Version) encodeMark(m Mark) []byte {
 	b := make([]byte, headerSize-markOffset)
-	_, _ = binary.Encode(b[8:], binary.LittleEndian, m)
+	copy(b[8:], m.Sum[:])
+	binary.LittleEndian.PutUint64(b[24:], m.Boot)
+	binary.LittleEndian.PutUint64(b[32:], m.File)
+	binary.LittleEndian.PutUint64(b[40:], uint64(m.Checked))
 	binary.LittleEndian.PutUint64(b, xxhash.Sum64(append(b[8:len(b):len(b)], v.ID[:]...))^v.seed)
 	return b
 }
@@ -48,7 +51,10 @@ func (f *File) Mark() (m Mark, ok bool) {
 	if n, _ := f.blockMap.ReadAt(b, markOffset); n < len(b) {
 		return m, false
 	}
-	_, _ = binary.Decode(b[8:], binary.LittleEndian, &m)
+	copy(m.Sum[:], b[8:])
+	m.Boot = binary.LittleEndian.Uint64(b[24:])
+	m.File = binary.LittleEndian.Uint64(b[32:])
+	m.Checked = int64(binary.LittleEndian.Uint64(b[40:]))
 	return m, string(b) == string(f.v.encodeMark(m))
 }
 
@@ -144,7 +150,7 @@ func (f *File) StampAndSync() (State, error) {
 			return s, err
 		}
 	}
-	if err := f.fault.check("sync"); err != nil {
+	if err := f.fail("sync"); err != nil {
 		return s, err
 	}
 	if err := f.data.Sync(); err != nil {

@@ -88,9 +88,9 @@ type Change struct {
 	made int // At[:made] is the outermost object that the edit made; 0: none
 }
 
-// DocumentChanges returns the changes between the document old and its new text raw.
-func DocumentChanges(old *document.Document, raw []byte) (changes []Change) {
-	for _, c := range document.Changes(old, document.Parse(raw)) {
+// DocumentChanges returns the changes from one version of a document to another.
+func DocumentChanges(old, now *document.Document) (changes []Change) {
+	for _, c := range document.Changes(old, now) {
 		changes = append(changes, Change{At: c.At, made: c.Made, Old: Whole(c.Old), New: cut(c.New, document.Sum)})
 	}
 	return changes

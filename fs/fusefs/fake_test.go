@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/fs"
@@ -117,11 +118,7 @@ func (c *plainCorpus) load(id dump.ID) *corpus.Dump {
 	if err != nil {
 		return nil
 	}
-	doc := document.Parse(data)
-	d := &corpus.Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: doc, Damage: doc.Damage(),
-		Type: doc.String("type"), Cmd: doc.String("cmd"), Node: doc.String("node"), Platform: doc.String("platform"), Ticket: doc.String("ticket"), Signature: doc.String("properties.signature")}
-	d.Time, _ = doc.Time()
-	return d
+	return catalog.NewDump(id, data, attr, "")
 }
 
 func absent(key string) error { return &store.Error{Op: "get", Key: key, Kind: store.ErrNotExist} }
@@ -234,18 +231,18 @@ func (c *plainCorpus) nextPart(ctx context.Context) error {
 	return between(ctx)
 }
 
-func (c *plainCorpus) HasValue(ctx context.Context, f corpus.Field, text string) (bool, error) {
-	all, err := c.Values(ctx, f, query.Spec{})
+func (c *plainCorpus) HasValue(ctx context.Context, f *corpus.Field, text string) (bool, error) {
+	all, err := c.Values(ctx, f)
 	return slices.ContainsFunc(all, func(v corpus.Value) bool { return v.Text == text }), err
 }
 
-func (c *plainCorpus) Values(ctx context.Context, f corpus.Field, spec query.Spec) ([]corpus.Value, error) {
+func (c *plainCorpus) Values(ctx context.Context, f *corpus.Field) ([]corpus.Value, error) {
 	if err := c.begin(ctx, "values"); err != nil {
 		return nil, err
 	}
 	count := map[string]int{}
 	for _, d := range c.all() {
-		if text, _, ok := d.Doc.Lookup(string(f)); ok && spec.Match(d.Fields(), time.Now()) {
+		if text, _, ok := d.Doc.Lookup(f.Path); ok {
 			count[text]++
 		}
 	}
@@ -257,7 +254,7 @@ func (c *plainCorpus) Values(ctx context.Context, f corpus.Field, spec query.Spe
 	return values, nil
 }
 
-func (c *plainCorpus) Days(ctx context.Context, year, month int, spec query.Spec) ([]int, error) {
+func (c *plainCorpus) Days(ctx context.Context, year, month int) ([]int, error) {
 	if err := c.begin(ctx, "days"); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/fs"
@@ -73,14 +74,10 @@ func (m model) addDump(s *mem.Store, hash string, doc *document.Document) {
 }
 
 func (m model) addViews(hash string, doc *document.Document) {
-	for _, field := range []string{"node", "cmd", "ticket", "type", "platform", "signature"} {
-		path := field
-		if field == "signature" {
-			path = "properties.signature"
-		}
-		if text, _, ok := doc.Lookup(path); ok {
-			m["by-"+field+"/"+query.EncodeName(text)] = "dir"
-			m["by-"+field+"/"+query.EncodeName(text)+"/"+hash] = "-> ../../by-hash/" + hash
+	for _, f := range catalog.Fields {
+		if text, _, ok := doc.Lookup(f.Path); ok {
+			dir := f.View + "/" + query.EncodeName(text)
+			m[dir], m[dir+"/"+hash] = "dir", "-> ../../by-hash/"+hash
 		}
 	}
 	if t, ok := doc.Time(); ok {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/fs"
 	"thothfs/scripts"
@@ -146,7 +147,7 @@ func (e *Env) prepare(dir string, d Dump) (info string, vars []string, err error
 	id := d.ID.String()
 	object := e.Root + "/" + id
 	return info, append(slices.Clone(e.vars),
-		"THOTH_DUMP="+d.Path, "THOTH_INFO="+info, "THOTH_TYPE="+withoutNUL(d.Type), "THOTH_NAME="+id,
+		"THOTH_DUMP="+d.Path, "THOTH_INFO="+info, "THOTH_TYPE="+withoutNUL(d.Text(catalog.Type)), "THOTH_NAME="+id,
 		"THOTH_DIR="+object, "THOTH_INFO_OBJECT="+object+"/"+corpus.InfoName, "THOTH_TMPDIR="+dir,
 		"MANTA_INPUT_FILE="+d.Path, "MANTA_INPUT_OBJECT="+object+"/"+withoutNUL(d.File), "TMPDIR="+dir, "PWD="+dir), nil
 }

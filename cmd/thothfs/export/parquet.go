@@ -2,8 +2,10 @@ package export
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
+	"reflect"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 )
 
 // A row group is held in memory, compressed. These limits end it.
@@ -19,39 +22,53 @@ const (
 	groupBytes = 64 << 20 // of documents
 )
 
-// parquetColumns are the columns of the row of one dump. A text is null when its field is
-// unset or an array. Times have microseconds, because nanoseconds end in 2262. Columns
-// with repeating values have dictionaries.
-type parquetColumns struct {
-	ID        string          `parquet:"id"`
-	Type      string          `parquet:"type,optional,dict"`
-	Cmd       string          `parquet:"cmd,optional,dict"`
-	Node      string          `parquet:"node,optional,dict"`
-	Platform  string          `parquet:"platform,optional,dict"`
-	Ticket    string          `parquet:"ticket,optional,dict"`
-	Signature string          `parquet:"signature,optional,dict"`
-	Time      time.Time       `parquet:"time,optional,timestamp(microsecond:utc)"`
-	Modified  time.Time       `parquet:"modified,optional,timestamp(microsecond:utc)"`
-	Damage    string          `parquet:"damage,optional"`
-	Info      json.RawMessage `parquet:"info,optional,json"`
+// parquetColumn is a column of the file: its name, its options as a tag of the library, its
+// type, and the value that it has for a dump.
+type parquetColumn struct {
+	name, options string
+	kind          any
+	value         func(*corpus.Dump) parquet.Value
 }
 
-// parquetRow returns the row of one dump, in the order of parquetColumns. The library's own
-// conversion of structs loses optional JSON (parquet-go 0.32).
-func parquetRow(d *corpus.Dump) parquet.Row {
-	values := []parquet.Value{
-		textValue(d.ID.String()),
-		textValue(d.Type), textValue(d.Cmd), textValue(d.Node), textValue(d.Platform), textValue(d.Ticket), textValue(d.Signature),
-		timeValue(d.Time), timeValue(d.ModTime), textValue(d.Damage), textValue(string(documentJSON(d.Doc))),
+// parquetColumns returns the columns. The value of a field is null when it is not set, or is
+// an array, which info has. Times are in microseconds: nanoseconds would end in 2262.
+// Dictionaries are for values that repeat.
+func parquetColumns() []parquetColumn {
+	const micros = ",optional,timestamp(microsecond:utc)"
+	columns := []parquetColumn{{"id", "", "", func(d *corpus.Dump) parquet.Value { return textValue(d.ID.String()) }}}
+	for i := range catalog.Fields {
+		f := &catalog.Fields[i]
+		columns = append(columns, parquetColumn{f.Name, ",optional,dict", "", func(d *corpus.Dump) parquet.Value { return textValue(d.Text(f)) }})
 	}
-	for i, v := range values {
-		defined := 1
+	return append(columns,
+		parquetColumn{"time", micros, time.Time{}, func(d *corpus.Dump) parquet.Value { return timeValue(d.Time) }},
+		parquetColumn{"modified", micros, time.Time{}, func(d *corpus.Dump) parquet.Value { return timeValue(d.ModTime) }},
+		parquetColumn{"damage", ",optional", "", func(d *corpus.Dump) parquet.Value { return textValue(d.Damage) }},
+		parquetColumn{"info", ",optional,json", json.RawMessage{}, func(d *corpus.Dump) parquet.Value { return textValue(string(documentJSON(d.Doc))) }})
+}
+
+// parquetSchema returns the schema of a file with these columns, in this order.
+func parquetSchema(columns []parquetColumn) *parquet.Schema {
+	var fields []reflect.StructField
+	for i, c := range columns {
+		fields = append(fields, reflect.StructField{Name: fmt.Sprint("Column", i), Type: reflect.TypeOf(c.kind),
+			Tag: reflect.StructTag(fmt.Sprintf("parquet:%q", c.name+c.options))})
+	}
+	return parquet.NewSchema("dumps", parquet.SchemaOf(reflect.New(reflect.StructOf(fields)).Interface()))
+}
+
+// parquetRow returns the row of one dump. The library's own conversion of a struct to a row
+// loses optional JSON (parquet-go 0.32).
+func parquetRow(columns []parquetColumn, d *corpus.Dump) parquet.Row {
+	row := make(parquet.Row, len(columns))
+	for i, c := range columns {
+		v, defined := c.value(d), 1
 		if i == 0 || v.IsNull() { // id is not optional
 			defined = 0
 		}
-		values[i] = v.Level(0, defined, i)
+		row[i] = v.Level(0, defined, i)
 	}
-	return values
+	return row
 }
 
 // textValue returns text as valid UTF-8, which readers require, or null if it is empty.
@@ -74,7 +91,8 @@ func timeValue(t time.Time) parquet.Value {
 func writeGroups(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], version string, size int) error {
 	// A large dictionary has values that do not repeat. Bounds of documents, which may be
 	// large, are of no use.
-	out := parquet.NewWriter(w, parquet.SchemaOf(parquetColumns{}), parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("thothfs", version, ""),
+	columns := parquetColumns()
+	out := parquet.NewWriter(w, parquetSchema(columns), parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("thothfs", version, ""),
 		parquet.DictionaryMaxBytes(1<<20), parquet.SkipPageBounds("info"))
 	rows, held := 0, 0
 	for d, err := range dumps {
@@ -87,7 +105,7 @@ func writeGroups(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], version stri
 			}
 			rows, held = 0, 0
 		}
-		if _, err := out.WriteRows([]parquet.Row{parquetRow(d)}); err != nil {
+		if _, err := out.WriteRows([]parquet.Row{parquetRow(columns, d)}); err != nil {
 			return err
 		}
 		rows++

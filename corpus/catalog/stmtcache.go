@@ -1,4 +1,4 @@
-package corpus
+package catalog
 
 import (
 	"context"
@@ -6,21 +6,21 @@ import (
 	"sync"
 )
 
-// stmtCache runs queries as prepared ones: of a short query, preparing it is most of
-// the work. They live as long as the pool.
+// stmtCache runs queries as prepared statements, which it keeps: preparing a short query is
+// most of its work. The pool closes them.
 type stmtCache struct {
 	db *sql.DB
 	mu sync.Mutex // guards m
 	m  map[string]*sql.Stmt
 }
 
-// maxStatements is how many are kept. There are few queries, but specifications can
-// have any number of conditions.
+// maxStatements limits the statements that are kept: a specification can have any number of
+// conditions.
 const maxStatements = 64
 
 var _ querier = (*stmtCache)(nil)
 
-// get returns the statement for a query, or nil for one that is to be run as it is.
+// get returns the statement for a query, or nil if it should run unprepared.
 func (s *stmtCache) get(ctx context.Context, query string) *sql.Stmt {
 	s.mu.Lock()
 	stmt, full := s.m[query], len(s.m) >= maxStatements
@@ -30,7 +30,7 @@ func (s *stmtCache) get(ctx context.Context, query string) *sql.Stmt {
 	}
 	stmt, err := s.db.PrepareContext(ctx, query)
 	if err != nil {
-		return nil // running it says the same
+		return nil // running the query fails in the same way
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

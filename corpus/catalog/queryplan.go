@@ -1,4 +1,4 @@
-package corpus
+package catalog
 
 import (
 	"bytes"
@@ -10,27 +10,25 @@ import (
 	"thothfs/query"
 )
 
-// verifyLevel is what still has to be asked of the rows that a plan's conditions find.
+// verifyLevel says how much of the specification the SQL conditions of a plan leave open.
 type verifyLevel int
 
 const (
-	exact      verifyLevel = iota // nothing: the conditions say all
-	byColumns                     // Match over the indexed columns
-	byDocument                    // Match over the document
+	exact      verifyLevel = iota // nothing
+	byColumns                     // a row is matched by its columns
+	byDocument                    // a row is matched by its document
 )
 
-// queryPlan is how the catalogue answers a specification: conditions that indexes serve,
-// and what is left to query.Spec.Match.
+// queryPlan is how the catalogue answers a specification: by SQL conditions that indexes
+// serve, and by query.Spec.Match for what they leave open.
 type queryPlan struct {
-	spec   query.Spec
-	now    time.Time
-	where  []string
-	args   []any
-	verify verifyLevel
-	// columns tells that there is a condition on one of the text columns. Such
-	// conditions find no odd row: those are to be looked at one by one.
-	columns bool
-	words   [][]byte // that the texts of all documents have that match (see needed)
+	spec    query.Spec
+	now     time.Time
+	where   []string
+	args    []any
+	verify  verifyLevel
+	columns bool     // there is a condition on a column of Fields, which no odd row satisfies
+	words   [][]byte // in the text of every document that matches (see requiredWords)
 }
 
 func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
@@ -50,7 +48,7 @@ func (p *queryPlan) and(condition string, args ...any) {
 }
 
 func (p *queryPlan) prefix(prefix string) {
-	low, high, ok := span(prefix)
+	low, high, ok := Span(prefix)
 	if !ok {
 		p.and(`0`)
 		return
@@ -66,7 +64,7 @@ func (p *queryPlan) add(c query.Constraint) {
 		p.older(c.Cutoff(p.now))
 	case c.Path == "id":
 		p.id(c)
-	case columnOf(c.Path) != "":
+	case fieldAt(c.Path) != nil:
 		p.text(c)
 	default:
 		p.verify = byDocument
@@ -74,16 +72,15 @@ func (p *queryPlan) add(c query.Constraint) {
 	}
 }
 
-// requireWords has documents passed over, without reading them, whose text rules out that the
-// constraint is met.
+// requireWords adds the words of a document that satisfies c.
 func (p *queryPlan) requireWords(c query.Constraint) {
 	for _, word := range requiredWords(c) {
 		p.words = append(p.words, []byte(word))
 	}
 }
 
-// rulesOut tells that a document cannot match. Where there is a backslash, characters may
-// stand for others.
+// rulesOut reports whether a document cannot match, by its words alone. With a backslash in
+// it, characters may be escaped.
 func (p *queryPlan) rulesOut(raw []byte) bool {
 	for _, word := range p.words {
 		if !bytes.Contains(raw, word) {
@@ -93,11 +90,10 @@ func (p *queryPlan) rulesOut(raw []byte) bool {
 	return false
 }
 
-// ofDocuments tells that every document is to be looked at: there is nothing else that
-// narrows the choice.
+// ofDocuments reports whether every document has to be matched.
 func (p *queryPlan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
-// newer is time >= t, in a form that the index serves.
+// newer adds time >= t, in a form that the index serves.
 func (p *queryPlan) newer(t time.Time) {
 	p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 }
@@ -117,7 +113,7 @@ func (p *queryPlan) id(c query.Constraint) {
 	case query.OpUndefined:
 		p.and(`0`)
 	default:
-		if low, high, ok := span(c.Prefix); ok {
+		if low, high, ok := Span(c.Prefix); ok {
 			p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
 		}
 		p.verify = max(p.verify, byColumns)
@@ -126,7 +122,7 @@ func (p *queryPlan) id(c query.Constraint) {
 
 func (p *queryPlan) text(c query.Constraint) {
 	p.columns = true
-	column := columnOf(c.Path)
+	column := "d." + fieldAt(c.Path).Name
 	switch c.Op {
 	case query.OpEqual:
 		p.and(column+` = ?`, c.Value)
@@ -155,16 +151,16 @@ func after(prefix string) (string, bool) {
 	return string(b), true
 }
 
-// sql returns the query for the rows that satisfy the conditions and more, which may
-// be empty: the columns of record, or with lean the first two that matter; and the
-// document, where it is to be looked at.
+// sql returns the query for the rows that satisfy the conditions, and more unless it is
+// empty. It reads rowColumns, or with lean id and time if they are enough, and the document
+// if it has to be matched.
 func (p *queryPlan) sql(lean bool, more, order string) string {
-	from, what, where := ` FROM dumps d`, columns, slices.Clone(p.where)
+	from, what, where := ` FROM dumps d`, rowColumns, slices.Clone(p.where)
 	switch {
 	case p.verify == byDocument:
-		from, what = from+` JOIN docs x ON x.n = d.n`, columns+`, x.doc`
+		from, what = from+` JOIN docs x ON x.n = d.n`, rowColumns+`, x.doc`
 		if p.ofDocuments() && order == noOrder {
-			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in the order in which they lie
+			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in the order of the file
 		}
 	case lean && p.verify == exact:
 		what = `d.id, d.time`
@@ -187,20 +183,3 @@ const (
 	orderNewest = ` ORDER BY d.time DESC, d.id DESC` // those without a time last
 	noOrder     = ``
 )
-
-// rowFields is what specifications look at in a row whose columns say all.
-type rowFields struct{ r *dumpRow }
-
-func (f rowFields) Lookup(path string) (string, []string, bool) {
-	if path == "id" {
-		return f.r.dumpID().String(), nil, true
-	}
-	for i, name := range fieldNames {
-		if path == string(name) {
-			return f.r.texts[i].String, nil, f.r.texts[i].Valid
-		}
-	}
-	return "", nil, false
-}
-
-func (f rowFields) Time() (time.Time, bool) { return f.r.timestamp(), f.r.sec.Valid }

@@ -1,4 +1,4 @@
-package corpus
+package catalog
 
 import (
 	"context"
@@ -16,16 +16,18 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"thothfs/internal/filelock"
 )
 
 // readers is how many queries run at once.
 const readers = 4
 
-// database is one open catalogue file. Its connections are made when it is opened
-// and kept: one made later might find another file at the path.
+// database is one open catalogue file. All connections are made when it is opened, since
+// one made later might find another file at the path.
 type database struct {
 	writer, readers *sql.DB
-	prepared        *stmtCache // on readers
+	prepared        *stmtCache // of readers
 	file            os.FileInfo
 }
 
@@ -35,16 +37,16 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// errForeign is a file that is no catalogue of this corpus and version.
+// errForeign means that a file is not a catalogue of this corpus and version.
 var errForeign = errors.New("not a catalogue of this corpus in this version")
 
-// openDatabase opens the catalogue at path, after making it, or making it anew if it
-// is of no use. Only one process at a time does that.
+// openDatabase opens the catalogue at path. It makes a new one if there is none or the one
+// there cannot be used. Only one process at a time does that.
 func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) (*database, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(path + ".lock")
+	unlock, err := lockFile(ctx, path+".lock")
 	if err != nil {
 		return nil, err
 	}
@@ -54,15 +56,15 @@ func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) 
 		return db, err
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		log.Warn("the catalogue is of no use, making a new one", "path", path, "error", err)
+		log.Warn("the catalogue cannot be used, making a new one", "path", path, "error", err)
 	}
 	discard(path)
 	return create(ctx, path, identity)
 }
 
-// lockFile takes the lock that the file at path is. File systems without locks have
-// none: then two processes may rebuild at once, and one of them for nothing.
-func lockFile(path string) (unlock func(), err error) {
+// lockFile locks the file at path, which it makes. On a file system without locks two
+// processes may rebuild a catalogue at once, one of them for nothing.
+func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
 		return nil, fmt.Errorf("%s is a symbolic link, which is not followed: remove it", path)
@@ -70,28 +72,26 @@ func lockFile(path string) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
+	if filelock.Lock(ctx, f, filelock.Exclusive) != nil && ctx.Err() != nil {
+		f.Close()
+		return nil, ctx.Err()
 	}
 	return func() { f.Close() }, nil
 }
 
-// suffixes are those of a catalogue and of what SQLite keeps beside it.
+// suffixes are those of the files that make up a catalogue.
 var suffixes = []string{"", "-wal", "-shm", "-journal"}
 
-// discard removes a catalogue with what SQLite keeps beside it: a log left over must
-// not be applied to the next file.
+// discard removes all files of a catalogue: SQLite would apply a log that is left to the
+// next file.
 func discard(path string) {
 	for _, suffix := range suffixes {
 		os.Remove(path + suffix)
 	}
 }
 
-// checkOwn finds files of the catalogue that somebody else has put there, when others
-// could write to the directory: SQLite would write through a link.
+// checkOwn returns errForeign if a file of the catalogue is a link, which SQLite would write
+// through, or belongs to another user: others may have been able to write to the directory.
 func checkOwn(path string) error {
 	for _, suffix := range suffixes {
 		st, err := os.Lstat(path + suffix)
@@ -126,9 +126,9 @@ func openExisting(ctx context.Context, path, identity string) (*database, error)
 	return db, nil
 }
 
-// checkHeader finds files that are not SQLite's, not ours, or cut short, without
-// SQLite, which would begin to mend what must only be thrown away. The offsets are
-// those of https://www.sqlite.org/fileformat.html section 1.3.
+// checkHeader returns errForeign if a file is not a catalogue, of another version, or
+// truncated. SQLite itself would try to repair such a file. The offsets are those of
+// https://www.sqlite.org/fileformat.html section 1.3.
 func checkHeader(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -147,7 +147,7 @@ func checkHeader(path string) error {
 	if pageSize == 1 {
 		pageSize = 65536
 	}
-	// With a log beside it, pages may be on their way from there.
+	// Pages may still be in the log.
 	short := fi.Size() < pageSize*int64(binary.BigEndian.Uint32(h[28:]))
 	if wal, err := os.Stat(path + "-wal"); err == nil && wal.Size() > 0 {
 		short = false
@@ -162,8 +162,8 @@ func checkHeader(path string) error {
 	return nil
 }
 
-// smallFile is up to which size a catalogue is checked through when it is opened;
-// the damage of a larger one shows when it is met.
+// smallFile is the size up to which a catalogue is checked completely when it is opened.
+// In a larger one damage shows when it is met.
 const smallFile = 8 << 20
 
 func (d *database) check(ctx context.Context, identity string) error {
@@ -207,8 +207,7 @@ func create(ctx context.Context, path, identity string) (*database, error) {
 	return db, nil
 }
 
-// fill makes the tables. The header is written to the file proper at once, where
-// checkHeader looks.
+// fill makes the tables, and writes the header from the log to the file, for checkHeader.
 func (d *database) fill(ctx context.Context, identity string) error {
 	tx, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
@@ -277,14 +276,14 @@ func (d *database) close() error {
 	return errors.Join(d.readers.Close(), d.writer.Close())
 }
 
-// isAt tells whether this file is the one at path.
+// isAt reports whether this file is the one at path.
 func (d *database) isAt(path string) bool {
 	fi, err := os.Stat(path)
 	return err == nil && os.SameFile(fi, d.file)
 }
 
-// noRoom tells whether err means that nothing can be written where the file is.
-func noRoom(err error) bool {
+// full reports whether err means that nothing can be written where the file is.
+func full(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return false
@@ -296,7 +295,7 @@ func noRoom(err error) bool {
 	return false
 }
 
-// broken tells whether err means that the file is of no use any more.
+// broken reports whether err means that the file cannot be used any more.
 func broken(err error) bool {
 	if errors.Is(err, errForeign) {
 		return true
@@ -309,7 +308,7 @@ func broken(err error) bool {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_SCHEMA:
 		return true
 	case sqlite3.SQLITE_ERROR:
-		// A table of ours that is not there is another file than we made.
+		// Without one of our tables it is not the file that we made.
 		return strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
 			strings.Contains(e.Error(), "no such index")
 	}

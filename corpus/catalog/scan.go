@@ -1,4 +1,4 @@
-package corpus
+package catalog
 
 import (
 	"context"
@@ -7,16 +7,18 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+
 	"thothfs/dump/document"
 )
 
 // errEnough ends a scan early.
 var errEnough = errors.New("enough")
 
-// scan, which may end in errRebuilt, calls f for every row that matches, as far as the
-// conditions of the plan can find them, in the given order; with lean, records carry
-// only id and sec, and those of a plan that is ofDocuments come in no order. A record is good until f returns. f ends the scan with errEnough.
-func (c *catalogue) scan(ctx context.Context, p *queryPlan, lean bool, more, order string, f func(*dumpRow) error) error {
+// scan calls f for every row that matches, except for odd rows if the plan has conditions on
+// columns. With lean a row has only id and sec, and comes in no order if the plan is
+// ofDocuments; otherwise in the given order. f must not keep the row, and ends the scan with
+// errEnough. The error may be ErrRebuilt, here and in the other scans.
+func (c *Catalog) scan(ctx context.Context, p *queryPlan, lean bool, more, order string, f func(*dumpRow) error) error {
 	if lean && p.ofDocuments() {
 		return c.scanDocuments(ctx, p, func(doc docFields) error {
 			at, ok := doc.Time()
@@ -25,7 +27,7 @@ func (c *catalogue) scan(ctx context.Context, p *queryPlan, lean bool, more, ord
 	}
 	row := p.rows(lean)
 	err := c.readOnce(ctx, func(q querier) error {
-		return each(ctx, q, func(scan func(...any) error) error {
+		return each(ctx, q, func(scan scanFunc) error {
 			r, err := row(scan)
 			if err != nil || r == nil {
 				return err
@@ -39,14 +41,14 @@ func (c *catalogue) scan(ctx context.Context, p *queryPlan, lean bool, more, ord
 	return err
 }
 
-// rows returns a reader of rows, all into one record; it returns nil for a row that
-// does not match.
-func (p *queryPlan) rows(lean bool) func(scan func(...any) error) (*dumpRow, error) {
+// rows returns a function that reads every row into the same dumpRow. It returns nil for one
+// that does not match.
+func (p *queryPlan) rows(lean bool) func(scan scanFunc) (*dumpRow, error) {
 	var r dumpRow
 	var id, raw sql.RawBytes
 	if lean && p.verify == exact {
 		to := []any{&id, &r.sec}
-		return func(scan func(...any) error) (*dumpRow, error) {
+		return func(scan scanFunc) (*dumpRow, error) {
 			err := scan(to...)
 			r.id = id
 			return &r, err
@@ -56,7 +58,7 @@ func (p *queryPlan) rows(lean bool) func(scan func(...any) error) (*dumpRow, err
 	if p.verify == byDocument {
 		to = append(to, &raw)
 	}
-	return func(scan func(...any) error) (*dumpRow, error) {
+	return func(scan scanFunc) (*dumpRow, error) {
 		if err := scan(to...); err != nil || !p.match(&r, raw) {
 			return nil, err
 		}
@@ -69,16 +71,15 @@ func (p *queryPlan) match(r *dumpRow, raw []byte) bool {
 	case byDocument:
 		return !p.rulesOut(raw) && p.spec.Match(docFields{document.Parse(raw), r.dumpID()}, p.now)
 	case byColumns:
-		return p.spec.Match(rowFields{r}, p.now)
+		return p.spec.Match(r, p.now)
 	}
 	return true
 }
 
-// scanOdd calls f for every odd row that matches: those that conditions on the text
-// columns do not find.
-func (c *catalogue) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, docFields) error) error {
+// scanOdd calls f for every odd row that matches.
+func (c *Catalog) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, docFields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
-		return each(ctx, q, func(scan func(...any) error) error {
+		return each(ctx, q, func(scan scanFunc) error {
 			var r dumpRow
 			var raw []byte
 			if err := scan(append(r.targets(), &raw)...); err != nil {
@@ -89,14 +90,14 @@ func (c *catalogue) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, 
 				return nil
 			}
 			return f(&r, doc)
-		}, withDoc+`WHERE d.odd`)
+		}, selectDumps+`WHERE d.odd`)
 	})
 }
 
-// scanDocuments, which may end in errRebuilt, calls f for every document that matches, as
-// far as the conditions of the plan can find them, in no order, one call at a time. What
-// f is given is good until it returns.
-func (c *catalogue) scanDocuments(ctx context.Context, p *queryPlan, f func(doc docFields) error) error {
+// scanDocuments calls f for every document that matches, except for those of odd rows if the
+// plan has conditions on columns. The calls come one at a time and in no order. f must not
+// keep the document.
+func (c *Catalog) scanDocuments(ctx context.Context, p *queryPlan, f func(doc docFields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
 		if len(p.where) > 0 {
 			return p.readDocuments(ctx, q, f, ` JOIN dumps d ON d.n = x.n`, p.where, p.args)
@@ -121,13 +122,13 @@ func (c *catalogue) scanDocuments(ctx context.Context, p *queryPlan, f func(doc 
 	})
 }
 
-// scanParts is how many parts of the documents are read at once: one connection is left
-// for others.
+// scanParts is how many parts of the documents are read at once. One connection is left for
+// other queries.
 const scanParts = readers - 1
 
 func (p *queryPlan) readDocuments(ctx context.Context, q querier, f func(doc docFields) error, join string, where []string, args []any) error {
 	var id, raw sql.RawBytes
-	return each(ctx, q, func(scan func(...any) error) error {
+	return each(ctx, q, func(scan scanFunc) error {
 		if err := scan(&id, &raw); err != nil {
 			return err
 		}

@@ -1,0 +1,91 @@
+package corpus
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"thothfs/corpus/catalog"
+	"thothfs/store"
+)
+
+// base is what all parts of a corpus share.
+type base struct {
+	o            Options
+	store        store.Store
+	log          *slog.Logger
+	now          func() time.Time // tests replace it
+	cat          *catalog.Catalog
+	events       *events
+	availability availability
+	unwritable   atomic.Bool // the last write of the catalogue failed
+
+	shared sync.WaitGroup  // calls of share
+	ctx    context.Context // of what goes on when its caller has left
+	cancel context.CancelFunc
+}
+
+// recordObservations stores observations and notifies subscribers. It reports whether anything changed.
+// If the catalogue cannot be written that is logged: what was seen is true nevertheless.
+func (c *base) recordObservations(ctx context.Context, observations ...catalog.Observation) (changed bool) {
+	changes, err := c.cat.Record(ctx, observations)
+	if err != nil {
+		if !c.unwritable.Swap(true) {
+			c.log.Error("the catalogue cannot be written", "path", c.cat.Path(), "error", err)
+		}
+		return false
+	}
+	c.unwritable.Store(false)
+	c.publish(changes)
+	return len(changes) > 0
+}
+
+// publish passes what this process changed to subscribers, and wakes the processes that share
+// the catalogue.
+func (c *base) publish(changes []Change) {
+	if len(changes) > 0 {
+		c.ring()
+		c.events.emit(changes...)
+	}
+}
+
+// share runs f once for all callers with the same key at a time. When ctx ends the caller
+// leaves, but f goes on, at most until the corpus is closed.
+func share[T any](ctx context.Context, c *base, g *singleflight.Group, key string, f func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		v   T
+		err error
+	}
+	done := make(chan result, 1)
+	c.shared.Go(func() { // ends with f
+		v, err, _ := g.Do(key, func() (any, error) { return f(c.ctx) })
+		done <- result{v.(T), err}
+	})
+	select {
+	case r := <-done:
+		return r.v, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// later returns the later of two times.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// nonNil returns b, or an empty slice for nil.
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

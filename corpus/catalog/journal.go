@@ -1,0 +1,123 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+
+	"thothfs/dump"
+)
+
+const (
+	// manyChanges in one transaction are one entry, which stands for any number.
+	manyChanges = 64
+	// journalLength is how many entries are kept: how far behind another process may be.
+	journalLength = 4096
+)
+
+// journalColumns are those that describe the state before a change.
+var journalColumns = `etag, size, mtime, ` + fieldColumns("", "") + `, time, nsec`
+
+var insertChange = `INSERT INTO journal (writer, id, ` + journalColumns + `) VALUES (` + placeholders(2+3+len(Fields)+2) + `)`
+
+// appendJournal writes the changes of this transaction for the other processes that share
+// the file.
+func (b *batch) appendJournal() error {
+	if len(b.changes) == 0 {
+		return nil
+	}
+	changes := b.changes
+	if len(changes) > manyChanges {
+		changes = []Change{{}}
+	}
+	for _, ch := range changes {
+		if err := b.exec(insertChange, b.journalRow(ch)...); err != nil {
+			return err
+		}
+	}
+	return b.exec(`DELETE FROM journal WHERE seq <= (SELECT max(seq) FROM journal) - ?`, journalLength)
+}
+
+func (b *batch) journalRow(ch Change) []any {
+	row := make([]any, 2+3+len(Fields)+2)
+	row[0], row[1] = b.writer, ch.ID[:]
+	if ch.Everything() {
+		row[1] = []byte{}
+	}
+	d := ch.Old
+	if d == nil {
+		return row
+	}
+	row[2], row[3], row[4] = d.ETag, d.Size, toNano(d.ModTime)
+	for i, text := range d.texts {
+		row[5+i] = text
+	}
+	if !d.Time.IsZero() {
+		row[5+len(Fields)] = d.Time.Unix()
+	}
+	row[6+len(Fields)] = d.Time.Nanosecond()
+	return row
+}
+
+// journalEntry is a row of the journal.
+type journalEntry struct {
+	seq, writer int64
+	id          []byte
+	old         *Dump // without a document
+}
+
+func scanJournalEntry(scan scanFunc) (e journalEntry, err error) {
+	var etag sql.NullString
+	var r dumpRow
+	var size, mtime, nsec sql.NullInt64
+	to := []any{&e.seq, &e.writer, &e.id, &etag, &size, &mtime}
+	for i := range r.texts {
+		to = append(to, &r.texts[i])
+	}
+	if err := scan(append(to, &r.sec, &nsec)...); err != nil || !etag.Valid {
+		return e, err
+	}
+	r.id, r.nsec = e.id, nsec.Int64
+	e.old = &Dump{ID: r.dumpID(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64), Time: r.timestamp()}
+	for i := range r.texts {
+		e.old.texts[i] = r.texts[i].String
+	}
+	return e, nil
+}
+
+// JournalEnd returns the number of the latest entry of the journal.
+func (c *Catalog) JournalEnd(ctx context.Context) (seq int64, err error) {
+	err = c.one(ctx, &seq, `SELECT coalesce(max(seq), 0) FROM journal`)
+	return seq, err
+}
+
+// Journal returns what other processes changed after entry number after, and the number of
+// the latest entry. Where that cannot be said one by one it is one Change for everything.
+func (c *Catalog) Journal(ctx context.Context, after int64) (changes []Change, end int64, err error) {
+	entries, err := collect(ctx, c, scanJournalEntry, `SELECT seq, writer, id, `+journalColumns+` FROM journal WHERE seq > ? ORDER BY seq`, after)
+	if err != nil || len(entries) == 0 {
+		return nil, after, err
+	}
+	end = entries[len(entries)-1].seq
+	// AUTOINCREMENT leaves no gap: a transaction that fails takes its numbers back.
+	if entries[0].seq > after+1 {
+		return []Change{{}}, end, nil
+	}
+	for _, e := range entries {
+		switch {
+		case e.writer == c.writer:
+			continue
+		case len(e.id) == 0:
+			return []Change{{}}, end, nil
+		}
+		var id dump.ID
+		copy(id[:], e.id)
+		now, err := c.Lookup(ctx, id)
+		if err != nil {
+			return nil, after, err
+		}
+		if now != nil || e.old != nil {
+			changes = append(changes, Change{ID: id, Old: e.old, New: now})
+		}
+	}
+	return changes, end, nil
+}

@@ -1,0 +1,82 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"thothfs/corpus/changelog"
+)
+
+// The catalogue is the changelog.State of its corpus.
+var _ changelog.State = (*Catalog)(nil)
+
+// LogPosition returns how far the change log was read.
+func (c *Catalog) LogPosition(ctx context.Context) (p changelog.Position, err error) {
+	latest, err := c.Get(ctx, logLatest)
+	if err != nil {
+		return p, err
+	}
+	var ms int64
+	if _, err := fmt.Sscan(latest, &ms); err == nil {
+		p.Latest = time.UnixMilli(ms)
+	}
+	p.ETag, err = c.Get(ctx, logTag)
+	return p, err
+}
+
+// SetLogPosition stores how far the change log was read, and forgets the entries with smaller
+// names than forget.
+func (c *Catalog) SetLogPosition(ctx context.Context, p changelog.Position, forget string) error {
+	return c.write(ctx, func(b *batch) error {
+		if err := b.exec(`DELETE FROM seen WHERE name < ?`, forget); err != nil {
+			return err
+		}
+		return b.set(map[Key]string{logTag: p.ETag, logLatest: Millis(p.Latest)})
+	})
+}
+
+// SeenEntries returns the names, from one on, of the entries of the change log that were read.
+func (c *Catalog) SeenEntries(ctx context.Context, from string) (map[string]bool, error) {
+	names, err := collect(ctx, c, func(scan scanFunc) (name string, err error) {
+		err = scan(&name)
+		return name, err
+	}, `SELECT name FROM seen WHERE name >= ?`, from)
+	seen := map[string]bool{}
+	for _, name := range names {
+		seen[name] = true
+	}
+	return seen, err
+}
+
+// MarkChanged marks the dumps that are known in another version as ones to check soon, and
+// adds names to the entries that were read.
+func (c *Catalog) MarkChanged(ctx context.Context, versions []changelog.Version, names []string) error {
+	return c.write(ctx, func(b *batch) error {
+		for _, v := range versions {
+			if err := b.markChanged(v); err != nil {
+				return err
+			}
+		}
+		for _, name := range names {
+			if err := b.exec(`INSERT INTO seen (name) VALUES (?) ON CONFLICT DO NOTHING`, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (b *batch) markChanged(v changelog.Version) error {
+	var etag string
+	err := b.queryRow(`SELECT etag FROM dumps WHERE id = ?`, v.ID[:]).Scan(&etag)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return b.exec(`INSERT INTO pending (id, tries, due, dirtag) VALUES (?, 0, 0, '') ON CONFLICT (id) DO UPDATE SET tries = 0, due = 0`, v.ID[:])
+	case err == nil && changelog.Tag(etag) != v.Tag:
+		return b.exec(`UPDATE dumps SET checked = 0 WHERE id = ?`, v.ID[:])
+	}
+	return err
+}

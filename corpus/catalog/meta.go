@@ -1,0 +1,79 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Key names a note that the catalogue has of the corpus.
+type Key string
+
+const (
+	RootTag    Key = "root"     // version of the corpus directory when it was listed
+	Listed     Key = "listed"   // when that was, in milliseconds since 1970
+	EntryCount Key = "entries"  // how many entries it had
+	AsOf       Key = "asof"     // when the catalogue was last up to date, in milliseconds
+	Complete   Key = "complete" // not empty once every document was read
+
+	logTag    Key = "changes"     // version of the change log's directory when it was listed
+	logLatest Key = "changesread" // time of the latest entry that was read, in milliseconds
+)
+
+// Get returns a note, "" if there is none.
+func (c *Catalog) Get(ctx context.Context, key Key) (value string, err error) {
+	err = c.one(ctx, &value, `SELECT value FROM meta WHERE key = ?`, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return value, err
+}
+
+// GetInt returns a note that is a number, 0 if there is none.
+func (c *Catalog) GetInt(ctx context.Context, key Key) (n int64, err error) {
+	text, err := c.Get(ctx, key)
+	fmt.Sscan(text, &n)
+	return n, err
+}
+
+// GetTime returns a note that is a time, the zero time if there is none.
+func (c *Catalog) GetTime(ctx context.Context, key Key) (time.Time, error) {
+	ms, err := c.GetInt(ctx, key)
+	if err != nil || ms == 0 {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(ms), nil
+}
+
+// Set stores notes in one transaction.
+func (c *Catalog) Set(ctx context.Context, notes map[Key]string) error {
+	return c.write(ctx, func(b *batch) error { return b.set(notes) })
+}
+
+func (b *batch) set(notes map[Key]string) error {
+	for key, value := range notes {
+		if err := b.exec(`INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value`, key, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Millis is the form of a note that is a time.
+func Millis(t time.Time) string { return fmt.Sprint(t.UnixMilli()) }
+
+// MarkComplete notes that the catalogue knows the whole corpus, if it does: the corpus was
+// listed, and no directory waits to be read.
+func (c *Catalog) MarkComplete(ctx context.Context) (complete bool, err error) {
+	err = c.write(ctx, func(b *batch) error {
+		err := b.tx.QueryRowContext(b.ctx, `SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)
+			AND NOT EXISTS (SELECT 1 FROM pending WHERE tries = 0)`, Listed).Scan(&complete)
+		if err != nil || !complete {
+			return err
+		}
+		return b.set(map[Key]string{Complete: "yes"})
+	})
+	return complete, err
+}

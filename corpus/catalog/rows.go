@@ -1,0 +1,191 @@
+package catalog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/dump/document"
+	"thothfs/store"
+)
+
+// rowColumns are the columns of a dumpRow, in the order of its targets.
+var rowColumns = `d.id, d.n, d.etag, d.size, d.mtime, d.checked, d.damage, ` + fieldColumns("d.", "") + `, d.time, d.nsec`
+
+// selectDumps reads dumps with their documents; a condition follows.
+var selectDumps = `SELECT ` + rowColumns + `, x.doc FROM dumps d JOIN docs x ON x.n = d.n `
+
+// scanFunc reads the columns of one row, as sql.Rows.Scan does.
+type scanFunc func(...any) error
+
+// scanDump reads a row of selectDumps.
+func scanDump(scan scanFunc) (*Dump, error) {
+	var r dumpRow
+	var raw []byte
+	if err := scan(append(r.targets(), &raw)...); err != nil {
+		return nil, err
+	}
+	attr := store.Attr{ETag: r.etag, Size: r.size, ModTime: fromNano(r.mtime)}
+	d := NewDump(r.dumpID(), raw, attr, r.damage)
+	d.Checked, d.row = time.Unix(0, r.checked), r.n
+	return d, nil
+}
+
+// dumpRow is a row of the table dumps.
+type dumpRow struct {
+	id                      []byte
+	etag, damage            string
+	n, size, mtime, checked int64
+	texts                   [len(Fields)]sql.NullString
+	sec                     sql.NullInt64
+	nsec                    int64
+}
+
+func (r *dumpRow) targets() []any {
+	to := []any{&r.id, &r.n, &r.etag, &r.size, &r.mtime, &r.checked, &r.damage}
+	for i := range r.texts {
+		to = append(to, &r.texts[i])
+	}
+	return append(to, &r.sec, &r.nsec)
+}
+
+func (r *dumpRow) dumpID() (id dump.ID) {
+	copy(id[:], r.id)
+	return id
+}
+
+func (r *dumpRow) timestamp() time.Time {
+	if !r.sec.Valid {
+		return time.Time{}
+	}
+	return time.Unix(r.sec.Int64, r.nsec).UTC()
+}
+
+func (r *dumpRow) listRow() Row {
+	if !r.sec.Valid {
+		return Row{r.dumpID(), unknown}
+	}
+	return Row{r.dumpID(), r.sec.Int64}
+}
+
+// Lookup makes a row query.Fields as far as its columns go.
+func (r *dumpRow) Lookup(path string) (string, []string, bool) {
+	if path == "id" {
+		return r.dumpID().String(), nil, true
+	}
+	if f := fieldAt(path); f != nil {
+		text := r.texts[f.index()]
+		return text.String, nil, text.Valid
+	}
+	return "", nil, false
+}
+
+// Time is the other method of query.Fields.
+func (r *dumpRow) Time() (time.Time, bool) { return r.timestamp(), r.sec.Valid }
+
+// fieldValues returns what the columns of Fields hold, and whether the row is odd.
+func fieldValues(doc *document.Document) (values []any, odd bool) {
+	values = make([]any, len(Fields))
+	for i := range Fields {
+		text, list, ok := doc.Lookup(Fields[i].Path)
+		odd = odd || list != nil
+		if ok {
+			values[i] = text
+		}
+	}
+	if odd {
+		for i := range values {
+			values[i] = []byte{}
+		}
+	}
+	return values, odd
+}
+
+// toNano and fromNano convert a time to an integer and back; the zero time is 0.
+func toNano(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func fromNano(n int64) time.Time {
+	if n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}
+
+// notNil returns b, or an empty slice for nil, which SQLite would take for NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// each calls f for every row of a query, until f returns an error.
+func each(ctx context.Context, q querier, f func(scan scanFunc) error, query string, args ...any) error {
+	rows, err := q.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close() // errors show in Err
+	for rows.Next() {
+		if err := f(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// collect returns all rows of a query.
+func collect[T any](ctx context.Context, c *Catalog, read func(scan scanFunc) (T, error), query string, args ...any) (all []T, err error) {
+	err = c.read(ctx, func(q querier) error {
+		all = nil
+		return each(ctx, q, func(scan scanFunc) error {
+			t, err := read(scan)
+			all = append(all, t)
+			return err
+		}, query, args...)
+	})
+	return all, err
+}
+
+// one reads the only row of a query into to.
+func (c *Catalog) one(ctx context.Context, to any, query string, args ...any) error {
+	return c.read(ctx, func(q querier) error { return q.QueryRowContext(ctx, query, args...).Scan(to) })
+}
+
+// Lookup returns a dump, or nil when the catalogue does not know it.
+func (c *Catalog) Lookup(ctx context.Context, id dump.ID) (d *Dump, err error) {
+	c.count()
+	err = c.read(ctx, func(q querier) error {
+		d, err = scanDump(q.QueryRowContext(ctx, selectDumps+`WHERE d.id = ?`, id[:]).Scan)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
+	return d, err
+}
+
+// IDsBetween returns up to limit hashes from low to high.
+func (c *Catalog) IDsBetween(ctx context.Context, low, high dump.ID, limit int) ([]dump.ID, error) {
+	return collect(ctx, c, scanID, `SELECT id FROM dumps INDEXED BY dumps_list WHERE id BETWEEN ? AND ? LIMIT ?`, low[:], high[:], limit)
+}
+
+func scanID(scan scanFunc) (id dump.ID, err error) {
+	var b sql.RawBytes
+	err = scan(&b)
+	copy(id[:], b)
+	return id, err
+}
+
+// HasMoreThan reports whether more than n dumps are known.
+func (c *Catalog) HasMoreThan(ctx context.Context, n int) (more bool, err error) {
+	err = c.one(ctx, &more, `SELECT count(*) > ? FROM (SELECT 1 FROM dumps LIMIT ?)`, n, n+1)
+	return more, err
+}

@@ -1,0 +1,157 @@
+package catalog
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"thothfs/internal/tempdir"
+)
+
+// ErrNoSnapshot means that an object is not a snapshot of this version, or is damaged.
+var ErrNoSnapshot = errors.New("no snapshot, or not of this version")
+
+// TempDir makes a private directory beside the file, and removes those of processes that
+// were killed. The caller removes it.
+func (c *Catalog) TempDir() (*tempdir.Dir, error) {
+	const prefix = "snapshot-"
+	parent := filepath.Dir(c.Path())
+	tempdir.Sweep(parent, prefix, nil)
+	return tempdir.Make(parent, prefix)
+}
+
+// Export writes the catalogue as an SQLite database to a new file, and returns how many dumps
+// it has. What concerns only this machine is left out.
+func (c *Catalog) Export(ctx context.Context, path string) (dumps int64, err error) {
+	err = c.retry(ctx, func(db *database) error {
+		os.Remove(path) // of the first try
+		_, err := db.writer.ExecContext(ctx, `VACUUM INTO ?`, path)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return 0, err
+	}
+	db, err := pool(ctx, path, "_pragma=journal_mode(OFF)&_pragma=synchronous(OFF)", 1)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(ctx, clearPrivate+` = 'identity'`); err != nil {
+		return 0, err
+	}
+	err = db.QueryRowContext(ctx, `SELECT count(*) FROM dumps`).Scan(&dumps)
+	return dumps, errors.Join(err, db.Close())
+}
+
+// clearPrivate removes what concerns one machine; a condition on the key of notes follows.
+const clearPrivate = `DELETE FROM journal; DELETE FROM listings; DELETE FROM seen; DELETE FROM meta WHERE key`
+
+// Install puts a database that Export wrote somewhere in the place of this catalogue. It
+// reports whether it did: it does not if the catalogue knows the corpus by now. A database
+// that is not in order is ErrNoSnapshot.
+func (c *Catalog) Install(ctx context.Context, path string) (bool, error) {
+	err := checkSnapshot(ctx, path, c.identity)
+	if broken(err) {
+		err = fmt.Errorf("%w: %w", ErrNoSnapshot, err)
+	}
+	if err != nil {
+		return false, err
+	}
+	installed, err := c.install(ctx, path)
+	if err != nil || !installed {
+		return false, err
+	}
+	return true, c.Follow(ctx)
+}
+
+func (c *Catalog) install(ctx context.Context, path string) (bool, error) {
+	target := c.Path()
+	unlock, err := lockFile(ctx, target+".lock")
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	listed, err := c.Get(ctx, Listed)
+	if err != nil || listed != "" || !c.current().isAt(target) {
+		return false, err
+	}
+	discard(target)
+	return true, os.Rename(path, target)
+}
+
+// checkSnapshot returns ErrNoSnapshot unless a database has the tables of a catalogue and no
+// more: SQLite would run a foreign trigger. It gives the database the identity of the corpus.
+func checkSnapshot(ctx context.Context, path, id string) error {
+	if err := checkHeader(path); err != nil {
+		return err
+	}
+	db, err := pool(ctx, path, "_pragma=journal_mode(OFF)&_pragma=trusted_schema(0)&_pragma=cell_size_check(1)", 1)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	have, err := schemaOf(ctx, db)
+	if err != nil {
+		return err
+	}
+	want, err := newSchema(ctx)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(have, want) {
+		return fmt.Errorf("%w: other tables", ErrNoSnapshot)
+	}
+	var invalid int
+	if err := db.QueryRowContext(ctx, invalidRows).Scan(&invalid); err != nil {
+		return err
+	}
+	if invalid > 0 {
+		return fmt.Errorf("%w: %d rows of another form", ErrNoSnapshot, invalid)
+	}
+	if _, err := db.ExecContext(ctx, clearPrivate+` NOT IN (?, ?, ?, ?, ?, ?)`,
+		RootTag, Listed, EntryCount, Complete, logTag, logLatest); err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, `INSERT INTO meta (key, value) VALUES ('identity', ?)`, id)
+	return errors.Join(err, db.Close())
+}
+
+// invalidRows counts rows with values of other types than a catalogue has.
+const invalidRows = `SELECT (SELECT count(*) FROM dumps WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(n) <> 'integer' OR typeof(etag) <> 'text'
+	OR typeof(size) <> 'integer' OR typeof(mtime) <> 'integer' OR typeof(checked) <> 'integer' OR typeof(dirtag) <> 'text' OR typeof(damage) <> 'text'
+	OR typeof(odd) <> 'integer' OR typeof(time) NOT IN ('integer', 'null') OR typeof(nsec) <> 'integer' OR NOT EXISTS (SELECT 1 FROM docs WHERE docs.n = dumps.n AND docs.id = dumps.id))
+	+ (SELECT count(*) FROM docs WHERE typeof(doc) <> 'blob') + ((SELECT count(*) FROM docs) <> (SELECT count(*) FROM dumps))
+	+ (SELECT count(*) FROM pending WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(tries) <> 'integer' OR typeof(due) <> 'integer' OR typeof(dirtag) <> 'text')`
+
+// newSchema is schemaOf a new catalogue.
+func newSchema(ctx context.Context) ([]byte, error) {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(ctx, schema); err != nil {
+		return nil, err
+	}
+	return schemaOf(ctx, db)
+}
+
+// schemaOf describes the tables, indexes, triggers and views of a database.
+func schemaOf(ctx context.Context, db *sql.DB) ([]byte, error) {
+	var b bytes.Buffer
+	err := each(ctx, db, func(scan scanFunc) error {
+		var kind, name, text string
+		err := scan(&kind, &name, &text)
+		fmt.Fprintf(&b, "%q %q %q\n", kind, name, text)
+		return err
+	}, `SELECT type, name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT IN ('sqlite_stat1', 'sqlite_stat4') ORDER BY type, name`)
+	return b.Bytes(), err
+}
