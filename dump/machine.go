@@ -21,53 +21,40 @@ const (
 	emRISCV      = 243
 	emLOONGARCH  = 258
 	emAlpha      = 0x9026
-	efMIPSABI2   = 0x20 // n32: 64-bit registers in 32-bit files
 	osabiFreeBSD = 9
 )
 
+// machineNames has the names of machines in 32-bit and 64-bit files, as uname -m prints them.
+var machineNames = map[uint16][2]string{
+	emX86_64:    {"x32", "x86_64"},
+	em386:       {"i386", "i386"},
+	emAARCH64:   {"aarch64", "aarch64"},
+	emARM:       {"arm", "arm"},
+	emPPC64:     {"ppc64", "ppc64"},
+	emPPC:       {"ppc", "ppc"},
+	emS390:      {"s390", "s390x"},
+	emRISCV:     {"riscv32", "riscv64"},
+	emLOONGARCH: {"loongarch32", "loongarch64"},
+	emMIPS:      {"mips", "mips64"},
+	em68K:       {"m68k", "m68k"},
+	emSPARC:     {"sparc", "sparc"},
+	emSPARC32P:  {"sparc", "sparc"},
+	emSPARCV9:   {"sparc64", "sparc64"},
+	emAlpha:     {"alpha", "alpha"},
+	emPARISC:    {"hppa", "hppa"},
+	emIA64:      {"ia64", "ia64"},
+}
+
 // machineName returns what uname -m prints on the machine, as far as the header says.
 func (e *ELF) machineName() string {
-	little := e.Order == binary.ByteOrder(binary.LittleEndian)
-	pick := func(cond bool, a, b string) string {
-		if cond {
-			return a
+	name := machineNames[e.Machine][e.Class/64]
+	if e.Order == binary.ByteOrder(binary.LittleEndian) {
+		switch e.Machine {
+		case emPPC64:
+			name += "le"
+		case emMIPS:
+			name += "el"
 		}
-		return b
 	}
-	wide := e.Class == 64
-	switch e.Machine {
-	case emX86_64:
-		return pick(wide, "x86_64", "x32")
-	case em386:
-		return "i386"
-	case emAARCH64:
-		return "aarch64"
-	case emARM:
-		return "arm"
-	case emPPC64:
-		return pick(little, "ppc64le", "ppc64")
-	case emPPC:
-		return "ppc"
-	case emS390:
-		return pick(wide, "s390x", "s390")
-	case emRISCV:
-		return pick(wide, "riscv64", "riscv32")
-	case emLOONGARCH:
-		return pick(wide, "loongarch64", "loongarch32")
-	case emMIPS:
-		return pick(wide, "mips64", "mips") + pick(little, "el", "")
-	case em68K:
-		return "m68k"
-	case emSPARC, emSPARC32P:
-		return "sparc"
-	case emSPARCV9:
-		return "sparc64"
-	case emAlpha:
-		return "alpha"
-	case emPARISC:
-		return "hppa"
-	case emIA64:
-		return "ia64"
-	}
-	return ""
+	return name
 }

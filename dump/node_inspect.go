@@ -1,15 +1,16 @@
 package dump
 
 import (
+	"fmt"
 	"math"
-	"strconv"
+	"strings"
 )
 
 // nodeStyle is how a version of Node prints an object (util.inspect). The original names
 // a crash dump by the MD5 of its header as Node prints it.
 type nodeStyle struct {
-	open, sep, end       string // of the header
-	subOpen, subSep, sub string // of dump_utsname in it
+	open, sep, end       string // around and between the fields of the header
+	subOpen, subSep, sub string // the same of dump_utsname
 	bytes                int    // how many bytes of a Buffer are printed
 	more                 string // printed behind them if there are more
 	count                string // printed behind the number of the others; "": no number
@@ -31,113 +32,78 @@ var (
 
 // nodeInspect returns the header as Node prints it, in the order of the structure.
 func (h crashHeader) nodeInspect(style nodeStyle) []byte {
-	w := nodeWriter{style: style, h: h, b: make([]byte, 0, 4096)}
-	w.b = append(w.b, style.open...)
+	w := nodeWriter{nodeStyle: style, h: h, b: []byte(style.open)}
 	w.words("dump_magic", "dump_version", "dump_flags", "dump_wordsize")
-	w.longs("dump_start", "dump_ksyms", "dump_pfn", "dump_map", "dump_data")
+	w.longs(false, "dump_start", "dump_ksyms", "dump_pfn", "dump_map", "dump_data")
 	w.utsname()
-	w.buffer("dump_platform", utsnameField)
-	w.buffer("dump_panicstring", 202)
-	w.signed("dump_crashtime", "dump_pageshift", "dump_pagesize", "dump_hashmask", "dump_nvtop")
-	w.longs("dump_npages", "dump_ksyms_size", "dump_ksyms_csize")
+	w.field("dump_platform", w.buffer(w.off, utsnameField), utsnameField)
+	w.field("dump_panicstring", w.buffer(w.off, 202), 202)
+	w.longs(true, "dump_crashtime", "dump_pageshift", "dump_pagesize", "dump_hashmask", "dump_nvtop")
+	w.longs(false, "dump_npages", "dump_ksyms_size", "dump_ksyms_csize")
 	w.words("dump_fm_panic")
-	w.buffer("dump_uuid", 37)
+	w.field("dump_uuid", w.buffer(w.off, 37), 37)
 	return append(w.b, style.end...)
 }
 
 // nodeWriter prints one field after the other.
 type nodeWriter struct {
-	style nodeStyle
-	h     crashHeader
-	b     []byte
-	off   int // of the next field in the header
+	nodeStyle
+	h   crashHeader
+	b   []byte
+	off int // of the next field in the header
 }
 
-// key begins a field, with a separator unless it is the first.
-func (w *nodeWriter) key(name string) {
+// field prints a field of size bytes.
+func (w *nodeWriter) field(name, text string, size int) {
 	if w.off > 0 {
-		w.b = append(w.b, w.style.sep...)
+		w.b = append(w.b, w.sep...)
 	}
-	w.b = append(append(w.b, name...), ": "...)
+	w.b = fmt.Appendf(w.b, "%s: %s", name, text)
+	w.off += size
 }
 
+// words prints unsigned 32-bit fields.
 func (w *nodeWriter) words(names ...string) {
 	for _, name := range names {
-		w.key(name)
-		w.b = strconv.AppendUint(w.b, uint64(w.h.u32(w.off)), 10)
-		w.off += 4
+		w.field(name, fmt.Sprint(w.h.u32(w.off)), 4)
 	}
 }
 
-// longs prints unsigned 64-bit fields, each as its two halves.
-func (w *nodeWriter) longs(names ...string) {
+// longs prints 64-bit fields, each as its two halves. Node's ctype library splits a negative
+// number into two negative halves and complements the high one: -5 is [ -0, -5 ].
+func (w *nodeWriter) longs(signed bool, names ...string) {
 	for _, name := range names {
-		w.key(name)
 		v := w.h.u64(w.off)
-		w.pair(strconv.FormatUint(v>>32, 10), strconv.FormatUint(v&math.MaxUint32, 10))
-		w.off += 8
+		hi, lo := int64(v>>32), int64(v&math.MaxUint32)
+		high := fmt.Sprint(hi)
+		if signed && int64(v) < 0 {
+			if hi, lo = hi-math.MaxUint32, lo-(1<<32); lo == -(1 << 32) {
+				hi, lo = hi-1, 0
+			}
+			if high = fmt.Sprint(hi); hi == 0 {
+				high = w.negativeZero
+			}
+		}
+		w.field(name, fmt.Sprintf("[ %s, %d ]", high, lo), 8)
 	}
 }
 
-// signed prints signed 64-bit fields. Node's ctype library splits a negative number into
-// two negative halves and complements the high one: -5 is [ -0, -5 ].
-func (w *nodeWriter) signed(names ...string) {
-	for _, name := range names {
-		w.key(name)
-		v := w.h.u64(w.off)
-		w.off += 8
-		if int64(v) >= 0 {
-			w.pair(strconv.FormatUint(v>>32, 10), strconv.FormatUint(v&math.MaxUint32, 10))
-			continue
-		}
-		hi, lo := int64(v>>32)-math.MaxUint32, int64(v&math.MaxUint32)-(1<<32)
-		if lo == -(1 << 32) {
-			hi, lo = hi-1, 0
-		}
-		high := strconv.FormatInt(hi, 10)
-		if hi == 0 {
-			high = w.style.negativeZero
-		}
-		w.pair(high, strconv.FormatInt(lo, 10))
-	}
-}
-
-func (w *nodeWriter) pair(hi, lo string) {
-	w.b = append(append(append(append(append(w.b, "[ "...), hi...), ", "...), lo...), " ]"...)
-}
-
-func (w *nodeWriter) buffer(name string, n int) {
-	w.key(name)
-	w.hex(n)
-}
-
-// hex prints the next n bytes as a Buffer.
-func (w *nodeWriter) hex(n int) {
-	const digits = "0123456789abcdef"
-	w.b = append(w.b, "<Buffer"...)
-	for _, c := range w.h.at(w.off, min(n, w.style.bytes)) {
-		w.b = append(w.b, ' ', digits[c>>4], digits[c&15])
-	}
-	if n > w.style.bytes {
-		w.b = append(w.b, w.style.more...)
-		if w.style.count != "" {
-			w.b = strconv.AppendInt(w.b, int64(n-w.style.bytes), 10)
-			w.b = append(w.b, w.style.count...)
+// buffer returns n bytes at off as a Buffer.
+func (w *nodeWriter) buffer(off, n int) string {
+	text := fmt.Sprintf("<Buffer % x", w.h.at(off, min(n, w.bytes)))
+	if n > w.bytes {
+		text += w.more
+		if w.count != "" {
+			text += fmt.Sprint(n-w.bytes) + w.count
 		}
 	}
-	w.b = append(w.b, '>')
-	w.off += n
+	return text + ">"
 }
 
 func (w *nodeWriter) utsname() {
-	w.key("dump_utsname")
-	w.b = append(w.b, w.style.subOpen...)
+	var fields []string
 	for i, name := range []string{"sysname", "nodename", "release", "version", "machine"} {
-		if i > 0 {
-			w.b = append(w.b, w.style.subSep...)
-		}
-		w.b = append(append(w.b, name...), ": "...)
-		w.hex(utsnameField)
+		fields = append(fields, name+": "+w.buffer(w.off+i*utsnameField, utsnameField))
 	}
-	w.b = append(w.b, w.style.sub...)
+	w.field("dump_utsname", w.subOpen+strings.Join(fields, w.subSep)+w.sub, 5*utsnameField)
 }

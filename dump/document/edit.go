@@ -157,7 +157,6 @@ func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 // edit returns the text of the document's object after edits. It parses and writes the text
 // once, for any number of edits.
 func (d *Document) edit(edits []Edit) ([]byte, error) {
-	limit := len(d.view.raw) + MaxSize // an unchanged document may be any size
 	top := openObject(d.view.raw)
 	grown := 0 // bytes since the last check of the size
 	for _, e := range edits {
@@ -166,12 +165,18 @@ func (d *Document) edit(edits []Edit) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", name(e.Path), err)
 		}
 		if grown += n; grown > MaxSize { // bounds the memory
-			if len(top.render(nil, limit)) > limit {
-				break
+			if _, err := d.render(top); err != nil {
+				return nil, err
 			}
 			grown = 0
 		}
 	}
+	return d.render(top)
+}
+
+// render returns the text of top, the edited object of the document.
+func (d *Document) render(top *editedObject) ([]byte, error) {
+	limit := len(d.view.raw) + MaxSize // an unchanged document may have any size
 	text := top.render(nil, limit)
 	if len(text) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)

@@ -10,36 +10,6 @@ import (
 	"unicode/utf8"
 )
 
-// span is the place of a member in the text of an object.
-type span struct {
-	text   string // the key
-	lead   int    // begin of the space before the key
-	key    int    // begin of the key
-	keyEnd int    // end of the key
-	start  int    // begin of the value
-	end    int    // end of the value
-}
-
-// spans returns the members of the object at open, and the place of its closing bracket. The
-// text is valid.
-func spans(text []byte, open int) (members []span, shut int) {
-	lead := open + 1
-	for {
-		key := skipSpace(text, lead)
-		if text[key] == '}' {
-			return members, key
-		}
-		keyStop, _ := stringEnd(text, key)
-		start, _ := keyEnd(text, key)
-		end, _ := valueEnd(text, start)
-		members = append(members, span{keyText(text[key+1 : keyStop-1]), lead, key, keyStop, start, end})
-		if shut = skipSpace(text, end); text[shut] == '}' {
-			return members, shut
-		}
-		lead = shut + 1
-	}
-}
-
 // editedObject is an object whose members Apply edits. Its text is written once, after all
 // edits.
 type editedObject struct {
@@ -47,6 +17,9 @@ type editedObject struct {
 	byKey   map[string]*editedMember // the last member with each key
 	sizes   map[int]bool             // the lengths of all keys
 	tail    string                   // the space before the closing bracket
+
+	restored []*editedMember // members that Revert put back, in reverse order; they follow members
+	was      *style          // for Revert: the style of further members, before any was removed
 }
 
 // editedMember is a member of an object, in pieces of its text.
@@ -64,18 +37,26 @@ type editedMember struct {
 
 // openObject parses the text of an object, which is valid.
 func openObject(raw []byte) *editedObject {
-	members, shut := spans(raw, 0)
-	o := &editedObject{byKey: make(map[string]*editedMember, len(members)), sizes: map[int]bool{}}
-	text, end := string(raw), 1
-	for _, s := range members {
+	o := &editedObject{byKey: map[string]*editedMember{}, sizes: map[int]bool{}}
+	text, at := string(raw), 1 // at is behind the bracket, or behind a value
+	for sep := 1; ; {
+		key := skipSpace(raw, sep)
+		if raw[key] == '}' {
+			o.tail = text[at:key]
+			return o
+		}
+		keyStop, _ := stringEnd(raw, key)
+		start, _ := keyEnd(raw, key)
+		end, _ := valueEnd(raw, start)
 		o.append(&editedMember{
-			key: s.text, sep: text[end:s.lead], lead: text[s.lead:s.key], name: text[s.key:s.keyEnd],
-			colon: text[s.keyEnd:s.start], value: raw[s.start:s.end],
+			key: keyText(raw[key+1 : keyStop-1]), sep: text[at:sep], lead: text[sep:key],
+			name: text[key:keyStop], colon: text[keyStop:start], value: raw[start:end],
 		})
-		end = s.end
+		at = end
+		if sep = skipSpace(raw, end); raw[sep] == ',' {
+			sep++
+		}
 	}
-	o.tail = text[end:shut]
-	return o
 }
 
 func (o *editedObject) append(m *editedMember) {
@@ -88,7 +69,10 @@ func (o *editedObject) append(m *editedMember) {
 // remove removes m and earlier members with its key, each with one comma.
 func (o *editedObject) remove(m *editedMember) {
 	delete(o.byKey, m.key)
-	lead := o.members[0].lead
+	var lead string
+	if len(o.members) > 0 {
+		lead = o.members[0].lead
+	}
 	for m != nil {
 		earlier := m.earlier
 		*m = editedMember{gone: true}
@@ -97,8 +81,10 @@ func (o *editedObject) remove(m *editedMember) {
 	for len(o.members) > 0 && o.members[0].gone {
 		o.members = o.members[1:]
 	}
-	if len(o.members) == 0 {
+	if len(o.byKey) == 0 {
 		o.tail = ""
+	}
+	if len(o.members) == 0 {
 		return
 	}
 	o.members[0].lead = lead // it takes the place of the first
@@ -111,22 +97,37 @@ func (o *editedObject) remove(m *editedMember) {
 func (o *editedObject) render(out []byte, limit int) []byte {
 	out = append(out, '{')
 	for i, m := range o.members {
-		switch {
-		case len(out) > limit:
+		if out = m.render(out, i == 0, m.lead, limit); len(out) > limit {
 			return out
-		case m.gone:
-			continue
-		case i > 0:
-			out = append(out, m.sep...)
-		}
-		out = append(append(append(out, m.lead...), m.name...), m.colon...)
-		if m.object != nil {
-			out = m.object.render(out, limit)
-		} else {
-			out = append(out, m.value...)
 		}
 	}
+	first := len(o.members) == 0
+	for _, m := range slices.Backward(o.restored) {
+		lead := m.lead
+		if first && !multiline(lead) && o.was != nil {
+			lead = o.was.pad
+		}
+		if out = m.render(out, first, lead, limit); len(out) > limit {
+			return out
+		}
+		first = first && m.gone
+	}
 	return append(append(out, o.tail...), '}')
+}
+
+// render appends the text of m to out, behind a comma unless it is the first.
+func (m *editedMember) render(out []byte, first bool, lead string, limit int) []byte {
+	if m.gone {
+		return out
+	}
+	if !first {
+		out = append(out, m.sep...)
+	}
+	out = append(append(append(out, lead...), m.name...), m.colon...)
+	if m.object != nil {
+		return m.object.render(out, limit)
+	}
+	return append(out, m.value...)
 }
 
 func (m *editedMember) kind() Kind {
@@ -136,10 +137,13 @@ func (m *editedMember) kind() Kind {
 	return Value{m.value}.Kind()
 }
 
-// get returns the value.
+// get returns the value, the zero Value if m is nil.
 func (m *editedMember) get() Value {
-	if m.object != nil {
-		m.value, m.object = m.object.render(nil, math.MaxInt), nil
+	switch {
+	case m == nil:
+		return Value{}
+	case m.object != nil:
+		return Value{m.object.render(nil, math.MaxInt)}
 	}
 	return Value{m.value}
 }
@@ -277,7 +281,7 @@ func (o *editedObject) add(l style, rest string, value []byte) (grown int, err e
 	} else {
 		l = l.next(o)
 	}
-	m := &editedMember{key: keys[0], sep: ",", lead: l.lead, name: string(quote(keys[0])), colon: l.colon, value: l.nest(keys[1:], value)}
+	m := l.member(keys, value)
 	o.append(m)
 	return len(m.sep) + len(m.lead) + len(m.name) + len(m.colon) + len(m.value) + len(o.tail), nil
 }
@@ -340,7 +344,7 @@ func (l style) inner() style {
 // style l.
 func (l style) of(o *editedObject, m *editedMember) style {
 	l.colon = m.colon
-	if l.lead = m.lead; !multiline(l.lead) {
+	if l.lead = m.lead; !multiline(l.lead) && len(o.members) > 0 {
 		l.lead = o.members[0].lead
 	}
 	l.pad = l.lead
@@ -357,6 +361,15 @@ func (l style) next(o *editedObject) style {
 	return l
 }
 
+// member returns a new member with the first of keys, in whose objects the others lead to
+// value.
+func (l style) member(keys []string, value []byte) *editedMember {
+	return &editedMember{
+		key: keys[0], sep: ",", lead: l.lead, name: string(TextValue(keys[0])), colon: l.colon,
+		value: l.nest(keys[1:], value),
+	}
+}
+
 // nest returns the text of value inside an object for each of keys, the first outermost, in an
 // object of style l.
 func (l style) nest(keys []string, value []byte) []byte {
@@ -368,7 +381,7 @@ func (l style) nest(keys []string, value []byte) []byte {
 	for _, key := range keys {
 		l = l.inner()
 		out.WriteString("{" + l.lead)
-		out.Write(quote(key))
+		out.Write(TextValue(key))
 		out.WriteString(l.colon)
 		tails = append(tails, l.tail+"}")
 	}

@@ -2,6 +2,7 @@ package document
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"slices"
@@ -105,7 +106,7 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 			return d.raw, false, nil, err
 		}
 	}
-	top := openBranch(d.view.raw)
+	top := openObject(d.view.raw)
 	outcomes = make([]Outcome, len(changes))
 	for round, more := 0, true; more && round < revertRounds; round++ {
 		more = false
@@ -122,7 +123,10 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 		}
 	}
 	findAlready(changes, outcomes)
-	text := top.render(style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"})
+	text, err := d.render(top)
+	if err != nil {
+		return d.raw, false, nil, err
+	}
 	raw, changed, err = d.replace(text)
 	return raw, changed, outcomes, err
 }
@@ -142,144 +146,84 @@ func (c *Change) Check() error {
 	return nil
 }
 
-// branch is an object whose members Revert changes one by one. Its text is written once, at
-// the end, so that many changes take no longer than one.
-type branch struct {
-	text    []byte // before the changes
-	spans   []span
-	members []*part // those of spans
-	added   []*part // in the order of the changes
-	byKey   map[string]*part
-	live    int // keys that are not gone
-	changed bool
-}
-
-// part is a member.
-type part struct {
-	key     string
-	value   []byte  // from the text, or set
-	branch  *branch // replaces value once it was opened
-	earlier *part   // an earlier member with the same key, which does not count
-	gone    bool
-}
-
-func openBranch(raw []byte) *branch {
-	o := &branch{text: raw, byKey: map[string]*part{}}
-	o.spans, _ = spans(raw, 0)
-	for _, s := range o.spans {
-		p := &part{key: s.text, value: raw[s.start:s.end], earlier: o.byKey[s.text]}
-		o.members = append(o.members, p)
-		o.byKey[s.text] = p
+// at returns the value that keys lead to.
+func (o *editedObject) at(keys []string) Value {
+	m := o.byKey[keys[0]]
+	if m == nil || len(keys) == 1 {
+		return m.get()
 	}
-	o.live = len(o.byKey)
-	return o
-}
-
-// get returns the current value of a member.
-func (p *part) get() Value {
-	switch {
-	case p == nil || p.gone:
-		return Value{}
-	case p.branch != nil:
-		return Value{p.branch.render(style{colon: ":"})}
+	if inner := m.open(); inner != nil {
+		return inner.at(keys[1:])
 	}
-	return Value{p.value}
-}
-
-// open returns the member's value as an object, nil if it is none.
-func (p *part) open() *branch {
-	if p == nil || p.gone || p.branch == nil && (Value{p.value}).Kind() != KindObject {
-		return nil
-	}
-	if p.branch == nil {
-		p.branch = openBranch(p.value)
-	}
-	return p.branch
-}
-
-// path returns the objects that lead to at, beginning with o, as far as they exist.
-func (o *branch) path(at []string) []*branch {
-	objects := []*branch{o}
-	for _, key := range at[:len(at)-1] {
-		if o = o.byKey[key].open(); o == nil {
-			break
-		}
-		objects = append(objects, o)
-	}
-	return objects
-}
-
-// at returns the value at the keys.
-func (o *branch) at(keys []string) Value {
-	objects := o.path(keys)
-	if len(objects) < len(keys) {
-		return Value{}
-	}
-	return objects[len(keys)-1].byKey[keys[len(keys)-1]].get()
+	return Value{}
 }
 
 // revert puts back the value before c. It returns false if the current value is not the one
-// that c left.
-func (o *branch) revert(c *Change) bool {
-	if !c.left(o.at(c.At)) {
+// that c left, or another value is in the way.
+func (o *editedObject) revert(c *Change) bool {
+	switch {
+	case !c.left(o.at(c.At)):
 		return false
+	case c.Old != nil:
+		return o.put(o.style(), c.At, c.Old)
 	}
-	if c.Old != nil {
-		return o.put(c.At, c.Old)
-	}
-	objects := o.path(c.At)
-	if len(objects) < len(c.At) {
-		return false
-	}
-	for i, last := len(objects)-1, len(c.At)-1; i >= 0; i-- {
-		if i == last || c.Made > 0 && i >= c.Made-1 && objects[i+1].live == 0 {
-			objects[i].remove(c.At[i])
-			continue
-		}
-		break
-	}
-	for _, above := range objects {
-		above.changed = true
-	}
-	return true
+	return o.take(c.At, cmp.Or(c.Made, len(c.At)))
 }
 
-// put sets a value and makes the objects on the way to it. It returns false if another value
-// is in the way.
-func (o *branch) put(at []string, value []byte) bool {
-	objects := o.path(at)
-	for len(objects) < len(at) {
-		last, key := objects[len(objects)-1], at[len(objects)-1]
-		if last.byKey[key].get().Kind() != KindNone {
+// put sets the value that keys lead to and makes the objects on the way to it. l is the
+// style for an empty o.
+func (o *editedObject) put(l style, keys []string, value []byte) bool {
+	m := o.byKey[keys[0]]
+	if m == nil {
+		o.restore(l, keys, value)
+		return true
+	}
+	if len(keys) == 1 {
+		m.value, m.object = value, nil
+		return true
+	}
+	inner := m.open()
+	return inner != nil && inner.put(l.of(o, m), keys[1:], value)
+}
+
+// restore adds a member that was removed. The latest removal is undone first, so the member
+// goes in front of those that came back before it.
+func (o *editedObject) restore(l style, keys []string, value []byte) {
+	if o.remember(); o.was != nil {
+		l = *o.was
+	}
+	o.tail = l.tail
+	m := l.member(keys, value)
+	o.restored = append(o.restored, m)
+	o.byKey[m.key], o.sizes[len(m.key)] = m, true
+}
+
+// take removes the value that keys lead to, and the objects from keys[:made] on that are
+// then empty.
+func (o *editedObject) take(keys []string, made int) bool {
+	m := o.byKey[keys[0]]
+	if m == nil {
+		return false
+	}
+	if len(keys) > 1 {
+		inner := m.open()
+		if inner == nil || !inner.take(keys[1:], made-1) {
 			return false
 		}
-		last.set(key, []byte("{}"))
-		objects = append(objects, last.byKey[key].open())
+		if len(inner.byKey) > 0 || made > 1 {
+			return true
+		}
 	}
-	objects[len(at)-1].set(at[len(at)-1], value)
-	for _, above := range objects {
-		above.changed = true
-	}
+	o.remember()
+	o.remove(m)
 	return true
 }
 
-func (o *branch) set(key string, value []byte) {
-	p := o.byKey[key]
-	if p == nil || p.gone {
-		p = &part{key: key}
-		o.added = append(o.added, p)
-		o.byKey[key] = p
-		o.live++
-	}
-	p.value, p.branch = value, nil
-}
-
-func (o *branch) remove(key string) {
-	if p := o.byKey[key]; p != nil && !p.gone {
-		o.live--
-		for ; p != nil; p = p.earlier {
-			p.gone = true
-		}
+// remember keeps the style of the members, which may all be removed.
+func (o *editedObject) remember() {
+	if o.was == nil && len(o.members) > 0 {
+		l := o.style().next(o)
+		o.was = &l
 	}
 }
 
@@ -296,51 +240,4 @@ func findAlready(changes []Change, outcomes []Outcome) {
 			latest[path] = c
 		}
 	}
-}
-
-// render returns the text of the object. l is the style of an object that was empty.
-func (o *branch) render(l style) []byte {
-	if !o.changed {
-		return o.text
-	}
-	if n := len(o.spans); n > 0 {
-		l = openObject(o.text).style()
-		if last := o.spans[n-1]; n > 1 || l.lead != "" || !strings.HasSuffix(l.colon, " ") {
-			l.lead = string(o.text[last.lead:last.key])
-		} else {
-			l.lead = " " // {"a": 1}, as Python writes it
-		}
-	}
-	out := bytes.NewBuffer(append(make([]byte, 0, len(o.text)), '{'))
-	written := 0
-	member := func(lead, key []byte, colon []byte, p *part) {
-		if written++; written > 1 {
-			out.WriteByte(',')
-		} else if len(o.spans) > 0 {
-			lead = o.text[o.spans[0].lead:o.spans[0].key]
-		}
-		for _, piece := range [][]byte{lead, key, colon} {
-			out.Write(piece)
-		}
-		if p.branch != nil {
-			out.Write(p.branch.render(l.inner()))
-		} else {
-			out.Write(p.value)
-		}
-	}
-	for i, p := range o.members {
-		if s := o.spans[i]; !p.gone {
-			member(o.text[s.lead:s.key], o.text[s.key:s.keyEnd], o.text[s.keyEnd:s.start], p)
-		}
-	}
-	for _, p := range slices.Backward(o.added) { // the latest change was reverted first
-		if !p.gone {
-			member([]byte(l.lead), TextValue(p.key), []byte(l.colon), p)
-		}
-	}
-	if written > 0 {
-		out.WriteString(l.tail)
-	}
-	out.WriteByte('}')
-	return out.Bytes()
 }
