@@ -9,7 +9,7 @@ import (
 
 var errStore = errors.New("store is down")
 
-// faultyReader fails its n-th read and all after it.
+// faultyReader fails its n-th read and all later ones.
 type faultyReader struct {
 	r     io.ReaderAt
 	reads int
@@ -25,8 +25,7 @@ func (f *faultyReader) ReadAt(p []byte, off int64) (int, error) {
 	return f.r.ReadAt(p, off)
 }
 
-// A read that fails is never taken for the end of the file: its zeros would make
-// another name.
+// A failed read is never taken for the end of the file: its zeros would change the hash.
 func TestReadErrors(t *testing.T) {
 	files := map[string][]byte{
 		"core":   readCore(t, "pyelftools-linux64.core"),
@@ -52,7 +51,7 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// A file that is shorter than it was said to be is an error, not a truncated dump.
+// A file that is shorter than the given size is an error, not a truncated dump.
 func TestShorterThanSaid(t *testing.T) {
 	b := readCore(t, "pyelftools-linux64.core")
 	if _, err := Inspect(bytes.NewReader(b[:1000]), int64(len(b))); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -60,7 +59,7 @@ func TestShorterThanSaid(t *testing.T) {
 	}
 }
 
-// A typical core takes few reads, and its hash alone one.
+// A typical core takes few reads, and its hash takes one.
 func TestReads(t *testing.T) {
 	b := readCore(t, "pyelftools-linux64.core")
 	f := &sparseFile{}
@@ -74,7 +73,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// hold keeps within its budget and still answers beyond it.
+// hold keeps within its bounds and still returns data beyond them.
 func TestSourceBudget(t *testing.T) {
 	f := &sparseFile{}
 	f.put(1<<30, []byte("end"))

@@ -14,7 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// compress makes one stream of a kind; bzip2 needs its program.
+// compress returns one stream of a kind. bzip2 needs its program.
 func compress(t testing.TB, kind string, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -89,7 +89,7 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
-// A compressed dump that was cut short must not pass for a shorter dump.
+// A compressed dump that was cut short is not taken for a shorter dump.
 func TestDecompressTruncated(t *testing.T) {
 	content := readCore(t, "lldb-linux-ppc64le.core")
 	for _, kind := range compressionKinds {
@@ -107,7 +107,7 @@ func TestDecompressTruncated(t *testing.T) {
 	}
 }
 
-// Every cut of two small streams but the one between them.
+// Two small streams are cut at every place except between them.
 func TestDecompressCutAnywhere(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 20)
 	for _, kind := range compressionKinds {
@@ -142,7 +142,7 @@ func TestDecompressDamaged(t *testing.T) {
 }
 
 func TestZstdWindow(t *testing.T) {
-	// A frame that asks for a window of 4 GiB, and then holds one raw byte.
+	// A frame that asks for a window of 4 GiB and holds one raw byte.
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 22 << 3, 0x09, 0, 0, 'x'}
 	if got, err := decompress(frame, "zstd"); err == nil {
 		t.Errorf("got %q", got)

@@ -61,7 +61,7 @@ func readCore(t testing.TB, name string) []byte {
 	return b
 }
 
-// inspect is Inspect of bytes that must be a dump, whose Hash must be the same.
+// inspect returns Inspect of bytes, which are a dump, and checks that Hash agrees.
 func inspect(t testing.TB, b []byte) *Info {
 	t.Helper()
 	info, err := Inspect(bytes.NewReader(b), int64(len(b)))
@@ -116,7 +116,7 @@ func TestRealCores(t *testing.T) {
 	}
 }
 
-// A stack pointer that is right points into the memory of the process.
+// A correct stack pointer points into the memory of the process.
 func TestStackPointers(t *testing.T) {
 	odd := map[string]bool{"lldb-gcore-x86_64.core": true, "lldb-threads-x86_64.core": true} // stripped of their stacks
 	for _, c := range realCores {
@@ -151,8 +151,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// Whatever is cut off behind the notes, the hash stays: who compares must also
-// compare sizes.
+// The hash does not depend on what follows the notes, so a comparison of dumps needs their
+// sizes too.
 func TestTruncatedCoresKeepTheirHash(t *testing.T) {
 	const file, hash = "lldb-linux-x86_64.core", "bd2063fa9b9198c4d8b37f3a7e6aea84"
 	whole := readCore(t, file)

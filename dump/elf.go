@@ -130,6 +130,16 @@ func (e *ELF) segment(b []byte) Segment {
 	}
 }
 
+// parseSegments reads up to n program headers from a table.
+func (e *ELF) parseSegments(table []byte, stride, n int) []Segment {
+	size := layoutOf(e.Class).phdr
+	var segs []Segment
+	for ; len(table) >= size && len(segs) < n; table = table[min(stride, len(table)):] {
+		segs = append(segs, e.segment(table))
+	}
+	return segs
+}
+
 // readTables reads all program headers that the file has. If there are more than 65,534,
 // their number is in the first section header.
 func (e *ELF) readTables(r *bufReader) error {
@@ -160,19 +170,12 @@ func (e *ELF) locateTables(r *bufReader) error {
 }
 
 func (e *ELF) readSegments(r *bufReader) error {
-	t := e.SegmentTable
-	if t.Off > math.MaxInt64 {
-		return nil
-	}
-	stride := e.phentsize()
-	tbl, err := r.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	tbl, err := r.holdRange(e.SegmentTable, maxTable)
 	if err != nil {
 		return err
 	}
-	size := layoutOf(e.Class).phdr
-	for ; len(tbl) >= size && len(e.Segments) < maxSegments; tbl = tbl[min(stride, len(tbl)):] {
-		seg := e.segment(tbl)
-		e.Segments = append(e.Segments, seg)
+	e.Segments = e.parseSegments(tbl, e.phentsize(), maxSegments)
+	for _, seg := range e.Segments {
 		if seg.Type == SegmentLoad && seg.Filesz > 0 {
 			e.loads = append(e.loads, seg)
 		}
@@ -247,21 +250,42 @@ func (r Range) end() uint64 {
 // sectionsEnd returns the end of the last section with bytes in the file: illumos leaves
 // symbol tables behind the last segment.
 func (e *ELF) sectionsEnd(r *bufReader) (uint64, error) {
-	l, t, stride := layoutOf(e.Class), e.SectionTable, e.shentsize()
-	if t.Len == 0 || t.Off > math.MaxInt64 || stride < l.shdr {
+	if e.shentsize() < layoutOf(e.Class).shdr {
 		return 0, nil
 	}
-	tbl, err := r.hold(int64(t.Off), int64(min(t.Len, maxTable)))
+	tbl, err := r.holdRange(e.SectionTable, maxTable)
 	if err != nil {
 		return 0, err
 	}
 	var end uint64
-	for ; len(tbl) >= l.shdr; tbl = tbl[min(stride, len(tbl)):] {
-		v := e.view(tbl)
-		const null, nobits = 0, 8
-		if t := v.u32(4); t != null && t != nobits {
-			end = max(end, Range{v.long(l.shOffset), v.long(l.shSize)}.end())
+	for _, s := range e.sections(tbl) {
+		if s.inFile() {
+			end = max(end, s.end())
 		}
 	}
 	return end, nil
+}
+
+// section is a section header.
+type section struct {
+	Range
+	kind  uint32
+	flags uint64
+}
+
+// inFile reports whether the section has bytes in the file.
+func (s section) inFile() bool {
+	const null, nobits = 0, 8
+	return s.kind != null && s.kind != nobits
+}
+
+// sections reads the section headers in a table.
+func (e *ELF) sections(table []byte) []section {
+	l, stride := layoutOf(e.Class), e.shentsize()
+	var all []section
+	for ; stride >= l.shdr && len(table) >= l.shdr; table = table[min(stride, len(table)):] {
+		v := e.view(table)
+		all = append(all, section{Range{v.long(l.shOffset), v.long(l.shSize)}, v.u32(4), v.long(8)})
+	}
+	return all
 }

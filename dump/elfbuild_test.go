@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// byteOrder reads, writes and appends.
+// byteOrder reads, writes and appends numbers.
 type byteOrder interface {
 	binary.ByteOrder
 	binary.AppendByteOrder
@@ -16,8 +16,8 @@ var (
 	be byteOrder = binary.BigEndian
 )
 
-// elfFile is a synthetic core to be built. Segments with content are placed where
-// their Offset says, or one after the other when it is 0.
+// elfFile describes a synthetic core. Segments with content are placed at their Offset, or
+// one after the other if it is 0.
 type elfFile struct {
 	class    int
 	order    byteOrder
@@ -26,7 +26,7 @@ type elfFile struct {
 	flags    uint32
 	segments []elfSegment
 	stride   int // of the program headers; 0: their size
-	phnum    int // as the file header claims; 0: as many as there are
+	phnum    int // in the file header; 0: the real number
 	phoff    uint64
 	xnum     bool // PN_XNUM: the count is in the first section header
 }
@@ -44,16 +44,16 @@ func loadSegment(vaddr uint64, content []byte) elfSegment {
 	return elfSegment{Segment: Segment{Type: SegmentLoad, Flags: 6, Vaddr: vaddr, Memsz: uint64(len(content)), Align: 4096}, content: content}
 }
 
-// fields writes fixed-width fields one after the other.
-type fields struct {
+// fieldWriter writes fixed-width fields one after the other.
+type fieldWriter struct {
 	b     []byte
 	order byteOrder
 	word  int
 }
 
-func (f *fields) u16(v uint16) { f.b = f.order.AppendUint16(f.b, v) }
-func (f *fields) u32(v uint32) { f.b = f.order.AppendUint32(f.b, v) }
-func (f *fields) long(v uint64) {
+func (f *fieldWriter) u16(v uint16) { f.b = f.order.AppendUint16(f.b, v) }
+func (f *fieldWriter) u32(v uint32) { f.b = f.order.AppendUint32(f.b, v) }
+func (f *fieldWriter) long(v uint64) {
 	if f.word == 8 {
 		f.b = f.order.AppendUint64(f.b, v)
 	} else {
@@ -61,7 +61,7 @@ func (f *fields) long(v uint64) {
 	}
 }
 
-// build returns the file, sparse: content may lie anywhere.
+// build returns the file. It is sparse, because content may lie anywhere.
 func (e elfFile) build() *sparseFile {
 	l := layoutOf(e.class)
 	stride := e.stride
@@ -119,7 +119,7 @@ func (e elfFile) ehdr(size int, phoff, shoff uint64, stride int) []byte {
 	if e.xnum {
 		phnum, shnum = pnXnum, 1
 	}
-	f := fields{order: e.order, word: e.class / 8}
+	f := fieldWriter{order: e.order, word: e.class / 8}
 	f.b = append(f.b, 0x7f, 'E', 'L', 'F', byte(e.class/32), data, 1, e.osabi, 0, 0, 0, 0, 0, 0, 0, 0)
 	f.u16(4)
 	f.u16(e.machine)
@@ -138,7 +138,7 @@ func (e elfFile) ehdr(size int, phoff, shoff uint64, stride int) []byte {
 }
 
 func (e elfFile) phdr(s Segment) []byte {
-	f := fields{order: e.order, word: e.class / 8}
+	f := fieldWriter{order: e.order, word: e.class / 8}
 	f.u32(s.Type)
 	if e.class == 64 {
 		f.u32(s.Flags)
@@ -163,7 +163,7 @@ func appendNote(b []byte, order byteOrder, owner string, typ uint32, desc []byte
 	return pad(append(b, desc...))
 }
 
-// structure is a description with fields at given offsets.
+// structure is a C structure with fields at given offsets.
 type structure struct {
 	b     []byte
 	order byteOrder
@@ -188,7 +188,7 @@ func (s *structure) long(off int, v uint64) *structure {
 	return s.u32(off, uint32(v))
 }
 
-// sparseFile is a file of any length of which a few pieces are not zero.
+// sparseFile is a file of any length with a few pieces that are not zero.
 type sparseFile struct {
 	pieces []heldRange
 	size   int64
@@ -221,13 +221,13 @@ func (s *sparseFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// dense is the whole content, for files that are not large.
+// dense returns the whole content of a small file.
 func (s *sparseFile) dense() []byte {
 	b, _ := io.ReadAll(io.NewSectionReader(s, 0, s.size))
 	return b
 }
 
-// linuxNotes are the notes of a process of two threads on an architecture.
+// linuxNotes returns the notes of a process with two threads on an architecture.
 func linuxNotes(e elfFile, machine string) []byte {
 	arch, word := archOf(machine, e.class), e.class/8
 	sizes := map[int]int{64: 600, 32: 400}

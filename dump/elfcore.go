@@ -85,6 +85,15 @@ func (c *elfCore) readNotes() {
 	}
 }
 
+// process sets the process's number, command and arguments, unless an earlier note did.
+func (c *elfCore) process(v structView, pid, fname, psargs int) {
+	if !c.info.HasPID {
+		c.info.PID, c.info.HasPID = v.i32(pid), true
+		c.info.Cmd = v.text(fname, 16)
+		c.info.Psargs = strings.TrimRight(v.text(psargs, 80), " ")
+	}
+}
+
 // system is what an ELF dump is a dump of.
 type system int
 

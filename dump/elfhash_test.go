@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// hashCase is a file and whether Thoth gives it a name.
+// hashCase is a file that the original gives a hash, or none.
 type hashCase struct {
 	name    string
 	file    *sparseFile
 	refused bool
 }
 
-// hashCases are the traps of the algorithm, one each.
+// hashCases has a file for each peculiarity of the algorithm.
 func hashCases() []hashCase {
 	note := func(n int) []byte {
 		return bytes.Repeat([]byte("note"), (n+3)/4)[:n]
@@ -82,13 +82,13 @@ func hashCases() []hashCase {
 	return cases
 }
 
-// The same algorithm in JavaScript, run by Node as the original is, over all real
-// and synthetic files.
+// Hash agrees with the algorithm in JavaScript, run by Node, for all real and synthetic
+// files.
 func TestHashAgainstNode(t *testing.T) {
 	node := needTool(t, "node")
 	dir := t.TempDir()
 	var files []string
-	want := map[string]string{} // our answer
+	want := map[string]string{} // by Hash
 	for i, c := range hashCases() {
 		path := filepath.Join(dir, fmt.Sprintf("%d", i))
 		writeSparse(t, path, c.file)
@@ -115,7 +115,7 @@ func TestHashAgainstNode(t *testing.T) {
 		id, err := Hash(bytes.NewReader(b), int64(len(b)))
 		want[path] = answer(id, err)
 		if info, err := Inspect(bytes.NewReader(b), int64(len(b))); err == nil && info.Type == Crash {
-			want[path] = info.AlsoIDs[1].String() // this Node is a later one
+			want[path] = info.AlsoIDs[1].String() // the installed Node is a later one
 		}
 	}
 	out, err := exec.Command(node, append([]string{"testdata/hash.js"}, files...)...).Output()
@@ -157,8 +157,8 @@ func writeSparse(t *testing.T, path string, s *sparseFile) {
 	}
 }
 
-// needTool returns the path of a program, or skips; where everything must be
-// tested (CI=true) it fails.
+// needTool returns the path of a program. Without it the test is skipped, or fails if CI is
+// set.
 func needTool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -171,7 +171,7 @@ func needTool(t *testing.T, name string) string {
 	return path
 }
 
-// Names that Node 8 gave, so that they are held where there is no Node.
+// Hashes that Node 8 computed, for machines without Node.
 func TestHashTraps(t *testing.T) {
 	core := readCore(t, "lldb-linux-x86_64.core")
 	patch := func(edit func(phdr []byte)) []byte {

@@ -32,10 +32,10 @@ func (e *ELF) readNotes(r *bufReader) (notes, error) {
 	n := notes{order: e.Order, word: e.Class / 8}
 	budget := int64(maxNotes)
 	for _, seg := range e.Segments {
-		if seg.Type != SegmentNote || seg.Offset > math.MaxInt64 || budget == 0 {
+		if seg.Type != SegmentNote || budget == 0 {
 			continue
 		}
-		b, err := r.hold(int64(seg.Offset), int64(min(seg.Filesz, uint64(budget))))
+		b, err := r.holdRange(Range{seg.Offset, seg.Filesz}, uint64(budget))
 		if err != nil {
 			return notes{}, err
 		}

@@ -12,7 +12,7 @@ import (
 	"thothfs/dump/dumptest"
 )
 
-// rearranged is what Rearrange makes of a stream.
+// rearranged returns what Rearrange writes for a stream.
 func rearranged(t testing.TB, r io.Reader) ([]byte, error) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "dump"))
@@ -54,7 +54,7 @@ func TestRearrange(t *testing.T) {
 	}
 }
 
-// Records in any order, one over the other, zeros among them.
+// Records come in any order, overlap, and hold zeros.
 func TestRearrangeOverlaps(t *testing.T) {
 	ones, zeros := bytes.Repeat([]byte{1}, 5000), make([]byte, 5000)
 	got, err := rearranged(t, bytes.NewReader(dumptest.Flattened(

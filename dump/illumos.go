@@ -1,7 +1,5 @@
 package dump
 
-import "strings"
-
 // Types of note with the owner CORE that only illumos writes (sys/elf.h).
 const (
 	ntPstatus   = 10
@@ -79,12 +77,9 @@ func (c *elfCore) illumosCore() {
 
 // illumosProcess takes the facts from the first note that has them, as Thoth does.
 func (c *elfCore) illumosProcess(v structView, pid, fname, psargs int) {
-	if c.info.HasPID || len(v.b) < psargs+80 {
-		return
+	if len(v.b) >= psargs+80 {
+		c.process(v, pid, fname, psargs)
 	}
-	c.info.PID, c.info.HasPID = v.i32(pid), true
-	c.info.Cmd = v.text(fname, 16)
-	c.info.Psargs = strings.TrimRight(v.text(psargs, 80), " ")
 }
 
 func (c *elfCore) illumosFacts(n note) {

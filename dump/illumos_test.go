@@ -2,7 +2,7 @@ package dump
 
 import "testing"
 
-// synthIllumos is a core in the layout of illumos: no public one is known.
+// synthIllumos returns a core in the layout of illumos. No public one is known.
 func synthIllumos(class int, em uint16, order byteOrder) elfFile {
 	e := elfFile{class: class, order: order, machine: em}
 	word := class / 8
@@ -80,8 +80,8 @@ func TestSyntheticIllumosCores(t *testing.T) {
 	}
 }
 
-// The signal is found where only psinfo has it, and a core cut after its first
-// segment of notes is still one of illumos.
+// The signal is found if only psinfo has it, and a core that is cut after its first segment
+// of notes is still one of illumos.
 func TestSyntheticIllumosPieces(t *testing.T) {
 	e := synthIllumos(64, emX86_64, le)
 	first := elfFile{class: 64, order: le, machine: emX86_64, segments: e.segments[:1]}

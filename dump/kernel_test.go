@@ -49,8 +49,8 @@ func TestSyntheticVMCore(t *testing.T) {
 	}
 }
 
-// synthKdump is a header as makedumpfile writes it, in the layout of the order
-// and width of the kernel's machine.
+// synthKdump returns a header like makedumpfile's, in the byte order and width of the
+// kernel's machine.
 func synthKdump(order byteOrder, word int) []byte {
 	s := newStructure(4*4096, order, word).text(0, kdumpMagic).u32(8, 6)
 	for i, v := range []string{"Linux", "db7", "6.1.0", "#1 SMP", "x86_64", "(none)"} {
@@ -106,7 +106,7 @@ func TestSyntheticKdump(t *testing.T) {
 	}
 }
 
-// QEMU leaves names and time empty: VMCOREINFO has some of them.
+// QEMU leaves names and time empty, but VMCOREINFO has some of them.
 func TestSyntheticKdumpOfQEMU(t *testing.T) {
 	b := synthKdump(le, 8)
 	clear(b[12:424])
@@ -162,7 +162,7 @@ func TestCrashText(t *testing.T) {
 	}
 }
 
-// Negative numbers, as Node 0.10, 8 and 20 print them of ctype's halves.
+// Negative numbers as Node 0.10, 8 and 20 print ctype's halves.
 func TestCrashTextNegative(t *testing.T) {
 	b := readCore(t, "synthetic-vmdump.0")
 	for _, c := range []struct {
@@ -184,8 +184,8 @@ func TestCrashTextNegative(t *testing.T) {
 	}
 }
 
-// An expanded dump is named by the same text, though the original refuses it; an
-// incomplete one is not taken.
+// The hash of an expanded dump, which the original refuses, is that of the same text. An
+// incomplete dump is refused.
 func TestExpandedCrashDump(t *testing.T) {
 	b := readCore(t, "synthetic-vmdump.0")
 	le.PutUint32(b[8:], le.Uint32(b[8:])&^dfCompressed)

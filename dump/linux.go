@@ -1,7 +1,5 @@
 package dump
 
-import "strings"
-
 // Types of note with the owner CORE, as Linux writes them (linux/elf.h). illumos has the
 // first three in other layouts.
 const (
@@ -47,13 +45,9 @@ func (c *elfCore) linuxCore() {
 
 // linuxPrpsinfo reads struct elf_prpsinfo, whose end is the same on every architecture: pid, ppid, pgrp, sid, fname[16], psargs[80].
 func (c *elfCore) linuxPrpsinfo(v structView) {
-	n := len(v.b)
-	if n < 112 || c.info.HasPID {
-		return
+	if n := len(v.b); n >= 112 {
+		c.process(v, n-112, n-96, n-80)
 	}
-	c.info.PID, c.info.HasPID = v.i32(n-112), true
-	c.info.Cmd = v.text(n-96, 16)
-	c.info.Psargs = strings.TrimRight(v.text(n-80, 80), " ")
 }
 
 // linuxTLS reads the thread pointer of machines that do not have it in a register.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Synthetic cores of every architecture in the table, laid out as its kernel does.
+// Synthetic cores of every architecture in the table, in the layout of its kernel.
 func TestLinuxArchitectures(t *testing.T) {
 	for _, c := range []struct {
 		machine string
@@ -49,7 +49,7 @@ func TestLinuxArchitectures(t *testing.T) {
 					}
 				}
 				if c.machine == "s390x" {
-					want.TLS = 0x3000 + uint64(i) // both halves were written as one number
+					want.TLS = 0x3000 + uint64(i) // both halves are written as one number
 				}
 				if th != want {
 					t.Errorf("got %+v, want %+v", th, want)
@@ -59,7 +59,7 @@ func TestLinuxArchitectures(t *testing.T) {
 	}
 }
 
-// The offsets that were read off real files, so that a slip in the table's sums shows.
+// The offsets are those of real files, which shows errors in the sums of the table.
 func TestLinuxRegisterOffsets(t *testing.T) {
 	for machine, want := range map[string][3]int{ // pid, SP, PC
 		"x86_64": {32, 264, 240}, "i386": {24, 132, 120}, "aarch64": {32, 360, 368},
@@ -95,8 +95,8 @@ func TestThreadPointersBesideRegisters(t *testing.T) {
 	}
 }
 
-// More program headers than the file header can count: all are parsed, and only
-// 65,535 hashed (TestHashAgainstNode).
+// If there are more program headers than the file header can count, all are parsed, and
+// 65,535 are hashed (TestHashAgainstNode).
 func TestManySegments(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64, xnum: true}
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64"))}
@@ -122,8 +122,8 @@ func TestManySegments(t *testing.T) {
 	}
 }
 
-// gcore puts the notes of a core of more than 4 GiB where the original hashes
-// something else; the facts are read from where they are.
+// In a core of more than 4 GiB, gcore puts the notes where the original hashes other bytes.
+// The facts are read from the right place.
 func TestNotesBeyond4GiB(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	notes := linuxNotes(e, "x86_64")
@@ -143,8 +143,7 @@ func TestNotesBeyond4GiB(t *testing.T) {
 	}
 }
 
-// A module whose first page is in the dump: with the notes in the same page, and
-// behind it.
+// The build-id of a module is found in its first page, and behind it.
 func TestBuildIDs(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef01234567"
 	raw, _ := hex.DecodeString(id)
@@ -179,7 +178,7 @@ func TestBuildIDs(t *testing.T) {
 	}
 }
 
-// Claims that nothing backs cost nothing.
+// Numbers that the file does not back take no memory.
 func TestHostileNotes(t *testing.T) {
 	huge := le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, 5), 0xfffffff0), ntPrpsinfo)
 	huge = append(huge, "CORE\x00\x00\x00\x00short"...)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Eight threads that wait; with "crash" it dies of SIGABRT.
+// The program has eight threads that wait. With "crash" it dies of SIGABRT.
 const liveProgram = `
 #include <pthread.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ func buildLive(t *testing.T) (exe string) {
 	return exe
 }
 
-// A core that this machine's kernel writes.
+// A core that the kernel of this machine writes.
 func TestLiveKernelCore(t *testing.T) {
 	readelf := needTool(t, "eu-readelf")
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
@@ -72,7 +72,7 @@ func TestLiveKernelCore(t *testing.T) {
 	comparePeer(t, readelf, cores[0], info)
 }
 
-// A core that gdb writes of a process that lives on: notes at the end.
+// A core that gdb writes of a live process has its notes at the end.
 func TestLiveGcore(t *testing.T) {
 	readelf, gcore := needTool(t, "eu-readelf"), needTool(t, "gcore")
 	exe := buildLive(t)
@@ -130,7 +130,7 @@ var (
 	peerModule  = regexp.MustCompile(`(?m)^0x([0-9a-f]+)\+\S+ ([0-9a-f]+)@`)
 )
 
-// comparePeer compares with what elfutils read, and the hash with Node's.
+// comparePeer compares the facts with those of elfutils, and the hash with Node's.
 func comparePeer(t *testing.T, readelf, path string, info *Info) {
 	t.Helper()
 	out, err := exec.Command(readelf, "-n", path).Output()
@@ -165,7 +165,7 @@ func comparePeer(t *testing.T, readelf, path string, info *Info) {
 	}
 }
 
-// compareModules holds build-ids against eu-unstrip, which also lists the vdso.
+// compareModules compares build-ids with eu-unstrip, which also lists the vDSO.
 func compareModules(t *testing.T, path string, info *Info) {
 	t.Helper()
 	out, err := exec.Command(needTool(t, "eu-unstrip"), "-n", "--core="+path).Output()

@@ -180,11 +180,7 @@ func (e *ELF) pageSegments(page []byte) []Segment {
 	if off >= uint64(len(page)) || stride < size {
 		return nil
 	}
-	var segs []Segment
-	for b := page[off:]; len(b) >= size && len(segs) < e.phnum(); b = b[min(stride, len(b)):] {
-		segs = append(segs, e.segment(b))
-	}
-	return segs
+	return e.parseSegments(page[off:], stride, e.phnum())
 }
 
 // moduleNotes returns the n bytes of notes at addr, at most a page. Notes in the module's

@@ -66,7 +66,7 @@ type predictor struct {
 	pages map[int64][]byte // single pages that were read, by offset
 	err   error            // of the first read that failed; nothing is read after it
 
-	sections structView // the table of sections
+	sections []section
 }
 
 // extent is a range of the file.

@@ -2,8 +2,8 @@ package dump
 
 import "fmt"
 
-// synthProcess is a Linux core whose dynamic linker knows objects that were loaded
-// late, each link_map in a page of its own far from the others.
+// synthProcess describes a Linux core with objects that were loaded late. Each link_map is in
+// a page of its own, far from the others.
 type synthProcess struct {
 	class   int
 	order   byteOrder
@@ -27,7 +27,7 @@ func (p synthProcess) mapAt(i int) uint64 { return synthHeap + uint64(i)*synthGa
 func (p synthProcess) build() elfFile {
 	w := p.class / 8
 	e := elfFile{class: p.class, order: p.order, machine: p.machine}
-	aux := fields{order: p.order, word: w}
+	aux := fieldWriter{order: p.order, word: w}
 	for _, v := range []uint64{AuxPhdr, synthExe + 64, 5, 2, AuxBase, synthLinker, 0, 0} {
 		aux.long(v)
 	}
@@ -52,9 +52,9 @@ func (e elfFile) elfMachine() string {
 	return (&ELF{Class: e.class, Order: e.order, Machine: e.machine}).machineName()
 }
 
-// files is NT_FILE: the modules from their beginnings on.
+// files returns NT_FILE with the beginnings of the modules.
 func (p synthProcess) files() []byte {
-	f := fields{order: p.order, word: p.class / 8}
+	f := fieldWriter{order: p.order, word: p.class / 8}
 	f.long(uint64(p.objects))
 	f.long(4096)
 	for i := range p.objects {
@@ -76,7 +76,7 @@ func (p synthProcess) executable() elfSegment {
 	b = append(b, e.phdr(Segment{Type: 6, Vaddr: synthExe + 64})...)
 	b = append(b, e.phdr(Segment{Type: 2, Vaddr: synthExe + 4*4096, Memsz: uint64(4 * w)})...)
 	b = b[:4*4096]
-	d := fields{order: p.order, word: w}
+	d := fieldWriter{order: p.order, word: w}
 	if p.mips {
 		d.long(dtMipsRLDMapRel)
 		d.long(3 * uint64(w)) // right behind the section
@@ -93,8 +93,8 @@ func (p synthProcess) executable() elfSegment {
 	return seg
 }
 
-// linker is the dynamic linker's data: a pointer to the array of objects in the
-// first page, struct r_debug in the sixth.
+// linker returns the dynamic linker's data: a pointer to the array of objects in the first
+// page, and struct r_debug in the sixth.
 func (p synthProcess) linker() elfSegment {
 	w := p.class / 8
 	s := newStructure(6*4096, p.order, w)

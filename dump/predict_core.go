@@ -83,7 +83,7 @@ func (p *predictor) core(c *elfCore) error {
 		m.signalFrames(c.info)
 	}
 	if c.info.OS == "illumos" {
-		m.symbols(c)
+		m.symbols()
 	}
 	return p.err
 }
@@ -121,39 +121,17 @@ func (p *predictor) firstPages(e *ELF) {
 
 // sectionNames predicts the names of the sections. Dumps that a debugger wrote have them.
 func (p *predictor) sectionNames(e *ELF) {
-	p.sections = e.view(p.hold(Range{e.SectionTable.Off, min(e.SectionTable.Len, maxTableReads)}))
-	if s := p.section(e, int(e.ehdr.u16(layoutOf(e.Class).shnum+2))); s.kind != 0 {
-		p.wantRange(s.Range)
+	p.sections = e.sections(p.hold(Range{e.SectionTable.Off, min(e.SectionTable.Len, maxTableReads)}))
+	if i := int(e.ehdr.u16(layoutOf(e.Class).shnum + 2)); i < len(p.sections) && p.sections[i].kind != 0 {
+		p.wantRange(p.sections[i].Range)
 	}
-}
-
-// section is a section header.
-type section struct {
-	Range
-	kind  uint32
-	flags uint64
-}
-
-func (p *predictor) section(e *ELF, i int) section {
-	l, stride := layoutOf(e.Class), e.shentsize()
-	if i >= e.shnum() || stride < l.shdr {
-		return section{}
-	}
-	v := p.sections
-	v.b = v.at(i*stride, l.shdr)
-	return section{Range{v.long(l.shOffset), v.long(l.shSize)}, v.u32(4), v.long(8)}
 }
 
 // symbols predicts what mdb reads of an illumos core (Pcore.c): the symbol tables and
 // types that the kernel or gcore wrote behind the segments.
-func (p *predictor) symbols(c *elfCore) {
-	const null, nobits, alloc = 0, 8, 2
-	var all []section
-	for i := range c.elf.shnum() {
-		if s := p.section(c.elf, i); s.kind != null && s.kind != nobits && s.flags&alloc == 0 {
-			all = append(all, s)
-		}
-	}
+func (p *predictor) symbols() {
+	const alloc = 2
+	all := slices.DeleteFunc(p.sections, func(s section) bool { return !s.inFile() || s.flags&alloc != 0 })
 	// Small tables come first, so that the bounds leave out those of the largest objects.
 	slices.SortStableFunc(all, func(a, b section) int { return int(min(a.Len, 1<<30)) - int(min(b.Len, 1<<30)) })
 	for _, s := range all {

@@ -19,13 +19,13 @@ var (
 	readsCores = flag.String("reads.cores", "", "TestReadsCoverage: keep the cores in this folder, and use those that are there")
 )
 
-// testCore is a program that leaves a core.
+// testCore is a program that dumps core.
 type testCore struct {
 	name  string
 	build func(t *testing.T, dir string) []string // the command
-	gcore bool                                    // by gdb, once it says "ready"; else it dies
+	gcore bool                                    // gdb writes it when the program prints "ready"; else the program dies
 	more  bool                                    // only with -reads.all
-	floor int                                     // of the pages touched by any tool, in percent; 0: none
+	floor int                                     // least share of the pages that any tool reads, in percent; 0: none
 }
 
 const pythonProgram = `
@@ -123,7 +123,7 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// make returns the program and its core.
+// make builds the program and returns it and its core.
 func (c testCore) make(t *testing.T) (exe, core string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -190,7 +190,7 @@ var readsTools = []struct {
 	{"lldb", func(exe, core string) []string { return []string{"lldb", "-b", "-o", "bt all", "-c", core, exe} }},
 }
 
-// TestReadsCoverage compares what Reads foretells with what debuggers read.
+// TestReadsCoverage compares predictions with what debuggers read.
 func TestReadsCoverage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs debuggers")
@@ -231,7 +231,7 @@ func TestReadsCoverage(t *testing.T) {
 
 func percent(n, of int) float64 { return 100 * float64(n) / float64(max(of, 1)) }
 
-// prediction is what Reads told of a core.
+// prediction is the result of Predict for a core.
 type prediction struct {
 	*bufReader
 	info                        *Info
@@ -239,8 +239,8 @@ type prediction struct {
 	ranges, early, trips, reads int
 }
 
-// blockClock counts the round trips that Reads waits for when each block of
-// 128 KiB arrives one round trip after it was told.
+// blockClock counts the round trips of Predict if each block of 128 KiB arrives one round
+// trip after it was predicted.
 type blockClock struct {
 	io.ReaderAt
 	p     *prediction
@@ -301,8 +301,8 @@ func predict(t *testing.T, core string) *prediction {
 	return p
 }
 
-// precision is the share of pages that were touched among those that were not
-// told blindly.
+// precision returns the share of touched pages among the predicted ones, except for those
+// that are predicted for every file.
 func (p *prediction) precision(touched map[int64]bool) float64 {
 	hit, n := 0, 0
 	for at := range p.pages {
@@ -352,7 +352,7 @@ func (p *prediction) compare(t *testing.T, name, exe, core string, args func(exe
 	return touched
 }
 
-// logMisses names the pages that were read and not foretold.
+// logMisses logs the pages that were read and not predicted.
 func (p *prediction) logMisses(t *testing.T, touched []int64) {
 	for i, at := range touched {
 		if p.pages[at] {

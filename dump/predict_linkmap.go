@@ -69,7 +69,7 @@ func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 			n = maxPhdrs
 		}
 		m.wantAddr(addr, n*uint64(size))
-		all[0] = m.object(addr, m.read(addr, int(n)*size).b)
+		all[0] = m.object(addr, m.elf.parseSegments(m.read(addr, int(n)*size).b, size, int(n)))
 	}
 	for _, addr := range m.headers(c) {
 		page := m.read(addr, predictPage).b
@@ -77,8 +77,8 @@ func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order || e.phoff() >= uint64(len(page)) {
 			continue
 		}
-		n := min(e.phnum(), maxPhdrs) * layoutOf(e.Class).phdr
-		o := m.object(addr+e.phoff(), page[e.phoff():min(len(page), int(e.phoff())+n)])
+		segs := e.parseSegments(page[e.phoff():], layoutOf(e.Class).phdr, min(e.phnum(), maxPhdrs))
+		o := m.object(addr+e.phoff(), segs)
 		if o.dynamic.Len > 0 && o.dynamic != all[0].dynamic {
 			all = append(all, o)
 		}
@@ -104,13 +104,11 @@ func (m memoryPredictor) headers(c *elfCore) []uint64 {
 	return addrs
 }
 
-// object finds the dynamic section by the program headers that are mapped at addr.
-func (m memoryPredictor) object(addr uint64, phdrs []byte) (o loadedObject) {
+// object finds the dynamic section by the program headers, which are mapped at addr.
+func (m memoryPredictor) object(addr uint64, segs []Segment) (o loadedObject) {
 	const dynamic, phdr = 2, 6
-	size := layoutOf(m.elf.Class).phdr
 	known := false
-	for b := phdrs; len(b) >= size; b = b[size:] {
-		s := m.elf.segment(b)
+	for _, s := range segs {
 		switch {
 		case s.Type == phdr, s.Type == SegmentLoad && !known:
 			// The headers of the first segment are in its first page.
@@ -137,18 +135,9 @@ func (m memoryPredictor) addr(a uint64) uint64 {
 	return a
 }
 
-// dynamic reads the dynamic section of an object.
+// dynamic reads the dynamic section of an object, which has the layout of an auxiliary vector.
 func (m memoryPredictor) dynamic(o loadedObject) []Aux {
-	v := m.read(o.dynamic.Off, int(o.dynamic.Len))
-	var out []Aux
-	for off := 0; off+2*v.word <= len(v.b); off += 2 * v.word {
-		a := Aux{v.long(off), v.long(off + v.word)}
-		if a.Type == 0 {
-			break
-		}
-		out = append(out, a)
-	}
-	return out
+	return m.read(o.dynamic.Off, int(o.dynamic.Len)).auxv()
 }
 
 // entry returns the address in an entry of the dynamic section. Most dynamic linkers

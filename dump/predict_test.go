@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// told is what Reads tells of a file, with the rules that always hold.
+// told collects the ranges that Predict reports for a file, and checks the rules for them.
 type told struct {
 	r      io.ReaderAt
 	size   int64
@@ -115,7 +115,7 @@ func TestReadsOfRealCores(t *testing.T) {
 	}
 }
 
-// A read that fails ends the prediction with the error of the store.
+// A failed read ends the prediction with the error of the store.
 func TestReadsOfBrokenStores(t *testing.T) {
 	f := synthProcess{class: 64, order: le, machine: emX86_64, objects: 5}.build().build()
 	for n := 1; ; n++ {
@@ -184,14 +184,14 @@ func TestReadsChase(t *testing.T) {
 	}
 }
 
-// What a handler interrupted is on another stack.
+// The frames that a signal handler interrupted are on another stack.
 func TestReadsSignalFrames(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	stack := newStructure(4096, le, 8).u64(0x500, 0x900000).u64(0x508, 0xa00010).u64(0x518, 0x2b000000000033)
 	other, code := make([]byte, 32<<10), make([]byte, 8<<10)
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64")), loadSegment(0x2000, stack.b), loadSegment(0x900000-16384, append(make([]byte, 16384), other...)), loadSegment(0xa00000-4096, append(make([]byte, 4096), code...))}
 	var pad []elfSegment
-	for i, s := range e.segments { // far from the beginning and the end, which are always told
+	for i, s := range e.segments { // far from the beginning and the end, which are always predicted
 		s.Offset = uint64(1+i) << 20
 		pad = append(pad, s)
 	}
@@ -203,8 +203,8 @@ func TestReadsSignalFrames(t *testing.T) {
 	}
 }
 
-// mdb reads symbols and types behind the segments, and nothing of gcore's sections
-// that describe memory.
+// mdb reads symbols and types behind the segments, and not the sections of gcore that
+// describe memory.
 func TestReadsIllumosSymbols(t *testing.T) {
 	e := synthIllumos(64, emX86_64, le)
 	e.segments = append(e.segments, elfSegment{Segment: Segment{Type: SegmentLoad, Vaddr: 0x10000000, Offset: 1 << 20}, content: make([]byte, 1<<20)})
@@ -288,7 +288,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 	})
 }
 
-// A dump that claims everything is still told in bounds.
+// The prediction is bounded even if the dump claims too much.
 func TestReadsBounds(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	for i := range 20000 {

@@ -12,9 +12,8 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 )
 
-// tracer is a mounted file that notes which of its pages are read. The kernel
-// reads nothing ahead and keeps what it has, so that each page is noted once, when
-// somebody first touches it.
+// tracer is a mounted file that records which of its pages are read. The kernel does not read
+// ahead and keeps pages, so each page is recorded once, at its first use.
 type tracer struct {
 	fusefs.Inode
 	path string // of the file in the mount
@@ -27,7 +26,7 @@ type tracer struct {
 	order []int64
 }
 
-// trace mounts a file to be read by a debugger.
+// trace mounts a file for a debugger.
 func trace(t *testing.T, path string) *tracer {
 	t.Helper()
 	f, err := os.Open(path)

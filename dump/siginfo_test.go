@@ -37,11 +37,11 @@ func TestFault(t *testing.T) {
 	}
 }
 
-// handlerStack is a stack with the frame of a handler on it.
+// handlerStack returns a stack with the frame of a signal handler.
 func handlerStack(signo, code int32, field uint64, trapno, cr2 uint64) []byte {
 	b := make([]byte, 1024)
 	u64 := func(off int, v uint64) { binary.LittleEndian.PutUint64(b[off:], v) }
-	const saved = 256 // where the saved stack pointer is
+	const saved = 256 // offset of the saved stack pointer
 	u64(saved, 0x7000)
 	u64(saved+8, 0x401000)
 	u64(saved+24, 0x2b000000000033)
@@ -98,7 +98,7 @@ func TestStackOverflow(t *testing.T) {
 		{Fault{11, 0xffffff8, true, 0x10000010}, true},
 		{Fault{11, 0xffffff8, true, 0xffff000}, true},
 		{Fault{11, 0x20000ff8, true, 0x20001010}, true},
-		{Fault{11, 0x20001ff8, true, 0x20001010}, false}, // read-only, or the like
+		{Fault{11, 0x20001ff8, true, 0x20001010}, false}, // not writable, or similar
 		{Fault{11, 0, true, 0x10000010}, false},
 		{Fault{11, 0xffffff8, true, 0x107ffff0}, false}, // far from the stack pointer
 		{Fault{11, 0xffffff8, false, 0x10000010}, false},

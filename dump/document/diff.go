@@ -72,7 +72,7 @@ func Merge(old, update *Document) ([]Edit, error) {
 // ReadOnlyChanges returns the names of the top-level members that differ between two
 // documents and that people may not edit. Diff leaves them out.
 func ReadOnlyChanges(old, new *Document) []string {
-	before, after := objectOf(old.view), objectOf(new.view)
+	before, after := membersOf(old.view), membersOf(new.view)
 	var fields []string
 	for _, m := range slices.Concat(before.members, after.members) {
 		if m.key != ticketPath && m.key != "properties" && !isRewritten(before.get(m.key), after.get(m.key)) {
@@ -101,7 +101,7 @@ func diffOnce(old, new *Document) []Edit {
 // diffObjects appends the edits that turn one object into another. Removals come first,
 // because a name that goes may be in the way of one that comes.
 func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
-	before, after := objectOf(old), objectOf(new)
+	before, after := membersOf(old), membersOf(new)
 	for _, m := range before.members {
 		if after.index(m.key) < 0 {
 			edits = append(edits, Unset(prefix+m.key))
@@ -120,8 +120,8 @@ func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
 
 // mergeObjects appends the edits that add the members of update to those of old.
 func mergeObjects(edits []Edit, prefix string, old, update Value) []Edit {
-	before := objectOf(old)
-	for _, m := range objectOf(update).members {
+	before := membersOf(old)
+	for _, m := range membersOf(update).members {
 		path := prefix + m.key
 		if was := before.get(m.key); bothObjects(was, m.value, path) {
 			edits = mergeObjects(edits, path+".", was, m.value)
@@ -139,7 +139,7 @@ func bothObjects(a, b Value, path string) bool {
 
 // propertiesOf returns the object of properties, an empty one if there is none.
 func propertiesOf(d *Document) Value {
-	v := objectOf(d.view).get("properties")
+	v := membersOf(d.view).get("properties")
 	if k := v.Kind(); k == KindNone || k == KindNull {
 		return Value{[]byte("{}")}
 	}
@@ -148,7 +148,7 @@ func propertiesOf(d *Document) Value {
 
 // ticketOf returns the ticket as it is stored, nil if there is none.
 func ticketOf(d *Document) []byte {
-	v := objectOf(d.view).get(ticketPath)
+	v := membersOf(d.view).get(ticketPath)
 	if v.Kind() == KindNone {
 		return nil
 	}
@@ -190,14 +190,14 @@ func isRewritten(a, b Value) bool {
 	case KindArray:
 		return b.Kind() == KindArray && slices.EqualFunc(slices.Collect(a.Elements()), slices.Collect(b.Elements()), isRewritten)
 	case KindObject:
-		return b.Kind() == KindObject && isRewrittenObject(objectOf(a), objectOf(b))
+		return b.Kind() == KindObject && isRewrittenObject(membersOf(a), membersOf(b))
 	case KindString:
 		return b.Kind() == KindString && isRewrittenText(a.Text(), b.Text())
 	}
 	return a.Kind() == b.Kind() && a.Text() == b.Text()
 }
 
-func isRewrittenObject(a, b *object) bool {
+func isRewrittenObject(a, b *memberList) bool {
 	for _, m := range a.members {
 		if !isRewritten(m.value, b.get(m.key)) {
 			return false

@@ -82,7 +82,7 @@ func TestDiffRefuses(t *testing.T) {
 	}
 }
 
-// What others changed meanwhile stays, and what is changed is laid out as the document is.
+// Later changes by others stay, and new values have the layout of the document.
 func TestDiffAppliedToALaterVersion(t *testing.T) {
 	edits, err := Diff(Parse([]byte(`{"properties":{"a":{"x":1,"y":1}}}`)), Parse([]byte(`{"properties":{"a":{"x":1,"y":2}},"ticket":"A"}`)))
 	if err != nil {
@@ -166,7 +166,7 @@ func FuzzDiff(f *testing.F) {
 	})
 }
 
-// editable is the ticket and the properties of a document, path by path.
+// editable returns the ticket and the properties of a document, path by path.
 func editable(d *Document) (all []string) {
 	d.Walk(func(path string, v Value) bool {
 		if path == ticketPath && v.Kind() != KindNull || strings.HasPrefix(path, propertiesPath) {

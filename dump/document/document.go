@@ -26,14 +26,14 @@ import (
 // by several goroutines at once.
 type Document struct {
 	raw      []byte
-	view     Value   // Invariant: one valid JSON object; raw itself unless that is damaged
-	top      *object // of view; nil if it has more than maxMembers members
+	view     Value       // Invariant: one valid JSON object; raw itself unless that is damaged
+	top      *memberList // of view; nil if it has more than maxMembers members
 	damage   string
 	repaired bool // view differs from what is stored
 	lossy    bool // view lacks something that is stored
 
-	mu      sync.Mutex        // guards objects
-	objects map[*byte]*object // large objects that Get has read, by their first byte
+	mu      sync.Mutex            // guards objects
+	objects map[*byte]*memberList // large objects that Get has read, by their first byte
 }
 
 const (
@@ -67,7 +67,7 @@ func Parse(raw []byte) *Document {
 		damage = append(damage, "not UTF-8")
 		d.lossy = d.lossy || d.repaired // the repair may have replaced such bytes
 	}
-	d.top = newObject(d.view, maxMembers)
+	d.top = newMemberList(d.view, maxMembers)
 	if v, ok := d.Get("time"); ok && v.Kind() != KindNull {
 		if _, ok := d.Time(); !ok {
 			damage = append(damage, "time is not a number of seconds")
@@ -154,7 +154,7 @@ func (d *Document) Time() (time.Time, bool) {
 func (d *Document) Walk(fn func(path string, v Value) bool) { walk(d.view, "", fn) }
 
 func walk(v Value, prefix string, fn func(string, Value) bool) bool {
-	for _, m := range objectOf(v).members {
+	for _, m := range membersOf(v).members {
 		path := prefix + m.key
 		switch {
 		case m.value.Kind() != KindObject || len(path) > maxPrefix:
@@ -172,9 +172,9 @@ func walk(v Value, prefix string, fn func(string, Value) bool) bool {
 	return true
 }
 
-// object holds the members of an object. A key that the text has twice is there once, at
+// memberList holds the members of an object. A key that the text has twice is there once, at
 // its first place with its last value, as in JavaScript.
-type object struct {
+type memberList struct {
 	members []member
 	places  map[string]int // index of each key in members; nil for few members
 	lengths map[int]bool   // of all keys, if places is not nil
@@ -185,14 +185,11 @@ type member struct {
 	value Value
 }
 
-// newObject reads an object, and returns nil if it has more than limit members. Any other
+// newMemberList reads an object, and returns nil if it has more than limit members. Any other
 // value has no members.
-func newObject(v Value, limit int) *object {
+func newMemberList(v Value, limit int) *memberList {
 	const few = 32
-	o := &object{}
-	if v.Kind() == KindObject {
-		o.members = make([]member, 0, 16)
-	}
+	o := &memberList{members: make([]member, 0, min(len(v.raw)/8, 16))}
 	n := 0
 	for key, value := range v.Members() {
 		if n++; n > limit {
@@ -216,7 +213,7 @@ func newObject(v Value, limit int) *object {
 }
 
 // index returns the index of a key in members, or -1.
-func (o *object) index(key string) int {
+func (o *memberList) index(key string) int {
 	if o.places == nil {
 		return slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
 	}
@@ -229,32 +226,32 @@ func (o *object) index(key string) int {
 }
 
 // get returns the value of a key, the zero Value if there is none.
-func (o *object) get(key string) Value {
+func (o *memberList) get(key string) Value {
 	if i := o.index(key); i >= 0 {
 		return o.members[i].value
 	}
 	return Value{}
 }
 
-// objectOf is newObject without a limit.
-func objectOf(v Value) *object { return newObject(v, math.MaxInt) }
+// membersOf is newMemberList without a limit.
+func membersOf(v Value) *memberList { return newMemberList(v, math.MaxInt) }
 
-// object returns the members of v, an object in the document.
-func (d *Document) object(v Value) *object {
+// members returns the members of v, an object in the document.
+func (d *Document) members(v Value) *memberList {
 	first := &v.raw[0]
 	if first == &d.view.raw[0] && d.top != nil {
 		return d.top
 	}
 	if len(v.raw) < keptFrom {
-		return objectOf(v)
+		return membersOf(v)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	o := d.objects[first]
 	if o == nil {
-		o = objectOf(v)
+		o = membersOf(v)
 		if d.objects == nil {
-			d.objects = map[*byte]*object{}
+			d.objects = map[*byte]*memberList{}
 		}
 		d.objects[first] = o
 	}
@@ -265,7 +262,7 @@ func (d *Document) object(v Value) *object {
 func (d *Document) find(v Value, path string) (Value, bool) {
 	switch v.Kind() {
 	case KindObject:
-		o := d.object(v)
+		o := d.members(v)
 		for n := range prefixes(path) {
 			at := o.get(path[:n])
 			if n == len(path) && at.Kind() != KindNone {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// allocated returns how many bytes fn allocates. No other test runs meanwhile.
+// allocated returns the bytes that fn allocates. No other test may run meanwhile.
 func allocated(fn func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -17,8 +17,8 @@ func allocated(fn func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// manyEdits returns a document with n properties, and one in which each of them is
-// changed, is gone, or has another beside it.
+// manyEdits returns a document with n properties, and one in which each of them is changed,
+// removed, or has another one beside it.
 func manyEdits(n int) (old, new *Document) {
 	var before, after strings.Builder
 	for i := range n {
@@ -31,8 +31,8 @@ func manyEdits(n int) (old, new *Document) {
 	return Parse([]byte(`{"properties":{"x":0` + before.String() + `}}`)), Parse([]byte(`{"properties":{"x":0` + after.String() + `}}`))
 }
 
-// Many edits do not read, or write, the whole document for each. Memory is what counts
-// here: the time depends on what else the machine does.
+// Many edits do not read or write the whole document each time. The test measures memory,
+// because time depends on other programs.
 func TestManyEditsAreLinear(t *testing.T) {
 	const few, times = 200, 8
 	work := func(n int) (diff, apply uint64) {
@@ -62,8 +62,8 @@ func TestManyEditsAreLinear(t *testing.T) {
 	}
 }
 
-// The layout of a document is copied for each new property: one that is mostly space is
-// refused, and does not fill the memory.
+// Each new property copies the layout of the document, so an edit of one that is mostly space
+// fails before it fills the memory.
 func TestApplyBoundsTheLayout(t *testing.T) {
 	doc := Parse([]byte("{\"properties\":{\n" + strings.Repeat(" ", 1<<20) + "\"a\":1}}"))
 	var edits []Edit
@@ -87,7 +87,7 @@ var editedLayouts = []string{
 	`{ "properties.a":1 , "properties":{"a":{"a":{"a":1},"a.a":2},"a.a.a":{"b":3}},"properties":{"\u0061":{ "c" : {} } } }`,
 }
 
-// randomEdit returns an edit of one of a few paths, so that edits meet.
+// randomEdit returns an edit of one of a few paths, so that edits concern each other.
 func randomEdit(r *rand.Rand) Edit {
 	if r.IntN(10) == 0 {
 		return Edit{Path: ticketPath, Value: []byte(`"T"`)}
@@ -111,7 +111,7 @@ func randomEdit(r *rand.Rand) Edit {
 	return e
 }
 
-// Several edits at once make, byte for byte, what they make one after the other.
+// Several edits at once make the same bytes as one after the other.
 func TestApplyAtOnceIsOneByOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {

@@ -10,7 +10,7 @@ import (
 var appliedEdits = []struct {
 	name, in string
 	edits    []Edit
-	want     string // "" for unchanged
+	want     string // "": unchanged
 }{
 	{"replaced, the rest as odd as it was", "{ \"x\":1.50e+2 ,\"ticket\" :\t\"A\",\"\\u0061\": [ ] }\r\n\n", []Edit{Set("ticket", "B")},
 		"{ \"x\":1.50e+2 ,\"ticket\" :\t\"B\",\"\\u0061\": [ ] }\r\n\n"},
@@ -156,7 +156,7 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// Whatever is damaged is either refused or shows after the edit what it showed before.
+// An edit of a damaged document fails or keeps everything that could be read.
 func TestApplyToDamaged(t *testing.T) {
 	mended := 0
 	for _, c := range damagedDocuments {
@@ -207,7 +207,7 @@ func TestWritable(t *testing.T) {
 	}
 }
 
-// checkEdited holds what is true after every edit that changed a document.
+// checkEdited checks what holds after every edit that changed a document.
 func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	t.Helper()
 	after := Parse(raw)
@@ -236,8 +236,8 @@ func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	}
 }
 
-// leaves are the leaves of a document, as written, but for those on the way to a path
-// and beyond.
+// leaves returns the leaves of a document as they are written, except for those on the way to
+// a path and below it.
 func leaves(d *Document, but string) (all []string) {
 	d.Walk(func(path string, v Value) bool {
 		if path != but && !strings.HasPrefix(path, but+".") && !strings.HasPrefix(but, path+".") {

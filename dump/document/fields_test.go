@@ -71,7 +71,7 @@ func TestNewDocumentTime(t *testing.T) {
 	}
 }
 
-// Whatever the fields hold, the document is sound, and says what they hold.
+// The document is sound and has the values of the fields, whatever they hold.
 func FuzzNewDocument(f *testing.F) {
 	f.Add("a\"\\\n\x00\x1b\u0085\u2028</é\xff", "properties.x")
 	f.Fuzz(func(t *testing.T, s, key string) {
@@ -88,7 +88,7 @@ func FuzzNewDocument(f *testing.F) {
 	})
 }
 
-// What we write, the json(1) that Thoth's users and analyzers have reads.
+// The json(1) of Thoth's users and analyzers reads new documents.
 func TestNewDocumentJSONTool(t *testing.T) {
 	tool := jsonTool(t)
 	run := func(stdin string, args ...string) string {
@@ -134,8 +134,8 @@ func TestNewDocumentJSONTool(t *testing.T) {
 	}
 }
 
-// jsonTool returns the script of npm's json, version 11, which it installs if need be
-// and possible. Without node it skips, or fails where everything must be tried.
+// jsonTool returns the script of npm's json, version 11, and installs it first if necessary.
+// Without node the test is skipped, or fails if CI is set.
 func jsonTool(t *testing.T) string {
 	t.Helper()
 	giveUp := t.Skipf

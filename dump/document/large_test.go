@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// manyProperties is a document with n properties, some of whose keys hold a dot, or lead
+// manyProperties returns a document with n properties. Some of their keys hold a dot, or lead
 // to the same path in two ways.
 func manyProperties(n int) *Document {
 	var b strings.Builder
@@ -18,8 +18,8 @@ func manyProperties(n int) *Document {
 	return Parse([]byte(b.String()))
 }
 
-// What is in a large object is found as in a small one, without reading all of it for
-// each question.
+// Get finds the same in a large object as in a small one, and does not read all of it each
+// time.
 func TestGetOfALargeDocument(t *testing.T) {
 	const n = 5000
 	small, large := manyProperties(3), manyProperties(n)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// with is sampleFields but for some.
+// with returns sampleFields with some changes.
 func with(changes map[string]string) map[string]string {
 	fields := maps.Clone(sampleFields)
 	maps.Copy(fields, changes)
@@ -97,7 +97,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A document cut anywhere shows what was before the cut, and nothing else.
+// A document that is cut anywhere has the values before the cut, and no others.
 func TestDamageCut(t *testing.T) {
 	for n := range len(sampleDocument) - len("}\n") {
 		d := Parse([]byte(sampleDocument[:n]))
@@ -113,8 +113,8 @@ func TestDamageCut(t *testing.T) {
 	}
 }
 
-// Many broken strings on one line must not take time by the square of their number:
-// the test would not end.
+// Many broken strings on one line take no time by the square of their number: the test would
+// not end.
 func TestDamageHostile(t *testing.T) {
 	for _, piece := range []string{`"a":"x"y `, `"a":"x"y,`, `"`, `":"`, `{"a":1}`, `[`, `{"a":`, `"a":"\`, `,`, `"a" `, `"a":["x"y,`, "\n"} {
 		raw := []byte(`{` + strings.Repeat(piece, (1<<20)/len(piece)))

@@ -23,7 +23,7 @@ type Change struct {
 // objects that both documents have, and into an object that only new has: its values came
 // one by one. Space is no difference.
 func Changes(old, new *Document) []Change {
-	before, after := objectOf(old.view), objectOf(new.view)
+	before, after := membersOf(old.view), membersOf(new.view)
 	var all []Change
 	for _, key := range []string{ticketPath, "properties"} {
 		all = addChanges(all, []string{key}, 0, before.get(key), after.get(key))
@@ -41,7 +41,7 @@ func addChanges(all []Change, at []string, made int, old, new Value) []Change {
 	if old.Kind() == KindNone && made == 0 {
 		made = len(at)
 	}
-	before, after := objectOf(old), objectOf(new)
+	before, after := membersOf(old), membersOf(new)
 	down := func(key string) []string { return append(slices.Clone(at), key) }
 	for _, m := range before.members {
 		all = addChanges(all, down(m.key), 0, m.value, after.get(m.key))

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// undone applies edits one after the other, reverts what they did, and returns the
-// document after both.
+// undone applies edits one after the other, reverts them, and returns the document after
+// either.
 func undone(t *testing.T, doc string, edits ...[]Edit) (after, reverted string, outcomes []Outcome) {
 	t.Helper()
 	var changes []Change
@@ -88,7 +88,7 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// The layout of a document stays, and what comes back is in the order in which it was.
+// The layout of a document stays, and removed members come back in their order.
 func TestRevertKeepsTheLayout(t *testing.T) {
 	doc := "{\n\t\"cmd\": \"x\",\n\t\"properties\": {\n\t\t\"a\": {\n\t\t\t\"b\": [ 1,2 ]\n\t\t},\n\t\t\"c\": 1.0\n\t},\n\t\"ticket\": \"T\"\n}\n"
 	after, back, _ := undone(t, doc, []Edit{Unset("properties.a")}, []Edit{Unset("properties.c")}, []Edit{Unset("ticket")})
@@ -97,7 +97,7 @@ func TestRevertKeepsTheLayout(t *testing.T) {
 	}
 }
 
-// What others changed later stays, and all else comes back.
+// Later changes by others stay, and all other values come back.
 func TestRevertLeavesLaterEdits(t *testing.T) {
 	doc := Parse([]byte(`{"properties":{"a":"1","b":"1","c":"1"}}`))
 	raw, _, err := doc.Apply(Set("properties.a", "2"), Set("properties.b", "2"), Unset("properties.c"), Set("properties.d.e", "2"), Set("ticket", "T"))
@@ -129,7 +129,7 @@ func TestRevertLeavesLaterEdits(t *testing.T) {
 	}
 }
 
-// A chain of edits is undone whatever the order in which clocks have put it, and once.
+// A chain of edits is undone once, in any order that clocks may give it.
 func TestRevertChains(t *testing.T) {
 	chain := []Change{ // latest first
 		{At: []string{"ticket"}, Old: []byte(`"C"`), New: []byte(`"D"`)},
@@ -168,7 +168,7 @@ func TestRevertRefuses(t *testing.T) {
 			t.Errorf("%+v: %s, %v", c, raw, err)
 		}
 	}
-	// Odd, and no harm.
+	// Strange changes do no harm.
 	for _, c := range []Change{
 		{At: []string{"properties", "a", "b"}}, {At: []string{"properties", "a"}, Made: 1, NewSum: Sum(nil)},
 		{At: []string{"properties", "a"}, Old: []byte(strings.Repeat("[", maxDepth-3) + strings.Repeat("]", maxDepth-3))},
@@ -185,7 +185,7 @@ func TestRevertRefuses(t *testing.T) {
 	}
 }
 
-// Many changes take no longer than a few.
+// The time for many changes grows with their number alone.
 func TestRevertOfManyIsLinear(t *testing.T) {
 	const n = 50_000
 	var doc bytes.Buffer
@@ -216,12 +216,12 @@ func TestRevertOfManyIsLinear(t *testing.T) {
 		if slices.Contains(r.outcomes, Differs) || bytes.Count(r.raw, []byte("old")) != n/2 {
 			t.Errorf("%d values are back", bytes.Count(r.raw, []byte("old")))
 		}
-	case <-time.After(time.Minute): // a walk of the document for each takes an hour
+	case <-time.After(time.Minute): // a walk through the document for each takes an hour
 		t.Fatal("not done within a minute")
 	}
 }
 
-// Random edits, undone in order, leave the values that there were.
+// Random edits that are undone in order leave the values before them.
 func TestRevertRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	keys := []string{"a", "b", "a.b", "c"}
