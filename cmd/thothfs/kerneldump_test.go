@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -64,10 +63,9 @@ busybox sleep 1
 busybox echo c >/proc/sysrq-trigger
 `
 
-// crashGuest boots a guest of 512 MiB whose kernel panics, and returns when its console has
-// said end. With kexec the panic starts a second kernel, which saves /proc/vmcore to the
-// file "disk".
-func crashGuest(t *testing.T, kernel string, kexec bool, end string) *guest {
+// bootGuest boots a guest of 512 MiB whose kernel panics. With kexec the panic starts a
+// second kernel, which saves /proc/vmcore to the file "disk".
+func bootGuest(t *testing.T, kernel string, kexec bool) *guest {
 	t.Helper()
 	need(t, "qemu-system-x86_64", "busybox", "cpio")
 	g := &guest{t: t, dir: t.TempDir()}
@@ -95,20 +93,30 @@ func crashGuest(t *testing.T, kernel string, kexec bool, end string) *guest {
 	}
 	qemu := exec.Command("qemu-system-x86_64", args...)
 	qemu.Dir = g.dir
-	var said bytes.Buffer
-	qemu.Stderr = &said
+	errors, err := os.Create(filepath.Join(g.dir, "errors"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer errors.Close()
+	qemu.Stderr = errors
 	if err := qemu.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { qemu.Process.Kill(); qemu.Wait() })
+	return g
+}
+
+// says waits until the guest's console has said text.
+func (g *guest) says(text string) {
+	g.t.Helper()
 	deadline := time.Now().Add(10 * time.Minute)
-	for !strings.Contains(g.serial(), end) {
+	for !strings.Contains(g.serial(), text) {
 		if time.Now().After(deadline) {
-			t.Fatalf("the guest's console does not say %q:\n%s%s", end, g.serial(), said.String())
+			errors, _ := os.ReadFile(filepath.Join(g.dir, "errors"))
+			g.t.Fatalf("the guest's console does not say %q:\n%s%s", text, g.serial(), errors)
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	return g
 }
 
 func (g *guest) serial() string {
@@ -190,12 +198,13 @@ for task in for_each_task(prog):
 // Dumps of a real kernel that panicked, by QEMU and by makedumpfile: a truncated copy is
 // replaced by the whole one, and crash and drgn read the same in the mount as locally.
 func TestRealKernelDumps(t *testing.T) {
-	t.Parallel()
 	need(t, "crash", "drgn", "makedumpfile")
 	kernel := guestKernel(t)
 	vmlinux := filepath.Join(kernel, "vmlinux")
-	kexec := crashGuest(t, kernel, true, "saved ")
-	g := crashGuest(t, kernel, false, "end Kernel panic")
+	kexec, g := bootGuest(t, kernel, true), bootGuest(t, kernel, false)
+	t.Parallel() // other tests run while the guests boot
+	kexec.says("saved ")
+	g.says("end Kernel panic")
 	g.connect()
 	elf, flat := g.dump("vmcore.elf", "elf"), g.dump("vmcore.flat", "kdump-zlib")
 	g.do("quit", nil)
