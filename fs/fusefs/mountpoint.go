@@ -2,12 +2,15 @@ package fusefs
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"thothfs/internal/filelock"
 
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
@@ -74,12 +77,9 @@ func lockMountpoint(mountpoint string) (unlock func()) {
 	if err != nil {
 		return func() {}
 	}
-	for range 100 {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = filelock.Lock(ctx, f, filelock.Exclusive)
 	return func() { f.Close() }
 }
 
