@@ -43,13 +43,17 @@ func NeedTools(t testing.TB, names ...string) {
 	}
 }
 
-// Eventually polls until ok returns true, and fails the test when that takes more than a
-// minute. It is for what another process or goroutine brings about.
+// Eventually waits until ok returns true, and fails the test when that takes minutes. It is
+// for what another process or goroutine brings about. It polls less and less often: ok may
+// start processes, and other tests run meanwhile.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+	const limit = 3 * time.Minute
+	deadline := time.Now().Add(limit)
+	for pause := time.Millisecond; !ok(); pause = min(pause*5/4+1, 100*time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within a minute: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
+		time.Sleep(pause)
 	}
 }
