@@ -21,7 +21,7 @@
 //	  hotpack     is the format of hot packs
 //	dump          what a dump is: formats, Thoth's hash; dump/document edits info.json
 //	query         dump specifications
-//	store         the contract with an object store, and its implementations
+//	store         the contract with an object store, its implementations, and their registry
 //	internal      file locks, whole-file writers and the like, which several of these use
 //	signature     names the way a process died, from its stack
 //	scripts       what analyzers find when they begin, and analyzers, carried by the binary

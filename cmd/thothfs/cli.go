@@ -20,6 +20,7 @@ import (
 	"thothfs/cache/cachedir"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/dump/document"
+	"thothfs/store/registry"
 )
 
 // cli is one run of the program: its streams, environment and global flags.
@@ -56,10 +57,7 @@ const rootLong = `thothfs keeps a corpus of core and crash dumps, in a local dir
 Manta, and mounts it: debuggers and scripts work on local paths, and only what
 they read is fetched.
 
-The corpus: --store DIR, or --store manta:[/ACCOUNT/stor/thoth]; else
-$THOTHFS_STORE; else Manta when MANTA_URL is set (with MANTA_USER, MANTA_KEY_ID,
-MANTA_SUBUSER, MANTA_NO_AUTH, MANTA_TLS_INSECURE and THOTH_USER, as for thoth);
-else the directory $XDG_DATA_HOME/thothfs/corpus.
+%s
 
 Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
 
@@ -67,7 +65,7 @@ func rootCommand(cl *cli) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "thothfs",
 		Short:         "A corpus of core and crash dumps as a file system",
-		Long:          rootLong,
+		Long:          fmt.Sprintf(rootLong, registry.Help()),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
@@ -88,7 +86,7 @@ func rootCommand(cl *cli) *cobra.Command {
 }
 
 func globalFlags(cl *cli, f *pflag.FlagSet) {
-	f.StringVar(&cl.store, "store", "", "the corpus: a `DIR`, or manta:[/ACCOUNT/stor/thoth]")
+	f.StringVar(&cl.store, "store", "", "the corpus: "+registry.Usage())
 	f.StringVar(&cl.cacheDir, "cache-dir", "", "private `DIR` for fetched blocks and the catalogue (default: the user's cache directory)")
 	f.Var(&cl.cacheSize, "cache-size", "`SIZE` the cache may take, as 20GiB (default: a tenth of its disk, at most 50GiB)")
 	f.DurationVar(&cl.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0: never")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -120,11 +121,8 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 // openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the
 // corpus, it makes one with the flags m. The caller closes the environment.
 func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze.Env, error) {
-	user := c.cli.getenv("MANTA_USER")
-	if user == "" && c.target.manta != "" {
-		user, _, _ = strings.Cut(strings.TrimPrefix(c.target.manta, "/"), "/")
-	}
-	o := analyze.Options{Corpus: c.Corpus, Store: c.target.String(), Root: c.root, CacheDir: c.cache, MantaUser: user,
+	user := cmp.Or(c.cli.getenv("MANTA_USER"), c.location.Owner)
+	o := analyze.Options{Corpus: c.Corpus, Store: c.location.Name, Root: c.location.Path, CacheDir: c.cache, MantaUser: user,
 		Mount: c.existingMount(), Credentials: credentials, Say: c.cli.say}
 	_, local := store.AsLocal(c.store)
 	if o.Mount == "" || !local {

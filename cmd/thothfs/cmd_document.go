@@ -185,7 +185,7 @@ func mgetOne(ctx context.Context, cl *cli, object string) error {
 		return err
 	}
 	dir, name := path.Split(path.Clean(object))
-	bare, err := manta.Open(cl.mantaOptions(ctx, dir, log))
+	bare, err := manta.Open(manta.EnvOptions(ctx, dir, cl.storeOptions(false, log)))
 	if err != nil {
 		return err
 	}

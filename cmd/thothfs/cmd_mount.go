@@ -123,7 +123,7 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.target.dir, "log": cl.logPath()}); err != nil {
+	if err := checkOverlap(mountpoint, map[string]string{"cache directory": s.cache, "corpus": s.location.Dir, "log": cl.logPath()}); err != nil {
 		return nil, nil, err
 	}
 	c, err := cl.openCatalogue(ctx, s, log)
@@ -138,7 +138,7 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	if err != nil {
 		return nil, nil, err
 	}
-	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.target.String(), "pid", os.Getpid())
+	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.location.Name, "pid", os.Getpid())
 	return server, func(ctx context.Context) error { return follow(ctx, cl, c) }, nil
 }
 

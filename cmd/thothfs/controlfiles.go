@@ -24,7 +24,7 @@ func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options [
 			Config:      func() []byte { return c.config(m) },
 			Log:         c.log,
 		},
-		FsName:        "thothfs#" + c.target.String(),
+		FsName:        "thothfs#" + c.location.Name,
 		MountOptions:  options,
 		NoPassthrough: !m.passthrough,
 	}
@@ -36,7 +36,7 @@ func (c *openedCorpus) config(m mountFlags) []byte {
 	var b bytes.Buffer
 	for _, line := range [][2]string{
 		{"version", versionText()},
-		{"store", c.target.String()},
+		{"store", c.location.Name},
 		{"manta-url", cl.mantaURL()},
 		{"manta-user", cl.getenv("MANTA_USER")},
 		{"cache-dir", c.cache},

@@ -61,7 +61,7 @@ func (c *openedCorpus) fits(config []byte) bool {
 // mountPrivately mounts the corpus at an existing directory, for this process only. The
 // returned function unmounts it.
 func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFlags) (unmount func() error, err error) {
-	if err := checkOverlap(dir, map[string]string{"cache directory": c.cache, "corpus": c.target.dir}); err != nil {
+	if err := checkOverlap(dir, map[string]string{"cache directory": c.cache, "corpus": c.location.Dir}); err != nil {
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
 	}
 	c.cli.privateMount = true

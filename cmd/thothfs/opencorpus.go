@@ -18,6 +18,7 @@ import (
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
+	"thothfs/store/registry"
 )
 
 const (
@@ -67,8 +68,8 @@ func (cl *cli) openCatalogue(ctx context.Context, s *storeSet, log *slog.Logger)
 func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
 	return corpus.Options{
 		Store:       s.store,
-		Name:        s.target.String() + cl.getenv("MANTA_URL"),
-		Root:        s.root,
+		Name:        s.location.Name + cl.getenv("MANTA_URL"),
+		Root:        s.location.Path,
 		Dir:         filepath.Join(s.cache, "catalogue"),
 		Poll:        cl.poll,
 		AttrTimeout: cl.attrTimeout,
@@ -84,7 +85,7 @@ func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
 func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 	o := cache.Options{
 		Dir:       filepath.Join(c.cache, "blocks"),
-		Namespace: c.target.String() + c.cli.getenv("MANTA_URL"),
+		Namespace: c.location.Name + c.cli.getenv("MANTA_URL"),
 		Quota:     int64(c.cli.cacheSize),
 		Source:    c.store,
 		Predict:   dump.Predict,
@@ -175,17 +176,17 @@ func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error
 // knows it.
 func (cl *cli) openKnown(ctx context.Context) (*openedCorpus, error) {
 	c, err := cl.open(ctx, false)
-	if !errors.Is(err, errNoDirectory) {
+	if !errors.Is(err, store.ErrAbsent) {
 		return c, err
 	}
-	t, terr := cl.pickTarget()
+	l, terr := registry.Locate(cl.store, cl.getenv)
 	cachePath, cerr := cl.cachePath()
 	log, lerr := cl.verbLogger()
 	if errors.Join(terr, cerr, lerr) != nil {
 		return nil, err
 	}
 	gone := absentStore{&store.Error{Op: "open", Kind: store.ErrUnavailable, Err: err}}
-	s := &storeSet{target: t, store: gone, requests: store.Count(gone), root: t.dir, cache: cachePath}
+	s := &storeSet{location: l.Location, store: gone, requests: store.Count(gone), cache: cachePath}
 	if !corpus.Exists(cl.corpusOptions(s, log)) {
 		return nil, err
 	}
