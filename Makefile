@@ -35,9 +35,11 @@ demo-clean: ## unmount and remove what `make demo` left
 setup: ## installs, or names, what the tests use: fuse3, gdb, elfutils, attr, a C compiler, npm
 	./scripts/setup.sh
 
-test: setup ## everything
+test: setup ## everything; the ten slowest tests at the end
 	$(GO) vet ./...
-	$(GO) test $(TESTFLAGS) ./...
+	@mkdir -p bin
+	@$(GO) tool gotestsum --format pkgname --jsonfile bin/test.json -- $(TESTFLAGS) ./...; status=$$?; \
+		echo "the slowest tests:"; $(GO) tool gotestsum tool slowest --num 10 --jsonfile bin/test.json; exit $$status
 
 test-short: ## no setup, no race detector: the quick round while writing
 	$(GO) test -short ./...
