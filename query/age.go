@@ -13,7 +13,7 @@ const ageHint = "an age is a number and one of s, min, minute, h, d, w, week, fo
 
 const day = 24 * time.Hour
 
-// unitOf returns the length of a unit of age, as the original Thoth has them.
+// unitOf returns the length of a unit of age, as in the original Thoth.
 func unitOf(name string) (time.Duration, bool) {
 	switch name {
 	case "", "s":
@@ -36,10 +36,9 @@ func unitOf(name string) (time.Duration, bool) {
 	return 0, false
 }
 
-// ParseAge reads an age: a whole number and a unit. Units are s (which may be left
-// out), min, minute, h, d, w, week, fortnight, m and month (31 days), y and year (365
-// days); without a number it is one of them. An age beyond 292 years, the longest
-// Duration, counts as that.
+// ParseAge parses an age: a whole number and a unit. Units are s (the default), min, minute,
+// h, d, w, week, fortnight, m and month (31 days), y and year (365 days); a unit without a
+// number is one of it. An age beyond 292 years, the longest Duration, counts as that.
 func ParseAge(s string) (time.Duration, error) {
 	digits := 0
 	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
@@ -55,13 +54,13 @@ func ParseAge(s string) (time.Duration, error) {
 		return unit, nil
 	}
 	n, err := strconv.ParseInt(s[:digits], 10, 64)
-	if err != nil || n > math.MaxInt64/int64(unit) { // the error can only be the range
+	if err != nil || n > math.MaxInt64/int64(unit) { // err can only be a range error
 		return math.MaxInt64, nil
 	}
 	return time.Duration(n) * unit, nil
 }
 
-// parseCutoff reads what follows mtime= or otime=: an age or a moment.
+// parseCutoff parses the value of mtime= or otime=: an age or a moment.
 func parseCutoff(op Op, s string) (Constraint, error) {
 	if t, err := time.Parse(time.DateOnly, s); err == nil && !t.IsZero() {
 		return Constraint{Path: "time", Op: op, Value: s, At: t}, nil
@@ -76,7 +75,7 @@ func parseCutoff(op Op, s string) (Constraint, error) {
 	return Constraint{Path: "time", Op: op, Value: s, Age: age}, nil
 }
 
-// moment is the constraint that compares with t, in a year that RFC 3339 can write.
+// moment returns a constraint that compares with t, in a year that RFC 3339 can write.
 func moment(op Op, t time.Time) Constraint {
 	first := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // the instant before is Time's zero
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)

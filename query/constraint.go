@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Op is what a [Constraint] asks for.
+// Op is the kind of a [Constraint].
 type Op int
 
 // The kinds of constraint.
@@ -17,16 +17,16 @@ const (
 	OpOlder               // the dump's time is before the cutoff
 )
 
-// Constraint is one condition of a specification. It is made by this package only;
-// an index reads its fields to find candidates, and asks Match for the truth.
+// Constraint is one condition of a specification. Only this package makes them. An index may
+// use the fields to find candidates; Match decides.
 type Constraint struct {
-	// Path is where to look, literally. Of OpNewer and OpOlder it is "time".
+	// Path is the literal path to look at; "time" for OpNewer and OpOlder.
 	Path string
 	Op   Op
 	// Value is the literal text (OpEqual), the pattern with its escapes (OpGlob), or
 	// the age or moment as written (OpNewer, OpOlder).
 	Value string
-	// Prefix is what every text begins with that matches an OpGlob.
+	// Prefix begins every text that matches an OpGlob.
 	Prefix string
 	// At is the cutoff of OpNewer and OpOlder; zero when it is Age before now.
 	At  time.Time
@@ -35,17 +35,17 @@ type Constraint struct {
 	glob pattern
 }
 
-// Fields is what a specification looks at in a dump. *document.Document is one.
+// Fields is the part of a dump that a specification looks at. *document.Document is one.
 type Fields interface {
-	// Lookup returns the text form of what is at path. Of an array it is in list
-	// instead, one for each element; list is nil for anything else. ok is false when
-	// nothing, or null, is there.
+	// Lookup returns the text form of the value at path. For an array it returns list
+	// instead, a text for each element; otherwise list is nil. ok is false for null and for
+	// no value.
 	Lookup(path string) (text string, list []string, ok bool)
 	// Time returns the time of the dump, or false when it is not known.
 	Time() (time.Time, bool)
 }
 
-// Cutoff returns the moment that an OpNewer or OpOlder compares with.
+// Cutoff returns the moment that OpNewer and OpOlder compare with.
 func (c Constraint) Cutoff(now time.Time) time.Time {
 	if !c.At.IsZero() {
 		return c.At
@@ -53,8 +53,8 @@ func (c Constraint) Cutoff(now time.Time) time.Time {
 	return now.Add(-c.Age)
 }
 
-// MatchText says whether a single text satisfies an OpEqual or OpGlob. Of the other
-// kinds it is false.
+// MatchText reports whether a single text satisfies an OpEqual or OpGlob. It returns false for
+// other kinds.
 func (c Constraint) MatchText(text string) bool {
 	switch c.Op {
 	case OpEqual:
@@ -65,7 +65,7 @@ func (c Constraint) MatchText(text string) bool {
 	return false
 }
 
-// Match says whether a dump satisfies the constraint.
+// Match reports whether a dump satisfies the constraint.
 func (c Constraint) Match(d Fields, now time.Time) bool {
 	switch c.Op {
 	case OpNewer, OpOlder:
@@ -87,7 +87,7 @@ func (c Constraint) Match(d Fields, now time.Time) bool {
 	return false
 }
 
-// lookup is Fields.Lookup with the stand-in for "id".
+// lookup is Fields.Lookup with a substitute for "id".
 func lookup(d Fields, p string) (string, []string, bool) {
 	text, list, ok := d.Lookup(p)
 	if ok || p != "id" {

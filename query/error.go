@@ -2,13 +2,12 @@ package query
 
 import "fmt"
 
-// SyntaxError says what is wrong with a specification, where, and what would be
-// right.
+// SyntaxError says what is wrong with a specification, where, and how to correct it.
 type SyntaxError struct {
 	Spec    string // what was parsed
-	Offset  int    // the byte in Spec at which the trouble begins
+	Offset  int    // the byte in Spec at which the error is
 	Problem string // what is wrong
-	Hint    string // what would be right; may be empty
+	Hint    string // how to correct it; may be empty
 }
 
 func (e *SyntaxError) Error() string {

@@ -5,23 +5,23 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is a glob, cut at its stars. A star matches any text, so only the first
-// and the last segment are tied to a place; those between are looked for from left to
-// right, and the first place found is as good as any. Matching thus takes time in
-// proportion to text and pattern, and never backtracks over a star.
+// pattern is a glob, split at its stars. A star matches any text, so only the first and the
+// last segment have a fixed place. The others are searched from left to right, and the first
+// place found is as good as any. So matching takes time in proportion to text and pattern, and
+// never backtracks over a star.
 type pattern []segment
 
-// segment is the literal pieces between the "?" of a stretch without stars: "a?b" is
-// "a", "b" and "??" is three empty ones.
+// segment has the literal pieces between the "?" of a stretch without stars: "a?b" is "a" and
+// "b"; "??" is three empty ones.
 type segment []string
 
-// globConstraint makes an OpGlob of a pattern with escapes.
+// globConstraint returns an OpGlob for a pattern with escapes.
 func globConstraint(path, raw string) Constraint {
 	p := compile(raw)
 	return Constraint{Path: path, Op: OpGlob, Value: p.String(), Prefix: p[0][0], glob: p}
 }
 
-// compile reads a pattern with escapes. Stars in a row are one.
+// compile parses a pattern with escapes. Consecutive stars are one.
 func compile(raw string) pattern {
 	p := pattern{}
 	var seg segment
@@ -46,7 +46,7 @@ func compile(raw string) pattern {
 	return append(p, append(seg, string(lit)))
 }
 
-// String prints the pattern so that compile gives it back.
+// String returns the pattern in the form that compile parses.
 func (p pattern) String() string {
 	segments := make([]string, len(p))
 	for i, seg := range p {
@@ -59,7 +59,7 @@ func (p pattern) String() string {
 	return strings.Join(segments, "*")
 }
 
-// match says whether the pattern covers the whole of s.
+// match reports whether the pattern matches the whole of s.
 func (p pattern) match(s string) bool {
 	n := p[0].prefix(s)
 	if n < 0 {
@@ -78,7 +78,7 @@ func (p pattern) match(s string) bool {
 	return p[len(p)-1].suffix(s)
 }
 
-// prefix returns the length of what the segment matches at the beginning of s, or -1.
+// prefix returns how many bytes the segment matches at the beginning of s, or -1.
 func (g segment) prefix(s string) int {
 	n := 0
 	for i, lit := range g {
@@ -97,7 +97,7 @@ func (g segment) prefix(s string) int {
 	return n
 }
 
-// suffix says whether the segment matches the end of s.
+// suffix reports whether the segment matches the end of s.
 func (g segment) suffix(s string) bool {
 	for i := len(g) - 1; i >= 0; i-- {
 		var ok bool
@@ -115,7 +115,7 @@ func (g segment) suffix(s string) bool {
 	return true
 }
 
-// index returns the end of the first place in s that the segment matches, or -1.
+// index returns the end of the first match of the segment in s, or -1.
 func (g segment) index(s string) int {
 	if len(g) == 1 {
 		if n := strings.Index(s, g[0]); n >= 0 {

@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// Parse reads a specification. The empty one is that of all dumps. The error is a
-// *SyntaxError.
+// Parse parses a specification. The empty one matches all dumps. The error is a *SyntaxError.
 func Parse(s string) (Spec, error) {
 	words, err := split(s)
 	if err != nil {
@@ -21,10 +20,10 @@ func Parse(s string) (Spec, error) {
 	return p.spec, nil
 }
 
-// ParseArgs reads a specification given as the arguments of a command. An argument
-// is one constraint, in which blanks stand for themselves ("psargs=sh -c x"), unless
-// each of its words after the first has an equals sign: then it is a specification
-// by itself ("type=core cmd=svc*"). The error is a *SyntaxError about one argument.
+// ParseArgs parses a specification given as the arguments of a command. An argument is one
+// constraint, whose blanks are literal ("psargs=sh -c x"), unless each of its words after the
+// first has an equals sign: then it is a specification itself ("type=core cmd=svc*"). The
+// error is a *SyntaxError about one argument.
 func ParseArgs(args []string) (Spec, error) {
 	var p parser
 	for _, arg := range args {
@@ -45,8 +44,8 @@ func ParseArgs(args []string) (Spec, error) {
 	return p.spec, nil
 }
 
-// separate says whether the words of an argument are a specification, rather than
-// one constraint or file name with blanks in it. Only the first can be an identifier.
+// separate reports whether the words of an argument are a specification, rather than one
+// constraint or file name with blanks. Only the first word can be an identifier.
 func separate(words []word) bool {
 	if len(words) < 2 {
 		return true
@@ -59,10 +58,10 @@ func separate(words []word) bool {
 	return true
 }
 
-// word is a piece of a specification, its escapes untouched.
+// word is a word of a specification, before unescaping.
 type word struct {
 	raw    string
-	at     int // where raw begins in the specification
+	at     int // offset of raw in the specification
 	equals int // the first equals sign without a backslash, or -1
 }
 
@@ -70,7 +69,7 @@ func newWord(raw string, at int) word {
 	return word{raw: raw, at: at, equals: indexPlain(raw, "=")}
 }
 
-// split cuts s at its unescaped blanks.
+// split splits s at its unescaped blanks.
 func split(s string) ([]word, error) {
 	var words []word
 	for at := 0; at < len(s); {
@@ -90,8 +89,7 @@ func split(s string) ([]word, error) {
 	return words, nil
 }
 
-// indexPlain returns the index of the first character of set in s that has no
-// backslash before it, or -1.
+// indexPlain returns the index of the first unescaped character of set in s, or -1.
 func indexPlain(s, set string) int {
 	for i := 0; i < len(s); i++ {
 		if s[i] == '\\' {
@@ -107,7 +105,7 @@ func trailingBackslashes(s string) int {
 	return len(s) - len(strings.TrimRight(s, `\`))
 }
 
-// unescape drops the backslashes.
+// unescape removes the backslashes of escapes.
 func unescape(raw string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
 		return raw
@@ -122,7 +120,7 @@ func unescape(raw string) string {
 	return string(b)
 }
 
-// parser gathers a specification word by word.
+// parser builds a specification word by word.
 type parser struct {
 	src  string
 	spec Spec

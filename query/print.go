@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// The characters that need a backslash, by place. Blanks separate words.
+// Characters that need a backslash, by place. Blanks separate words.
 const (
 	blanks         = " \t\n\r"
 	wordSpecial    = blanks + `\=`
@@ -13,8 +13,8 @@ const (
 	patternSpecial = blanks + `\*?`
 )
 
-// String prints the specification so that Parse gives it back: the identifier, then
-// the constraints in their order, then the limit.
+// String returns the specification in the form that Parse parses: the identifier, the
+// constraints in their order, and the limit.
 func (s Spec) String() string {
 	var words []string
 	if s.id != "" {
@@ -32,7 +32,7 @@ func (s Spec) String() string {
 	return strings.Join(words, " ")
 }
 
-// String prints the constraint as a word of a specification.
+// String returns the constraint as a word of a specification.
 func (c Constraint) String() string {
 	switch c.Op {
 	case OpNewer:
@@ -50,7 +50,7 @@ func (c Constraint) String() string {
 	return printPath(c.Path) + "=" + printValue(c.Path, c.Value)
 }
 
-// printPath keeps a property that is called as a special word from being one.
+// printPath escapes a path that has the name of a special word.
 func printPath(path string) string {
 	escaped := escape(path, wordSpecial)
 	switch path {
@@ -72,7 +72,7 @@ func takesStdin(path string) bool {
 	return path == "dump" || path == "dumps" || path == "name"
 }
 
-// escape puts a backslash before every character of s that is in special.
+// escape adds a backslash before every character of s that is in special.
 func escape(s, special string) string {
 	if !strings.ContainsAny(s, special) {
 		return s

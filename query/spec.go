@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Spec is a dump specification. The zero value is the one that every dump matches.
-// A Spec is immutable. Two are the same when their String is.
+// Spec is a dump specification. The zero value matches every dump. A Spec is immutable. Two
+// are the same when their String is.
 type Spec struct {
 	id          string // "" is none
 	stdin       bool
@@ -15,21 +15,20 @@ type Spec struct {
 	constraints []Constraint
 }
 
-// Equal returns the specification of the dumps whose property at path, which is not
-// empty, has exactly the text value, whatever characters that holds.
+// Equal returns the specification of the dumps whose property at path, which is not empty, has
+// exactly the text value. value may contain any characters.
 func Equal(path, value string) Spec {
 	return Spec{constraints: []Constraint{{Path: path, Op: OpEqual, Value: value}}}
 }
 
-// Undefined returns the specification of the dumps that have no property at path,
-// which is not empty.
+// Undefined returns the specification of the dumps without a property at path, which is not
+// empty.
 func Undefined(path string) Spec {
 	return Spec{constraints: []Constraint{{Path: path, Op: OpUndefined}}}
 }
 
-// Between returns the specification of the dumps whose time is at or after from and
-// before to. A zero time leaves that side open. Years outside 1 to 9999 count as the
-// nearest of these.
+// Between returns the specification of the dumps whose time is at or after from and before to.
+// A zero time leaves that side open. Years outside 1 to 9999 count as the nearest of these.
 func Between(from, to time.Time) Spec {
 	var s Spec
 	if !from.IsZero() {
@@ -45,23 +44,22 @@ func Between(from, to time.Time) Spec {
 // of a local dump. ok is false when the specification has none.
 func (s Spec) ID() (prefix string, ok bool) { return s.id, s.id != "" }
 
-// FromStdin says that the dumps meant are those whose identifiers are on standard
-// input, as far as they match the rest.
+// FromStdin reports whether the identifiers of the dumps are on standard input. They must
+// match the rest too.
 func (s Spec) FromStdin() bool { return s.stdin }
 
-// Limit returns how many dumps are wanted at most, 0 for all. Which ones is the
-// caller's matter: Match does not look at it.
+// Limit returns the maximum number of dumps, 0 for no limit. The caller chooses which; Match
+// ignores it.
 func (s Spec) Limit() int { return s.limit }
 
 // Constraints returns the conditions, in the order in which they were written. The
 // identifier, limit and stdin are not among them.
 func (s Spec) Constraints() []Constraint { return slices.Clone(s.constraints) }
 
-// Equal says whether two specifications are the same.
+// Equal reports whether two specifications are the same.
 func (s Spec) Equal(t Spec) bool { return s.String() == t.String() }
 
-// And returns the specification of the dumps that match both; the smaller limit
-// counts.
+// And returns the specification of the dumps that match both. The smaller limit applies.
 func (s Spec) And(t Spec) Spec {
 	r := s
 	r.constraints = slices.Clone(s.constraints)
@@ -80,9 +78,9 @@ func (s Spec) And(t Spec) Spec {
 	return r
 }
 
-// Match says whether a dump satisfies the identifier and all constraints at the
-// moment now. An identifier that is the path of a local dump matches nothing: the
-// caller replaces it by the dump's hash.
+// Match reports whether a dump satisfies the identifier and all constraints at the time now.
+// An identifier that is the path of a local dump matches nothing: the caller must replace it
+// by the hash.
 func (s Spec) Match(d Fields, now time.Time) bool {
 	if s.id != "" {
 		if id, list, ok := lookup(d, "id"); !ok || list != nil || !strings.HasPrefix(id, s.id) {
@@ -97,7 +95,7 @@ func (s Spec) Match(d Fields, now time.Time) bool {
 	return true
 }
 
-// add appends a constraint that is not there yet.
+// add appends a constraint unless it is there.
 func (s *Spec) add(c Constraint) {
 	for _, have := range s.constraints {
 		if have.Op == c.Op && have.Path == c.Path && have.Value == c.Value {

@@ -10,14 +10,14 @@ import (
 
 const (
 	maxFrames = 1024
-	maxName   = 4096 // bytes of a frame; the rest is dropped
+	maxName   = 4096 // bytes of a frame; the rest is ignored
 
-	// maxModule bounds the offset in a module: between two mappings of one file there may
-	// be other memory.
+	// maxModule bounds the offset in a module, since other memory may lie between two
+	// mappings of one file.
 	maxModule = 1 << 32
 )
 
-// Module is a file that was mapped.
+// Module is a mapped file.
 type Module struct {
 	Path, BuildID string
 	Start, End    uint64
@@ -25,8 +25,8 @@ type Module struct {
 
 // frame is a frame of a stack.
 type frame struct {
-	module   string // as moduleName returns it; "" when it is not known
-	function string // as functionName returns it; "" when there is no symbol
+	module   string // from moduleName; "" if unknown
+	function string // from functionName; "" without a symbol
 	place    string // without a symbol: "MODULE+0xOFFSET@BUILD-ID", "" outside of all modules
 }
 
@@ -44,8 +44,8 @@ var (
 	frameAddress = regexp.MustCompile(`^(0x[0-9a-f]+|[0-9]+|\?+|<unavailable>)$`)
 )
 
-// parseFrame reads a frame in the form of info.json: MODULE`FUNCTION+0xOFFSET(), where
-// any part may be absent, or an address. Without MODULE it is of the program.
+// parseFrame parses a frame in the form of info.json: MODULE`FUNCTION+0xOFFSET(), in which any
+// part may be absent, or an address. Without MODULE the frame is of the program.
 func parseFrame(text, program string, modules []Module) frame {
 	text = text[:min(len(text), maxName)]
 	var f frame
@@ -79,7 +79,7 @@ func place(module, offset, build string) string {
 	return p
 }
 
-// placeOf returns the module that an address is in, and the place there.
+// placeOf returns the module that contains an address, and the place in it.
 func placeOf(text string, modules []Module) (module, at string) {
 	addr, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
@@ -108,8 +108,8 @@ var (
 	pythonABI = regexp.MustCompile(`\.(cpython|pypy|abi)[^.]*\.so$`)
 )
 
-// moduleName returns the name of a program or library without its directory, and
-// without the version that follows ".so".
+// moduleName returns the name of a program or library without its directory and without the
+// version after ".so".
 func moduleName(path string) string {
 	path = strings.TrimSuffix(path, " (deleted)") // as the kernel writes it
 	name := path[strings.LastIndexByte(path, '/')+1:]
@@ -131,13 +131,13 @@ var (
 	fromBraces  = strings.NewReplacer("{lt}", "<", "{gt}", ">", "{call}", "()", "{at}", "[]", ".{*", ".(*")
 )
 
-// GoName returns the name of a Go function as Go has it: gdb writes main.(*T).Method as
+// GoName returns the name of a Go function in Go's form. gdb writes main.(*T).Method as
 // main.(*T)[Method], as if it were Objective-C.
 func GoName(s string) string { return goMethod.ReplaceAllString(s, "$1.$2") }
 
-// functionName returns the name of a function without what differs between builds:
-// arguments, template arguments, the type that a template returns, a version, the
-// hash of a crate, and the suffixes of compilers and of C libraries.
+// functionName returns the name of a function without the parts that differ between builds:
+// arguments, template arguments, return types of templates, versions, hashes of crates, and
+// suffixes of compilers and C libraries.
 func functionName(s string) string {
 	s = GoName(s)
 	if strings.Contains(s, "$") {
@@ -165,7 +165,7 @@ func functionName(s string) string {
 	return fromBraces.Replace(s)
 }
 
-// bare drops what is within brackets: arguments, template arguments, [clone .cold],
+// bare removes brackets and their contents: arguments, template arguments, [clone .cold],
 // [abi:cxx11]. The outer brackets of Rust's <TYPE as TRAIT>::METHOD stay.
 func bare(s string) string {
 	depth, keep := 0, 0

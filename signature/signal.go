@@ -2,11 +2,11 @@ package signature
 
 import "strconv"
 
-// signals are the names of Linux's signals by number (asm-generic/signal.h).
+// signals are the names of Linux signals by number (asm-generic/signal.h).
 var signals = [...]string{"", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
 	"STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"}
 
-// SignalName returns the name of a signal of Linux, "" for 0.
+// SignalName returns the name of a Linux signal, "" for 0.
 func SignalName(signal int) string {
 	switch {
 	case signal <= 0:
@@ -37,8 +37,8 @@ func Class(signal int) string {
 	return "other"
 }
 
-// isFault reports whether the class is that of a signal that the program raised by
-// what it did.
+// isFault reports whether the class is that of a signal that the program's own instruction
+// raised.
 func isFault(class string) bool {
 	return class == "memory" || class == "abort" || class == "arithmetic" || class == "illegal"
 }

@@ -10,21 +10,21 @@ import (
 	"strings"
 )
 
-// Rule is the version of the rule by which signatures are made. Signatures of
-// different rules are not comparable.
+// Rule is the version of the rule that makes signatures. Signatures of different rules cannot
+// be compared.
 const Rule = 2
 
-// depth is how many functions make a signature.
+// depth is the number of functions in a signature.
 const depth = 5
 
-// Death is what is known about the end of a process.
+// Death describes the end of a process.
 type Death struct {
 	Stack    []string // of the thread that died, innermost first, as in info.json
 	Program  string   // its path or name
 	Modules  []Module
 	Signal   int  // 0: none
-	Handled  int  // whose handler was running; 0: not known
-	Sent     bool // Handled is not known, but was not of a fault
+	Handled  int  // the signal whose handler was running; 0: unknown
+	Sent     bool // Handled is unknown, but was not a fault
 	Overflow bool // the first fault was a stack overflow
 }
 
@@ -36,18 +36,18 @@ type Signature struct {
 	Program string
 }
 
-// ErrNameless is a stack none of whose frames can be named.
+// ErrNameless means that no frame of the stack has a name.
 var ErrNameless = errors.New("no function on its stack has a name, and none is in a file that was mapped")
 
-// ErrScript is a stack on which the functions of the program cannot be seen: the
-// interpreter died, and different bugs of a script look the same.
+// ErrScript means that the functions of the program are not on the stack: an interpreter died,
+// and different bugs of a script look the same.
 var ErrScript = errors.New("it died in the interpreter of a script, whose functions are not on the stack")
 
-// script is the cause of the functions that run a script.
+// script is the cause in the skip list of functions that run a script.
 const script = "script"
 
-// RuleName returns the name of the rule with this list; own is whether the list is
-// that of the program.
+// RuleName returns the name of the rule with this list. own reports whether it is the
+// program's own list.
 func (s *Skip) RuleName(own bool) string {
 	name := strconv.Itoa(Rule)
 	if !own {
@@ -65,7 +65,7 @@ func Of(d Death, skip *Skip) (Signature, error) {
 	}
 	frames, class := beginning(frames, d, skip)
 	counted, cause := counting(frames, skip)
-	home := "" // the module that the signature is of
+	home := "" // the module of the signature
 	if len(counted) == 0 {
 		counted, home = remaining(frames, skip), program
 	}
@@ -98,9 +98,9 @@ func Of(d Death, skip *Skip) (Signature, error) {
 var signalFrames = []string{"sigreturn", "__restore", "__restore_rt", "__kernel_sigreturn", "__kernel_rt_sigreturn", "__sighndlr",
 	"runtime.sigreturn", "runtime.sigreturn.sigaction", "runtime.sigreturn__sigaction"}
 
-// beginning returns the frames in which it began, and the class of the signal. What a
-// fault interrupted is where it began, not its handler; what a timer interrupted is not,
-// when its handler is at fault itself.
+// beginning returns the frames in which the death began, and the class of the signal. A fault
+// began in the code that it interrupted, not in its handler. What a timer interrupted does not
+// count if its handler is at fault itself.
 func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
 	isSignal := func(f frame) bool { return slices.Contains(signalFrames, f.function) }
 	class := Class(d.Signal)
@@ -128,8 +128,8 @@ func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
 	return frames, handled
 }
 
-// counting returns the frames that say something, and the cause that those above them
-// tell, the strongest of them.
+// counting returns the frames that say something about the bug, and the strongest cause given
+// by those above them.
 func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 	strongest := -1
 	for i, f := range frames {
@@ -139,7 +139,7 @@ func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 		case !v.skipped:
 			counted = append(counted, f)
 		case len(counted) > 0:
-		case v.cause == "": // as abort(3), whatever it calls
+		case v.cause == "": // such as abort(3) and what it calls
 			cause, strongest = "", -1
 		case strongest < 0 || v.line < strongest:
 			cause, strongest = v.cause, v.line
@@ -151,20 +151,20 @@ func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 	return counted, cause
 }
 
-// remaining returns the frames that have a name and a cause, for a stack on which no
-// frame says more: of a thread that waits in the C library.
+// remaining returns the frames that have a name and a cause. It is for a stack on which no
+// frame says more, as that of a thread that waits in the C library.
 func remaining(frames []frame, skip *Skip) []frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool { return f.function == "" || skip.of(f).cause == "" })
 }
 
-// inInterpreter reports whether a script was running and no function that counts is of
-// another module than the interpreter, its main aside.
+// inInterpreter reports whether a script was running and no counting function, main aside, is
+// of another module than the interpreter.
 func inInterpreter(counted, frames []frame, skip *Skip) bool {
 	at := slices.IndexFunc(frames, func(f frame) bool { return skip.of(f).cause == script })
 	return at >= 0 && !slices.ContainsFunc(counted, func(f frame) bool { return f.module != frames[at].module && f.function != "main" })
 }
 
-// once returns the frames without those of functions that were there before.
+// once returns the frames without repeated functions.
 func once(frames []frame) []frame {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool {
@@ -174,8 +174,8 @@ func once(frames []frame) []frame {
 	})
 }
 
-// repeated returns a frame for each function of a recursion, by name: where in the
-// recursion the stack ended is chance.
+// repeated returns a frame for each function of a recursion, sorted by name, since it is
+// chance where in the recursion the stack ended.
 func repeated(frames []frame) []frame {
 	const often = 3
 	times := map[string]int{}
@@ -187,8 +187,8 @@ func repeated(frames []frame) []frame {
 	return cycle
 }
 
-// ofLibrary returns the frames up to the first outside of the library that the crash
-// is in, if those are two or more: a bug of a library is the same in all programs.
+// ofLibrary returns the frames up to the first outside of the library of the crash, if there
+// are two or more: a bug of a library is the same in all programs.
 func ofLibrary(frames []frame) []frame {
 	module := frames[0].module
 	n := slices.IndexFunc(frames, func(f frame) bool { return f.module != module })
@@ -198,7 +198,7 @@ func ofLibrary(frames []frame) []frame {
 	return frames[:n]
 }
 
-// render writes frames as HOME: FUNCTION < CALLER < MODULE`CALLER.
+// render returns frames as HOME: FUNCTION < CALLER < MODULE`CALLER.
 func render(frames []frame, home string) string {
 	names := make([]string, len(frames))
 	for i, f := range frames {

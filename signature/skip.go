@@ -29,14 +29,14 @@ type skipLine struct {
 type verdict struct {
 	skipped bool
 	cause   string
-	line    int // of the list: the first is the strongest
+	line    int // of the list; the first match is the strongest
 }
 
-// ParseSkip reads a list: a line is CAUSE and PATTERN with blanks between, or a comment
-// behind #. PATTERN is a regular expression (RE2) for a function, or MODULE`FUNCTION
-// with one for each; it matches whole names, and without FUNCTION all functions of the
-// module. CAUSE is - or a word that becomes part of the signature. The first line that
-// matches a function decides.
+// ParseSkip parses a list. A line is CAUSE and PATTERN separated by blanks, or a comment after
+// #. PATTERN is a regular expression (RE2) for a function, or MODULE`FUNCTION with one for
+// each. It matches whole names; without FUNCTION it matches all functions of the module. CAUSE
+// is - or a word that becomes part of the signature. The first line that matches a function
+// decides.
 //
 // The list is not safe for concurrent use.
 func ParseSkip(text []byte) (*Skip, error) {
@@ -83,7 +83,7 @@ func parseSkipLine(text string) (line skipLine, err error) {
 	return line, err
 }
 
-// of returns what the list says about a frame.
+// of returns the verdict of the list on a frame.
 func (s *Skip) of(f frame) verdict {
 	key := f.key()
 	v, ok := s.known[key]

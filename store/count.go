@@ -8,19 +8,19 @@ import (
 	"sync/atomic"
 )
 
-// OpCounts is what one operation came to.
+// OpCounts counts the calls of one operation.
 type OpCounts struct {
 	Calls  int64
-	Errors int64 // calls that failed; the end of an object and ErrNotModified are answers
+	Errors int64 // failed calls, except io.EOF and ErrNotModified
 	Bytes  int64 // of content: read or stored
 }
 
-// Counts is what all operations came to, by operation.
+// Counts has the counts of all operations.
 type Counts struct {
 	Read, Get, Stat, List, Put, Remove OpCounts
 }
 
-// Total adds the operations up.
+// Total returns the sum over all operations.
 func (c Counts) Total() OpCounts {
 	var sum OpCounts
 	for _, o := range []OpCounts{c.Read, c.Get, c.Stat, c.List, c.Put, c.Remove} {
@@ -31,8 +31,8 @@ func (c Counts) Total() OpCounts {
 	return sum
 }
 
-// Counter is a store that counts the calls to the store behind it. Inside
-// [Retry] it counts tries, outside of it what callers asked for.
+// Counter is a store that counts the calls to the store behind it. Inside [Retry] it counts
+// tries; outside of it, the calls that were requested.
 type Counter struct {
 	Store
 	read, get, stat, list, put, remove opCounter
@@ -46,7 +46,7 @@ func Count(s Store) *Counter { return &Counter{Store: s} }
 // Unwrap returns the store that Count was given.
 func (c *Counter) Unwrap() Store { return c.Store }
 
-// Snapshot returns the counts so far. Calls under way count when they end.
+// Snapshot returns the counts so far. A call counts when it ends.
 func (c *Counter) Snapshot() Counts {
 	return Counts{
 		Read: c.read.load(), Get: c.get.load(), Stat: c.stat.load(),

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ValidKey tells whether key is well-formed: "" (the corpus itself), or
-// components that are not empty and hold no NUL, between single slashes. What
-// the components are is the business of each store.
+// ValidKey reports whether key is well-formed: "" (the corpus itself), or components separated
+// by single slashes that are not empty and hold no NUL. Each store decides what the components
+// may be.
 func ValidKey(key string) bool {
 	if key == "" {
 		return true
@@ -16,8 +16,7 @@ func ValidKey(key string) bool {
 		!strings.Contains(key, "//")
 }
 
-// Unwrap returns the store behind s: of a decorator what it decorates, of
-// anything else nil.
+// Unwrap returns the store that the decorator s wraps, or nil if s is not a decorator.
 func Unwrap(s Store) Store {
 	u, ok := s.(interface{ Unwrap() Store })
 	if !ok {

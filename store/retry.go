@@ -8,18 +8,16 @@ import (
 	"time"
 )
 
-// RetryOptions says how patient [Retry] is. Zero fields mean the default.
+// RetryOptions are the limits of [Retry]. Zero fields mean the default.
 type RetryOptions struct {
-	Tries  int           // calls in all, 8
-	Budget time.Duration // no try begins later than this after the first failure, 2 min
-	First  time.Duration // the first pause, before jitter, 100 ms; doubled each time
-	Most   time.Duration // the longest pause unless the store asks for more, 10 s
+	Tries  int           // calls in total, 8
+	Budget time.Duration // from the first failure to the start of the last try, 2 min
+	First  time.Duration // the first pause, before jitter; it doubles each time; 100 ms
+	Most   time.Duration // the longest pause, unless the store asks for more, 10 s
 
-	// Stall is how long a try may make no progress (see [Progress]) before it is
-	// given up: at first Stall, 3 s, for what reads, and twice as long after each
-	// try in a row that was given up, up to LongStall, 30 s; LongStall for Put and
-	// Remove, which cannot be repeated as lightly. A Put gets more after its last
-	// byte.
+	// Stall is how long a try that reads may make no progress (see [Progress]), 3 s. It doubles
+	// after each stalled try in a row, up to LongStall, 30 s. Put and Remove have LongStall from
+	// the start, since they are costly to repeat, and a Put has more after its last byte.
 	Stall, LongStall time.Duration
 }
 
@@ -40,24 +38,22 @@ func (o RetryOptions) withDefaults() RetryOptions {
 	return o
 }
 
-// Retry returns s with calls repeated that fail with [ErrUnavailable], and a few
-// times those that fail with [ErrCorrupt], pausing longer and longer, with jitter.
-// A store that asks to be left alone is there: those tries count for the budget
-// alone, and the pauses are what it asked for, but 5 s for the first, 15 s for the
-// second, and so on, where it asked for more, since many an outage is over long
-// before. It gives up with the last error when the tries or the budget are used up,
-// and at once when the next try would begin after ctx's deadline or the store asks
-// for more than the budget.
+// Retry returns s with failed calls repeated: those that fail with [ErrUnavailable], and a few
+// times those that fail with [ErrCorrupt]. Pauses grow, with jitter. If a store asks for a
+// pause, the try counts against the budget but not against Tries, and the pause is what it
+// asked for, but at most 5 s the first time, 15 s the second, and so on, since many outages
+// are shorter than announced. Retry returns the last error when the tries or the budget are
+// used up, or at once when the next try would begin after ctx's deadline or the store asks for
+// more than the budget.
 //
-// A Put whose outcome is unknown is repeated only after reading back: what is
-// there with the same size and MD5 was stored, by whatever try; the old version
-// means that it was not; anything else is ErrConflict. That may also be a version
-// that somebody based on ours, which was there for a moment: so an edit that is
-// made again on a conflict should be one that can be made twice. A Remove whose
-// outcome is unknown has succeeded when nothing is there. A List goes on behind the last
-// name that it yielded, a ReadAt behind the last good byte.
+// A Put whose outcome is unknown is repeated only after reading back. An object with the same
+// size and MD5 was stored by some try; the old version means that nothing was stored; anything
+// else is ErrConflict. That can also be a version that somebody based on ours, which existed
+// for a moment, so an edit that is repeated after a conflict should be idempotent. A Remove
+// whose outcome is unknown has succeeded when nothing is there. A List continues after the
+// last name that it yielded, a ReadAt after the last good byte.
 //
-// Objects handed out as local files (see [AsLocal]) are not concerned.
+// Local files (see [AsLocal]) are not affected.
 func Retry(s Store, o RetryOptions) Store {
 	return &retrier{Store: s, o: o.withDefaults()}
 }
@@ -70,7 +66,7 @@ type retrier struct {
 // Unwrap returns the store that Retry was given.
 func (r *retrier) Unwrap() Store { return r.Store }
 
-// again repeats try by the schedule s.
+// again repeats try as s allows.
 func again[T any](ctx context.Context, s *schedule, what call, try func(context.Context) (T, error)) (T, error) {
 	for {
 		v, err := attempt(ctx, what, s.patience, func(ctx context.Context, _ *watchdog) (T, error) { return try(ctx) })
@@ -83,8 +79,8 @@ func again[T any](ctx context.Context, s *schedule, what call, try func(context.
 	}
 }
 
-// worthwhile is how many bytes a try of ReadAt must bring for the failures so far
-// to be forgotten. That bounds the tries: a store may hang up on every few bytes.
+// worthwhile is how many bytes a try of ReadAt must bring for earlier failures to be
+// forgotten. It bounds the tries when a store hangs up every few bytes.
 const worthwhile = 64 << 10
 
 func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int, error) {
@@ -95,7 +91,7 @@ func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int
 			return r.Store.ReadAt(ctx, ref, p[done:], off+int64(done))
 		})
 		if errors.Is(err, ErrCorrupt) {
-			n = 0 // a store that gave wrong bytes once is not believed in part
+			n = 0 // do not trust a part of a wrong answer
 		}
 		if done += n; n >= worthwhile {
 			s.progress()
@@ -148,16 +144,16 @@ func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, e
 	}
 }
 
-// listing is a List under way, through any number of tries.
+// listing is a List in progress, over any number of tries.
 type listing struct {
 	r         *retrier
 	dir, from string
 	s         *schedule
 	yield     func(Entry, error) bool
-	some      bool // from was yielded
+	some      bool // from has been yielded
 }
 
-// goOn makes one try. nil is the end: of the directory, or of the caller's wish.
+// goOn makes one try. It returns nil at the end of the directory, or when the caller stops.
 func (l *listing) goOn(ctx context.Context) error {
 	_, err := attempt(ctx, call{"list", l.dir}, l.s.patience, func(ctx context.Context, w *watchdog) (struct{}, error) {
 		for e, err := range l.r.Store.List(ctx, l.dir, l.from) {

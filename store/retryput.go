@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// finishing is how many bytes/s a store gets through at least at the end of a
-// Put, when it syncs or verifies what it has received.
+// finishing is the least rate in bytes/s at which a store syncs or verifies what it received
+// at the end of a Put.
 const finishing = 8 << 20
 
-// putting is a Put under way, through any number of tries.
+// putting is a Put in progress, over any number of tries.
 type putting struct {
 	r    *retrier
 	s    *schedule
 	old  Ref
 	src  io.ReaderAt
 	size int64
-	sum  []byte // MD5 of src, once it was needed
-	// unknown: some try so far may have stored the object, or may yet.
+	sum  []byte // MD5 of src; nil until needed
+	// unknown is whether an earlier try may have stored the object, or still may.
 	unknown bool
 }
 
@@ -38,7 +38,7 @@ func (r *retrier) Put(ctx context.Context, old Ref, src io.ReaderAt, size int64)
 	}
 }
 
-// step makes one try, but not before it is known what became of those before.
+// step makes one try, after finding out what became of earlier ones.
 func (p *putting) step(ctx context.Context) (Attr, error) {
 	if p.unknown {
 		attr, stored, err := p.readBack(ctx)
@@ -50,7 +50,7 @@ func (p *putting) step(ctx context.Context) (Attr, error) {
 	if errors.Is(err, ErrUnavailable) {
 		p.unknown = true
 	}
-	if p.unknown && errors.Is(err, ErrConflict) { // with our own earlier try?
+	if p.unknown && errors.Is(err, ErrConflict) { // perhaps with our own earlier try
 		attr, stored, failed := p.readBack(ctx)
 		if stored || failed != nil {
 			return attr, failed
@@ -67,7 +67,7 @@ func (p *putting) try(ctx context.Context) (Attr, error) {
 	})
 }
 
-// giveUp looks a last time whether the object was stored after all.
+// giveUp checks once more whether the object was stored.
 func (p *putting) giveUp(ctx context.Context, err error) (Attr, error) {
 	if p.unknown && errors.Is(err, ErrUnavailable) && ctx.Err() == nil {
 		if attr, stored, _ := p.readBack(ctx); stored {
@@ -77,8 +77,8 @@ func (p *putting) giveUp(ctx context.Context, err error) (Attr, error) {
 	return Attr{}, err
 }
 
-// readBack finds out what is there: our object (stored), what was there before or
-// what a try will be told is wrong (neither), or something else (ErrConflict).
+// readBack finds out what is stored: our object (stored), the old version or something that a
+// further try will report (neither stored nor an error), or something else (ErrConflict).
 func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err error) {
 	attr, err = attempt(ctx, call{"stat", p.old.Key}, p.s.patience, func(ctx context.Context, _ *watchdog) (Attr, error) {
 		return p.r.Store.Stat(ctx, p.old.Key)
@@ -96,8 +96,8 @@ func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err err
 	return attr, same, err
 }
 
-// same tells whether attr is of an object with the content of src. It fills in
-// the MD5 if the store does not know it.
+// same reports whether attr belongs to an object with the content of src. It fills in the MD5
+// if the store does not know it.
 func (p *putting) same(ctx context.Context, attr *Attr) (bool, error) {
 	if attr.Size != p.size {
 		return false, nil
@@ -118,7 +118,7 @@ func (p *putting) same(ctx context.Context, attr *Attr) (bool, error) {
 	return bytes.Equal(attr.MD5, p.sum), err
 }
 
-// sumOf is the MD5 of size bytes that readAt gives.
+// sumOf returns the MD5 of the first size bytes that readAt reads.
 func sumOf(ctx context.Context, readAt func([]byte, int64) (int, error), size int64) ([]byte, error) {
 	sum := md5.New()
 	buf := make([]byte, min(size, 1<<20))
@@ -148,7 +148,7 @@ func (r *retrier) Remove(ctx context.Context, ref Ref) error {
 		if unknown && errors.Is(err, ErrNotExist) {
 			err = nil
 		}
-		unknown = unknown || err != nil // what is repeated is what may have happened
+		unknown = unknown || err != nil // a failed try may have removed it
 		return struct{}{}, err
 	})
 	return err

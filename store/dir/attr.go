@@ -10,11 +10,11 @@ import (
 	"thothfs/store"
 )
 
-// settled is how old a directory's mtime must be to tell of every change since:
-// on older kernels file times move in ticks, at most so far apart.
+// settled is the age from which the mtime of a directory reflects every change. Older kernels
+// update file times only at ticks, which are less than that apart.
 const settled = 20 * time.Millisecond
 
-// describeInfo describes a file or directory, and refuses what is neither.
+// describeInfo returns the attributes of a file or directory. Anything else is an error.
 func describeInfo(op, key string, fi iofs.FileInfo) (store.Attr, error) {
 	if !fi.Mode().IsRegular() && !fi.IsDir() {
 		return store.Attr{}, invalid(op, key, errNotRegular)
@@ -23,9 +23,8 @@ func describeInfo(op, key string, fi iofs.FileInfo) (store.Attr, error) {
 	return attrOf(version{st.Ino, fi.Size(), st.Mtim.Nano(), st.Ctim.Nano()}, fi.IsDir()), nil
 }
 
-// version is what tells two versions of a file apart. The ctime is there for
-// those who set the mtime back (cp -p, rsync); the price is that chmod makes a
-// new version of the same bytes.
+// version distinguishes two versions of a file. The ctime is part of it because cp -p and
+// rsync set the mtime back; the price is that chmod makes a new version of the same bytes.
 type version struct {
 	ino                uint64
 	size, mtime, ctime int64 // bytes; ns since 1970
@@ -40,9 +39,8 @@ func attrOf(v version, isDir bool) store.Attr {
 	return store.Attr{ETag: etag, Size: v.size, ModTime: mtime}
 }
 
-// directory is the ETag of a directory. One that changed this very moment may
-// change again without its mtime moving, so until it has settled every look is
-// another version.
+// directory returns the ETag of a directory. One that has just changed may change again
+// without a new mtime, so until it has settled every call returns another ETag.
 func (v version) directory(now time.Time) string {
 	etag := fmt.Sprintf("%x-%x", v.ino, v.mtime)
 	if now.UnixNano()-v.mtime < int64(settled) {

@@ -1,26 +1,23 @@
-// Package dir is the contract of package store over a local directory in Thoth's
-// layout: an object is a regular file, a directory a directory. It is the
-// embedded default. The directory may be read and changed by other programs too;
-// several processes may write to it at once.
+// Package dir is the store over a local directory in Thoth's layout: an object is a regular
+// file, a directory a directory. It is the default store. Other programs may read and change
+// the directory; several processes may write to it at once.
 //
-// Versions: an ETag is made of inode, size, mtime and ctime, so a file that was
-// changed in place is another version. Between two looks at a file that is
-// changed in place at that very moment, the file system's clock decides.
+// Versions: an ETag is made of inode, size, mtime and ctime, so a file that was changed in
+// place is another version. Changes in place that are too fast for the clock of the file
+// system go unnoticed.
 //
-// Writing: an object is written to ROOT/.thothfs/tmp, synced, read back from the
-// disk and compared by MD5, and moved into place with its directory synced.
-// Blocks of zeros become holes. What a killed process leaves in .thothfs/tmp is
-// removed by the next [Open]; .thothfs itself is never shown. New files and
-// directories are private to the user (0600, 0700). Conditions are checked under
-// a lock of the parent directory, which everything of this package takes (see
-// lock.go); other programs do not, and may still change a file between the check
-// and the move.
+// Writing: an object is written to ROOT/.thothfs/tmp, synced, read back from the disk and
+// compared, and moved into place with its directory synced. Blocks of zeros become holes.
+// [Open] removes what killed processes left in .thothfs/tmp; .thothfs itself is never shown.
+// New files and directories are private to the user (0600, 0700). Conditions are checked under
+// a lock of the parent directory, which all writers of this package take (see dirlock.go);
+// other programs do not, and may still change a file between the check and the move.
 //
-// Symbolic links are followed inside the corpus and never out of it. Links that
-// lead nowhere or out, sockets, pipes and devices are not listed, and never opened.
+// Symbolic links are followed inside the corpus and never out of it. Links that lead nowhere
+// or out, sockets, pipes and devices are not listed, and never opened.
 //
-// Calls do not wait for anything but the disk and that lock: ctx is looked at
-// between pieces of work, not within a read(2). No goroutines.
+// Calls wait only for the disk and that lock: they check ctx between steps, not within a
+// read(2). No goroutines.
 package dir
 
 import (
@@ -31,11 +28,11 @@ import (
 	"thothfs/store"
 )
 
-// private is the folder of our own at the top of the corpus.
+// private is our own directory at the top of the corpus.
 const private = ".thothfs"
 
-// reserved are the names in it that can be no objects: where objects are written,
-// and the locks.
+// reserved are the names in it that cannot be objects: the directory of unfinished objects,
+// and the lock file.
 var reserved = []string{"tmp", "lock"}
 
 // Store is a corpus in a local directory.
@@ -49,8 +46,8 @@ var (
 	_ store.Prober = (*Store)(nil)
 )
 
-// Open opens the corpus in the existing directory path. The error has a kind.
-// It also removes what killed processes left of unfinished objects.
+// Open opens the corpus in the existing directory path, and removes unfinished objects of
+// killed processes. Its error has a kind.
 func Open(path string) (*Store, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -61,7 +58,7 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-// Create is Open, and makes the directory, private, if it is absent.
+// Create is Open that makes the directory, private, if it is absent.
 func Create(path string) (*Store, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, failure("create", path, err)
@@ -69,7 +66,7 @@ func Create(path string) (*Store, error) {
 	return Open(path)
 }
 
-// Close gives the directory back. No call may follow.
+// Close closes the directory. No call may follow.
 func (s *Store) Close() error { return s.root.Close() }
 
 // Stat describes the file or directory at key.
@@ -84,7 +81,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
 	return s.describe("stat", key, name)
 }
 
-// describe is Stat without its preliminaries. It opens nothing.
+// describe is Stat for a checked name. It opens nothing.
 func (s *Store) describe(op, key, name string) (store.Attr, error) {
 	fi, err := s.root.Stat(name)
 	if err != nil {

@@ -18,8 +18,8 @@ var (
 	errNotDir     = errors.New("it is not a directory")
 )
 
-// failure gives an error of the operating system its kind. It keeps nil, errors
-// of a context, and those that have a kind already.
+// failure gives an error of the operating system its kind. It returns nil, errors of a
+// context, and errors that have a kind unchanged.
 func failure(op, key string, err error) error {
 	var has *store.Error
 	switch {
@@ -30,8 +30,7 @@ func failure(op, key string, err error) error {
 	return &store.Error{Op: op, Key: key, Kind: kind, Err: cause}
 }
 
-// kindOf is the one table of errnos. os.Root reports a way out of the corpus
-// without one.
+// kindOf is the only table of errnos. os.Root reports a link out of the corpus without one.
 func kindOf(err error) (kind, cause error) {
 	var no syscall.Errno
 	if !errors.As(err, &no) {

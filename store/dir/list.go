@@ -15,11 +15,11 @@ import (
 	"thothfs/store"
 )
 
-// namesAtOnce is how many names are read between two looks at ctx.
+// namesAtOnce is how many names are read between two checks of ctx.
 const namesAtOnce = 4096
 
-// List yields the files and directories of dir. The names are read first, since
-// order needs them all; each is looked at when its turn comes.
+// List yields the files and directories of dir. It reads all names first, to sort them, and
+// stats each just before yielding it.
 func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		d, err := s.openListed(ctx, dir)
@@ -33,7 +33,7 @@ func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entr
 			var e store.Entry
 			e, err = s.entry(ctx, d, dir, names[i])
 			if errors.Is(err, store.ErrNotExist) {
-				err = nil // gone meanwhile, or nothing that we show
+				err = nil // removed meanwhile, or not shown
 				continue
 			}
 			if err == nil && !yield(e, nil) {
@@ -65,12 +65,12 @@ func (s *Store) openListed(ctx context.Context, dir string) (*os.File, error) {
 	return d, failure("list", dir, err)
 }
 
-// openDir opens a directory, and nothing else.
+// openDir opens a directory; anything else is an error.
 func (s *Store) openDir(name string) (*os.File, error) {
 	return s.root.OpenFile(name, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 }
 
-// namesFrom reads the names in d from from on, sorted.
+// namesFrom returns the names in d that are >= from, sorted.
 func namesFrom(ctx context.Context, d *os.File, dir, from string) ([]string, error) {
 	var names []string
 	for {
@@ -91,7 +91,7 @@ func namesFrom(ctx context.Context, d *os.File, dir, from string) ([]string, err
 	}
 }
 
-// entry describes one name. It is ErrNotExist if we do not show it.
+// entry describes one name. It returns ErrNotExist for a name that is not shown.
 func (s *Store) entry(ctx context.Context, d *os.File, dir, name string) (store.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Entry{}, err
@@ -107,12 +107,12 @@ func (s *Store) entry(ctx context.Context, d *os.File, dir, name string) (store.
 	case unix.S_IFLNK:
 		attr, err := s.describe("list", path.Join(dir, name), path.Join(dir, name))
 		if err != nil {
-			return store.Entry{}, store.ErrNotExist // it leads nowhere, or out
+			return store.Entry{}, store.ErrNotExist // a broken link, or one that leads out
 		}
 		return store.Entry{Name: name, Attr: attr}, nil
 	}
 	return store.Entry{}, store.ErrNotExist
 }
 
-// isAbsent tells whether err says that there is no such file.
+// isAbsent reports whether err means that there is no such file.
 func isAbsent(err error) bool { return errors.Is(err, iofs.ErrNotExist) }

@@ -8,11 +8,11 @@ import (
 	"thothfs/store"
 )
 
-// maxName is what Linux file systems hold in one component.
+// maxName is the limit of Linux file systems for one component.
 const maxName = 255
 
-// nameOf turns a key into a path below the root, "." for the corpus itself.
-// The error says why there can be no such file.
+// nameOf returns the path of a key below the root, "." for the corpus itself. The error says
+// why there can be no such file.
 func nameOf(key string) (string, error) {
 	if !store.ValidKey(key) {
 		return "", errors.New("malformed key")
@@ -35,7 +35,7 @@ func nameOf(key string) (string, error) {
 	return key, nil
 }
 
-// existing is the path of something to look at: what cannot be is not there.
+// existing returns the path of an object to read. A name that cannot exist is ErrNotExist.
 func existing(op, key string) (string, error) {
 	name, err := nameOf(key)
 	if err == nil {
@@ -48,7 +48,7 @@ func existing(op, key string) (string, error) {
 	return "", &store.Error{Op: op, Key: key, Kind: kind, Err: err}
 }
 
-// writable is the path of an object to store.
+// writable returns the path of an object to store.
 func writable(op, key string) (string, error) {
 	name, err := nameOf(key)
 	if err == nil && name == "." {

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeSize is how many bytes must fit on the disk of the corpus for it not to be full:
-// more than nearly all documents have.
+// probeSize is how many bytes must fit on the disk for it to count as not full: more than
+// nearly all documents have.
 const probeSize = 64 << 10
 
-// Probe implements store.Prober. It writes a temporary file as Put does and removes it:
-// statfs(2) does not know of quotas. Nothing is synced.
+// Probe implements store.Prober. It writes a temporary file as Put does and removes it,
+// because statfs(2) ignores quotas. It does not sync.
 func (s *Store) Probe(ctx context.Context, dir string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -27,8 +27,7 @@ func (s *Store) Probe(ctx context.Context, dir string) error {
 	return failure("put", dir, s.probeDisk())
 }
 
-// probeDir asks whether names can be made in a directory, or in the nearest one above
-// it that is there.
+// probeDir checks whether names can be made in a directory, or in its nearest existing parent.
 func (s *Store) probeDir(name string) error {
 	d, err := s.openDir(name)
 	if isAbsent(err) && name != "." {

@@ -11,9 +11,9 @@ import (
 	"thothfs/store"
 )
 
-// Put stores a new version of old.Key. After an ErrUnavailable the object is as
-// it was, except when the directory could not be synced: then the new version is
-// there, and may not outlive a crash of the machine.
+// Put stores a new version of old.Key. ErrUnavailable means that nothing changed, unless the
+// directory could not be synced: then the new version is there but may not survive a crash of
+// the machine.
 func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Attr{}, err
@@ -25,7 +25,7 @@ func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size in
 	if size < 0 {
 		return store.Attr{}, invalid("put", old.Key, errors.New("negative size"))
 	}
-	if err := s.expect(old, name); err != nil { // before much is written
+	if err := s.expect(old, name); err != nil { // before writing much
 		return store.Attr{}, err
 	}
 	attr, err := s.put(ctx, old, name, src, size)
@@ -57,7 +57,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, name string, src io.Read
 	return attr, err
 }
 
-// expect checks that the present version is old.
+// expect returns ErrConflict unless the present version is old.
 func (s *Store) expect(old store.Ref, name string) error {
 	attr, err := s.describe("put", old.Key, name)
 	switch {
@@ -74,8 +74,8 @@ func (s *Store) expect(old store.Ref, name string) error {
 	return err
 }
 
-// publish moves t into place. A directory that somebody removes between being
-// made and being used is made again: who does nothing but remove it wins most of the
+// publish moves t into place. If somebody removes a directory after it was made and before it
+// is used, publish makes it again: a process that does nothing but remove it wins most of the
 // tries, on a busy machine 99 of 100.
 func (s *Store) publish(ctx context.Context, t *temp, old store.Ref, name string) error {
 	for range 5000 {
@@ -102,7 +102,7 @@ func (s *Store) publishOnce(ctx context.Context, t *temp, old store.Ref, name st
 	if err := s.expect(old, name); err != nil {
 		return err
 	}
-	if err := p.take(t.dir, t.name, old.ETag != ""); err != nil {
+	if err := p.move(t.dir, t.name, old.ETag != ""); err != nil {
 		return err
 	}
 	return p.sync()

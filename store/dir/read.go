@@ -30,8 +30,8 @@ func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return n, failure("read", ref.Key, err)
 }
 
-// OpenLocal opens the version ref for reading. A replacement does not touch the
-// open file; a change in place, which thothfs never makes, shows through.
+// OpenLocal opens the version ref for reading. A replacement does not affect the open file; a
+// change in place, which thothfs never makes, does.
 func (s *Store) OpenLocal(ctx context.Context, ref store.Ref) (*os.File, error) {
 	f, _, err := s.openVersion(ctx, ref)
 	return f, err
@@ -39,7 +39,7 @@ func (s *Store) OpenLocal(ctx context.Context, ref store.Ref) (*os.File, error) 
 
 // Get reads a small object whole.
 func (s *Store) Get(ctx context.Context, known store.Ref, limit int64) ([]byte, store.Attr, error) {
-	for range 10 { // changed in place while we read: read again
+	for range 10 { // again if it was changed in place meanwhile
 		data, attr, err := s.getOnce(ctx, known, limit)
 		if !errors.Is(err, store.ErrStale) {
 			return data, attr, err
@@ -75,7 +75,7 @@ func (s *Store) getOnce(ctx context.Context, known store.Ref, limit int64) ([]by
 	return data, attr, nil
 }
 
-// openVersion opens ref, which must carry an ETag, and checks it.
+// openVersion opens ref, which must have an ETag, and checks its version.
 func (s *Store) openVersion(ctx context.Context, ref store.Ref) (*os.File, store.Attr, error) {
 	if ref.ETag == "" {
 		return nil, store.Attr{}, invalid("read", ref.Key, errors.New("no version given"))
@@ -91,9 +91,9 @@ func (s *Store) openVersion(ctx context.Context, ref store.Ref) (*os.File, store
 	return f, attr, nil
 }
 
-// open opens the regular file at key. It looks before it opens: opening a device
-// can have effects, opening a pipe can wait. What is put there in between is
-// opened without waiting, and refused.
+// open opens the regular file at key. It stats the file first, since opening a device can
+// have effects and opening a pipe can block. A file that replaces it in between is opened
+// without blocking, and refused.
 func (s *Store) open(ctx context.Context, op, key string) (*os.File, store.Attr, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, store.Attr{}, err
@@ -120,7 +120,7 @@ func (s *Store) open(ctx context.Context, op, key string) (*os.File, store.Attr,
 	return f, attr, err
 }
 
-// describeOpen describes an open file and refuses everything else.
+// describeOpen describes an open file. Anything but a regular file is an error.
 func describeOpen(op, key string, f *os.File) (store.Attr, error) {
 	fi, err := f.Stat()
 	if err != nil {
@@ -133,8 +133,8 @@ func describeOpen(op, key string, f *os.File) (store.Attr, error) {
 	return attr, err
 }
 
-// unchanged tells whether the bytes of f are those that attr describes. The
-// ctime may differ: it moves when the name of a version is taken by the next.
+// unchanged reports whether the bytes of f are still those that attr describes. The ctime may
+// differ: it changes when the next version replaces the name.
 func unchanged(f *os.File, attr store.Attr) bool {
 	fi, err := f.Stat()
 	return err == nil && fi.Size() == attr.Size && fi.ModTime().Equal(attr.ModTime)

@@ -17,21 +17,20 @@ import (
 // pieceSize is how many bytes are copied between two checks of ctx.
 const pieceSize = 1 << 20
 
-// errSource marks what came from the source, not from our disk.
+// errSource marks an error of the source, as opposed to one of our disk.
 type errSource struct{ err error }
 
 func (e errSource) Error() string { return e.err.Error() }
 func (e errSource) Unwrap() error { return e.err }
 
-// sums are those of what was written: the MD5 for the object's Attr, and one that is
-// ten times as quick to compare with what the disk gives back.
+// sums are the checksums of what was written: the MD5 for the Attr, and one that is ten times
+// faster, for comparing with what the disk returns.
 type sums struct {
 	md5   []byte
 	quick uint64 // XXH64
 }
 
-// fill writes size bytes of src to the file, lets them reach the disk, and
-// returns their sums.
+// fill writes size bytes of src to the file, syncs it, and returns their sums.
 func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) (sums, error) {
 	sum, quick := md5.New(), xxhash.New()
 	buf := make([]byte, min(size, pieceSize))
@@ -69,9 +68,8 @@ func readPiece(src io.ReaderAt, buf []byte, off int64) error {
 	return fmt.Errorf("source at %d: %w", off+int64(n), err)
 }
 
-// verify reads the file back and compares. The kernel is asked to forget what it
-// keeps of it first, so this is what the disk has, as far as a program can see;
-// what the disk itself keeps in its memory cannot be told.
+// verify reads the file back and compares. It first asks the kernel to drop its cached pages,
+// so that the bytes come from the disk, as far as a program can know.
 func (t *temp) verify(ctx context.Context, key string, want sums) error {
 	unix.Fadvise(int(t.f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	sum := xxhash.New()

@@ -13,11 +13,11 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// tempDir is where objects are written. Nothing in it is ever an object.
+// tempDir holds unfinished objects.
 const tempDir = private + "/tmp"
 
-// temp is an object that is being written. The flock on its file tells other
-// processes that somebody is still at work on it.
+// temp is an unfinished object. The flock on its file shows other processes that its writer is
+// alive.
 type temp struct {
 	s    *Store
 	dir  *os.File // tempDir
@@ -44,13 +44,13 @@ func (s *Store) newTemp() (*temp, error) {
 		if t.claim() {
 			return t, nil
 		}
-		t.f.Close() // a sweep was quicker than the lock: it is being removed
+		t.f.Close() // a sweep is removing it
 	}
 }
 
 func (t *temp) path() string { return tempDir + "/" + t.name }
 
-// claim locks the file and tells whether it is still there.
+// claim locks the file and reports whether it still exists.
 func (t *temp) claim() bool {
 	if filelock.TryLock(t.f, filelock.Exclusive) != nil {
 		return false
@@ -59,22 +59,21 @@ func (t *temp) claim() bool {
 	return unix.Fstat(int(t.f.Fd()), &st) == nil && st.Nlink > 0
 }
 
-// discard removes the file unless it was moved, and closes everything.
+// discard removes the file unless it was moved, and closes all files.
 func (t *temp) discard() {
-	unix.Unlinkat(int(t.dir.Fd()), t.name, 0) // the names are random: it is ours or not there
+	unix.Unlinkat(int(t.dir.Fd()), t.name, 0) // names are random: it is ours or absent
 	t.f.Close()
 	t.dir.Close()
 }
 
-// stamp sets the mtime to the clock's full resolution. The kernel's own times
-// may move in ticks, and an inode number may be used again within one.
+// stamp sets the mtime with the clock's full resolution. The kernel's own times may change
+// only at ticks, and an inode number may be reused within one.
 func (t *temp) stamp() error {
 	now := unix.NsecToTimespec(time.Now().UnixNano())
 	return unix.UtimesNanoAt(int(t.dir.Fd()), t.name, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// sweep removes the files in tempDir that no living process holds. It is done
-// for tidiness: what it cannot do it leaves.
+// sweep removes the files in tempDir that no living process holds. It ignores errors.
 func (s *Store) sweep() {
 	d, err := s.openDir(tempDir)
 	if err != nil {
@@ -92,8 +91,8 @@ func (s *Store) sweep() {
 	}
 }
 
-// sweepOne removes one file if it can lock it. A file that was moved into place
-// in the meantime is not touched: only the name in tempDir is removed.
+// sweepOne removes one file if it can lock it. A file that was moved into place meanwhile
+// stays: only the name in tempDir is removed.
 func (s *Store) sweepOne(path string) {
 	if fi, err := s.root.Lstat(path); err != nil || !fi.Mode().IsRegular() {
 		return

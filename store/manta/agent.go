@@ -13,11 +13,12 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// errAgentP384: the agent protocol leaves no choice of the hash but for RSA.
+// errAgentP384 means that an agent holds a P-384 key: it would sign with SHA-384, since its
+// protocol lets clients choose the hash only for RSA.
 var errAgentP384 = errors.New("an ssh agent signs with ECDSA P-384 keys as ecdsa-sha384 only, which Manta does not know")
 
-// findAgentKey finds a key in the agent, or returns nil. It returns old if that
-// is the one. A key that cannot be used from an agent is errAgentP384.
+// findAgentKey returns the key in the agent, or nil. It returns old if that is the key. A key
+// that an agent cannot sign with is errAgentP384.
 func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	if socket == "" {
 		return nil, nil
@@ -47,11 +48,11 @@ func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) 
 	return found, err
 }
 
-// newAgentKey is a key of the agent. The agent is called anew for each signature:
-// it may have been started again since.
+// newAgentKey returns a key of the agent. Each signature connects to the agent again, since
+// the agent may have been restarted.
 func newAgentKey(socket string, public ssh.PublicKey) *Key {
 	format, flags := public.Type(), agent.SignatureFlags(0)
-	if format == ssh.KeyAlgoRSA { // else with SHA-1
+	if format == ssh.KeyAlgoRSA { // the default is SHA-1
 		format, flags = ssh.KeyAlgoRSASHA256, agent.SignatureFlagRsaSha256
 	}
 	sign := func(ctx context.Context, data []byte) (blob []byte, err error) {
@@ -71,8 +72,8 @@ func newAgentKey(socket string, public ssh.PublicKey) *Key {
 	return &Key{public: public, source: "the ssh agent", algorithm: algorithm(public), sign: sign}
 }
 
-// httpSignature is an SSH signature as HTTP signatures want it: those of ECDSA in
-// ASN.1 instead of RFC 5656, section 3.1.2.
+// httpSignature converts an SSH signature to the form of HTTP signatures: ECDSA in ASN.1
+// instead of RFC 5656, section 3.1.2.
 func httpSignature(sig *ssh.Signature) ([]byte, error) {
 	if !strings.HasPrefix(sig.Format, "ecdsa-") {
 		return sig.Blob, nil
@@ -84,7 +85,7 @@ func httpSignature(sig *ssh.Signature) ([]byte, error) {
 	return asn1.Marshal(rs)
 }
 
-// withAgent calls f with a connection to the agent, which ends with ctx.
+// withAgent calls f with a connection to the agent, which is closed when ctx ends.
 func withAgent(ctx context.Context, socket string, f func(agent.ExtendedAgent) error) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)

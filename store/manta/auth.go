@@ -13,7 +13,7 @@ import (
 	"thothfs/store"
 )
 
-// agentTime is how long an agent may take to say which keys it has.
+// agentTime bounds how long an agent may take to list its keys.
 const agentTime = 10 * time.Second
 
 // auth signs requests, or leaves them unsigned.
@@ -23,8 +23,8 @@ type auth struct {
 	opts KeyOptions
 
 	mu     sync.Mutex    // guards all below; never held while signing
-	key    *Key          // nil with none
-	skew   time.Duration // what the server's clock has more than ours
+	key    *Key          // nil: requests are not signed
+	skew   time.Duration // how far the server's clock is ahead of ours
 	date   string        // the date that header was signed for by signer
 	header string
 	signer *Key
@@ -48,16 +48,16 @@ func newAuth(o Options) (*auth, error) {
 	return a, nil
 }
 
-// current is the key that signs at present.
+// current returns the key that signs now.
 func (a *auth) current() *Key {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.key
 }
 
-// sign returns the Date header of a request made now and the Authorization
-// header for it, which is "" where nothing is signed. Requests of the same
-// second share a signature: it covers the date alone.
+// sign returns the Date header of a request made now and its Authorization header, which is ""
+// if requests are not signed. Requests of the same second share a signature, since it covers
+// only the date.
 func (a *auth) sign(ctx context.Context) (date, header string, err error) {
 	a.mu.Lock()
 	date = time.Now().Add(a.skew).UTC().Format(http.TimeFormat)
@@ -69,7 +69,7 @@ func (a *auth) sign(ctx context.Context) (date, header string, err error) {
 	a.mu.Unlock()
 	header, err = a.signWith(ctx, key, date)
 	if err != nil && ctx.Err() == nil {
-		// The agent may have lost the key, or be gone, when the file is still there.
+		// The agent may have lost the key, or be gone, while the file still exists.
 		if key = a.reload(ctx, key); key != nil {
 			header, err = a.signWith(ctx, key, date)
 		}
@@ -90,7 +90,7 @@ func signError(ctx context.Context, err error) error {
 	return &badAnswer{kind: store.ErrPermission, text: err.Error()}
 }
 
-// signWith is the Authorization header for date.
+// signWith returns the Authorization header for date.
 func (a *auth) signWith(ctx context.Context, key *Key, date string) (string, error) {
 	sig, err := key.signature(ctx, []byte("date: "+date))
 	if err != nil {
@@ -100,16 +100,16 @@ func (a *auth) signWith(ctx context.Context, key *Key, date string) (string, err
 		a.who, key.Fingerprint(), key.algorithm, base64.StdEncoding.EncodeToString(sig)), nil
 }
 
-// signatureOf is the part of an Authorization header that nobody else should see.
+// signatureOf returns the secret part of an Authorization header.
 func signatureOf(header string) string {
 	_, sig, _ := strings.Cut(header, `signature="`)
 	return strings.TrimSuffix(sig, `"`)
 }
 
-// reload looks for the key again, and returns it if it is another than used.
+// reload finds the key again, and returns it if it is not the one that was used.
 func (a *auth) reload(ctx context.Context, used *Key) *Key {
 	if now := a.current(); now != used {
-		return now // somebody else did
+		return now // another request reloaded it
 	}
 	key, err := findKey(ctx, a.opts, used)
 	if err != nil || key == used {
@@ -121,13 +121,12 @@ func (a *auth) reload(ctx context.Context, used *Key) *Key {
 	return key
 }
 
-// remedies are what has been done for a request that was refused. Each is tried
-// once.
+// remedies records what was tried after a request was refused. Each is tried once.
 type remedies struct{ key, clock bool }
 
-// mend does what a refusal calls for, and reports whether the request is worth
-// repeating. used is the key that the request was signed with.
-func (a *auth) mend(ctx context.Context, err error, used *Key, tried *remedies) bool {
+// retryable reacts to a refusal, and reports whether to repeat the request. used is the key
+// that signed the request.
+func (a *auth) retryable(ctx context.Context, err error, used *Key, tried *remedies) bool {
 	var e *statusError
 	if a.none || !errors.As(err, &e) {
 		return false
@@ -143,18 +142,18 @@ func (a *auth) mend(ctx context.Context, err error, used *Key, tried *remedies) 
 	return false
 }
 
-// badKey reports whether the server does not know the key, or knows another.
+// badKey reports whether the server does not know the key, or has another one.
 func (e *statusError) badKey() bool {
 	return e.status == http.StatusForbidden && (e.code == "InvalidSignature" || e.code == "KeyDoesNotExist")
 }
 
-// badClock reports whether the server's clock says something else than ours.
+// badClock reports whether the server's clock differs too much from ours.
 func (e *statusError) badClock() bool {
 	return e.status == http.StatusBadRequest &&
 		(e.code == "RequestExpired" || e.code == "InvalidHeader" && strings.Contains(e.message, "skew"))
 }
 
-// setClock takes the time from the server.
+// setClock sets the clock skew from the server's Date header.
 func (a *auth) setClock(date string) bool {
 	t, err := http.ParseTime(date)
 	if err != nil {

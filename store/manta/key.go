@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	_ "crypto/sha256" // the hashes that signatures are made with
+	_ "crypto/sha256" // hashes of signatures
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
@@ -13,38 +13,38 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// KeyOptions say where the key that signs is to be found.
+// KeyOptions say where to find the key that signs.
 type KeyOptions struct {
 	ID          string // fingerprint: MD5 with or without "MD5:" and colons, or "SHA256:…"
-	File        string // the private key; "" means look in the agent, then in Dir
-	Dir         string // where keys lie, such as ~/.ssh; "" means nowhere
+	File        string // the private key; "" means search the agent, then Dir
+	Dir         string // a directory of keys, such as ~/.ssh; "" means none
 	AgentSocket string // $SSH_AUTH_SOCK; "" means no agent
-	// Passphrase is asked for the passphrase of an encrypted key file, also later
-	// when the file has changed. nil means that such keys cannot be used.
+	// Passphrase returns the passphrase of an encrypted key file. It is called again when
+	// the file has changed. nil means that such keys cannot be used.
 	Passphrase func(file string) ([]byte, error)
 }
 
 // Key signs. It is safe for concurrent use.
 type Key struct {
 	public    ssh.PublicKey
-	source    string // where it is: shown to people
+	source    string // where it was found, for people
 	file      fileID // zero for a key of the agent
-	algorithm string // of its signatures, as HTTP signatures call it
+	algorithm string // its name in HTTP signatures
 	sign      func(ctx context.Context, data []byte) ([]byte, error)
 }
 
-// Fingerprint is the name of the key on the wire: the MD5 with colons.
+// Fingerprint returns the name of the key in requests: the MD5 with colons.
 func (k *Key) Fingerprint() string { return ssh.FingerprintLegacyMD5(k.public) }
 
-// String says which key it is and where.
+// String returns the fingerprint and where the key was found.
 func (k *Key) String() string { return k.Fingerprint() + " in " + k.source }
 
-// FindKey finds the key with the fingerprint o.ID. With a File and no ID it is
-// the key in that file.
+// FindKey finds the key with the fingerprint o.ID. With a File and no ID it is the key in that
+// file.
 func FindKey(ctx context.Context, o KeyOptions) (*Key, error) { return findKey(ctx, o, nil) }
 
-// findKey finds the key. A file that is still what it was when old was read is
-// not read again, for that might mean asking for a passphrase.
+// findKey finds the key. It does not read a file again that has not changed since old was
+// read, because that may mean asking for a passphrase.
 func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	match, err := parseKeyID(o.ID)
 	if err != nil {
@@ -65,7 +65,7 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 		return key, err
 	}
 	if err == nil && errors.Is(agentErr, errAgentP384) {
-		return nil, agentErr // it is there, but of no use
+		return nil, agentErr // it exists, but cannot be used
 	}
 	if err == nil {
 		err = fmt.Errorf("no key %s in %s", o.ID, places(o))
@@ -73,7 +73,7 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	return nil, errors.Join(err, agentErr)
 }
 
-// places says where keys are looked for.
+// places lists where keys are searched, for an error.
 func places(o KeyOptions) string {
 	var p []string
 	if o.AgentSocket != "" {
@@ -88,8 +88,7 @@ func places(o KeyOptions) string {
 	return strings.Join(p, " or ")
 }
 
-// parseKeyID returns what a fingerprint asks of a key. Without one every key
-// will do.
+// parseKeyID returns a predicate for a fingerprint. Without a fingerprint every key matches.
 func parseKeyID(id string) (match func(ssh.PublicKey) bool, err error) {
 	if id == "" {
 		return func(ssh.PublicKey) bool { return true }, nil
@@ -107,7 +106,7 @@ func parseKeyID(id string) (match func(ssh.PublicKey) bool, err error) {
 	}, nil
 }
 
-// newFileKey is the key that a private key makes.
+// newFileKey returns the Key of a private key.
 func newFileKey(signer crypto.Signer, name string, id fileID) (*Key, error) {
 	public, err := ssh.NewPublicKey(signer.Public())
 	if err != nil {
@@ -129,8 +128,8 @@ func newFileKey(signer crypto.Signer, name string, id fileID) (*Key, error) {
 	return k, nil
 }
 
-// algorithm is what HTTP signatures call the way in which keys like k sign, "" if
-// Manta takes none of them. It does not know SHA-384, so P-384 goes with SHA-512.
+// algorithm returns the name in HTTP signatures for keys like k, or "" if Manta accepts none
+// of them. Manta does not know SHA-384, so P-384 goes with SHA-512.
 func algorithm(k ssh.PublicKey) string {
 	switch k.Type() {
 	case ssh.KeyAlgoRSA:
@@ -145,8 +144,8 @@ func algorithm(k ssh.PublicKey) string {
 	return ""
 }
 
-// hashOf is the hash that is signed instead of the data; 0 for Ed25519, which
-// signs the data itself.
+// hashOf returns the hash to sign instead of the data, or 0 for Ed25519, which signs the data
+// itself.
 func hashOf(algorithm string) crypto.Hash {
 	switch algorithm {
 	case "rsa-sha256", "ecdsa-sha256":
@@ -157,7 +156,7 @@ func hashOf(algorithm string) crypto.Hash {
 	return 0
 }
 
-// signature is the signature of data as HTTP signatures want it.
+// signature signs data for HTTP signatures.
 func (k *Key) signature(ctx context.Context, data []byte) ([]byte, error) {
 	sig, err := k.sign(ctx, data)
 	if err != nil {

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// maxKeyFile is the most that a file with a key has.
+// maxKeyFile bounds the size of a key file.
 const maxKeyFile = 64 << 10
 
-// fileID tells whether a file is still the same.
+// fileID identifies a version of a file.
 type fileID struct {
 	name  string
 	size  int64
@@ -37,8 +37,7 @@ func readSmall(name string) ([]byte, fileID, error) {
 	return b, fileID{name, fi.Size(), fi.ModTime()}, err
 }
 
-// readKeyFile reads the private key in the file name, which must be the one that
-// is looked for.
+// readKeyFile reads the private key in the file name, which must match.
 func readKeyFile(o KeyOptions, name string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	b, id, err := readSmall(name)
 	if err != nil {
@@ -65,8 +64,8 @@ func askPassphrase(o KeyOptions, name string) ([]byte, error) {
 	return o.Passphrase(name)
 }
 
-// parsePrivateKey reads a private key in the formats of OpenSSH, PKCS#1, SEC 1
-// or PKCS#8, encrypted or not.
+// parsePrivateKey reads a private key in the formats of OpenSSH, PKCS#1, SEC 1 or PKCS#8,
+// encrypted or not.
 func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	if block, _ := pem.Decode(b); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
 		pass, err := passphrase()
@@ -80,7 +79,7 @@ func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (crypto.Signer
 		b = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 		key, err := ssh.ParseRawPrivateKey(b)
 		if err != nil {
-			return nil, errPassphrase // what came out is no key
+			return nil, errPassphrase // the decrypted bytes are no key
 		}
 		return signerOf(key)
 	}
@@ -107,9 +106,9 @@ func signerOf(key any) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// findKeyInDir finds the key in o.Dir, by the public keys there, and then by the
-// private ones that tell who they are without a passphrase. It returns nil when
-// it is not there.
+// findKeyInDir finds the key in o.Dir. It looks at the public keys first, and then at private
+// ones that show their public key without a passphrase. It returns nil if the key is not
+// there.
 func findKeyInDir(o KeyOptions, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	if o.Dir == "" {
 		return nil, nil
@@ -140,7 +139,7 @@ func findKeyInDir(o KeyOptions, match func(ssh.PublicKey) bool, old *Key) (*Key,
 	return nil, nil
 }
 
-// holdsPublic reports whether the file holds the public key looked for.
+// holdsPublic reports whether the file holds a matching public key.
 func holdsPublic(name string, match func(ssh.PublicKey) bool) bool {
 	b, _, err := readSmall(name)
 	if err != nil {
@@ -150,8 +149,8 @@ func holdsPublic(name string, match func(ssh.PublicKey) bool) bool {
 	return err == nil && match(public)
 }
 
-// holdsPrivate reports whether the file holds the private key looked for. Of
-// encrypted ones only OpenSSH's own format tells.
+// holdsPrivate reports whether the file holds a matching private key. Of encrypted files only
+// OpenSSH's own format shows it.
 func holdsPrivate(name string, match func(ssh.PublicKey) bool) bool {
 	b, _, err := readSmall(name)
 	if err != nil || !bytes.Contains(b, []byte("PRIVATE KEY")) {

@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	pageSize = 1024 // the most that Manta gives
-	// maxShort is how often a page may bring nothing where more is known to be.
+	pageSize = 1024 // Manta's maximum
+	// maxShort is how many pages in a row may be empty although more entries exist.
 	maxShort = 3
-	// maxLine is more than a line of a listing has: a name, a type and a
-	// disposition, each from a header or a URL.
+	// maxLine bounds a line of a listing: a name, a type and a disposition, each from a
+	// header or a URL.
 	maxLine = 128 << 10
 )
 
-// List implements store.Store. A page is read whole before the first of its
-// entries is given out, so that a slow caller does not hold a connection.
+// List implements store.Store. It reads a page whole before it yields the first entry, so that
+// a slow caller does not hold a connection.
 func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := checkKey("list", dir); err != nil {
@@ -53,23 +53,22 @@ func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entr
 
 // listing is the state of one listing.
 //
-// Manta ends a listing cleanly when it fails under way, pages can be short for
-// other reasons too, and entries come and go meanwhile. So a page that is not
-// full is not taken for the end. It is the end if the first page has all that
-// the directory has, or if no name in the directory, asked for from the other
-// end, is greater than the last one that came.
+// If a listing fails midway, Manta still ends it cleanly; pages can be short for other reasons
+// too, and entries come and go meanwhile. So a short page is not taken for the end. It is the
+// end if the first page has all entries of the directory, or if the directory, listed from the
+// other end, has no name greater than the last one received.
 type listing struct {
 	s     *Store
 	path  string
-	from  string // where the caller wanted to begin
-	last  string // the last name that came, or from
-	count int    // of entries that came
+	from  string // where the caller began
+	last  string // the last name received, or from
+	count int    // of entries received
 	pages int
-	short int // pages in a row that brought nothing though more was there
+	short int // empty pages in a row although more entries exist
 	done  bool
 }
 
-// next returns the entries of the next page that were not on the page before.
+// next returns the new entries of the next page.
 func (l *listing) next(ctx context.Context) ([]store.Entry, error) {
 	p, err := l.s.page(ctx, l.path, url.Values{"marker": {l.last}, "limit": {strconv.Itoa(pageSize)}})
 	if err != nil {
@@ -91,8 +90,7 @@ func (l *listing) next(ctx context.Context) ([]store.Entry, error) {
 	return fresh, l.lookAhead(ctx, len(fresh) > 0)
 }
 
-// fresh drops from a page what has come before, and checks that the rest is what
-// was asked for.
+// fresh drops the entries of a page that came before, and checks that the rest is in order.
 func (l *listing) fresh(entries []store.Entry) ([]store.Entry, error) {
 	// The marker is inclusive.
 	if len(entries) > 0 && l.count > 0 && entries[0].Name == l.last {
@@ -108,9 +106,9 @@ func (l *listing) fresh(entries []store.Entry) ([]store.Entry, error) {
 	return entries, nil
 }
 
-// lookAhead finds out whether there is more behind a page that was not full.
+// lookAhead finds out whether entries follow a page that was not full.
 func (l *listing) lookAhead(ctx context.Context, progress bool) error {
-	// Two, because a record that is not shown may take the place of one.
+	// Two entries, because one of them may be a record that is not shown.
 	p, err := l.s.page(ctx, l.path, url.Values{"sort_order": {"reverse"}, "limit": {"2"}})
 	if err != nil {
 		return err
@@ -137,13 +135,13 @@ func (l *listing) isMore(p page) bool {
 	return p.entries[0].Name > l.last
 }
 
-// page is one answer to a listing.
+// page is one page of a listing.
 type page struct {
 	entries []store.Entry
-	total   int // of the directory, as Manta counts
+	total   int // entries of the directory, by Manta's count
 }
 
-// page asks for one page of the directory at path.
+// page requests one page of the directory at path.
 func (s *Store) page(ctx context.Context, path string, query url.Values) (page, error) {
 	if query.Get("marker") == "" {
 		query.Del("marker")
@@ -172,7 +170,7 @@ func readEntries(r io.Reader) ([]store.Entry, error) {
 	var entries []store.Entry
 	br := bufio.NewReaderSize(r, maxLine)
 	for {
-		line, err := br.ReadSlice('\n') // good until the next
+		line, err := br.ReadSlice('\n') // valid until the next call
 		if errors.Is(err, bufio.ErrBufferFull) {
 			return nil, corrupt("the listing has a line of more than %d bytes", maxLine)
 		}
@@ -213,7 +211,7 @@ func parseEntry(line []byte) (store.Entry, error) {
 		return store.Entry{}, corrupt("the listing has the line %.200q", line)
 	}
 	if t, err := time.Parse(time.RFC3339, l.MTime); err == nil {
-		e.ModTime = t.UTC().Truncate(time.Second) // what Stat can tell of the same
+		e.ModTime = t.UTC().Truncate(time.Second) // as precise as Stat
 	}
 	if !e.Dir {
 		e.ETag, e.Size, e.MD5 = l.ETag, l.Size, decodeMD5(l.ContentMD5)

@@ -1,33 +1,30 @@
-// Package manta is the store in Manta, by way of triton-go, of which it is the
-// only user.
+// Package manta is the store in Manta. It is the only user of triton-go.
 //
-// # What is done here and not left to triton-go
+// # What this package does itself
 //
-// Every request goes through triton-go's client, and every request passes one
-// http.RoundTripper of ours (transport.go), which does what triton-go gets wrong
-// or does not do: it signs, dates, sets the length of a body, turns every answer
-// of 300 and more into a statusError, refuses what was not asked for, and drains
-// and closes what nobody will read. Of triton-go's own calls only the two that
-// execute a request are used; those above them clean paths, so that objects
-// called "." could not be reached, and lose the status of an answer.
+// Every request goes through triton-go's client, and then through our http.RoundTripper
+// (transport.go), which does what triton-go does wrong or not at all: it signs, dates, sets
+// the length of a body, turns every answer of 300 and more into a statusError, refuses
+// unexpected answers, and drains and closes bodies that nobody will read. Of triton-go's own
+// calls only the two that execute a request are used: the others clean paths, so that an
+// object called "." is unreachable, and lose the status of an answer.
 //
 // # Versions
 //
-// A version is Manta's ETag, a bare UUID, which goes out as it came in. A
-// directory's is made from its number of entries, the only thing about it that
-// moves when its entries do.
+// A version is Manta's ETag, a bare UUID, which is sent as it was received. A directory's
+// version is made from its number of entries, its only attribute that changes with its
+// entries.
 //
 // # Silence
 //
-// A call ends with its context, and nothing here ends it sooner: it reports its
-// progress (store.Progress), and [store.Retry] ends what makes none. That closes
-// the connection, and the idle ones are dropped too: the next try goes out on a
-// new one.
+// Only its context ends a call. A call reports its progress (store.Progress), and
+// [store.Retry] ends a try that makes none. That closes the connection and drops the idle
+// ones, so the next try uses a new one.
 //
 // # Concurrency
 //
-// A Store is safe for concurrent use. No call leaves anything running but idle
-// connections, which Close drops.
+// A Store is safe for concurrent use. A call leaves nothing running but idle connections,
+// which Close closes.
 package manta
 
 import (
@@ -46,15 +43,15 @@ import (
 	"thothfs/store"
 )
 
-// Options say which corpus, and who asks.
+// Options say which corpus to open, and as whom.
 type Options struct {
 	URL     string // of Manta: https://HOST[:PORT]
-	Account string // who asks (MANTA_USER)
-	SubUser string // a subuser of Account who asks, or ""
+	Account string // makes the requests (MANTA_USER)
+	SubUser string // a subuser of Account that makes the requests, or ""
 	Owner   string // whose corpus (THOTH_USER); "" means Account
 	Dir     string // the corpus directory; "" means /OWNER/stor/thoth
 	Key     KeyOptions
-	NoAuth  bool // send no signature; Key is not looked at
+	NoAuth  bool // send no signature; Key is ignored
 
 	// InsecureTLS accepts any certificate.
 	InsecureTLS bool
@@ -73,7 +70,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store. It finds the key, and does not touch the network.
+// Open returns the store. It finds the key, and does not access the network.
 func Open(o Options) (*Store, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -101,7 +98,7 @@ func Open(o Options) (*Store, error) {
 	return &Store{prefix: prefix, dir: o.Dir, client: c.Client, auth: a, wire: wire, log: o.Log}, nil
 }
 
-// complete fills in what follows from the rest.
+// complete sets fields that follow from others.
 func (o *Options) complete() error {
 	if o.Account == "" && !o.NoAuth {
 		return errors.New("no Manta account given")
@@ -130,8 +127,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// parseURL parses the address of a Manta. What it says of credentials and the
-// like is dropped: Manta has no use for it, and it would appear in messages.
+// parseURL parses the address of a Manta. It drops credentials and the like, which Manta does
+// not use and which would appear in messages.
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -140,13 +137,13 @@ func parseURL(s string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, nil
 }
 
-// Close drops the idle connections. The store may still be used.
+// Close closes the idle connections. The store may still be used.
 func (s *Store) Close() error {
 	s.wire.base.CloseIdleConnections()
 	return nil
 }
 
-// path is the decoded path of key. triton-go escapes it.
+// path returns the decoded path of key. triton-go escapes it.
 func (s *Store) path(key string) string {
 	if key == "" {
 		return s.dir
@@ -162,8 +159,8 @@ func checkKey(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid}
 }
 
-// unsigned stands in for a signer: the transport signs, because it is there that
-// the date may have to be corrected.
+// unsigned satisfies triton-go, which wants a signer. The transport signs instead, because it
+// may have to correct the date.
 type unsigned struct{}
 
 var _ authentication.Signer = unsigned{}

@@ -13,10 +13,10 @@ import (
 	"hash"
 )
 
-// errPassphrase is what a key says that does not open.
+// errPassphrase means that the passphrase does not open the key.
 var errPassphrase = errors.New("the passphrase is wrong")
 
-// maxIterations bounds what a hostile file can make us compute.
+// maxIterations bounds the computation that a hostile file can cause.
 const maxIterations = 10_000_000
 
 // The structures of PKCS#8 (RFC 5208, section 6) and PBES2 (RFC 8018, appendix A).
@@ -41,7 +41,7 @@ var (
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
 )
 
-// aesKeyLength is the key length of the AES-CBC cipher that oid names, or 0.
+// aesKeyLength returns the key length of the AES-CBC cipher that oid names, or 0.
 func aesKeyLength(oid asn1.ObjectIdentifier) int {
 	switch oid.String() {
 	case "2.16.840.1.101.3.4.1.2":
@@ -54,8 +54,8 @@ func aesKeyLength(oid asn1.ObjectIdentifier) int {
 	return 0
 }
 
-// prf is the hash of the pseudo-random function that oid names; HMAC-SHA-1 where
-// none is named.
+// prf returns the hash of the pseudo-random function that oid names; the default is
+// HMAC-SHA-1.
 func prf(oid asn1.ObjectIdentifier) func() hash.Hash {
 	switch oid.String() {
 	case "", "1.2.840.113549.2.7":
@@ -70,8 +70,8 @@ func prf(oid asn1.ObjectIdentifier) func() hash.Hash {
 	return nil
 }
 
-// decryptPKCS8 decrypts an encrypted PKCS#8 key, as openssl writes them: AES-CBC
-// with a key from PBKDF2.
+// decryptPKCS8 decrypts an encrypted PKCS#8 key in the form that openssl writes: AES-CBC with
+// a key from PBKDF2.
 func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	var (
 		outer  encryptedKey
@@ -110,7 +110,7 @@ func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	return decryptCBC(key, iv, outer.Data)
 }
 
-// decryptCBC decrypts data and takes the padding off.
+// decryptCBC decrypts data and removes the padding.
 func decryptCBC(key, iv, data []byte) ([]byte, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {

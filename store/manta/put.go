@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// mustNotExist is the If-Match that creates and never replaces. The usual
-	// If-None-Match: * never creates in Manta.
+	// mustNotExist is the If-Match that creates an object and never replaces one. In Manta
+	// the usual If-None-Match: * never creates.
 	mustNotExist = `""`
-	// maxParents is how often parents are made for one Put, in case somebody
-	// removes them again.
+	// maxParents is how often one Put makes missing parents, which somebody may remove
+	// again.
 	maxParents = 3
-	// removalTime is how long removing a wrongly stored object may take.
+	// removalTime bounds the removal of an object that was stored wrongly.
 	removalTime = 30 * time.Second
 )
 
@@ -38,7 +38,7 @@ func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size in
 	if err := ctx.Err(); err != nil {
 		return store.Attr{}, err
 	}
-	body := newSource(src, size)
+	body := newUploadBody(src, size)
 	attr, err := s.put(ctx, old, body)
 	if err != nil && body.failure() != nil {
 		return store.Attr{}, fmt.Errorf("put %s: %w", old.Key, body.failure())
@@ -49,8 +49,8 @@ func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size in
 	return attr, nil
 }
 
-// put stores the object and checks what came of it.
-func (s *Store) put(ctx context.Context, old store.Ref, body *source) (store.Attr, error) {
+// put stores the object and checks the result.
+func (s *Store) put(ctx context.Context, old store.Ref, body *uploadBody) (store.Attr, error) {
 	h, err := putHeader(old, body)
 	if err != nil {
 		return store.Attr{}, err
@@ -64,7 +64,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, body *source) (store.Att
 	stored := decodeMD5(resp.header.Get("Computed-MD5"))
 	switch {
 	case resp.status != http.StatusNoContent || attr.ETag == "" || stored == nil:
-		// Whatever that was: the object may be there or not.
+		// The object may have been stored or not.
 		return attr, &badAnswer{kind: store.ErrUnavailable, text: fmt.Sprintf("status %d without version or MD5 in answer to an upload", resp.status)}
 	case !bytes.Equal(stored, attr.MD5):
 		s.removeWrong(ctx, store.Ref{Key: old.Key, ETag: attr.ETag})
@@ -73,8 +73,8 @@ func (s *Store) put(ctx context.Context, old store.Ref, body *source) (store.Att
 	return attr, nil
 }
 
-// putHeader is the header of a PUT over old.
-func putHeader(old store.Ref, body *source) (http.Header, error) {
+// putHeader returns the header of a PUT over old.
+func putHeader(old store.Ref, body *uploadBody) (http.Header, error) {
 	h := http.Header{"Content-Type": {contentType(old.Key)}, "If-Match": {mustNotExist}}
 	if old.ETag != "" {
 		h.Set("If-Match", wireETag(old.ETag))
@@ -85,8 +85,8 @@ func putHeader(old store.Ref, body *source) (http.Header, error) {
 	if body.size > smallBody {
 		return h, nil
 	}
-	// Small enough to be read twice: then a damaged one is never stored, and what
-	// it was to replace stays.
+	// A small body is read twice, so that the server refuses a damaged one and keeps the
+	// old version.
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func putHeader(old store.Ref, body *source) (http.Header, error) {
 	return h, nil
 }
 
-// contentType is what the original's tools give objects of that name.
+// contentType returns the type that the original Thoth gives objects of that name.
 func contentType(key string) string {
 	switch path.Ext(key) {
 	case ".json":
@@ -105,15 +105,14 @@ func contentType(key string) string {
 	return "application/octet-stream"
 }
 
-// putWithParents makes the request r, and the directories above it when it turns
-// out that they are missing.
+// putWithParents makes the request r, and the directories above it if they are missing.
 func (s *Store) putWithParents(ctx context.Context, old store.Ref, r request) (*response, error) {
 	for try := 0; ; try++ {
 		resp, err := s.do(ctx, r)
 		if !noParent(err) {
 			return resp, err
 		}
-		if old.ETag != "" || try == maxParents { // then what was to be replaced is not there
+		if old.ETag != "" || try == maxParents { // the version to replace does not exist
 			return nil, &badAnswer{kind: store.ErrConflict, text: err.Error()}
 		}
 		if err := s.mkdirAll(ctx, parentOf(r.path)); err != nil {
@@ -122,17 +121,16 @@ func (s *Store) putWithParents(ctx context.Context, old store.Ref, r request) (*
 	}
 }
 
-// parentOf is the path of the directory above. Not path.Dir, which takes ".." for
-// a way up.
+// parentOf returns the path of the directory above. path.Dir would clean "..".
 func parentOf(p string) string { return p[:strings.LastIndexByte(p, '/')] }
 
-// noParent reports whether a PUT was refused because there is no directory above.
+// noParent reports whether a PUT was refused because the directory above is missing.
 func noParent(err error) bool {
 	e := asStatus(err)
 	return e != nil && e.status == http.StatusNotFound && e.code == "DirectoryDoesNotExist"
 }
 
-// mkdirAll makes a directory that is missing, and those above it.
+// mkdirAll makes a missing directory and its missing parents.
 func (s *Store) mkdirAll(ctx context.Context, dir string) error {
 	for try := 0; ; try++ {
 		err := s.mkdir(ctx, dir)
@@ -146,9 +144,9 @@ func (s *Store) mkdirAll(ctx context.Context, dir string) error {
 	}
 }
 
-// mkdir makes a directory. In the place of an object Manta would make it too,
-// and the object would be gone; no condition keeps it from that. So we look
-// first, having just been told that nothing is there.
+// mkdir makes a directory. If an object has its name, Manta replaces the object by the
+// directory, and no condition prevents that. So mkdir checks first, although an answer has
+// just said that nothing is there.
 func (s *Store) mkdir(ctx context.Context, dir string) error {
 	attr, err := s.head(ctx, dir)
 	e := asStatus(err)
@@ -169,8 +167,8 @@ func (s *Store) mkdir(ctx context.Context, dir string) error {
 	return resp.body.Close()
 }
 
-// removeWrong removes what we stored and should not have. Nobody is helped by an
-// error about it: the caller hears that the object is corrupt either way.
+// removeWrong removes an object that was stored wrongly. It returns no error, since the caller
+// reports a corrupt object in any case.
 func (s *Store) removeWrong(ctx context.Context, ref store.Ref) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTime)
 	defer cancel()

@@ -5,19 +5,19 @@ import (
 	"net/http"
 )
 
-// span is a range of bytes, both ends included, as HTTP counts.
+// span is a range of bytes with both ends included, as in HTTP.
 type span struct{ first, last int64 }
 
 func (s span) String() string { return fmt.Sprintf("bytes=%d-%d", s.first, s.last) }
 
-// parseSpan reads a Range header that span wrote.
+// parseSpan parses a Range header that span wrote.
 func parseSpan(h string) (s span, err error) {
 	_, err = fmt.Sscanf(h, "bytes=%d-%d", &s.first, &s.last)
 	return s, err
 }
 
-// parseContentRange reads a Content-Range header. For an object that the range
-// lies behind, only its size is there.
+// parseContentRange parses a Content-Range header. If the range is beyond the object, it has
+// only the size.
 func parseContentRange(h string) (s span, size int64, ok bool) {
 	if n, err := fmt.Sscanf(h, "bytes %d-%d/%d", &s.first, &s.last, &size); err == nil && n == 3 {
 		return s, size, h == fmt.Sprintf("bytes %d-%d/%d", s.first, s.last, size)
@@ -28,9 +28,8 @@ func parseContentRange(h string) (s span, size int64, ok bool) {
 	return s, 0, false
 }
 
-// checkRange returns what is wrong with the answer to a pinned range. An answer
-// of 200 is right for an empty object, and for directories, which know no
-// ranges.
+// checkRange returns what is wrong with the answer to a range request with If-Match. A 200 is
+// right for an empty object, and for a directory, which has no ranges.
 func checkRange(req *http.Request, resp *http.Response) error {
 	if isDirectory(resp.Header) {
 		return errDirectory
@@ -59,8 +58,8 @@ func checkRange(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// isDirectory tells a directory's answer. The type alone does not: an object
-// may be stored with any.
+// isDirectory reports whether an answer is that of a directory. The type is not enough: an
+// object may have any.
 func isDirectory(h http.Header) bool {
 	return h.Get("Etag") == "" && h.Get("Result-Set-Size") != ""
 }

@@ -14,13 +14,13 @@ import (
 	"thothfs/store"
 )
 
-// noVersion is an ETag that no object has: what is sent for an ETag that could
-// not be sent, or would mean something else.
+// noVersion is an ETag that no object has. It replaces an ETag that cannot be sent or that has
+// a special meaning.
 const noVersion = "00000000-0000-0000-0000-000000000000"
 
-// wireETag is the ETag as a conditional header wants it: raw, for a quoted UUID
-// never matches. One that a header would take for a list or a wildcard cannot
-// be Manta's, and becomes one that nothing has.
+// wireETag returns the ETag for a conditional header: raw, because a quoted UUID never
+// matches. An ETag that a header would read as a list or a wildcard cannot be Manta's, and
+// becomes noVersion.
 func wireETag(etag string) string {
 	plain := strings.IndexFunc(etag, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`,"*`, r) }) < 0
 	if plain && strings.TrimSpace(etag) == etag && !strings.HasPrefix(etag, "W/") {
@@ -48,11 +48,11 @@ func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return n, err
 }
 
-// readRange is ReadAt for what makes sense.
+// readRange is ReadAt with checked arguments.
 func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
 	asked := span{off, off + int64(len(p)) - 1}
 	if asked.last < off {
-		return 0, io.EOF // nothing is that large
+		return 0, io.EOF // no object is that large
 	}
 	resp, err := s.do(ctx, request{method: http.MethodGet, path: s.path(ref.Key), header: http.Header{
 		"Range": {asked.String()}, "If-Match": {wireETag(ref.ETag)},
@@ -61,7 +61,7 @@ func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int6
 		return 0, rangeError(err, off)
 	}
 	defer resp.body.Close()
-	if resp.status == http.StatusOK { // empty: the transport has seen to that
+	if resp.status == http.StatusOK { // empty, as the transport has checked
 		return 0, io.EOF
 	}
 	got, _, _ := parseContentRange(resp.header.Get("Content-Range"))
@@ -72,8 +72,7 @@ func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int6
 	return n, err
 }
 
-// rangeError is what an error means for a read at off: behind the end of the
-// object it is the end.
+// rangeError converts the error of a read at off: beyond the end of the object it is io.EOF.
 func rangeError(err error, off int64) error {
 	e := asStatus(err)
 	if e == nil || e.status != http.StatusRequestedRangeNotSatisfiable {
@@ -85,8 +84,8 @@ func rangeError(err error, off int64) error {
 	return err
 }
 
-// fill reads p full and sees to it that nothing follows. A body that ends too
-// early is corrupt; if it was the connection that ended, r says so itself.
+// fill fills p and checks that nothing follows. A body that ends too early is corrupt; if the
+// connection ended, r returns its own error.
 func fill(r io.Reader, p []byte) (int, error) {
 	n, ended := 0, false
 	for n < len(p) && !ended {
@@ -103,7 +102,7 @@ func fill(r io.Reader, p []byte) (int, error) {
 	if ended {
 		return n, nil
 	}
-	// Seeing the end also lets the connection be used again.
+	// Reading to the end also lets the connection be reused.
 	switch m, err := io.CopyN(io.Discard, r, 1); {
 	case m > 0:
 		return 0, corrupt("more than %d bytes came", len(p))
@@ -172,7 +171,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
 	return attr, nil
 }
 
-// head asks for the attributes of a path.
+// head requests the attributes of a path.
 func (s *Store) head(ctx context.Context, path string) (store.Attr, error) {
 	resp, err := s.do(ctx, request{method: http.MethodHead, path: path})
 	if err != nil {
@@ -185,7 +184,7 @@ func (s *Store) head(ctx context.Context, path string) (store.Attr, error) {
 	return objectAttr(resp)
 }
 
-// objectAttr is what the headers of an object say.
+// objectAttr returns the attributes in the headers of an object.
 func objectAttr(resp *response) (store.Attr, error) {
 	h := resp.header
 	a := store.Attr{ETag: h.Get("Etag"), ModTime: lastModified(h), MD5: decodeMD5(h.Get("Content-MD5"))}
@@ -199,17 +198,17 @@ func objectAttr(resp *response) (store.Attr, error) {
 	return a, nil
 }
 
-// directoryAttr is what the headers of a directory say. The number of entries is
-// all that moves when an entry comes or goes.
+// directoryAttr returns the attributes in the headers of a directory. The number of entries is
+// all that changes when entries come or go.
 func directoryAttr(h http.Header) store.Attr {
 	a := store.Attr{Dir: true, ModTime: lastModified(h), ETag: h.Get("Result-Set-Size")}
 	if !a.ModTime.IsZero() {
-		a.ETag += fmt.Sprintf("-%d", a.ModTime.Unix()) // a directory that was made anew
+		a.ETag += fmt.Sprintf("-%d", a.ModTime.Unix()) // a directory that was removed and made again
 	}
 	return a
 }
 
-// lastModified is the time in the headers, zero if there is none.
+// lastModified returns the time in the headers, zero if there is none.
 func lastModified(h http.Header) time.Time {
 	t, err := http.ParseTime(h.Get("Last-Modified"))
 	if err != nil {
@@ -218,7 +217,7 @@ func lastModified(h http.Header) time.Time {
 	return t.UTC()
 }
 
-// decodeMD5 is the sum in a header or listing, nil if there is none.
+// decodeMD5 returns the checksum in a header or listing, nil if there is none.
 func decodeMD5(s string) []byte {
 	sum, err := base64.StdEncoding.DecodeString(s)
 	if err != nil || len(sum) != md5.Size {

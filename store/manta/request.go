@@ -16,21 +16,20 @@ type request struct {
 	path   string // decoded, below the URL
 	query  url.Values
 	header http.Header
-	body   *source // nil: none. It is rewound when the request is repeated
+	body   *uploadBody // nil: none; rewound when the request is repeated
 }
 
-// response is a successful answer. Its body must be closed, and can no longer
-// be read once the context of the request is over.
+// response is a successful answer. The caller closes its body, which can be read only until
+// the context of the request ends.
 type response struct {
 	status int
-	length int64 // of the body, or of what HEAD was asked about; -1: not told
+	length int64 // of the body, or of the object of a HEAD; -1: unknown
 	header http.Header
 	body   io.ReadCloser
 }
 
-// do makes the request, again if it was refused for a key that has changed or a
-// clock that is wrong. The error is a *statusError, a *badAnswer, or whatever
-// kept the request from being answered.
+// do makes the request. It repeats a request that was refused for a changed key or a wrong
+// clock. The error is a *statusError, a *badAnswer, or the error that prevented an answer.
 func (s *Store) do(ctx context.Context, r request) (*response, error) {
 	var tried remedies
 	for {
@@ -40,14 +39,14 @@ func (s *Store) do(ctx context.Context, r request) (*response, error) {
 			return resp, nil
 		}
 		err = s.explain(ctx, r, err)
-		if !s.auth.mend(ctx, err, key, &tried) {
+		if !s.auth.retryable(ctx, err, key, &tried) {
 			return nil, err
 		}
 		s.log.Debug("repeating a refused request", "method", r.method, "path", r.path, "error", err)
 	}
 }
 
-// exchange is where the transport leaves what triton-go keeps to itself.
+// exchange receives from the transport what triton-go does not pass on.
 type exchange struct {
 	status int
 	length int64
@@ -55,10 +54,10 @@ type exchange struct {
 
 type exchangeKey struct{}
 
-// once makes the request through triton-go.
+// once makes the request through triton-go once.
 func (s *Store) once(ctx context.Context, r request) (*response, error) {
-	// triton-go resets a field of the client after each call: a copy for each
-	// keeps that from being a data race.
+	// triton-go resets a field of the client after each call. A copy for each call avoids
+	// the data race.
 	c := *s.client
 	x := new(exchange)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
@@ -78,8 +77,8 @@ func (s *Store) once(ctx context.Context, r request) (*response, error) {
 	return &response{status: x.status, length: x.length, header: header, body: body}, nil
 }
 
-// explain finds the code of a refused HEAD, whose answer has none, by asking the
-// same of GET for a byte.
+// explain finds the error code of a refused HEAD, whose answer has none, by requesting one
+// byte with GET.
 func (s *Store) explain(ctx context.Context, r request, err error) error {
 	var e *statusError
 	if r.method != http.MethodHead || !errors.As(err, &e) || e.status != http.StatusForbidden && e.status != http.StatusBadRequest {

@@ -14,26 +14,26 @@ import (
 )
 
 const (
-	// smallBody is up to which size a body is read twice, to announce its MD5. Of
-	// larger ones the MD5 is compared with what the server computed.
+	// smallBody is the largest body that is read twice, to send its MD5 ahead. The MD5 of
+	// a larger one is compared with what the server computed.
 	smallBody = 1 << 20
-	// eagerBody is up to which size a body is sent without asking first. Others
-	// wait for 100 Continue: a refusal costs no upload then, and cannot be lost
-	// in a connection that the server closes on what we are still sending.
+	// eagerBody is the largest body that is sent at once. Larger ones wait for 100
+	// Continue: then a refusal costs no upload, and is not lost when the server closes the
+	// connection during the upload.
 	eagerBody = 64 << 10
-	// continueWait is how long a server that does not answer is given to say 100
-	// Continue: Manta says so only when its storage nodes are connected.
+	// continueWait is how long to wait for 100 Continue, which Manta sends only when its
+	// storage nodes are connected.
 	continueWait = 10 * time.Second
-	// idleConns is how many connections are kept for the next request; the
-	// layers above have at most some dozens in flight.
+	// idleConns is how many idle connections are kept; the layers above have at most some
+	// dozens of requests in flight.
 	idleConns = 128
-	// idleTimeout stays below the 120 s after which Manta's front end hangs up.
+	// idleTimeout is shorter than the 120 s after which Manta's front end hangs up.
 	idleTimeout = 90 * time.Second
-	// connectTime is how long it may take to connect, and TLS to agree.
+	// connectTime bounds connecting and the TLS handshake, each.
 	connectTime = 30 * time.Second
 )
 
-// transport is the one place where triton-go's requests meet HTTP.
+// transport is the http.RoundTripper under triton-go.
 type transport struct {
 	base *http.Transport
 	auth *auth
@@ -41,12 +41,12 @@ type transport struct {
 
 func newTransport(a *auth, o Options) *transport {
 	p := new(http.Protocols)
-	p.SetHTTP1(true) // Manta's front end has nothing else
+	p.SetHTTP1(true) // Manta's front end has only HTTP/1
 	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second}
 	return &transport{auth: a, base: &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: dialer.DialContext,
-		// The user said so: for Mantas on a desk, with a certificate of their own.
+		// The user asked for it, for a test Manta with its own certificate.
 		TLSClientConfig:       &tls.Config{InsecureSkipVerify: o.InsecureTLS, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   connectTime,
 		ExpectContinueTimeout: continueWait,
@@ -59,9 +59,8 @@ func newTransport(a *auth, o Options) *transport {
 	}}
 }
 
-// RoundTrip makes one request. Every answer of 300 and more is a *statusError,
-// every answer that is not what was asked for a *badAnswer; neither leaves
-// anything to close.
+// RoundTrip makes one request. Every answer of 300 and more is a *statusError, every invalid
+// answer a *badAnswer; neither leaves a body to close.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	out, err := t.prepare(ctx, req)
@@ -88,7 +87,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// connecting is ctx, with a connection that is made counting as progress.
+// connecting returns ctx with a new connection counting as progress.
 func connecting(ctx context.Context) context.Context {
 	done := func(err error) {
 		if err == nil {
@@ -101,7 +100,7 @@ func connecting(ctx context.Context) context.Context {
 	})
 }
 
-// prepare is the request as it should be.
+// prepare returns the request with the headers that Manta needs.
 func (t *transport) prepare(ctx context.Context, req *http.Request) (*http.Request, error) {
 	out := req.Clone(ctx)
 	h := out.Header
@@ -110,21 +109,21 @@ func (t *transport) prepare(ctx context.Context, req *http.Request) (*http.Reque
 		return nil, err
 	}
 	h.Set("Date", date)
-	h.Del("Accept-Version") // triton-go's is not Manta's
+	h.Del("Accept-Version") // triton-go's version is not Manta's
 	h.Del("Authorization")
 	if authorization != "" {
 		h.Set("Authorization", authorization)
 	}
 	h.Set("User-Agent", "thothfs")
-	// Else production compresses whole dumps on the fly and tells no length.
+	// Otherwise production compresses whole dumps on the fly and sends no length.
 	h.Set("Accept-Encoding", "identity")
 	return out, setBody(out)
 }
 
-// setBody gives the request the length that triton-go puts into a header only,
-// which net/http does not look at.
+// setBody sets the length of the body, which triton-go sets only as a header that net/http
+// ignores.
 func setBody(out *http.Request) error {
-	src, ok := out.Body.(*source)
+	src, ok := out.Body.(*uploadBody)
 	if !ok {
 		return nil
 	}
@@ -132,7 +131,7 @@ func setBody(out *http.Request) error {
 	out.ContentLength = src.size
 	out.Header.Set("Content-Length", strconv.FormatInt(src.size, 10))
 	if src.size == 0 {
-		// net/http would take a length of 0 with a body for an unknown one.
+		// For net/http, length 0 with a body means unknown.
 		out.Body = http.NoBody
 		return src.Close()
 	}
@@ -152,8 +151,8 @@ func (t *transport) check(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// dropDead closes the idle connections if the request of ctx was ended for its
-// silence: where one connection has died without a word, others may have too.
+// dropDead closes the idle connections if the request of ctx was ended for lack of progress:
+// if one connection is dead, others may be too.
 func (t *transport) dropDead(ctx context.Context) {
 	if store.Stalled(ctx) {
 		t.base.CloseIdleConnections()
@@ -163,7 +162,7 @@ func (t *transport) dropDead(ctx context.Context) {
 // body is the body of an answer, which reports its progress.
 type body struct {
 	io.ReadCloser
-	ctx context.Context // of the request, for its progress alone
+	ctx context.Context // of the request, to report progress
 	t   *transport
 }
 

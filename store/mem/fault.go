@@ -12,7 +12,7 @@ import (
 	"thothfs/store"
 )
 
-// The operations, as Fault.Op, Faulty.Calls and store.Error.Op name them.
+// Operations, for Fault.Op, Faulty.Calls and store.Error.Op.
 const (
 	Read   = "read"
 	Get    = "get"
@@ -22,43 +22,43 @@ const (
 	Remove = "remove"
 )
 
-// Always as Fault.Times is a fault that lasts.
+// Always is a Fault.Times for a fault that stays.
 const Always = math.MaxInt
 
-// Fault is what shall go wrong, and when. The zero value is: the next call of
-// any kind, once, and nothing happens to it.
+// Fault says what goes wrong, and when. The zero value matches the next call of any kind,
+// once, and changes nothing.
 type Fault struct {
 	Op  string // "": any operation
 	Key string // "": any key
 
 	Nth   int // the n-th matching call from now on; 0 is 1
-	Times int // so many matching calls in a row; 0 is 1, Always lasts
+	Times int // how many matching calls in a row; 0 is 1
 
-	// Kind is the error that the call gives, nil for none: the call then only
-	// waits. RetryAfter goes with it.
+	// Kind is the kind of the error that the call returns, with RetryAfter. If nil, the call
+	// only waits.
 	Kind       error
 	RetryAfter time.Duration
 	// Err, if not nil, is the cause within the error.
 	Err error
 
-	// Short is how much is delivered before the error: bytes of a read, entries
-	// of a list.
+	// Short is how much the call returns before the error: bytes of a read, entries of a
+	// list.
 	Short int
 	// Garbage fills the rest of a read's buffer, as the contract allows.
 	Garbage bool
-	// AfterApply does what was asked for and then gives the error: the outcome
-	// that a client cannot know.
+	// AfterApply makes the change before the error is returned, so that the client does not
+	// know the outcome.
 	AfterApply bool
-	// Before is called before the call does anything: for changes at the worst moment.
+	// Before runs before the call does anything, for changes at the worst moment.
 	Before func()
 
-	// Delay is how long the call waits before it does anything.
+	// Delay is a pause before the call does anything.
 	Delay time.Duration
-	// Block is waited for before the call does anything; nil is not.
+	// Block, if not nil, is received from before the call does anything.
 	Block <-chan struct{}
 }
 
-// Faulty is a store with faults in front of it.
+// Faulty is a store that injects faults into another.
 type Faulty struct {
 	s store.Store
 
@@ -68,7 +68,7 @@ type Faulty struct {
 	faults int
 }
 
-// armed is a Fault and how far it has counted.
+// armed is a pending Fault and its count of matching calls.
 type armed struct {
 	Fault
 	seen int
@@ -76,16 +76,15 @@ type armed struct {
 
 var _ store.Store = (*Faulty)(nil)
 
-// NewFaulty returns s with no fault ordered yet.
+// NewFaulty returns s without any fault yet.
 func NewFaulty(s store.Store) *Faulty {
 	return &Faulty{s: s, calls: map[string]int{}}
 }
 
-// Unwrap gives the store behind. Local files are thereby reached without faults.
+// Unwrap returns the store behind. Local files bypass the faults that way.
 func (f *Faulty) Unwrap() store.Store { return f.s }
 
-// Inject orders a fault. Several may be pending; the oldest that matches a call
-// happens to it.
+// Inject adds a fault. Several may be pending; a call gets the oldest one that matches.
 func (f *Faulty) Inject(x Fault) {
 	x.Nth, x.Times = max(x.Nth, 1), max(x.Times, 1)
 	f.mu.Lock()
@@ -93,14 +92,14 @@ func (f *Faulty) Inject(x Fault) {
 	f.armed = append(f.armed, &armed{Fault: x})
 }
 
-// Heal forgets every fault ordered.
+// Heal removes all faults.
 func (f *Faulty) Heal() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.armed = nil
 }
 
-// Calls counts the calls of op so far, "" of all.
+// Calls returns the number of calls of op so far; "" means all.
 func (f *Faulty) Calls(op string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -114,14 +113,14 @@ func (f *Faulty) Calls(op string) int {
 	return sum
 }
 
-// Faults counts the calls so far that a fault happened to.
+// Faults returns how many calls got a fault so far.
 func (f *Faulty) Faults() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.faults
 }
 
-// meet counts a call and returns the fault that it meets, or nil.
+// meet counts a call and returns its fault, or nil.
 func (f *Faulty) meet(op, key string) *Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -142,8 +141,8 @@ func (f *Faulty) meet(op, key string) *Fault {
 	return met
 }
 
-// begin is what every call starts with. The fault it returns gives an error;
-// nil means go on as if nothing were.
+// begin starts every call. If it returns a fault, the call fails with it; with nil the call
+// goes on.
 func (f *Faulty) begin(ctx context.Context, op, key string) (*Fault, error) {
 	x := f.meet(op, key)
 	if x == nil {

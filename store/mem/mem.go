@@ -1,10 +1,9 @@
-// Package mem is the contract of package store in memory, with faults to order.
-// It is for tests: of the contract itself, and of everything above a store.
+// Package mem is a store in memory that can be made to fail. It is for tests: of the contract
+// itself, and of everything above a store.
 //
-// [New] gives a store whose calls go through a [Faulty], so faults can be ordered
-// ([Faulty.Inject]) and calls counted ([Faulty.Calls]). [Store.Set] and
-// [Store.Delete] change objects behind the client's back. [NewFaulty] puts the
-// same faults in front of any other store.
+// [New] returns a store whose calls go through a [Faulty], so that tests can inject faults
+// ([Faulty.Inject]) and count calls ([Faulty.Calls]). [Store.Set] and [Store.Delete] change
+// objects without the client. [NewFaulty] adds the same faults to any other store.
 //
 // All of it is safe for concurrent use and starts no goroutine.
 package mem
@@ -29,8 +28,8 @@ func New() *Store {
 	return &Store{Faulty: NewFaulty(o), o: o}
 }
 
-// Set stores data at key, whatever was there, as another client would. It makes
-// the directories that are missing. It is not counted and meets no fault.
+// Set stores data at key, as another client would, whatever was there. It makes missing
+// directories. It is not counted and gets no fault.
 func (s *Store) Set(key string, data []byte) store.Attr { return s.o.set(key, data) }
 
 // SetTime is Set with a modification time.
@@ -38,18 +37,18 @@ func (s *Store) SetTime(key string, data []byte, modTime time.Time) store.Attr {
 	return s.o.setTime(key, data, modTime)
 }
 
-// Delete removes the object or directory at key with everything below it, as
-// another client would.
+// Delete removes the object or directory at key with everything below it, as another client
+// would.
 func (s *Store) Delete(key string) { s.o.delete(key) }
 
-// Data returns a copy of the object at key as it is now, or false.
+// Data returns a copy of the present object at key, or false.
 func (s *Store) Data(key string) ([]byte, bool) { return s.o.data(key) }
 
 // Keys returns the keys of all objects in byte order.
 func (s *Store) Keys() []string { return s.o.keys() }
 
-// HideMD5 makes Stat, Get and List give no MD5, as a store that does not know it.
+// HideMD5 makes Stat, Get and List return no MD5, like a store that does not know it.
 func (s *Store) HideMD5() { s.o.hideMD5() }
 
-// Unwrap hides that of Faulty: there is nothing behind this store.
+// Unwrap hides that of Faulty: this store wraps no other.
 func (s *Store) Unwrap() store.Store { return nil }

@@ -13,20 +13,20 @@ import (
 	"thothfs/store"
 )
 
-// object is one version of an object, or a directory. It is never changed, only
-// replaced, so that data can be handed around without a lock.
+// object is one version of an object, or a directory. It is replaced and never changed, so its
+// data needs no lock.
 type object struct {
 	data []byte
 	attr store.Attr
 }
 
-// objects is the tree, flat: every directory is an entry of its own.
+// objects is the tree, flat: each directory has an entry of its own.
 type objects struct {
 	mu     sync.Mutex // guards what follows
 	byKey  map[string]*object
-	names  map[string]map[string]bool // by directory: what is in it
-	serial int                        // of the last version made
-	noMD5  bool                       // attributes are given without
+	names  map[string]map[string]bool // names in each directory
+	serial int                        // of the latest version
+	noMD5  bool                       // hide the MD5
 }
 
 func newObjects() *objects {
@@ -51,7 +51,7 @@ func (o *objects) objectLocked(data []byte, now time.Time) *object {
 	}}
 }
 
-// attrLocked is what clients are told of x.
+// attrLocked returns the attributes of x for clients.
 func (o *objects) attrLocked(x *object) store.Attr {
 	a := x.attr
 	a.MD5 = bytes.Clone(a.MD5)
@@ -61,13 +61,13 @@ func (o *objects) attrLocked(x *object) store.Attr {
 	return a
 }
 
-// parent returns the directory that holds key, and key's name in it.
+// parent returns the directory that holds key, and the name of key in it.
 func parent(key string) (dir, name string) {
 	i := strings.LastIndexByte(key, '/')
 	return key[:max(i, 0)], key[i+1:]
 }
 
-// putLocked puts x at key, whose parents exist, and tells the parent.
+// putLocked puts x at key, whose parents exist, and updates the parent.
 func (o *objects) putLocked(key string, x *object) {
 	dir, name := parent(key)
 	if o.byKey[key] == nil {
@@ -80,7 +80,7 @@ func (o *objects) putLocked(key string, x *object) {
 	o.byKey[key] = x
 }
 
-// dropLocked removes what is at key, with all below it, and tells the parent.
+// dropLocked removes what is at key, with all below it, and updates the parent.
 func (o *objects) dropLocked(key string) {
 	for name := range o.names[key] {
 		o.dropLocked(join(key, name))
@@ -100,7 +100,7 @@ func (o *objects) touchLocked(key string) {
 	}
 }
 
-// mkdirsLocked makes the directories above key; false if one of them is an object.
+// mkdirsLocked makes the directories above key. It returns false if one of them is an object.
 func (o *objects) mkdirsLocked(key string) bool {
 	if key == "" {
 		return true
@@ -116,7 +116,7 @@ func (o *objects) mkdirsLocked(key string) bool {
 	return true
 }
 
-// childrenLocked are the names in dir in byte order.
+// childrenLocked returns the names in dir in byte order.
 func (o *objects) childrenLocked(dir string) []string {
 	return slices.Sorted(maps.Keys(o.names[dir]))
 }

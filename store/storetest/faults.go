@@ -8,12 +8,11 @@ import (
 	"thothfs/store/mem"
 )
 
-// maxCalls ends a loop that would never meet a run without a fault.
+// maxCalls ends a loop in which every run meets a fault.
 const maxCalls = 10000
 
-// AllFaults are the faults that [Faults] goes through unless told otherwise: every
-// kind of error a store may come up with unasked, a read cut short with garbage
-// behind it, and a write whose outcome is unknown.
+// AllFaults are the default faults of [Faults]: every kind of error that a store may return by
+// itself, a read that ends early with garbage behind it, and a write with an unknown outcome.
 func AllFaults() []mem.Fault {
 	return []mem.Fault{
 		{Kind: store.ErrUnavailable},
@@ -26,16 +25,14 @@ func AllFaults() []mem.Fault {
 	}
 }
 
-// Faults runs a piece of work again and again, so that of the calls it makes to
-// its store the first fails, then the second, and so on until a run meets no
-// fault; all this for each of the faults, once transient (that one call) and
-// once lasting (that call and all after it).
+// Faults runs a piece of work again and again. The first call to its store fails, then the
+// second, and so on until a run meets no fault. It does so for each fault, once transient (one
+// call fails) and once lasting (that call and all later ones fail).
 //
-// run builds everything anew, calls arm on its store when the part begins that
-// shall meet the fault, does its work, and checks what came of it. After
-// [mem.Faulty.Heal] the next try must succeed, which run checks too. An error
-// within a run must be allowed by the layer under test; no error at all is fine
-// if the work came out right.
+// run builds everything from scratch, calls arm on its store before the part that is to meet
+// the fault, does its work, and checks the result. It also checks that the next try succeeds
+// after [mem.Faulty.Heal]. An error within a run must be one that the layer under test may
+// return; no error is fine if the result is right.
 func Faults(t *testing.T, faults []mem.Fault, run func(t *testing.T, arm func(*mem.Faulty))) {
 	t.Helper()
 	for _, f := range faults {
@@ -58,7 +55,7 @@ func faultLoop(t *testing.T, f mem.Fault, run func(t *testing.T, arm func(*mem.F
 		})
 		switch {
 		case !ok:
-			return // the calls after the first bad one would say the same
+			return // later calls would fail in the same way
 		case armed == nil:
 			t.Fatal("run did not call arm")
 		case armed.Faults() == before:

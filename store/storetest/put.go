@@ -58,7 +58,7 @@ func (s *suite) putCreate(t *testing.T) {
 		s.wantAttr(t, wantData(t, st, o.key, data), o)
 	}
 	o := create(t, st, "d/first", "first")
-	for _, data := range []string{"second", "first"} { // the same bytes are no excuse
+	for _, data := range []string{"second", "first"} { // a conflict even with the same bytes
 		_, err := put(st, store.Ref{Key: o.key}, []byte(data))
 		wantKind(t, err, store.ErrConflict)
 	}
@@ -93,7 +93,7 @@ func (s *suite) putReplace(t *testing.T) {
 	s.wantAttr(t, wantData(t, st, "d/o", ""), gone)
 }
 
-// stream is deterministic content of any size with zeros in it, as dumps have.
+// stream is deterministic content of any size with zeros in it, like a dump.
 type stream struct {
 	size int64
 	seed uint64
@@ -148,7 +148,7 @@ func (s *suite) putBig(t *testing.T) {
 	}
 }
 
-// padded is a reader with zeros behind it.
+// padded is a reader followed by zeros.
 type padded struct {
 	r          io.ReaderAt
 	from, size int64
@@ -168,7 +168,7 @@ func (z padded) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// wantStream fails unless the object holds what src gives.
+// wantStream fails unless the object has the content of src.
 func wantStream(t *testing.T, st store.Store, ref store.Ref, src io.ReaderAt, size int64) {
 	t.Helper()
 	got, want := make([]byte, 1<<20), make([]byte, 1<<20)

@@ -113,7 +113,7 @@ func (s *suite) readAtRanges(t *testing.T) {
 			t.Errorf("%d bytes at %d: n = %d, error %v", c.size, c.off, n, err)
 		}
 	}
-	// Nothing asked for is nothing read; whether the end is told is open.
+	// An empty read returns nothing; it may or may not return io.EOF.
 	for _, off := range []int64{0, 5, 10} {
 		if n, err := st.ReadAt(t.Context(), o.ref(), nil, off); n != 0 || err != nil && err != io.EOF {
 			t.Errorf("0 bytes at %d: %d, %v", off, n, err)
@@ -138,7 +138,7 @@ func (s *suite) get(t *testing.T) {
 	}
 	t.Run("not modified", func(t *testing.T) {
 		for _, o := range []object{o, empty} {
-			got, _, err := st.Get(ctx, o.ref(), 0) // nothing is read, so the limit does not matter
+			got, _, err := st.Get(ctx, o.ref(), 0) // not modified, so the limit does not apply
 			wantKind(t, err, store.ErrNotModified)
 			if got != nil {
 				t.Errorf("data with it: %q", got)

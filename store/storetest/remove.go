@@ -67,6 +67,6 @@ func (s *suite) removeDirectory(t *testing.T) {
 	}
 	wantAbsent(t, st, "d")
 	wantKind(t, st.Remove(ctx, store.Ref{Key: "d"}), store.ErrNotExist)
-	wantKind(t, st.Remove(ctx, store.Ref{}), store.ErrInvalid) // the corpus itself never goes
+	wantKind(t, st.Remove(ctx, store.Ref{}), store.ErrInvalid) // the corpus itself is never removed
 	create(t, st, "d/e/o", "again")
 }

@@ -1,6 +1,5 @@
-// Package storetest holds the contract of package store as tests. [Run] is called
-// over every store and every decorator; [Faults] is the loop that makes the
-// layers above meet every failure that a store can have.
+// Package storetest has the contract of package store as tests. [Run] tests a store or a
+// decorator; [Faults] makes the layers above meet every failure of a store.
 package storetest
 
 import (
@@ -14,9 +13,8 @@ import (
 	"thothfs/store"
 )
 
-// Features says what the store under test cannot hold or does not know. The zero
-// value is a store that can do everything. What it cannot hold is tested too: it
-// must be refused as the contract says.
+// Features says what the store under test cannot hold or does not know. The zero value is a
+// store without limits. Names that it cannot hold must be refused as the contract says.
 type Features struct {
 	NoDotNames  bool // a component "." or ".." is refused
 	NoLongNames bool // a component over 255 bytes is refused
@@ -30,7 +28,7 @@ type Features struct {
 	Big int64
 }
 
-// suite is one run: how to get an empty store, and what it can do.
+// suite is one run: how to open an empty store, and what it can do.
 type suite struct {
 	open func(t *testing.T) store.Store
 	f    Features
@@ -82,7 +80,7 @@ func wantKind(t *testing.T, err error, want ...error) {
 	t.Errorf("error is %v (kinds %v), want exactly one of %v", err, got, want)
 }
 
-// object is what a check put into the store.
+// object is an object that a check stored.
 type object struct {
 	key  string
 	data []byte
@@ -152,7 +150,7 @@ func (s *suite) wantAttr(t *testing.T, got store.Attr, o object) {
 	wantTime(t, got.ModTime)
 }
 
-// wantTime allows a clock that is a day off: the store's is not ours.
+// wantTime allows a clock that is off by a day: it is the store's.
 func wantTime(t *testing.T, m time.Time) {
 	t.Helper()
 	if m.IsZero() {
@@ -166,7 +164,7 @@ func wantTime(t *testing.T, m time.Time) {
 	}
 }
 
-// brief shows data without filling the screen.
+// brief shortens data for messages.
 func brief(p []byte) string {
 	if len(p) > 40 {
 		p = append(bytes.Clone(p[:40]), "…"...)

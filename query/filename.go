@@ -9,27 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is the longest name that file systems take, in bytes.
+// maxName is the limit of file systems for a name, in bytes.
 const maxName = 255
 
-// cutMark begins the tail of a name that was cut. No other name holds it.
+// cutMark begins the tail of a shortened name. No other name contains it.
 const cutMark = "%~"
 
 // The errors of DecodeName.
 var (
-	// ErrNotReversible is a name that was cut because the value is too long. The
-	// value that it stands for is found by encoding candidates and comparing.
+	// ErrNotReversible means that the name was shortened because the value is too long. To
+	// find the value, encode candidates and compare.
 	ErrNotReversible = errors.New("the name is cut, its value cannot be read from it")
-	// ErrName is a name that EncodeName never gives.
+	// ErrName means that EncodeName never returns that name.
 	ErrName = errors.New("not the name of a value")
 )
 
-// EncodeName returns the file name that stands for a value in the tree. Different
-// values have different names, and most are their own name. Written as a percent
-// sign and two upper-case hexadecimal digits are: "/", "%", "=" (which narrows a
-// view), control characters, bytes that are not UTF-8, and the dots of the names "."
-// and "..". The empty value is "%". Of a name beyond 255 bytes the first part is
-// kept, followed by "%~" and 32 digits of the value's SHA-256.
+// EncodeName returns the file name of a value in the tree. Different values have different
+// names, and most are their own name. A percent sign and two upper-case hexadecimal digits
+// replace "/", "%", "=" (which narrows a view), control characters, bytes that are not UTF-8,
+// and the dots of the names "." and "..". The empty value is "%". A name of more than 255
+// bytes keeps its first part, followed by "%~" and 32 digits of the value's SHA-256.
 func EncodeName(v string) string {
 	switch v {
 	case "":
@@ -61,8 +60,8 @@ func EncodeName(v string) string {
 	return b.String()
 }
 
-// DecodeName returns the value that a name given by EncodeName stands for. The
-// errors are ErrNotReversible and ErrName.
+// DecodeName returns the value of a name that EncodeName returned. Its errors are
+// ErrNotReversible and ErrName.
 func DecodeName(s string) (string, error) {
 	if s == "%" {
 		return "", nil
@@ -80,13 +79,13 @@ func DecodeName(s string) (string, error) {
 	return v, nil
 }
 
-// ParseName reads a specification that is the name of a directory: a percent sign
-// and two hexadecimal digits stand for a byte, since a name holds no "/" (%2F). Any
-// other percent sign stands for itself. The error is a *SyntaxError.
+// ParseName parses a specification that is the name of a directory: a percent sign and two
+// hexadecimal digits are a byte, since a name cannot contain "/" (%2F). Any other percent sign
+// is itself. The error is a *SyntaxError.
 func ParseName(name string) (Spec, error) { return Parse(unpercent(name)) }
 
-// Name prints the specification as the name of a directory: ParseName gives it back.
-// It may be longer than a file system takes.
+// Name returns the specification as the name of a directory, which ParseName parses. It may be
+// longer than a file system allows.
 func (s Spec) Name() string {
 	var b strings.Builder
 	text := s.String()
@@ -109,7 +108,7 @@ func percent(b *strings.Builder, s string) {
 	}
 }
 
-// unpercent turns "%" and two hexadecimal digits into a byte.
+// unpercent converts "%" and two hexadecimal digits to a byte.
 func unpercent(s string) string {
 	if strings.IndexByte(s, '%') < 0 {
 		return s

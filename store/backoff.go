@@ -11,23 +11,23 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// corruptTries is how often what is not what was asked for is asked for again.
+// corruptTries is how often a call is repeated after ErrCorrupt.
 const corruptTries = 2
 
 const (
-	// soon is the longest of the first pauses that a store asked for.
+	// soon bounds the first pause that a store may ask for.
 	soon = 5 * time.Second
-	// busyMost is the longest pause where the store asked for a shorter one.
+	// busyMost is the longest pause if the store asked for a shorter one.
 	busyMost = time.Second
 )
 
-// schedule decides whether and when a failed call is tried again.
+// schedule decides whether and when to repeat a failed call.
 type schedule struct {
 	o       *RetryOptions
 	pause   *backoff.ExponentialBackOff
-	failed  int           // tries in a row, but for those that the store asked to make later
-	since   time.Time     // the first of all in a row failed; zero if none did
-	probe   time.Duration // the longest pause that the store may ask for next
+	failed  int           // failed tries in a row, without those for which the store asked for a pause
+	since   time.Time     // when the first try in a row failed; zero if none did
+	probe   time.Duration // bounds the next pause that the store may ask for
 	corrupt int           // tries that gave ErrCorrupt
 	// patience is how long the next try may make no progress.
 	patience time.Duration
@@ -40,7 +40,7 @@ func newSchedule(o *RetryOptions) *schedule {
 	return &schedule{o: o, pause: b, patience: o.Stall, probe: soon}
 }
 
-// progress forgets the failures so far: the call has got further.
+// progress forgets the failures so far, because the call advanced.
 func (s *schedule) progress() {
 	if !s.since.IsZero() {
 		s.failed, s.since, s.probe = 0, time.Time{}, soon
@@ -49,7 +49,7 @@ func (s *schedule) progress() {
 	}
 }
 
-// wait returns nil when the call shall be tried again, now; else the error to
+// wait pauses and returns nil if the call is to be repeated. Otherwise it returns the error to
 // give up with.
 func (s *schedule) wait(ctx context.Context, err error) error {
 	if !s.repeatable(err) {
@@ -66,7 +66,7 @@ func (s *schedule) wait(ctx context.Context, err error) error {
 	if asked == 0 {
 		s.failed++
 	}
-	if errors.Is(err, errStalled) { // the store may be no quicker than that
+	if errors.Is(err, errStalled) { // perhaps the store is just slow
 		s.patience = min(2*s.patience, s.o.LongStall)
 	}
 	next := now.Add(s.delay(asked))
@@ -74,7 +74,7 @@ func (s *schedule) wait(ctx context.Context, err error) error {
 		return err
 	}
 	if end, ok := ctx.Deadline(); ok && next.After(end) {
-		return err // and not the deadline's error: this one says why
+		return err // it says more than the deadline's error
 	}
 	return withctx.Sleep(ctx, next.Sub(now))
 }
@@ -87,7 +87,7 @@ func (s *schedule) repeatable(err error) bool {
 	return errors.Is(err, ErrUnavailable)
 }
 
-// askedFor is how long the store asked to be left alone, 0 if it did not.
+// askedFor returns the pause that the store asked for, or 0.
 func askedFor(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {
@@ -96,8 +96,8 @@ func askedFor(err error) time.Duration {
 	return 0
 }
 
-// delay is the pause before the next try: our own; or what the store asked for,
-// within probe, and up to a quarter more so that not all clients come back at once.
+// delay returns the pause before the next try: our own, or what the store asked for, bounded
+// by probe, plus up to a quarter so that clients do not all return at once.
 func (s *schedule) delay(asked time.Duration) time.Duration {
 	own := s.pause.NextBackOff()
 	if asked == 0 {

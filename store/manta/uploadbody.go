@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// source is the body of an upload: size bytes of src, counted, summed, and
-// guaranteed not to be read once the call has returned.
-type source struct {
+// uploadBody is the body of an upload: size bytes of src, counted and summed. src is not read
+// after the call has returned.
+type uploadBody struct {
 	src  io.ReaderAt
 	size int64
 
@@ -18,34 +18,34 @@ type source struct {
 	sum    hash.Hash
 	err    error // why src could not be read
 	closed bool
-	begun  bool          // somebody has it who will close it
+	begun  bool          // the transport has it and will close it
 	done   chan struct{} // closed by Close
 }
 
-func newSource(src io.ReaderAt, size int64) *source {
-	s := &source{src: src, size: size}
+func newUploadBody(src io.ReaderAt, size int64) *uploadBody {
+	s := &uploadBody{src: src, size: size}
 	s.rewind()
 	return s
 }
 
-// rewind makes s ready to be read from the beginning.
-func (s *source) rewind() {
+// rewind starts again from the beginning.
+func (s *uploadBody) rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.off, s.sum, s.err, s.closed, s.begun = 0, md5.New(), nil, false, false
 	s.done = make(chan struct{})
 }
 
-// begin says that the transport has taken over, which will close s.
-func (s *source) begin() {
+// begin marks s as taken by the transport, which will close it.
+func (s *uploadBody) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begun = true
 }
 
-// Read reads on. A source that is shorter than it said fails with
+// Read implements io.Reader. A source that is shorter than its size fails with
 // io.ErrUnexpectedEOF.
-func (s *source) Read(p []byte) (int, error) {
+func (s *uploadBody) Read(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -71,8 +71,8 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the reading.
-func (s *source) Close() error {
+// Close ends reading.
+func (s *uploadBody) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.closed {
@@ -82,9 +82,9 @@ func (s *source) Close() error {
 	return nil
 }
 
-// wait returns when nobody will read s any more. net/http may go on writing a
-// body for a moment after it has returned the answer.
-func (s *source) wait() {
+// wait returns when nobody will read s any more. net/http may continue to write a body for a
+// moment after it has returned the answer.
+func (s *uploadBody) wait() {
 	s.mu.Lock()
 	begun, done := s.begun, s.done
 	s.mu.Unlock()
@@ -93,15 +93,15 @@ func (s *source) wait() {
 	}
 }
 
-// failure is why src could not be read, or nil.
-func (s *source) failure() error {
+// failure returns the error of src, or nil.
+func (s *uploadBody) failure() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// md5 is the sum of what was read.
-func (s *source) md5() []byte {
+// md5 returns the MD5 of the bytes that were read.
+func (s *uploadBody) md5() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.sum.Sum(nil)

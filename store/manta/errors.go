@@ -15,8 +15,7 @@ import (
 	"thothfs/store"
 )
 
-// badAnswer is an answer that no status tells of, or a failure of our own that
-// has a kind.
+// badAnswer is an invalid answer with a successful status, or a local failure that has a kind.
 type badAnswer struct {
 	kind error
 	text string
@@ -28,23 +27,24 @@ func corrupt(format string, args ...any) error {
 	return &badAnswer{kind: store.ErrCorrupt, text: fmt.Sprintf(format, args...)}
 }
 
-// errDirectory and errObject are answers of the wrong kind of thing.
+// errDirectory and errObject mean that the path is a directory, or an object, instead of the
+// other.
 var (
 	errDirectory = &badAnswer{kind: store.ErrInvalid, text: "it is a directory"}
 	errObject    = &badAnswer{kind: store.ErrInvalid, text: "it is not a directory"}
 )
 
-// maxErrorBody is how much of the body of an error is read.
+// maxErrorBody is how many bytes of the body of an error are read.
 const maxErrorBody = 64 << 10
 
-// statusError is an answer of 300 and more.
+// statusError is an answer with a status of 300 or more.
 type statusError struct {
 	status    int
-	code      string // Manta's, "" when the answer has none, as any to HEAD
+	code      string // Manta's error code; "" when the answer has none, as every answer to HEAD
 	message   string
 	requestID string
 	header    http.Header
-	fromManta bool // and not from something in between
+	fromManta bool // and not from a proxy
 }
 
 func (e *statusError) Error() string {
@@ -58,11 +58,11 @@ func (e *statusError) Error() string {
 	return s
 }
 
-// newStatusError reads the error that resp tells.
+// newStatusError reads the error in resp.
 func newStatusError(req *http.Request, resp *http.Response) *statusError {
 	h := resp.Header
 	e := &statusError{status: resp.StatusCode, requestID: h.Get("X-Request-Id"), header: h}
-	b, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status says enough
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // the status is enough
 	var told struct{ Code, Message string }
 	if json.Unmarshal(b, &told) == nil {
 		e.code, e.message = printable(told.Code, 60), printable(told.Message, 300)
@@ -70,7 +70,7 @@ func newStatusError(req *http.Request, resp *http.Response) *statusError {
 	if e.code == "" && e.message == "" {
 		e.message = http.StatusText(e.status)
 	}
-	// What a server says of our request must not carry our signature into a log.
+	// A server may repeat our request; its signature must not reach a log.
 	if sig := req.Header.Get("Authorization"); sig != "" && strings.Contains(e.message, signatureOf(sig)) {
 		e.message = "(the message repeats the signature)"
 	}
@@ -78,14 +78,14 @@ func newStatusError(req *http.Request, resp *http.Response) *statusError {
 	return e
 }
 
-// asStatus returns the statusError in err, or nil.
+// asStatus returns the statusError that err wraps, or nil.
 func asStatus(err error) *statusError {
 	var e *statusError
 	errors.As(err, &e)
 	return e
 }
 
-// printable is at most n bytes of s on one line.
+// printable returns at most n bytes of s on one line.
 func printable(s string, n int) string {
 	s = strings.ToValidUTF8(s[:min(len(s), n)], "")
 	return strings.Map(func(r rune) rune {
@@ -96,7 +96,7 @@ func printable(s string, n int) string {
 	}, s)
 }
 
-// kind is the kind of error for an operation that reads or one that writes.
+// kind returns the kind of error for an operation that reads or that writes.
 func (e *statusError) kind(writes bool) error {
 	changed := store.ErrStale
 	if writes {
@@ -111,7 +111,7 @@ func (e *statusError) kind(writes bool) error {
 		if e.fromManta {
 			return store.ErrNotExist
 		}
-		return store.ErrUnavailable // a proxy, or the wrong address: the object may well be there
+		return store.ErrUnavailable // a proxy, or the wrong address: the object may exist
 	case http.StatusPreconditionFailed:
 		return changed
 	case http.StatusConflict:
@@ -139,7 +139,7 @@ func (e *statusError) kind(writes bool) error {
 	return store.ErrCorrupt
 }
 
-// badRequestKind is the kind of a 400, which Manta has for many things.
+// badRequestKind returns the kind of a 400, which Manta uses for many things.
 func (e *statusError) badRequestKind() error {
 	switch e.code {
 	case "DirectoryNotEmpty":
@@ -155,10 +155,11 @@ func (e *statusError) badRequestKind() error {
 	return store.ErrCorrupt
 }
 
-// maxRetryAfter is more than anybody waits for; it keeps the arithmetic in bounds.
+// maxRetryAfter bounds Retry-After, so that arithmetic does not overflow. It is longer than
+// anybody waits.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter is how long the server asks to be left alone, as [store.Error] has it.
+// retryAfter returns the pause that the server asks for, in the form of [store.Error].
 func (e *statusError) retryAfter(now time.Time) time.Duration {
 	h := e.header.Get("Retry-After")
 	if n, err := strconv.Atoi(h); err == nil && n >= 0 {
@@ -173,9 +174,8 @@ func (e *statusError) retryAfter(now time.Time) time.Duration {
 // writes reports whether op changes the store.
 func writes(op string) bool { return op == "put" || op == "remove" }
 
-// failed is err as the contract says it. Only ctx's own errors stay as they are;
-// of whatever else comes from the network the text alone is kept, because some
-// of it passes for an end of ctx.
+// failed returns err in the form of the contract. Only ctx's own errors stay unchanged. Of
+// other errors of the network only the text is kept, because some match those of a context.
 func failed(ctx context.Context, op, key string, err error) error {
 	var known *store.Error
 	if errors.As(err, &known) {
@@ -201,7 +201,7 @@ func failed(ctx context.Context, op, key string, err error) error {
 	return e
 }
 
-// plainText is what err says without the request that it happened to.
+// plainText returns the text of err without its request.
 func plainText(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -16,22 +16,21 @@ type call struct{ op, key string }
 // watchdogKey is the key of a try's *watchdog in its context.
 type watchdogKey struct{}
 
-// Progress reports that the call with the context ctx has got further: bytes
-// came in or went out, or a piece of a long piece of work is done. A store calls
-// it wherever a call may take long; [Retry] ends a try without progress.
+// Progress reports that the call with the context ctx advanced: bytes came in or went out, or
+// part of a long operation is done. A store calls it wherever a call may take long; [Retry]
+// ends a try without progress.
 func Progress(ctx context.Context) {
 	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
 		w.progress()
 	}
 }
 
-// Stalled reports whether ctx is that of a try which [Retry] ended because it
-// made no progress. The connection of such a try is of no more use, and those
-// that lay idle meanwhile may be no better.
+// Stalled reports whether ctx belongs to a try that [Retry] ended because it made no progress.
+// The connection of such a try is useless, and other idle connections may be too.
 func Stalled(ctx context.Context) bool { return context.Cause(ctx) == errStalled }
 
-// attempt makes one try, and ends it when it makes no progress for as long as
-// patience. A try ended like that is ErrUnavailable.
+// attempt makes one try and cancels it when it makes no progress for patience. Such a try
+// fails with ErrUnavailable.
 func attempt[T any](ctx context.Context, what call, patience time.Duration, try func(context.Context, *watchdog) (T, error)) (T, error) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -44,8 +43,8 @@ func attempt[T any](ctx context.Context, what call, patience time.Duration, try 
 	return v, err
 }
 
-// watchdog bites when there is no progress for a while. It is safe for
-// concurrent use: an HTTP client reads a source in a goroutine of its own.
+// watchdog calls a function when there is no progress for a while. It is safe for concurrent
+// use, since an HTTP client reads a source in a goroutine of its own.
 type watchdog struct {
 	t        *time.Timer
 	patience atomic.Int64 // ns
@@ -57,18 +56,18 @@ func newWatchdog(patience time.Duration, bite func()) *watchdog {
 	return w
 }
 
-// progress starts the wait again, after pause too.
+// progress restarts the timer, also after pause.
 func (w *watchdog) progress() { w.t.Reset(time.Duration(w.patience.Load())) }
 
-// pause stops it until progress.
+// pause stops the timer until progress.
 func (w *watchdog) pause() { w.t.Stop() }
 
-// watched is a source whose reading is progress.
+// watched is a source that reports progress when it is read.
 type watched struct {
 	src  io.ReaderAt
 	size int64
 	w    *watchdog
-	// last is the patience after the last byte: the store may have much to do then.
+	// last is the patience after the last byte, when the store may have much to do.
 	last time.Duration
 }
 
