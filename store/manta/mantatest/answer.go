@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// answer is the way of a response out: what was ordered happens to it, and it is
-// counted.
+// answer is a ResponseWriter that applies the ordered faults and counts.
 type answer struct {
 	http.ResponseWriter
 	s     *Server
@@ -16,7 +15,7 @@ type answer struct {
 	plan  *plan
 	began time.Time
 	line  sender
-	wrote bool  // the header went out
+	wrote bool  // the header was sent
 	sent  int64 // body bytes so far
 	lines int   // writes so far
 }
@@ -67,7 +66,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// writeSome writes up to the next point where something shall happen.
+// writeSome writes up to the next point at which a fault applies.
 func (a *answer) writeSome(p []byte) (int, error) {
 	pl := a.plan
 	p = p[:min(len(p), 32<<10)]
@@ -93,11 +92,11 @@ func (a *answer) writeSome(p []byte) (int, error) {
 	return n, err
 }
 
-// countEvery is after how many bytes that the kernel sends by itself they are
-// counted: whoever looks at the counters under way sees what went out so far.
+// countEvery is after how many bytes sent by the kernel the counters are updated, so that they
+// are current during a long answer.
 const countEvery = 1 << 20
 
-// ReadFrom leaves a file to the kernel where nothing is to happen on the way.
+// ReadFrom lets the kernel send a file unless a fault applies to its body.
 func (a *answer) ReadFrom(src io.Reader) (int64, error) {
 	rf, ok := a.ResponseWriter.(io.ReaderFrom)
 	part, limited := src.(*io.LimitedReader)
@@ -147,7 +146,7 @@ func invert(p []byte) []byte {
 	return q
 }
 
-// hangUp ends the connection without an answer; reset says so on the wire.
+// hangUp closes the connection without an answer, by a TCP reset if reset is set.
 func hangUp(w http.ResponseWriter, reset bool) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

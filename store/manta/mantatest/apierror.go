@@ -10,13 +10,13 @@ import (
 	"strconv"
 )
 
-// apiError is an error as Manta words it.
+// apiError is an error in the form of Manta's answers.
 type apiError struct {
 	status  int
 	Code    string            `json:"code"`
 	Message string            `json:"message"`
 	header  map[string]string // further headers
-	close   bool              // the connection ends with the answer
+	close   bool              // close the connection after the answer
 }
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }
@@ -41,7 +41,7 @@ func notFound(p path) *apiError {
 // errNotModified is the answer 304.
 var errNotModified = errors.New("not modified")
 
-// sendError answers with err. body is false for HEAD, whose errors are bare.
+// sendError answers with err. body is false for HEAD, whose errors have no body.
 func sendError(w http.ResponseWriter, body bool, err error) {
 	if errors.Is(err, errNotModified) {
 		w.WriteHeader(http.StatusNotModified)

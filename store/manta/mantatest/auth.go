@@ -5,7 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha1" // the hashes that signatures are made with
+	_ "crypto/sha1" // hashes of signatures
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/base64"
@@ -19,11 +19,11 @@ import (
 )
 
 const (
-	maxSkew = 300 * time.Second // of signed requests, both ways
+	maxSkew = 300 * time.Second // of signed requests, in either direction
 	maxAge  = 600 * time.Second // of all requests with a date, in production
 )
 
-// caller is who asks.
+// caller is the account or subuser that makes a request.
 type caller struct {
 	who       string // "account" or "account/user"
 	anonymous bool
@@ -35,7 +35,7 @@ func invalidHeader(format string, args ...any) error {
 	return apiErrorf(http.StatusBadRequest, "InvalidHeader", format, args...)
 }
 
-// checkAge checks that the request is not too old, signed or not.
+// checkAge checks that the request, signed or not, is not too old.
 func (s *Server) checkAge(r *http.Request) error {
 	if date, ok := headerDate(r, "Date"); ok && s.clock().Sub(date) > maxAge {
 		return apiErrorf(http.StatusBadRequest, "RequestExpired", "Date header %s is too old", r.Header.Get("Date"))
@@ -43,7 +43,7 @@ func (s *Server) checkAge(r *http.Request) error {
 	return nil
 }
 
-// authenticate finds out who asks.
+// authenticate returns the caller.
 func (s *Server) authenticate(r *http.Request) (caller, error) {
 	h := strings.TrimSpace(r.Header.Get("Authorization"))
 	if h == "" || s.keys.open() {
@@ -79,13 +79,11 @@ func (s *Server) authenticate(r *http.Request) (caller, error) {
 	return caller{who: who}, nil
 }
 
-// algorithms are those that muskie has in its list, and of which its parser of
-// signatures knows the hash. The list has rsa-sha384 and ecdsa-sha384 too, which do
-// not get as far as that.
+// algorithms are the algorithms in muskie's list whose hash its signature parser knows. The
+// list also has rsa-sha384 and ecdsa-sha384, which the parser rejects first.
 var algorithms = []string{"rsa-sha1", "rsa-sha256", "rsa-sha512", "dsa-sha1", "dsa-sha256", "ecdsa-sha256", "ecdsa-sha512", "ed25519-sha512"}
 
-// checkAlgorithm returns the error of a signature by algorithm: the parser's, or
-// muskie's own.
+// checkAlgorithm returns the error of a signature by algorithm: the parser's, or muskie's own.
 func checkAlgorithm(algorithm string) error {
 	kind, hash, _ := strings.Cut(algorithm, "-")
 	if algorithm != "" && (!slices.Contains([]string{"rsa", "dsa", "ecdsa", "ed25519", "hmac"}, kind) || !slices.Contains([]string{"sha1", "sha256", "sha512"}, hash)) {
@@ -98,7 +96,7 @@ func checkAlgorithm(algorithm string) error {
 	return nil
 }
 
-// signedText is the text whose signature r must carry. Its date is checked.
+// signedText returns the text that r must sign. It checks the date.
 func (s *Server) signedText(r *http.Request, names []string) (string, error) {
 	dated := ""
 	lines := make([]string, len(names))
@@ -130,7 +128,7 @@ func (s *Server) signedText(r *http.Request, names []string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// hashOf is the hash that the second half of an algorithm's name means, or 0.
+// hashOf returns the hash that the second half of an algorithm names, or 0.
 func hashOf(name string) crypto.Hash {
 	switch name {
 	case "sha1":
@@ -165,7 +163,7 @@ func verify(key ssh.PublicKey, algorithm string, text, sig []byte) bool {
 	return false
 }
 
-// authorize checks that who may do to p what r asks.
+// authorize checks that the caller may do to p what r requests.
 func (s *Server) authorize(who caller, r *http.Request, p path) error {
 	reading := slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method)
 	if s.keys.open() || p.public() && reading || !who.anonymous && s.keys.allows(who.who, p[0]) {
@@ -173,7 +171,7 @@ func (s *Server) authorize(who caller, r *http.Request, p path) error {
 	}
 	if !who.anonymous && reading && len(p) > 2 {
 		if rec, err := s.tree.lookup(p); err == nil && rec == nil {
-			return notFound(p) // a stranger may know that nothing is there
+			return notFound(p) // anybody may know that an object is absent
 		}
 	}
 	name := who.who

@@ -8,19 +8,19 @@ import (
 )
 
 var (
-	// listComma is where a list of ETags is split.
+	// listComma separates the ETags of a list.
 	listComma = regexp.MustCompile(`\s*,\s*`)
-	// quotedWord is the only kind of quoted ETag whose quotes are taken off. A
-	// UUID has hyphens and is none.
+	// quotedWord is the only kind of quoted ETag whose quotes are removed. A UUID, which
+	// has hyphens, is not of that kind.
 	quotedWord = regexp.MustCompile(`^"([A-Za-z0-9_]*)"$`)
 )
 
-// header is a request header as Node sees it: repeated ones joined.
+// header returns a request header as Node sees it: repeated ones are joined.
 func header(r *http.Request, name string) string {
 	return strings.Join(r.Header.Values(name), ", ")
 }
 
-// etagMatches reports whether list names etag, which is "" when nothing is there.
+// etagMatches reports whether list contains etag, which is "" for an absent object.
 func etagMatches(list, etag string) bool {
 	for _, c := range listComma.Split(list, -1) {
 		c = quotedWord.ReplaceAllString(strings.TrimPrefix(c, "W/"), "$1")
@@ -31,12 +31,12 @@ func etagMatches(list, etag string) bool {
 	return false
 }
 
-// headerDate is the date in a header. What cannot be parsed is as good as absent.
+// headerDate returns the date in a header. An invalid date counts as absent.
 func headerDate(r *http.Request, name string) (time.Time, bool) {
 	return parseDate(r.Header.Get(name))
 }
 
-// parseDate takes a date in GMT or, as triton-go writes it, UTC.
+// parseDate parses a date in GMT or, as triton-go writes it, UTC.
 func parseDate(s string) (time.Time, bool) {
 	for _, zone := range []string{"GMT", "UTC"} {
 		if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 "+zone, s); err == nil {
@@ -46,8 +46,8 @@ func parseDate(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// checkConditions checks the four conditional headers against the object rec,
-// which is nil when nothing is there. An empty header is no condition.
+// checkConditions checks the four conditional headers against the object rec, which is nil for
+// an absent object. An empty header is no condition.
 func checkConditions(r *http.Request, rec *record) error {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	failed := func(format string, args ...any) error {
@@ -79,8 +79,8 @@ func checkConditions(r *http.Request, rec *record) error {
 	return nil
 }
 
-// commitBase is the version that a write must still find at commit, or nil: only
-// conditional requests are checked again there.
+// commitBase returns the version that a write must still find when it commits. It is nil for a
+// request without conditions, which is not checked again.
 func commitBase(r *http.Request, rec *record) *string {
 	if header(r, "If-Match") == "" && header(r, "If-None-Match") == "" {
 		return nil

@@ -5,12 +5,11 @@ import (
 	"sync"
 )
 
-// Counters are what a Server has seen and sent since it began or since
-// ResetCounters.
+// Counters has the totals of a Server since it began or since ResetCounters.
 type Counters struct {
 	Requests    map[string]int64 // by method
 	Total       int64            // requests of all methods
-	BodyBytes   int64            // sent in bodies of answers, errors included
+	BodyBytes   int64            // sent in bodies of answers, including errors
 	Uploaded    int64            // received in bodies of requests
 	Connections int64            // accepted
 }

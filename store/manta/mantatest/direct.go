@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// PutObject stores data at path ("/alice/stor/x") past HTTP, makes its parent
+// PutObject stores data at path ("/alice/stor/x") without HTTP. It makes the parent
 // directories and returns the new ETag.
 func (s *Server) PutObject(path string, data []byte) (etag string, err error) {
 	p, err := s.directPath(path)
@@ -32,7 +32,7 @@ func (s *Server) PutObject(path string, data []byte) (etag string, err error) {
 	return rec.ETag, s.tree.commit(p, tmp, rec, nil)
 }
 
-// mkdirAll makes the directory p and those above it, if they are missing.
+// mkdirAll makes the directory p and its missing parents.
 func (t *tree) mkdirAll(p path) error {
 	if r, err := t.lookup(p); err != nil || r != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Server) Object(path string) (data []byte, etag string, err error) {
 	return b.Bytes(), rec.ETag, err
 }
 
-// Remove removes the object or empty directory at path past HTTP.
+// Remove removes the object or empty directory at path without HTTP.
 func (s *Server) Remove(path string) error {
 	p, err := s.directPath(path)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Server) Remove(path string) error {
 	return s.tree.remove(p, nil)
 }
 
-// Mkdir makes the directory at path past HTTP; its parent must be there.
+// Mkdir makes the directory at path, whose parent must exist, without HTTP.
 func (s *Server) Mkdir(path string) error {
 	p, err := s.directPath(path)
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *Server) Mkdir(path string) error {
 	return s.tree.mkdir(p, nil)
 }
 
-// directPath parses a path that is not escaped and below a root.
+// directPath parses an unescaped path below a root.
 func (s *Server) directPath(text string) (path, error) {
 	p, err := s.splitPath(text)
 	if err == nil && len(p) < 3 {

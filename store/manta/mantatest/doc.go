@@ -1,29 +1,27 @@
-// Package mantatest is a Manta-compatible server over a directory of the local
-// disk, for tests and benchmarks: the directory API as the real thing answers,
-// with latency, bandwidth and faults to order.
+// Package mantatest is a Manta-compatible server over a local directory, for tests and
+// benchmarks. It answers the directory API like the real Manta, with configurable latency,
+// bandwidth and faults.
 //
-// It serves accounts, directories, objects, conditions, ranges, listings,
-// metadata and signed requests. It does not have jobs, snaplinks, multipart
-// uploads, roles, tokens or presigned URLs. Where the real server is odd (ETags
-// without quotes, inclusive markers, conditions that directories ignore, a
-// mkdir that destroys an object), so is this one, for that is what a client
-// must survive.
+// It serves accounts, directories, objects, conditions, ranges, listings, metadata and signed
+// requests. It does not have jobs, snaplinks, multipart uploads, roles, tokens or presigned
+// URLs. It copies the oddities of the real server, since a client must cope with them: ETags
+// without quotes, inclusive markers, conditions that directories ignore, a mkdir that destroys
+// an object.
 //
 // # On disk
 //
-// The object /alice/stor/a/b is the file ROOT/alice/stor/a/b, so that a tree of
-// plain files is served as it is. What a file cannot say (its ETag, MD5, headers
-// and time as Manta knows them) is in ROOT/.manta, keyed by the file's path and
-// tied to its inode, size and time: a file that somebody else replaces simply
-// has a new version. Names that a file system cannot hold or that would mean
-// something else ("..", 300 bytes) are kept under a hash. A plain file of more
-// than 1 MiB has no Content-MD5, because telling it would mean reading the file.
+// The object /alice/stor/a/b is the file ROOT/alice/stor/a/b, so the server can serve a tree
+// of plain files. What a file cannot hold (its ETag, MD5, headers and time in Manta) is in
+// ROOT/.manta, keyed by the file's path and tied to its inode, size and time; a file that
+// another program replaces has a new version. Names that a file system cannot hold or that
+// have a meaning there ("..", 300 bytes) are stored under a hash. A plain file of more than 1
+// MiB has no Content-MD5, because that would require reading the file.
 //
-// One process at a time owns ROOT for writing. Changes from outside are seen,
-// if late, where they meet writes through the server in the same directory.
+// Only one process at a time may write to ROOT. Changes by other programs may be noticed late
+// if the server writes to the same directory meanwhile.
 //
 // # Concurrency
 //
-// A Server is safe for concurrent use, and starts no goroutine; Start starts
-// net/http's, and the test's cleanup ends them.
+// A Server is safe for concurrent use, and starts no goroutine; Start starts net/http's, and
+// the test's cleanup ends them.
 package mantatest

@@ -8,27 +8,27 @@ import (
 	"sync"
 )
 
-// On says which requests a fault meets.
+// On selects the requests that a fault applies to.
 type On struct {
 	Method string // "" means any
-	Path   string // what the decoded path ends in; "" means any
-	Nth    int    // the first of the matching requests to meet, from 1; 0 means 1
-	Times  int    // how many of them to meet; 0 means all from then on
-	// Match, if not nil, picks among the requests of that method and path; see
-	// [Share]. It must be safe for concurrent use.
+	Path   string // a suffix of the decoded path; "" means any
+	Nth    int    // the first matching request, from 1; 0 means 1
+	Times  int    // how many requests from then on; 0 means all
+	// Match, if not nil, selects among the requests of that method and path; see [Share].
+	// It must be safe for concurrent use.
 	Match func(*http.Request) bool
 }
 
-// Share is an [On.Match] that picks requests at random with probability p. With
-// 0.5 and [StallAt] it is one of two storage nodes that dies while it answers.
+// Share is an [On.Match] that selects requests at random with probability p. With 0.5 and
+// [StallAt] it simulates that one of two storage nodes dies while it answers.
 func Share(p float64) func(*http.Request) bool {
 	return func(*http.Request) bool { return rand.Float64() < p }
 }
 
-// Action is one thing that happens to a request that meets a fault.
+// Action is one effect of a fault.
 type Action func(*plan)
 
-// plan is what shall happen to one request.
+// plan has the effects of all faults on one request.
 type plan struct {
 	before      []func()
 	answer      http.HandlerFunc
@@ -38,15 +38,15 @@ type plan struct {
 	header      map[string]string
 	after       []func()
 
-	// What happens to the body; each counts in body bytes and is -1 when off.
+	// Effects on the body, at an offset in bytes; -1: none.
 	cutAt, stallAt, garbleAt int64
 	release                  <-chan struct{}
-	lines                    int // the answer ends cleanly after so many writes; -1: off
+	lines                    int // end the answer cleanly after that many writes; -1: no
 }
 
 func newPlan() *plan { return &plan{cutAt: -1, stallAt: -1, garbleAt: -1, lines: -1} }
 
-// plainBody reports whether the body goes out as it is.
+// plainBody reports whether the body is sent unchanged.
 func (p *plan) plainBody() bool {
 	return p.cutAt < 0 && p.stallAt < 0 && p.garbleAt < 0 && p.lines < 0
 }
@@ -74,22 +74,22 @@ func AnswerError(status int, code, message string) Action {
 	}
 }
 
-// AnswerWith lets f answer instead of serving the request.
+// AnswerWith answers with f instead of serving the request.
 func AnswerWith(f http.HandlerFunc) Action { return func(p *plan) { p.answer = f } }
 
-// Reset resets the connection before anything is served or answered.
+// Reset resets the connection before the request is served.
 func Reset() Action { return func(p *plan) { p.reset = true } }
 
-// ApplyThenCut serves the request and then closes the connection instead of
-// answering: the client cannot know the outcome.
+// ApplyThenCut serves the request and then closes the connection without an answer, so that
+// the client does not know the outcome.
 func ApplyThenCut() Action { return func(p *plan) { p.outcomeLost = true } }
 
 // CutAt closes the connection after k bytes of the answer's body.
 func CutAt(k int64) Action { return func(p *plan) { p.cutAt = k } }
 
-// StallAt falls silent after k bytes of the answer's body, with the connection
-// open, until release is closed or the client goes away: what Manta does when a
-// storage node dies while it answers.
+// StallAt stalls after k bytes of the answer's body, with the connection open, until release
+// is closed or the client disconnects. Manta does so when a storage node dies while it
+// answers.
 func StallAt(k int64, release <-chan struct{}) Action {
 	return func(p *plan) { p.stallAt, p.release = k, release }
 }
@@ -97,14 +97,14 @@ func StallAt(k int64, release <-chan struct{}) Action {
 // GarbleAt inverts all bytes of the answer's body from k on.
 func GarbleAt(k int64) Action { return func(p *plan) { p.garbleAt = k } }
 
-// EndAfterLines ends a listing after n entries, cleanly, as Manta does when its
-// metadata tier fails under way.
+// EndAfterLines ends a listing cleanly after n entries. Manta does so when its metadata tier
+// fails midway.
 func EndAfterLines(n int) Action { return func(p *plan) { p.lines = n } }
 
-// WholeForRange answers a request for a range with 200 and everything.
+// WholeForRange answers a range request with 200 and the whole object.
 func WholeForRange() Action { return func(p *plan) { p.wholeBody = true } }
 
-// WithHeader replaces a header of the answer; an empty value takes it away.
+// WithHeader replaces a header of the answer; an empty value removes it.
 func WithHeader(name, value string) Action {
 	return func(p *plan) {
 		if p.header == nil {
@@ -117,10 +117,10 @@ func WithHeader(name, value string) Action {
 // Before calls f before the request is served.
 func Before(f func()) Action { return func(p *plan) { p.before = append(p.before, f) } }
 
-// After calls f when the request has been served.
+// After calls f after the request was served.
 func After(f func()) Action { return func(p *plan) { p.after = append(p.after, f) } }
 
-// fault is an order that stands.
+// fault is an active fault.
 type fault struct {
 	on      On
 	actions []Action
@@ -128,12 +128,12 @@ type fault struct {
 }
 
 type faults struct {
-	mu     sync.Mutex // guards orders and what they count
+	mu     sync.Mutex // guards the faults and their counts
 	orders []*fault
 }
 
-// Fault orders that requests that match on meet all of do, together with the
-// actions of every other fault that they match. Remove takes the order back.
+// Fault applies all of do to the requests that on selects, together with the actions of every
+// other fault that selects them. remove removes the fault.
 func (s *Server) Fault(on On, do ...Action) (remove func()) {
 	f := &fault{on: on, actions: do}
 	s.faults.mu.Lock()
@@ -142,7 +142,7 @@ func (s *Server) Fault(on On, do ...Action) (remove func()) {
 	return func() { s.faults.remove(f) }
 }
 
-// ClearFaults takes all orders back.
+// ClearFaults removes all faults.
 func (s *Server) ClearFaults() {
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -155,7 +155,7 @@ func (fs *faults) remove(f *fault) {
 	fs.orders = slices.DeleteFunc(fs.orders, func(o *fault) bool { return o == f })
 }
 
-// plan counts the request and returns what shall happen to it.
+// plan counts the request and returns the effects on it.
 func (fs *faults) plan(r *http.Request) *plan {
 	p := newPlan()
 	fs.mu.Lock()
@@ -170,8 +170,8 @@ func (fs *faults) plan(r *http.Request) *plan {
 	return p
 }
 
-// meets counts a request and reports whether it is one of those ordered. The
-// caller holds the lock of the faults.
+// meets counts a request and reports whether the fault applies to it. The caller holds the
+// lock of the faults.
 func (f *fault) meets(r *http.Request) bool {
 	if f.on.Method != "" && f.on.Method != r.Method || !strings.HasSuffix(r.URL.Path, f.on.Path) {
 		return false

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// compress wraps w where production would compress the answer: the length is
-// gone, and the rest of the headers still speaks of the uncompressed object.
+// compress wraps w if production would compress the answer: the length is removed, and the
+// other headers still describe the uncompressed object.
 func (s *Server) compress(w http.ResponseWriter, r *http.Request) (_ http.ResponseWriter, done func()) {
 	if !s.gzip || !acceptsGzip(header(r, "Accept-Encoding")) {
 		return w, func() {}
@@ -60,6 +60,6 @@ func (g *gzipAnswer) Write(p []byte) (int, error) {
 
 func (g *gzipAnswer) close() {
 	if g.z != nil {
-		_ = g.z.Close() // the client has gone
+		_ = g.z.Close() // the client has disconnected
 	}
 }

@@ -20,14 +20,14 @@ const (
 	maxHeaderBytes    = 4096 // of all m- values together
 )
 
-// stored are the headers, besides m-*, that are kept with an object.
+// stored are the headers, besides m-*, that are stored with an object.
 var stored = []string{
 	"cache-control", "surrogate-key", "access-control-allow-origin", "access-control-allow-methods",
 	"access-control-allow-headers", "access-control-expose-headers", "access-control-max-age",
 }
 
-// userHeaders are the headers of r that are kept: m-* up to a total of 4096
-// bytes (what would go beyond is dropped, and all after it), and those in stored.
+// userHeaders returns the headers of r to store: those in stored, and m-* up to a total of
+// 4096 bytes. The first m-* header beyond that is dropped, and all after it.
 func userHeaders(r *http.Request, p path) map[string]string {
 	kept := map[string]string{}
 	total, full := 0, false
@@ -56,8 +56,8 @@ func userHeaders(r *http.Request, p path) map[string]string {
 
 func sameHeaders(a, b map[string]string) bool { return maps.Equal(a, b) }
 
-// contentType is the type that an object is stored with. A value that is not of
-// the form x/y is an extension.
+// contentType returns the type to store for an object. A value that does not have the form x/y
+// is an extension.
 func contentType(h string) string {
 	if h == "" {
 		return octetStream
@@ -68,8 +68,8 @@ func contentType(h string) string {
 	return h
 }
 
-// typeByExtension is the type of files named so. The system's tables are left
-// out of it for tests to be alike everywhere.
+// typeByExtension returns the type of files with that extension. It ignores the system's
+// tables so that tests are the same everywhere.
 func typeByExtension(ext string) string {
 	switch strings.ToLower(ext) {
 	case ".json":
@@ -88,8 +88,7 @@ func typeByExtension(ext string) string {
 	return octetStream
 }
 
-// disposition parses and renders a Content-Disposition again, directories in the
-// file name stripped.
+// disposition parses and formats a Content-Disposition, without directories in the file name.
 func disposition(h string) (string, error) {
 	if h == "" {
 		return "", nil
@@ -108,7 +107,7 @@ func disposition(h string) (string, error) {
 	return kind, nil
 }
 
-// durability is the number of copies that r asks for.
+// durability returns the number of copies that r requests.
 func durability(r *http.Request) (int, error) {
 	h := r.Header.Get("durability-level")
 	if h == "" {
@@ -124,7 +123,7 @@ func durability(r *http.Request) (int, error) {
 	return n, nil
 }
 
-// contentMD5 is the sum that the client says its body has, or nil.
+// contentMD5 returns the checksum that the client sent for its body, or nil.
 func contentMD5(r *http.Request) ([]byte, error) {
 	h := r.Header.Get("Content-MD5")
 	if h == "" {
@@ -137,8 +136,8 @@ func contentMD5(r *http.Request) ([]byte, error) {
 	return sum, nil
 }
 
-// isDirectoryType reports whether a PUT of that type makes a directory; link is
-// whether it would make a snaplink.
+// isDirectoryType reports whether a PUT of that type makes a directory, and in link whether it
+// makes a snaplink.
 func isDirectoryType(h string) (dir, link bool) {
 	kind, params, err := mime.ParseMediaType(h)
 	if err != nil || kind != "application/json" {
@@ -147,7 +146,7 @@ func isDirectoryType(h string) (dir, link bool) {
 	return params["type"] == "directory", params["type"] == "link"
 }
 
-// acceptable reports whether the Accept header admits the type.
+// acceptable reports whether the Accept header allows the type.
 func acceptable(accept, ctype string) bool {
 	kind, _, err := mime.ParseMediaType(ctype)
 	if err != nil {
@@ -167,7 +166,7 @@ func acceptable(accept, ctype string) bool {
 	return false
 }
 
-// versionAccepted reports whether an Accept-Version header admits 1.0.0.
+// versionAccepted reports whether an Accept-Version header allows 1.0.0.
 func versionAccepted(h string) bool {
 	h = strings.TrimLeft(strings.TrimSpace(h), "~^>=v ")
 	if h == "" || h == "*" {

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// keyring is who there is and who may do what.
+// keyring has the accounts, their keys and permissions.
 type keyring struct {
 	mu       sync.RWMutex             // guards all below
-	accounts map[string]bool          // those that were named
+	accounts map[string]bool          // those added by AddAccount
 	users    map[string]bool          // subusers, as "account/user"
-	keys     map[string]ssh.PublicKey // by the keyId that names them
+	keys     map[string]ssh.PublicKey // by keyId
 	allowed  map[[2]string]bool       // {who, owner}
-	verified map[string]bool          // signatures that were found right
+	verified map[string]bool          // valid signatures
 }
 
-// AddAccount makes account one that exists. Those with a directory below Root do
-// as well; as long as none was named, all do.
+// AddAccount makes account exist. Accounts with a directory below Root exist too; until the
+// first AddAccount, all accounts do.
 func (s *Server) AddAccount(account string) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -36,8 +36,8 @@ func (k *keyring) addAccountLocked(account string) {
 	k.accounts[account] = true
 }
 
-// AddKey registers a key of account or, with a subUser, of that user of account.
-// From the first key on the server asks who wants something.
+// AddKey registers a key of account or, with a subUser, of that user of account. With the
+// first key, the server begins to require authentication.
 func (s *Server) AddKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -50,7 +50,7 @@ func (s *Server) AddKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.keys[keyID(who, key)] = key
 }
 
-// RemoveKey takes a key away.
+// RemoveKey removes a key.
 func (s *Server) RemoveKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -62,8 +62,8 @@ func (s *Server) RemoveKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.verified = nil
 }
 
-// Allow lets who, "account" or "account/user", do everything in owner's account.
-// An account is always allowed in its own, a subuser is not.
+// Allow gives who, "account" or "account/user", full access to owner's account. An account
+// always has access to its own, a subuser does not.
 func (s *Server) Allow(who, owner string) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -73,12 +73,12 @@ func (s *Server) Allow(who, owner string) {
 	s.keys.allowed[[2]string{who, owner}] = true
 }
 
-// keyID is the name that a request gives a key: the MD5 with colons.
+// keyID returns the name of a key in requests: the MD5 with colons.
 func keyID(who string, key ssh.PublicKey) string {
 	return "/" + who + "/keys/" + ssh.FingerprintLegacyMD5(key)
 }
 
-// open reports whether the server asks nobody who they are.
+// open reports whether the server requires no authentication.
 func (k *keyring) open() bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
@@ -103,11 +103,11 @@ func (s *Server) hasAccount(account string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// maxVerified is how many signatures are remembered.
+// maxVerified bounds the cache of valid signatures.
 const maxVerified = 1000
 
-// check reports whether sig is the signature of text by the key that keyID
-// names. A client may use one for all requests of a second: that is remembered.
+// check reports whether sig is the signature of text by the key keyID. A client may use a
+// signature for all requests of a second, so valid ones are cached.
 func (k *keyring) check(keyID string, key ssh.PublicKey, algorithm, text string, sig []byte) bool {
 	name := strings.Join([]string{keyID, algorithm, text, string(sig)}, "\x00")
 	k.mu.RLock()
@@ -125,7 +125,7 @@ func (k *keyring) check(keyID string, key ssh.PublicKey, algorithm, text string,
 	return true
 }
 
-// find returns the key that keyId names, or the error of there being none.
+// find returns the key keyID, or the error for an unknown key.
 func (k *keyring) find(keyID string) (who string, key ssh.PublicKey, err error) {
 	parts := strings.Split(strings.TrimPrefix(keyID, "/"), "/")
 	i := slices.Index(parts, "keys")

@@ -9,27 +9,26 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// lag is how late a timer may wake a sender without costing it its place: what
-// the line did not carry while the sender overslept is made up for.
+// lag is how late a timer may wake a sender without a loss of bandwidth: a later sender loses
+// the time in which the line was idle.
 const lag = 20 * time.Millisecond
 
-// limiter shares a bandwidth among all who wait on it.
+// limiter shares a bandwidth among all senders that wait on it.
 type limiter struct {
 	rate atomic.Int64 // bytes per second; 0: no limit
 	mu   sync.Mutex   // guards next
 	next time.Time    // when the line is free again
 }
 
-// sender is one who sends over a limiter's line piece by piece, and not
-// concurrently.
+// sender sends pieces over the line of a limiter, one after the other.
 type sender struct {
 	line *limiter
-	free time.Time // when its last piece was through; zero before the first
+	free time.Time // when its last piece was sent; zero before the first
 }
 
 func (l *limiter) set(rate int64) { l.rate.Store(rate) }
 
-// wait returns when n more bytes have had their time on the line.
+// wait returns when the line has had the time for n more bytes.
 func (s *sender) wait(ctx context.Context, n int) error {
 	rate := s.line.rate.Load()
 	if rate <= 0 {
@@ -39,10 +38,10 @@ func (s *sender) wait(ctx context.Context, n int) error {
 	return withctx.Sleep(ctx, time.Until(s.free))
 }
 
-// reserve books the line for n bytes and returns when they will be through. They
-// go out when the line is free, but not before ready, the time when their sender
-// had them, nor more than lag ago. Without ready a lone sender of many pieces, each
-// of which takes about as long as a timer is late, would have half the line.
+// reserve reserves the line for n bytes and returns the time at which they are sent. They
+// start when the line is free, but not before ready, the time at which their sender had them,
+// nor more than lag ago. Without ready, a lone sender of many pieces that each take about as
+// long as a timer is late would get half the bandwidth.
 func (l *limiter) reserve(n int, rate int64, ready time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

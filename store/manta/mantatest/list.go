@@ -42,7 +42,7 @@ func newLine(rec *record) line {
 	return l
 }
 
-// query is what a listing is asked for.
+// query has the parameters of a listing.
 type query struct {
 	limit   int
 	marker  string
@@ -74,7 +74,7 @@ func parseQuery(r *http.Request) (query, error) {
 	return q, nil
 }
 
-// pick is the part of sorted that q asks for, in the order it asks for.
+// pick returns the part of sorted that q requests, in its order.
 func (q query) pick(sorted []string) []string {
 	if !q.reverse {
 		from := sort.SearchStrings(sorted, q.marker)
@@ -124,8 +124,8 @@ func sendLines(w http.ResponseWriter, recs []*record) error {
 	return nil
 }
 
-// list returns how many entries Manta says there are in the directory p, and
-// those of them that q asks for.
+// list returns the number of entries that Manta reports for the directory p, and the entries
+// that q requests.
 func (t *tree) list(p path, q query, countOnly bool) (total int, recs []*record, err error) {
 	hidden := t.hasHiddenRow(p)
 	pick := q.pick
@@ -153,8 +153,8 @@ func (t *tree) list(p path, q query, countOnly bool) (total int, recs []*record,
 	return total, t.records(p, part), nil
 }
 
-// newest are the records of names in p that q asks for by time. All must be looked
-// at, but no more than some are held.
+// newest returns the records of names in p that q requests by time. It looks at all records
+// but holds only some of them.
 func (t *tree) newest(p path, q query, names []string) []*record {
 	var best []*record
 	for some := range slices.Chunk(names, 4*maxLimit) {
@@ -163,21 +163,21 @@ func (t *tree) newest(p path, q query, names []string) []*record {
 	return best
 }
 
-// hiddenRow is the record that Manta counts among the entries of /ACCOUNT/stor,
-// and gives a place on a page, without listing it: stor's own, once it was made.
+// hiddenRow returns the record that Manta counts among the entries of /ACCOUNT/stor and gives
+// a place on a page, but does not list: stor itself, once it was made.
 const hiddenRow = "stor"
 
 func (t *tree) hasHiddenRow(p path) bool {
 	return p.isRoot() && p[1] == hiddenRow && t.readRecord(t.disk(p)) != nil
 }
 
-// withRow is sorted with one name more.
+// withRow returns sorted with one more name.
 func withRow(sorted []string, name string) []string {
 	i, _ := slices.BinarySearch(sorted, name)
 	return slices.Insert(slices.Clone(sorted), i, name)
 }
 
-// records are the records of the names in p that are still there.
+// records returns the records of the names in p that still exist.
 func (t *tree) records(p path, part []string) []*record {
 	recs := make([]*record, 0, len(part))
 	for _, name := range part {
@@ -189,7 +189,7 @@ func (t *tree) records(p path, part []string) []*record {
 	return recs
 }
 
-// sortByTime orders recs newest first and cuts them to what q asks for.
+// sortByTime sorts recs, newest first, and cuts them to the number that q requests.
 func (q query) sortByTime(recs []*record) []*record {
 	slices.SortStableFunc(recs, func(a, b *record) int {
 		c := b.MTime.Compare(a.MTime)

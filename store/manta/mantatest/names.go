@@ -13,30 +13,30 @@ import (
 )
 
 const (
-	// bigDir is from how many names on a directory's names are remembered.
+	// bigDir is the least number of names for which a directory is cached.
 	bigDir = 1000
-	// settled is how old a directory's time must be to be told from a later one.
+	// settled is the age from which the mtime of a directory reflects every change.
 	settled = 50 * time.Millisecond
-	// maxDirs is of how many directories the names are remembered.
+	// maxDirs bounds the number of cached directories.
 	maxDirs = 16
 )
 
-// names remembers the sorted names of big directories, so that a page of a
-// listing does not cost reading a million of them. It takes some 50 bytes a name.
+// names caches the sorted names of big directories, so that a page of a listing does not have
+// to read a million of them. It takes some 50 bytes a name.
 type names struct {
 	mu     sync.Mutex // guards dirs and what is in it
 	dirs   map[string]*dirNames
-	flight singleflight.Group // by directory: one reads a big one, whoever lists it
+	flight singleflight.Group // by directory: concurrent listings read it once
 	reads  atomic.Int64       // how often a directory was read
 }
 
 type dirNames struct {
 	sorted []string
-	mtime  time.Time // the directory's on disk when sorted was right
+	mtime  time.Time // of the directory on disk when sorted was read
 }
 
-// page returns the total of names in the directory disk and, by sub, a copy of
-// the part that is asked for.
+// page returns the number of names in the directory disk and, selected by sub, a copy of some
+// of them.
 func (t *tree) page(disk string, sub func(sorted []string) []string) (total int, part []string, err error) {
 	now := time.Now()
 	fi, err := os.Stat(disk)
@@ -52,7 +52,7 @@ func (t *tree) page(disk string, sub func(sorted []string) []string) (total int,
 	}
 	var sorted []string
 	if now.Sub(mtime) > settled {
-		// What another reads for us counts if it is of this mtime; else we read.
+		// The result of another caller counts if it is of this mtime.
 		_, err, _ = t.names.flight.Do(disk, func() (any, error) {
 			sorted, err = t.learn(disk, mtime)
 			return nil, err
@@ -70,11 +70,11 @@ func (t *tree) page(disk string, sub func(sorted []string) []string) (total int,
 	return len(sorted), slices.Clone(sub(sorted)), nil
 }
 
-// learn reads the names of the directory disk, which has settled at mtime. Many are
-// remembered and not returned: they are the names' own then.
+// learn reads the names of the directory disk, which has settled at mtime. If there are many,
+// it caches them and returns nil.
 func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
 	if _, _, ok := t.names.page(disk, mtime, func([]string) []string { return nil }); ok {
-		return nil, nil // by another flight, that ended as this one began
+		return nil, nil // cached by a call that ended as this one began
 	}
 	sorted, err := t.readNames(disk)
 	if err != nil || len(sorted) < bigDir || !t.names.remember(disk, mtime, sorted) {
@@ -83,7 +83,7 @@ func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
 	return nil, nil
 }
 
-// readNames reads the names of the directory disk, in byte order.
+// readNames returns the names of the directory disk in byte order.
 func (t *tree) readNames(disk string) ([]string, error) {
 	t.names.reads.Add(1)
 	f, err := os.Open(disk)
@@ -119,8 +119,8 @@ func (n *names) page(disk string, mtime time.Time, sub func([]string) []string) 
 	return len(d.sorted), slices.Clone(sub(d.sorted)), true
 }
 
-// remember keeps the names that the directory disk had at mtime, unless that has moved
-// since: what is added until they are kept is told to nobody.
+// remember caches the names that the directory disk had at mtime, unless mtime has changed
+// since: names added meanwhile would be missing.
 func (n *names) remember(disk string, mtime time.Time, sorted []string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -134,13 +134,13 @@ func (n *names) remember(disk string, mtime time.Time, sorted []string) bool {
 		if len(n.dirs) < maxDirs {
 			break
 		}
-		delete(n.dirs, other) // any: it is read again when it is listed
+		delete(n.dirs, other) // any; it is read again if needed
 	}
 	n.dirs[disk] = &dirNames{sorted: sorted, mtime: mtime}
 	return true
 }
 
-// added says that the server has put name into the directory disk.
+// added records that the server has added name to the directory disk.
 func (n *names) added(disk, name string) {
 	n.change(disk, func(d *dirNames) {
 		if i, found := slices.BinarySearch(d.sorted, name); !found {
@@ -149,7 +149,7 @@ func (n *names) added(disk, name string) {
 	})
 }
 
-// removed says that the server has taken name out of the directory disk.
+// removed records that the server has removed name from the directory disk.
 func (n *names) removed(disk, name string) {
 	n.change(disk, func(d *dirNames) {
 		if i, found := slices.BinarySearch(d.sorted, name); found {

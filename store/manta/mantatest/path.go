@@ -15,15 +15,15 @@ func (p path) String() string { return "/" + strings.Join(p, "/") }
 func (p path) base() string { return p[len(p)-1] }
 func (p path) dir() path    { return p[:len(p)-1] }
 
-// isRoot reports whether p is /ACCOUNT/ROOT, which is there without being made.
+// isRoot reports whether p is /ACCOUNT/ROOT, which always exists.
 func (p path) isRoot() bool { return len(p) == 2 }
 
 func (p path) public() bool { return len(p) >= 2 && p[1] == "public" }
 
-// escaped is p as errors about what is not there have it.
+// escaped returns p in the form of errors about absent objects.
 func (p path) escaped() string { return (&url.URL{Path: p.String()}).EscapedPath() }
 
-// rootsOf are what an account has, sorted.
+// rootsOf returns the roots of an account, sorted.
 func rootsOf(multipart bool) []string {
 	if multipart {
 		return []string{"public", "reports", "stor", "uploads"}
@@ -31,9 +31,8 @@ func rootsOf(multipart bool) []string {
 	return []string{"public", "reports", "stor"}
 }
 
-// parsePath decodes the path of a request. Components are decoded one by one;
-// a slash that was escaped separates all the same; repeated slashes and one at
-// the end mean nothing.
+// parsePath decodes the path of a request. Components are decoded one by one, but an escaped
+// slash is a separator too. Repeated and trailing slashes are ignored.
 func (s *Server) parsePath(escaped string) (path, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -42,7 +41,7 @@ func (s *Server) parsePath(escaped string) (path, error) {
 	return s.splitPath(decoded)
 }
 
-// splitPath is the path that decoded spells, empty for "/".
+// splitPath splits a decoded path; it is empty for "/".
 func (s *Server) splitPath(decoded string) (path, error) {
 	if !utf8.ValidString(decoded) || strings.Contains(decoded, "\x00") {
 		return nil, apiErrorf(400, "InvalidResource", "%q is not a valid path", decoded)

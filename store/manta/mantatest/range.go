@@ -13,8 +13,8 @@ var oneRange = regexp.MustCompile(`^bytes=\s*(\d*)-(\d*)\s*$`)
 // byteRange is a part of an object: length bytes from start.
 type byteRange struct{ start, length int64 }
 
-// parseRange reads a Range header for an object of size bytes. It returns nil
-// when the header means nothing to Manta, which then sends everything.
+// parseRange parses a Range header for an object of size bytes. It returns nil for a header
+// that Manta ignores; then it sends everything.
 func parseRange(h string, size int64) (*byteRange, error) {
 	if h == "" || size == 0 {
 		return nil, nil
@@ -36,7 +36,7 @@ func parseRange(h string, size int64) (*byteRange, error) {
 	return &byteRange{start: start, length: end - start + 1}, nil
 }
 
-// bounds are the first and last byte that "first-last" means.
+// bounds returns the first and last byte of "first-last".
 func bounds(first, last string, size int64) (start, end int64, ok bool) {
 	end = size - 1
 	if first == "" {
@@ -65,7 +65,7 @@ func unsatisfiable(size int64) error {
 		with("Content-Range", fmt.Sprintf("bytes */%d", size))
 }
 
-// contentRange is the header of the part b of size bytes.
+// contentRange returns the header for the part b of size bytes.
 func (b *byteRange) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", b.start, b.start+b.length-1, size)
 }

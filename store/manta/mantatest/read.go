@@ -49,7 +49,7 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record,
 		return nil
 	}
 	if asked != "" {
-		w.Header().Set("Content-Type", octetStream) // the storage node's, not the object's
+		w.Header().Set("Content-Type", octetStream) // from the storage node, not from the object
 		w.Header().Del("Content-MD5")
 	} else if rec.Size > 0 {
 		w.Header().Set("Accept-Ranges", "bytes")
@@ -80,8 +80,8 @@ func sendPart(w http.ResponseWriter, rec *record, f io.ReadSeeker, part *byteRan
 	return abort(err)
 }
 
-// abort ends the connection when a body could not be sent whole: it is too late
-// for another answer.
+// abort closes the connection when a body could not be sent whole: it is too late for another
+// answer.
 func abort(err error) error {
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -89,8 +89,8 @@ func abort(err error) error {
 	return nil
 }
 
-// setVersion sets what answers and errors tell of a loaded object or directory,
-// nil for none.
+// setVersion sets the headers of answers and errors that describe a loaded object or
+// directory; nil means none.
 func setVersion(h http.Header, rec *record) {
 	if rec == nil || rec.virtual {
 		return
@@ -101,7 +101,7 @@ func setVersion(h http.Header, rec *record) {
 	h.Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
 }
 
-// setLoaded is setVersion for what is at p. It is of no account if that fails.
+// setLoaded is setVersion for the object at p. It ignores errors.
 func (s *Server) setLoaded(h http.Header, p path) {
 	if rec, err := s.tree.lookup(p); err == nil {
 		setVersion(h, rec)
@@ -119,8 +119,8 @@ func setObject(h http.Header, rec *record) {
 	setUser(h, rec)
 }
 
-// setUser sets the headers that were stored with an object or directory, named
-// as they were stored.
+// setUser sets the headers that were stored with an object or directory, with their original
+// names.
 func setUser(h http.Header, rec *record) {
 	for name, value := range rec.Headers {
 		h[name] = []string{value}

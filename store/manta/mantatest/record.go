@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	reserved = ".manta"       // names that begin so are ours
-	hashed   = reserved + "-" // + hash: a name that the file system cannot hold
-	longest  = 240            // bytes of a name that is kept as it is
-	plainMD5 = int64(1) << 20 // a plain file up to this size gets an MD5
+	reserved = ".manta"       // begins names that are the server's own
+	hashed   = reserved + "-" // + hash: replaces a name that the file system cannot hold
+	longest  = 240            // bytes of the longest name that is not replaced
+	plainMD5 = int64(1) << 20 // bytes of the largest plain file that gets an MD5
 	version0 = "plain-file:%d:%d:%d"
 )
 
-// record is what Manta's metadata tier knows of an object or directory.
+// record has the metadata of an object or directory.
 type record struct {
 	Name        string            `json:"name"`
 	Dir         bool              `json:"dir,omitempty"`
@@ -39,16 +39,16 @@ type record struct {
 	Headers     map[string]string `json:"headers,omitempty"` // lower-case names
 	MTime       time.Time         `json:"mtime"`
 
-	// Which file the record is of.
+	// The file of the record.
 	Inode   uint64 `json:"inode,omitempty"`
 	FileNS  int64  `json:"fileNS,omitempty"`
 	virtual bool   // a root that nobody has made yet
 }
 
-// lastModified is the time as headers say it: to the second.
+// lastModified returns the time in headers, which have seconds.
 func (r *record) lastModified() time.Time { return r.MTime.Truncate(time.Second) }
 
-// diskName is the file name that holds name.
+// diskName returns the file name for name.
 func diskName(name string) string {
 	if name == "." || name == ".." || len(name) > longest || strings.HasPrefix(name, reserved) {
 		sum := sha256.Sum256([]byte(name))
@@ -57,7 +57,7 @@ func diskName(name string) string {
 	return name
 }
 
-// newUUID is a random UUID of version 4.
+// newUUID returns a random UUID of version 4.
 func newUUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -70,7 +70,7 @@ func formatUUID(b [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// inode is the number of the file's inode.
+// inode returns the inode number of the file.
 func inode(fi iofs.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return st.Ino
@@ -91,7 +91,7 @@ func (r *record) of(fi iofs.FileInfo) bool {
 	return r.Inode == inode(fi) && r.FileNS == fi.ModTime().UnixNano() && r.Size == fi.Size()
 }
 
-// copies is how many copies there are of an object: of no bytes none.
+// copies returns how many copies an object has: an empty one has none.
 func (r *record) copies() int {
 	if r.Size == 0 {
 		return 0
@@ -99,8 +99,8 @@ func (r *record) copies() int {
 	return r.Durability
 }
 
-// plainRecord is the record of a file or directory that was not made through
-// the server. Its ETag depends on the file alone.
+// plainRecord returns the record of a file or directory that was not made through the server.
+// Its ETag depends only on the file.
 func plainRecord(name, disk string, fi iofs.FileInfo) *record {
 	r := &record{Name: name, Dir: fi.IsDir(), MTime: fi.ModTime().UTC().Truncate(time.Millisecond)}
 	if r.Dir {
@@ -117,7 +117,7 @@ func plainRecord(name, disk string, fi iofs.FileInfo) *record {
 	return r
 }
 
-// fileMD5 is the MD5 of the file at disk, or "" when it cannot be read.
+// fileMD5 returns the MD5 of the file at disk, or "" if it cannot be read.
 func fileMD5(disk string) string {
 	f, err := os.Open(disk)
 	if err != nil {
@@ -131,7 +131,7 @@ func fileMD5(disk string) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// recordFile is where the record of the file disk is kept.
+// recordFile returns where the record of the file disk is stored.
 func (t *tree) recordFile(disk string) string {
 	rel := strings.TrimPrefix(disk, t.root)
 	sum := sha256.Sum256([]byte(rel))
@@ -139,7 +139,7 @@ func (t *tree) recordFile(disk string) string {
 	return filepath.Join(t.root, reserved, "records", name[:2], name[2:]+".json")
 }
 
-// readRecord returns the kept record of the file disk, or nil.
+// readRecord returns the stored record of the file disk, or nil.
 func (t *tree) readRecord(disk string) *record {
 	b, err := os.ReadFile(t.recordFile(disk))
 	if err != nil {
@@ -152,7 +152,7 @@ func (t *tree) readRecord(disk string) *record {
 	return r
 }
 
-// writeRecord keeps r as the record of the file disk.
+// writeRecord stores r as the record of the file disk.
 func (t *tree) writeRecord(disk string, r *record) error {
 	b, err := json.Marshal(r)
 	if err != nil {

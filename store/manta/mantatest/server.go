@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Options say what a Server serves, and how well.
+// Options configure a Server.
 type Options struct {
 	Root      string        // the directory that holds the accounts; made if absent
 	Latency   time.Duration // added to each request
 	Bandwidth int64         // bytes per second for all connections together, each way; 0: no limit
-	Gzip      bool          // compress for whoever accepts it, as production does
-	// Multipart lists "uploads" among the roots of an account, as a server does that
-	// takes uploads in parts. This one does not take them.
+	Gzip      bool          // compress if the client accepts it, as production does
+	// Multipart lists "uploads" among the roots of an account, like a server with multipart
+	// uploads. This one has none.
 	Multipart bool
-	// UploadTimeout is how long an upload may bring nothing; 0 means 45 s.
+	// UploadTimeout is how long an upload may stall; 0 means 45 s.
 	UploadTimeout time.Duration
-	// Clock is the server's idea of the time; nil means time.Now.
+	// Clock returns the server's time; nil means time.Now.
 	Clock func() time.Time
 	// Trace, when not nil, is called with each request before it is served.
 	Trace func(*http.Request)
@@ -28,7 +28,7 @@ type Options struct {
 
 // Server is a Manta over a directory. It is an http.Handler.
 type Server struct {
-	// URL is where a server that Start started listens.
+	// URL is the address of a server made by Start.
 	URL string
 
 	tree          *tree
@@ -44,8 +44,8 @@ type Server struct {
 	keys          keyring
 }
 
-// New makes a Server over o.Root. Without keys (see AddKey) it asks nobody who
-// they are and lets everybody do everything.
+// New makes a Server over o.Root. Without keys (see AddKey) it requires no authentication and
+// allows everything.
 func New(o Options) (*Server, error) {
 	s := &Server{gzip: o.Gzip, roots: rootsOf(o.Multipart), uploadTimeout: o.UploadTimeout, clock: o.Clock, trace: o.Trace}
 	if s.uploadTimeout == 0 {
@@ -90,14 +90,14 @@ func Start(t TB, o Options) *Server {
 	h.Start()
 	s.URL = h.URL
 	t.Cleanup(func() {
-		h.CloseClientConnections() // a stalled answer must not keep Close waiting
+		h.CloseClientConnections() // so that Close does not wait for a stalled answer
 		h.Close()
 	})
 	return s
 }
 
-// HTTPServer returns a net/http server for s that counts connections. HTTP/1.1
-// only, as Manta's front end.
+// HTTPServer returns a net/http server for s that counts connections. It speaks only HTTP/1.1,
+// like Manta's front end.
 func (s *Server) HTTPServer() *http.Server {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
@@ -114,15 +114,15 @@ func (s *Server) HTTPServer() *http.Server {
 	}
 }
 
-// SetLatency changes the time added to each request from now on.
+// SetLatency sets the time added to each request from now on.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
-// SetBandwidth changes the bytes per second of all connections together, each
-// way, from now on; 0 means no limit.
+// SetBandwidth sets the bytes per second of all connections together, in each direction, from
+// now on; 0 means no limit.
 func (s *Server) SetBandwidth(bytesPerSecond int64) {
 	s.down.set(bytesPerSecond)
 	s.up.set(bytesPerSecond)
 }
 
-// now is the server's time to the millisecond, which is what Manta keeps.
+// now returns the server's time in milliseconds, Manta's resolution.
 func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// tree is the accounts on disk.
+// tree has the accounts on disk.
 type tree struct {
 	root string
 	now  func() time.Time
 
-	// mu is the lock of Manta's metadata tier, which is why it is held over disk
-	// access: it makes a file and its record change together. Before names.mu.
+	// mu is the lock of Manta's metadata tier. It makes a file and its record change
+	// together, so it is held during disk access. It is taken before names.mu.
 	mu    sync.RWMutex
 	names names
 }
@@ -29,7 +29,7 @@ func openTree(root string, now func() time.Time) (*tree, error) {
 	return &tree{root: root, now: now}, nil
 }
 
-// disk is the file of p.
+// disk returns the file of p.
 func (t *tree) disk(p path) string {
 	s := t.root
 	for _, name := range p {
@@ -38,12 +38,12 @@ func (t *tree) disk(p path) string {
 	return s
 }
 
-// absent reports whether err says that there is no such file.
+// absent reports whether err means that there is no such file.
 func absent(err error) bool {
 	return errors.Is(err, iofs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
-// lookup returns the record of p, or nil when there is none.
+// lookup returns the record of p, or nil if p does not exist.
 func (t *tree) lookup(p path) (*record, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -75,8 +75,8 @@ func (t *tree) recordOf(p path, disk string, fi iofs.FileInfo) *record {
 	return r
 }
 
-// open returns the record of the object or directory p and, for an object, the
-// open file that holds this version. The caller closes it.
+// open returns the record of the object or directory p and, for an object, an open file with
+// this version. The caller closes it.
 func (t *tree) open(p path) (*record, *os.File, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -102,7 +102,7 @@ func (t *tree) open(p path) (*record, *os.File, error) {
 	return r, f, nil
 }
 
-// parentLocked returns the error of writing p where no directory is above it.
+// parentLocked returns the error of writing p if its parent is not a directory.
 func (t *tree) parentLocked(p path) error {
 	if p.dir().isRoot() {
 		return nil
@@ -119,8 +119,8 @@ func (t *tree) parentLocked(p path) error {
 	return nil
 }
 
-// commit makes the file tmp the object p with the record r, provided that the
-// present version still is the one that base tells; base nil means any.
+// commit makes the file tmp the object p with the record r if the present version is still
+// base; nil means any.
 func (t *tree) commit(p path, tmp string, r *record, base *string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -153,7 +153,7 @@ func (t *tree) commit(p path, tmp string, r *record, base *string) error {
 	return nil
 }
 
-// checkOverwrite returns the error of putting an object where old is.
+// checkOverwrite returns the error of writing an object over old.
 func checkOverwrite(p path, old *record, base *string) error {
 	if old != nil && old.Dir {
 		return apiErrorf(http.StatusBadRequest, "OperationNotAllowedOnDirectory", "%s is a directory", p)
@@ -164,7 +164,7 @@ func checkOverwrite(p path, old *record, base *string) error {
 	return nil
 }
 
-// etagOf is the version of r, "" when there is nothing.
+// etagOf returns the version of r, "" for nil.
 func etagOf(r *record) string {
 	if r == nil {
 		return ""
@@ -172,8 +172,8 @@ func etagOf(r *record) string {
 	return r.ETag
 }
 
-// pinDirLocked keeps the time of the directory p, which for Manta does not move when
-// its entries change, and makes it if it is a root that is not on disk.
+// pinDirLocked fixes the time of the directory p, which in Manta does not change with its
+// entries. It makes a root that is not on disk.
 func (t *tree) pinDirLocked(p path) error {
 	disk := t.disk(p)
 	if p.isRoot() {
@@ -220,7 +220,7 @@ func (t *tree) mkdir(p path, headers map[string]string) error {
 	return t.writeRecord(disk, &record{Name: p.base(), Dir: true, MTime: t.now(), Headers: headers})
 }
 
-// remove removes p, provided that it still is the version base; nil means any.
+// remove removes p if its version is still base; nil means any.
 func (t *tree) remove(p path, base *string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -245,12 +245,12 @@ func (t *tree) remove(p path, base *string) error {
 	if err != nil {
 		return err
 	}
-	_ = os.Remove(t.recordFile(disk)) // without its file it says nothing
+	_ = os.Remove(t.recordFile(disk)) // useless without its file
 	t.names.removed(filepath.Dir(disk), p.base())
 	return nil
 }
 
-// update changes the record of p by change, data and version untouched.
+// update changes the record of p by change, and neither its data nor its version.
 func (t *tree) update(p path, change func(*record)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

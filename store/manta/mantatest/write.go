@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// maxContentLength bounds a chunked upload that says no bound of its own.
+// maxContentLength bounds a chunked upload without a limit of its own.
 const maxContentLength = int64(51200) << 20
 
 var errRootOperation = apiErrorf(http.StatusBadRequest, "OperationNotAllowedOnRootDirectory", "not allowed on a root directory")
@@ -39,7 +39,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, p path) error {
 }
 
 func (s *Server) putDirectory(w http.ResponseWriter, r *http.Request, p path) error {
-	s.setLoaded(w.Header(), p) // of what was there, an object's version even
+	s.setLoaded(w.Header(), p) // describes the old object, even in an answer to its replacement
 	if err := s.tree.mkdir(p, userHeaders(r, p)); err != nil {
 		return err
 	}
@@ -51,7 +51,7 @@ func (s *Server) putMetadata(w http.ResponseWriter, r *http.Request, p path) err
 	for _, name := range []string{"Content-Length", "Content-MD5", "durability-level"} {
 		if r.Header.Get(name) != "" {
 			e := apiErrorf(http.StatusBadRequest, "InvalidUpdate", "overwrite of %q forbidden", strings.ToLower(name))
-			e.close = true // else net/http would wait for a body that may never come
+			e.close = true // otherwise net/http would wait for a body that may never come
 			return e
 		}
 	}
@@ -99,7 +99,7 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, p path) error
 	if err != nil {
 		return err
 	}
-	defer os.Remove(tmp.Name()) // in vain once it is committed
+	defer os.Remove(tmp.Name()) // fails after a commit
 	if sum != nil && tmp.size > 0 && !bytes.Equal(sum, got) {
 		return apiErrorf(http.StatusBadRequest, "ContentMD5Mismatch", "Content-MD5 expected to be %s, but was %s",
 			base64.StdEncoding.EncodeToString(sum), base64.StdEncoding.EncodeToString(got))
@@ -114,8 +114,8 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, p path) error
 	return nil
 }
 
-// newObject is the record of the object that r wants to store, and the sum that
-// r says its body has.
+// newObject returns the record of the object that r is to store, and the checksum that r gives
+// for its body.
 func (s *Server) newObject(r *http.Request, p path) (*record, []byte, error) {
 	sum, err := contentMD5(r)
 	if err != nil {
@@ -139,8 +139,8 @@ func (s *Server) newObject(r *http.Request, p path) (*record, []byte, error) {
 	return rec, sum, nil
 }
 
-// checkTarget checks, before the body is read, that p may be written. It returns
-// the version that must still be there at commit, nil for any.
+// checkTarget checks, before the body is read, that p may be written. It returns the version
+// that commit must still find, nil for any.
 func (s *Server) checkTarget(w http.ResponseWriter, r *http.Request, p path) (*string, error) {
 	old, err := s.tree.lookup(p)
 	if err != nil {
@@ -168,7 +168,7 @@ func (t *tree) checkParent(p path) error {
 // saysLength reports whether r has a Content-Length.
 func saysLength(r *http.Request) bool { return r.Header.Get("Content-Length") != "" }
 
-// uploadLimit is how many bytes the body may have.
+// uploadLimit returns the maximum length of the body.
 func uploadLimit(r *http.Request) (int64, error) {
 	h := r.Header.Get("max-content-length")
 	if r.ContentLength >= 0 || h == "" {
@@ -181,14 +181,14 @@ func uploadLimit(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// upload is a file that holds a body.
+// upload is a file with a body.
 type upload struct {
 	*os.File
 	size int64
 }
 
-// receive reads the body into a closed file of at most limit bytes and returns
-// it with its MD5. The caller removes it.
+// receive writes the body, of at most limit bytes, to a file and returns it, closed, with its
+// MD5. The caller removes it.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*upload, []byte, error) {
 	f, err := os.Create(filepath.Join(s.tree.root, reserved, "tmp", newUUID()))
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 	return &upload{File: f, size: n}, h.Sum(nil), nil
 }
 
-// uploadError is the answer to a body that broke off.
+// uploadError returns the answer to a body that ended early.
 func uploadError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e := apiErrorf(http.StatusRequestTimeout, "UploadTimeout", "request took too long to send data")
@@ -218,13 +218,12 @@ func uploadError(err error) error {
 		return e
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		panic(http.ErrAbortHandler) // nobody is there to be answered
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 	return err
 }
 
-// uploadReader reads the body of r as fast as the bandwidth allows, and gives up
-// when nothing comes.
+// uploadReader reads the body of r as fast as the bandwidth allows, and fails when it stalls.
 type uploadReader struct {
 	s    *Server
 	r    *http.Request
@@ -233,7 +232,7 @@ type uploadReader struct {
 }
 
 func (u *uploadReader) Read(p []byte) (int, error) {
-	_ = u.rc.SetReadDeadline(time.Now().Add(u.s.uploadTimeout)) // not every writer has one
+	_ = u.rc.SetReadDeadline(time.Now().Add(u.s.uploadTimeout)) // not supported by every ResponseWriter
 	n, err := u.r.Body.Read(p)
 	u.s.counts.received(int64(n))
 	if werr := u.line.wait(u.r.Context(), n); werr != nil && err == nil {
@@ -260,7 +259,7 @@ func (s *Server) remove(w http.ResponseWriter, r *http.Request, p path) error {
 	}
 	var base *string
 	setVersion(w.Header(), rec)
-	if !rec.Dir { // no condition counts for a directory
+	if !rec.Dir { // conditions do not apply to directories
 		if err := checkConditions(r, rec); err != nil {
 			return err
 		}

@@ -1,5 +1,4 @@
-// Command mantatestd serves a directory as a Manta would, for trying things out
-// by hand and for benchmarks:
+// Command mantatestd serves a directory as a Manta, for manual tests and benchmarks:
 //
 //	go run ./store/manta/mantatest/mantatestd --listen 127.0.0.1:8080 --root DIR
 //
@@ -24,7 +23,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// config is what the flags say.
+// config has the values of the flags.
 type config struct {
 	listen  string
 	account string
@@ -108,7 +107,7 @@ func readKey(name string) (ssh.PublicKey, error) {
 	return key, nil
 }
 
-// serve serves l until ctx ends, and then gives requests that run 5 s.
+// serve serves l until ctx ends, and then waits up to 5 s for requests.
 func serve(ctx context.Context, h *http.Server, l net.Listener) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
