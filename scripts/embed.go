@@ -1,6 +1,5 @@
-// Package scripts carries the scripts that the program brings along: what an
-// analyzer finds when it begins, and the analyzers that come with it. The rest of
-// the directory is for working on the project.
+// Package scripts embeds the scripts that the program needs: the functions of analyzers, and
+// the analyzers that come with it. The rest of the directory is for development.
 package scripts
 
 import (
@@ -14,8 +13,8 @@ var forAll string
 //go:embed thoth-linux.sh
 var forLinux string
 
-// Init is what bash sources before an analyzer: thoth-init.sh, and what analyzers of
-// Linux cores share.
+// Init is the script that bash sources before an analyzer: thoth-init.sh, and functions of
+// the analyzers of Linux cores.
 var Init = forAll + forLinux
 
 // Skip is the list of functions that say nothing about a bug, for the analyzer signature.
@@ -26,8 +25,8 @@ var Skip []byte
 //go:embed analyzers
 var files embed.FS
 
-// Analyzers holds the analyzers, each a file under its name; those with a dot in
-// their names are none.
+// Analyzers has the analyzers, a file for each. Files with a dot in their names are not
+// analyzers.
 func Analyzers() fs.FS {
 	sub, err := fs.Sub(files, "analyzers")
 	if err != nil {

@@ -10,8 +10,9 @@ const (
 	stepCatchUpLate = "catch up with the same from nothing, with the published catalogue of before"
 )
 
-// catchUp measures what a mount takes to know what others did since known had its last
-// one, and late, which has had none, since the catalogue was published.
+// catchUp measures how long a mount takes to know what others changed since the last mount of
+// the machine known, and since the catalogue was published, for the machine late, which had
+// none.
 func (s *scale) catchUp(ctx context.Context, known, late *machine) error {
 	s.say("others upload %d dumps and edit %d", len(s.fresh), len(s.edited))
 	if err := s.changeByOthers(ctx); err != nil {
@@ -48,7 +49,7 @@ func (s *scale) catchUpOn(ctx context.Context, m *machine, r Result) error {
 	return m.unmount(ctx)
 }
 
-// knowsChanges returns when m's mount shows what others did: all of it has one ticket.
+// knowsChanges waits until m's mount shows the changes of others: all of them have one ticket.
 func (s *scale) knowsChanges(ctx context.Context, m *machine) error {
 	return until(ctx, "the mount does not show what others changed", func() (bool, error) {
 		n, err := m.entries("by-ticket", changesTicket)

@@ -16,20 +16,19 @@ import (
 )
 
 const (
-	changesTicket  = "SCALE-1" // of all that others upload or edit
+	changesTicket  = "SCALE-1" // of all dumps that others upload or edit
 	changersAtOnce = 4
 )
 
-// changer is somebody else's machine, which changes the corpus without the link.
+// changer is another machine, which changes the corpus without the link.
 type changer struct {
 	store store.Store
 	name  string
-	dirs  chan string // of catalogues, for as many as change at once
+	dirs  chan string // of catalogues, one for each concurrent change
 }
 
-// changeByOthers uploads the new dumps and sets the tickets of others, each by a run of
-// its own, so that each leaves an entry in the change log: that is what takes those who
-// follow it longest.
+// changeByOthers uploads the new dumps and sets the tickets of others, each by a separate
+// process, so that each leaves an entry in the change log. That takes the longest to follow.
 func (s *scale) changeByOthers(ctx context.Context) error {
 	far := s.site.near()
 	defer far()
@@ -44,7 +43,7 @@ func (s *scale) changeByOthers(ctx context.Context) error {
 	defer at.Close()
 	c := &changer{store: at, name: url, dirs: make(chan string, changersAtOnce)}
 	for i := range changersAtOnce {
-		c.dirs <- filepath.Join(s.quick, fmt.Sprintf("changer%d", i)) // a catalogue that is made durable would take minutes in all
+		c.dirs <- filepath.Join(s.quick, fmt.Sprintf("changer%d", i)) // syncing catalogues would take minutes
 	}
 	fresh := gen.Options{Dir: filepath.Join(s.quick, "fresh"), From: s.n, Count: len(s.fresh), Seed: seed}
 	if _, err := gen.Generate(ctx, fresh); err != nil {
@@ -64,7 +63,7 @@ func (s *scale) changeByOthers(ctx context.Context) error {
 	return s.checkLog()
 }
 
-// checkLog makes sure that the change log tells of every change.
+// checkLog checks that the change log has every change.
 func (s *scale) checkLog() error {
 	n, err := countEntries(filepath.Join(s.corpus(), ".thothfs", "changes"))
 	if want := len(s.fresh) + len(s.edited); err == nil && n != want {
@@ -73,7 +72,7 @@ func (s *scale) checkLog() error {
 	return err
 }
 
-// once is a run of its own: others are told at its end.
+// once runs a separate process, which writes to the change log at its end.
 func (c *changer) once(ctx context.Context, f func(*corpus.Corpus) error) error {
 	dir := <-c.dirs
 	defer func() { c.dirs <- dir }()

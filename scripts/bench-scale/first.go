@@ -16,17 +16,17 @@ const (
 	stepFirstResident = "resident memory at its peak, after the first index"
 	stepPublish       = "thothfs index, the catalogue is there: publish it"
 
-	plainRequests = 32 // at once, of the plain client
+	plainRequests = 32 // concurrent ones of the plain client
 )
 
-// firstIndex has m read every document, over the link if the corpus is not too large for
-// that. The baseline is a plain HTTP client that reads the same objects, whose names it is
-// told.
+// firstIndex measures how long m takes to read every document, over the link if the corpus is
+// not too large. The baseline is a plain HTTP client that reads the same objects and is given
+// their names.
 func (s *scale) firstIndex(ctx context.Context, m *machine) error {
 	if s.n > s.firstUpTo {
 		return s.indexNear(ctx, m)
 	}
-	names, err := s.readAll() // from now on they are in the page cache
+	names, err := s.readAll() // brings them into the page cache
 	if err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (m *material) readAll() ([]string, error) {
 	return names, err
 }
 
-// getAll reads the documents of dumps from the store, with nothing but net/http.
+// getAll reads the documents of dumps from the store, with net/http only.
 func getAll(ctx context.Context, host string, names []string) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: plainRequests}}
 	defer client.CloseIdleConnections()
@@ -101,7 +101,7 @@ func getAll(ctx context.Context, host string, names []string) error {
 	return group.Wait()
 }
 
-// objectURL is where the object of a key is.
+// objectURL returns the URL of the object at a key.
 func objectURL(host, key string) string {
 	return "http://" + host + "/" + account + "/stor/thoth/" + key
 }

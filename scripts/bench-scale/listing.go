@@ -10,15 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listing is one thing that is asked of the tree. Its script is run by bash with the root
-// of the tree as $1, a program as $2 and the verb as $THOTHFS; what it prints must be the
-// same of the plain tree.
+// listing is one query of the tree. bash runs its script with the root of the tree as $1, a
+// program as $2 and the verb as $THOTHFS. Its output must be the same as for the plain tree.
 type listing struct {
 	name   string
 	script string
-	near   int  // of the program: so many dumps of a million
-	verb   bool // of thothfs alone: the plain tree has no such thing
-	bare   bool // no program: getdents64(2) of by-hash, 32 KiB at a time
+	near   int  // how many dumps of a million the program has
+	verb   bool // a verb of thothfs, which has no counterpart in the plain tree
+	bare   bool // no script: getdents64(2) of by-hash, 32 KiB at a time
 }
 
 const (
@@ -40,7 +39,7 @@ const (
 	stepReport    = "thothfs report cmd"
 	stepScan      = "thothfs ls properties.triage.engineer=bmc"
 	stepResident  = "resident memory at its peak, after all of the listings"
-	withLog       = ", with a change log" // after a verb: as it is once others have changed the corpus
+	withLog       = ", with a change log" // after the name of a verb: measured again after others have changed the corpus
 )
 
 var allListings = []listing{
@@ -56,7 +55,7 @@ var allListings = []listing{
 	{name: stepScan, verb: true, script: `"$THOTHFS" ls properties.triage.engineer=bmc | wc -l`},
 }
 
-// listings asks all of m's mount, which nobody has asked anything yet, and ends it.
+// listings measures all queries on m's fresh mount, and unmounts it.
 func (s *scale) listings(ctx context.Context, m *machine) error {
 	for _, x := range allListings {
 		r, err := s.list(ctx, m, x)
@@ -69,7 +68,7 @@ func (s *scale) listings(ctx context.Context, m *machine) error {
 	return m.unmount(ctx)
 }
 
-// verbs asks the verbs again, on a machine that knows what others have changed.
+// verbs measures the verbs again, on a machine that knows the changes of others.
 func (s *scale) verbs(ctx context.Context, m *machine) error {
 	for _, x := range allListings {
 		if !x.verb {
@@ -107,7 +106,7 @@ func (s *scale) list(ctx context.Context, m *machine, x listing) (r Result, err 
 	return r, err
 }
 
-// ask asks the tree at root, of m's mount or plain.
+// ask runs a query on the tree at root, m's mount or the plain one.
 func (x listing) ask(ctx context.Context, m *machine, root, cmd string) (lines string, err error) {
 	if x.bare {
 		n, err := entries(filepath.Join(root, "by-hash"))
@@ -116,14 +115,14 @@ func (x listing) ask(ctx context.Context, m *machine, root, cmd string) (lines s
 	return m.bash(ctx, x.script, root, cmd)
 }
 
-// entries counts what is in a directory, by system calls alone.
+// entries counts the entries of a directory by system calls alone.
 func entries(dir string) (n int, err error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(fd)
-	const reclen = 16 // where linux_dirent64 has its length
+	const reclen = 16 // offset of the length in linux_dirent64
 	buf := make([]byte, 32<<10)
 	for {
 		got, err := unix.Getdents(fd, buf)

@@ -16,12 +16,12 @@ import (
 // machine is a machine with thothfs: a cache of its own, and a mountpoint.
 type machine struct {
 	thothfs string // the program
-	host    string // of the store, as this machine calls it
+	host    string // of the store, in the URL of this machine
 	mnt     string
 	cache   string
 }
 
-// newMachine is a machine that knows nothing of the corpus.
+// newMachine returns a machine that knows nothing of the corpus.
 func (s *scale) newMachine(name string) (*machine, error) {
 	url, err := s.site.address()
 	if err != nil {
@@ -32,13 +32,13 @@ func (s *scale) newMachine(name string) (*machine, error) {
 	return m, os.MkdirAll(m.mnt, 0o700)
 }
 
-// env is the environment of the verbs.
+// env returns the environment of the verbs.
 func (m *machine) env() []string {
 	return append(os.Environ(), "LC_ALL=C", "THOTHFS="+m.thothfs, "THOTHFS_STORE=manta:", "MANTA_URL=http://"+m.host, "MANTA_USER="+account,
 		"MANTA_NO_AUTH=true", "THOTHFS_CACHE_DIR="+m.cache)
 }
 
-// run runs a program and returns what it prints.
+// run runs a program and returns its output.
 func (m *machine) run(ctx context.Context, program string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = m.env()
@@ -74,7 +74,7 @@ func (m *machine) unmount(ctx context.Context) error {
 	return m.verb(ctx, "umount", m.mnt)
 }
 
-// unmountAll ends all mounts, whatever has become of ctx.
+// unmountAll ends all mounts, even if ctx has ended.
 func (s *scale) unmountAll(ctx context.Context) (err error) {
 	for _, m := range s.machines {
 		err = errors.Join(err, m.unmount(context.WithoutCancel(ctx)))
@@ -82,7 +82,7 @@ func (s *scale) unmountAll(ctx context.Context) (err error) {
 	return err
 }
 
-// counter is one of .thothfs/stats.
+// counter returns a counter of .thothfs/stats.
 func (m *machine) counter(name string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(m.mnt, ".thothfs", "stats"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (m *machine) counter(name string) (int, error) {
 	return 0, fmt.Errorf("the mount counts no %s", name)
 }
 
-// entries is how many names a directory of the mount has, 0 when it is not there.
+// entries returns the number of names in a directory of the mount, 0 if it does not exist.
 func (m *machine) entries(parts ...string) (int, error) {
 	n, err := countEntries(filepath.Join(append([]string{m.mnt}, parts...)...))
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -114,7 +114,7 @@ func (m *machine) listAll(ctx context.Context, n int) error {
 	return err
 }
 
-// resident is what the daemon had at most in memory, in bytes.
+// resident returns the peak resident memory of the daemon in bytes.
 func (m *machine) resident() (int64, error) {
 	pid, err := os.ReadFile(filepath.Join(m.mnt, ".thothfs", "pid"))
 	if err != nil {
@@ -133,7 +133,7 @@ func (m *machine) resident() (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// addResident puts the daemon's memory into the report.
+// addResident adds the daemon's memory to the report.
 func (s *scale) addResident(step string, m *machine) {
 	r := Result{Step: step}
 	var err error

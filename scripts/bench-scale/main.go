@@ -1,20 +1,19 @@
-// Command bench-scale measures what a corpus of many dumps costs: to read from nothing,
-// to begin with the published catalogue, to catch up with what others changed, to list,
-// to ask questions, to poll, and to hold in memory. It makes corpora of the sizes of
-// --sizes (corpusgen's; kept in the directory of --dir) and serves them from a Manta on
-// loopback that is --latency away. Beside it, where there is one, is a baseline: the same
-// tree of symbolic links on a plain file system, a plain HTTP client, or rclone.
+// Command bench-scale measures the cost of a corpus of many dumps: reading it from nothing,
+// starting with the published catalogue, catching up with the changes of others, listing,
+// queries, polling, and memory. It makes corpora of the sizes in --sizes (by corpusgen; kept
+// in the directory of --dir) and serves them from a Manta on loopback with --latency. Where
+// there is a baseline, it is the same tree of symbolic links on a plain file system, a plain
+// HTTP client, or rclone.
 //
 //	go run ./scripts/bench-scale [--sizes 10000,100000] [--latency 20ms] [--plain /dev/shm]
 //
-// The tables are in scale.md and scale.json in the directory of --out; with --doc also
-// between the marks of a document. A million dumps take 12 GiB of disk and some minutes
-// to make.
+// The tables are in scale.md and scale.json in the directory of --out; with --doc also between
+// the marks of a document. A million dumps take 12 GiB of disk and some minutes to make.
 //
-// Every corpus is measured once, in the order of the table: the kernel's caches and ours
-// are as the steps before left them. What a run adds to a corpus, new dumps, edits and
-// .thothfs, it takes away at its end, and at its beginning what one that was killed has
-// left. docs/performance.md says what each step is.
+// Every corpus is measured once, in the order of the table: each step finds the caches of the
+// kernel and of thothfs as earlier steps left them. A run adds new dumps, edits and .thothfs
+// to a corpus and removes them at its end; it begins by removing what a killed run has left.
+// docs/performance.md says what each step is.
 package main
 
 import (
@@ -29,7 +28,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options are what a run shall measure.
+// options select what a run measures.
 type options struct {
 	sizes     []int
 	firstUpTo int // dumps that are read one by one over the link
@@ -38,7 +37,7 @@ type options struct {
 	poll      time.Duration
 	dir, out  string
 	doc       string
-	plain     string // where the tree of links is made
+	plain     string // directory for the tree of links
 	thothfs   string
 	patience  time.Duration
 }
@@ -51,7 +50,7 @@ func main() {
 	if err == nil {
 		rep, err = run(ctx, o)
 	}
-	if rep != nil { // what was measured before an interrupt is worth keeping
+	if rep != nil { // keep what was measured before an interrupt
 		if err != nil {
 			o.doc = "" // but not there
 		}

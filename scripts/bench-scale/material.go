@@ -14,7 +14,7 @@ import (
 	"thothfs/scripts/corpusgen/gen"
 )
 
-// account is whose corpora they are.
+// account owns the corpora.
 const account = "thoth"
 
 const (
@@ -22,14 +22,14 @@ const (
 	maxChanges = 1000 // new dumps, and as many edits
 )
 
-// material is a corpus on disk, and what is known of it because we made it.
+// material is a generated corpus on disk, with its known properties.
 type material struct {
 	root string // of the Manta
 	n    int    // dumps
 
 	cmds   map[string]int // how many dumps a program has
-	fresh  []gen.Dump     // those that come later
-	edited []gen.Dump     // those that others edit
+	fresh  []gen.Dump     // uploaded later
+	edited []gen.Dump     // edited by others
 }
 
 // corpus is the directory of the dumps.
@@ -37,11 +37,10 @@ func (m *material) corpus() string { return filepath.Join(m.root, account, "stor
 
 func (m *material) spec() gen.Options { return gen.Options{Dir: m.corpus(), Count: m.n, Seed: seed} }
 
-// changes is how many dumps come, and how many are edited.
+// changes returns how many dumps are added, and how many are edited.
 func (m *material) changes() int { return min(maxChanges, m.n/10) }
 
-// lock makes sure that nobody else measures the corpus, until the function it returns is
-// called.
+// lock locks the corpus against other measurements until unlock is called.
 func (m *material) lock() (func(), error) {
 	if err := os.MkdirAll(filepath.Dir(m.root), 0o700); err != nil {
 		return nil, err
@@ -57,7 +56,7 @@ func (m *material) lock() (func(), error) {
 	return func() { f.Close() }, nil
 }
 
-// prepare makes the corpus, or completes it and takes away what an earlier run left.
+// prepare makes the corpus, or completes it and removes what an earlier run left.
 func (m *material) prepare(ctx context.Context) error {
 	if err := m.sample(); err != nil {
 		return err
@@ -75,7 +74,7 @@ func (m *material) prepare(ctx context.Context) error {
 	return err
 }
 
-// sample learns what the corpus has.
+// sample finds out what the corpus contains.
 func (m *material) sample() error {
 	m.cmds = map[string]int{}
 	every, i := m.n/m.changes(), 0
@@ -100,7 +99,7 @@ func (m *material) sample() error {
 	return nil
 }
 
-// restore makes the corpus what it was before it was measured. No server may run on it.
+// restore restores the state of the corpus before it was measured. No server may run on it.
 func (m *material) restore() error {
 	err := errors.Join(os.RemoveAll(filepath.Join(m.root, ".manta")), os.RemoveAll(filepath.Join(m.corpus(), ".thothfs")))
 	for _, d := range m.fresh {
@@ -127,7 +126,7 @@ func (m *material) restoreDocument(d gen.Dump) error {
 	return os.Rename(name+".new", name)
 }
 
-// near is the program whose number of dumps is nearest to so many of a million.
+// near returns the program whose number of dumps is nearest to that many of a million.
 func (m *material) near(ofMillion int) string {
 	want, best := ofMillion*m.n/1_000_000, ""
 	for cmd, n := range m.cmds {
@@ -140,7 +139,7 @@ func (m *material) near(ofMillion int) string {
 
 func abs(n int) int { return max(n, -n) }
 
-// countEntries counts what is in a directory, however much that is.
+// countEntries counts the entries of a directory of any size.
 func countEntries(dir string) (n int, err error) {
 	f, err := os.Open(dir)
 	if err != nil {

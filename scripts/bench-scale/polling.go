@@ -18,8 +18,8 @@ const (
 	ticketTrials = 5
 )
 
-// idlePolls counts the requests of polls that find nothing new. Those that list the corpus,
-// as every twentieth does, are told of in the note.
+// idlePolls counts the requests of polls that find nothing new. The note has those that list
+// the corpus, as every twentieth does.
 func (s *scale) idlePolls(ctx context.Context, m *machine) error {
 	r := Result{Step: stepIdle}
 	var idle, listing []poll
@@ -44,8 +44,8 @@ func (s *scale) idlePolls(ctx context.Context, m *machine) error {
 	return m.unmount(ctx)
 }
 
-// sortPolls tells polls that listed the corpus from those that did not. The first, which
-// may have begun before, and the last, which may not be at its end, are left out.
+// sortPolls separates polls that listed the corpus from those that did not. It ignores the
+// first, which may have begun earlier, and the last, which may be incomplete.
 func sortPolls(all []poll) (idle, listing []poll) {
 	if len(all) < 3 {
 		return nil, nil
@@ -60,7 +60,7 @@ func sortPolls(all []poll) (idle, listing []poll) {
 	return idle, listing
 }
 
-// most is the most requests of a poll.
+// most returns the largest number of requests in a poll.
 func most(all []poll) (n int) {
 	for _, p := range all {
 		n = max(n, p.requests)
@@ -68,8 +68,8 @@ func most(all []poll) (n int) {
 	return n
 }
 
-// mountPolling mounts with a short interval between polls, and returns when the mount
-// knows everything and is at rest.
+// mountPolling mounts with a short interval between polls, and returns when the mount knows
+// everything and is idle.
 func (s *scale) mountPolling(ctx context.Context, m *machine) error {
 	if err := m.mount(ctx, "--poll", s.poll.String()); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *scale) mountPolling(ctx context.Context, m *machine) error {
 	})
 }
 
-// ticket sets tickets on one machine's mount, and counts how many polls another's begins
+// ticket sets tickets on one machine's mount, and counts how many polls another one starts
 // before it shows them.
 func (s *scale) ticket(ctx context.Context, here, there *machine) error {
 	r := Result{Step: stepTicket}

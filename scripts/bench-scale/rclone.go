@@ -15,12 +15,12 @@ import (
 const (
 	stepRclone = "rclone mount from nothing, and ls -U: the names alone"
 
-	// rcloneUpTo is how many dumps rclone is asked to list: its source is one index page.
+	// rcloneUpTo bounds the dumps that rclone lists: its source is one index page.
 	rcloneUpTo = 100_000
 )
 
-// rclone has rclone mount list the corpus from index pages, behind the same link: what a
-// mount that keeps no catalogue can tell, which is names.
+// rclone makes rclone mount list the corpus from index pages, behind the same link. A mount
+// without a catalogue can show only names.
 func (s *scale) rclone(ctx context.Context) (err error) {
 	if _, lerr := exec.LookPath("rclone"); lerr != nil || s.n > rcloneUpTo {
 		return nil

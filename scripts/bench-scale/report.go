@@ -12,20 +12,20 @@ import (
 	"thothfs/scripts/benchdoc"
 )
 
-// Result is one step on one corpus. Times are milliseconds; 0: there is no such thing.
+// Result is one step on one corpus. Times are milliseconds; 0 means that there is none.
 type Result struct {
 	Dumps          int
 	Step           string
 	Thothfs, Plain float64
-	Lines          int    // that came
+	Lines          int    // of output
 	Requests       int64  // to the store
-	Bytes          int64  `json:",omitempty"` // of memory: what is measured, instead of a time
-	Count          int64  `json:",omitempty"` // of what the step says, instead of a time
+	Bytes          int64  `json:",omitempty"` // of memory, measured instead of a time
+	Count          int64  `json:",omitempty"` // measured instead of a time
 	Note           string `json:",omitempty"`
 	Error          string `json:",omitempty"`
 }
 
-// value is what was measured, for a table.
+// value formats the measured value for a table.
 func (r Result) value() string {
 	switch {
 	case r.Error != "":
@@ -49,7 +49,7 @@ func (r Result) String() string {
 	return text
 }
 
-// number is milliseconds as precise as they are worth.
+// number formats milliseconds with a precision that fits their size.
 func number(ms float64) string {
 	switch {
 	case ms == 0:
@@ -60,18 +60,18 @@ func number(ms float64) string {
 	return fmt.Sprintf("%.0f", ms)
 }
 
-// report is what a run found, and where.
+// report has the results of a run, and where it ran.
 type report struct {
 	Time     time.Time
 	Latency  string
 	Mbit     int64
-	Poll     string // of the mounts whose polls are counted
+	Poll     string // interval of the mounts whose polls are counted
 	Machine  map[string]string
 	Versions map[string]string
 	Results  []Result
 }
 
-// find is the result of a step on a corpus of n dumps, nil if there is none.
+// find returns the result of a step on a corpus of n dumps, nil if there is none.
 func (r *report) find(step string, n int) *Result {
 	for i := range r.Results {
 		if x := &r.Results[i]; x.Step == step && x.Dumps == n {
@@ -81,7 +81,7 @@ func (r *report) find(step string, n int) *Result {
 	return nil
 }
 
-// write leaves scale.json and scale.md in dir, and the tables in doc, if one is named.
+// write writes scale.json and scale.md to dir, and the tables to doc if it is not empty.
 func (r *report) write(dir, doc string) error {
 	text, err := json.MarshalIndent(r, "", "\t")
 	if err != nil {

@@ -17,7 +17,7 @@ type scale struct {
 	options
 	*material
 	site  *site
-	work  string // a directory for what is thrown away
+	work  string // a directory for temporary files
 	quick string // another, on the plain file system
 	links string // the tree of links, in it
 	began time.Time
@@ -39,7 +39,7 @@ func run(ctx context.Context, o options) (*report, error) {
 	return rep, nil
 }
 
-// measure measures a corpus of n dumps, and leaves it as it was.
+// measure measures a corpus of n dumps, and restores it.
 func measure(ctx context.Context, o options, n int, rep *report) (err error) {
 	s := &scale{options: o, began: time.Now(), rep: rep}
 	s.material = &material{root: filepath.Join(o.dir, fmt.Sprint(n)), n: n}
@@ -74,8 +74,7 @@ func measure(ctx context.Context, o options, n int, rep *report) (err error) {
 	return s.steps(ctx)
 }
 
-// removeWork removes what was for this run alone, but nothing that is still mounted: to
-// remove what is below would edit the corpus.
+// removeWork removes the files of this run, except below a mount: that would edit the corpus.
 func (s *scale) removeWork() error {
 	for _, m := range s.machines {
 		if isMounted(m.mnt) {
@@ -85,9 +84,9 @@ func (s *scale) removeWork() error {
 	return os.RemoveAll(s.work)
 }
 
-// steps measures all there is, from a corpus that nobody has read to one that others
-// have changed. The machines: one that reads everything and publishes, one that begins
-// with what that published and goes on from there, and one that comes new later.
+// steps measures all steps, from a corpus that nobody has read to one that others have
+// changed. One machine reads everything and publishes, one starts with what that published and
+// continues, and one is new later.
 func (s *scale) steps(ctx context.Context) error {
 	var publisher, user, late *machine
 	for name, m := range map[string]**machine{"publisher": &publisher, "user": &user, "late": &late} {
@@ -115,7 +114,7 @@ func (s *scale) steps(ctx context.Context) error {
 	return nil
 }
 
-// timed runs f and returns the milliseconds that it took.
+// timed runs f and returns its duration in milliseconds.
 func (s *scale) timed(ctx context.Context, f func(context.Context) error) (float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
@@ -124,7 +123,7 @@ func (s *scale) timed(ctx context.Context, f func(context.Context) error) (float
 	return float64(time.Since(begin).Microseconds()) / 1000, err
 }
 
-// measured is timed that counts requests to the store as well.
+// measured is timed that also counts requests to the store.
 func (s *scale) measured(ctx context.Context, r *Result, f func(context.Context) error) (err error) {
 	begin := s.site.Counters().Total
 	r.Thothfs, err = s.timed(ctx, f)
@@ -132,7 +131,7 @@ func (s *scale) measured(ctx context.Context, r *Result, f func(context.Context)
 	return err
 }
 
-// add puts a result into the report, with the error that it ended with.
+// add adds a result to the report, with its error.
 func (s *scale) add(r Result, err error) {
 	r.Dumps = s.n
 	if err != nil {
@@ -146,7 +145,7 @@ func (s *scale) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%7.1fs  %d dumps: %s\n", time.Since(s.began).Seconds(), s.n, fmt.Sprintf(format, args...))
 }
 
-// until calls done now and then until it is true.
+// until polls done until it returns true.
 func until(ctx context.Context, what string, done func() (bool, error)) error {
 	for {
 		ok, err := done()

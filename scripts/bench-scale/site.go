@@ -23,17 +23,18 @@ type site struct {
 	ended   []chan error // of the servers
 }
 
-// openSite serves what is below root, to whom an address is given, until it is closed.
+// openSite serves the files below root, at the addresses made later, until it is closed.
 func openSite(root string, latency time.Duration, bandwidth int64) (*site, error) {
 	w := &watch{requests: map[string][]request{}}
 	s, err := mantatest.New(mantatest.Options{Root: root, Latency: latency, Bandwidth: bandwidth, Trace: w.note})
 	return &site{Server: s, latency: latency, bandwidth: bandwidth, root: root, watch: w}, err
 }
 
-// address makes a URL of the Manta. Each machine has its own, to be told by.
+// address makes a URL of the Manta. Each machine has its own, so that its requests can be
+// distinguished.
 func (s *site) address() (string, error) { return s.listen(s.HTTPServer()) }
 
-// pages makes a URL of the corpus as plain files and index pages, behind the same link.
+// pages makes a URL of the corpus as plain files with index pages, behind the same link.
 func (s *site) pages() (string, error) {
 	files := http.FileServer(http.Dir(filepath.Join(s.root, account, "stor", "thoth")))
 	return s.listen(&http.Server{Handler: s.Shape(files), ReadHeaderTimeout: time.Minute})
@@ -60,7 +61,7 @@ func (s *site) close() (err error) {
 	return err
 }
 
-// near takes the link away, until the function it returns is called.
+// near removes the link until the returned function is called.
 func (s *site) near() (far func()) {
 	s.SetLatency(0)
 	s.SetBandwidth(0)
@@ -70,8 +71,8 @@ func (s *site) near() (far func()) {
 	}
 }
 
-// settle returns when no request came for a while: what a mount does of its own accord
-// is over then.
+// settle returns when no request has arrived for a while: then the background work of a mount
+// is done.
 func (s *site) settle(ctx context.Context) error {
 	quiet := max(4*s.latency, 500*time.Millisecond)
 	last, since := s.Counters().Total, time.Now()

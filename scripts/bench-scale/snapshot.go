@@ -19,7 +19,7 @@ const (
 	snapshotKey = ".thothfs/index"
 )
 
-// publish has m, which knows everything, publish its catalogue.
+// publish makes m, which knows everything, publish its catalogue.
 func (s *scale) publish(ctx context.Context, m *machine) error {
 	r := Result{Step: stepPublish}
 	err := s.measured(ctx, &r, func(ctx context.Context) error { return m.verb(ctx, "index") })
@@ -30,15 +30,15 @@ func (s *scale) publish(ctx context.Context, m *machine) error {
 	return err
 }
 
-// fromSnapshot mounts on a machine that knows nothing, until it lists all. The baseline is
-// the transfer of what was published.
+// fromSnapshot mounts on a machine that knows nothing, until it lists everything. The baseline
+// is the transfer of the published catalogue.
 func (s *scale) fromSnapshot(ctx context.Context, m *machine) (err error) {
 	r := Result{Step: stepSnapshot, Lines: s.n, Note: "plain: GET of the published catalogue"}
 	if r.Plain, err = s.transfer(ctx, m); err != nil {
 		return err
 	}
-	// by-hash is listed once, when all programs are there: to try that again and again
-	// would cost what is measured.
+	// by-hash is listed once, when all programs are there: polling it would add to the
+	// measured cost.
 	err = s.measured(ctx, &r, func(ctx context.Context) error {
 		if err := m.mount(ctx); err != nil {
 			return err
@@ -63,15 +63,15 @@ func (s *scale) fromSnapshot(ctx context.Context, m *machine) (err error) {
 	return m.unmount(ctx)
 }
 
-// transfer is how many milliseconds the published catalogue takes to a plain client, over
-// one connection.
+// transfer returns how long a plain client takes to fetch the published catalogue over one
+// connection, in milliseconds.
 func (s *scale) transfer(ctx context.Context, m *machine) (float64, error) {
 	client := &http.Client{Transport: &http.Transport{}}
 	defer client.CloseIdleConnections()
 	return s.timed(ctx, func(ctx context.Context) error { return get(ctx, client, objectURL(m.host, snapshotKey)) })
 }
 
-// start mounts on a machine that has the catalogue, and leaves the mount for what follows.
+// start mounts on a machine that has the catalogue, and leaves it mounted.
 func (s *scale) start(ctx context.Context, m *machine) error {
 	r := Result{Step: stepStart}
 	err := s.measured(ctx, &r, func(ctx context.Context) error {

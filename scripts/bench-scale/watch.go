@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// request is when a request came, and whether it lists the corpus.
+// request is the time of a request, and whether it lists the corpus.
 type request struct {
 	at    time.Time
 	lists bool
 }
 
-// watch notes the requests to some addresses.
+// watch records the requests to some addresses.
 type watch struct {
 	mu       sync.Mutex           // guards requests
 	requests map[string][]request // by host
@@ -26,21 +26,21 @@ func (w *watch) note(r *http.Request) {
 	}
 }
 
-// begin begins to note, or begins anew.
+// begin starts recording, or starts again.
 func (w *watch) begin(host string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.requests[host] = []request{}
 }
 
-// poll is requests that came together.
+// poll is a group of requests close in time.
 type poll struct {
 	began    time.Time
 	requests int
-	lists    bool // the corpus
+	lists    bool // lists the corpus
 }
 
-// polls are what came to host since begin, told apart by gaps.
+// polls returns the requests to host since begin, grouped by gaps.
 func (w *watch) polls(host string, gap time.Duration) (all []poll) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

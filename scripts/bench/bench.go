@@ -16,16 +16,16 @@ import (
 type bench struct {
 	options
 	site  *site
-	dir   string // of this run, removed at its end
+	dir   string // of this run; removed at its end
 	cores []*Core
-	want  map[string]string // by core and command: what it says of the local file
+	want  map[string]string // by core and command: the output for the local file
 	rep   *report
 	help  string // of thothfs mount
 	began time.Time
 }
 
-// run measures what o asks for. The report holds what was measured, also with an
-// error; it is nil before anything was.
+// run measures what o selects. The report has what was measured so far even if there is an
+// error; it is nil before the first measurement.
 func run(ctx context.Context, o options) (*report, error) {
 	b := &bench{options: o, want: map[string]string{}, began: time.Now()}
 	var err error
@@ -54,7 +54,7 @@ func run(ctx context.Context, o options) (*report, error) {
 	return b.measure(ctx)
 }
 
-// build makes the cores and uploads them, over a line without limits.
+// build makes the cores and uploads them, over an unlimited line.
 func (b *bench) build(ctx context.Context) error {
 	var specs []coreSpec
 	for _, s := range coreSpecs {
@@ -117,14 +117,14 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	return b.rep, nil
 }
 
-// trial is what is compared at a time.
+// trial is one comparison.
 type trial struct {
 	link link
 	core *Core
 	cmd  command
 }
 
-// cases are those that are to be measured, in their order.
+// cases returns the selected cases in their order.
 func (b *bench) cases(over []link, cmds []command) []trial {
 	var cases []trial
 	for i, l := range over {
@@ -141,7 +141,7 @@ func (b *bench) cases(over []link, cmds []command) []trial {
 	return cases
 }
 
-// takes tells whether t has a part in x.
+// takes reports whether t is measured in x.
 func (b *bench) takes(t tool, x trial) bool {
 	switch {
 	case slices.Contains(b.options.tools, t.name):
@@ -163,17 +163,17 @@ func (b *bench) checkLink(l link) error {
 	return err
 }
 
-// tools are those that were asked for and are installed.
+// tools returns the selected tools that are installed.
 func (b *bench) tools() ([]tool, error) {
 	wanted := slices.Clone(b.options.tools)
-	if len(wanted) > 0 { // the local file is what all others are compared with, so it comes first
+	if len(wanted) > 0 { // the baseline comes first
 		wanted = slices.Insert(slices.DeleteFunc(wanted, func(name string) bool { return name == localName }), 0, localName)
 	}
 	all, err := pick("tool", allTools(), wanted)
 	if err != nil {
 		return nil, err
 	}
-	helped := false // did an upload leave anything that the variants lack?
+	helped := false // whether an upload stored what the variants lack
 	for _, c := range b.cores {
 		helped = helped || exists(filepath.Join(corpusDir(b.site.root, account), c.ID, hotName))
 	}
@@ -223,7 +223,7 @@ func (b *bench) place() place {
 	return place{site: b.site, thothfs: b.thothfs, help: b.help, mnt: filepath.Join(b.dir, "mnt"), cache: filepath.Join(b.dir, "cache")}
 }
 
-// open opens a tool that has nothing cached.
+// open opens a tool with empty caches.
 func (b *bench) open(ctx context.Context, t tool) (*session, error) {
 	p := b.place()
 	if t.held {
@@ -239,7 +239,7 @@ func (b *bench) open(ctx context.Context, t tool) (*session, error) {
 	return t.open(ctx, p)
 }
 
-// say tells how far it is.
+// say reports progress.
 func (b *bench) say(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%7.1fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
 }

@@ -13,20 +13,20 @@ import (
 	"strings"
 )
 
-// command is something that people do with a dump.
+// command is an operation on a dump.
 type command struct {
 	name  string
-	needs string // the program, "" for our own reader
+	needs string // the program; "" for our own reader
 	argv  func(exe, core string) []string
 	own   func(ctx context.Context, core string) (string, error)
 	stack bool                                      // a backtrace of all threads: measured on every core
-	held  bool                                      // measured only locally and where all of the dump is held
+	held  bool                                      // measured only locally and where the whole dump is cached
 	line  func(context.Context, *bench, link) error // or: measured in its own way, once per link
 }
 
 func (c command) label() string { return c.name }
 
-// commands are all of them. The sequential reader reads so many MiB.
+// commands returns all commands. The sequential reader reads that many MiB.
 func commands(mib int) []command {
 	gdb := func(ex string) func(exe, core string) []string {
 		return func(exe, core string) []string {
@@ -69,8 +69,7 @@ func (c command) with(t tool, on *Core) bool {
 	return c.held == t.held && (!c.held || on.Every)
 }
 
-// run runs the command on the dump at path and returns what it says, without the
-// path.
+// run runs the command on the dump at path and returns its output without the path.
 func (c command) run(ctx context.Context, exe, path string) (string, error) {
 	if c.own != nil {
 		return c.own(ctx, path)
@@ -83,7 +82,7 @@ func (c command) run(ctx context.Context, exe, path string) (string, error) {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && ctx.Err() == nil && out.Len() > 0 {
-		err = nil // eu-stack says so when it could not unwind a thread to its end
+		err = nil // eu-stack fails if it cannot unwind a thread to its end
 	}
 	if err == nil && c.stack && out.Len() < 40 {
 		err = errors.New("no backtrace")
@@ -94,13 +93,13 @@ func (c command) run(ctx context.Context, exe, path string) (string, error) {
 	return strings.ReplaceAll(out.String(), path, "CORE"), nil
 }
 
-// How many pages the random readers read, one after the other.
+// Numbers of pages that the random readers read, one after the other.
 const (
 	randomReads = 200
 	heldReads   = 60_000
 )
 
-// readRandom reads n pages of 4 KiB all over a file and returns their checksum.
+// readRandom reads n pages of 4 KiB from all over a file and returns their checksum.
 func readRandom(n int) func(context.Context, string) (string, error) {
 	return func(ctx context.Context, path string) (string, error) {
 		f, err := os.Open(path)

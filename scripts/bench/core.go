@@ -21,17 +21,17 @@ type Core struct {
 	Name, What string
 	Exe, Path  string
 	Size       int64
-	Every      bool   // measured with every command, not only with backtraces of all threads
+	Every      bool   // measured with every command, not only backtraces of all threads
 	ID         string // in the corpus
 }
 
-// coreSpec says how to make one.
+// coreSpec says how to make a core.
 type coreSpec struct {
 	name, what string
 	every      bool
 	small      bool     // made for --small
-	args       []string // of the demo's worker: threads, MiB of heap, step
-	script     string   // or: a program that waits to be killed
+	args       []string // for the demo's worker: threads, MiB of heap, step
+	script     string   // or a program that waits to be killed
 	gcore      bool     // written by gdb, not by the kernel
 }
 
@@ -49,11 +49,11 @@ var coreSpecs = []coreSpec{
 	{name: "small-sparse", what: "256 MiB, sparse, 4 threads", small: true, args: []string{"4", "256", "1048576"}},
 }
 
-// errNoProgram says that a core cannot be made here.
+// errNoProgram means that a core cannot be made here.
 var errNoProgram = errors.New("is not installed")
 
-// makeCores makes the cores of specs below dir, or finds them there. A core whose
-// program is not installed is left out, with a word.
+// makeCores makes the cores of specs below dir, unless they exist. It reports and skips a core
+// whose program is not installed.
 func makeCores(ctx context.Context, dir string, specs []coreSpec, say func(string, ...any)) ([]*Core, error) {
 	var cores []*Core
 	for _, s := range specs {
@@ -70,8 +70,8 @@ func makeCores(ctx context.Context, dir string, specs []coreSpec, say func(strin
 	return cores, nil
 }
 
-// core is the core of dir, which is made if it is not there. It is complete when
-// the file "exe", which names the program, is there.
+// core returns the core in dir, which it makes if it does not exist. The core is complete if
+// the file "exe", which names the program, exists.
 func (s coreSpec) core(ctx context.Context, dir string) (*Core, error) {
 	c := &Core{Name: s.name, What: s.what, Every: s.every, Path: filepath.Join(dir, "core."+s.name)}
 	exe, err := os.ReadFile(filepath.Join(dir, "exe"))
@@ -106,7 +106,7 @@ func (s coreSpec) make(ctx context.Context, dir string, c *Core) error {
 	return s.crashWorker(ctx, dir, c)
 }
 
-// crashWorker builds the demo's worker and lets it crash.
+// crashWorker builds the demo's worker and makes it crash.
 func (s coreSpec) crashWorker(ctx context.Context, dir string, c *Core) error {
 	source, err := findUp("scripts/demo/worker.c")
 	if err != nil {
@@ -119,11 +119,11 @@ func (s coreSpec) crashWorker(ctx context.Context, dir string, c *Core) error {
 	if out, err := exec.CommandContext(ctx, "gcc", "-g", "-O0", "-pthread", "-o", c.Exe, source).CombinedOutput(); err != nil {
 		return fmt.Errorf("gcc: %w: %s", err, out)
 	}
-	_ = dumping(ctx, dir, append([]string{c.Exe}, s.args...)...).Run() // dies
+	_ = dumping(ctx, dir, append([]string{c.Exe}, s.args...)...).Run() // it crashes
 	if found(dir, c.Path) == nil {
 		return nil
 	}
-	// The kernel hands cores to another program here: let gdb write it.
+	// The kernel pipes cores to another program here; gdb writes the core instead.
 	args := append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args", c.Exe}, s.args...)
 	gdb := exec.CommandContext(ctx, "gdb", args...)
 	gdb.Dir = dir
@@ -133,8 +133,7 @@ func (s coreSpec) crashWorker(ctx context.Context, dir string, c *Core) error {
 	return found(dir, c.Path)
 }
 
-// killScript runs a script until it is ready, and has the kernel or gdb write its
-// core.
+// killScript runs a script until it is ready, and makes the kernel or gdb write its core.
 func (s coreSpec) killScript(ctx context.Context, dir string, c *Core) error {
 	script := filepath.Join(dir, s.script)
 	text, err := programs.ReadFile("programs/" + s.script)
@@ -182,7 +181,7 @@ func gcore(ctx context.Context, dir string, pid int, to string) error {
 	return found(dir, to)
 }
 
-// interpreterOf prefers the system's own python, which is built as users have it.
+// interpreterOf prefers the system's python, which is built like those of users.
 func interpreterOf(script string) (string, error) {
 	candidates := []string{"/usr/bin/python3", "python3"}
 	if strings.HasSuffix(script, ".js") {
@@ -196,14 +195,14 @@ func interpreterOf(script string) (string, error) {
 	return "", fmt.Errorf("%s %w", candidates[len(candidates)-1], errNoProgram)
 }
 
-// dumping is a command in dir that may dump core.
+// dumping returns a command in dir that may dump core.
 func dumping(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, args...)...)
 	cmd.Dir = dir
 	return cmd
 }
 
-// found moves the core that was left in dir to path.
+// found moves the core in dir to path.
 func found(dir, path string) error {
 	all, err := filepath.Glob(filepath.Join(dir, "*core*"))
 	if err != nil || len(all) == 0 {
@@ -212,7 +211,7 @@ func found(dir, path string) error {
 	return os.Rename(all[0], path)
 }
 
-// findUp is a file of the source tree, seen from here or from a directory below.
+// findUp returns the path of a file of the source tree, from here or from a directory below.
 func findUp(path string) (string, error) {
 	for _, up := range []string{".", "..", "../.."} {
 		if p := filepath.Join(up, path); exists(p) {

@@ -15,20 +15,20 @@ import (
 	"thothfs/scripts/corpusgen/gen"
 )
 
-// crowdName is the command that many processes run at once, each on another dump.
+// crowdName is the command that many processes run at once, each on its own dump.
 const crowdName = "crowd"
 
-// crowdGauges are what must be zero when nobody reads; which a thothfs does not have
-// is left out.
+// crowdGauges are the gauges that must be zero when nobody reads. Older thothfs lack some of
+// them.
 var crowdGauges = []string{"cache.inflight", "cache.memory.bytes", "fs.handles"}
 
-// Crowd is what happened. Times are milliseconds: what a process took for its dump.
+// Crowd is the result. Times are milliseconds that a process took for its dump.
 type Crowd struct {
 	Link                   string
 	Readers, MiB           int
 	Median, Slowest, Ratio float64
-	Resident               int64            // bytes at the peak: VmHWM of the daemon
-	Gauges                 map[string]int64 // a while after the last had read
+	Resident               int64            // peak memory of the daemon in bytes (VmHWM)
+	Gauges                 map[string]int64 // a while after the last read
 }
 
 // crowd reads the beginnings of many dumps at once, cold.
@@ -65,7 +65,7 @@ func crowd(ctx context.Context, b *bench, l link) (err error) {
 	return nil
 }
 
-// crowdDumps makes the dumps, or finds them made.
+// crowdDumps makes the dumps, unless they exist.
 func (b *bench) crowdDumps(ctx context.Context, x Crowd) ([]gen.Dump, error) {
 	o := gen.Options{
 		Dir: corpusDir(b.site.root, crowdName), Count: x.Readers, Seed: 1, Name: "/" + crowdName + "/stor/thoth",
@@ -84,7 +84,7 @@ func (b *bench) crowdDumps(ctx context.Context, x Crowd) ([]gen.Dump, error) {
 	return dumps, nil
 }
 
-// readTogether reads all dumps at once, a process each, and returns how long each took.
+// readTogether reads all dumps at once, a process for each, and returns how long each took.
 func readTogether(ctx context.Context, mnt string, dumps []gen.Dump, mib int) ([]time.Duration, error) {
 	var wg sync.WaitGroup
 	walls, errs := make([]time.Duration, len(dumps)), make([]error, len(dumps))
@@ -99,7 +99,7 @@ func readTogether(ctx context.Context, mnt string, dumps []gen.Dump, mib int) ([
 	return walls, errors.Join(errs...)
 }
 
-// peakMemory is how much the daemon of a mount ever had resident.
+// peakMemory returns the peak resident memory of the daemon of a mount.
 func peakMemory(mnt string) (int64, error) {
 	pid, err := os.ReadFile(filepath.Join(mnt, ".thothfs", "pid"))
 	if err != nil {
@@ -118,7 +118,7 @@ func peakMemory(mnt string) (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// awaitGauges fills gauges with what they are when all are zero, or after 20 s.
+// awaitGauges fills gauges when all are zero, or after 20 s.
 func (p place) awaitGauges(ctx context.Context, gauges map[string]int64) error {
 	for end := time.Now().Add(20 * time.Second); ; {
 		zero := true
@@ -144,7 +144,7 @@ func (p place) awaitGauges(ctx context.Context, gauges map[string]int64) error {
 	}
 }
 
-// summarizeCrowds is about many readers.
+// summarizeCrowds summarizes the results with many readers.
 func (r *report) summarizeCrowds(w *strings.Builder) {
 	if len(r.Crowds) == 0 {
 		return

@@ -11,18 +11,17 @@ import (
 	"time"
 )
 
-// keptFile is where a downloaded dump is kept.
+// keptFile returns the path of a downloaded dump.
 func keptFile(p place, c *Core) string {
 	return filepath.Join(filepath.Dir(p.cache), "download", c.Name)
 }
 
-// openKept is the file that was downloaded.
+// openKept opens the downloaded file.
 func openKept(_ context.Context, p place) (*session, error) {
 	return &session{path: func(c *Core) string { return keptFile(p, c) }, close: func() error { return nil }}, nil
 }
 
-// fetched is the result of downloading a dump over a link, which is done once for
-// all commands: the file is kept for them.
+// fetched is the download of a dump over a link. It is done once; all commands use the file.
 func (b *bench) fetched(ctx context.Context, l link, c *Core, t tool) Result {
 	for _, r := range b.rep.Results {
 		if r.Tool == t.name && r.Command == downloadName && r.Link == l.Name && r.Core == c.Name {
@@ -50,7 +49,7 @@ func (b *bench) fetched(ctx context.Context, l link, c *Core, t tool) Result {
 	return r
 }
 
-// after is r as the result of who fetched the dump before.
+// after returns r with the time of the download added.
 func (r Result) after(fetched Result) Result {
 	r.Median += fetched.Median
 	r.Min += fetched.Min
@@ -60,8 +59,8 @@ func (r Result) after(fetched Result) Result {
 	return r
 }
 
-// curl fetches the first n bytes of a dump to a file, with curl or, where there is
-// none, with Go's HTTP client (the report says so).
+// curl fetches the first n bytes of a dump to a file, with curl or, if that is not installed,
+// with Go's HTTP client (the report says so).
 func (p place) curl(ctx context.Context, c *Core, n int64, to string) error {
 	url := p.site.manta + "/" + account + "/stor/thoth/" + c.ID + "/" + filepath.Base(c.Path)
 	if _, err := exec.LookPath("curl"); err != nil {

@@ -23,7 +23,7 @@ type link struct {
 
 func (l link) label() string { return l.Name }
 
-// slow links are measured with fewer tools: all of them would take hours.
+// slow links are measured with fewer tools: all tools would take hours.
 func (l link) slow() bool { return l.Latency >= 50*time.Millisecond }
 
 func (l link) String() string {
@@ -39,8 +39,8 @@ var links = []link{
 	{"far", 100 * time.Millisecond, 100e6 / 8},
 }
 
-// site is the store: a Manta, and for the tools that do not speak Manta a plain
-// HTTP server of the same files behind the same line.
+// site is the store: a Manta and, for tools that do not speak Manta, a plain HTTP server of
+// the same files behind the same line.
 type site struct {
 	*mantatest.Server
 	root       string // of the Manta
@@ -48,13 +48,13 @@ type site struct {
 	servers    []*http.Server
 }
 
-// corpusDir is the corpus of account, on the disk of the server.
+// corpusDir returns the corpus of account on the disk of the server.
 func corpusDir(root, account string) string { return filepath.Join(root, account, "stor", "thoth") }
 
-// account is whose corpus thothfs uploads to.
+// account owns the corpus that thothfs uploads to.
 const account = "bench"
 
-// openSite serves what is below root until it is closed.
+// openSite serves the files below root until the site is closed.
 func openSite(root string) (*site, error) {
 	s, err := mantatest.New(mantatest.Options{Root: root})
 	if err != nil {
@@ -89,8 +89,8 @@ func (s *site) shape(l link) {
 	s.SetBandwidth(l.Bandwidth)
 }
 
-// settle returns when no request came for a while: what a mount does of its own
-// accord is over then.
+// settle returns when no request has arrived for a while: then the background work of a mount
+// is done.
 func (s *site) settle(l link) {
 	quiet := max(4*l.Latency, 100*time.Millisecond)
 	last, since := s.Counters().Total, time.Now()
@@ -102,8 +102,8 @@ func (s *site) settle(l link) {
 	}
 }
 
-// Check is the line as a plain HTTP client finds it: the proof that it is what
-// its name says.
+// Check has the properties of the line as a plain HTTP client measures them, to show that the
+// line is what its name says.
 type Check struct {
 	Small      float64 // milliseconds for 100 bytes
 	OneMbit    float64 // Mbit/s of one connection
@@ -138,7 +138,7 @@ func (s *site) check(l link, path string, size int64) (Check, error) {
 	return c, nil
 }
 
-// together fetches n bytes on each of so many connections at once.
+// together fetches n bytes on each of that many connections at once.
 func (s *site) together(client *http.Client, path string, connections, n int64) error {
 	var wg sync.WaitGroup
 	errs := make([]error, connections)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options are what a run shall measure. An empty list means everything.
+// options select what a run measures. An empty list means everything.
 type options struct {
 	runs       int
 	patience   time.Duration
@@ -37,7 +37,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rep, err := run(ctx, o)
-	if rep != nil { // what was measured before an interrupt is worth keeping
+	if rep != nil { // keep what was measured before an interrupt
 		if err != nil {
 			o.doc = "" // but not there
 		}
@@ -77,7 +77,7 @@ func parseOptions() options {
 	return o
 }
 
-// named is whatever a list of names on the command line may choose.
+// named is what a list of names on the command line may select.
 type named interface{ label() string }
 
 func names[T named](all []T) string {
@@ -88,7 +88,7 @@ func names[T named](all []T) string {
 	return strings.Join(list, ", ")
 }
 
-// pick returns those of all that wanted names, all of them for an empty list.
+// pick returns the elements of all that wanted names, or all of them for an empty list.
 func pick[T named](what string, all []T, wanted []string) ([]T, error) {
 	if len(wanted) == 0 {
 		return all, nil

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Result is one case in one state. Times are milliseconds; requests and bytes are
-// those of the median run, as the server counted them until the command's end.
+// Result is one case in one state. Times are milliseconds; requests and bytes are those of the
+// median run, counted by the server until the end of the command.
 type Result struct {
 	Link, Core, Command, Tool string
 	State                     string // cold or warm
@@ -31,18 +31,18 @@ type sample struct {
 	requests, bytes int64
 }
 
-// attempt is one tool's part in a comparison.
+// attempt has the runs of one tool in a comparison.
 type attempt struct {
 	tool    tool
 	samples map[string][]sample // by state
-	before  Result              // what it cost to fetch the whole dump, if the tool does
+	before  Result              // the cost of fetching the whole dump, if the tool does so
 	spent   time.Duration
 	err     error
 }
 
-// compare measures a command with every tool, in turn and not one after the
-// other: what slows the machine down for a minute slows all of them. No round but the
-// first begins when allowed is over.
+// compare measures a command with every tool, alternating between the tools, so that what
+// slows the machine for a minute slows all of them. After the first round, no round begins
+// when allowed is over.
 func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time.Duration) {
 	l, c, cmd := x.link, x.core, x.cmd
 	var all []*attempt
@@ -65,7 +65,7 @@ func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time
 		for _, a := range all {
 			if a.err == nil && ctx.Err() == nil && (round == 0 || a.spent < b.patience) {
 				if a.err = b.round(ctx, l, c, cmd, a, round); ctx.Err() != nil {
-					a.err = nil // an interrupt says nothing about the tool
+					a.err = nil // an interrupt is not an error of the tool
 				}
 			}
 		}
@@ -74,7 +74,7 @@ func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time
 		for _, state := range []string{cold, warm} {
 			r := summarize(a.samples[state])
 			if r.Runs == 0 && a.err == nil {
-				continue // interrupted before its turn
+				continue // interrupted before its run
 			}
 			if state == cold {
 				r = r.after(a.before)
@@ -89,7 +89,7 @@ func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time
 	}
 }
 
-// round is one tool's next run.
+// round makes one tool's next run.
 func (b *bench) round(ctx context.Context, l link, c *Core, cmd command, a *attempt, round int) error {
 	if a.tool.prepare != nil && round == 0 {
 		err := a.tool.prepare(ctx, b, c, cmd)
@@ -108,7 +108,7 @@ func (b *bench) round(ctx context.Context, l link, c *Core, cmd command, a *atte
 	return b.runOnce(ctx, l, c, a.tool, cmd, a.samples)
 }
 
-// runOnce is one cold run and a warm one.
+// runOnce makes a cold run and a warm one.
 func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd command, samples map[string][]sample) (err error) {
 	s, err := b.open(ctx, t)
 	if err != nil {
@@ -145,7 +145,7 @@ func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd comman
 	return nil
 }
 
-// sample runs the command once and compares what it says.
+// sample runs the command once and compares its output.
 func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, state string, samples map[string][]sample) error {
 	limited, cancel := context.WithTimeout(ctx, b.longest)
 	defer cancel()
@@ -160,7 +160,7 @@ func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, 
 	}
 	key := c.Name + " " + cmd.name
 	if want, ok := b.want[key]; !ok && t.name == localName {
-		b.want[key] = got // from now on, libraries and the debugger itself are in the page cache, too
+		b.want[key] = got // from now on the libraries and the debugger are in the page cache too
 		if state == cold {
 			return b.sample(ctx, c, cmd, t, b.again(path), state, samples)
 		}
@@ -171,13 +171,13 @@ func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, 
 	return nil
 }
 
-// again is the local file, cold once more.
+// again opens the local file again, with a cold cache.
 func (b *bench) again(path string) string {
 	dropCaches(path)
 	return path
 }
 
-// summarize is the median run of samples.
+// summarize returns the median run of samples.
 func summarize(samples []sample) Result {
 	if len(samples) == 0 {
 		return Result{}

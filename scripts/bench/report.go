@@ -13,7 +13,7 @@ import (
 	"thothfs/scripts/benchdoc"
 )
 
-// report is what a run found, and where.
+// report has the results of a run, and where it ran.
 type report struct {
 	Time       time.Time
 	Note       string `json:",omitempty"`

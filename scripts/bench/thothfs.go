@@ -37,7 +37,7 @@ func openThothfs(owner string, flags ...string) func(context.Context, place) (*s
 	}
 }
 
-// known are those of flags, as --name=value, that thothfs mount has.
+// known returns the elements of flags, as --name=value, that thothfs mount has.
 func (p place) known(flags []string) []string {
 	return slices.DeleteFunc(slices.Clone(flags), func(flag string) bool {
 		name, _, _ := strings.Cut(flag, "=")
@@ -64,10 +64,10 @@ func (p place) output(ctx context.Context, owner string, args ...string) (string
 	return strings.TrimSpace(string(out)), nil
 }
 
-// hotName is what thothfs puts beside a dump for whoever opens it first.
+// hotName is the file that thothfs stores beside a dump for those who open it first.
 const hotName = ".thothfs.hot"
 
-// removeHot takes back what a session with the original's dump left beside it.
+// removeHot removes what a session with the original's dump stored beside it.
 func removeHot(_ context.Context, b *bench, c *Core, _ command) error {
 	return b.removeHot("original", c)
 }
@@ -79,8 +79,8 @@ func (b *bench) removeHot(owner string, c *Core) error {
 	return b.site.Remove("/" + owner + "/stor/thoth/" + c.ID + "/" + hotName)
 }
 
-// rehearse is the first session of somebody else with a dump that nobody helped.
-func rehearse(ctx context.Context, b *bench, c *Core, cmd command) error {
+// firstSession runs the first session of another machine with a dump that has no hot pack.
+func firstSession(ctx context.Context, b *bench, c *Core, cmd command) error {
 	if err := b.removeHot("learned", c); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func rehearse(ctx context.Context, b *bench, c *Core, cmd command) error {
 	return errors.Join(err, s.close())
 }
 
-// hold has all of a dump fetched, at once.
+// hold fetches a whole dump.
 func hold(ctx context.Context, b *bench, c *Core, _ command) error {
 	b.site.shape(link{})
 	p := b.place()
@@ -100,10 +100,10 @@ func hold(ctx context.Context, b *bench, c *Core, _ command) error {
 	return p.run(ctx, account, "warm", "--all", c.ID)
 }
 
-// heldCache is the cache that stays from run to run.
+// heldCache is the cache that is kept from run to run.
 func heldCache(p place) string { return p.cache + "-held" }
 
-// awaitPassthrough opens a dump until the kernel reads it past thothfs.
+// awaitPassthrough opens a dump until the kernel reads it without thothfs.
 func awaitPassthrough(ctx context.Context, p place, path string) error {
 	for end := time.Now().Add(time.Minute); ; {
 		f, err := os.Open(path)
@@ -130,7 +130,7 @@ func awaitPassthrough(ctx context.Context, p place, path string) error {
 	}
 }
 
-// stat is a counter of the mount.
+// stat returns a counter of the mount.
 func (p place) stat(name string) (int64, error) {
 	text, err := os.ReadFile(filepath.Join(p.mnt, ".thothfs", "stats"))
 	if err != nil {
@@ -144,11 +144,11 @@ func (p place) stat(name string) (int64, error) {
 	return 0, fmt.Errorf("the mount counts no %s: %w", name, errNoCounter)
 }
 
-// errNoCounter is a counter that this thothfs does not have.
+// errNoCounter means that this thothfs does not have the counter.
 var errNoCounter = errors.New("too old")
 
-// share makes the dumps of account those of owner, as the original leaves them:
-// the dump and its info.json alone. The server finds plain files.
+// share gives owner the dumps of account in the form that the original uploads: the dump and
+// its info.json. The server finds plain files.
 func (b *bench) share(owner string) error {
 	for _, c := range b.cores {
 		from, to := filepath.Join(corpusDir(b.site.root, account), c.ID), filepath.Join(corpusDir(b.site.root, owner), c.ID)

@@ -15,31 +15,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tool is a way to a dump.
+// tool is a way to read a dump.
 type tool struct {
 	name  string
-	needs string // the program; "" when it is always there
-	// open makes the dumps of place readable by path, nothing cached.
+	needs string // the program; "" for none
+	// open makes the dumps of place readable by path, with empty caches.
 	open func(ctx context.Context, p place) (*session, error)
-	// prepare is called once before the runs of a case, over whatever link, prime
+	// prepare is called once before the runs of a case, over any link; prime is called
 	// before each run.
 	prepare, prime func(ctx context.Context, b *bench, c *Core, cmd command) error
-	// ready, if not nil, returns when the dump at path is as it is to be measured.
+	// ready, if not nil, waits until the dump at path can be measured.
 	ready  func(ctx context.Context, p place, path string) error
 	listed bool // the path is looked up before the clock starts
-	brief  bool // only the backtraces of all threads are measured, unless it is asked for by name
-	held   bool // all of the dump is in the cache, which stays from run to run
-	whole  bool // not a mount: the whole file is fetched, and read from then on
-	near   bool // measured over a slow link only when it is asked for by name
+	brief  bool // measure only backtraces of all threads, unless selected by name
+	held   bool // the whole dump is in the cache, which is kept from run to run
+	whole  bool // not a mount: fetch the whole file and read that
+	near   bool // measure over a slow link only if selected by name
 }
 
 func (t tool) label() string { return t.name }
 
-// place is where a tool mounts and caches: nothing is there yet.
+// place is where a tool mounts and caches. It is empty at first.
 type place struct {
 	site    *site
 	thothfs string // the program
-	help    string // what its mount says of its flags
+	help    string // the help of its mount verb
 	mnt     string
 	cache   string
 }
@@ -60,9 +60,9 @@ const (
 	completeName = "thothfs-complete"
 )
 
-// allTools are the tools in the order of the tables. The variants of thothfs read
-// dumps as the original uploads them, without what ours puts beside them: without
-// help, or after another machine's session has left what it learned.
+// allTools returns the tools in the order of the tables. The variants of thothfs read dumps as
+// the original uploads them: without the hot pack that ours stores beside them, or with one
+// that another machine's session has stored.
 func allTools() []tool {
 	small := []string{"--vfs-read-chunk-size", "128k", "--vfs-read-chunk-size-limit", "off", "--vfs-read-wait", "0", "--buffer-size", "0", "--vfs-read-ahead", "0"}
 	rclone := func(name, mode string, args ...string) tool {
@@ -73,7 +73,7 @@ func allTools() []tool {
 		{name: downloadName, whole: true, open: openKept},
 		{name: thothfsName, open: openThothfs(account, noLearn)},
 		{name: originalName, open: openThothfs("original", noLearn), prime: removeHot},
-		{name: learnedName, open: openThothfs("learned", learn), prepare: rehearse},
+		{name: learnedName, open: openThothfs("learned", learn), prepare: firstSession},
 		{name: heldName, open: openThothfs(account, noLearn, neverComplete, noPassthrough), prepare: hold, held: true},
 		{name: completeName, open: openThothfs(account, noLearn, complete), prepare: hold, ready: awaitPassthrough, held: true},
 		near(rclone("rclone-off", "off")),
@@ -89,7 +89,7 @@ func near(t tool) tool {
 	return t
 }
 
-// openLocal is the file itself, dropped from the page cache.
+// openLocal opens the file itself, dropped from the page cache.
 func openLocal(context.Context, place) (*session, error) {
 	return &session{path: func(c *Core) string {
 		dropCaches(c.Path)
@@ -99,13 +99,13 @@ func openLocal(context.Context, place) (*session, error) {
 
 func dropCaches(path string) {
 	if f, err := os.Open(path); err == nil {
-		_ = f.Sync() // only what is written can be dropped
+		_ = f.Sync() // only clean pages can be dropped
 		_ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED)
 		f.Close()
 	}
 }
 
-// dropBelow drops all files below dir.
+// dropBelow drops all files below dir from the page cache.
 func dropBelow(dir string) error {
 	return filepath.WalkDir(dir, func(path string, e iofs.DirEntry, err error) error {
 		if err == nil && e.Type().IsRegular() {
@@ -143,7 +143,7 @@ func openForeground(ctx context.Context, p place, program string, args ...string
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
-				err = errors.Join(err, cmd.Process.Kill()) // it still waits for what nobody reads any more
+				err = errors.Join(err, cmd.Process.Kill()) // it waits for a reader that is gone
 				<-ended
 			}
 			return err

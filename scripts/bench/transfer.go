@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// transferName is the command that reads from the beginning on, beside curl.
+// transferName is the command that reads from the beginning, compared with curl.
 const transferName = "transfer"
 
-// Transfer is how fast the beginning of a dump comes over a link.
+// Transfer is the speed at which the beginning of a dump is read over a link.
 type Transfer struct {
 	Link, Tool string
 	To         string // null or file
@@ -24,7 +24,7 @@ type Transfer struct {
 	Rate       float64 // MB/s of the median run
 }
 
-// transfer measures thothfs, cold, and curl in turn: to /dev/null and to a file.
+// transfer measures thothfs, cold, and curl alternately: to /dev/null and to a file.
 func transfer(ctx context.Context, b *bench, l link) error {
 	c := b.cores[0]
 	mib := int(min(int64(b.sequential), c.Size>>20))
@@ -93,7 +93,7 @@ func (r *report) transferRate(l link, tool, to string) (Transfer, bool) {
 	return r.Transfers[i], true
 }
 
-// summarizeTransfers is thothfs beside curl.
+// summarizeTransfers compares thothfs with curl.
 func (r *report) summarizeTransfers(w *strings.Builder) {
 	if len(r.Transfers) == 0 {
 		return

@@ -1,5 +1,5 @@
-// Package benchdoc is what the reports of the benches have in common: where they ran,
-// and how their tables get into a document.
+// Package benchdoc has the common parts of the benchmarks' reports: where they ran, and how
+// their tables get into a document.
 package benchdoc
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is what this program runs on, as far as the kernel tells.
+// Machine describes the machine, as far as the kernel knows.
 func Machine() map[string]string {
 	m := map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "arch": runtime.GOARCH}
 	var u unix.Utsname
@@ -39,11 +39,11 @@ func Machine() map[string]string {
 	return m
 }
 
-// NotInstalled stands for the version of a program that says none.
+// NotInstalled is the version of a program that prints none.
 const NotInstalled = "not installed"
 
-// Versions are the first lines of what programs say of themselves, by their base names.
-// Go's is always among them.
+// Versions returns the first lines of the programs' version output, by base name. It always
+// includes Go's.
 func Versions(ctx context.Context, programs ...[]string) map[string]string {
 	v := map[string]string{"go": runtime.Version()}
 	for _, argv := range programs {
@@ -56,8 +56,8 @@ func Versions(ctx context.Context, programs ...[]string) map[string]string {
 	return v
 }
 
-// ReplaceMarked replaces what is between the lines <!-- NAME: begin --> and
-// <!-- NAME: end --> of a document, which must be there. The text ends with a line feed.
+// ReplaceMarked replaces the text between the lines <!-- NAME: begin --> and <!-- NAME: end
+// --> of a document, which must exist. text ends with a line feed.
 func ReplaceMarked(doc, name, text string) error {
 	old, err := os.ReadFile(doc)
 	if err != nil {

@@ -1,16 +1,16 @@
-// Command corpusgen makes a corpus of any size to try and to measure with:
+// Command corpusgen makes a corpus of any size for tests and benchmarks:
 //
 //	go run ./scripts/corpusgen --count 100000 /tmp/corpus
 //	thothfs --store /tmp/corpus mount mnt
 //
-// or, served as by a Manta,
+// or, served by a Manta,
 //
 //	go run ./scripts/corpusgen --count 100000 --manta thoth /tmp/manta
 //	go run ./store/manta/mantatest/mantatestd --root /tmp/manta --latency 20ms
 //	MANTA_URL=http://127.0.0.1:8080 MANTA_USER=thoth MANTA_NO_AUTH=true thothfs ls cmd=node
 //
-// The same seed makes the same dumps, the first of them whatever the count; a run that
-// was interrupted is gone on with. See the package gen for what the dumps are.
+// The same seed makes the same dumps: a larger count only adds some. A run continues one
+// that was interrupted. See package gen for the contents of the dumps.
 package main
 
 import (
@@ -111,7 +111,7 @@ func run(ctx context.Context, o gen.Options, errs io.Writer, tty bool) error {
 	return nil
 }
 
-// meter shows how far it is, now and then.
+// meter shows the progress now and then.
 type meter struct {
 	out   io.Writer
 	tty   bool

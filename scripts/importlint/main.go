@@ -1,6 +1,6 @@
-// Command importlint holds the project to its package map: which package may
-// import which other package of the project, and which library lives in exactly
-// one package. It prints every arrow that is not on the map and exits 1.
+// Command importlint checks the imports of the project: which package may import which other
+// one, and which library only one package may use. It prints every import that is not allowed
+// and exits 1.
 //
 //	go run ./scripts/importlint
 package main
@@ -141,7 +141,7 @@ func check(p listed) []string {
 	return out
 }
 
-// refuse says why self must not import imp, or "".
+// refuse returns why self must not import imp, or "".
 func refuse(self, name, imp string, allowed []string) string {
 	if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
 		return refuseInner(self, inner, allowed)

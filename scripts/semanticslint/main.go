@@ -1,6 +1,6 @@
-// Command semanticslint holds docs/semantics.md to its rule: every promise is a
-// list item that ends in the tests that hold it, as [fs.TestTree] or
-// [cmd/thothfs.TestKill, cache.TestReopen], and those tests exist.
+// Command semanticslint checks the rule of docs/semantics.md: every promise is a list item
+// that ends in its tests, as [fs.TestTree] or [cmd/thothfs.TestKill, cache.TestReopen], and
+// those tests exist.
 //
 //	go run ./scripts/semanticslint
 package main
@@ -45,7 +45,7 @@ func main() {
 	}
 }
 
-// items joins each list item, which may run over several lines, into one string.
+// items returns each list item, which may span several lines, as one string.
 func items(text string) []string {
 	var out []string
 	open := false
@@ -78,7 +78,7 @@ func check(item string, known map[string]bool) []string {
 	return out
 }
 
-// tests are the test functions of the project as "directory.TestName".
+// tests returns the test functions of the project as "directory.TestName".
 func tests() (map[string]bool, error) {
 	known := make(map[string]bool)
 	err := filepath.WalkDir(".", func(path string, d os.DirEntry, err error) error {

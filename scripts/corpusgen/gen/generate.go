@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options say what corpus to make.
+// Options describe a corpus.
 type Options struct {
-	Dir   string // the corpus: made if absent
-	Count int    // of dumps, from number From on
+	Dir   string // of the corpus; made if absent
+	Count int    // number of dumps, from number From on
 	From  int
 	Seed  uint64
-	// Name is the directory that "name" in info.json begins with; "": /thoth/stor/thoth.
+	// Name is the directory in the "name" of info.json; "" means /thoth/stor/thoth.
 	Name     string
-	DumpSize int64 // bytes of each dump, all holes but for its headers; 64 KiB at least
-	Fill     bool  // the dumps have bytes instead of holes
+	DumpSize int64 // bytes of each dump, at least 64 KiB; holes except for its headers
+	Fill     bool  // random bytes instead of holes
 	Workers  int   // 0: two for each processor
-	// Progress, if not nil, is called now and then, by several at once.
+	// Progress, if not nil, is called now and then, concurrently.
 	Progress func(Progress)
 }
 
@@ -36,19 +36,18 @@ func (o Options) name() string {
 	return o.Name
 }
 
-// Progress is how far it is.
+// Progress is the progress of Generate.
 type Progress struct {
-	Done    int // dumps that are there
-	Written int // of them, by this call
+	Done    int // dumps that exist
+	Written int // those made by this call
 	Total   int
 }
 
-// often is after how many dumps a worker tells its progress.
+// often is the number of dumps after which a worker reports progress.
 const often = 64
 
-// Generate makes what is not there of a corpus. Whatever error or ctx ends it, each
-// dump is there with its document or without it, as of an interrupted upload, and
-// another call goes on.
+// Generate makes the missing part of a corpus. After an error each dump exists with or without
+// its document, like an interrupted upload, and another call continues.
 func Generate(ctx context.Context, o Options) (Progress, error) {
 	if o.Count < 0 || o.From < 0 {
 		return Progress{}, errors.New("a corpus has no negative number of dumps")
@@ -88,7 +87,7 @@ func Generate(ctx context.Context, o Options) (Progress, error) {
 	return now(), err
 }
 
-// place puts dump number i where it belongs, and tells whether it was not there.
+// place makes dump number i and reports whether it was missing.
 func (w *world) place(o Options, i int) (bool, error) {
 	d, err := w.sample(o, i)
 	if err != nil {
@@ -98,7 +97,7 @@ func (w *world) place(o Options, i int) (bool, error) {
 	info := d.Info()
 	switch fi, err := os.Stat(filepath.Join(dir, "info.json")); {
 	case err == nil && fi.Size() > 0:
-		return false, nil // all of it, for it comes last; edited since, perhaps
+		return false, nil // complete, since it is written last; it may have been edited
 	case err != nil && !errors.Is(err, iofs.ErrNotExist):
 		return false, err
 	}
@@ -127,7 +126,7 @@ func (d Dump) writeFile(name string, o Options, i int) (err error) {
 	return f.Truncate(d.Size)
 }
 
-// fill writes what is behind the headers: bytes that nothing makes smaller.
+// fill writes the bytes after the headers, which do not compress.
 func (d Dump) fill(f *os.File, r *rand.ChaCha8) error {
 	block := make([]byte, 1<<20)
 	for at := int64(len(d.Head)); at < d.Size; at += int64(len(block)) {
@@ -140,7 +139,7 @@ func (d Dump) fill(f *os.File, r *rand.ChaCha8) error {
 	return nil
 }
 
-// writeWhole writes a small file, or none.
+// writeWhole writes a small file completely or not at all.
 func writeWhole(name string, data []byte) error {
 	err := os.WriteFile(name, data, 0o600)
 	if err != nil {

@@ -12,7 +12,7 @@ const (
 
 	prstatusSize = 336 // struct elf_prstatus of x86_64
 	prpsinfoSize = 136 // struct elf_prpsinfo
-	registers    = 112 // in it: r15, …; rip is the 17th, rsp the 20th
+	registers    = 112 // offset of r15, …; rip is the 17th, rsp the 20th
 	ehdrSize     = 64
 	phdrSize     = 56
 	sigabrt      = 6
@@ -20,7 +20,7 @@ const (
 
 var le = binary.LittleEndian
 
-// coreHead is the headers and notes of a Linux core of x86_64 (elf(5), linux/elfcore.h)
+// coreHead returns the headers and notes of a Linux core of x86_64 (elf(5), linux/elfcore.h)
 // of size bytes: three segments of memory, one to four threads.
 func coreHead(r *rand.Rand, number uint64, pid int, cmd, psargs string, size int64) []byte {
 	var notes []byte
@@ -29,7 +29,7 @@ func coreHead(r *rand.Rand, number uint64, pid int, cmd, psargs string, size int
 		status := make([]byte, prstatusSize)
 		le.PutUint16(status[12:], sigabrt)
 		le.PutUint32(status[32:], uint32(pid+t))
-		le.PutUint64(status[registers:], number) // whatever else is equal, the dump is another one
+		le.PutUint64(status[registers:], number) // makes the dump unique
 		le.PutUint64(status[registers+16*8:], 0x40_0000+r.Uint64N(4*page))
 		le.PutUint64(status[registers+19*8:], sp+page/2)
 		notes = appendNote(notes, 1, status)
@@ -75,7 +75,7 @@ func appendNote(b []byte, typ uint32, desc []byte) []byte {
 	b = le.AppendUint32(b, uint32(len(desc)))
 	b = le.AppendUint32(b, typ)
 	b = append(b, "CORE\x00\x00\x00\x00"...)
-	return append(b, desc...) // all of ours are multiples of four
+	return append(b, desc...) // all lengths are multiples of four
 }
 
 func prpsinfo(pid int, cmd, psargs string) []byte {
@@ -86,8 +86,8 @@ func prpsinfo(pid int, cmd, psargs string) []byte {
 	return p
 }
 
-// crashHead is the header of a compressed illumos crash dump: dumphdr_t of
-// sys/dumphdr.h, of DUMP_VERSION 10 and a 64-bit kernel.
+// crashHead returns the header of a compressed illumos crash dump: dumphdr_t of sys/dumphdr.h,
+// of DUMP_VERSION 10 and a 64-bit kernel.
 func crashHead(f *document.Fields, panicked string) []byte {
 	const utsname, field = 56, 257
 	h := make([]byte, 2*page)
@@ -101,7 +101,7 @@ func crashHead(f *document.Fields, panicked string) []byte {
 	}
 	copy(h[1598:1797], panicked)
 	le.PutUint64(h[1800:], uint64(f.Time.Unix()))
-	le.PutUint64(h[1808:], 12) // a page's shift
+	le.PutUint64(h[1808:], 12) // page shift
 	copy(h[1868:1904], f.Properties["uuid"])
 	return h
 }

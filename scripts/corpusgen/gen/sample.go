@@ -21,7 +21,7 @@ type Dump struct {
 	Fields document.Fields
 }
 
-// Info is the document, as it lies beside the dump.
+// Info returns the document of the dump.
 func (d Dump) Info() []byte { return document.Marshal(d.Fields) }
 
 // Sample returns dump number i of the corpus that o describes.
@@ -72,13 +72,13 @@ func sampleTime(r *rand.Rand) time.Time {
 	return firstTime.Add(time.Duration(share * float64(lastTime.Sub(firstTime)))).Truncate(time.Second)
 }
 
-// samplePlatform is what a machine ran at that time: seldom the newest.
+// samplePlatform returns the platform of a machine at that time: seldom the newest.
 func samplePlatform(r *rand.Rand, at time.Time) string {
 	newest := int64(at.Sub(firstTime) / releases)
 	return platformName(max(newest-int64(r.ExpFloat64()*4), 0))
 }
 
-// skewed is a number below n; small ones are more frequent.
+// skewed returns a number below n; small ones are more frequent.
 func skewed(r *rand.Rand, n int) int {
 	u := r.Float64()
 	return int(u * u * float64(n))
@@ -119,11 +119,11 @@ func samplePsargs(r *rand.Rand, cmd string) string {
 	return fmt.Sprintf("%s --%s=%s -c /etc/%s.conf", cmd, nouns[r.IntN(len(nouns))], verbs[r.IntN(len(verbs))], cmd)
 }
 
-// sampleBug gives d what its bug says, and what people found out.
+// sampleBug gives d the properties of its bug.
 func sampleBug(r *rand.Rand, d *Dump, b bug) {
 	f := &d.Fields
 	f.Properties = map[string]string{}
-	if r.Float64() < 0.94 { // else no debugger could unwind it
+	if r.Float64() < 0.94 { // otherwise no debugger can unwind it
 		f.Stack = b.stack
 		f.Properties["signature"] = b.signature
 	}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// How many there are of what in the world that the dumps come from.
+// Numbers of things in the world of the dumps.
 const (
 	cmdCount   = 400
 	nodeCount  = 1500
@@ -22,7 +22,7 @@ const (
 	kernel     = "unix" // stands for the program of a crash dump
 )
 
-// The corpus covers these years.
+// The years of the corpus.
 var (
 	firstTime = time.Date(2012, 3, 1, 0, 0, 0, 0, time.UTC)
 	lastTime  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -45,14 +45,14 @@ var (
 	}
 )
 
-// fixed is a source of chance that is the same for the same words.
+// fixed returns a random source that depends only on its arguments.
 func fixed(seed uint64, words ...any) *rand.Rand {
 	h := fnv.New64a()
 	fmt.Fprint(h, words...)
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// cmdName is the program of that rank.
+// cmdName returns the program of that rank.
 func cmdName(rank uint64) string {
 	if rank < uint64(len(commonCmds)) {
 		return commonCmds[rank]
@@ -66,7 +66,7 @@ func cmdName(rank uint64) string {
 	return name
 }
 
-// nodeName is a machine: a UUID as illumos compute nodes have, or a host name.
+// nodeName returns a machine: a UUID, like an illumos compute node, or a host name.
 func nodeName(seed uint64, number int) string {
 	r := fixed(seed, "node", number)
 	if number%5 == 0 {
@@ -80,19 +80,19 @@ func uuid(r *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", uint32(a), uint16(a>>32), a>>52, b&0xfff, b>>16)
 }
 
-// platformName is the release that came out so many periods after the first time.
+// platformName returns the release of that period after the first time.
 func platformName(number int64) string {
 	return "joyent_" + firstTime.Add(time.Duration(number)*releases).Format("20060102T150405Z")
 }
 
-// bug is what crashes of the same signature have in common.
+// bug has the common properties of crashes with the same signature.
 type bug struct {
 	signature string
 	stack     []string
-	ticket    string // "" when nobody knows it
+	ticket    string // "" if there is none
 }
 
-// world is where the dumps of a seed come from. What is asked for often is kept.
+// world generates the dumps of a seed. It caches bugs.
 type world struct {
 	seed  uint64
 	bugs  sync.Map // of bug, by "CMD NUMBER"
@@ -107,7 +107,7 @@ func newWorld(seed uint64) *world {
 	return w
 }
 
-// bug is the bug of that number of a program.
+// bug returns the bug of that number of a program.
 func (w *world) bug(cmd string, number uint64) bug {
 	key := cmd + " " + strconv.FormatUint(number, 10)
 	b, ok := w.bugs.Load(key)
@@ -117,7 +117,7 @@ func (w *world) bug(cmd string, number uint64) bug {
 	return b.(bug)
 }
 
-// bugOf invents the bug of that number of a program.
+// bugOf generates the bug of that number of a program.
 func bugOf(seed uint64, cmd string, number uint64) bug {
 	r := fixed(seed, "bug", cmd, number)
 	b := bug{signature: fmt.Sprintf("%016x", r.Uint64())}
@@ -131,7 +131,7 @@ func bugOf(seed uint64, cmd string, number uint64) bug {
 	return b
 }
 
-// frame is one line of a stack, as mdb prints it.
+// frame returns one line of a stack in the form of mdb.
 func frame(r *rand.Rand, cmd string, i, depth int) string {
 	where := strings.ReplaceAll(cmd, " ", "_")
 	switch {

@@ -1,5 +1,4 @@
-// Command relay is a Go program that crashes with a core: a map that was never
-// made is written to.
+// Command relay is a Go program that crashes with a core: it writes to a nil map.
 package main
 
 import (
