@@ -83,7 +83,7 @@ func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
 		case 0, 1:
 			s = s.And(query.Equal(path, someTexts[r.IntN(len(someTexts))]))
 		case 2:
-			s = s.And(query.Undefined(path))
+			s = s.And(must(query.Parse(path + "=undefined")))
 		case 3:
 			pattern := []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*", "bm*", "main"}[r.IntN(10)]
 			s = s.And(must(query.Parse(path + "=" + pattern)))

@@ -21,12 +21,6 @@ func Equal(path, value string) Spec {
 	return Spec{constraints: []Constraint{{Path: path, Op: OpEqual, Value: value}}}
 }
 
-// Undefined returns the specification of the dumps without a property at path, which is not
-// empty.
-func Undefined(path string) Spec {
-	return Spec{constraints: []Constraint{{Path: path, Op: OpUndefined}}}
-}
-
 // Between returns the specification of the dumps whose time is at or after from and before to.
 // A zero time leaves that side open. Years outside 1 to 9999 count as the nearest of these.
 func Between(from, to time.Time) Spec {

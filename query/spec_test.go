@@ -199,7 +199,7 @@ func TestEqualAnyValue(t *testing.T) {
 		}
 		p := Equal(path, value)
 		checkRoundTrip(t, p)
-		checkRoundTrip(t, Undefined(path))
+		checkRoundTrip(t, Spec{constraints: []Constraint{{Path: path, Op: OpUndefined}}})
 		if !p.Match(fields{path: value}, now) || p.Match(fields{path: value + "x"}, now) {
 			t.Fatalf("%q does not find exactly %q", p, value)
 		}
