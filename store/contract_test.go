@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick tries often and at once.
+// quick retries often and without long pauses.
 var quick = store.RetryOptions{Tries: 40, First: time.Microsecond, Most: time.Millisecond}
 
 func TestContract(t *testing.T) {
@@ -57,9 +57,8 @@ func openDir(t *testing.T) *dir.Store {
 	return s
 }
 
-// unreliable fails every third call that only reads. Writes of unknown outcome
-// have tests of their own: who races and does not know the outcome cannot be
-// told as exactly as the contract tells it.
+// unreliable fails every third call that only reads. Writes with an unknown outcome have their
+// own tests: in a race their result is less definite than the contract demands.
 type unreliable struct {
 	store.Store
 	n atomic.Int64
@@ -162,7 +161,7 @@ func TestError(t *testing.T) {
 	}
 }
 
-// A small life of an object, with every call failing in turn, in every way.
+// The life of an object, with every call failing in turn, in every way.
 func TestRetryFaults(t *testing.T) {
 	o := store.RetryOptions{Tries: 4, First: time.Microsecond, Most: time.Microsecond}
 	faults := []mem.Fault{

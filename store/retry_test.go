@@ -23,7 +23,7 @@ func retried(o store.RetryOptions) (*mem.Store, store.Store, store.Ref) {
 	return m, store.Retry(m, o), store.Ref{Key: "d/o", ETag: attr.ETag}
 }
 
-// clocked notes when a store is asked to describe something.
+// clocked records the times of Stat calls.
 type clocked struct {
 	store.Store
 	at *[]time.Time
@@ -73,7 +73,7 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// A store that asks for a long pause is looked at sooner, and then as it asked.
+// A store that asks for a long pause is tried sooner at first, and later as it asked.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem.New()
@@ -99,8 +99,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// A store that says it may be asked again at once is not given up after a few
-// tries, and the pauses stay short.
+// A store that says that the call may be repeated at once is not given up after a few tries,
+// and the pauses stay short.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s, _ := retried(store.RetryOptions{})
@@ -147,7 +147,7 @@ func TestCallersContext(t *testing.T) {
 	})
 }
 
-// What is no passing trouble is not repeated; wrong answers a few times.
+// Only temporary errors are repeated, and wrong answers a few times.
 func TestNotRepeated(t *testing.T) {
 	for _, c := range []struct {
 		kind  error
@@ -190,7 +190,7 @@ func TestListGoesOn(t *testing.T) {
 			m.Set("d/"+want[i], nil)
 		}
 		s := store.Retry(m, store.RetryOptions{Tries: 3})
-		m.Inject(mem.Fault{Op: mem.List, Times: 20, Kind: store.ErrUnavailable, Short: 5}) // more than 3, but it gets on
+		m.Inject(mem.Fault{Op: mem.List, Times: 20, Kind: store.ErrUnavailable, Short: 5}) // more than 3, but each try makes progress
 		got, err := names(s.List(t.Context(), "d", ""))
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q, %v", got, err)
@@ -207,7 +207,7 @@ func TestListGoesOn(t *testing.T) {
 				t.Error(err)
 			}
 			got = append(got, e.Name)
-			time.Sleep(time.Minute) // who takes his time is not a store that stalls
+			time.Sleep(time.Minute) // a slow caller is not a stalled store
 		}
 		if !slices.Equal(got, want[90:]) {
 			t.Errorf("%q", got)
@@ -222,7 +222,7 @@ func wantKind(t *testing.T, err, kind error) {
 	}
 }
 
-// Every way that a put of unknown outcome can have gone.
+// All outcomes of a Put whose outcome is unknown.
 func TestUnknownPut(t *testing.T) {
 	data := []byte("new data")
 	other := func(m *mem.Store) func() { return func() { m.Set("d/o", []byte("not ours")) } }
@@ -264,7 +264,7 @@ func TestUnknownPut(t *testing.T) {
 						m := mem.New()
 						old := store.Ref{Key: "d/o"}
 						if !create {
-							old.ETag = m.Set("d/o", []byte("old data")).ETag // as long as the new
+							old.ETag = m.Set("d/o", []byte("old data")).ETag // the same length as the new data
 						}
 						if !withMD5 {
 							m.HideMD5()

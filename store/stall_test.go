@@ -14,7 +14,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// Every operation that hangs is ended, and tried again.
+// Every operation that hangs is canceled and repeated.
 func TestStalled(t *testing.T) {
 	for name, call := range map[string]func(context.Context, store.Store, store.Ref) error{
 		mem.Read: func(ctx context.Context, s store.Store, ref store.Ref) error {
@@ -63,7 +63,7 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// A store that needs longer than usual for its first byte gets it, by and by.
+// A store that is slow to send its first byte gets more and more time.
 func TestPatienceGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s, ref := retried(store.RetryOptions{})
@@ -78,14 +78,14 @@ func TestPatienceGrows(t *testing.T) {
 	})
 }
 
-// piece is what a moving store brings at a time.
+// piece is how many bytes a moving store returns at a time.
 const piece = 32 << 10
 
-// moving is a store whose reads bring a piece every two seconds, and fall silent
-// after the first few.
+// moving is a store whose reads return a piece every two seconds, and stall after the first
+// few.
 type moving struct {
 	store.Store
-	few   int // 0: they never do
+	few   int // 0: never
 	tries *int
 }
 
@@ -107,8 +107,8 @@ func (s moving) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return len(p), nil
 }
 
-// A read that gets on is not cut, however slowly, and one that falls silent goes
-// on where it was, any number of times, unless each try brings next to nothing.
+// A read that makes progress is not canceled, however slow it is. One that stalls continues
+// where it was, any number of times, unless each try returns next to nothing.
 func TestSlowRead(t *testing.T) {
 	for few, want := range map[int]int{0: 1, 2: 25, 1: 8} {
 		synctest.Test(t, func(t *testing.T) {
@@ -154,7 +154,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A put that goes on is not cut, however long it takes.
+// A Put that makes progress is not canceled, however long it takes.
 func TestLongPut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem.New()

@@ -24,8 +24,8 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestBench is the bench in small: that every tool's output is that of the local
-// file, and that the report comes out. Nothing about time.
+// TestBench runs a small benchmark and checks that the output of every tool is that of the
+// local file, and that there is a report. It does not check times.
 func TestBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes cores and mounts them with every tool")
@@ -85,7 +85,7 @@ func TestBench(t *testing.T) {
 	checkReport(t, rep, filepath.Join(dir, "out"), doc)
 }
 
-// checkReport writes the report and looks at what was written.
+// checkReport writes the report and checks the files.
 func checkReport(t *testing.T, rep *report, out, doc string) {
 	t.Helper()
 	if err := rep.write(out, doc); err != nil {

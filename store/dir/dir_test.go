@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// features: a file cannot be called "." or "..", nor by more than 255 bytes.
+// features: a name cannot be "." or "..", nor longer than 255 bytes.
 var features = storetest.Features{NoDotNames: true, NoLongNames: true, NoMD5: true, Entries: 600}
 
 func open(t *testing.T) (*dir.Store, string) {
@@ -127,7 +127,7 @@ func TestOwnFolderIsHidden(t *testing.T) {
 	}
 }
 
-// A file changed in place, by whatever means, is another version.
+// A file changed in place, by any means, is another version.
 func TestChangedInPlace(t *testing.T) {
 	for name, change := range map[string]func(path string) error{
 		"written": func(path string) error { return os.WriteFile(path, []byte("DATA"), 0o600) },
@@ -195,7 +195,7 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
-// A pipe without a writer would make open(2) wait for ever.
+// open(2) of a pipe without a writer would block forever.
 func TestSpecialFiles(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -234,8 +234,7 @@ func TestZerosBecomeHoles(t *testing.T) {
 	}
 }
 
-// Errors of the disk have a kind. Root may do everything, so this asks for
-// errors that root gets too.
+// Errors of the disk have a kind. The test uses errors that root gets too.
 func TestKinds(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")

@@ -16,8 +16,8 @@ import (
 	"thothfs/store/dir"
 )
 
-// A put waits for another writer's lock of the directory as long as its context
-// lets it, and not for that of another directory.
+// A Put waits for another writer's lock of its directory as long as its context allows, and
+// not for that of another directory.
 func TestLockedDirectory(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -51,8 +51,7 @@ func TestLockedDirectory(t *testing.T) {
 	}
 }
 
-// Whoever may read the corpus may flock its directories, and keeps nobody from
-// writing with that.
+// A reader may flock the directories of the corpus, and does not block writers by that.
 func TestLockOfAReader(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -73,8 +72,8 @@ func TestLockOfAReader(t *testing.T) {
 	}
 }
 
-// The file of the locks is for those who may write in the corpus's own folder,
-// whatever a chmod -R made of it.
+// The lock file is accessible to those who may write in the directory .thothfs, even after
+// chmod -R.
 func TestLockFileIsForWriters(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -104,7 +103,7 @@ func TestLockFileIsForWriters(t *testing.T) {
 	}
 }
 
-// A full disk without the file keeps nobody from removing something.
+// On a full disk, objects can be removed even without the lock file.
 func TestRemoveOnAFullDisk(t *testing.T) {
 	root := smallDisk(t)
 	s, err := dir.Open(root)

@@ -78,7 +78,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// A directory on another file system is told apart from trouble that passes.
+// A directory on another file system is not a temporary error.
 func TestOtherFileSystem(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")

@@ -29,7 +29,7 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// A directory that has just changed may change again unseen, so it is another
+// A directory that has just changed may change again without a new mtime, so it gets a new
 // version until it has settled.
 func TestDirectoryVersion(t *testing.T) {
 	now := time.Now()

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Whoever writes also holds the lock of earlier versions, a flock of the
-// directory, so that those wait.
+// A writer also holds the lock of earlier versions, a flock of the directory, so that those
+// wait.
 func TestOlderVersionsWait(t *testing.T) {
 	root := t.TempDir()
 	s, err := Open(root)

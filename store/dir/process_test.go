@@ -18,7 +18,7 @@ import (
 	"thothfs/store/dir"
 )
 
-// The test binary runs itself: the variable says as what, the next where.
+// The test binary runs itself as a child: one variable has its role, the other its directory.
 const (
 	childRole = "THOTHFS_DIR_TEST_ROLE"
 	childRoot = "THOTHFS_DIR_TEST_ROOT"
@@ -43,7 +43,7 @@ func startChild(t *testing.T, role, root string) (*exec.Cmd, *bufio.Reader) {
 	return cmd, bufio.NewReader(out)
 }
 
-// child is the life of such a process.
+// child runs such a process.
 func child(role string) int {
 	s, err := dir.Open(os.Getenv(childRoot))
 	if err == nil {
@@ -88,7 +88,7 @@ func count(s store.Store) error {
 	return nil
 }
 
-// createMany tries to be the one who makes each of some objects, and says which.
+// createMany tries to create each of some objects, and prints those that it created.
 func createMany(s store.Store) error {
 	for i := range creations {
 		me := []byte(strconv.Itoa(os.Getpid()))
@@ -102,7 +102,7 @@ func createMany(s store.Store) error {
 	return nil
 }
 
-// hanging is a source that says when half was read, and gives no more.
+// hanging is a source that reports when half was read, and then blocks.
 type hanging struct{}
 
 func (hanging) ReadAt(p []byte, off int64) (int, error) {
@@ -162,8 +162,8 @@ func TestCreatingProcesses(t *testing.T) {
 	}
 }
 
-// What a killed process leaves is invisible, and swept by the next open; what a
-// living one has under way is left alone.
+// Unfinished objects of a killed process are invisible, and the next Open removes them. Those
+// of a living process stay.
 func TestKilledProcess(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")

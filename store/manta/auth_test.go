@@ -17,7 +17,7 @@ func debugLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// echoAuthorization answers as a server would that repeats the request.
+// echoAuthorization answers with the Authorization header of the request.
 func echoAuthorization() mantatest.Action {
 	return mantatest.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
@@ -25,7 +25,7 @@ func echoAuthorization() mantatest.Action {
 	})
 }
 
-// TestClock: a client whose clock is wrong takes the time from the server.
+// TestClock checks that a client with a wrong clock uses the time of the server.
 func TestClock(t *testing.T) {
 	key, public := newKey(t, "ed25519")
 	name := writeKey(t, key)
@@ -50,7 +50,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestClockHopeless: a server that is never content is asked twice.
+// TestClockHopeless checks that a server that always refuses gets two requests.
 func TestClockHopeless(t *testing.T) {
 	key, public := newKey(t, "ed25519")
 	srv := mantatest.Start(t, mantatest.Options{})
@@ -65,7 +65,7 @@ func TestClockHopeless(t *testing.T) {
 	}
 }
 
-// TestStrangers: who may not, may not.
+// TestStrangers checks that access without permission is refused.
 func TestStrangers(t *testing.T) {
 	aliceKey, alice := newKey(t, "ed25519")
 	bobKey, bob := newKey(t, "ed25519")
@@ -94,7 +94,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestPublic: anybody reads what is public, also one who signs nothing.
+// TestPublic checks that public objects can be read by anybody, with or without a signature.
 func TestPublic(t *testing.T) {
 	_, alice := newKey(t, "ed25519")
 	srv := mantatest.Start(t, mantatest.Options{})

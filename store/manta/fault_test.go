@@ -19,7 +19,7 @@ import (
 
 const text = "0123456789abcdef"
 
-// calls are the calls of a store on d/o and the directory d.
+// calls are the calls of a store for d/o and the directory d.
 func calls(s store.Store, ref store.Ref) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"read": func(ctx context.Context) error {
@@ -51,7 +51,7 @@ func putError(ctx context.Context, s store.Store, ref store.Ref) error {
 	return err
 }
 
-// TestFaultStatus: what an answer means, by status and operation.
+// TestFaultStatus checks the kind of error for each status and operation.
 func TestFaultStatus(t *testing.T) {
 	reads := []string{"read", "get", "stat", "list"}
 	writes := []string{"put", "remove"}
@@ -106,7 +106,7 @@ func TestFaultStatus(t *testing.T) {
 			}
 			srv.ClearFaults()
 			for _, op := range c.ops {
-				if op == "put" { // a new version, which the others do not ask for
+				if op == "put" { // makes a new version, which the other calls do not request
 					continue
 				}
 				if err := calls(s, ref)[op](t.Context()); err != nil {
@@ -117,7 +117,7 @@ func TestFaultStatus(t *testing.T) {
 	}
 }
 
-// TestFaultReused: an error costs no connection, whatever its body.
+// TestFaultReused checks that the connection is reused after an error, whatever its body.
 func TestFaultReused(t *testing.T) {
 	for name, do := range map[string]mantatest.Action{
 		"JSON":     mantatest.AnswerError(503, "ServiceUnavailable", "no"),
@@ -137,7 +137,7 @@ func TestFaultReused(t *testing.T) {
 					}
 				}
 			}
-			// Of 120 calls. On a loaded machine a connection may come back late.
+			// For 120 calls. On a loaded machine a connection may be returned late.
 			if n := srv.Counters().Connections; n > 5 {
 				t.Errorf("%d connections", n)
 			}
@@ -145,7 +145,7 @@ func TestFaultReused(t *testing.T) {
 	}
 }
 
-// TestFaultRetryAfter: what the server says of itself reaches the caller.
+// TestFaultRetryAfter checks that Retry-After reaches the caller.
 func TestFaultRetryAfter(t *testing.T) {
 	srv, s := start(t)
 	for header, want := range map[string]time.Duration{
@@ -161,7 +161,7 @@ func TestFaultRetryAfter(t *testing.T) {
 	}
 }
 
-// TestFaultBody: an answer that is not what was asked for is never taken for it.
+// TestFaultBody checks that a wrong answer is never accepted.
 func TestFaultBody(t *testing.T) {
 	header := mantatest.WithHeader
 	for _, c := range []struct {
@@ -213,7 +213,7 @@ func TestFaultBody(t *testing.T) {
 	}
 }
 
-// TestFaultReplaced: no reader gets bytes of two versions.
+// TestFaultReplaced checks that no reader gets bytes of two versions.
 func TestFaultReplaced(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "d/o", text)
@@ -231,7 +231,7 @@ func TestFaultReplaced(t *testing.T) {
 	}
 }
 
-// TestFaultWrongMD5: what was stored wrongly is removed, small or large.
+// TestFaultWrongMD5 checks that an object that was stored wrongly is removed, small or large.
 func TestFaultWrongMD5(t *testing.T) {
 	for name, size := range map[string]int{"small": 100, "large": 2 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +254,7 @@ func TestCancel(t *testing.T) {
 			srv, s := start(t)
 			ref := plant(t, srv, "d/o", text)
 			ctx, cancel := context.WithCancel(t.Context())
-			if at < 0 { // before there is any answer
+			if at < 0 { // before the answer begins
 				release := make(chan struct{})
 				srv.Fault(mantatest.On{}, mantatest.Before(func() { cancel(); <-release }))
 				defer close(release)
@@ -269,7 +269,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestNobody: where nothing listens.
+// TestNobody uses an address where no server listens.
 func TestNobody(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	for name, url := range map[string]string{"refused": "http://127.0.0.1:1", "no such host": "http://nobody.invalid", "not TLS": strings.Replace(srv.URL, "http", "https", 1)} {
@@ -282,7 +282,7 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestReuse: many readers need no more connections than are in flight at once.
+// TestReuse checks that many readers use no more connections than requests are in flight.
 func TestReuse(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "d/o", strings.Repeat(text, 1000))
@@ -309,7 +309,7 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// guarded is a source that must not be read once the call it was for has returned.
+// guarded is a source that must not be read after its call has returned.
 type guarded struct {
 	t        *testing.T
 	returned atomic.Bool
@@ -323,7 +323,8 @@ func (g *guarded) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// TestPutLetsGo: whatever ends a Put, its source is left alone then.
+// TestPutLetsGo checks that Put does not read its source after it has returned, for whatever
+// reason.
 func TestPutLetsGo(t *testing.T) {
 	for name, do := range map[string]mantatest.Action{
 		"refused": mantatest.AnswerError(503, "ServiceUnavailable", "no"), "reset": mantatest.Reset(),
@@ -345,10 +346,10 @@ func TestPutLetsGo(t *testing.T) {
 	}
 }
 
-// eagerSize is a body that is sent without asking first.
+// eagerSize is the size of a body that is sent without waiting for 100 Continue.
 const eagerSize = 60 << 10
 
-// TestTLS: certificates are checked, unless the user said otherwise.
+// TestTLS checks that certificates are verified unless the user disables that.
 func TestTLS(t *testing.T) {
 	handler, err := mantatest.New(mantatest.Options{Root: t.TempDir()})
 	if err != nil {
@@ -356,7 +357,7 @@ func TestTLS(t *testing.T) {
 	}
 	srv := httptest.NewUnstartedServer(handler)
 	srv.EnableHTTP2 = true
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that is to fail
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // hides the expected handshake error
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	for _, insecure := range []bool{true, false} {

@@ -24,7 +24,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// encode writes key as PEM of the given kind.
+// encode returns key in PEM of the given kind.
 func encode(t *testing.T, kind string, key crypto.PrivateKey) []byte {
 	t.Helper()
 	var der []byte
@@ -43,7 +43,7 @@ func encode(t *testing.T, kind string, key crypto.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// signs fails unless a corpus opened with that key can be used.
+// signs fails the test unless a corpus opened with that key can be used.
 func signs(t *testing.T, public ssh.PublicKey, o manta.KeyOptions) {
 	t.Helper()
 	srv := mantatest.Start(t, mantatest.Options{})
@@ -161,7 +161,7 @@ func copyKey(t *testing.T, from, to string, public ssh.PublicKey) {
 	}
 }
 
-// startAgent serves keys on a socket, and returns its name and how to stop it.
+// startAgent serves keys on a socket, and returns its name and a function that stops it.
 func startAgent(t *testing.T, socket string, keys ...crypto.PrivateKey) (stop func()) {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -204,8 +204,8 @@ func TestKeyAgent(t *testing.T) {
 	}
 }
 
-// TestKeyAgentP384: an agent would sign with SHA-384, which Manta refuses. That is
-// said, and a file with the key is used instead where there is one.
+// TestKeyAgentP384 checks the error for a P-384 key of an agent, which would sign with
+// SHA-384, which Manta refuses; and that a file with the key is used instead if there is one.
 func TestKeyAgentP384(t *testing.T) {
 	key, public := newKey(t, "ecdsa-384")
 	dir := t.TempDir()
@@ -220,7 +220,7 @@ func TestKeyAgentP384(t *testing.T) {
 	signs(t, public, o)
 }
 
-// TestKeyTypes: keys of every type sign in a way that Manta takes.
+// TestKeyTypes checks that signatures of every type of key are accepted.
 func TestKeyTypes(t *testing.T) {
 	for _, kind := range keyTypes {
 		t.Run(kind, func(t *testing.T) {
@@ -230,8 +230,8 @@ func TestKeyTypes(t *testing.T) {
 	}
 }
 
-// TestKeyAgentGone: the agent is called again for each signature, so that one
-// that was started anew is found; and where it is gone for good the file does.
+// TestKeyAgentGone checks that each signature connects to the agent again, so that a restarted
+// one is found, and that the file is used when the agent is gone.
 func TestKeyAgentGone(t *testing.T) {
 	key, public := newKey(t, "rsa")
 	dir := t.TempDir()
@@ -261,7 +261,7 @@ func TestKeyAgentGone(t *testing.T) {
 	}
 }
 
-// nextSecond returns when signatures of the second in which it is called are old.
+// nextSecond returns when signatures of the current second are no longer valid.
 func nextSecond(t *testing.T) {
 	t.Helper()
 	now := time.Now()
@@ -270,8 +270,8 @@ func nextSecond(t *testing.T) {
 	<-ctx.Done()
 }
 
-// TestKeyReloaded: a key file that was replaced is read again when the server
-// refuses the old one, once, and not otherwise.
+// TestKeyReloaded checks that a replaced key file is read again when the server refuses the
+// old key, once, and only then.
 func TestKeyReloaded(t *testing.T) {
 	one, onePublic := newKey(t, "ed25519")
 	two, twoPublic := newKey(t, "ecdsa-256")
@@ -294,7 +294,7 @@ func TestKeyReloaded(t *testing.T) {
 	if err := os.Rename(writeKey(t, two), name); err != nil {
 		t.Fatal(err)
 	}
-	// HEAD has no code in its refusal.
+	// A refused HEAD has no error code.
 	if _, err := s.Stat(t.Context(), "d/1"); err != nil {
 		t.Errorf("with the new key: %v", err)
 	}
@@ -303,7 +303,7 @@ func TestKeyReloaded(t *testing.T) {
 	}
 }
 
-// TestSecrets: neither passphrase nor signature is in any message.
+// TestSecrets checks that no message contains the passphrase or a signature.
 func TestSecrets(t *testing.T) {
 	key, public := newKey(t, "ed25519")
 	srv := mantatest.Start(t, mantatest.Options{})

@@ -13,7 +13,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
-// TestListEndlessLine: a line without an end does not fill the memory.
+// TestListEndlessLine checks that an endless line does not exhaust memory.
 func TestListEndlessLine(t *testing.T) {
 	endless := io.MultiReader(strings.NewReader(`{"name":"`), io.LimitReader(zeros{}, 1<<30))
 	_, err := readEntries(endless)

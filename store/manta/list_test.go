@@ -13,8 +13,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// startPlain starts a server over a corpus whose directory d has n plain files,
-// and returns their names.
+// startPlain starts a server over a corpus whose directory d has n plain files, and returns
+// their names.
 func startPlain(t *testing.T, n int) (*mantatest.Server, *manta.Store, []string) {
 	t.Helper()
 	root := t.TempDir()
@@ -45,7 +45,7 @@ func list(t *testing.T, s store.Store, dir, from string) ([]string, error) {
 	return names, nil
 }
 
-// TestListRequests: a directory costs as few requests as can be.
+// TestListRequests checks that a directory costs as few requests as possible.
 func TestListRequests(t *testing.T) {
 	for _, c := range []struct {
 		entries  int
@@ -63,7 +63,8 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-// TestListTruncated: a listing that ends early, cleanly, is never taken for whole.
+// TestListTruncated checks that a listing that ends early but cleanly is never taken for
+// complete.
 func TestListTruncated(t *testing.T) {
 	srv, s, want := startPlain(t, 1100)
 	for _, from := range []string{"", "00500", "01099"} {
@@ -87,8 +88,8 @@ func TestListTruncated(t *testing.T) {
 	}
 }
 
-// TestListCountedLow: entries that came since they were counted are listed behind a
-// full page.
+// TestListCountedLow checks that entries that were added after they were counted are listed
+// after a full page.
 func TestListCountedLow(t *testing.T) {
 	srv, s, want := startPlain(t, 1100)
 	srv.Fault(mantatest.On{Method: "GET", Times: 1}, mantatest.WithHeader("Result-Set-Size", "1024"))
@@ -97,8 +98,8 @@ func TestListCountedLow(t *testing.T) {
 	}
 }
 
-// TestListChanging: what is there all the time is listed, whatever else comes and
-// goes.
+// TestListChanging checks that entries that exist all the time are listed, whatever else comes
+// and goes.
 func TestListChanging(t *testing.T) {
 	srv, s, names := startPlain(t, 3000)
 	for name, change := range map[string]func(){
@@ -138,11 +139,11 @@ func listed(t *testing.T, s store.Store) []string {
 
 func remove(t *testing.T, srv *mantatest.Server, names ...string) {
 	for _, n := range names {
-		_ = srv.Remove(corpus + "d/" + n) // another change may have been quicker
+		_ = srv.Remove(corpus + "d/" + n) // another change may have removed it
 	}
 }
 
-// TestListStor: the root counts itself and gives that a place on a page.
+// TestListStor checks the root, which counts itself and gives itself a place on a page.
 func TestListStor(t *testing.T) {
 	srv, _ := start(t)
 	s := open(t, manta.Options{URL: srv.URL, NoAuth: true, Dir: "/alice/stor"})
@@ -177,7 +178,7 @@ func TestListStor(t *testing.T) {
 	}
 }
 
-// TestListBad: lines that no Manta sends.
+// TestListBad checks lines that a correct Manta never sends.
 func TestListBad(t *testing.T) {
 	header := map[string]string{"Content-Type": "application/x-json-stream; type=directory", "Result-Set-Size": "2"}
 	good := `{"name":"b","type":"directory","mtime":"2020-01-01T00:00:00.000Z"}` + "\n"
@@ -205,8 +206,8 @@ func TestListBad(t *testing.T) {
 	}
 }
 
-// TestTimes: Stat and List tell the same time of the same thing, and metadata
-// that was changed moves it without a new version.
+// TestTimes checks that Stat and List return the same time, and that a change of metadata
+// changes it without a new version.
 func TestTimes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 987654321, time.UTC)
 	srv := mantatest.Start(t, mantatest.Options{Clock: func() time.Time { return now }})

@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// open opens a store, and closes it with the test.
+// open opens a store, and closes it when the test ends.
 func open(t *testing.T, o manta.Options) *manta.Store {
 	t.Helper()
 	s, err := manta.Open(o)
@@ -34,18 +34,17 @@ func open(t *testing.T, o manta.Options) *manta.Store {
 	return s
 }
 
-// start starts a server that asks nobody who they are, and opens alice's corpus
-// on it.
+// start starts a server without authentication, and opens alice's corpus on it.
 func start(t *testing.T) (*mantatest.Server, *manta.Store) {
 	t.Helper()
 	srv := mantatest.Start(t, mantatest.Options{})
 	return srv, open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true})
 }
 
-// corpus is the path of keys in the servers of start.
+// corpus is the path of the corpus in the servers of start.
 const corpus = "/alice/stor/thoth/"
 
-// plant stores an object past the client.
+// plant stores an object without the client.
 func plant(t *testing.T, srv *mantatest.Server, key, data string) store.Ref {
 	t.Helper()
 	etag, err := srv.PutObject(corpus+key, []byte(data))
@@ -84,7 +83,7 @@ func newKey(t *testing.T, kind string) (crypto.PrivateKey, ssh.PublicKey) {
 	return key, public
 }
 
-// keyTypes are all types of keys that Manta takes.
+// keyTypes are all types of keys that Manta accepts.
 var keyTypes = []string{"rsa", "ecdsa-256", "ecdsa-384", "ecdsa-521", "ed25519"}
 
 // writeKey writes key in OpenSSH's format and returns the file's name.
@@ -106,7 +105,7 @@ func writeFile(t *testing.T, data []byte) string {
 	return name
 }
 
-// makeRoot makes /alice/stor a record, as PUT does.
+// makeRoot makes a record for /alice/stor, as PUT does.
 func makeRoot(t *testing.T, srv *mantatest.Server) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/alice/stor", nil)

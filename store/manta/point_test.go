@@ -13,7 +13,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// recorder keeps the requests that a server got.
+// recorder records the requests that a server gets.
 type recorder struct {
 	mu       sync.Mutex // guards requests
 	requests []*http.Request
@@ -25,7 +25,7 @@ func (r *recorder) trace(req *http.Request) {
 	r.requests = append(r.requests, req)
 }
 
-// take returns what came since.
+// take returns the requests since the last call.
 func (r *recorder) take() []*http.Request {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -42,8 +42,8 @@ func startRecorded(t *testing.T, o mantatest.Options) (*mantatest.Server, *manta
 	return srv, open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true}), rec
 }
 
-// TestWirePut: uploads announce their length, their MD5 where it is cheap, and
-// ask before they send much.
+// TestWirePut checks that uploads send their length and, if that is cheap, their MD5, and that
+// large ones wait for 100 Continue.
 func TestWirePut(t *testing.T) {
 	_, s, rec := startRecorded(t, mantatest.Options{})
 	for _, c := range []struct {
@@ -81,13 +81,12 @@ func TestWirePut(t *testing.T) {
 	}
 }
 
-// onlyReaderAt hides that a reader is a bytes.Reader, of which net/http knows the
-// length.
+// onlyReaderAt hides that a reader is a bytes.Reader, whose length net/http knows.
 type onlyReaderAt struct{ r io.ReaderAt }
 
 func (o onlyReaderAt) ReadAt(p []byte, off int64) (int, error) { return o.r.ReadAt(p, off) }
 
-// TestWirePutRefused: a refusal costs no upload.
+// TestWirePutRefused checks that a refusal costs no upload.
 func TestWirePutRefused(t *testing.T) {
 	srv, s := start(t)
 	plant(t, srv, "d/o", text)
@@ -102,7 +101,8 @@ func TestWirePutRefused(t *testing.T) {
 	}
 }
 
-// TestWireRead: reads are pinned, raw, uncompressed, one request each.
+// TestWireRead checks that a read is one request, with If-Match, a raw ETag and no
+// compression.
 func TestWireRead(t *testing.T) {
 	srv, s, rec := startRecorded(t, mantatest.Options{Gzip: true})
 	big := strings.Repeat(text, 1000)
@@ -132,7 +132,7 @@ func TestWireRead(t *testing.T) {
 	}
 }
 
-// TestWirePaths: names arrive as they are, "." and ".." included.
+// TestWirePaths checks that names are sent unchanged, "." and ".." included.
 func TestWirePaths(t *testing.T) {
 	_, s, rec := startRecorded(t, mantatest.Options{})
 	for _, key := range []string{"./..", "../.", "it's a+b;c%&=?#é/%2F", "a//"[:1] + "/ "} {
@@ -146,7 +146,7 @@ func TestWirePaths(t *testing.T) {
 	}
 }
 
-// TestURLPrefix: a Manta behind a path.
+// TestURLPrefix uses a Manta behind a path.
 func TestURLPrefix(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s := open(t, manta.Options{URL: srv.URL + "/stor/", NoAuth: true, Dir: "/alice/stor/x"})
@@ -156,11 +156,11 @@ func TestURLPrefix(t *testing.T) {
 	}
 }
 
-// TestNoMkdirOverObject: an object is never lost to a directory.
+// TestNoMkdirOverObject checks that an object is never replaced by a directory.
 func TestNoMkdirOverObject(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "a/o", text)
-	// A server that says the parent is missing when it is an object.
+	// A server that reports a missing parent when the parent is an object.
 	srv.Fault(mantatest.On{Method: "PUT", Path: "/o/x"}, mantatest.AnswerError(404, "DirectoryDoesNotExist", "no"))
 	if err := putError(t.Context(), s, store.Ref{Key: "a/o/x"}); store.Kind(err) != store.ErrInvalid {
 		t.Errorf("put: %v", err)
@@ -170,7 +170,7 @@ func TestNoMkdirOverObject(t *testing.T) {
 	}
 }
 
-// TestParentsVanish: somebody removes directories as fast as they are made.
+// TestParentsVanish removes directories as fast as they are made.
 func TestParentsVanish(t *testing.T) {
 	srv, s := start(t)
 	srv.Fault(mantatest.On{Method: "PUT", Path: "/o"}, mantatest.AnswerError(404, "DirectoryDoesNotExist", "no"))
@@ -182,7 +182,8 @@ func TestParentsVanish(t *testing.T) {
 	}
 }
 
-// TestETags: what is no ETag of Manta's never matches, nor means everything.
+// TestETags checks that an ETag that cannot be Manta's never matches, and never means
+// everything.
 func TestETags(t *testing.T) {
 	for _, etag := range []string{"*", `""`, `"x"`, "W/x", "a,b", " ", "\n", "é", "x\r\nX-Evil: 1"} {
 		srv, s := start(t)
@@ -208,7 +209,7 @@ func TestETags(t *testing.T) {
 	}
 }
 
-// TestParallel: one store, many goroutines, every call (for the race detector).
+// TestParallel makes every call in many goroutines, for the race detector.
 func TestParallel(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "d/o", text)

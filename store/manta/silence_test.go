@@ -15,12 +15,12 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// impatient is a Retry that gives a silent server 50 ms.
+// impatient returns a Retry that gives a stalled server 50 ms.
 func impatient(s store.Store) store.Store {
 	return store.Retry(s, store.RetryOptions{Stall: 50 * time.Millisecond, LongStall: 50 * time.Millisecond, First: time.Millisecond})
 }
 
-// A server that falls silent is given up in the end.
+// A server that stalls forever is given up in the end.
 func TestStall(t *testing.T) {
 	for _, at := range []int64{0, 3} {
 		for _, op := range []string{"read", "get", "list"} {
@@ -28,7 +28,7 @@ func TestStall(t *testing.T) {
 			ref := plant(t, srv, "d/o", text)
 			srv.Fault(mantatest.On{}, mantatest.StallAt(at, nil))
 			if op == "read" && at > 0 {
-				continue // each try brings a few bytes: see TestReadGoesOnElsewhere
+				continue // each try makes progress: see TestReadGoesOnElsewhere
 			}
 			err := calls(impatient(bare), ref)[op](t.Context())
 			if store.Kind(err) != store.ErrUnavailable || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
@@ -38,8 +38,8 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// An answer that falls silent is gone on with over a new connection, from the
-// byte where it stopped; the version stays the same.
+// An answer that stalls is continued over a new connection, from the byte where it stopped and
+// with the same version.
 func TestReadGoesOnElsewhere(t *testing.T) {
 	var asked []string
 	var mu sync.Mutex
@@ -69,7 +69,7 @@ func TestReadGoesOnElsewhere(t *testing.T) {
 	}
 }
 
-// Connections that died while nobody used them cost one wait, not one each.
+// Idle connections that died cost one wait in all, not one each.
 func TestDeadIdleConnections(t *testing.T) {
 	srv, bare := start(t)
 	ref := plant(t, srv, "d/o", text)
@@ -79,7 +79,7 @@ func TestDeadIdleConnections(t *testing.T) {
 	srv.Fault(mantatest.On{}, mantatest.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		old.Store(r.RemoteAddr, true)
 		in.Done()
-		in.Wait() // all at once, so that each has a connection of its own
+		in.Wait() // all at once, so that each has its own connection
 		w.WriteHeader(http.StatusNotFound)
 	}))
 	for range 8 {
@@ -98,7 +98,7 @@ func TestDeadIdleConnections(t *testing.T) {
 	}
 }
 
-// A line that is slow and goes on moving is not cut.
+// A slow line is not cut while it makes progress.
 func TestSlowLineIsNotCut(t *testing.T) {
 	srv, bare := start(t)
 	data := strings.Repeat("0123456789abcdef", 64<<10) // 1 MiB

@@ -33,7 +33,7 @@ func generate(t *testing.T, o gen.Options) gen.Progress {
 	return p
 }
 
-// tree is every file below dir and what is in it.
+// tree returns every file below dir with its content.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -51,7 +51,7 @@ func tree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// TestDumpsAreDumps: what is in the files is what info.json and the directory say.
+// TestDumpsAreDumps checks that the files agree with info.json and with their directories.
 func TestDumpsAreDumps(t *testing.T) {
 	o := gen.Options{Dir: t.TempDir(), Count: 400, Seed: 7}
 	generate(t, o)
@@ -79,7 +79,7 @@ func TestDumpsAreDumps(t *testing.T) {
 			t.Fatal(err)
 		}
 		doc := document.Parse(text)
-		cut := info.Type == dump.Core && info.Truncated() // the last block of a crash dump is a hole, too
+		cut := info.Type == dump.Core && info.Truncated() // the last block of a crash dump is a hole too
 		if info.ID != d.ID || cut || string(info.Type) != doc.String("type") || info.Cmd != doc.String("cmd") ||
 			info.Psargs != doc.String("psargs") || doc.String("name") != "/thoth/stor/thoth/"+d.ID.String() {
 			t.Errorf("%+v, and the document says\n%s", info, text)
@@ -91,7 +91,7 @@ func TestDumpsAreDumps(t *testing.T) {
 	}
 }
 
-// TestSameSeed: the same dumps whoever makes them, in whatever steps.
+// TestSameSeed checks that a seed gives the same dumps for any number of workers and steps.
 func TestSameSeed(t *testing.T) {
 	whole := gen.Options{Dir: t.TempDir(), Count: 120, Seed: 1, Workers: 1}
 	generate(t, whole)
@@ -119,7 +119,7 @@ func TestSameSeed(t *testing.T) {
 	}
 }
 
-// TestResume: an interrupted run is completed, and what was edited is left alone.
+// TestResume checks that an interrupted run is completed and edited documents are kept.
 func TestResume(t *testing.T) {
 	o := gen.Options{Dir: t.TempDir(), Count: 500, Seed: 3}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -145,7 +145,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// TestCannotWrite: the error says so, and is not taken for an end.
+// TestCannotWrite checks that a write error is returned.
 func TestCannotWrite(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
@@ -159,7 +159,7 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// TestFill: bytes instead of holes, always the same.
+// TestFill checks that filled dumps have bytes instead of holes, always the same.
 func TestFill(t *testing.T) {
 	o := gen.Options{Dir: t.TempDir(), Count: 1, DumpSize: 3 << 20, Fill: true}
 	generate(t, o)
@@ -173,7 +173,7 @@ func TestFill(t *testing.T) {
 	}
 }
 
-// TestShape: the corpus is of the kind that is measured on.
+// TestShape checks the distribution of the corpus.
 func TestShape(t *testing.T) {
 	const n = 5000
 	o := gen.Options{Seed: 1}
@@ -205,7 +205,7 @@ func TestShape(t *testing.T) {
 	}
 }
 
-// TestServed: thothfs finds in it what is there, in a directory and behind a Manta.
+// TestServed checks that thothfs finds the dumps, in a directory and in a Manta.
 func TestServed(t *testing.T) {
 	root := t.TempDir()
 	o := gen.Options{Dir: filepath.Join(root, "thoth/stor/thoth"), Count: 1100, Seed: 1}

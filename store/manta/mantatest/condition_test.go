@@ -11,8 +11,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// TestConditions: which conditions hold of an object that is there, and what a
-// failing one answers.
+// TestConditions checks which conditions an existing object satisfies, and the answer to those
+// that fail.
 func TestConditions(t *testing.T) {
 	c := newClient(t, mantatest.Options{Clock: at(noon)})
 	etag := c.put("/alice/stor/o", "data")
@@ -22,7 +22,7 @@ func TestConditions(t *testing.T) {
 	}
 	for _, k := range []struct {
 		header     string
-		read, edit int // what GET and a PUT of metadata answer
+		read, edit int // status of GET and of a PUT of metadata
 	}{
 		{"If-Match: " + etag, 200, 204},
 		{"If-Match: W/" + etag, 200, 204},
@@ -30,7 +30,7 @@ func TestConditions(t *testing.T) {
 		{"If-Match: *", 200, 204},
 		{"If-Match:", 200, 204},
 		{"If-Match: " + other, 412, 412},
-		{`If-Match: "` + etag + `"`, 412, 412}, // quoted never matches
+		{`If-Match: "` + etag + `"`, 412, 412}, // a quoted ETag never matches
 		{`If-Match: ""`, 412, 412},
 		{"If-None-Match: " + etag, 304, 412},
 		{"If-None-Match: *", 304, 412},
@@ -38,7 +38,7 @@ func TestConditions(t *testing.T) {
 		{"If-None-Match: " + other, 200, 204},
 		{"If-Modified-Since: " + date(0, "GMT"), 304, 412},
 		{"If-Modified-Since: " + date(0, "UTC"), 304, 412},
-		{"If-Modified-Since: " + date(0, "CET"), 200, 204}, // vanishes
+		{"If-Modified-Since: " + date(0, "CET"), 200, 204}, // ignored
 		{"If-Modified-Since: " + date(-time.Second, "GMT"), 200, 204},
 		{"If-Unmodified-Since: " + date(0, "GMT"), 200, 204},
 		{"If-Unmodified-Since: " + date(-time.Second, "GMT"), 412, 412},
@@ -64,7 +64,7 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestCreateOnly: what creates, and what Manta makes of the usual idiom.
+// TestCreateOnly checks which condition creates, and what Manta does with the usual idiom.
 func TestCreateOnly(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	for i, k := range []struct {
@@ -85,7 +85,7 @@ func TestCreateOnly(t *testing.T) {
 	c.wantError(404, "ResourceNotFound", "GET", "/alice/stor/none", "", "If-Match: x")
 }
 
-// TestETagMoves: every body is a new version, metadata is not.
+// TestETagMoves checks that every body is a new version, and metadata is not.
 func TestETagMoves(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	one := c.put("/alice/stor/o", "same")
@@ -94,8 +94,8 @@ func TestETagMoves(t *testing.T) {
 	}
 }
 
-// TestRace: of writers who say what they expect one wins and the rest hear of
-// it; of others all win.
+// TestRace checks that of writers with conditions one wins and the rest fail, and that without
+// conditions all succeed.
 func TestRace(t *testing.T) {
 	for header, want := range map[string]map[int]int{`""`: {204: 1, 409: 5}, "": {204: 6}} {
 		got := newClient(t, mantatest.Options{}).race(header)
@@ -113,7 +113,7 @@ func (c client) race(ifMatch string) map[int]int {
 	got := map[int]int{}
 	for range 6 {
 		done.Go(func() {
-			// The body asks for more only after the server has looked at the target.
+			// The server reads the body only after it has checked the target.
 			body := &gate{text: strings.NewReader("x"), reached: sync.OnceFunc(begun.Done), open: begun.Wait}
 			req, err := http.NewRequest("PUT", c.srv.URL+"/alice/stor/race", body)
 			if err != nil {
@@ -141,7 +141,7 @@ func (c client) race(ifMatch string) map[int]int {
 	return got
 }
 
-// gate is a body that lets nothing through until all have been reached.
+// gate is a body that blocks until all gates have been reached.
 type gate struct {
 	text    *strings.Reader
 	reached func()

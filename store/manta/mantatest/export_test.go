@@ -1,4 +1,4 @@
 package mantatest
 
-// DirReads is how often a directory of the disk was read for its names.
+// DirReads returns how often a directory was read from the disk.
 func (s *Server) DirReads() int64 { return s.tree.names.reads.Load() }

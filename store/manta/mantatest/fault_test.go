@@ -12,7 +12,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// fetch is a GET by net/http, body and the error of reading it included.
+// fetch makes a GET by net/http and returns the body and the error of reading it.
 func fetch(t *testing.T, url string, header ...string) (*http.Response, string, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestFaultOrder: which requests meet a fault.
+// TestFaultOrder checks which requests a fault applies to.
 func TestFaultOrder(t *testing.T) {
 	for name, k := range map[string]struct {
 		on   mantatest.On
@@ -111,7 +111,7 @@ func TestFaultOrder(t *testing.T) {
 	}
 }
 
-// TestFaultReplace: an object that is replaced between two requests.
+// TestFaultReplace replaces an object between two requests.
 func TestFaultReplace(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	etag := c.put("/alice/stor/o", "old")

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestLimiter: all together get what the line has, in turn.
+// TestLimiter checks that all senders together get the bandwidth, in turn.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l limiter
@@ -44,8 +44,8 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterMakesUpForLateTimers: a lone sender of many small pieces has the
-// whole line, though every wait takes a little longer than it was asked to.
+// TestLimiterMakesUpForLateTimers checks that a lone sender of many small pieces gets the
+// whole bandwidth although every timer is a little late.
 func TestLimiterMakesUpForLateTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l limiter
@@ -65,7 +65,7 @@ func TestLimiterMakesUpForLateTimers(t *testing.T) {
 	})
 }
 
-// TestLimiterGivesNothingForRest: what nobody sent is gone.
+// TestLimiterGivesNothingForRest checks that unused bandwidth is lost.
 func TestLimiterGivesNothingForRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l limiter
@@ -88,7 +88,7 @@ func TestLimiterGivesNothingForRest(t *testing.T) {
 	})
 }
 
-// TestShape: another server's answers take the same line and are counted.
+// TestShape checks that the answers of another server share the line and are counted.
 func TestShape(t *testing.T) {
 	s := Start(t, Options{Latency: time.Millisecond, Bandwidth: 1 << 30})
 	h := httptest.NewServer(s.Shape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -91,7 +91,7 @@ func TestListByTime(t *testing.T) {
 	c.wantError(400, "InvalidParameter", "GET", "/alice/stor/d?sort=mtime&marker=a", "")
 }
 
-// TestListDefault: 256 entries unless told otherwise.
+// TestListDefault checks that a page has 256 entries by default.
 func TestListDefault(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	for i := range 300 {
@@ -104,7 +104,7 @@ func TestListDefault(t *testing.T) {
 	}
 }
 
-// TestListBig: a directory whose names are remembered stays right.
+// TestListBig checks that a directory with cached names stays correct.
 func TestListBig(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -139,7 +139,7 @@ func TestListBig(t *testing.T) {
 	for i := range 1100 {
 		put(fmt.Sprintf("%05d", i))
 	}
-	// The names of a directory that may still be changing are not remembered.
+	// The names of a directory that may still change are not cached.
 	if err := os.Chtimes(filepath.Join(root, "alice/stor/d"), noon, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +157,8 @@ func TestListBig(t *testing.T) {
 	check("three less")
 }
 
-// TestListBigReadsOnce: however many list a big directory, and however often, it is
-// read from the disk once.
+// TestListBigReadsOnce checks that a big directory is read from the disk once, however often
+// it is listed and by how many.
 func TestListBigReadsOnce(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -186,7 +186,7 @@ func TestListBigReadsOnce(t *testing.T) {
 	if reads := c.srv.DirReads(); reads != 1 {
 		t.Errorf("it was read %d times", reads)
 	}
-	// What somebody else puts there is seen all the same.
+	// Files from other programs are seen too.
 	if err := os.Mkdir(filepath.Join(dir, "00000x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestListBigReadsOnce(t *testing.T) {
 	}
 }
 
-// TestListByTimeOfMany: the newest of more than are held at once.
+// TestListByTimeOfMany lists the newest of more entries than are held at once.
 func TestListByTimeOfMany(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -205,7 +205,7 @@ func TestListByTimeOfMany(t *testing.T) {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(dir, noon, noon.Add(time.Duration(i*7919%n)*time.Second)); err != nil { // each another time
+		if err := os.Chtimes(dir, noon, noon.Add(time.Duration(i*7919%n)*time.Second)); err != nil { // distinct times
 			t.Fatal(err)
 		}
 	}
@@ -227,7 +227,8 @@ func TestListByTimeOfMany(t *testing.T) {
 	}
 }
 
-// TestListEndsEarly: as the real one when its metadata tier fails under way.
+// TestListEndsEarly ends a listing early, as the real server does when its metadata tier fails
+// midway.
 func TestListEndsEarly(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	for _, n := range []string{"a", "b", "c"} {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// answer is what came back.
+// answer is the answer to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -27,13 +27,13 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %v %q", a.status, a.header, a.body) }
 
-// code reports whether the answer is that error of Manta's.
+// code reports whether the answer is that Manta error.
 func (a answer) isError(status int, code string) bool {
 	return a.status == status && strings.Contains(a.body, `{"code":"`+code+`",`) &&
 		a.header.Get("Content-Type") == "application/json" && a.header.Get("Content-MD5") != ""
 }
 
-// client speaks plain HTTP to a server, each request on a connection of its own.
+// client sends plain HTTP requests, each over its own connection.
 type client struct {
 	t   *testing.T
 	srv *mantatest.Server
@@ -43,7 +43,7 @@ func newClient(t *testing.T, o mantatest.Options) client {
 	return client{t, mantatest.Start(t, o)}
 }
 
-// do makes a request. Headers are "Name: value"; the path is sent as it is.
+// do makes a request. Headers have the form "Name: value"; the path is sent unchanged.
 func (c client) do(method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	text := method + " " + path + " HTTP/1.1\r\nHost: manta\r\nConnection: close\r\n"

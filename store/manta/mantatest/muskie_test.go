@@ -13,7 +13,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// What the real server does and a client of ours might not expect.
+// Behaviour of the real server that a client may not expect.
 
 func TestRefusedAlgorithms(t *testing.T) {
 	c := newClient(t, mantatest.Options{Clock: at(noon)})
@@ -33,11 +33,11 @@ func TestRefusedAlgorithms(t *testing.T) {
 		status    int
 		code      string
 	}{
-		{ec, "ecdsa-sha384", crypto.SHA384, 400, "InvalidHeader"}, // the hash is not known
+		{ec, "ecdsa-sha384", crypto.SHA384, 400, "InvalidHeader"}, // unknown hash
 		{rs, "rsa-sha384", crypto.SHA384, 400, "InvalidHeader"},
 		{rs, "rsa-md5", crypto.SHA256, 400, "InvalidHeader"},
 		{rs, "foo-sha256", crypto.SHA256, 400, "InvalidHeader"},
-		{ec, "ecdsa-sha1", crypto.SHA1, 401, "InvalidAlgorithm"}, // known, and not allowed
+		{ec, "ecdsa-sha1", crypto.SHA1, 401, "InvalidAlgorithm"}, // known but not allowed
 		{rs, "hmac-sha256", crypto.SHA256, 401, "InvalidAlgorithm"},
 	} {
 		h := k.signer.header(t, "alice", k.algorithm, k.hash, httpDate(noon))
@@ -55,13 +55,13 @@ func TestOldRequests(t *testing.T) {
 	for off, code := range map[time.Duration]string{-601 * time.Second: "RequestExpired", -590 * time.Second: "InvalidHeader", 601 * time.Second: "InvalidHeader"} {
 		c.wantError(400, code, "GET", "/alice/stor", "", s.header(t, "alice", "ecdsa-sha256", crypto.SHA256, httpDate(noon.Add(off)))...)
 	}
-	c.wantError(400, "RequestExpired", "GET", "/alice/public", "", "Date: "+httpDate(noon.Add(-time.Hour))) // unsigned too
+	c.wantError(400, "RequestExpired", "GET", "/alice/public", "", "Date: "+httpDate(noon.Add(-time.Hour))) // also without a signature
 }
 
-// version is what an answer says of a version.
+// version returns the description of a version in an answer.
 func version(a answer) string { return a.header.Get("Etag") + " " + a.header.Get("Last-Modified") }
 
-// Answers tell the version of what was there when the request came.
+// An answer describes the version that existed when the request arrived.
 func TestVersionsInAnswers(t *testing.T) {
 	now := noon
 	c := newClient(t, mantatest.Options{Clock: func() time.Time { return now }})

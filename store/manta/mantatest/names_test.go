@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestAddedWhileRead: a name that comes while a big directory is read, and before what
-// was read is remembered, is not forgotten when the next one comes.
+// TestAddedWhileRead adds a name after a big directory was read and before it is cached. The
+// next addition must not hide it.
 func TestAddedWhileRead(t *testing.T) {
 	s, err := New(Options{Root: t.TempDir()})
 	if err != nil {

@@ -25,8 +25,7 @@ import (
 
 const nodeManta = "5.4.2" // the version of the npm package manta
 
-// TestNodeManta lets the independent client have its way with mantatestd: its
-// tools must find the server to be a Manta.
+// TestNodeManta runs the independent client node-manta against mantatestd.
 func TestNodeManta(t *testing.T) {
 	tools := installNodeManta(t)
 	home := t.TempDir()
@@ -83,8 +82,8 @@ func TestNodeManta(t *testing.T) {
 	stranger.want(data, "mget", "-q", "/alice/public/open")
 }
 
-// installNodeManta returns where the npm package is installed, outside of the
-// sources.
+// installNodeManta installs the npm package outside of the source tree, and returns the
+// directory.
 func installNodeManta(t *testing.T) string {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
@@ -117,14 +116,14 @@ func installNodeManta(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		testenv.Missing(t, "the npm package manta could not be installed: %v\n%s", err, out)
 	}
-	// Whoever is first wins, should there be two.
+	// If two tests install it, the first one wins.
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// writeSSHKey makes a key in home and returns its fingerprint.
+// writeSSHKey writes a key to home and returns its fingerprint.
 func writeSSHKey(t *testing.T, home string) string {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -151,8 +150,8 @@ func writeSSHKey(t *testing.T, home string) string {
 	return ssh.FingerprintLegacyMD5(key)
 }
 
-// startDaemon builds and runs mantatestd and returns its address. When the test
-// ends it must end cleanly on SIGTERM.
+// startDaemon builds and runs mantatestd and returns its address. At the end of the test it
+// must exit cleanly on SIGTERM.
 func startDaemon(t *testing.T, args ...string) (url string) {
 	t.Helper()
 	bin := filepath.Join(t.TempDir(), "mantatestd")
@@ -228,7 +227,7 @@ func (n node) wantPart(want, tool string, args ...string) {
 	}
 }
 
-// fails runs a tool that must fail and say why.
+// fails runs a tool that must fail with that error.
 func (n node) fails(why, tool string, args ...string) {
 	n.t.Helper()
 	stdout, stderr, err := n.run("", tool, args...)

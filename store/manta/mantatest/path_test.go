@@ -17,7 +17,7 @@ func TestRoots(t *testing.T) {
 	if a.body != want {
 		t.Errorf("roots: %v", a)
 	}
-	// Here alone the marker is exclusive.
+	// Only here the marker is exclusive.
 	if a := c.do("GET", "/alice?marker=public&limit=1", ""); !strings.Contains(a.body, "reports") || strings.Contains(a.body, "public") {
 		t.Errorf("marker: %v", a)
 	}
@@ -58,7 +58,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestNames: "." and ".." are names like others, as is whatever is UTF-8.
+// TestNames checks that "." and "..", and any UTF-8, are ordinary names.
 func TestNames(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -80,14 +80,14 @@ func TestNames(t *testing.T) {
 	if n := strings.Count(a.body, "\n"); n != len(names) || a.header.Get("Result-Set-Size") != "14" {
 		t.Errorf("%d entries: %v", n, a)
 	}
-	// A directory called ".." leads nowhere else either.
+	// A directory called ".." is ordinary too.
 	c.do("DELETE", "/alice/stor/d/..", "")
 	c.mkdir("/alice/stor/d/..")
 	c.put("/alice/stor/d/../o", "inside")
 	if a := c.do("GET", "/alice/stor/o", ""); a.body != "outside" {
 		t.Errorf("the object above is %v", a)
 	}
-	// And all of it is there after a restart.
+	// All of it exists after a restart.
 	again := newClient(t, mantatest.Options{Root: root})
 	if b := again.do("GET", "/alice/stor/d?limit=1000", ""); strings.Count(b.body, "\n") != len(names) {
 		t.Errorf("after a restart: %v", b)

@@ -14,7 +14,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// at is a clock that stands still.
+// at returns a clock that is stopped.
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 123456789, time.UTC)
@@ -97,7 +97,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// TestOneVersion: a download is of one version, whatever happens meanwhile.
+// TestOneVersion checks that a download is of one version, whatever happens meanwhile.
 func TestOneVersion(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	old := strings.Repeat("o", 8<<20)
@@ -133,7 +133,7 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// TestGzip: production compresses whatever it is allowed to, and loses lengths.
+// TestGzip checks that production compresses whenever it may, and then sends no length.
 func TestGzip(t *testing.T) {
 	c := newClient(t, mantatest.Options{Gzip: true})
 	data := strings.Repeat("0123456789", 100)
@@ -160,7 +160,7 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// TestPlainTree: a tree of files that nobody put through the server.
+// TestPlainTree serves a tree of files that were not stored through the server.
 func TestPlainTree(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "alice", "stor", "thoth", "0123456789abcdef0123456789abcdef")
@@ -203,7 +203,7 @@ func TestPlainTree(t *testing.T) {
 	}
 }
 
-// TestKeepAlive: a connection serves many requests, errors between.
+// TestKeepAlive makes many requests over one connection, with errors in between.
 func TestKeepAlive(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	c.put("/alice/stor/o", "x")

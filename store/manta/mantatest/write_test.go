@@ -65,7 +65,7 @@ func TestPutMD5(t *testing.T) {
 	if a := c.do("GET", "/alice/stor/o", ""); a.body != "0123456789" {
 		t.Errorf("%v", a)
 	}
-	c.put("/alice/stor/empty", "", "Content-MD5: eB5eJF1ptWaXm4bijSPyxw==") // not looked at
+	c.put("/alice/stor/empty", "", "Content-MD5: eB5eJF1ptWaXm4bijSPyxw==") // ignored
 }
 
 func TestHeaders(t *testing.T) {
@@ -114,7 +114,7 @@ func TestMetadata(t *testing.T) {
 	for _, h := range []string{"Content-Length: 0", "Content-MD5: eB5eJF1ptWaXm4bijSPyxw==", "Durability-Level: 2"} {
 		c.wantError(400, "InvalidUpdate", "PUT", "/alice/stor/d/o?metadata=true", "", h)
 	}
-	// The refusal does not wait for a body that never comes.
+	// The refusal does not wait for the body.
 	c.wantError(400, "InvalidUpdate", "PUT", "/alice/stor/d/o?metadata=true", "", "Content-Length: 4")
 }
 
@@ -159,11 +159,12 @@ func TestDelete(t *testing.T) {
 	c.wantError(400, "DirectoryNotEmpty", "DELETE", "/alice/stor/d", "")
 	c.wantStatus(204, "DELETE", "/alice/stor/d/o", "", "If-Match: "+etag, "Content-Length: 0")
 	c.wantError(404, "ResourceNotFound", "DELETE", "/alice/stor/d/o", "")
-	c.wantStatus(204, "DELETE", "/alice/stor/d", "", "If-Match: nonsense") // not looked at
+	c.wantStatus(204, "DELETE", "/alice/stor/d", "", "If-Match: nonsense") // ignored
 	c.wantError(404, "ResourceNotFound", "DELETE", "/alice/stor/d", "")
 }
 
-// TestContinue: 100 comes before the body is expected, and an error instead of it.
+// TestContinue checks that the server sends 100 Continue, or an error instead, before it reads
+// the body.
 func TestContinue(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	conn := c.dial()
@@ -196,7 +197,7 @@ func TestContinue(t *testing.T) {
 	}
 }
 
-// dial is a connection to the server.
+// dial returns a connection to the server.
 func (c client) dial() net.Conn {
 	c.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(c.srv.URL, "http://"))
@@ -206,8 +207,7 @@ func (c client) dial() net.Conn {
 	return conn
 }
 
-// TestUploadBroken: nothing is visible of an upload that breaks off or stands
-// still, and nothing is left of it.
+// TestUploadBroken checks that an upload that ends early or stalls leaves nothing.
 func TestUploadBroken(t *testing.T) {
 	root := t.TempDir()
 	const head = "PUT /alice/stor/o HTTP/1.1\r\nHost: m\r\nContent-Length: 1000\r\n\r\nbegin"
