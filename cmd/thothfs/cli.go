@@ -112,8 +112,16 @@ func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 }
 
 // cachePath makes the private directory for blocks and catalogues, and returns its path.
-func (cl *cli) cachePath() (string, error) {
-	path, err := cl.cacheName()
+func (cl *cli) cachePath() (path string, err error) {
+	if cl.cacheDir != "" {
+		path, err = filepath.Abs(cl.cacheDir)
+	} else if path, err = os.UserCacheDir(); err == nil {
+		path = filepath.Join(path, "thothfs")
+	} else if os.Geteuid() == 0 { // started by init, without a HOME
+		path, err = "/var/cache/thothfs", nil
+	} else {
+		err = errors.New("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
+	}
 	if err != nil {
 		return "", err
 	}
@@ -127,19 +135,6 @@ func private(dir string) error {
 		return fmt.Errorf("cache: %w", err)
 	}
 	return nil
-}
-
-func (cl *cli) cacheName() (string, error) {
-	if cl.cacheDir != "" {
-		return filepath.Abs(cl.cacheDir)
-	}
-	if dir, err := os.UserCacheDir(); err == nil {
-		return filepath.Join(dir, "thothfs"), nil
-	}
-	if os.Geteuid() == 0 { // started by init, without a HOME
-		return "/var/cache/thothfs", nil
-	}
-	return "", errors.New("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
 }
 
 // logger opens the log that --log names, or fallback without --log.

@@ -136,7 +136,9 @@ func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
 	go func() { read <- c.Whole(ctx) }() // ended by ctx
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	report := io.Writer(io.Discard)
 	if cl.ready != nil {
+		report = cl.ready
 		defer cl.ready.Close()
 	}
 	for {
@@ -144,16 +146,16 @@ func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
 		case err := <-read:
 			switch {
 			case ctx.Err() != nil:
-			case err != nil && cl.ready != nil:
-				fmt.Fprintln(cl.ready, strings.ReplaceAll(err.Error(), "\n", " "))
-			case err == nil:
+			case err != nil:
+				fmt.Fprintln(report, strings.ReplaceAll(err.Error(), "\n", " "))
+			default:
 				c.log.Info("the corpus has been read")
 			}
 			return
 		case <-tick.C:
 		}
-		if done, total, _ := c.SyncState(); cl.ready != nil && total > 0 {
-			fmt.Fprintln(cl.ready, done, total) // fails if nobody waits any more
+		if done, total, _ := c.SyncState(); total > 0 {
+			fmt.Fprintln(report, done, total) // fails if nobody waits any more
 		}
 	}
 }
