@@ -130,7 +130,7 @@ func (u uploadFlags) options() (corpus.UploadOptions, error) {
 }
 
 // hotPack makes the pack of a dump that is being uploaded, from the ranges that a debugger
-// is predicted to read first. If the prediction fails, the pack has the ranges up to there.
+// is predicted to read first. If the prediction fails, the pack has the ranges until then.
 func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
 	var ranges []hotpack.Range
 	err := dump.Predict(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })

@@ -19,7 +19,7 @@ import (
 //	json [-f FILE] [KEY...]   prints the values at the keys, or the whole document
 //	json --deep-merge         prints the documents on standard input merged into one
 //
-// Numbers keep their form. It calls stdin for standard input.
+// Numbers keep their form. stdin reads standard input.
 func PrintJSON(w io.Writer, stdin func() ([]byte, error), args []string) error {
 	var file string
 	var keys []string

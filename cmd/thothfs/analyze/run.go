@@ -35,7 +35,7 @@ type Run struct {
 	Stdout, Stderr io.Writer
 
 	script                     string   // path of the analyzer's file
-	directStdout, directStderr *os.File // output goes here as it comes; nil means to files first
+	directStdout, directStderr *os.File // where output goes at once; nil to collect it in files
 }
 
 // result is what became of one dump.
@@ -58,7 +58,7 @@ func (r *Run) Do(ctx context.Context, ids []dump.ID) error {
 	if r.script, err = r.Env.dir.write("analyzer", r.Analyzer.fileText()); err != nil {
 		return err
 	}
-	// A closed pipe on standard output is to be a write error, and not to kill this process.
+	// Without this, a write to a closed standard output would kill the process.
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
@@ -94,7 +94,7 @@ func (r *Run) each(ctx context.Context, ids []dump.ID, results chan<- result) {
 	var running, warming errgroup.Group
 	running.SetLimit(r.Jobs)
 	warming.SetLimit(warmAhead)
-	next := 0 // to be fetched
+	next := 0 // index of the next dump to fetch
 	for n, id := range ids {
 		if ctx.Err() != nil {
 			break

@@ -21,7 +21,7 @@ const (
 	maxNote   = 64 << 10 // bytes of a file's notes that are searched for its build-id
 )
 
-// Executable is the program or kernel of a dump, as far as it was found.
+// Executable is the result of a search for the program or kernel of a dump.
 type Executable struct {
 	Path     string // "" if none was found
 	How      string // where it was found, for messages
