@@ -69,7 +69,7 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// place spreads reads of n bytes over the part of the file that is not zeros.
+// place returns an offset for read i of n bytes, in the part of the file that is not zeros.
 func place(i, n int64) int64 {
 	for {
 		off := i * 7919 % (benchSize / n) * n
@@ -98,7 +98,7 @@ func BenchmarkMiss(b *testing.B) {
 					}
 					f = openFile(b, c, fmt.Sprint(i), benchSize)
 				}
-				off := i * 7919 % per * n // no sequence
+				off := i * 7919 % per * n // not sequential
 				if _, err := f.ReadAt(b.Context(), buf, off); err != nil {
 					b.Fatal(err)
 				}
@@ -109,7 +109,7 @@ func BenchmarkMiss(b *testing.B) {
 	}
 }
 
-// noise has no zeros to speak of.
+// noise returns random bytes.
 func noise() []byte {
 	p := make([]byte, benchSize)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -119,7 +119,7 @@ func noise() []byte {
 	return p
 }
 
-// flat is a source that costs a copy.
+// flat is a Source that only copies.
 type flat []byte
 
 func (s flat) ReadAt(_ context.Context, _ store.Ref, p []byte, off int64) (int, error) {

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/semaphore"
 
 	"thothfs/cache/blockfile"
 	"thothfs/cache/cachedir"
@@ -86,9 +88,9 @@ type Cache struct {
 	maxWindow  int64 // bytes of read-ahead for one stream
 	around     int64 // bytes by which predictions are widened
 	warms      bool  // versions have warmups
-	packSlots  chan struct{}
+	packSlots  *semaphore.Weighted
 	histories  *lru.Cache[[sha256.Size]byte, *accessHistory]
-	completing chan struct{} // holds an element while a version is completed in the background
+	completing *semaphore.Weighted // held while a version is completed in the background
 	foreground idleTracker
 	boot       uint64 // hash of the machine's boot ID
 	options    Options
@@ -105,8 +107,8 @@ type Cache struct {
 
 	publishCtx    context.Context // ends some time after closing
 	publishCancel context.CancelFunc
-	publishing    chan struct{} // holds an element while a pack is published
-	publishOff    atomic.Bool   // the store refuses packs
+	publishing    *semaphore.Weighted // held while a pack is published
+	publishOff    atomic.Bool         // the store refuses packs
 
 	mu       sync.Mutex // guards all below
 	versions map[versionKey]*openVersion
@@ -154,24 +156,12 @@ func Open(o Options) (*Cache, error) {
 
 // setDefaults fills in the defaults and validates the rest.
 func (o *Options) setDefaults() error {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.BlockSize == 0 {
-		o.BlockSize = defaultBlock
-	}
-	if o.Memory == 0 {
-		o.Memory = defaultMemory
-	}
-	if o.Fetches == 0 {
-		o.Fetches = defaultFetches
-	}
-	if o.Around == 0 {
-		o.Around = defaultAround
-	}
-	if o.Share == 0 {
-		o.Share = defaultShare
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.BlockSize = cmp.Or(o.BlockSize, defaultBlock)
+	o.Memory = cmp.Or(o.Memory, defaultMemory)
+	o.Fetches = cmp.Or(o.Fetches, defaultFetches)
+	o.Around = cmp.Or(o.Around, defaultAround)
+	o.Share = cmp.Or(o.Share, defaultShare)
 	if o.Complete == "never" {
 		o.Complete = CompleteNever
 	}
@@ -198,10 +188,11 @@ func newCache(o Options) *Cache {
 		versions:   map[versionKey]*openVersion{},
 		around:     max(0, o.Around),
 		warms:      o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
-		packSlots:  make(chan struct{}, maxPackFetches),
-		completing: make(chan struct{}, 1),
-		publishing: make(chan struct{}, 1),
+		packSlots:  semaphore.NewWeighted(maxPackFetches),
+		completing: semaphore.NewWeighted(1),
+		publishing: semaphore.NewWeighted(1),
 		boot:       bootID(),
+		latencies:  latencies{minStall: minStall},
 		options:    o,
 	}
 	c.closing, c.stop = context.WithCancel(context.Background())

@@ -59,26 +59,6 @@ func (t *idleTracker) idle() bool {
 	return t.fetches.Load() == 0 && time.Now().UnixNano()-t.last.Load() > int64(idleAfter)
 }
 
-// Progress returns how many bytes of the version are on disk in full blocks, and whether it
-// is complete and verified. It reads the whole block map.
-func (f *File) Progress() (held int64, verified bool) {
-	o := f.o
-	if !o.plausible() {
-		return 0, false
-	}
-	file := o.c.disk.openFile(o)
-	if file == nil {
-		return 0, false
-	}
-	defer o.c.disk.files.Release(file)
-	missing, err := file.MissingBytes()
-	if err != nil {
-		return 0, false
-	}
-	m, ok := file.Mark()
-	return o.Size - missing, ok && missing == 0 && m.Valid(file, o.c.boot)
-}
-
 // Complete fetches what is missing of the version, behind readers, and compares it with the
 // MD5 expected of it. A version that differs is store.ErrCorrupt, and is discarded. A version
 // of more than half the quota is store.ErrTooLarge. Other errors are those of the Source or
@@ -323,12 +303,10 @@ func (w *warmup) complete(ctx context.Context) {
 		}
 		return
 	}
-	select {
-	case c.completing <- struct{}{}:
-		defer func() { <-c.completing }()
-	case <-ctx.Done():
+	if c.completing.Acquire(ctx, 1) != nil {
 		return
 	}
+	defer c.completing.Release(1)
 	for range completeAttempts {
 		err := o.complete(ctx, c.options.Complete == CompleteIdle)
 		if err == nil || ctx.Err() != nil {

@@ -19,7 +19,7 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// whole is the content of the object "a", and its MD5.
+// whole returns the content of the object "a" and its MD5.
 func whole(size int64) ([]byte, []byte) {
 	p := make([]byte, size)
 	fill("a", p, 0)
@@ -27,7 +27,7 @@ func whole(size int64) ([]byte, []byte) {
 	return p, sum[:]
 }
 
-// sameFile compares what LocalFile gives with p, and releases it.
+// sameFile compares the local file of f with p.
 func sameFile(t *testing.T, f *File, p []byte) {
 	t.Helper()
 	file, ok := f.LocalFile()
@@ -53,6 +53,19 @@ func noFile(t *testing.T, f *File, why string) {
 	}
 }
 
+// progress returns how many bytes of the version are on disk in full blocks, and whether it is
+// complete and verified.
+func progress(t *testing.T, f *File) (held int64, verified bool) {
+	t.Helper()
+	file, err := f.o.c.disk.files.Acquire(&f.o.Version)
+	must(t, err)
+	defer f.o.c.disk.files.Release(file)
+	missing, err := file.MissingBytes()
+	must(t, err)
+	m, ok := file.Mark()
+	return f.o.Size - missing, ok && missing == 0 && m.Valid(file, f.o.c.boot)
+}
+
 func TestComplete(t *testing.T) {
 	const size = 5<<20 + 77
 	data, sum := whole(size)
@@ -64,13 +77,13 @@ func TestComplete(t *testing.T) {
 	check(t, f, 1<<20, 300*kib)
 	settle(t, c)
 	noFile(t, f, "a part is held")
-	if held, verified := f.Progress(); held < 384*kib || held > 512*kib || verified {
+	if held, verified := progress(t, f); held < 384*kib || held > 512*kib || verified {
 		t.Errorf("%d held, %v", held, verified)
 	}
 	f.Expect(sum)
 	must(t, f.Complete(t.Context()))
 	settle(t, c)
-	if held, verified := f.Progress(); held != size || !verified {
+	if held, verified := progress(t, f); held != size || !verified {
 		t.Errorf("%d held, %v", held, verified)
 	}
 	if s := c.Stats(); s.BytesFetched != size || s.Verified != 1 || s.Completed == 0 {
@@ -88,22 +101,22 @@ func TestComplete(t *testing.T) {
 
 	c = open(t, o)
 	f = openFile(t, c, "a", size)
-	sameFile(t, f, data) // without an MD5 expected
+	sameFile(t, f, data) // with no MD5 expected
 	f.Expect(sum)
 	sameFile(t, f, data)
 	must(t, f.Complete(t.Context()))
 	if s := c.Stats(); src.count() != before || s.Verified != 0 {
 		t.Errorf("%d requests after the remount, %+v", src.count()-before, s)
 	}
-	c.boot++ // the machine was started anew
+	c.boot++ // as after a restart of the machine
 	noFile(t, f, "verified before the machine was started")
 	must(t, f.Complete(t.Context()))
 	sameFile(t, f, data)
 	if s := c.Stats(); src.count() != before || s.Verified != 1 {
 		t.Errorf("%d requests, %+v", src.count()-before, s)
 	}
-	flip(t, locals(c, "a")+".map", recordOffset(128*kib, 3)+20)
-	flip(t, locals(c, "a")+".data", 1<<20)
+	flip(t, localPath(c, "a")+".map", recordOffset(128*kib, 3)+20)
+	flip(t, localPath(c, "a")+".data", 1<<20)
 	noFile(t, f, "the data file was written to")
 	must(t, f.Complete(t.Context()))
 	sameFile(t, f, data)
@@ -127,7 +140,7 @@ func TestCompleteIsCompared(t *testing.T) {
 	}
 	settle(t, c)
 	noFile(t, f, "it differs")
-	if held, _ := f.Progress(); held != 0 || c.Held(f.o.Ref) != 0 || c.Stats().Mismatched != 1 {
+	if held, _ := progress(t, f); held != 0 || c.Held(f.o.Ref) != 0 || c.Stats().Mismatched != 1 {
 		t.Errorf("%d held, %+v", held, c.Stats())
 	}
 	f.Expect(sum)
@@ -137,12 +150,12 @@ func TestCompleteIsCompared(t *testing.T) {
 	noFile(t, f, "another MD5 is expected")
 }
 
-// TestPackIsNotPartOfACompleteVersion takes a pack that lies.
+// TestPackIsNotPartOfACompleteVersion completes a version after a pack with wrong content.
 func TestPackIsNotPartOfACompleteVersion(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
 	o := options(t, &source{size: size})
-	lie, err := hotpack.Encode(refA, size, bytes.NewReader(make([]byte, size)), []hotpack.Range{{Off: 0, Len: 1 << 20}}, 0)
+	lie, err := hotpack.Encode(refA, size, bytes.NewReader(make([]byte, size)), []hotpack.Range{{Off: 0, Len: 1 << 20}}, 0, false)
 	must(t, err)
 	o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) { return lie, nil }
 	c := open(t, o)
@@ -170,7 +183,7 @@ func TestCompleteFaults(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	settle(t, c)
-	if held, _ := f.Progress(); held != 1<<20 {
+	if held, _ := progress(t, f); held != 1<<20 {
 		t.Errorf("%d held", held)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -191,7 +204,7 @@ func TestCompleteFaults(t *testing.T) {
 	}
 }
 
-// TestPinned has another cache evict all it can while the file is handed out.
+// TestPinned has another cache evict all it can while the file is pinned.
 func TestPinned(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -206,7 +219,7 @@ func TestPinned(t *testing.T) {
 		t.Fatal("no local file")
 	}
 	f.Close()
-	c.Close() // the pin outlives both
+	c.Close() // the pin outlives the handle and the cache
 	o.Quota = 1
 	other := open(t, o)
 	limit := func(n int64) {
@@ -218,10 +231,10 @@ func TestPinned(t *testing.T) {
 	evict := func() {
 		settle(t, other)
 		q := other.disk.quota
-		q.sem <- struct{}{}
-		defer func() { <-q.sem }()
+		must(t, q.measuring.Acquire(t.Context(), 1))
+		defer q.measuring.Release(1)
 		q.mu.Lock()
-		q.futile = time.Time{} // an eviction in vain is not repeated at once
+		q.futile = time.Time{} // or the next eviction waits for a second
 		q.mu.Unlock()
 		must(t, q.measure(t.Context(), 0))
 	}
@@ -238,7 +251,7 @@ func TestPinned(t *testing.T) {
 	wrong := openFile(t, other, "a", size)
 	wrong.Expect(make([]byte, 16))
 	limit(1 << 30)
-	if err := wrong.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) { // forgets it, but does not punch it
+	if err := wrong.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) { // discards it, but does not punch it
 		t.Error(err)
 	}
 	if n, err := file.File().ReadAt(got, 0); n != size || err != nil && err != io.EOF || !bytes.Equal(got, data) {
@@ -250,14 +263,13 @@ func TestPinned(t *testing.T) {
 	wrong.Close()
 	limit(1)
 	evict()
-	if _, err := os.Stat(locals(other, "a") + ".data"); !os.IsNotExist(err) {
+	if _, err := os.Stat(localPath(other, "a") + ".data"); !os.IsNotExist(err) {
 		t.Errorf("still there after the release: %v", err)
 	}
 }
 
-// TestMappingOutlivesEviction maps a file that was handed out, as the kernel does for
-// whoever maps a passthrough file, and evicts it once every pin is gone, while it is
-// still read through the cache.
+// TestMappingOutlivesEviction maps a local file, as the kernel does for a program that maps a
+// passthrough file, and evicts it after its release, while it is still read through the cache.
 func TestMappingOutlivesEviction(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -271,7 +283,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	if !ok {
 		t.Fatal("no local file")
 	}
-	kernels, err := os.Open(file.File().Name()) // it opens the file once more, and takes no lock
+	kernels, err := os.Open(file.File().Name()) // the kernel opens the file again and takes no lock
 	must(t, err)
 	mapped, err := unix.Mmap(int(kernels.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
 	must(t, err)
@@ -306,8 +318,8 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	sameFile(t, f, data)
 }
 
-// TestCompletionInTheBackground waits until the link is idle, keeps to its
-// share, gives way, and ends with the last handle.
+// TestCompletionInTheBackground checks that completion waits until the link is idle, keeps to
+// its share, yields to readers, and ends with the last handle.
 func TestCompletionInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 40 << 20
@@ -362,7 +374,7 @@ func TestCompletionAlways(t *testing.T) {
 	for c.Stats().Verified == 0 {
 		check(t, f, 1<<20, 4096)
 	}
-	for c.Stats().Sessions > 0 { // it is sealed right after
+	for c.Stats().Sessions > 0 { // it is marked as verified right after
 		time.Sleep(time.Millisecond)
 	}
 	sameFile(t, f, data)

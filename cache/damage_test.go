@@ -10,7 +10,7 @@ import (
 	"thothfs/store"
 )
 
-// The layout of block maps, see blockfile.
+// The layout of a block map, see package blockfile.
 const (
 	headerSize  = 4 << 10
 	markOffset  = headerSize - 56
@@ -22,8 +22,8 @@ func recordSize(block int64) int64 { return recordFixed + 8*block/page }
 
 func recordOffset(block, b int64) int64 { return headerSize + b*recordSize(block) }
 
-// locals returns where the files of key are, without the suffix.
-func locals(c *Cache, key string) string {
+// localPath returns the path of the files of key, without the suffix.
+func localPath(c *Cache, key string) string {
 	v := blockfile.NewVersion(store.Ref{Key: key, ETag: "v1"}, 0, c.block)
 	return strings.TrimSuffix(c.disk.files.DataPath(&v), ".data")
 }
@@ -54,16 +54,16 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// TestDamage damages the local files of a complete version, between two runs
-// and under a running cache, and reads everything.
+// TestDamage damages the local files of a complete version, between two runs and during one,
+// and reads everything.
 func TestDamage(t *testing.T) {
 	const size = 1<<20 + 100
 	record := func(b int64) int64 { return recordOffset(128*kib, b) }
 	for _, tc := range []struct {
 		name    string
 		do      func(t *testing.T, path string)
-		corrupt int64 // blocks noticed
-		fetched int64 // bytes, at most
+		corrupt int64 // blocks counted as corrupt
+		fetched int64 // at most, in bytes
 	}{
 		{"nothing", func(*testing.T, string) {}, 0, 0},
 		{"flipped bit", func(t *testing.T, p string) { flip(t, p+".data", 300*kib) }, 1, 128 * kib},
@@ -97,7 +97,7 @@ func TestDamage(t *testing.T) {
 						c = open(t, o)
 						f = openFile(t, c, "a", size)
 					}
-					tc.do(t, locals(c, "a"))
+					tc.do(t, localPath(c, "a"))
 					before := c.Stats()
 					check(t, f, 0, size)
 					settle(t, c)
@@ -115,8 +115,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestFilesFromElsewhere finds files under the right name that are not this
-// version's.
+// TestFilesFromElsewhere reads a version in whose place are other files.
 func TestFilesFromElsewhere(t *testing.T) {
 	const size = 1 << 20
 	for _, tc := range []struct {
@@ -147,7 +146,7 @@ func TestFilesFromElsewhere(t *testing.T) {
 			}
 			settle(t, c)
 			c.Close()
-			tc.do(t, locals(c, "a"), locals(c, "b"))
+			tc.do(t, localPath(c, "a"), localPath(c, "b"))
 			c = open(t, o)
 			for range 2 {
 				check(t, openFile(t, c, "a", size), 0, size)
@@ -163,7 +162,7 @@ func TestWrongSizeStartsAnew(t *testing.T) {
 	o := options(t, &source{size: 2 << 20})
 	c := open(t, o)
 	small, large := openFile(t, c, "a", 1<<20), openFile(t, c, "a", 2<<20)
-	for range 3 { // one version, two sizes: somebody is wrong, but no byte is
+	for range 3 { // one version with two sizes: one of them is wrong, but no byte may be
 		check(t, small, 0, 1<<20)
 		check(t, large, 0, 2<<20)
 		settle(t, c)

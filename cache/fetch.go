@@ -58,13 +58,8 @@ type waiter struct {
 	done chan error
 }
 
-// part returns the part of w.p that the fetch covers, and its offset in the object.
-func (w *waiter) part() (dst []byte, off int64) {
-	o, s := w.f.o, w.f.span
-	begin := s.first * o.Block
-	lo, hi := max(w.off, begin), min(w.off+int64(len(w.p)), begin+o.Bytes(s.first, s.n))
-	return w.p[lo-w.off : hi-w.off], lo
-}
+// part returns the part of w.p that the fetch covers, and where in the fetch it begins.
+func (w *waiter) part() (dst []byte, from int64) { return w.f.o.part(w.p, w.off, w.f.span) }
 
 func (w *waiter) length() int64 {
 	dst, _ := w.part()
@@ -72,8 +67,8 @@ func (w *waiter) length() int64 {
 }
 
 func (w *waiter) copyFrom(buf []byte) {
-	dst, off := w.part()
-	copy(dst, buf[off-w.f.span.first*w.f.o.Block:])
+	dst, from := w.part()
+	copy(dst, buf[from:])
 }
 
 // startFetches joins or starts the fetches for the missing blocks of a read. It copies what
@@ -312,7 +307,7 @@ func (f *fetch) run(ctx context.Context) {
 			c.ready.releaseAll()
 		}
 		if err := c.limiter.wait(ctx, f.admission); err != nil {
-			f.fail(ctx, err)
+			f.deliver(nil, blockfile.ErrClosed, times{}) // only Close cancels a fetch that readers wait for
 			return
 		}
 	}
@@ -325,12 +320,10 @@ func (f *fetch) run(ctx context.Context) {
 		buf, err = f.request(ctx, buf)
 	}
 	c.limiter.releaseSlot(f.admission)
-	if err != nil {
-		c.freeBuffer(buf)
-		f.fail(ctx, err)
-		return
+	if err != nil && ctx.Err() != nil {
+		err = blockfile.ErrClosed
 	}
-	if !f.deliver(buf, queued, time.Since(begun)-queued) {
+	if !f.deliver(buf, err, times{queued: queued, fetched: max(time.Since(begun)-queued, 1)}) {
 		c.freeBuffer(buf)
 		return
 	}
@@ -354,31 +347,39 @@ func (f *fetch) readStored(buf []byte) bool {
 	defer l.close()
 	for i := range f.span.n {
 		b := f.span.first + i
-		dst := buf[i*o.Block:][:o.Length(b)]
-		if !o.c.memory.read(&o.Version, b, dst, 0) && !l.readDisk(b, dst, 0) {
+		if !l.readStored(b, buf[i*o.Block:][:o.Length(b)], 0) {
 			return false
 		}
 	}
 	return true
 }
 
-// fail passes err to the readers after the blocks are forgotten. A fetch that is cancelled
-// while readers wait is cancelled by Close.
-func (f *fetch) fail(ctx context.Context, err error) {
-	if ctx.Err() != nil {
-		err = blockfile.ErrClosed
-	}
+// deliver passes buf or err to the readers. It returns false if the caller keeps buf: after an
+// error, or if nobody wants the blocks any more. Then the blocks are forgotten.
+func (f *fetch) deliver(buf []byte, err error, took times) bool {
 	f.o.mu.Lock()
-	waiters := f.waiters
+	waiters, ok := f.waiters, err == nil && f.state != ended
 	f.waiters, f.err = nil, err
-	f.o.forgetLocked(f)
-	if f.why == prefetch {
-		f.o.unmarkPredicted(f.span)
+	if ok {
+		took.hedged = f.times.hedged
+		f.state, f.buf, f.users, f.unread, f.times = filled, buf, 1, int64(len(buf)), took
+		for w := range waiters {
+			f.unread -= w.length()
+		}
+	} else {
+		f.o.forgetLocked(f)
+		if f.why == prefetch {
+			f.o.unmarkPredicted(f.span)
+		}
 	}
 	f.o.mu.Unlock()
 	for w := range waiters {
+		if ok {
+			w.copyFrom(buf)
+		}
 		w.done <- err
 	}
+	return ok
 }
 
 // failure returns why a fetch that is done failed, or nil.
@@ -386,30 +387,6 @@ func (f *fetch) failure() error {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
 	return f.err
-}
-
-// deliver copies buf to the readers. It returns false if nobody wants it any more.
-func (f *fetch) deliver(buf []byte, queued, fetched time.Duration) bool {
-	f.o.mu.Lock()
-	f.times.queued, f.times.fetched = queued, max(fetched, 1)
-	if f.state == ended {
-		if f.why == prefetch {
-			f.o.unmarkPredicted(f.span)
-		}
-		f.o.mu.Unlock()
-		return false
-	}
-	waiters := f.waiters
-	f.waiters, f.state, f.buf, f.users, f.unread = nil, filled, buf, 1, int64(len(buf))
-	for w := range waiters {
-		f.unread -= w.length()
-	}
-	f.o.mu.Unlock()
-	for w := range waiters {
-		w.copyFrom(buf)
-		w.done <- nil
-	}
-	return true
 }
 
 // releaseBuffer ends one use of the buffer.
@@ -431,6 +408,8 @@ const minStall = 1500 * time.Millisecond
 
 // latencies are those of the last requests that succeeded.
 type latencies struct {
+	minStall time.Duration // the constant, but in tests
+
 	mu   sync.Mutex // guards all below
 	last [128]time.Duration
 	n    int
@@ -450,10 +429,10 @@ func (l *latencies) stallTime() time.Duration {
 	last := slices.Clone(l.last[:min(l.n, len(l.last))])
 	l.mu.Unlock()
 	if len(last) < 16 {
-		return minStall
+		return l.minStall
 	}
 	slices.Sort(last)
-	return max(minStall, 2*last[len(last)/2])
+	return max(l.minStall, 2*last[len(last)/2])
 }
 
 // request reads the blocks from the Source into buf. A request that stalls is hedged: a

@@ -16,7 +16,7 @@ import (
 
 const kib = 1 << 10
 
-// blocked is a source that waits until it is released, or its context ends.
+// blocked returns a source that waits until release is closed or its context ends.
 func blocked(size int64) (src *source, release chan struct{}, cancelled *atomic.Int64) {
 	release, cancelled = make(chan struct{}), new(atomic.Int64)
 	return &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
@@ -57,7 +57,7 @@ func TestNeighboursAreOneRequest(t *testing.T) {
 	src := &source{size: size}
 	c := open(t, options(t, src))
 	f := openFile(t, c, "a", size)
-	check(t, f, 5*128*kib, 10) // block 5 is there
+	check(t, f, 5*128*kib, 10) // block 5 is held
 	settle(t, c)
 	src.calls = nil
 	check(t, f, 100, size-100)
@@ -83,7 +83,7 @@ func TestInterruptedReaderLeavesTheFetchToOthers(t *testing.T) {
 		}()
 		synctest.Wait()
 		go func() {
-			check(t, openFile(t, c, "a", 1<<20), 0, 300*kib) // joins, and begins another for the rest
+			check(t, openFile(t, c, "a", 1<<20), 0, 300*kib) // joins the fetch, and starts another for the rest
 			second <- nil
 		}()
 		synctest.Wait()
@@ -129,13 +129,12 @@ func TestLastReaderToLeaveCancels(t *testing.T) {
 			t.Errorf("a reader interrupted before it began: %v, %d requests", err, src.count())
 		}
 		close(release)
-		check(t, f, 0, 10) // begins anew
+		check(t, f, 0, 10) // starts another fetch
 		settle(t, c)
 	})
 }
 
-// TestJoinWhileCancelling asks for a block whose fetch was given up, before the
-// Source has noticed.
+// TestJoinWhileCancelling reads a block whose fetch is cancelled, before the Source returns.
 func TestJoinWhileCancelling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stubborn := make(chan struct{})
@@ -192,7 +191,7 @@ func TestErrorsPassAndAreNotRemembered(t *testing.T) {
 }
 
 func TestShortAnswerIsCorrupt(t *testing.T) {
-	src := &source{size: 200 * kib} // shorter than it is said to be
+	src := &source{size: 200 * kib} // shorter than the size passed to Open
 	c := open(t, options(t, src))
 	f := openFile(t, c, "a", 1<<20)
 	for _, off := range []int64{0, 150 * kib, 500 * kib} {
@@ -203,14 +202,14 @@ func TestShortAnswerIsCorrupt(t *testing.T) {
 	}
 	settle(t, c)
 	src.size = 1 << 20
-	check(t, f, 0, 1<<20) // nothing wrong was kept
+	check(t, f, 0, 1<<20) // nothing wrong was stored
 }
 
 func TestCloseEndsReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, _, _ := blocked(1 << 20)
 		o := options(t, src)
-		o.Fetches = 1 // so that one waits at the gate
+		o.Fetches = 1 // so that one waits in the limiter
 		c := open(t, o)
 		f := openFile(t, c, "a", 1<<20)
 		var wg sync.WaitGroup
@@ -233,7 +232,7 @@ func TestCloseEndsReads(t *testing.T) {
 	})
 }
 
-// TestReadsWaitForMemory has far more readers than there is memory and slots.
+// TestReadsWaitForMemory has far more readers than memory and slots.
 func TestReadsWaitForMemory(t *testing.T) {
 	const size = 64 << 20
 	var now, most atomic.Int64
@@ -259,7 +258,7 @@ func TestReadsWaitForMemory(t *testing.T) {
 	}
 }
 
-func TestGateOrder(t *testing.T) {
+func TestLimiterOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &limiter{maxSlots: 4, maxBytes: 100}
 		if !g.tryAcquire(75) || g.tryAcquire(1) {

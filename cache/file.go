@@ -73,11 +73,16 @@ func (f *File) read(ctx context.Context, p []byte, off int64) (n int, err error)
 func (f *File) Lend(ctx context.Context, p []byte, off int64) (data []byte, release func(), err error) {
 	if n := int64(len(p)); n > 0 && off >= 0 && n <= f.o.Size-off && f.startRead(off, n) {
 		defer f.o.release()
-		if data, release = f.o.lend(off, n); data == nil {
+		first, last := off/f.o.Block, (off+n-1)/f.o.Block
+		if data, release = f.o.lend(first, last, off, n); data == nil {
 			n, err := f.read(ctx, p, off)
 			return p[:n], func() {}, err
 		}
 		f.o.c.n.BytesRead.Add(n)
+		f.o.c.n.Hits.Add(last - first + 1)
+		for b := first; b <= last; b++ {
+			f.o.countUse(b, false)
+		}
 		return data, release, nil
 	}
 	n, err := f.ReadAt(ctx, p, off)

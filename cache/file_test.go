@@ -99,8 +99,8 @@ func TestHugeSizeIsServed(t *testing.T) {
 	}
 }
 
-// TestOracle reads at random from many goroutines, for any block size and for
-// caches down to one block.
+// TestOracle reads at random from many goroutines, with several block sizes and quotas down to
+// one block.
 func TestOracle(t *testing.T) {
 	for _, block := range []int{4 << 10, 32 << 10, 128 << 10, 1 << 20} {
 		for _, quota := range []int64{1, int64(block), 8 * int64(block), 1 << 30} {
@@ -127,7 +127,7 @@ func oracle(t *testing.T, block int, quota int64) {
 				n := []int{1, 100, 4096, 10000, 128 << 10, 1 << 20}[r.IntN(6)]
 				off := r.Int64N(size)
 				if r.IntN(3) > 0 {
-					off = next % size // in sequence for a while
+					off = next % size // sequential for a while
 				}
 				next = off + int64(n)
 				check(t, f, off, n)

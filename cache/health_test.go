@@ -67,8 +67,8 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// TestDiskFaults lets each kind of operation on the disk fail, for good and
-// then no more: no reader notices, and the cache recovers.
+// TestDiskFaults makes each kind of disk operation fail for a while. No reader notices, and the
+// cache recovers.
 func TestDiskFaults(t *testing.T) {
 	const size = 500*kib + 9
 	for op, errnos := range map[string][]error{
@@ -127,7 +127,7 @@ func TestDiskFaults(t *testing.T) {
 	}
 }
 
-// TestNthDiskFault lets the n-th operation fail once, for every n.
+// TestNthDiskFault makes the n-th disk operation fail, for every n.
 func TestNthDiskFault(t *testing.T) {
 	const size = 600 * kib
 	for n := int64(1); ; n++ {
@@ -156,7 +156,7 @@ func TestNthDiskFault(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a real one.
+// TestFullDisk fills a small file system.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m,mode=700"); err != nil {
@@ -164,7 +164,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	const size = 10 << 20
-	for _, floor := range []int64{0, 1 - 1<<40} { // with the 5 % that stay free, and without
+	for _, floor := range []int64{0, 1 - 1<<40} { // with and without the 5 % that stay free
 		o := options(t, &source{size: size})
 		o.Dir, o.floor, o.Namespace = filepath.Join(dir, "cache"), floor, fmt.Sprint(floor)
 		c := open(t, o)
@@ -209,15 +209,14 @@ func TestDirectoryRemoved(t *testing.T) {
 	settle(t, c)
 }
 
-// TestUnlinkedFilesAreLeft notices, within a minute of use, that its files
-// have lost their names.
+// TestUnlinkedFilesAreLeft checks that the cache stops to use unlinked files within a minute.
 func TestUnlinkedFilesAreLeft(t *testing.T) {
 	const size = 1 << 20
 	c := open(t, options(t, &source{size: size}))
 	f := openFile(t, c, "a", size)
 	check(t, f, 0, size)
 	settle(t, c)
-	must(t, os.Remove(locals(c, "a")+".map"), os.Remove(locals(c, "a")+".data"))
+	must(t, os.Remove(localPath(c, "a")+".map"), os.Remove(localPath(c, "a")+".data"))
 	f.o.lastTouch.Store(0)
 	check(t, f, 0, size)
 	check(t, f, 0, size)
@@ -227,8 +226,8 @@ func TestUnlinkedFilesAreLeft(t *testing.T) {
 	}
 }
 
-// TestSourceFaults reads from several goroutines while the n-th request, for
-// every n, meets each kind of fault, once and for good.
+// TestSourceFaults reads from several goroutines while the n-th request fails, for every n and
+// each kind of fault, once and permanently.
 func TestSourceFaults(t *testing.T) {
 	const size = 700 * kib
 	data := make([]byte, size)

@@ -10,8 +10,8 @@ import (
 	"thothfs/store"
 )
 
-// TestHedge has the first request of a block stall, for a while or for good,
-// and the second one answer, fail or stall as well.
+// TestHedge makes the first request for a block stall, for a while or for ever, and the second
+// one answer, fail or stall.
 func TestHedge(t *testing.T) {
 	fail := &store.Error{Op: "read", Key: "a", Kind: store.ErrUnavailable}
 	for _, tc := range []struct {
@@ -69,7 +69,7 @@ func TestHedge(t *testing.T) {
 }
 
 func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
-	var l latencies
+	l := latencies{minStall: minStall}
 	for range 15 {
 		l.add(5 * time.Second)
 	}
@@ -82,7 +82,7 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 	if got := l.stallTime(); got != 10*time.Second {
 		t.Errorf("%v where 5 s is usual", got)
 	}
-	for i := range 200 { // what stalled, and came in the end, is not what is usual
+	for i := range 200 { // requests that stalled do not change the median
 		l.add(time.Millisecond)
 		if i%3 == 0 {
 			l.add(time.Minute)
@@ -96,5 +96,70 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 	}
 	if got := l.stallTime(); got != minStall {
 		t.Errorf("%v", got)
+	}
+}
+
+// stalling is a Store where one answer in a hundred stalls: it stays silent, or arrives a few
+// bytes at a time.
+type stalling struct {
+	store.Store
+	rtt     time.Duration
+	trickle bool
+	calls   atomic.Int64
+}
+
+func (s *stalling) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
+	if err := until(ctx, time.Now().Add(s.rtt)); err != nil {
+		return 0, err
+	}
+	if s.calls.Add(1)%100 != 50 {
+		return len(p), nil
+	}
+	for range 1000 {
+		if err := until(ctx, time.Now().Add(s.rtt)); err != nil {
+			return 0, err
+		}
+		if s.trickle {
+			store.Progress(ctx)
+		}
+	}
+	return len(p), nil
+}
+
+// BenchmarkStalls reads 300 blocks, one after another, from a store that answers within 20 ms,
+// except for one answer in a hundred, which takes 20 s. The baseline is store.Retry without the
+// cache's hedge: it ends a try that is silent for 3 s. All times are scaled by 1/100.
+func BenchmarkStalls(b *testing.B) {
+	const size, reads = 64 << 20, 300
+	for _, kind := range []string{"silent", "trickle"} {
+		for _, way := range []string{"retry", "hedge"} {
+			b.Run(kind+"/"+way, func(b *testing.B) {
+				var worst, total time.Duration
+				requests := int64(0)
+				for range b.N {
+					src := &stalling{rtt: 200 * time.Microsecond, trickle: kind == "trickle"}
+					c := open(b, options(b, store.Retry(src, store.RetryOptions{Stall: 30 * time.Millisecond, First: time.Millisecond})))
+					if c.latencies.minStall /= 100; way == "retry" {
+						c.latencies.minStall = time.Hour
+					}
+					f := openFile(b, c, "a", size)
+					for i := range int64(reads) {
+						begun := time.Now()
+						if _, err := f.ReadAt(b.Context(), make([]byte, 4096), i*7919%512*(128*kib)); err != nil {
+							b.Fatal(err)
+						}
+						took := time.Since(begun)
+						worst, total = max(worst, took), total+took
+					}
+					requests += src.calls.Load()
+					settle(b, c)
+					f.Close()
+					c.Close()
+				}
+				b.ReportMetric(float64(total)*100/1e9/float64(b.N), "s/session")
+				b.ReportMetric(float64(worst)*100/1e9, "s/worst")
+				b.ReportMetric(float64(requests)/float64(b.N), "requests")
+			})
+		}
 	}
 }

@@ -32,12 +32,10 @@ func (w *warmup) fetchPack(ctx context.Context) {
 	if w.history.recentlyRefused() {
 		return
 	}
-	select {
-	case c.packSlots <- struct{}{}:
-		defer func() { <-c.packSlots }()
-	case <-ctx.Done():
+	if c.packSlots.Acquire(ctx, 1) != nil {
 		return
 	}
+	defer c.packSlots.Release(1)
 	pk, err := c.getPack(ctx, o, w.history)
 	switch {
 	case errors.Is(err, hotpack.ErrUnusable):
@@ -50,34 +48,28 @@ func (w *warmup) fetchPack(ctx context.Context) {
 		return
 	}
 	c.n.Packs.Add(1)
-	c.limiter.charge(pk.Size())
-	defer c.limiter.free(pk.Size())
+	c.limiter.charge(pk.Size)
+	defer c.limiter.free(pk.Size)
 	w.storePack(ctx, pk)
 }
 
-// getPack fetches the hot pack of o and records in h what it has, or that there is none.
-func (c *Cache) getPack(ctx context.Context, o *openVersion, h *accessHistory) (*hotpack.Pack, error) {
+// getPack fetches the hot pack of o and records the outcome in h.
+func (c *Cache) getPack(ctx context.Context, o *openVersion, h *accessHistory) (pk *hotpack.Pack, err error) {
 	b, err := c.options.Hot(ctx, o.Ref, o.Size)
-	if err != nil {
-		h.setNoPack(errors.Is(err, store.ErrNotExist))
-		return nil, err
+	if err == nil {
+		c.n.BytesFetched.Add(int64(len(b)))
+		pk, err = hotpack.Decode(o.Ref, o.Size, b)
 	}
-	c.n.BytesFetched.Add(int64(len(b)))
-	pk, err := hotpack.Decode(o.Ref, o.Size, b)
-	if err != nil {
-		h.refusePack()
-		return nil, err
-	}
-	h.setPack(pk)
-	return pk, nil
+	h.recordPack(pk, err)
+	return pk, err
 }
 
 // storePack serves the readers that wait for what the pack has, then stores it. Until it is
 // stored, readers read from the pack.
 func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
 	o := w.o
-	for _, r := range pk.Ranges() {
-		o.markPredicted(o.blocksOf(r))
+	for _, r := range pk.Runs {
+		o.markPredicted(o.blocksOf(r.Range))
 	}
 	o.pack.Store(pk)
 	for _, f := range o.serveFromPack(pk) {
@@ -85,8 +77,8 @@ func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
 	}
 	w.packArrived.Store(true)
 	w.dropQueued()
-	for off, data := range pk.Runs() {
-		for len(data) > 0 {
+	for _, r := range pk.Runs {
+		for off, data := r.Off, r.Data; len(data) > 0; {
 			b := off / o.Block
 			n := min(int64(len(data)), (b+1)*o.Block-off)
 			o.c.storePages(ctx, o, b, (off-b*o.Block)/page, data[:n])
@@ -109,7 +101,7 @@ func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 			continue
 		}
 		for w := range f.waiters {
-			if dst, off := w.part(); pk.Has(off, int64(len(dst))) {
+			if dst, from := w.part(); pk.Has(f.span.first*o.Block+from, int64(len(dst))) {
 				delete(f.waiters, w)
 				served = append(served, w)
 			}
@@ -121,8 +113,8 @@ func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 	}
 	o.mu.Unlock()
 	for _, w := range served { // they are removed, so the fetch does not write to them
-		dst, off := w.part()
-		pk.Read(dst, off)
+		dst, from := w.part()
+		pk.Read(dst, w.f.span.first*o.Block+from)
 		w.done <- nil
 	}
 	return unwanted

@@ -16,8 +16,8 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// TestPackIsServed from memory, from disk, after a remount, and from memory
-// where the disk fails; the source is asked for nothing.
+// TestPackIsServed reads what a pack has: from memory, from disk, after a remount, and with a
+// failing disk. The source gets no request.
 func TestPackIsServed(t *testing.T) {
 	const size = 20<<20 + 1234
 	hot := []hotpack.Range{{Off: 0, Len: 8192}, {Off: 5<<20 + 120*kib, Len: 20 * kib}, {Off: 7 << 20, Len: 128 * kib}, {Off: size - 1, Len: 1}}
@@ -59,7 +59,7 @@ func TestPackIsServed(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		for _, r := range []hotpack.Range{{Off: 8192, Len: 1}, {Off: 4096, Len: 8192}, {Off: 5<<20 + 119*kib, Len: 2 * kib}, {Off: 0, Len: 1 << 20}, {Off: 6 << 20, Len: 2 << 20}} {
-			check(t, f, r.Off, int(r.Len)) // not or not all in the pack
+			check(t, f, r.Off, int(r.Len)) // not in the pack, or only in part
 		}
 		settle(t, c)
 		if broken {
@@ -79,8 +79,8 @@ func TestPackIsServed(t *testing.T) {
 	}
 }
 
-// TestPackAndDemandRace has a reader wait whose block is on its way, while the
-// pack comes earlier, later, or not at all.
+// TestPackAndDemandRace has a reader wait for a block that is being fetched, while the pack
+// arrives earlier, later, or never.
 func TestPackAndDemandRace(t *testing.T) {
 	const size = 4 << 20
 	for _, tc := range []struct {
@@ -138,7 +138,7 @@ func TestPackAndDemandRace(t *testing.T) {
 	}
 }
 
-// TestPredictionWaitsForThePack but not for long.
+// TestPredictionWaitsForThePack checks that it does not wait for long.
 func TestPredictionWaitsForThePack(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -157,7 +157,7 @@ func TestPredictionWaitsForThePack(t *testing.T) {
 					return until(ctx, time.Now().Add(20*time.Millisecond))
 				}}
 				o := options(t, src)
-				o.Predict = foretell(hotpack.Range{Off: 10<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 20<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 30<<20 + 70*kib, Len: 10})
+				o.Predict = predicts(hotpack.Range{Off: 10<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 20<<20 + 70*kib, Len: 10}, hotpack.Range{Off: 30<<20 + 70*kib, Len: 10})
 				o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {
 					if err := until(ctx, time.Now().Add(tc.pack)); err != nil {
 						return nil, err
@@ -177,21 +177,21 @@ func TestPredictionWaitsForThePack(t *testing.T) {
 	}
 }
 
-// shelf is where packs of refA are put and found.
-type shelf struct {
+// packStore stores packs of refA.
+type packStore struct {
 	pack atomic.Pointer[[]byte]
 	puts atomic.Int64
 	err  atomic.Pointer[error] // of the next puts
 }
 
-func (s *shelf) hot(context.Context, store.Ref, int64) ([]byte, error) {
+func (s *packStore) hot(context.Context, store.Ref, int64) ([]byte, error) {
 	if b := s.pack.Load(); b != nil {
 		return *b, nil
 	}
 	return nil, &store.Error{Op: "get", Kind: store.ErrNotExist}
 }
 
-func (s *shelf) learned(_ context.Context, _ store.Ref, _ int64, b []byte) error {
+func (s *packStore) learned(_ context.Context, _ store.Ref, _ int64, b []byte) error {
 	s.puts.Add(1)
 	if err := s.err.Load(); err != nil {
 		return *err
@@ -200,8 +200,8 @@ func (s *shelf) learned(_ context.Context, _ store.Ref, _ int64, b []byte) error
 	return nil
 }
 
-// lessonsEnd waits until nothing is left to be learned; in a bubble of synctest.
-func lessonsEnd(t *testing.T, c *Cache) {
+// waitPublished waits until no pack is left to publish. It needs a synctest bubble.
+func waitPublished(t *testing.T, c *Cache) {
 	t.Helper()
 	for range 1000 {
 		settle(t, c)
@@ -219,15 +219,15 @@ func TestLearned(t *testing.T) {
 		src := &source{size: size}
 		o := options(t, src)
 		o.Around = -1
-		o.Predict = foretell(hotpack.Range{Off: 10 << 20, Len: 100})
-		var packs shelf
+		o.Predict = predicts(hotpack.Range{Off: 10 << 20, Len: 100})
+		var packs packStore
 		o.Hot, o.Learned = packs.hot, packs.learned
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
 		check(t, f, 30<<20, 5000)
 		for off := int64(40 << 20); off < 44<<20; off += 128 * kib {
-			check(t, f, off, 128*kib) // in sequence: not learned, but for its beginning
+			check(t, f, off, 128*kib) // sequential: only the beginning is learned
 		}
 		time.Sleep(recordFor + time.Second)
 		if packs.puts.Load() != 1 {
@@ -235,7 +235,7 @@ func TestLearned(t *testing.T) {
 		}
 		check(t, f, 50<<20, 10) // too late
 		f.Close()
-		lessonsEnd(t, c)
+		waitPublished(t, c)
 		if packs.puts.Load() != 1 || c.Stats().PacksLearned != 1 {
 			t.Fatalf("%d packs, %+v", packs.puts.Load(), c.Stats())
 		}
@@ -258,7 +258,7 @@ func TestLearned(t *testing.T) {
 			t.Error("the second session stalls")
 		}
 		f.Close()
-		lessonsEnd(t, c)
+		waitPublished(t, c)
 		if packs.puts.Load() != 1 {
 			t.Error("nothing new, but a pack")
 		}
@@ -266,7 +266,7 @@ func TestLearned(t *testing.T) {
 		must(t, f.Warm(t.Context()))
 		check(t, f, 60<<20, 10)
 		f.Close()
-		lessonsEnd(t, c)
+		waitPublished(t, c)
 		p, err = hotpack.Decode(refA, size, *packs.pack.Load())
 		if err != nil || !p.Has(60<<20, 10) || !p.Has(30<<20, 8192) || !p.Has(10<<20, 100) {
 			t.Errorf("not merged: %v", err)
@@ -274,16 +274,16 @@ func TestLearned(t *testing.T) {
 	})
 }
 
-// TestSecondSessionWaitsForNothing reads what no prediction foretells, all over a
-// version, and then the same in a cache that is empty.
+// TestSecondSessionWaitsForNothing reads pages all over a version that no prediction names,
+// then the same pages in an empty cache.
 func TestSecondSessionWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 512 << 20
 		src := &source{size: size}
-		var packs shelf
+		var packs packStore
 		session := func() Stats {
 			o := options(t, src)
-			o.Predict = foretell(hotpack.Range{Off: 0, Len: 4096}, hotpack.Range{Off: 10 << 20, Len: 100})
+			o.Predict = predicts(hotpack.Range{Off: 0, Len: 4096}, hotpack.Range{Off: 10 << 20, Len: 100})
 			o.Hot, o.Learned = packs.hot, packs.learned
 			c := open(t, o)
 			defer c.Close()
@@ -294,7 +294,7 @@ func TestSecondSessionWaitsForNothing(t *testing.T) {
 				check(t, f, r.Int64N(size-4096), 4096)
 			}
 			f.Close()
-			lessonsEnd(t, c)
+			waitPublished(t, c)
 			return c.Stats()
 		}
 		first, second := session(), session()
@@ -304,14 +304,14 @@ func TestSecondSessionWaitsForNothing(t *testing.T) {
 	})
 }
 
-// TestLearnedOfWhatIsHeld: nothing has to be fetched at the open, so nothing is known of a
-// pack by then.
+// TestLearnedOfWhatIsHeld opens a version of which everything is held, so that the pack is not
+// fetched at the open.
 func TestLearnedOfWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
-		var packs shelf
+		var packs packStore
 		o := options(t, &source{size: size})
-		o.Predict = foretell(hotpack.Range{Off: 0, Len: 100}, hotpack.Range{Off: 2 << 20, Len: 4096})
+		o.Predict = predicts(hotpack.Range{Off: 0, Len: 100}, hotpack.Range{Off: 2 << 20, Len: 4096})
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
@@ -319,33 +319,33 @@ func TestLearnedOfWhatIsHeld(t *testing.T) {
 		settle(t, c)
 		c.Close()
 		o.Hot, o.Learned = packs.hot, packs.learned
-		for range 2 { // what is there already is not put again
+		for range 2 { // a stored pack is not stored again
 			c = open(t, o)
 			f = openFile(t, c, "a", size)
 			must(t, f.Warm(t.Context()))
 			f.Close()
-			lessonsEnd(t, c)
+			waitPublished(t, c)
 			c.Close()
 		}
 		if packs.puts.Load() != 1 {
 			t.Fatalf("%d packs", packs.puts.Load())
 		}
 		p, err := hotpack.Decode(refA, size, *packs.pack.Load())
-		// And what the kernel reads around a page fault there, as far as it was fetched.
+		// The pack also has what the kernel reads around a page fault, as far as it was fetched.
 		if err != nil || !p.Has(0, 100) || !p.Has(2<<20, 4096) || !p.Has(2<<20-32*kib, 68*kib) {
-			t.Errorf("%v, or not what was foretold", err)
+			t.Errorf("%v, or not what was predicted", err)
 		}
 	})
 }
 
-// TestLittleIsLearnedFromALittle: who closes at once has not heard the prediction out.
+// TestLittleIsLearnedFromALittle closes a handle before the prediction has ended.
 func TestLittleIsLearnedFromALittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 64 << 20
 		src := &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
 			return until(ctx, time.Now().Add(20*time.Millisecond))
 		}}
-		var packs shelf
+		var packs packStore
 		o := options(t, src)
 		o.Predict = func(r io.ReaderAt, size int64, want func(off, n int64)) error {
 			p := make([]byte, 16)
@@ -362,30 +362,31 @@ func TestLittleIsLearnedFromALittle(t *testing.T) {
 		f := openFile(t, c, "a", size)
 		check(t, f, 0, 64)
 		f.Close()
-		lessonsEnd(t, c)
+		waitPublished(t, c)
 		if packs.puts.Load() != 0 {
 			t.Error("a pack of what the prediction had got to")
 		}
 	})
 }
 
-// TestLearnedFaults: a store that takes no packs is asked once, one that fails again.
+// TestLearnedFaults checks that a store that refuses packs is asked once, and one that fails is
+// asked again.
 func TestLearnedFaults(t *testing.T) {
 	for kind, want := range map[error]int64{store.ErrPermission: 1, store.ErrUnavailable: 3} {
 		synctest.Test(t, func(t *testing.T) {
 			const size = 4 << 20
-			var packs shelf
+			var packs packStore
 			err := error(&store.Error{Op: "put", Kind: kind})
 			packs.err.Store(&err)
 			o := options(t, &source{size: size})
-			o.Predict, o.Hot, o.Learned = foretell(hotpack.Range{Off: 0, Len: 100}), packs.hot, packs.learned
+			o.Predict, o.Hot, o.Learned = predicts(hotpack.Range{Off: 0, Len: 100}), packs.hot, packs.learned
 			c := open(t, o)
 			for i := range int64(3) {
 				f := openFile(t, c, "a", size)
 				must(t, f.Warm(t.Context()))
 				check(t, f, (1+i)<<20, 10)
 				f.Close()
-				lessonsEnd(t, c)
+				waitPublished(t, c)
 			}
 			if packs.puts.Load() != want || c.Stats().PacksLearned != 0 {
 				t.Errorf("%v: %d tries, %d learned", kind, packs.puts.Load(), c.Stats().PacksLearned)
@@ -394,13 +395,13 @@ func TestLearnedFaults(t *testing.T) {
 	}
 }
 
-// TestCloseDoesNotWaitForTheLessonForLong: the store has gone.
+// TestCloseDoesNotWaitForTheLessonForLong closes a cache whose store does not answer.
 func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
-		var packs shelf
+		var packs packStore
 		o := options(t, &source{size: size})
-		o.Predict, o.Hot = foretell(hotpack.Range{Off: 0, Len: 100}), packs.hot
+		o.Predict, o.Hot = predicts(hotpack.Range{Off: 0, Len: 100}), packs.hot
 		o.Learned = func(ctx context.Context, _ store.Ref, _ int64, _ []byte) error {
 			<-ctx.Done()
 			return ctx.Err()
@@ -410,15 +411,15 @@ func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 		must(t, f.Warm(t.Context()))
 		begun := time.Now()
 		c.Close()
-		if took := time.Since(begun); took > 2*closeGrace { // of synctest's clock
+		if took := time.Since(begun); took > 2*closeGrace { // in synctest's time
 			t.Errorf("closed after %v", took)
 		}
 		f.Close()
 	})
 }
 
-// TestPagesAndBlocksMix stores packs, pages and blocks over one another, from
-// two caches, with quotas that evict.
+// TestPagesAndBlocksMix has two caches store packs, pages and blocks over one another, with and
+// without evictions.
 func TestPagesAndBlocksMix(t *testing.T) {
 	const size = 3<<20 + 700
 	for _, quota := range []int64{1 << 20, 1 << 30} {
@@ -440,7 +441,7 @@ func TestPagesAndBlocksMix(t *testing.T) {
 				r := rand.New(rand.NewPCG(2, 3))
 				for i := range 6 {
 					f := c.Open(refA, size)
-					if i%2 == 0 { // else the pack comes while we read, or too late
+					if i%2 == 0 { // otherwise the pack arrives during the reads or after them
 						if err := f.Warm(t.Context()); err != nil {
 							t.Error(err)
 						}

@@ -61,31 +61,24 @@ func (h *accessHistory) endPrediction() {
 	h.predictionDone = true
 }
 
-// setPack records the pack in the store.
-func (h *accessHistory) setPack(pk *hotpack.Pack) {
+// recordPack records what a fetch of the pack in the store returned, or that pk was stored.
+func (h *accessHistory) recordPack(pk *hotpack.Pack, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.packKnown, h.pack, h.packRefused = true, pk.WithoutContent(), time.Time{}
-}
-
-// refusePack records that the pack in the store is unusable.
-func (h *accessHistory) refusePack() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.packKnown, h.packRefused = true, time.Now()
+	switch {
+	case err == nil:
+		h.packKnown, h.pack, h.packRefused = true, pk.WithoutContent(), time.Time{}
+	case errors.Is(err, hotpack.ErrUnusable):
+		h.packKnown, h.packRefused = true, time.Now()
+	case errors.Is(err, store.ErrNotExist):
+		h.packKnown = true
+	}
 }
 
 func (h *accessHistory) recentlyRefused() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return time.Since(h.packRefused) < refusedFor
-}
-
-// setNoPack records that the store has no pack, if that is certain.
-func (h *accessHistory) setNoPack(certain bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.packKnown = h.packKnown || certain
 }
 
 // addRead records a read on demand; h may be nil.
@@ -109,7 +102,9 @@ func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 	defer h.mu.Unlock()
 	all = append(all, h.reads...)
 	if h.pack != nil {
-		all = append(all, h.pack.Ranges()...)
+		for _, r := range h.pack.Runs {
+			all = append(all, r.Range)
+		}
 	}
 	all = append(all, h.predicted...)
 	if !h.packKnown || len(all) == 0 {
@@ -119,7 +114,8 @@ func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 		return all, h.predictionDone
 	}
 	for _, r := range h.reads {
-		if !h.pack.HasPages(r.Off, r.Len, h.size) {
+		first, end := r.Off/page*page, min((r.Off+r.Len+page-1)/page*page, h.size)
+		if !h.pack.Has(first, end-first) {
 			return all, true
 		}
 	}
@@ -153,7 +149,7 @@ func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
 		}
 		return len(p), nil
 	})
-	b, err := hotpack.EncodeReadable(o.Ref, o.Size, held, ranges, c.around)
+	b, err := hotpack.Encode(o.Ref, o.Size, held, ranges, c.around, true)
 	if err != nil {
 		return nil, false
 	}
@@ -194,15 +190,10 @@ func (c *Cache) isOpen(o *openVersion) bool {
 // publishPack passes a pack to Options.Learned if there is one worth storing. Packs are large,
 // so one is made at a time.
 func (c *Cache) publishPack(o *openVersion) {
-	if c.publishOff.Load() {
+	if c.publishOff.Load() || c.publishing.Acquire(c.publishCtx, 1) != nil {
 		return
 	}
-	select {
-	case c.publishing <- struct{}{}:
-		defer func() { <-c.publishing }()
-	case <-c.publishCtx.Done():
-		return
-	}
+	defer c.publishing.Release(1)
 	_ = waitDone(c.publishCtx, o.allFetches()) // what was read last may not be stored yet
 	ctx, cancel := context.WithTimeout(c.publishCtx, publishTimeout)
 	defer cancel()
@@ -218,9 +209,7 @@ func (c *Cache) publishPack(o *openVersion) {
 	switch {
 	case err == nil:
 		c.n.PacksLearned.Add(1)
-		if pk, err := hotpack.Decode(o.Ref, o.Size, b); err == nil {
-			c.historyOf(o).setPack(pk)
-		}
+		c.historyOf(o).recordPack(hotpack.Decode(o.Ref, o.Size, b))
 	case errors.Is(err, store.ErrPermission):
 		c.options.Log.Info("hot packs are not stored: the store refuses them", "key", o.Ref.Key, "err", err)
 		c.publishOff.Store(true)

@@ -13,13 +13,12 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// learned runs a session over packs, in a cache of its own, that reads a page at each
-// offset.
-func learned(t *testing.T, src Source, size int64, packs *shelf, foretold hotpack.Range, offs []int64) Stats {
+// learned opens an object in a new cache and reads a page at each offset.
+func learned(t *testing.T, src Source, size int64, packs *packStore, predicted hotpack.Range, offs []int64) Stats {
 	t.Helper()
 	o := options(t, src)
 	o.Around = -1
-	o.Predict = foretell(foretold)
+	o.Predict = predicts(predicted)
 	o.Hot, o.Learned = packs.hot, packs.learned
 	c := open(t, o)
 	defer c.Close()
@@ -29,16 +28,16 @@ func learned(t *testing.T, src Source, size int64, packs *shelf, foretold hotpac
 		check(t, f, off, page)
 	}
 	f.Close()
-	lessonsEnd(t, c)
+	waitPublished(t, c)
 	return c.Stats()
 }
 
-// TestWhatWasReadComesFirst foretells more than a pack holds, and reads other pages.
+// TestWhatWasReadComesFirst predicts more than a pack holds, and reads other pages.
 func TestWhatWasReadComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 256 << 20
 		src := &source{size: size}
-		var packs shelf
+		var packs packStore
 		var offs []int64
 		r := rand.New(rand.NewPCG(7, 7))
 		for range 100 {
@@ -62,11 +61,11 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 256 << 20
 		src := &source{size: size}
-		var packs shelf
+		var packs packStore
 		var offs []int64
 		r := rand.New(rand.NewPCG(7, 7))
 		for len(offs) < 1800 {
-			if off := r.Int64N(size-page) / page * page; off/(300*kib)%3 != 1 { // not where zeros are
+			if off := r.Int64N(size-page) / page * page; off/(300*kib)%3 != 1 { // not zeros
 				offs = append(offs, off)
 			}
 		}
@@ -81,7 +80,7 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 			t.Errorf("%d packs were stored", n)
 		}
 		r.Shuffle(len(offs), func(i, j int) { offs[i], offs[j] = offs[j], offs[i] })
-		for i := range offs[:600] { // another session altogether
+		for i := range offs[:600] { // an entirely different session
 			offs[i] = (offs[i] + 90<<20) % (size - page)
 		}
 		learned(t, src, size, &packs, hotpack.Range{Off: 0, Len: page}, offs)
@@ -91,7 +90,7 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 	})
 }
 
-// TestRefusedPackIsFetchedOnce opens a version again and again whose pack is another's.
+// TestRefusedPackIsFetchedOnce repeatedly opens a version whose pack belongs to another.
 func TestRefusedPackIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 8 << 20
@@ -99,7 +98,7 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 		var asked, bytes atomic.Int64
 		foreign := packA(t, size+1, hotpack.Range{Off: 0, Len: 100})
 		o := options(t, src)
-		o.Predict = foretell(hotpack.Range{Off: 0, Len: 100})
+		o.Predict = predicts(hotpack.Range{Off: 0, Len: 100})
 		o.Hot = func(context.Context, store.Ref, int64) ([]byte, error) {
 			asked.Add(1)
 			bytes.Add(int64(len(foreign)))
@@ -113,7 +112,7 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 			f.Close()
 			settle(t, c)
 			f.o.Drop()
-			must(t, os.RemoveAll(o.Dir)) // or all that is foretold would be held
+			must(t, os.RemoveAll(o.Dir)) // or all that is predicted would be held
 		}
 		s := c.Stats()
 		if asked.Load() != 1 || s.PacksRefused != 1 {

@@ -15,7 +15,7 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// content is the object "a" as a local file.
+// content returns a reader of the object "a".
 func content(size int64) io.ReaderAt {
 	return readerAt(func(p []byte, off int64) (int, error) {
 		return (&source{size: size}).ReadAt(context.Background(), store.Ref{Key: "a"}, p, off)
@@ -26,16 +26,16 @@ var refA = store.Ref{Key: "a", ETag: "v1"}
 
 func packA(t *testing.T, size int64, ranges ...hotpack.Range) []byte {
 	t.Helper()
-	b, err := hotpack.Encode(refA, size, content(size), ranges, 0)
+	b, err := hotpack.Encode(refA, size, content(size), ranges, 0, false)
 	must(t, err)
 	return b
 }
 
-// TestHostilePacks are ignored, and cost no memory.
+// TestHostilePacks checks that malformed packs are ignored and cost no memory.
 func TestHostilePacks(t *testing.T) {
 	const size = 4 << 20
 	good := packA(t, size, hotpack.Range{Off: 0, Len: 100 << 10}, hotpack.Range{Off: 1 << 20, Len: 4096})
-	seal := func(b []byte) []byte {
+	withSum := func(b []byte) []byte {
 		binary.LittleEndian.PutUint64(b[16:], xxhash.Sum64(b[24:]))
 		return b
 	}
@@ -44,7 +44,7 @@ func TestHostilePacks(t *testing.T) {
 		b[i] = to
 		return b
 	}
-	bomb := seal(append(bytes.Clone(good[:60]), zeros(1<<30)...))
+	bomb := withSum(append(bytes.Clone(good[:60]), zeros(1<<30)...))
 	for name, b := range map[string][]byte{
 		"empty":           nil,
 		"short":           good[:60-1],
@@ -52,12 +52,12 @@ func TestHostilePacks(t *testing.T) {
 		"longer":          append(bytes.Clone(good), 0),
 		"flipped":         change(len(good)-3, good[len(good)-3]^1),
 		"other format":    change(11, '2'),
-		"other version":   seal(change(30, good[30]^1)),
-		"claims too much": seal(change(59, 0xff)),
-		"claims more":     seal(change(56, good[56]+1)),
-		"not zstd":        seal(change(60, 0)),
+		"other version":   withSum(change(30, good[30]^1)),
+		"claims too much": withSum(change(59, 0xff)),
+		"claims more":     withSum(change(56, good[56]+1)),
+		"not zstd":        withSum(change(60, 0)),
 		"bomb":            bomb,
-		"too long":        seal(append(bytes.Clone(good[:60]), make([]byte, hotpack.MaxSize)...)),
+		"too long":        withSum(append(bytes.Clone(good[:60]), make([]byte, hotpack.MaxSize)...)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := hotpack.Decode(refA, size, b); !errors.Is(err, hotpack.ErrUnusable) {
@@ -85,7 +85,7 @@ func TestHostilePacks(t *testing.T) {
 	}
 }
 
-// zeros is a zstd frame, without a size, of n zeros.
+// zeros returns a zstd frame of n zeros that does not state its size.
 func zeros(n int) []byte {
 	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0x58} // no content size, window of 2 MiB
 	for ; n > 0; n -= 128 << 10 {

@@ -13,20 +13,20 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// link is a Source behind a link: every request takes a round trip, and all
-// share its bandwidth, in turns of 64 KiB.
+// link is a Source behind a network link. Each request takes a round trip, and all share the
+// bandwidth in units of 64 KiB.
 type link struct {
 	data []byte
 	rtt  time.Duration
 	rate float64 // bytes a second
 
 	mu       sync.Mutex // guards all below
-	free     time.Time  // when the link has sent what was promised so far
+	free     time.Time  // when the link has sent all that was requested
 	requests int
 	bytes    int64
 }
 
-// links are those that the read path is made for.
+// links are the links that the read path is designed for.
 var links = []struct {
 	name string
 	rtt  time.Duration
@@ -77,8 +77,8 @@ func until(ctx context.Context, at time.Time) error {
 	}
 }
 
-// BenchmarkSequential reads a cold object from end to end in reads of 128 KiB,
-// as the kernel does, beside one request for all of it.
+// BenchmarkSequential reads a cold object from end to end in reads of 128 KiB, as the kernel
+// does. The baseline is one request for the whole object.
 func BenchmarkSequential(b *testing.B) {
 	data := noise()
 	for _, k := range links {
@@ -120,9 +120,8 @@ func BenchmarkSequential(b *testing.B) {
 	}
 }
 
-// BenchmarkColdDebugger reads what an mmap reader of a core with 30 mappings
-// faults in, one after another, of a cold object: with what a prediction or a
-// pack brings, and without.
+// BenchmarkColdDebugger reads the pages of a cold core with 30 mappings that an mmap reader
+// faults in, one after another, with a prediction, with a pack, and without.
 func BenchmarkColdDebugger(b *testing.B) {
 	data := noise()
 	var faults, predicted []hotpack.Range
@@ -132,7 +131,7 @@ func BenchmarkColdDebugger(b *testing.B) {
 		faults = append(faults, hotpack.Range{Off: max(0, off-64<<10), Len: 128 << 10})
 	}
 	ref := store.Ref{Key: "a", ETag: "v1"}
-	hot, err := hotpack.Encode(ref, benchSize, readerAt(func(p []byte, off int64) (int, error) { return copy(p, data[off:]), nil }), predicted, 64<<10)
+	hot, err := hotpack.Encode(ref, benchSize, readerAt(func(p []byte, off int64) (int, error) { return copy(p, data[off:]), nil }), predicted, 64<<10, false)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -144,7 +143,7 @@ func BenchmarkColdDebugger(b *testing.B) {
 					l := &link{data: data, rtt: k.rtt, rate: k.rate}
 					o := options(b, l)
 					if way == "prediction" || way == "pack" {
-						o.Predict = foretell(predicted...)
+						o.Predict = predicts(predicted...)
 					}
 					if way == "pack" {
 						o.Hot = func(ctx context.Context, _ store.Ref, _ int64) ([]byte, error) {

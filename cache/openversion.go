@@ -121,10 +121,9 @@ func (o *openVersion) blocksOf(r hotpack.Range) span {
 	return span{first, (r.Off+r.Len+o.Block-1)/o.Block - first}
 }
 
-// part returns the part of p, a read at off, that lies in block b, and where in the block it
-// begins.
-func (o *openVersion) part(p []byte, off, b int64) (dst []byte, from int64) {
-	begin := b * o.Block
-	lo, hi := max(off, begin), min(off+int64(len(p)), begin+o.Length(b))
+// part returns the part of p, a read at off, that lies in s, and where in s it begins.
+func (o *openVersion) part(p []byte, off int64, s span) (dst []byte, from int64) {
+	begin := s.first * o.Block
+	lo, hi := max(off, begin), min(off+int64(len(p)), begin+o.Bytes(s.first, s.n))
 	return p[lo-off : hi-off], lo - begin
 }

@@ -14,8 +14,8 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// foretell is a prediction of these ranges, made from the first block.
-func foretell(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int64)) error {
+// predicts returns an Options.Predict that reads the first block and wants ranges.
+func predicts(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int64)) error {
 	return func(r io.ReaderAt, _ int64, want func(off, n int64)) error {
 		want(0, 4096)
 		if _, err := r.ReadAt(make([]byte, 4096), 0); err != nil {
@@ -28,7 +28,7 @@ func foretell(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int6
 	}
 }
 
-// warmed waits until what the session of f prepares is there.
+// warmed waits until the prefetch of f is stored.
 func warmed(t testing.TB, f *File) {
 	t.Helper()
 	f.o.c.mu.Lock()
@@ -42,7 +42,7 @@ func TestPrefetch(t *testing.T) {
 	src := &source{size: size}
 	o := options(t, src)
 	o.Around = 64 * kib
-	o.Predict = foretell(hotpack.Range{Off: 10<<20 + 70*kib, Len: 4096}, hotpack.Range{Off: 10<<20 + 3*b, Len: 10}, hotpack.Range{Off: size - 1, Len: 100}, hotpack.Range{Off: 30 << 20, Len: 4096}, hotpack.Range{Off: 30 << 20, Len: 4096})
+	o.Predict = predicts(hotpack.Range{Off: 10<<20 + 70*kib, Len: 4096}, hotpack.Range{Off: 10<<20 + 3*b, Len: 10}, hotpack.Range{Off: size - 1, Len: 100}, hotpack.Range{Off: 30 << 20, Len: 4096}, hotpack.Range{Off: 30 << 20, Len: 4096})
 	c := open(t, o)
 	f := openFile(t, c, "a", size)
 	warmed(t, f)
@@ -51,7 +51,7 @@ func TestPrefetch(t *testing.T) {
 	if !slices.Equal(src.calls, want) {
 		t.Errorf("asked for %v, want %v", src.calls, want)
 	}
-	for _, off := range []int64{10<<20 + 6*kib, 30<<20 - 60*kib, 0} { // as a page fault does
+	for _, off := range []int64{10<<20 + 6*kib, 30<<20 - 60*kib, 0} { // like page faults
 		check(t, f, off, b)
 	}
 	check(t, f, 50<<20, 10)
@@ -61,9 +61,9 @@ func TestPrefetch(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	before := src.count()
-	check(t, openFile(t, c, "a", size), 0, 10) // not run again
+	check(t, openFile(t, c, "a", size), 0, 10) // the prediction does not run again
 	f.Close()
-	for range 2 { // nor when all is held, after a remount either
+	for range 2 { // nor when all is held, even after a remount
 		c.Close()
 		c = open(t, o)
 		f = openFile(t, c, "a", size)
@@ -98,7 +98,7 @@ func TestPrefetchIsBoundedAndBelowDemand(t *testing.T) {
 		for i := range int64(100) {
 			ranges = append(ranges, hotpack.Range{Off: (i + 1) << 20, Len: 10})
 		}
-		o.Predict = foretell(ranges...)
+		o.Predict = predicts(ranges...)
 		o.Fetches, o.Around = 20, -1
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
@@ -107,7 +107,7 @@ func TestPrefetchIsBoundedAndBelowDemand(t *testing.T) {
 			t.Errorf("%d requests, %+v", src.count(), s)
 		}
 		var wg sync.WaitGroup
-		for _, off := range []int64{200 << 20, 90 << 20} { // not foreseen, and queued
+		for _, off := range []int64{200 << 20, 90 << 20} { // not predicted, and queued
 			wg.Go(func() { check(t, f, off, 10) })
 		}
 		synctest.Wait()
@@ -156,7 +156,7 @@ func TestLastCloseDropsPrefetch(t *testing.T) {
 			t.Errorf("%d cancelled, %+v", cancelled.Load(), s)
 		}
 		close(release)
-		h := openFile(t, c, "a", size) // once more from the start
+		h := openFile(t, c, "a", size) // starts over
 		synctest.Wait()
 		check(t, h, 0, 10)
 		c.Close()
@@ -166,7 +166,7 @@ func TestLastCloseDropsPrefetch(t *testing.T) {
 	})
 }
 
-// TestHostilePrediction wants what is not there, and far too much.
+// TestHostilePrediction wants ranges outside the object, and far too many.
 func TestHostilePrediction(t *testing.T) {
 	const size = 8 << 30
 	o := options(t, &source{size: size})
@@ -204,7 +204,7 @@ func TestPrefetchFaults(t *testing.T) {
 			return nil
 		}}
 		o := options(t, src)
-		o.Predict = foretell(hotpack.Range{Off: 3 << 20, Len: 1}, hotpack.Range{Off: 5 << 20, Len: 1}, hotpack.Range{Off: 7 << 20, Len: 1})
+		o.Predict = predicts(hotpack.Range{Off: 3 << 20, Len: 1}, hotpack.Range{Off: 5 << 20, Len: 1}, hotpack.Range{Off: 7 << 20, Len: 1})
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		for _, off := range []int64{0, 3 << 20, 9 << 20} {
@@ -214,7 +214,7 @@ func TestPrefetchFaults(t *testing.T) {
 		}
 		warmed(t, f)
 		for _, off := range []int64{0, 3 << 20, 7 << 20, 9 << 20} {
-			for { // a fault may be met here, once
+			for { // one of these reads may fail
 				p := make([]byte, 100)
 				if _, err := f.ReadAt(t.Context(), p, off); err == nil {
 					compare(t, f, p, off)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sys/unix"
 
 	"thothfs/cache/blockfile"
@@ -35,8 +36,8 @@ type quota struct {
 	evictor *blockfile.Evictor
 	log     *slog.Logger
 
-	wake chan struct{} // makes run measure
-	sem  chan struct{} // holds an element while this process measures and evicts
+	wake      chan struct{}       // makes run measure
+	measuring *semaphore.Weighted // held while this process measures and evicts
 
 	mu         sync.Mutex // guards all below
 	used       int64      // the estimate
@@ -49,7 +50,7 @@ type quota struct {
 // newQuota returns the quota for o. The first measurement is left to run.
 func newQuota(o Options, evictor *blockfile.Evictor) *quota {
 	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evictor: evictor, log: o.Log,
-		wake: make(chan struct{}, 1), sem: make(chan struct{}, 1)}
+		wake: make(chan struct{}, 1), measuring: semaphore.NewWeighted(1)}
 	dir := o.Dir
 	size, _, err := diskSpace(dir)
 	for err != nil && dir != filepath.Dir(dir) { // the nearest directory that exists
@@ -81,12 +82,10 @@ func (q *quota) reserve(ctx context.Context, n int64) error {
 	if q.tryReserve(n) {
 		return nil
 	}
-	select {
-	case q.sem <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := q.measuring.Acquire(ctx, 1); err != nil {
+		return err
 	}
-	defer func() { <-q.sem }()
+	defer q.measuring.Release(1)
 	if q.tryReserve(n) {
 		return nil
 	}
@@ -130,7 +129,7 @@ func (q *quota) tryReserve(n int64) bool {
 }
 
 // measure measures what is used and evicts if that leaves less room than need. It does
-// nothing for a second after an eviction that freed too little. The caller holds sem.
+// nothing for a second after an eviction that freed too little. The caller holds measuring.
 func (q *quota) measure(ctx context.Context, need int64) error {
 	q.mu.Lock()
 	written := q.unmeasured - q.reserved
@@ -176,15 +175,13 @@ func (q *quota) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		select {
-		case q.sem <- struct{}{}:
-		case <-ctx.Done():
+		if q.measuring.Acquire(ctx, 1) != nil {
 			return
 		}
 		if err := q.measure(ctx, 0); err != nil && ctx.Err() == nil && !errors.Is(err, errNoRoom) {
 			q.log.Debug("cannot measure the cache", "err", err)
 		}
-		<-q.sem
+		q.measuring.Release(1)
 	}
 }
 

@@ -13,14 +13,14 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// usage is what the files under dir take on disk.
+// usage returns how many bytes the files under dir take on disk.
 func usage(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	must(t, filepath.Walk(dir, func(_ string, st os.FileInfo, err error) error {
 		if err == nil && st.Mode().IsRegular() {
 			n += st.Sys().(*syscall.Stat_t).Blocks * 512
 		}
-		return nil // files go while we look
+		return nil // files may disappear during the walk
 	}))
 	return n
 }
@@ -31,8 +31,8 @@ func settleHouse(t *testing.T, c *Cache) {
 	t.Helper()
 	settle(t, c)
 	q := c.disk.quota
-	q.sem <- struct{}{}
-	defer func() { <-q.sem }()
+	must(t, q.measuring.Acquire(t.Context(), 1))
+	defer q.measuring.Release(1)
 	q.mu.Lock()
 	q.futile = time.Time{}
 	q.mu.Unlock()
@@ -66,7 +66,7 @@ func TestQuota(t *testing.T) {
 			}
 			s := c.Stats()
 			t.Logf("at most %d of %d; %+v", most, tc.quota, s)
-			if most > tc.quota+16*kib { // the tag, directories' own blocks
+			if most > tc.quota+16*kib { // for the tag and the directories
 				t.Errorf("%d bytes on disk, quota %d", most, tc.quota)
 			}
 			if tc.quota > 1<<20 && (most < tc.quota/2 || s.FilesEvicted+s.BlocksEvicted == 0) {
@@ -76,8 +76,8 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// TestQuotaShared fills one directory from several caches at once, each with
-// most of its blocks in files that it keeps open.
+// TestQuotaShared fills one directory from several caches at once. Each keeps most of its files
+// open.
 func TestQuotaShared(t *testing.T) {
 	const size, quota = 6 << 20, 10 << 20
 	o := options(t, &source{size: size})
@@ -113,17 +113,17 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 		settle(t, c)
 		f.Close()
 		when := time.Now().Add(-age)
-		must(t, os.Chtimes(locals(c, key)+".map", when, when))
+		must(t, os.Chtimes(localPath(c, key)+".map", when, when))
 	}
 	gone := func(key string) bool {
-		_, err := os.Stat(locals(c, key) + ".map")
+		_, err := os.Stat(localPath(c, key) + ".map")
 		return os.IsNotExist(err)
 	}
 	for i, want := range []string{"3", "1", "2", "0"} { // 3 is from the future
 		if !gone(want) {
 			q := c.disk.quota
 			q.mu.Lock()
-			q.limit = usage(t, filepath.Dir(filepath.Dir(locals(c, "0")))) - 1
+			q.limit = usage(t, filepath.Dir(filepath.Dir(localPath(c, "0")))) - 1
 			q.mu.Unlock()
 			settleHouse(t, c)
 		}
@@ -140,7 +140,7 @@ func TestPinnedIsLeftWhole(t *testing.T) {
 	f := openFile(t, c, "a", size)
 	check(t, f, 0, size)
 	settle(t, c)
-	pin, err := os.Open(locals(c, "a") + ".data")
+	pin, err := os.Open(localPath(c, "a") + ".data")
 	must(t, err)
 	defer pin.Close()
 	if filelock.TryLock(pin, filelock.Shared) != nil {
@@ -168,7 +168,7 @@ func TestRemainsAreCleared(t *testing.T) {
 	check(t, openFile(t, c, "a", size), 0, size)
 	settle(t, c)
 	c.Close()
-	path := locals(c, "a")
+	path := localPath(c, "a")
 	old := time.Now().Add(-time.Hour)
 	foreign := filepath.Join(o.Dir, "ab", "notes.data")
 	must(t, os.Remove(path+".map"), os.Chtimes(path+".data", old, old),
@@ -193,7 +193,7 @@ func TestDefaultQuota(t *testing.T) {
 	}
 }
 
-// TestFilesStayFew reads more objects than may be open.
+// TestFilesStayFew reads more objects than the pool keeps open.
 func TestFilesStayFew(t *testing.T) {
 	const n = blockfile.MaxOpen + 50
 	src := &source{size: 4096}

@@ -27,10 +27,15 @@ func (l *look) open() *blockfile.File {
 	return l.file
 }
 
-// readDisk fills dst from offset from of block b on, if the block is on disk.
-func (l *look) readDisk(b int64, dst []byte, from int64) bool {
+// readStored fills dst from offset from of block b on, if the block is on disk or in the memory
+// that replaces a failing disk.
+func (l *look) readStored(b int64, dst []byte, from int64) bool {
+	c := l.o.c
+	if c.memory.read(&l.o.Version, b, dst, from) {
+		return true
+	}
 	f := l.open()
-	return f != nil && l.o.c.disk.read(l.o, f, b, dst, from)
+	return f != nil && c.disk.read(l.o, f, b, dst, from)
 }
 
 // read fills p from off on, which must lie within the object.
@@ -70,8 +75,8 @@ func (l *look) read(p []byte, off int64, why priority) (missing []span) {
 	first, last := off/o.Block, (off+int64(len(p))-1)/o.Block
 	misses, pk := int64(0), o.pack.Load()
 	for b := first; b <= last; b++ {
-		dst, from := o.part(p, off, b)
-		if pk != nil && pk.Read(dst, b*o.Block+from) || o.readInFlight(b, dst, from) || o.c.memory.read(&o.Version, b, dst, from) || l.readDisk(b, dst, from) {
+		dst, from := o.part(p, off, span{b, 1})
+		if pk != nil && pk.Read(dst, b*o.Block+from) || o.readInFlight(b, dst, from) || l.readStored(b, dst, from) {
 			if why == demand {
 				o.countUse(b, false)
 			}
@@ -127,7 +132,7 @@ func (o *openVersion) inFlight(s span) map[int64]bool {
 // readInFlight fills dst from offset from of block b on, if a fetch still has the block in
 // memory.
 func (o *openVersion) readInFlight(b int64, dst []byte, from int64) bool {
-	data, release := o.lendBlocks(b, b, b*o.Block+from, int64(len(dst)))
+	data, release := o.lend(b, b, b*o.Block+from, int64(len(dst)))
 	if data == nil {
 		return false
 	}
@@ -136,23 +141,9 @@ func (o *openVersion) readInFlight(b int64, dst []byte, from int64) bool {
 	return true
 }
 
-// lend returns n bytes at off without a copy if one fetch has them all in memory. The caller
-// calls release.
-func (o *openVersion) lend(off, n int64) (data []byte, release func()) {
-	first, last := off/o.Block, (off+n-1)/o.Block
-	data, release = o.lendBlocks(first, last, off, n)
-	if data == nil {
-		return nil, nil
-	}
-	o.c.n.Hits.Add(last - first + 1)
-	for b := first; b <= last; b++ {
-		o.countUse(b, false)
-	}
-	return data, release
-}
-
-// lendBlocks is lend for bytes that lie in the blocks from first to last. It counts nothing.
-func (o *openVersion) lendBlocks(first, last, off, n int64) (data []byte, release func()) {
+// lend returns n bytes at off, which lie in the blocks from first to last, without a copy if one
+// fetch has them all in memory. The caller calls release.
+func (o *openVersion) lend(first, last, off, n int64) (data []byte, release func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	f := o.fetches[first]

@@ -70,7 +70,7 @@ func TestSequentialReaderFindsBlocksFetched(t *testing.T) {
 	f := openFile(t, c, "a", size)
 	for off := int64(0); off < size; off += 128 * kib {
 		check(t, f, off, 128*kib)
-		settle(t, c) // as if the reader were slow
+		settle(t, c) // simulates a slow reader
 	}
 	s := c.Stats()
 	if s.Misses > 4 || s.BytesFetched < size || s.BytesFetched > size+hedged(s) || s.ReadAhead < size/(128*kib)-4 {
@@ -81,7 +81,7 @@ func TestSequentialReaderFindsBlocksFetched(t *testing.T) {
 	}
 }
 
-// hedged is what was fetched twice at most, because the machine took so long.
+// hedged returns an upper bound of the bytes fetched twice on a slow machine.
 func hedged(s Stats) int64 { return s.Hedges * maxRequest }
 
 func TestRandomReaderIsNotAmplified(t *testing.T) {
@@ -167,7 +167,7 @@ func TestJumpDropsReadAhead(t *testing.T) {
 func TestReadAheadYieldsToDemand(t *testing.T) {
 	const size = 64 << 20
 	c := open(t, options(t, &source{size: size}))
-	for range 24 { // three quarters of the slots are taken
+	for range 24 { // take three quarters of the slots
 		if !c.limiter.tryAcquire(128 * kib) {
 			t.Fatal("gate")
 		}
@@ -186,8 +186,8 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 	}
 }
 
-// TestInterleavedReadersAreKeptApart reads one handle in sequence at several
-// places by turns, and here and there at random.
+// TestInterleavedReadersAreKeptApart reads one handle sequentially in several places in turn, and
+// sometimes at random.
 func TestInterleavedReadersAreKeptApart(t *testing.T) {
 	const size = 512 << 20
 	c := open(t, options(t, &source{size: size}))

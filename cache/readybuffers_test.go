@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// spareCache is a cache whose spares wait for ever, with a handle that has been read in
-// sequence up to the returned offset: what lies behind it is stored and in memory, too.
-func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
+// readyCache returns a cache that keeps ready buffers for an hour, with a handle that was read
+// sequentially up to off. The read-ahead from off on is stored and in memory.
+func readyCache(t *testing.T) (c *Cache, f *File, off int64) {
 	const size = 64 << 20
 	c = open(t, options(t, &source{size: size}))
 	c.ready.maxAge = time.Hour
@@ -19,22 +19,22 @@ func spareCache(t *testing.T) (c *Cache, f *File, off int64) {
 	for ; off < 4<<20; off += 128 * kib {
 		check(t, f, off, 128*kib)
 	}
-	landAll(c)
+	waitStored(c)
 	if buffered(c) == 0 {
 		t.Fatal("nothing is kept in memory")
 	}
 	return c, f, off
 }
 
-// landAll waits until everything fetched is stored.
-func landAll(c *Cache) {
-	for inTheAir(c) || c.n.InFlight.Load() > 0 {
-		time.Sleep(time.Microsecond) // for the goroutines that still store
+// waitStored waits until everything fetched is stored.
+func waitStored(c *Cache) {
+	for anyFetching(c) || c.n.InFlight.Load() > 0 {
+		time.Sleep(time.Microsecond) // for goroutines that still store blocks
 	}
 }
 
-// inTheAir reports whether a flight has not landed; its goroutine may not run yet.
-func inTheAir(c *Cache) bool {
+// anyFetching reports whether a fetch is not filled; its goroutine may not run yet.
+func anyFetching(c *Cache) bool {
 	c.mu.Lock()
 	versions := slices.Collect(maps.Values(c.versions))
 	c.mu.Unlock()
@@ -51,7 +51,7 @@ func inTheAir(c *Cache) bool {
 	return false
 }
 
-// ruin overwrites all that f has on disk.
+// ruin overwrites the data file of f.
 func ruin(t *testing.T, f *File) {
 	t.Helper()
 	p, err := f.o.c.disk.files.Acquire(&f.o.Version)
@@ -76,7 +76,7 @@ func ruin(t *testing.T, f *File) {
 }
 
 func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
-	c, f, off := spareCache(t)
+	c, f, off := readyCache(t)
 	ruin(t, f)
 	before := c.Stats()
 	check(t, f, off, 128*kib)
@@ -91,34 +91,34 @@ func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
 	}
 	for c.ready.releaseAll() {
 	}
-	check(t, f, off, 128*kib) // from the source, once more
+	check(t, f, off, 128*kib) // fetched again
 	if s := c.Stats(); s.Corrupt == 0 {
 		t.Errorf("the disk was not asked: %+v", s)
 	}
 }
 
-// TestSparesGoWhenTheyAreRead reads on to the end: nothing is left in memory, although
-// the handle stays open.
-func TestSparesGoWhenTheyAreRead(t *testing.T) {
-	c, f, off := spareCache(t)
+// TestReadyBuffersGoWhenTheyAreRead reads to the end: nothing is left in memory, although the
+// handle stays open.
+func TestReadyBuffersGoWhenTheyAreRead(t *testing.T) {
+	c, f, off := readyCache(t)
 	for ; off < f.Size(); off += 128 * kib {
 		check(t, f, off, 128*kib)
-		landAll(c)
+		waitStored(c)
 	}
 	if n := buffered(c); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
 
-func TestSparesGoWithTheHandle(t *testing.T) {
-	c, f, _ := spareCache(t)
+func TestReadyBuffersGoWithTheHandle(t *testing.T) {
+	c, f, _ := readyCache(t)
 	f.Close()
 	if n := buffered(c); n != 0 {
 		t.Errorf("%d bytes in memory", n)
 	}
 }
 
-func TestSparesGoAfterAWhile(t *testing.T) {
+func TestReadyBuffersGoAfterAWhile(t *testing.T) {
 	c := open(t, options(t, &source{size: 64 << 20}))
 	c.ready.maxAge = time.Nanosecond
 	f := openFile(t, c, "a", 64<<20)
@@ -130,18 +130,18 @@ func TestSparesGoAfterAWhile(t *testing.T) {
 	}
 }
 
-// TestSparesYieldToDemand leaves no memory but that of the spares.
-func TestSparesYieldToDemand(t *testing.T) {
-	c, f, _ := spareCache(t)
+// TestReadyBuffersYieldToDemand reads while ready buffers have the last of the memory.
+func TestReadyBuffersYieldToDemand(t *testing.T) {
+	c, f, _ := readyCache(t)
 	rest := c.limiter.maxBytes - buffered(c)
 	c.limiter.charge(rest)
-	check(t, f, 50<<20, 4096) // would wait for ever
+	check(t, f, 50<<20, 4096) // would block otherwise
 	c.limiter.free(rest)
 }
 
 // TestLentBytesStay closes the handle and asks for all memory while bytes are lent.
 func TestLentBytesStay(t *testing.T) {
-	c, f, off := spareCache(t)
+	c, f, off := readyCache(t)
 	data, giveBack, err := f.Lend(t.Context(), make([]byte, 64*kib), off)
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestLentBytesStay(t *testing.T) {
 	c.ready.releaseAll()
 	other := openFile(t, c, "b", 32<<20)
 	for off := int64(0); off < 32<<20; off += 128 * kib {
-		check(t, other, off, 128*kib) // would use the buffer again
+		check(t, other, off, 128*kib) // would reuse the buffer
 	}
 	compare(t, f, data, off)
 	giveBack()
@@ -158,7 +158,7 @@ func TestLentBytesStay(t *testing.T) {
 	settle(t, c)
 }
 
-// TestLendIsReadAt follows its rules where nothing can be lent.
+// TestLendIsReadAt checks Lend when nothing is in memory.
 func TestLendIsReadAt(t *testing.T) {
 	const size = 200 * kib
 	c := open(t, options(t, &source{size: size}))

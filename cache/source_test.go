@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fill writes the content that the object key has at off: every third 300 KiB
-// are zeros, so that there are blocks of zeros and blocks with some.
+// fill fills p with the content of the object key at off. Every third 300 KiB are zeros, so that
+// some blocks are zeros and some are in part.
 func fill(key string, p []byte, off int64) {
 	h := fnv.New64a()
 	h.Write([]byte(key))
@@ -45,7 +45,7 @@ func fill(key string, p []byte, off int64) {
 	}
 }
 
-// source is a Source with known content, which can be told to fail or to wait.
+// source is a Source with known content. Its hook can make it fail or wait.
 type source struct {
 	size int64
 	hook func(ctx context.Context, off int64, n int) error // nil: none
@@ -80,14 +80,14 @@ func (s *source) count() int {
 	return len(s.calls)
 }
 
-// options are those that tests begin with: no floor, since the machine's disk
-// may be full for reasons of its own.
+// options returns the options of most tests. There is no floor, because the disk of the
+// machine may be nearly full.
 func options(t testing.TB, src Source) Options {
 	return Options{Dir: filepath.Join(t.TempDir(), "cache"), Quota: 1 << 30, Source: src, Namespace: "test", floor: 1,
 		Log: slog.New(slog.NewTextHandler(writer{t}, nil))}
 }
 
-// writer sends log lines to the test.
+// writer writes to the log of a test.
 type writer struct{ t testing.TB }
 
 func (w writer) Write(p []byte) (int, error) {
@@ -111,7 +111,7 @@ func openFile(t testing.TB, c *Cache, key string, size int64) *File {
 	return f
 }
 
-// check reads n bytes at off and compares them.
+// check reads n bytes at off and compares them with the content.
 func check(t testing.TB, f *File, off int64, n int) {
 	t.Helper()
 	p := make([]byte, n)
@@ -136,13 +136,12 @@ func compare(t testing.TB, f *File, p []byte, off int64) {
 	}
 }
 
-// settle waits until everything fetched is stored and nowhere else, and the gauges are
-// at zero.
+// settle waits until everything fetched is stored and all buffers are released.
 func settle(t testing.TB, c *Cache) {
 	t.Helper()
 	for c.n.InFlight.Load() > 0 || buffered(c) > 0 {
 		c.ready.releaseAll()
-		time.Sleep(time.Microsecond) // for the goroutines that have answered and still store
+		time.Sleep(time.Microsecond) // for fetches that still store blocks
 	}
 }
 

@@ -18,20 +18,20 @@ import (
 	"thothfs/cache/blockfile"
 )
 
-var sealedDamage = flag.Int("cache.sealed", 44, "TestDamagedSealedFiles: how many sealed caches are damaged")
+var damageCount = flag.Int("cache.sealed", 44, "TestDamagedSealedFiles: how many verified versions to damage")
 
-// sealedPair is a sealed version whose files are to be damaged, beside another.
-type sealedPair struct {
+// verifiedFiles are the files of a verified version, which are damaged, and those of another.
+type verifiedFiles struct {
 	t           *testing.T
 	r           *rand.Rand
 	mine, other string // paths without the suffix
 	size        int64
-	early       *os.File // the data file, opened for writing before it was sealed
-	mapped      []byte   // a part of it, mapped and written to before it was sealed
+	early       *os.File // the data file, opened for writing before it was verified
+	mapped      []byte   // a part of it, mapped and written to before it was verified
 }
 
-// edit opens the file at path, has change write to it, and closes it.
-func (s *sealedPair) edit(path string, change func(f *os.File)) {
+// edit opens the file at path for writing and passes it to change.
+func (s *verifiedFiles) edit(path string, change func(f *os.File)) {
 	s.t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(s.t, err)
@@ -39,11 +39,11 @@ func (s *sealedPair) edit(path string, change func(f *os.File)) {
 	change(f)
 }
 
-// flipSome inverts a bit somewhere in [lo, hi) of the file at path.
-func (s *sealedPair) flipSome(path string, lo, hi int64) { flip(s.t, path, lo+s.r.Int64N(hi-lo)) }
+// flipSome flips a random bit in [lo, hi) of the file at path.
+func (s *verifiedFiles) flipSome(path string, lo, hi int64) { flip(s.t, path, lo+s.r.Int64N(hi-lo)) }
 
-// mangle writes bytes of no meaning somewhere into f.
-func (s *sealedPair) mangle(f *os.File) {
+// mangle overwrites a random part of f.
+func (s *verifiedFiles) mangle(f *os.File) {
 	junk := make([]byte, 1+s.r.IntN(9000))
 	for i := range junk {
 		junk[i] = byte(s.r.Uint32())
@@ -52,33 +52,33 @@ func (s *sealedPair) mangle(f *os.File) {
 	must(s.t, err)
 }
 
-func (s *sealedPair) run(args ...string) {
+func (s *verifiedFiles) run(args ...string) {
 	s.t.Helper()
 	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %v: %s", args, err, out)
 	}
 }
 
-func (s *sealedPair) swap(a, b string) {
+func (s *verifiedFiles) swap(a, b string) {
 	must(s.t, os.Rename(a, a+".x"), os.Rename(b, a), os.Rename(a+".x", b))
 }
 
-// sealedDamages are ways in which the files of a sealed version cease to be the version.
-var sealedDamages = []struct {
+// verifiedDamages are ways to damage the files of a verified version.
+var verifiedDamages = []struct {
 	name string
-	do   func(s *sealedPair)
+	do   func(s *verifiedFiles)
 }{
-	{"a flipped bit", func(s *sealedPair) { s.flipSome(s.mine+".data", 0, s.size) }},
-	{"bytes written over", func(s *sealedPair) { s.edit(s.mine+".data", s.mangle) }},
-	{"bytes written over, mtime restored", func(s *sealedPair) {
+	{"a flipped bit", func(s *verifiedFiles) { s.flipSome(s.mine+".data", 0, s.size) }},
+	{"bytes written over", func(s *verifiedFiles) { s.edit(s.mine+".data", s.mangle) }},
+	{"bytes written over, mtime restored", func(s *verifiedFiles) {
 		st, err := os.Stat(s.mine + ".data")
 		must(s.t, err)
 		s.edit(s.mine+".data", s.mangle)
 		must(s.t, os.Chtimes(s.mine+".data", time.Time{}, st.ModTime()))
 	}},
-	{"a write by who had it open", func(s *sealedPair) { s.mangle(s.early) }},
-	{"a store by who had it mapped", func(s *sealedPair) { s.mapped[s.r.IntN(len(s.mapped))] ^= 4 }},
-	{"a store through a new mapping", func(s *sealedPair) {
+	{"a write by who had it open", func(s *verifiedFiles) { s.mangle(s.early) }},
+	{"a store by who had it mapped", func(s *verifiedFiles) { s.mapped[s.r.IntN(len(s.mapped))] ^= 4 }},
+	{"a store through a new mapping", func(s *verifiedFiles) {
 		s.edit(s.mine+".data", func(f *os.File) {
 			m, err := unix.Mmap(int(f.Fd()), 0, int(s.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 			must(s.t, err)
@@ -86,43 +86,43 @@ var sealedDamages = []struct {
 			must(s.t, unix.Munmap(m))
 		})
 	}},
-	{"truncated", func(s *sealedPair) { must(s.t, os.Truncate(s.mine+".data", s.r.Int64N(s.size))) }},
-	{"truncated and extended", func(s *sealedPair) {
+	{"truncated", func(s *verifiedFiles) { must(s.t, os.Truncate(s.mine+".data", s.r.Int64N(s.size))) }},
+	{"truncated and extended", func(s *verifiedFiles) {
 		must(s.t, os.Truncate(s.mine+".data", s.r.Int64N(s.size)), os.Truncate(s.mine+".data", s.size))
 	}},
-	{"extended", func(s *sealedPair) { must(s.t, os.Truncate(s.mine+".data", s.size+1+s.r.Int64N(99999))) }},
-	{"a hole", func(s *sealedPair) {
+	{"extended", func(s *verifiedFiles) { must(s.t, os.Truncate(s.mine+".data", s.size+1+s.r.Int64N(99999))) }},
+	{"a hole", func(s *verifiedFiles) {
 		s.edit(s.mine+".data", func(f *os.File) {
 			must(s.t, unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, s.r.Int64N(s.size/2), 8192))
 		})
 	}},
-	{"data of another", func(s *sealedPair) { s.swap(s.mine+".data", s.other+".data") }},
-	{"both of another", func(s *sealedPair) {
+	{"data of another", func(s *verifiedFiles) { s.swap(s.mine+".data", s.other+".data") }},
+	{"both of another", func(s *verifiedFiles) {
 		s.swap(s.mine+".data", s.other+".data")
 		s.swap(s.mine+".map", s.other+".map")
 	}},
-	{"map of another", func(s *sealedPair) { s.swap(s.mine+".map", s.other+".map") }},
-	{"data of another copied in place", func(s *sealedPair) { s.run("cp", "-a", s.other+".data", s.mine+".data") }},
-	{"a damaged copy restored", func(s *sealedPair) {
+	{"map of another", func(s *verifiedFiles) { s.swap(s.mine+".map", s.other+".map") }},
+	{"data of another copied in place", func(s *verifiedFiles) { s.run("cp", "-a", s.other+".data", s.mine+".data") }},
+	{"a damaged copy restored", func(s *verifiedFiles) {
 		s.run("cp", "-a", s.mine+".data", s.mine+".copy")
 		s.edit(s.mine+".copy", s.mangle)
 		s.run("touch", "-r", s.mine+".data", s.mine+".copy")
 		must(s.t, os.Rename(s.mine+".copy", s.mine+".data"))
 	}},
-	{"a damaged copy restored in place", func(s *sealedPair) {
+	{"a damaged copy restored in place", func(s *verifiedFiles) {
 		s.run("cp", "-a", s.mine+".data", s.mine+".copy")
 		s.edit(s.mine+".copy", s.mangle)
 		s.run("touch", "-r", s.mine+".data", s.mine+".copy")
 		s.run("cp", "-a", s.mine+".copy", s.mine+".data")
 	}},
-	{"both restored, data damaged", func(s *sealedPair) {
+	{"both restored, data damaged", func(s *verifiedFiles) {
 		for _, suffix := range []string{".data", ".map"} {
 			s.run("cp", "-a", s.mine+suffix, s.mine+".copy")
 			must(s.t, os.Rename(s.mine+".copy", s.mine+suffix))
 		}
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
-	{"seal of another", func(s *sealedPair) {
+	{"mark of another", func(s *verifiedFiles) {
 		b, err := os.ReadFile(s.other + ".map")
 		must(s.t, err)
 		s.edit(s.mine+".map", func(f *os.File) {
@@ -131,35 +131,34 @@ var sealedDamages = []struct {
 		})
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
-	{"a damaged seal", func(s *sealedPair) {
+	{"a damaged mark", func(s *verifiedFiles) {
 		s.flipSome(s.mine+".map", markOffset, headerSize)
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
-	{"a damaged map", func(s *sealedPair) {
+	{"a damaged map", func(s *verifiedFiles) {
 		st, err := os.Stat(s.mine + ".map")
 		must(s.t, err)
 		s.flipSome(s.mine+".map", 0, st.Size())
 		s.flipSome(s.mine+".map", headerSize, st.Size())
 	}},
-	{"a truncated map", func(s *sealedPair) {
+	{"a truncated map", func(s *verifiedFiles) {
 		must(s.t, os.Truncate(s.mine+".map", s.r.Int64N(headerSize+200)))
 		s.flipSome(s.mine+".data", 0, s.size)
 	}},
-	{"bytes where a hole was", func(s *sealedPair) { s.flipSome(s.mine+".data", 400*kib, 500*kib) }},
+	{"bytes where a hole was", func(s *verifiedFiles) { s.flipSome(s.mine+".data", 400*kib, 500*kib) }},
 }
 
-// TestDamagedSealedFiles damages the files of versions that are complete and sealed, as
-// soon as they are, and reads them through the kernel's door and the reader's, right
-// away and after they are complete again.
+// TestDamagedSealedFiles damages the files of verified versions, and reads them through LocalFile
+// and ReadAt, at once and after they are complete again.
 func TestDamagedSealedFiles(t *testing.T) {
 	t.Parallel()
-	for n := range *sealedDamage {
-		kind := sealedDamages[n%len(sealedDamages)]
+	for n := range *damageCount {
+		kind := verifiedDamages[n%len(verifiedDamages)]
 		t.Run(fmt.Sprintf("%s/%d", kind.name, n), func(t *testing.T) {
 			if strings.HasPrefix(kind.name, "a store") && onTmpfs(t) {
 				t.Skip("a store through a mapping leaves no trace on tmpfs: docs/semantics.md, Not promised")
 			}
-			damageSealed(t, n, kind.do)
+			damageVerified(t, n, kind.do)
 		})
 	}
 }
@@ -170,7 +169,7 @@ func onTmpfs(t *testing.T) bool {
 	return int64(st.Type) == unix.TMPFS_MAGIC
 }
 
-func damageSealed(t *testing.T, n int, do func(s *sealedPair)) {
+func damageVerified(t *testing.T, n int, do func(s *verifiedFiles)) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, uint64(n)))
 	size := 1<<20 + r.Int64N(300*kib)
@@ -181,7 +180,7 @@ func damageSealed(t *testing.T, n int, do func(s *sealedPair)) {
 		check(t, openFile(t, c, key, size), 0, 1)
 	}
 	settle(t, c)
-	s := &sealedPair{t: t, r: r, mine: locals(c, "a"), other: locals(c, "b"), size: size}
+	s := &verifiedFiles{t: t, r: r, mine: localPath(c, "a"), other: localPath(c, "b"), size: size}
 	var err error
 	s.early, err = os.OpenFile(s.mine+".data", os.O_RDWR, 0)
 	must(t, err)
@@ -196,12 +195,12 @@ func damageSealed(t *testing.T, n int, do func(s *sealedPair)) {
 			must(t, err)
 			defer unix.Munmap(s.mapped)
 			for i := 0; i < len(s.mapped); i += page {
-				s.mapped[i] ^= 0 // the page is writable from now on
+				s.mapped[i] ^= 0 // make the page writable
 			}
 		}
 		must(t, f.Complete(t.Context()))
 	}
-	between := n/len(sealedDamages)%2 == 1
+	between := n/len(verifiedDamages)%2 == 1
 	if between {
 		c.Close()
 	}
@@ -222,7 +221,7 @@ func damageSealed(t *testing.T, n int, do func(s *sealedPair)) {
 	check(t, openFile(t, c, "b", size), 0, int(size))
 	err = f.Complete(t.Context())
 	if errors.Is(err, blockfile.ErrForeign) && !between {
-		return // somebody has the map that is in the place of ours open
+		return // the other version has the block map open that replaced ours
 	}
 	must(t, err)
 	sameFile(t, f, data)
@@ -236,8 +235,8 @@ func compareFile(t *testing.T, f *os.File, want []byte) {
 	}
 }
 
-// TestAuditReadsTheFile leaves bytes in the file where a record says that there are
-// zeros, and in memory what the file should have, before it is sealed.
+// TestAuditReadsTheFile writes bytes to the file where a record says that it has zeros, before
+// the file is verified.
 func TestAuditReadsTheFile(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -245,7 +244,7 @@ func TestAuditReadsTheFile(t *testing.T) {
 	f := openFile(t, c, "a", size)
 	check(t, f, 0, size)
 	settle(t, c)
-	flip(t, locals(c, "a")+".data", 450*kib)
+	flip(t, localPath(c, "a")+".data", 450*kib)
 	f.Expect(sum)
 	must(t, f.Complete(t.Context()))
 	sameFile(t, f, data)
@@ -254,8 +253,8 @@ func TestAuditReadsTheFile(t *testing.T) {
 	}
 }
 
-// TestAuditIsRepeated damages the device under the file, so to speak: nothing tells, and
-// the next audit that is due finds it.
+// TestAuditIsRepeated changes the file without a trace, like a damaged device. The next
+// verification that is due finds it.
 func TestAuditIsRepeated(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -265,7 +264,7 @@ func TestAuditIsRepeated(t *testing.T) {
 	must(t, f.Complete(t.Context()))
 	settle(t, c)
 	for _, off := range []int64{10, 300 * kib * 3} {
-		flip(t, locals(c, "a")+".data", off)
+		flip(t, localPath(c, "a")+".data", off)
 	}
 	p, err := c.disk.files.Acquire(&f.o.Version)
 	must(t, err)
@@ -288,7 +287,7 @@ func TestAuditIsRepeated(t *testing.T) {
 	if n := c.Stats().Corrupt; n != 2 {
 		t.Errorf("%d damaged blocks, want 2", n)
 	}
-	compareFile(t, reader.File(), data) // mended where it is
+	compareFile(t, reader.File(), data) // repaired in place
 	sameFileBeside(t, f, data)
 }
 
@@ -302,7 +301,7 @@ func sameFileBeside(t *testing.T, f *File, want []byte) {
 	compareFile(t, l.File(), want)
 }
 
-// TestVerifyOfAFileInUse changes a file that is handed out.
+// TestVerifyOfAFileInUse changes a local file in use.
 func TestVerifyOfAFileInUse(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -337,7 +336,7 @@ func TestVerifyOfAFileInUse(t *testing.T) {
 				t.Fatal("no local file")
 			}
 			defer l.Release()
-			tc.do(locals(c, "a") + ".data")
+			tc.do(localPath(c, "a") + ".data")
 			if l.Changed() != tc.changed {
 				t.Errorf("changed: %v", !tc.changed)
 			}
@@ -355,7 +354,7 @@ func TestVerifyOfAFileInUse(t *testing.T) {
 	}
 }
 
-// TestSealedOnceByTwo has two caches audit one file at once.
+// TestSealedOnceByTwo has two caches verify one file at once.
 func TestSealedOnceByTwo(t *testing.T) {
 	const size = 3 << 20
 	data, sum := whole(size)
@@ -375,7 +374,7 @@ func TestSealedOnceByTwo(t *testing.T) {
 	sameFile(t, files[1], data)
 }
 
-// TestDiskThatDidNotTakeIt fails when the file is to be written to the disk.
+// TestDiskThatDidNotTakeIt makes fsync fail.
 func TestDiskThatDidNotTakeIt(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -399,8 +398,8 @@ func TestDiskThatDidNotTakeIt(t *testing.T) {
 	sameFile(t, f, data)
 }
 
-// TestCompleteStoresWhatIsInMemory completes a version of which a block did not get to
-// the disk when it was read.
+// TestCompleteStoresWhatIsInMemory completes a version with a block that could not be stored when
+// it was read.
 func TestCompleteStoresWhatIsInMemory(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)

@@ -16,9 +16,8 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// TestManySessions debugs 32 objects at once, by readers in sequence and at
-// random who come and go, with packs for some and completion, and a source that
-// fails now and then.
+// TestManySessions reads 32 objects at once, sequentially and at random, with a pack for one of
+// them, with completion, and with a source that sometimes fails.
 func TestManySessions(t *testing.T) {
 	const objects, size = 32, 1<<20 + 99
 	var calls atomic.Int64
@@ -31,7 +30,7 @@ func TestManySessions(t *testing.T) {
 	}}
 	o := options(t, src)
 	o.Memory, o.Quota, o.Complete = 8<<20, 20<<20, CompleteAlways
-	o.Predict = foretell(hotpack.Range{Off: 300 * kib, Len: 4096}, hotpack.Range{Off: 600 * kib, Len: 100}, hotpack.Range{Off: size - 1, Len: 1})
+	o.Predict = predicts(hotpack.Range{Off: 300 * kib, Len: 4096}, hotpack.Range{Off: 600 * kib, Len: 100}, hotpack.Range{Off: size - 1, Len: 1})
 	hot := packA(t, size, hotpack.Range{Off: 0, Len: 4096}, hotpack.Range{Off: 340 * kib, Len: 9000})
 	o.Hot = func(_ context.Context, ref store.Ref, _ int64) ([]byte, error) {
 		if ref == refA {
@@ -81,8 +80,8 @@ func debug(t *testing.T, c *Cache, key string, size int64, r *rand.Rand) {
 	}
 }
 
-// TestSessionFaults lets the n-th request, for every n, meet each kind of fault
-// while a session prefetches and completes.
+// TestSessionFaults makes the n-th request fail, for every n and each kind of fault, during
+// prefetch and completion.
 func TestSessionFaults(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -91,7 +90,7 @@ func TestSessionFaults(t *testing.T) {
 		attr := m.Set("a", data)
 		o := options(t, m)
 		o.Around = -1
-		o.Predict = foretell(hotpack.Range{Off: 300 * kib, Len: 1}, hotpack.Range{Off: 700 * kib, Len: 1})
+		o.Predict = predicts(hotpack.Range{Off: 300 * kib, Len: 1}, hotpack.Range{Off: 700 * kib, Len: 1})
 		c := open(t, o)
 		arm(m.Faulty)
 		f := c.Open(store.Ref{Key: "a", ETag: attr.ETag}, size)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/hex"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	"thothfs/cache/cachedir"
 	"thothfs/internal/filelock"
+	"thothfs/internal/sparsefile"
 )
 
 // Evictor frees disk space under Dir, in all namespaces. One process at a time evicts.
@@ -26,7 +26,7 @@ type Evictor struct {
 	Lookup        func(name string, size int64) OpenVersion
 	Files, Blocks *atomic.Int64 // count what was evicted
 
-	hands map[string]int64 // positions of the clock hands in the files in use
+	hands map[string]int64 // where the clock hand is in each file in use, a block
 }
 
 // OpenVersion is a version that this process has open.
@@ -182,57 +182,41 @@ func unlinkUnused(path string) bool {
 	return unlink(path)
 }
 
-// unlink removes both files at path, the block map last.
-func unlink(path string) bool {
-	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
-		return false
-	}
-	return os.Remove(path+".map") == nil
-}
-
-// unlinkVerified unlinks the files of a verified version. The kernel may still have a mapping
-// of the data file, which would read zeros from a hole; the space comes back with the last
-// mapping and the last handle. The records are cleared first, so that a process that opens
-// the files meanwhile finds nothing in them.
-func unlinkVerified(blockMap *os.File, path string) bool {
-	if _, err := blockMap.WriteAt(make([]byte, headerSize-markOffset), markOffset); err != nil {
-		return false
-	}
-	return blockMap.Truncate(headerSize) == nil && unlink(path)
-}
-
 // evictInUse frees up to want bytes of a file in use, and returns how many it freed. It skips
 // a file whose data file is locked, because that is pinned. It unlinks a verified one as a whole.
-func (e *Evictor) evictInUse(f cachedFile, want int64) int64 {
-	s, err := openSweeper(f.path)
+func (e *Evictor) evictInUse(c cachedFile, want int64) int64 {
+	f, err := openPair(c.path, os.O_RDWR)
 	if err != nil {
 		return 0
 	}
-	defer s.data.Close()
-	defer s.blockMap.Close()
-	if filelock.TryLock(s.data, filelock.Exclusive) != nil {
+	defer f.Close()
+	h := make([]byte, headerSize)
+	_, err = f.blockMap.ReadAt(h[:headerFixed], 0)
+	size, block, ok := parseHeader(h)
+	if err != nil || !ok || filelock.TryLock(f.data, filelock.Exclusive) != nil {
 		return 0
 	}
-	s.version = e.Lookup(filepath.Base(f.path), s.size)
-	if s.hasMark() {
-		if !unlinkVerified(s.blockMap, f.path) {
+	f.v = &Version{Size: size, Block: block}
+	open := e.Lookup(filepath.Base(c.path), size)
+	// A mark, valid or not, shows that the data file may have been handed to the kernel.
+	if n, _ := f.blockMap.ReadAt(h[markOffset:], markOffset); n == headerSize-markOffset && !sparsefile.IsZero(h[markOffset:]) {
+		if !f.unlinkVerified() {
 			return 0
 		}
-		if s.version != nil {
-			s.version.Drop()
+		if open != nil {
+			open.Drop()
 		}
-		delete(e.hands, f.path)
+		delete(e.hands, c.path)
 		e.Files.Add(1)
-		return f.size
+		return c.size
 	}
-	blocks := (s.size + s.block - 1) / s.block
-	hand, freed := e.hands[f.path], int64(0)
-	for passed := int64(0); passed < 2*blocks && freed < want; {
-		if hand >= blocks {
+	hand, freed := e.hands[c.path], int64(0)
+	for passed := int64(0); passed < 2*f.v.Blocks() && freed < want; {
+		if hand >= f.v.Blocks() {
 			hand = 0
 		}
-		n, bytes, err := s.sweep(hand, min(64, blocks-hand), want-freed)
-		e.Blocks.Add((bytes + s.block - 1) / s.block)
+		n, bytes, err := f.sweep(hand, min(64, f.v.Blocks()-hand), want-freed, open)
+		e.Blocks.Add((bytes + block - 1) / block)
 		hand, passed, freed = hand+n, passed+n, freed+bytes
 		if err != nil {
 			break
@@ -241,80 +225,47 @@ func (e *Evictor) evictInUse(f cachedFile, want int64) int64 {
 	if e.hands == nil {
 		e.hands = map[string]int64{}
 	}
-	e.hands[f.path] = hand
+	e.hands[c.path] = hand
 	return freed
 }
 
-// clockSweeper punches blocks out of a file in use by the clock algorithm: its hand goes
-// round the blocks, skips those that this process read since it last passed, and takes the
-// others.
-type clockSweeper struct {
-	blockMap, data *os.File
-	size, block    int64
-	version        OpenVersion // nil if only other processes have the file open
-}
-
-func openSweeper(path string) (*clockSweeper, error) {
-	blockMap, data, err := openPair(path, os.O_RDWR)
-	if err != nil {
-		return nil, err
-	}
-	h := make([]byte, headerFixed)
-	_, err = blockMap.ReadAt(h, 0)
-	size, block, ok := parseHeader(h)
-	if err == nil && !ok {
-		err = ErrForeign
-	}
-	if err = errors.Join(err, cachedir.CheckFile(blockMap), cachedir.CheckFile(data)); err != nil {
-		blockMap.Close()
-		data.Close()
-		return nil, err
-	}
-	return &clockSweeper{blockMap: blockMap, data: data, size: size, block: block}, nil
-}
-
-// hasMark reports whether the version has a mark, valid or not: its data file may have been
-// handed to the kernel.
-func (s *clockSweeper) hasMark() bool {
-	b := make([]byte, headerSize-markOffset)
-	n, _ := s.blockMap.ReadAt(b, markOffset)
-	return n == len(b) && string(b) != string(make([]byte, len(b)))
-}
-
-// sweep passes over n blocks from first, or fewer once want bytes are freed. It returns how
-// many blocks it passed and how many bytes it freed.
-func (s *clockSweeper) sweep(first, n, want int64) (passed, freed int64, err error) {
-	size := recordSize(s.block)
+// sweep is a turn of the clock algorithm: it passes over n blocks from first, or fewer once
+// want bytes are freed, skips those that this process read since the last pass, and punches
+// the others. It returns how many blocks it passed and how many bytes it freed. The version
+// is nil if only other processes have the file open.
+func (f *File) sweep(first, n, want int64, version OpenVersion) (passed, freed int64, err error) {
+	block, size := f.v.Block, recordSize(f.v.Block)
 	recs := make([]byte, n*size)
-	got, _ := s.blockMap.ReadAt(recs, recordOffset(s.block, first))
-	clear(recs[got:])
+	if err := f.readRecords(recs, first); err != nil {
+		return 0, 0, err
+	}
 	run := int64(0) // blocks before passed to be punched together
-	for ; passed < n && freed+run*s.block < want; passed++ {
+	for ; passed < n && freed+run*block < want; passed++ {
 		state := recs[passed*size+stateOffset]
-		if (state == statePresent || state == statePartial) && (s.version == nil || !s.version.ClearRead(first+passed)) {
+		if (state == statePresent || state == statePartial) && (version == nil || !version.ClearRead(first+passed)) {
 			run++
 			continue
 		}
-		if err := s.punchBlocks(first+passed-run, run); err != nil {
+		if err := f.punchBlocks(first+passed-run, run); err != nil {
 			return passed, freed, err
 		}
-		freed += run * s.block
+		freed += run * block
 		run = 0
 	}
-	if err := s.punchBlocks(first+passed-run, run); err != nil {
+	if err := f.punchBlocks(first+passed-run, run); err != nil {
 		return passed, freed, err
 	}
-	return passed, freed + run*s.block, nil
+	return passed, freed + run*block, nil
 }
 
 // punchBlocks clears the records of n blocks, then punches them. A reader that has read the
 // record but not yet the data finds that the sums do not match.
-func (s *clockSweeper) punchBlocks(first, n int64) error {
+func (f *File) punchBlocks(first, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	if _, err := s.blockMap.WriteAt(make([]byte, n*recordSize(s.block)), recordOffset(s.block, first)); err != nil {
+	if _, err := f.blockMap.WriteAt(make([]byte, n*recordSize(f.v.Block)), recordOffset(f.v.Block, first)); err != nil {
 		return err
 	}
-	return punch(s.data, first*s.block, n*s.block)
+	return punch(f.data, first*f.v.Block, n*f.v.Block)
 }

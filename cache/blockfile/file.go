@@ -2,6 +2,7 @@ package blockfile
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"thothfs/cache/cachedir"
 	"thothfs/internal/sparsefile"
 )
 
@@ -24,7 +26,7 @@ type File struct {
 	v        *Version
 	data     *os.File
 	blockMap *os.File
-	fault    func(op string) error // makes operations fail, for tests; may be nil
+	fault    Fault
 
 	refs    int  // guarded by Pool.mu
 	dropped bool // guarded by Pool.mu: close with the last reference
@@ -62,11 +64,14 @@ func (f *File) Close() {
 	f.blockMap.Close()
 }
 
-func (f *File) fail(op string) error {
-	if f.fault == nil {
+// Fault is called before each operation on disk and may make it fail, for tests. It may be nil.
+type Fault func(op string) error
+
+func (f Fault) check(op string) error {
+	if f == nil {
 		return nil
 	}
-	return f.fault(op)
+	return f(op)
 }
 
 // Read fills dst with the bytes of block b from offset from of the block on.
@@ -104,7 +109,7 @@ func (f *File) readRecord(s *scratch, b int64) (state byte, err error) {
 // readRecords fills recs with records from that of block b on. Records beyond the end of
 // the file are absent.
 func (f *File) readRecords(recs []byte, b int64) error {
-	if err := f.fail("read"); err != nil {
+	if err := f.fault.check("read"); err != nil {
 		return err
 	}
 	n, err := f.blockMap.ReadAt(recs, recordOffset(f.v.Block, b))
@@ -257,7 +262,7 @@ func (f *File) WritePages(b, first int64, data []byte) error {
 }
 
 func (f *File) writeRecords(first int64, recs []byte) error {
-	if err := f.fail("record"); err != nil {
+	if err := f.fault.check("record"); err != nil {
 		return err
 	}
 	_, err := f.blockMap.WriteAt(recs, recordOffset(f.v.Block, first))
@@ -268,7 +273,7 @@ func (f *File) writeData(data []byte, off int64) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if err := f.fail("write"); err != nil {
+	if err := f.fault.check("write"); err != nil {
 		return err
 	}
 	_, err := f.data.WriteAt(data, off)
@@ -278,7 +283,7 @@ func (f *File) writeData(data []byte, off int64) error {
 // punchHole makes a hole for a block of zeros, so that the data file of a complete version
 // is the object itself.
 func (f *File) punchHole(off, n int64) bool {
-	return f.fail("write") == nil && punch(f.data, off, n) == nil
+	return f.fault.check("write") == nil && punch(f.data, off, n) == nil
 }
 
 // InPlace reports whether both files are still at their paths.
@@ -298,26 +303,55 @@ func (f *File) Touch(now time.Time, every time.Duration) bool {
 	return true
 }
 
-// Discard unlinks both files if they are still in place. A mapping of the data file, from
-// a time when it was handed out, keeps its content.
+// Discard unlinks both files if they are still in place.
 func (f *File) Discard() {
 	if isAt(f.blockMap, f.blockMap.Name()) {
-		unlinkVerified(f.blockMap, strings.TrimSuffix(f.blockMap.Name(), ".map"))
+		f.unlinkVerified()
 	}
 }
 
-// openPair opens the block map and the data file at path, which has no suffix.
-func openPair(path string, dataMode int) (blockMap, data *os.File, err error) {
-	blockMap, err = os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		return nil, nil, err
+// unlinkVerified unlinks the files of a verified version. The kernel may still have a mapping
+// of the data file, which would read zeros from a hole; the space comes back with the last
+// mapping and the last handle. The records are cleared first, so that a process that opens
+// the files meanwhile finds nothing in them.
+func (f *File) unlinkVerified() bool {
+	if _, err := f.blockMap.WriteAt(make([]byte, headerSize-markOffset), markOffset); err != nil {
+		return false
 	}
-	data, err = os.OpenFile(path+".data", dataMode|unix.O_NOFOLLOW, 0)
+	return f.blockMap.Truncate(headerSize) == nil && unlink(strings.TrimSuffix(f.blockMap.Name(), ".map"))
+}
+
+// unlink removes both files at path, which has no suffix, the block map last.
+func unlink(path string) bool {
+	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
+		return false
+	}
+	return os.Remove(path+".map") == nil
+}
+
+// openPair opens the block map and the data file at path, and checks that nobody else may
+// write to them.
+func openPair(path string, dataMode int) (*File, error) {
+	blockMap, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.OpenFile(path+".data", dataMode|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		blockMap.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return blockMap, data, nil
+	f := &File{blockMap: blockMap, data: data}
+	if err := cmp.Or(cachedir.CheckFile(blockMap), cachedir.CheckFile(data)); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// punch frees n bytes of f on disk; they read as zeros afterwards.
+func punch(f *os.File, off, n int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 }
 
 // isAt reports whether f is still the file at path.

@@ -32,7 +32,7 @@ var (
 type Pool struct {
 	dir       string // the cache directory
 	namespace string // the directory of the namespace
-	fault     func(op string) error
+	fault     Fault
 	opening   singleflight.Group // by name and size of the version
 
 	mu     sync.Mutex // guards all below, and refs and dropped of each File
@@ -42,9 +42,8 @@ type Pool struct {
 	closed bool
 }
 
-// NewPool returns a Pool of files in namespace, a directory directly in dir. If fault is not
-// nil it is called before each operation and may make it fail, for tests.
-func NewPool(dir, namespace string, fault func(op string) error) *Pool {
+// NewPool returns a Pool of files in namespace, a directory directly in dir.
+func NewPool(dir, namespace string, fault Fault) *Pool {
 	p := &Pool{dir: dir, namespace: filepath.Join(dir, namespace), fault: fault}
 	p.open, _ = simplelru.NewLRU(MaxOpen, func(_ *Version, f *File) { p.dropLocked(f) })
 	return p
@@ -68,7 +67,7 @@ func (p *Pool) Usage(v *Version) int64 {
 // Acquire returns v's File. It opens or creates the files if they are not open. The caller
 // calls Release. Versions are told apart by address.
 func (p *Pool) Acquire(v *Version) (*File, error) {
-	if err := p.fail("acquire"); err != nil {
+	if err := p.fault.check("acquire"); err != nil {
 		return nil, err
 	}
 	for {
@@ -174,17 +173,10 @@ func (p *Pool) Len() int {
 	return p.live
 }
 
-func (p *Pool) fail(op string) error {
-	if p.fault == nil {
-		return nil
-	}
-	return p.fault(op)
-}
-
 // openFile opens or creates v's files. An evictor holds them for milliseconds, so openFile
 // waits for it, but not for long.
 func (p *Pool) openFile(v *Version) (*File, error) {
-	if err := p.fail("open"); err != nil {
+	if err := p.fault.check("open"); err != nil {
 		return nil, err
 	}
 	var err error
@@ -236,37 +228,19 @@ func (f *File) open(path string) error {
 	return nil
 }
 
-// create opens a file for reading and writing. If it is absent, create makes it and the
-// directories between dir and the file. It makes dir itself only if the parent of dir
-// exists: a disk that is gone stays gone.
+// create opens a file for reading and writing. It makes the file and the directories between
+// dir and the file if they are absent, and dir itself only if its parent exists: a disk that
+// is gone stays gone.
 func (p *Pool) create(path string) (*os.File, error) {
-	const flags = os.O_RDWR | os.O_CREATE | unix.O_NOFOLLOW
-	if err := p.checkDirs(path); err != nil {
-		return nil, err
-	}
-	f, err := os.OpenFile(path, flags, 0o600)
-	if !errors.Is(err, os.ErrNotExist) {
-		return f, err
-	}
 	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, err
 		}
-	}
-	return os.OpenFile(path, flags, 0o600)
-}
-
-// checkDirs returns an error unless each directory on the way to path is absent or private
-// to this user.
-func (p *Pool) checkDirs(path string) error {
-	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
-		if err := cachedir.CheckDir(dir); errors.Is(err, os.ErrNotExist) {
-			return nil
-		} else if err != nil {
-			return err
+		if err := cachedir.CheckDir(dir); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 }
 
 // owned reports whether the block map belongs to f's version.
@@ -302,7 +276,7 @@ func (f *File) openData(path string, fresh bool) (err error) {
 	if err != nil || !fresh {
 		return err
 	}
-	if err := f.fail("header"); err != nil {
+	if err := f.fault.check("header"); err != nil {
 		return err
 	}
 	_, err = f.blockMap.WriteAt(f.v.header(), 0)
@@ -314,21 +288,19 @@ func (f *File) openData(path string, fresh bool) (err error) {
 // them. The caller checks the content, and calls Close on the result.
 func (p *Pool) Pin(v *Version) (*File, error) {
 	path := p.path(v.Name())
-	if err := p.checkDirs(path); err != nil {
-		return nil, err
-	}
-	f := &File{v: v, fault: p.fault}
-	var err error
-	if f.blockMap, f.data, err = openPair(path, os.O_RDONLY); err != nil {
-		return nil, err
-	}
-	for _, file := range []*os.File{f.blockMap, f.data} {
-		if err = cachedir.CheckFile(file); err != nil {
-			break
+	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
+		if err := cachedir.CheckDir(dir); err != nil {
+			return nil, err
 		}
+	}
+	f, err := openPair(path, os.O_RDONLY)
+	if err != nil {
+		return nil, err
+	}
+	f.v, f.fault = v, p.fault
+	for _, file := range []*os.File{f.blockMap, f.data} {
 		if filelock.TryLock(file, filelock.Shared) != nil || !isAt(file, file.Name()) {
 			err = ErrBusy
-			break
 		}
 	}
 	if err == nil && !f.owned() {

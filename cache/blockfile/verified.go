@@ -37,10 +37,7 @@ const markOffset = headerSize - 56
 
 func (v *Version) encodeMark(m Mark) []byte {
 	b := make([]byte, headerSize-markOffset)
-	copy(b[8:], m.Sum[:])
-	binary.LittleEndian.PutUint64(b[24:], m.Boot)
-	binary.LittleEndian.PutUint64(b[32:], m.File)
-	binary.LittleEndian.PutUint64(b[40:], uint64(m.Checked))
+	_, _ = binary.Encode(b[8:], binary.LittleEndian, m)
 	binary.LittleEndian.PutUint64(b, xxhash.Sum64(append(b[8:len(b):len(b)], v.ID[:]...))^v.seed)
 	return b
 }
@@ -51,10 +48,7 @@ func (f *File) Mark() (m Mark, ok bool) {
 	if n, _ := f.blockMap.ReadAt(b, markOffset); n < len(b) {
 		return m, false
 	}
-	copy(m.Sum[:], b[8:])
-	m.Boot = binary.LittleEndian.Uint64(b[24:])
-	m.File = binary.LittleEndian.Uint64(b[32:])
-	m.Checked = int64(binary.LittleEndian.Uint64(b[40:]))
+	_, _ = binary.Decode(b[8:], binary.LittleEndian, &m)
 	return m, string(b) == string(f.v.encodeMark(m))
 }
 
@@ -150,7 +144,7 @@ func (f *File) StampAndSync() (State, error) {
 			return s, err
 		}
 	}
-	if err := f.fail("sync"); err != nil {
+	if err := f.fault.check("sync"); err != nil {
 		return s, err
 	}
 	if err := f.data.Sync(); err != nil {

@@ -4,7 +4,6 @@
 package cachedir
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -37,19 +36,14 @@ func Private(dir string) error {
 	if !st.IsDir() {
 		return fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
 	}
-	if err := checkOwner(dir, st); err != nil {
-		return err
-	}
-	if st.Mode().Perm()&0o022 == 0 {
-		return nil
-	}
-	if st.Mode()&os.ModeSticky == 0 && isEmpty(dir) && os.Chmod(dir, 0o700) == nil {
+	unsafe := check(dir, st)
+	if unsafe != nil && st.Mode()&os.ModeSticky == 0 && isEmpty(dir) && isOwn(st) && os.Chmod(dir, 0o700) == nil {
 		if isEmpty(dir) {
 			return nil
 		}
 		os.Chmod(dir, st.Mode().Perm()) // a file was added between the check and the chmod
 	}
-	return checkMode(dir, st)
+	return unsafe
 }
 
 func isEmpty(dir string) bool {
@@ -57,14 +51,14 @@ func isEmpty(dir string) bool {
 	return err == nil && len(entries) == 0
 }
 
-func checkOwner(path string, st os.FileInfo) error {
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok && int(sys.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d, but this program runs as user %d (%w): chown it, or choose another --cache-dir", path, sys.Uid, os.Geteuid(), ErrNotPrivate)
-	}
-	return nil
-}
+func isOwn(st os.FileInfo) bool { return int(st.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
 
-func checkMode(path string, st os.FileInfo) error {
+// check returns an error unless path, with status st, belongs to this user and nobody else may
+// write to it.
+func check(path string, st os.FileInfo) error {
+	if !isOwn(st) {
+		return fmt.Errorf("%s belongs to user %d, but this program runs as user %d (%w): chown it, or choose another --cache-dir", path, st.Sys().(*syscall.Stat_t).Uid, os.Geteuid(), ErrNotPrivate)
+	}
 	if mode := st.Mode().Perm(); mode&0o022 != 0 {
 		return fmt.Errorf("%s is writable by others, who may have left links in it (mode %04o, %w): check its contents and chmod go-w it, or choose another --cache-dir", path, mode, ErrNotPrivate)
 	}
@@ -81,7 +75,7 @@ func CheckDir(path string) error {
 	if !st.IsDir() {
 		return fmt.Errorf("%s is not a directory (%w): remove it", path, ErrNotPrivate)
 	}
-	return cmp.Or(checkOwner(path, st), checkMode(path, st))
+	return check(path, st)
 }
 
 // CheckFile returns an error unless f is a regular file that only this user may write to.
@@ -93,7 +87,7 @@ func CheckFile(f *os.File) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("%s is not a regular file (%w): remove it", f.Name(), ErrNotPrivate)
 	}
-	return cmp.Or(checkOwner(f.Name(), st), checkMode(f.Name(), st))
+	return check(f.Name(), st)
 }
 
 // Prepare makes dir and its tag, or checks that dir is private to this user. If others may

@@ -22,7 +22,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"iter"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -56,17 +55,9 @@ func identity(ref store.Ref, size int64) [sha256.Size]byte {
 
 // Encode makes the hot pack of the version ref, whose size bytes src reads. It takes the
 // pages that ranges touch, in that order, then the pages within around bytes of them, as
-// far as [MaxSize] allows. It ignores ranges outside the object.
-func Encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64) ([]byte, error) {
-	return encode(ref, size, src, ranges, around, false)
-}
-
-// EncodeReadable is Encode without the pages that cannot be read.
-func EncodeReadable(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64) ([]byte, error) {
-	return encode(ref, size, src, ranges, around, true)
-}
-
-func encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64, skip bool) ([]byte, error) {
+// far as [MaxSize] allows. It ignores ranges outside the object, and pages that cannot be
+// read if skip is set.
+func Encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64, skip bool) ([]byte, error) {
 	pages := choosePages(size, ranges, around)
 	for {
 		p, err := gather(size, src, slices.Sorted(slices.Values(pages)), skip)
@@ -106,14 +97,14 @@ func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 
 // Pack is a decoded hot pack. It does not change.
 type Pack struct {
-	runs []run // in order of offset
-	size int64 // bytes in all runs
+	Runs []Run // in order of offset
+	Size int64 // bytes in all runs
 }
 
-// run is pages that follow one another.
-type run struct {
-	off, size int64
-	data      []byte
+// Run is pages that follow one another, with their content.
+type Run struct {
+	Range
+	Data []byte
 }
 
 // gather reads the pages. If skip it leaves out those that cannot be read.
@@ -128,28 +119,28 @@ func gather(size int64, src io.ReaderAt, pages []int64, skip bool) (*Pack, error
 			}
 			return nil, cmp.Or(err, io.ErrUnexpectedEOF)
 		}
-		p.size += int64(len(data))
-		if k := len(p.runs) - 1; k >= 0 && p.runs[k].off+p.runs[k].size == off {
-			p.runs[k].data = append(p.runs[k].data, data...)
-			p.runs[k].size += int64(len(data))
+		p.Size += int64(len(data))
+		if k := len(p.Runs) - 1; k >= 0 && p.Runs[k].Off+p.Runs[k].Len == off {
+			p.Runs[k].Data = append(p.Runs[k].Data, data...)
+			p.Runs[k].Len += int64(len(data))
 			continue
 		}
-		p.runs = append(p.runs, run{off, int64(len(data)), data})
+		p.Runs = append(p.Runs, Run{Range{off, int64(len(data))}, data})
 	}
 	return p, nil
 }
 
 func (p *Pack) encode(ref store.Ref, size int64) ([]byte, error) {
-	payload := binary.AppendUvarint(nil, uint64(len(p.runs)))
+	payload := binary.AppendUvarint(nil, uint64(len(p.Runs)))
 	next := int64(0)
-	for _, r := range p.runs {
-		n := (r.size + page - 1) / page
-		payload = binary.AppendUvarint(payload, uint64(r.off/page-next))
+	for _, r := range p.Runs {
+		n := (r.Len + page - 1) / page
+		payload = binary.AppendUvarint(payload, uint64(r.Off/page-next))
 		payload = binary.AppendUvarint(payload, uint64(n))
-		next = r.off/page + n
+		next = r.Off/page + n
 	}
-	for _, r := range p.runs {
-		payload = append(payload, r.data...)
+	for _, r := range p.Runs {
+		payload = append(payload, r.Data...)
 	}
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false))
 	if err != nil {
@@ -220,43 +211,33 @@ func parse(size int64, b []byte) (*Pack, error) {
 		}
 		off := (at + gap) * page
 		at += gap + n
-		p.runs = append(p.runs, run{off: off, size: min(at*page, size) - off})
-		p.size += min(at*page, size) - off
+		p.Runs = append(p.Runs, Run{Range: Range{off, min(at*page, size) - off}})
+		p.Size += min(at*page, size) - off
 	}
-	if int64(len(b)) != p.size {
-		return nil, fmt.Errorf("%w: %d bytes for pages of %d", ErrUnusable, len(b), p.size)
+	if int64(len(b)) != p.Size {
+		return nil, fmt.Errorf("%w: %d bytes for pages of %d", ErrUnusable, len(b), p.Size)
 	}
-	for i := range p.runs {
-		n := p.runs[i].size
-		p.runs[i].data, b = b[:n:n], b[n:]
+	for i := range p.Runs {
+		n := p.Runs[i].Len
+		p.Runs[i].Data, b = b[:n:n], b[n:]
 	}
 	return p, nil
 }
 
-// Size returns how many bytes of the object the pack has.
-func (p *Pack) Size() int64 { return p.size }
-
 // find returns the run that has n bytes from off on, or nil.
-func (p *Pack) find(off, n int64) *run {
-	i, found := slices.BinarySearchFunc(p.runs, off, func(r run, off int64) int { return cmp.Compare(r.off, off) })
+func (p *Pack) find(off, n int64) *Run {
+	i, found := slices.BinarySearchFunc(p.Runs, off, func(r Run, off int64) int { return cmp.Compare(r.Off, off) })
 	if !found {
 		i--
 	}
-	if i < 0 || off+n > p.runs[i].off+p.runs[i].size {
+	if i < 0 || off+n > p.Runs[i].Off+p.Runs[i].Len {
 		return nil
 	}
-	return &p.runs[i]
+	return &p.Runs[i]
 }
 
 // Has reports whether the pack has n bytes from off on.
 func (p *Pack) Has(off, n int64) bool { return p.find(off, n) != nil }
-
-// HasPages reports whether the pack has the whole pages around n bytes from off on, of an
-// object of that size.
-func (p *Pack) HasPages(off, n, size int64) bool {
-	first, end := off/page*page, min((off+n+page-1)/page*page, size)
-	return p.Has(first, end-first)
-}
 
 // Read fills dst with the bytes from off on if the pack has all of them.
 func (p *Pack) Read(dst []byte, off int64) bool {
@@ -264,34 +245,15 @@ func (p *Pack) Read(dst []byte, off int64) bool {
 	if r == nil {
 		return false
 	}
-	copy(dst, r.data[off-r.off:])
+	copy(dst, r.Data[off-r.Off:])
 	return true
-}
-
-// Runs returns the offset and the content of each run.
-func (p *Pack) Runs() iter.Seq2[int64, []byte] {
-	return func(yield func(int64, []byte) bool) {
-		for _, r := range p.runs {
-			if !yield(r.off, r.data) {
-				return
-			}
-		}
-	}
-}
-
-// Ranges returns what the pack has.
-func (p *Pack) Ranges() (all []Range) {
-	for _, r := range p.runs {
-		all = append(all, Range{r.off, r.size})
-	}
-	return all
 }
 
 // WithoutContent returns a copy of p that knows its ranges but not their content.
 func (p *Pack) WithoutContent() *Pack {
-	q := &Pack{size: p.size}
-	for _, r := range p.runs {
-		q.runs = append(q.runs, run{off: r.off, size: r.size})
+	q := &Pack{Size: p.Size}
+	for _, r := range p.Runs {
+		q.Runs = append(q.Runs, Run{Range: r.Range})
 	}
 	return q
 }
@@ -301,15 +263,15 @@ func (p *Pack) WithoutContent() *Pack {
 // otherwise each session that reads more than a pack holds would store another one.
 func (p *Pack) WorthStoring(n int, old *Pack) bool {
 	added, least := int64(0), int64(0)
-	for _, r := range p.runs {
-		for off := r.off; off < r.off+r.size; off += page {
-			if n := min(page, r.off+r.size-off); !old.Has(off, n) {
+	for _, r := range p.Runs {
+		for off := r.Off; off < r.Off+r.Len; off += page {
+			if n := min(page, r.Off+r.Len-off); !old.Has(off, n) {
 				added += n
 			}
 		}
 	}
-	if n > MaxSize/8*7 || p.size > maxPages*page/8*7 {
-		least = p.size / 16
+	if n > MaxSize/8*7 || p.Size > maxPages*page/8*7 {
+		least = p.Size / 16
 	}
 	return added > least
 }

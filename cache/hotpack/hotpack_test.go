@@ -55,30 +55,30 @@ func TestPackFormat(t *testing.T) {
 		{"outside", []Range{{-5, 3}, {size, 1}, {0, -1}, {math.MaxInt64, math.MaxInt64}, {size - 100, math.MaxInt64}}, 0, []Range{{20 << 20, 1234}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b, err := Encode(refA, size, content(size), tc.ranges, tc.around)
+			b, err := Encode(refA, size, content(size), tc.ranges, tc.around, false)
 			must(t, err)
 			p, err := Decode(refA, size, b)
 			must(t, err)
-			got := p.Ranges()
+			got := ranges(p)
 			if len(got) != len(tc.runs) {
 				t.Fatalf("runs %v, want %v", got, tc.runs)
 			}
 			for i, r := range tc.runs {
 				want := make([]byte, r.Len)
 				_, _ = content(size).ReadAt(want, r.Off)
-				if got[i] != r || !bytes.Equal(p.runs[i].data, want) {
+				if got[i] != r || !bytes.Equal(p.Runs[i].Data, want) {
 					t.Errorf("run %v, want %v", got[i], r)
 				}
 			}
 		})
 	}
-	if _, err := Encode(refA, size, bytes.NewReader(nil), []Range{{0, 1}}, 0); err == nil {
+	if _, err := Encode(refA, size, bytes.NewReader(nil), []Range{{0, 1}}, 0, false); err == nil {
 		t.Error("a source that ends early")
 	}
 }
 
-// TestPackFits: a pack takes 4 MiB at most, however large and however bad to compress
-// what it could hold, and drops the least certain first.
+// TestPackFits checks that a pack takes at most 4 MiB, however poorly its pages compress, and
+// that it drops the last ranges first.
 func TestPackFits(t *testing.T) {
 	const size = 64 << 20
 	noise := make([]byte, 1<<20)
@@ -99,12 +99,12 @@ func TestPackFits(t *testing.T) {
 		"zeros":        {[]Range{{60 << 20, 100}, {32 << 20, 40 << 20}}, Range{60 << 20, 4096}, 24 << 20},
 		"some of each": {[]Range{{40 << 20, 16 << 20}, {0, 16 << 20}}, Range{40 << 20, 16 << 20}, 18 << 20},
 	} {
-		b, err := Encode(refA, size, src, tc.ranges, 0)
+		b, err := Encode(refA, size, src, tc.ranges, 0, false)
 		must(t, err)
 		p, err := Decode(refA, size, b)
 		must(t, err)
-		if len(b) > MaxSize || p.size < tc.least || p.size > 24<<20 || !p.Has(tc.has.Off, tc.has.Len) {
-			t.Errorf("%s: a pack of %d bytes has %d of pages, %v", name, len(b), p.size, p.Ranges())
+		if len(b) > MaxSize || p.Size < tc.least || p.Size > 24<<20 || !p.Has(tc.has.Off, tc.has.Len) {
+			t.Errorf("%s: a pack of %d bytes has %d of pages, %v", name, len(b), p.Size, ranges(p))
 		}
 	}
 }
@@ -123,11 +123,18 @@ func FuzzPack(f *testing.F) {
 			return
 		}
 		end := int64(0)
-		for _, r := range p.runs {
-			if r.off < end || r.size <= 0 || r.off+r.size > size || int64(len(r.data)) != r.size {
-				t.Errorf("run of %d at %d after %d", r.size, r.off, end)
+		for _, r := range p.Runs {
+			if r.Off < end || r.Len <= 0 || r.Off+r.Len > size || int64(len(r.Data)) != r.Len {
+				t.Errorf("run of %d at %d after %d", r.Len, r.Off, end)
 			}
-			end = r.off + r.size
+			end = r.Off + r.Len
 		}
 	})
+}
+
+func ranges(p *Pack) (all []Range) {
+	for _, r := range p.Runs {
+		all = append(all, r.Range)
+	}
+	return all
 }

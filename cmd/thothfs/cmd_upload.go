@@ -137,5 +137,5 @@ func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
 	if len(ranges) == 0 && err != nil {
 		return nil, err
 	}
-	return hotpack.Encode(ref, size, src, ranges, readAround)
+	return hotpack.Encode(ref, size, src, ranges, readAround, false)
 }

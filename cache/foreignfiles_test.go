@@ -9,9 +9,8 @@ import (
 	"testing"
 )
 
-// TestWhatOthersLeftInTheCache plants links and files in the cache directory, as could be
-// done while others might write to it. Nothing is written through them, and what is read
-// is right.
+// TestWhatOthersLeftInTheCache plants links and files in the cache directory, as others could
+// while they had write access. Nothing is written through them, and reads are right.
 func TestWhatOthersLeftInTheCache(t *testing.T) {
 	const size = 1 << 20
 	_, sum := whole(size)
@@ -22,7 +21,7 @@ func TestWhatOthersLeftInTheCache(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		plant func(t *testing.T, pair, victim string) // pair is where the files were, without the suffix
+		plant func(t *testing.T, pair, victim string) // pair is the path of the files without the suffix
 	}{
 		{"namespace is a link", func(t *testing.T, pair, victim string) {
 			ns := filepath.Dir(filepath.Dir(pair))
@@ -63,8 +62,8 @@ func TestWhatOthersLeftInTheCache(t *testing.T) {
 			must(t, f.Complete(t.Context()))
 			settle(t, c)
 			c.Close()
-			tc.plant(t, locals(c, "a"), victim)
-			for _, quota := range []int64{1 << 30, 1} { // and then whatever is there is evicted
+			tc.plant(t, localPath(c, "a"), victim)
+			for _, quota := range []int64{1 << 30, 1} { // the second evicts everything
 				o.Quota = quota
 				c = open(t, o)
 				f = openFile(t, c, "a", size)
@@ -84,7 +83,7 @@ func TestWhatOthersLeftInTheCache(t *testing.T) {
 			if err != nil || string(text) != "precious" || len(left) != 1 {
 				t.Errorf("%q, %v; %v", text, err, left)
 			}
-			if n := strings.Count(said.String(), "not private"); n > 2 { // once for each
+			if n := strings.Count(said.String(), "not private"); n > 2 { // once for each cache
 
 				t.Errorf("told %d times:\n%s", n, said.String())
 			}

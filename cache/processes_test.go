@@ -19,8 +19,8 @@ const (
 	sharedObjects = 6
 )
 
-// runChild is a process that shares a cache: "DIR QUOTA READS". It reads at
-// random and leaves with 1 at the first wrong byte.
+// runChild is the main function of a process that shares a cache. Its arguments are "DIR QUOTA
+// READS". It reads at random and exits with status 1 after a wrong byte.
 func runChild(args string) {
 	word := strings.Fields(args)
 	quota, _ := strconv.ParseInt(word[1], 10, 64)
@@ -41,7 +41,7 @@ func runChild(args string) {
 	}
 }
 
-// churn reads here and there from a few objects, by a few goroutines.
+// churn reads at random from a few objects, in a few goroutines.
 func churn(c *Cache, reads int, seed uint64) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, 4)
@@ -78,7 +78,7 @@ func churnOne(c *Cache, reads int, r *rand.Rand) error {
 	return nil
 }
 
-// start runs a child.
+// start starts a child process.
 func start(t *testing.T, dir string, quota int64, reads int) (cmd *exec.Cmd, out *strings.Builder, ready chan struct{}) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -91,7 +91,7 @@ func start(t *testing.T, dir string, quota int64, reads int) (cmd *exec.Cmd, out
 	return cmd, &w.b, w.first
 }
 
-// lines collects output and tells when the first arrives.
+// lines collects output and closes first when some arrives.
 type lines struct {
 	once  sync.Once
 	b     strings.Builder
@@ -103,8 +103,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// TestProcessesShare has processes read, fill and evict in one directory, with
-// room for a quarter of the objects.
+// TestProcessesShare has several processes read, fill and evict in one directory, with room for
+// a quarter of the objects.
 func TestProcessesShare(t *testing.T) {
 	o := options(t, &source{size: sharedSize})
 	o.Quota = 5 << 20
@@ -132,8 +132,7 @@ func TestProcessesShare(t *testing.T) {
 	}
 }
 
-// TestKill kills a process in the middle of filling, over and over, and reads
-// what it left.
+// TestKill repeatedly kills a process that fills the cache, and reads what it left.
 func TestKill(t *testing.T) {
 	o := options(t, &source{size: sharedSize})
 	for i := range 3 {
@@ -155,7 +154,7 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// TestTwoCachesInOneProcess do not share memory, only the directory.
+// TestTwoCachesInOneProcess opens two caches that share only the directory.
 func TestTwoCachesInOneProcess(t *testing.T) {
 	src := &source{size: sharedSize}
 	o := options(t, src)
