@@ -25,7 +25,7 @@ func allRows(t *testing.T, c *Corpus) (rows []Row, parts int) {
 	return rows, parts
 }
 
-// TestAll holds the parts together to what a selection of everything is.
+// TestAll compares the parts with a selection of everything.
 func TestAll(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))
@@ -45,15 +45,15 @@ func TestAll(t *testing.T) {
 	if !slices.IsSortedFunc(rows, func(a, b Row) int { return catalog.CompareIDs(a.ID, b.ID) }) {
 		t.Error("they are not in the order of their hashes")
 	}
-	for range 10 { // whoever stops gives its connection back
+	for range 10 { // a consumer that stops returns its connection
 		for range c.All(t.Context()) {
 			break
 		}
 	}
 }
 
-// TestAllOfADamagedCatalogue begins again with the one that was made in its place, and
-// the error of one that is closed comes after no row.
+// TestAllOfADamagedCatalogue checks that All goes on with the rebuilt catalogue, and that a
+// closed one yields an error and no rows.
 func TestAllOfADamagedCatalogue(t *testing.T) {
 	s := mem.New()
 	seed(s, 30)

@@ -22,7 +22,8 @@ type base struct {
 	cat          *catalog.Catalog
 	events       *events
 	availability availability
-	unwritable   atomic.Bool // the last write of the catalogue failed
+	unwritable   atomic.Bool  // the last write of the catalogue failed
+	skew         atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
 
 	shared sync.WaitGroup  // calls of share
 	ctx    context.Context // of what goes on when its caller has left
@@ -71,6 +72,40 @@ func share[T any](ctx context.Context, c *base, g *singleflight.Group, key strin
 	case <-ctx.Done():
 		var none T
 		return none, context.Cause(ctx)
+	}
+}
+
+// recent remembers a value for each of the last keys. When there are maxRecent it forgets all
+// of them: they only save work. The zero value is ready for use.
+type recent[K, V comparable] struct {
+	mu     sync.Mutex // guards values
+	values map[K]V
+}
+
+const maxRecent = 8192
+
+// get returns the value of a key, or the zero value.
+func (r *recent[K, V]) get(key K) V {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.values[key]
+}
+
+func (r *recent[K, V]) set(key K, value V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.values == nil || len(r.values) >= maxRecent {
+		r.values = map[K]V{}
+	}
+	r.values[key] = value
+}
+
+// remove forgets a key, unless it has another value by now.
+func (r *recent[K, V]) remove(key K, value V) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.values[key] == value {
+		delete(r.values, key)
 	}
 }
 

@@ -31,7 +31,7 @@ func BenchmarkSync10k(b *testing.B) {
 	}
 }
 
-// benchCorpus is a catalogue of n dumps, made without a store's pace.
+// benchCorpus returns a corpus with n dumps in its catalogue and none in its store.
 func benchCorpus(b *testing.B, n int) *Corpus {
 	s := mem.New()
 	c := open(b, quiet(b, s))

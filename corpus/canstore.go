@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"thothfs/store"
+
+	"golang.org/x/sync/singleflight"
 )
 
 const (
@@ -24,6 +26,12 @@ const probeKey = ".thothfs/probe"
 
 // noVersion is the ETag of no object: a Put that replaces it changes nothing.
 const noVersion = "none"
+
+// prober finds out whether the store takes writes.
+type prober struct {
+	*base
+	probing singleflight.Group
+}
 
 // verdict is what is known about writing to the store.
 type verdict struct {
@@ -44,7 +52,7 @@ func (v verdict) answered(now time.Time) verdict {
 }
 
 // wrote takes in how a write to the store ended.
-func (c *Corpus) wrote(err error) {
+func (c *prober) wrote(err error) {
 	c.availability.record(c.now(), err, c.log)
 	if err != nil && store.Kind(err) == nil || errors.Is(err, store.ErrUnavailable) {
 		return // it says nothing, or is noted
@@ -64,7 +72,7 @@ func (c *Corpus) wrote(err error) {
 // waits up to three seconds, and hardly at all if the store is known to refuse them.
 //
 // Errors are store.ErrPermission, store.ErrNoSpace, store.ErrUnavailable and those of ctx.
-func (c *Corpus) CanStore(ctx context.Context, dir string) error {
+func (c *prober) CanStore(ctx context.Context, dir string) error {
 	if p, ok := store.AsProber(c.store); ok {
 		return p.Probe(ctx, dir)
 	}
@@ -99,7 +107,7 @@ func (o *availability) verdict() verdict {
 
 // probe finds out whether the store takes writes. A write that no version allows shows
 // it without any change, unless the store is full: that shows in a write alone.
-func (c *Corpus) probe(ctx context.Context, last error) error {
+func (c *prober) probe(ctx context.Context, last error) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	var err error
@@ -116,7 +124,7 @@ func (c *Corpus) probe(ctx context.Context, last error) error {
 }
 
 // putProbe writes the object of the probe. That is no edit and not in the history.
-func (c *Corpus) putProbe(ctx context.Context) error {
+func (c *prober) putProbe(ctx context.Context) error {
 	attr, err := c.store.Stat(ctx, probeKey)
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
@@ -126,6 +134,6 @@ func (c *Corpus) putProbe(ctx context.Context) error {
 }
 
 // awaitProbe waits for a probe that is under way.
-func (c *Corpus) awaitProbe() {
+func (c *prober) awaitProbe() {
 	c.probing.Do(probeKey, func() (any, error) { return nil, nil })
 }

@@ -18,7 +18,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// TestUselessFilesAreRebuilt puts all sorts of files in the place of the catalogue.
+// TestUselessFilesAreRebuilt replaces or damages the file of the catalogue.
 func TestUselessFilesAreRebuilt(t *testing.T) {
 	spoil := map[string]func(t *testing.T, path string){
 		"removed":        func(t *testing.T, path string) { os.Remove(path) },
@@ -117,7 +117,7 @@ func TestCatalogueDirectoryUnusable(t *testing.T) {
 	}
 }
 
-// TestRemovedWhileOpen: the catalogue may be deleted at any time.
+// TestRemovedWhileOpen deletes the catalogue while it is open.
 func TestRemovedWhileOpen(t *testing.T) {
 	s := mem.New()
 	seed(s, 50)
@@ -132,14 +132,14 @@ func TestRemovedWhileOpen(t *testing.T) {
 	other := open(t, o)
 	sync1(t, other)
 	wantCount(t, other, "", 50)
-	// The first now turns to the file of the second.
+	// The first corpus now uses the file of the second.
 	sync1(t, c)
 	s.Set(infoKey(ident(77)), info(ident(77), "new", "", 1))
 	sync1(t, other)
 	wantCount(t, c, "cmd=new", 1)
 }
 
-// TestTwoOnOneFile has two corpora, as two processes would, fill and follow one file.
+// TestTwoOnOneFile opens two corpora on one file, as two processes do.
 func TestTwoOnOneFile(t *testing.T) {
 	s := mem.New()
 	seed(s, 600)
@@ -184,7 +184,7 @@ func TestTwoOnOneFile(t *testing.T) {
 	if len(ch) != 1 || ch[0].ID != ident(3) || ch[0].Old.Text(catalog.Cmd) != "cmd3" || ch[0].Old.Text(catalog.Ticket) != "" || ch[0].New.Text(catalog.Ticket) != "T-9" || b.Generation() == before {
 		t.Errorf("%+v", ch)
 	}
-	// Many at once are told as everything.
+	// Many changes at once are one Change for everything.
 	for i := range 100 {
 		s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "more", "", 1))
 	}
@@ -197,7 +197,7 @@ func TestTwoOnOneFile(t *testing.T) {
 	}
 }
 
-// TestKilled kills a process in the middle of a sync, over and over.
+// TestKilled kills a process during a sync, several times.
 func TestKilled(t *testing.T) {
 	o := options(t, nil)
 	if dir := os.Getenv("CORPUS_TEST_KILLED"); dir != "" {
@@ -239,7 +239,7 @@ func TestKilled(t *testing.T) {
 	wantCount(t, c, "", 3000)
 }
 
-// TestFullDiskUnderway: a corpus is not empty because the catalogue has no room.
+// TestFullDiskUnderway checks that a catalogue without room moves to a temporary file.
 func TestFullDiskUnderway(t *testing.T) {
 	s := mem.New()
 	seed(s, 3000)
@@ -254,7 +254,7 @@ func TestFullDiskUnderway(t *testing.T) {
 	}
 }
 
-// TestDamageWhileReading: what was noted before the damage is noted again.
+// TestDamageWhileReading checks that what was recorded before the damage is recorded again.
 func TestDamageWhileReading(t *testing.T) {
 	s := mem.New()
 	seed(s, 3000)

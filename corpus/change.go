@@ -34,7 +34,7 @@ func newEvents() *events {
 // Subscribe has fn called with every change from now on: in order, from one
 // goroutine, with no lock held. fn may call the Corpus, but not Close it. After
 // cancel returns no new call of fn begins.
-func (c *Corpus) Subscribe(fn func([]Change)) (cancel func()) {
+func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
 	e, s := c.events, &subscriber{fn}
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-	"golang.org/x/sync/singleflight"
 
 	"thothfs/corpus/catalog"
 	"thothfs/corpus/changelog"
@@ -74,6 +72,7 @@ const InfoName = catalog.InfoName
 // Corpus is the dumps of one store.
 type Corpus struct {
 	*base
+	*prober
 	*catalog.Reader
 	*syncer
 	*dumpReader
@@ -81,12 +80,10 @@ type Corpus struct {
 	listen func(path string) (*fsnotify.Watcher, error) // tests replace it
 
 	editLocks keyedlock.Mutexes[string]
-	probing   singleflight.Group // of CanStore
 
 	changes  *changelog.Writer // nil: none is written
 	history  history.History
 	recorder *history.Recorder // nil: none is written
-	skew     atomic.Int64      // how far the store's clock is ahead of now, in nanoseconds
 }
 
 // Open opens the catalogue of a corpus, making or rebuilding it if need be. It does not use
@@ -106,6 +103,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // by Close
 	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, host: thisHost, listen: listen, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
+	c.prober = &prober{base: shared}
 	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}
 	if err := c.loadState(ctx); err != nil {
 		c.Close()
@@ -132,4 +130,4 @@ func (c *Corpus) Close() error {
 }
 
 // Generation grows with every visible change of the corpus. It starts at 0 in every process.
-func (c *Corpus) Generation() uint64 { return c.events.generation.Load() }
+func (c *base) Generation() uint64 { return c.events.generation.Load() }

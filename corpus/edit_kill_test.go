@@ -15,8 +15,8 @@ import (
 	"thothfs/store/dir"
 )
 
-// The test binary is an editor, a process that makes edits, when it finds these: the
-// directory of a corpus, that of its catalogue, a name, and the number of edits.
+// With these in the environment the test binary is an editor: a process that makes edits.
+// They are the directory of a corpus, that of its catalogue, a name, and the number of edits.
 const (
 	editorRoot  = "CORPUS_TEST_EDITOR_ROOT"
 	editorDir   = "CORPUS_TEST_EDITOR_DIR"
@@ -86,7 +86,7 @@ func startEditor(t *testing.T, root, dir, name string, edits int) *editor {
 	return e
 }
 
-// follow reads acknowledgements until there are n, or no more.
+// follow reads acknowledgements until there are n, or the editor has ended.
 func (e *editor) follow(n int) {
 	for e.seen < n && e.acks.Scan() {
 		e.seen++
@@ -102,8 +102,8 @@ func (e *editor) check(t *testing.T, d *document.Document) {
 	}
 }
 
-// TestEditKilled kills a process again and again in the middle of a thousand edits,
-// while another goes on with its own.
+// TestEditKilled kills a process several times during a thousand edits, while another
+// process edits.
 func TestEditKilled(t *testing.T) {
 	const edits, kills = 1000, 5
 	root, catalogues := t.TempDir(), t.TempDir()
@@ -120,7 +120,7 @@ func TestEditKilled(t *testing.T) {
 		if err := victim.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		victim.follow(edits) // what it had said before
+		victim.follow(edits) // what it printed before
 		_ = victim.cmd.Wait()
 		if victim.seen == 0 || victim.seen == edits {
 			t.Fatalf("killed after %d edits", victim.seen)
@@ -136,7 +136,7 @@ func TestEditKilled(t *testing.T) {
 		t.Fatalf("%d edits, %v", survivor.seen, err)
 	}
 	survivor.check(t, storedDocument(t, s))
-	// What the killed ones left of their catalogue is of use, or made anew.
+	// The catalogues of killed processes can be used, or are rebuilt.
 	o := options(t, s)
 	o.Dir = catalogues
 	c := open(t, o)

@@ -20,8 +20,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// openers are stores that several clients can have opened at once: each call opens
-// the same corpus anew.
+// openers are stores that several clients can open at once. Each call opens the same
+// corpus again.
 var openers = map[string]func(t *testing.T) func() store.Store{
 	"dir": func(t *testing.T) func() store.Store {
 		root := t.TempDir()
@@ -71,8 +71,8 @@ func storedDocument(t testing.TB, s store.Store) *document.Document {
 	return d
 }
 
-// TestEditsAreNeverLost has many clients, each with a catalogue of its own, edit one
-// dump at the same time.
+// TestEditsAreNeverLost edits one dump with many clients at once, each with a catalogue of
+// its own.
 func TestEditsAreNeverLost(t *testing.T) {
 	const clients, edits = 8, 100
 	for name, opener := range openers {
@@ -111,7 +111,7 @@ func TestEditsAreNeverLost(t *testing.T) {
 	}
 }
 
-// Those who share a process and a corpus take turns, and lose nothing either.
+// Edits by the goroutines of one process are made one after the other, without conflicts.
 func TestEditsOfOneProcess(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
@@ -139,8 +139,7 @@ func edit1(t testing.TB, c *Corpus, path string) {
 	}
 }
 
-// Somebody who is faster a hundred times does not win in the end; somebody who always
-// is, does.
+// An edit succeeds after a hundred conflicts, and fails if every try ends in one.
 func TestEditContended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -170,8 +169,8 @@ func TestEditContended(t *testing.T) {
 	})
 }
 
-// TestEditOutcomeUnknown has the connection break after an edit was stored, and others
-// build on it before it can be read back.
+// TestEditOutcomeUnknown breaks the connection after an edit was stored; others edit the
+// document before it is read back.
 func TestEditOutcomeUnknown(t *testing.T) {
 	for _, built := range []bool{false, true} {
 		for name, e := range map[string]document.Edit{
@@ -184,8 +183,8 @@ func TestEditOutcomeUnknown(t *testing.T) {
 					s := mem.New()
 					c := corpusOfOne(t, s, store.Retry(s, store.RetryOptions{}))
 					edit(t, c, document.Set("properties.a", "old"))
-					foreign(t, s, document.Set("properties.c", "x"))             // so that what is looked at is fresh
-					s.Inject(mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}) // of the first, which is in vain
+					foreign(t, s, document.Set("properties.c", "x"))             // so that the fetched document is fresh
+					s.Inject(mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}) // of the first Put, which would fail anyway
 					s.Inject(mem.Fault{Op: mem.Put, Nth: 2, Kind: store.ErrUnavailable, AfterApply: true})
 					if built {
 						s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Before: func() { foreign(t, s, document.Set("ticket", "THEIRS")) }})
@@ -201,7 +200,7 @@ func TestEditOutcomeUnknown(t *testing.T) {
 	}
 }
 
-// The same through HTTP: every third answer to an upload is lost.
+// The same over HTTP: every third answer to a PUT is lost.
 func TestEditOutcomeUnknownToManta(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s := openManta(t, srv)
@@ -222,11 +221,11 @@ func TestEditOutcomeUnknownToManta(t *testing.T) {
 	}
 }
 
-// lateStore hands over what Get read when it is told to.
+// lateStore delays the result of Get until it is released.
 type lateStore struct {
 	store.Store
 	read    chan struct{} // closed when it has read
-	release chan struct{} // closed when it may be told
+	release chan struct{} // closed to release the result
 	late    bool
 }
 
@@ -241,8 +240,8 @@ func (s *lateStore) Get(ctx context.Context, known store.Ref, limit int64) ([]by
 	return raw, attr, err
 }
 
-// A look that saw the document before an edit, and is told after it, does not undo
-// the edit in the catalogue.
+// The result of a fetch that began before an edit and ends after it does not replace the
+// edit in the catalogue.
 func TestEditOutlivesALateLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -268,7 +267,7 @@ func TestEditOutlivesALateLook(t *testing.T) {
 	})
 }
 
-// The end of a caller's patience ends the wait for a turn.
+// The end of the context ends the wait for another edit of the dump.
 func TestEditGivesUp(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)

@@ -17,7 +17,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// corpusOfOne is a corpus that knows the dump ident(0) of a store.
+// corpusOfOne opens a corpus that knows the dump ident(0) of a store.
 func corpusOfOne(t testing.TB, s *mem.Store, over store.Store) *Corpus {
 	t.Helper()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -26,7 +26,7 @@ func corpusOfOne(t testing.TB, s *mem.Store, over store.Store) *Corpus {
 	return c
 }
 
-// stored is the document that a store holds of ident(0).
+// stored returns the document of ident(0) in the store.
 func stored(t testing.TB, s *mem.Store) *document.Document {
 	t.Helper()
 	raw, _ := s.Data(infoKey(ident(0)))
@@ -36,7 +36,7 @@ func stored(t testing.TB, s *mem.Store) *document.Document {
 	return document.Parse(raw)
 }
 
-// edit makes an edit that must succeed and show.
+// edit makes an edit, which must succeed and be in the catalogue.
 func edit(t testing.TB, c *Corpus, edits ...document.Edit) *Dump {
 	t.Helper()
 	d, err := c.Edit(t.Context(), ident(0), edits...)
@@ -50,7 +50,7 @@ func edit(t testing.TB, c *Corpus, edits ...document.Edit) *Dump {
 	return d
 }
 
-// foreign edits the document behind everybody's back.
+// foreign edits the document in the store, without a corpus.
 func foreign(t testing.TB, s *mem.Store, edits ...document.Edit) {
 	t.Helper()
 	raw, _, err := stored(t, s).Apply(edits...)
@@ -90,7 +90,7 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// The processes that share a catalogue learn of an edit from it.
+// Processes that share a catalogue read edits from it.
 func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	s := mem.New()
 	o := options(t, s)
@@ -113,8 +113,7 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	}
 }
 
-// TestEditRoundTrips counts what an edit asks of the store, and how long it waits for
-// that if each answer takes a second.
+// TestEditRoundTrips counts the requests of an edit, and how many follow one another.
 func TestEditRoundTrips(t *testing.T) {
 	set := document.Set("ticket", "OS-1")
 	for _, tt := range []struct {
@@ -158,7 +157,7 @@ func TestEditRoundTrips(t *testing.T) {
 	}
 }
 
-// What is so already is not stored, and that it is so is not merely believed.
+// An edit that changes nothing stores nothing, after the store confirmed the version.
 func TestEditThatIsSoAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -180,7 +179,7 @@ func TestEditRefuses(t *testing.T) {
 	damaged := []byte(`{"cmd":"x","ticket":"A"`)
 	for _, tt := range []struct {
 		name  string
-		doc   []byte // nil: as ever
+		doc   []byte // nil: the usual one
 		edit  document.Edit
 		want  error // nil: a *document.DamagedError
 		asked bool  // the store was
@@ -233,7 +232,7 @@ func TestEditOfNoDump(t *testing.T) {
 	}
 }
 
-// What the catalogue believes to be the case does not decide a condition.
+// A condition is not decided by an outdated catalogue.
 func TestEditConditions(t *testing.T) {
 	create := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfAbsent}
 	replace := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfPresent}
@@ -285,9 +284,9 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// TestEditFaults has every call of the store fail in turn, on the bare store and
-// behind Retry: an edit that succeeded is there and shows, the document is whole
-// whatever happens, and the next edit succeeds.
+// TestEditFaults fails every call of the store in turn, with and without Retry. An edit that
+// succeeded is stored and in the catalogue, the document stays whole, and the next edit
+// succeeds.
 func TestEditFaults(t *testing.T) {
 	for _, retry := range []bool{false, true} {
 		name := map[bool]string{false: "bare", true: "behind retry"}[retry]

@@ -13,8 +13,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// slowStore takes a second for a large document, and remembers how many bytes it may have
-// had on the way at once.
+// slowStore takes a second for a large document, and records how many bytes it can have
+// returned at once.
 type slowStore struct {
 	store.Store
 	mu        sync.Mutex // guards what follows
@@ -25,7 +25,7 @@ func (s *slowStore) Get(ctx context.Context, known store.Ref, limit int64) ([]by
 	s.add(limit)
 	defer s.add(-limit)
 	if limit > large {
-		time.Sleep(time.Second) // of the bubble: until everybody waits
+		time.Sleep(time.Second) // of the bubble: until all goroutines wait
 	}
 	return s.Store.Get(ctx, known, limit)
 }
@@ -37,8 +37,8 @@ func (s *slowStore) add(n int64) {
 	s.most = max(s.most, s.now)
 }
 
-// Large documents come few at a time, so that memory is bounded, and small ones in one
-// request as ever.
+// Few large documents are read at a time, which bounds the memory; small ones take one
+// request.
 func TestLargeDocumentsAreReadFewAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many, small, size = 40, 200, large + 1
@@ -68,7 +68,7 @@ func TestLargeDocumentsAreReadFewAtATime(t *testing.T) {
 	})
 }
 
-// A round that ends while large documents wait for each other ends at once.
+// A canceled run ends at once, even while large documents wait.
 func TestLargeDocumentsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

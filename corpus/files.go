@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -21,14 +21,12 @@ const AnalyzersDir = "analyzers"
 // lister lists the directories of dumps, and of analyzers.
 type lister struct {
 	*base
-	lists singleflight.Group // by directory and mark
-
-	mu    sync.Mutex     // guards what follows
-	marks int            // how many there were
-	stale map[string]int // directories whose known list is outdated, with the latest mark
+	lists singleflight.Group    // by directory and mark
+	stale recent[string, int64] // marks of directories whose known list is outdated
+	marks atomic.Int64          // the latest mark
 }
 
-func newLister(c *base) *lister { return &lister{base: c, stale: map[string]int{}} }
+func newLister(c *base) *lister { return &lister{base: c} }
 
 // Files returns the objects of a dump's directory, info.json included, in byte order of their
 // names. The list is at most Poll old (AttrTimeout if Poll is 0), or as old as the store has
@@ -122,31 +120,7 @@ func looksLikeDump(name string) bool {
 
 // Stale makes the next Files list the directory again, because an object of it turned out to
 // be newer than the list. The zero ID stands for Analyzers.
-func (c *lister) Stale(id dump.ID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.stale) >= maxRemembered {
-		clear(c.stale) // those lists expire after Poll
-	}
-	c.marks++
-	c.stale[listedDir(id)] = c.marks
-}
-
-// staleMark returns the mark that Stale left, 0 if it left none.
-func (c *lister) staleMark(dir string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stale[dir]
-}
-
-// clearStale removes a mark, unless there is a later one.
-func (c *lister) clearStale(dir string, mark int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stale[dir] == mark {
-		delete(c.stale, dir)
-	}
-}
+func (c *lister) Stale(id dump.ID) { c.stale.set(listedDir(id), c.marks.Add(1)) }
 
 // listTimeout is how long a caller that has a list waits for a newer one.
 const listTimeout = time.Second
@@ -158,7 +132,7 @@ func (c *lister) list(ctx context.Context, dir string, oldest time.Duration) ([]
 	if err != nil {
 		return nil, err
 	}
-	now, mark, known := c.now(), c.staleMark(dir), !at.IsZero()
+	now, mark, known := c.now(), c.stale.get(dir), !at.IsZero()
 	age := now.Sub(at)
 	fresh := age >= 0 && age <= oldest && mark == 0
 	if known && (fresh || c.availability.paused(now)) {
@@ -174,7 +148,7 @@ func (c *lister) list(ctx context.Context, dir string, oldest time.Duration) ([]
 // listInTime lists a directory. A caller that knows a list, which mark does not say is
 // outdated, waits for listTimeout; the listing goes on in the background, for the next caller.
 // A listing that began before oldest does not count.
-func (c *lister) listInTime(ctx context.Context, dir string, mark int, known bool, oldest time.Time) ([]store.Entry, error) {
+func (c *lister) listInTime(ctx context.Context, dir string, mark int64, known bool, oldest time.Time) ([]store.Entry, error) {
 	wait, cancel := c.availability.withShortTimeout(ctx, !known)
 	defer cancel()
 	if known && mark == 0 {
@@ -200,7 +174,7 @@ type listing struct {
 }
 
 // listShared lists a directory and stores the list in the catalogue.
-func (c *lister) listShared(ctx context.Context, dir string, mark int, known bool) (listing, error) {
+func (c *lister) listShared(ctx context.Context, dir string, mark int64, known bool) (listing, error) {
 	l := listing{began: c.now()}
 	entries, err := c.listDir(ctx, dir)
 	if ctx.Err() != nil {
@@ -213,7 +187,7 @@ func (c *lister) listShared(ctx context.Context, dir string, mark int, known boo
 		if kerr := c.cat.SetListing(ctx, dir, l.began, entries); kerr != nil {
 			c.log.Debug("the catalogue cannot be written", "error", kerr)
 		}
-		c.clearStale(dir, mark)
+		c.stale.remove(dir, mark)
 	case known && errors.Is(err, store.ErrNotExist):
 		c.forgetListing(ctx, dir)
 	}

@@ -10,7 +10,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// FilesNow asks a store that answers, and does not wait long for one that does not.
+// FilesNow asks a store that answers, and waits a second for one that does not.
 func TestFilesNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -47,11 +47,11 @@ func refused(err error) bool {
 
 // storeNow returns the time by the store's clock, which all clients share: this machine's
 // clock, corrected by what setClock learned.
-func (c *Corpus) storeNow() time.Time { return c.now().Add(time.Duration(c.skew.Load())) }
+func (c *base) storeNow() time.Time { return c.now().Add(time.Duration(c.skew.Load())) }
 
 // setClock sets the store's clock to the modification time of an object that was just
 // stored. A zero time leaves the clock alone.
-func (c *Corpus) setClock(stored time.Time) {
+func (c *base) setClock(stored time.Time) {
 	if !stored.IsZero() {
 		c.skew.Store(int64(stored.Sub(c.now())))
 	}

@@ -29,7 +29,7 @@ const maxName = 255
 
 // Hot returns the hot pack of the object ref of size bytes, in one round trip;
 // store.ErrNotExist when there is none, or none could be of use.
-func (c *Corpus) Hot(ctx context.Context, ref store.Ref, size int64) ([]byte, error) {
+func (c *lister) Hot(ctx context.Context, ref store.Ref, size int64) ([]byte, error) {
 	key, ok := c.hotKey(ctx, ref.Key)
 	if !ok || size < minHot {
 		return nil, &store.Error{Op: "get", Key: ref.Key, Kind: store.ErrNotExist}
@@ -39,7 +39,7 @@ func (c *Corpus) Hot(ctx context.Context, ref store.Ref, size int64) ([]byte, er
 }
 
 // hotKey returns where the pack of the object key is; false: it has none.
-func (c *Corpus) hotKey(ctx context.Context, key string) (string, bool) {
+func (c *lister) hotKey(ctx context.Context, key string) (string, bool) {
 	dir, name := path.Split(key)
 	id, err := dump.ParseID(path.Clean(dir))
 	hot := HotName
@@ -51,7 +51,7 @@ func (c *Corpus) hotKey(ctx context.Context, key string) (string, bool) {
 
 // isDumpFile reports whether the object called name is the dump of its directory, as
 // far as that is known without asking the store.
-func (c *Corpus) isDumpFile(ctx context.Context, id dump.ID, name string) bool {
+func (c *lister) isDumpFile(ctx context.Context, id dump.ID, name string) bool {
 	entries, _, err := c.cat.Listing(ctx, id.String())
 	if err == nil {
 		var d *Dump

@@ -20,7 +20,7 @@ import (
 
 // running runs a corpus in the bubble until the test ends.
 func running(t *testing.T, c *Corpus) {
-	// A bubble's time stands still while one of its goroutines reads a file.
+	// The time of a bubble stops while one of its goroutines reads a file.
 	c.listen = func(string) (*fsnotify.Watcher, error) { return nil, errors.New("a test's") }
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -36,7 +36,7 @@ func TestPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
 		seed(s, 50)
-		time.Sleep(time.Hour) // what was written long ago is not looked at twice
+		time.Sleep(time.Hour) // old enough that it is not listed twice
 		o := options(t, s)
 		o.Revalidate = 24 * time.Hour
 		c := open(t, o)
@@ -151,7 +151,7 @@ func TestFirstSyncRetriesWithoutPoll(t *testing.T) {
 	})
 }
 
-// TestRunTellsOtherProcesses changes: another corpus on the same file.
+// TestRunTellsOtherProcessesChanges opens another corpus on the same file.
 func TestRunTellsOtherProcessesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -9,8 +9,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// Links and files that others left where the catalogue's files are go unused: it is made
-// anew, or in a temporary place, and nothing is written through them.
+// If others put links or files in the place of the catalogue's files, these are not used: the
+// catalogue is rebuilt, or temporary, and nothing is written through a link.
 func TestCatalogueFollowsNoLink(t *testing.T) {
 	for _, suffix := range append([]string{".lock", "foreign", bellSuffix}, "", "-wal", "-shm", "-journal") {
 		t.Run("db"+suffix, func(t *testing.T) {

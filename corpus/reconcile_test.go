@@ -10,8 +10,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// A corpus that is listed in parts is known as well as one that is listed in one go,
-// whatever else is in it, and whatever came and went.
+// A listing in parts finds the same as one in one piece, with foreign entries and after
+// changes.
 func TestListingInParts(t *testing.T) {
 	s := mem.New()
 	id := func(i int) dump.ID { // evenly over all digits
@@ -44,7 +44,7 @@ func TestListingInParts(t *testing.T) {
 	}
 }
 
-// A listing in parts of which one fails takes nothing away.
+// A listing in parts removes nothing if one part fails.
 func TestListingInPartsFails(t *testing.T) {
 	s := mem.New()
 	seed(s, serialListing+500)

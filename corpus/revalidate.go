@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"thothfs/corpus/catalog"
@@ -22,32 +21,11 @@ type dumpReader struct {
 	revalidating singleflight.Group // by hash
 }
 
-// checkTimes remembers when documents were last compared with the store. Most comparisons
-// find nothing new, which is not worth a transaction of the catalogue.
-type checkTimes struct {
-	mu sync.Mutex // guards at
-	at map[dump.ID]time.Time
-}
+// checkTimes are when documents were last compared with the store. Most comparisons find
+// nothing new, which is not worth a transaction of the catalogue.
+type checkTimes = recent[dump.ID, time.Time]
 
-// maxRemembered limits what is remembered of single dumps.
-const maxRemembered = 8192
-
-func newCheckTimes() *checkTimes { return &checkTimes{at: map[dump.ID]time.Time{}} }
-
-func (t *checkTimes) get(id dump.ID) time.Time {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.at[id]
-}
-
-func (t *checkTimes) set(id dump.ID, at time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.at) >= maxRemembered {
-		clear(t.at)
-	}
-	t.at[id] = at
-}
+func newCheckTimes() *checkTimes { return &checkTimes{} }
 
 // Dump returns a dump with a document that is at most AttrTimeout old: if need be the store
 // is asked, in one round trip. If it has a new version, subscribers are notified before Dump

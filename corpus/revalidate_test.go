@@ -117,8 +117,8 @@ func TestDumpWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
-// TestDumpIsAskedOnce has many ask for one dump while the first waits for the store,
-// and the first give up.
+// TestDumpIsAskedOnce asks for one dump many times while the first call waits for the store,
+// and cancels the first.
 func TestDumpIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -29,7 +29,7 @@ var (
 	someTimes = []any{nil, 0, 1, 1.5, 1.25, 2, -1, "1", "1.75", 1e9, 253402300800.0, -62135596801.0, "never", 1e300, 1500000000.123}
 )
 
-// randomDocument is a document with anything in the fields that are indexed.
+// randomDocument returns a document with random values in the indexed fields.
 func randomDocument(r *rand.Rand) []byte {
 	m := map[string]any{}
 	for _, f := range catalog.Fields {
@@ -50,7 +50,7 @@ func randomDocument(r *rand.Rand) []byte {
 	}
 	if r.IntN(2) == 0 {
 		properties := map[string]any{"x": someTexts[r.IntN(len(someTexts))], "triage.engineer": "bmc", "list": []any{"a", "ab", 7}}
-		if v, ok := m[catalog.Signature.Path]; ok && r.IntN(4) > 0 { // where it belongs; a key with a dot is found too
+		if v, ok := m[catalog.Signature.Path]; ok && r.IntN(4) > 0 { // the usual place; a key with a dot is found too
 			delete(m, catalog.Signature.Path)
 			properties["signature"] = v
 		}
@@ -66,15 +66,15 @@ func randomDocument(r *rand.Rand) []byte {
 	switch r.IntN(20) {
 	case 0:
 		return raw[:r.IntN(len(raw))]
-	case 1: // the same, otherwise written
+	case 1: // the same with escapes
 		return []byte(strings.NewReplacer("properties", `\u0070roperties`, "bmc", `b\u006dc`).Replace(string(raw)))
-	case 2: // a quote too many, no comma, a control character
+	case 2: // an extra quote, no comma, a control character
 		return bytes.ReplaceAll(raw, []byte(`"bmc",`), []byte("\"b\"mc\x01\"\n"))
 	}
 	return raw
 }
 
-// randomSpec is a specification that some of those match.
+// randomSpec returns a specification that some random documents match.
 func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
 	var s query.Spec
 	for range r.IntN(4) {
@@ -146,7 +146,7 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	}
 }
 
-// byTime is the order of Dumps.
+// byTime returns ids in the order of Dumps.
 func byTime(docs map[dump.ID]query.Fields, ids []dump.ID) []dump.ID {
 	return slices.SortedFunc(slices.Values(ids), func(a, b dump.ID) int {
 		return cmp.Or(cmp.Compare(secondOf(docs[a]), secondOf(docs[b])), catalog.CompareIDs(a, b))
@@ -226,7 +226,7 @@ func checkValues(t *testing.T, c *Corpus, f *Field, docs map[dump.ID]query.Field
 	}
 }
 
-// checkCounts holds Count and CountBy to the documents of the dumps that are wanted.
+// checkCounts compares Count and CountBy with the documents of ids.
 func checkCounts(t *testing.T, c *Corpus, path string, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID) {
 	t.Helper()
 	if n, err := c.Count(t.Context(), spec); err != nil || n != len(ids) {

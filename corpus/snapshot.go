@@ -23,7 +23,7 @@ const (
 // and removes older entries of the change log. The whole corpus must have been read (see
 // Synced). If another client publishes at the same time, one of the two gets
 // store.ErrConflict, which does no harm. progress, if not nil, is called with the bytes sent.
-func (c *Corpus) Publish(ctx context.Context, progress func(done, total int64)) (Snapshot, error) {
+func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) (Snapshot, error) {
 	s := Snapshot{Time: c.now().UTC(), Key: snapshotKey}
 	if !c.Synced() {
 		return s, errors.New("the corpus was not read to its end yet")
@@ -54,7 +54,7 @@ func (c *Corpus) Publish(ctx context.Context, progress func(done, total int64)) 
 
 // Export writes the catalogue as an SQLite database to a new file. Its tables may change from
 // version to version.
-func (c *Corpus) Export(ctx context.Context, path string) error {
+func (c *base) Export(ctx context.Context, path string) error {
 	_, err := c.cat.Export(ctx, path)
 	return err
 }

@@ -36,7 +36,7 @@ func packed(t *testing.T, db []byte, change func(head []byte)) []byte {
 	return b
 }
 
-// databaseOf makes a catalogue of three dumps, changed by a statement.
+// databaseOf exports a catalogue of three dumps and changes it by an SQL statement.
 func databaseOf(t *testing.T, change string) []byte {
 	t.Helper()
 	s := mem.New()
@@ -55,8 +55,8 @@ func databaseOf(t *testing.T, change string) []byte {
 	return text
 }
 
-// A snapshot that is damaged, hostile or of another version is passed over, and the
-// corpus read instead.
+// A snapshot that is damaged, hostile or of another version is ignored, and the corpus is
+// read instead.
 func TestHostileSnapshots(t *testing.T) {
 	good := packed(t, databaseOf(t, ""), nil)
 	cut := func(n int) []byte { return slices.Clone(good[:n]) }

@@ -15,7 +15,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// elsewhere opens the corpus as another machine does, which calls the store something else.
+// elsewhere opens the corpus as a machine that has another name for the store.
 func elsewhere(t *testing.T, s store.Store) *Corpus {
 	o := options(t, s)
 	o.Name = "the same by another name"
@@ -38,7 +38,7 @@ func take(t *testing.T, c *Corpus) {
 	}
 }
 
-// documents are all documents of a corpus, by their hashes.
+// documents returns all documents of a corpus.
 func documents(t *testing.T, c *Corpus) map[dump.ID]string {
 	t.Helper()
 	all := map[dump.ID]string{}
@@ -51,8 +51,8 @@ func documents(t *testing.T, c *Corpus) map[dump.ID]string {
 	return all
 }
 
-// Who comes new begins with the snapshot, reads no document but those that changed, and
-// knows the corpus as one who has read it all.
+// A new client begins with the snapshot, reads only the documents that changed, and then has
+// the same catalogue as a client that read everything.
 func TestSnapshot(t *testing.T) {
 	s := mem.New()
 	seed(s, 700)
@@ -100,13 +100,13 @@ func TestSnapshot(t *testing.T) {
 	if taken, err := second.TakeSnapshot(t.Context(), nil); taken || err != nil {
 		t.Errorf("taken over what is known: %v, %v", taken, err)
 	}
-	publish(t, second) // in the place of the first
+	publish(t, second) // replaces the first
 	if left, _ := filepath.Glob(filepath.Join(second.o.Dir, "snapshot-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 }
 
-// Edits by clients that leave no word are found by Verify.
+// Verify finds edits that are not in the change log.
 func TestVerify(t *testing.T) {
 	s := mem.New()
 	seed(s, 500)
@@ -124,8 +124,8 @@ func TestVerify(t *testing.T) {
 	wantCount(t, c, "ticket=T-9", 500)
 }
 
-// Subscribers of a corpus that takes a snapshot are told, and other processes at the same
-// catalogue turn to it.
+// A snapshot is a change for subscribers, and other processes with the same catalogue use
+// the new file.
 func TestSnapshotIsTold(t *testing.T) {
 	s := mem.New()
 	seed(s, 50)
@@ -149,8 +149,8 @@ func TestSnapshotIsTold(t *testing.T) {
 	}
 }
 
-// Whatever call fails: nothing half taken, nothing half published, and the next try is
-// fine.
+// If any call of the store fails, no part of a snapshot is taken or published, and the next
+// try succeeds.
 func TestSnapshotFaults(t *testing.T) {
 	storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
 		s := mem.New()

@@ -146,7 +146,7 @@ func TestDamagedDocuments(t *testing.T) {
 		t.Errorf("%+v", large)
 	}
 	n := s.Calls("")
-	sync1(t, c) // nothing of it is new
+	sync1(t, c) // nothing has changed
 	if w := c.Generation(); s.Calls("")-n > 30 || w > 3 {
 		t.Errorf("%d calls, generation %d", s.Calls("")-n, w)
 	}
@@ -169,8 +169,8 @@ func TestDeniedDocumentsDoNotFailSync(t *testing.T) {
 	wantCount(t, c, "", 50)
 }
 
-// TestSyncInterrupted cuts a sync off at its n-th read, for every n, and has the next
-// one go on without reading again what was read.
+// TestSyncInterrupted ends a sync at its n-th read, for every n. The next sync reads only the
+// rest.
 func TestSyncInterrupted(t *testing.T) {
 	const dumps = 40
 	for n := 1; n <= dumps; n += 3 {
@@ -211,7 +211,7 @@ func TestSyncStopsWhenTheStoreDoes(t *testing.T) {
 	if err := c.Sync(t.Context(), nil); !errors.Is(err, store.ErrUnavailable) {
 		t.Fatal(err)
 	}
-	// Reads that were under way when it began to fail may still succeed and put the end off.
+	// Reads that began before the failures may succeed and delay the end.
 	if n := s.Calls(mem.Get); n >= 1000 {
 		t.Errorf("%d reads: every document was asked for", n)
 	}
@@ -253,7 +253,7 @@ func TestCorpusDirectoryGone(t *testing.T) {
 	o := options(t, s)
 	c := open(t, o)
 	s.Inject(mem.Fault{Op: mem.Stat, Kind: store.ErrNotExist})
-	sync1(t, c) // one that never was is empty
+	sync1(t, c) // a corpus that never existed is empty
 	seed(s, 5)
 	sync1(t, c)
 	s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Kind: store.ErrNotExist}) // after that of the change log
@@ -283,7 +283,7 @@ func removeAll(t testing.TB, root, key string) {
 	}
 }
 
-// What one Sync does not get round to is counted, not passed over.
+// Unasked counts the documents that a Sync did not check.
 func TestSyncAsksForMany(t *testing.T) {
 	s := mem.New()
 	seed(s, MaxAsked+100)
@@ -307,7 +307,7 @@ func TestSyncAsksForMany(t *testing.T) {
 	if n, err := c.Unasked(t.Context(), began); err != nil || n != 0 {
 		t.Errorf("%d unasked after another round, %v", n, err)
 	}
-	s.Set(changelog.Dir+"/"+time.Now().UTC().Format("20060102T150405.000Z")+"-0000000000000001", nil) // others tell
+	s.Set(changelog.Dir+"/"+time.Now().UTC().Format("20060102T150405.000Z")+"-0000000000000001", nil) // by another client
 	calls = s.Calls(mem.Get)
 	sync1(t, c)
 	if read := s.Calls(mem.Get) - calls; read != FewAsked+1 {

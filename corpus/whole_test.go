@@ -16,13 +16,13 @@ import (
 	"thothfs/store/mem"
 )
 
-// slow has every listing and document of a store take a while.
+// slow delays every listing and document of a store.
 func slow(s *mem.Store, list, get time.Duration) {
 	s.Inject(mem.Fault{Op: mem.List, Delay: list, Times: mem.Always})
 	s.Inject(mem.Fault{Op: mem.Get, Delay: get, Times: mem.Always})
 }
 
-// Whoever waits for the whole corpus has all of it, whoever reads it.
+// Whole returns when the whole corpus is known, whatever reads it.
 func TestWhole(t *testing.T) {
 	for _, run := range []bool{false, true} {
 		t.Run(fmt.Sprint("run ", run), func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// Those who are interrupted leave what was read to the next.
+// An interrupted Whole keeps what was read.
 func TestWholeInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -88,8 +88,8 @@ func TestWholeInterrupted(t *testing.T) {
 	})
 }
 
-// A store that fails before the corpus is known is an error, and not an empty corpus; the
-// next to come has it read again.
+// If the store fails before the corpus is known, that is an error, not an empty corpus. The
+// next call reads it again.
 func TestWholeFails(t *testing.T) {
 	for _, op := range []string{mem.Stat, mem.List, mem.Get} {
 		t.Run(op, func(t *testing.T) {
@@ -114,7 +114,7 @@ func TestWholeFails(t *testing.T) {
 	}
 }
 
-// A store that swallows requests is given up, but not before an answer had its time.
+// Whole gives up on a store that does not answer, after a minute.
 func TestWholeOfASilentStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -144,8 +144,8 @@ func TestWholeOfASilentStore(t *testing.T) {
 	})
 }
 
-// A catalogue of yesterday, or one as published, is brought up to date first, however long
-// the store takes, as long as it answers; and will do while the store is away.
+// Whole first updates an old catalogue, or one from a snapshot, while the store answers at
+// all. If it does not, the old catalogue is good enough.
 func TestWholeIsOfNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -178,7 +178,7 @@ func TestWholeIsOfNow(t *testing.T) {
 	})
 }
 
-// A catalogue that is damaged under a mount is read again, not shown empty.
+// A catalogue that is damaged while it is open is read again before it is listed.
 func TestWholeAfterDamage(t *testing.T) {
 	s := mem.New()
 	seed(s, 300)
@@ -197,7 +197,7 @@ func TestWholeAfterDamage(t *testing.T) {
 	}
 }
 
-// A name that the catalogue does not know yet is looked for in the store.
+// Resolve asks the store for a prefix that the catalogue does not know yet.
 func TestResolveBeforeTheCorpusIsKnown(t *testing.T) {
 	s := mem.New()
 	same := func(last byte) (id dump.ID) { id[0], id[15] = 0xab, last; return id }
@@ -219,8 +219,7 @@ func TestResolveBeforeTheCorpusIsKnown(t *testing.T) {
 	}
 }
 
-// A document that the store cannot give, though it gives others, keeps no one from the
-// rest of the corpus.
+// A document that cannot be read, while others can, does not block Whole.
 func TestWholeButForOneDocument(t *testing.T) {
 	s := mem.New()
 	seed(s, 50)
@@ -240,7 +239,8 @@ func TestWholeButForOneDocument(t *testing.T) {
 	}
 }
 
-// A directory that nothing is mounted on is not a corpus whose dumps were all removed.
+// An empty directory, on which nothing is mounted, does not count as a corpus whose dumps
+// were removed.
 func TestEmptiedCorpus(t *testing.T) {
 	s := mem.New()
 	seed(s, 5)
@@ -258,7 +258,7 @@ func TestEmptiedCorpus(t *testing.T) {
 	wantCount(t, c, "", 0)
 }
 
-// A directory whose name is a hash of zeros is read as the others are.
+// A directory whose name is a hash of zeros is read like any other.
 func TestWholeWithAHashOfZeros(t *testing.T) {
 	s := mem.New()
 	seed(s, 3)

@@ -20,7 +20,7 @@ func parse(t *testing.T, text string) query.Spec {
 	return spec
 }
 
-// TestListsComeFromIndexes holds the queries that views are made of to their indexes.
+// TestListsComeFromIndexes checks that the queries of views use covering indexes.
 func TestListsComeFromIndexes(t *testing.T) {
 	c, err := Open(t.Context(), t.TempDir(), "test", slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -58,8 +58,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 	}
 }
 
-// Where no document can match, none is parsed: the catalogue passes over them by their
-// text.
+// TestDocumentsArePassedOver checks the words that a document must contain to be parsed.
 func TestDocumentsArePassedOver(t *testing.T) {
 	for spec, want := range map[string][]string{
 		"properties.triage.engineer=bmc": {"bmc", "engineer", "triage", "properties"},
