@@ -31,23 +31,21 @@ func OriginFromName(base string) Origin {
 		return Origin{PID: int(pid), Source: "name"}
 	}
 	// Older versions did not escape dots in the command.
-	var last [4]string
-	for i := range last {
-		dot := strings.LastIndexByte(rest, '.')
-		if dot < 0 {
-			return Origin{}
-		}
-		last[i], rest = rest[dot+1:], rest[:dot]
+	parts := strings.Split(rest, ".")
+	n := len(parts) - 4
+	if n < 1 {
+		return Origin{}
 	}
-	micros, ok1 := decimal(last[0])
-	pid, ok2 := decimal(last[1])
-	_, ok3 := decimal(last[3])
-	boot, err := ParseID(last[2])
-	if err != nil || !ok1 || !ok2 || !ok3 || pid > maxPID || rest == "" {
+	cmd := strings.Join(parts[:n], ".")
+	_, ok = decimal(parts[n])
+	boot, err := ParseID(parts[n+1])
+	pid, ok1 := decimal(parts[n+2])
+	micros, ok2 := decimal(parts[n+3])
+	if cmd == "" || !ok || err != nil || !ok1 || pid > maxPID || !ok2 {
 		return Origin{}
 	}
 	return Origin{
-		Cmd: unescape(rest), Boot: boot, PID: int(pid), Time: unixMicro(micros), Source: "name",
+		Cmd: unescape(cmd), Boot: boot, PID: int(pid), Time: unixMicro(micros), Source: "name",
 	}
 }
 

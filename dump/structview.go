@@ -20,26 +20,19 @@ func (v structView) at(off, n int) []byte {
 	return v.b[off : off+n]
 }
 
-func (v structView) u16(off int) uint16 {
-	if b := v.at(off, 2); b != nil {
-		return v.order.Uint16(b)
+// number is at for a number of n bytes, which is zero outside of the structure.
+func (v structView) number(off, n int) []byte {
+	if b := v.at(off, n); b != nil {
+		return b
 	}
-	return 0
+	return zeroNumber[:n]
 }
 
-func (v structView) u32(off int) uint32 {
-	if b := v.at(off, 4); b != nil {
-		return v.order.Uint32(b)
-	}
-	return 0
-}
+var zeroNumber [8]byte
 
-func (v structView) u64(off int) uint64 {
-	if b := v.at(off, 8); b != nil {
-		return v.order.Uint64(b)
-	}
-	return 0
-}
+func (v structView) u16(off int) uint16 { return v.order.Uint16(v.number(off, 2)) }
+func (v structView) u32(off int) uint32 { return v.order.Uint32(v.number(off, 4)) }
+func (v structView) u64(off int) uint64 { return v.order.Uint64(v.number(off, 8)) }
 
 // i32 reads an int, such as a pid.
 func (v structView) i32(off int) int { return int(int32(v.u32(off))) }

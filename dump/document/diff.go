@@ -85,13 +85,7 @@ func ReadOnlyChanges(old, new *Document) []string {
 
 // diffOnce compares members by their keys.
 func diffOnce(old, new *Document) []Edit {
-	before, after := propertiesOf(old), propertiesOf(new)
-	var edits []Edit
-	if before.Kind() == KindObject {
-		edits = diffObjects(edits, propertiesPath, before, after)
-	} else { // null, or what Apply will refuse to go through
-		edits = diffObjects(edits, propertiesPath, Value{[]byte("{}")}, after)
-	}
+	edits := diffObjects(nil, propertiesPath, propertiesOf(old), propertiesOf(new))
 	if !sameTicket(old, new) {
 		edits = append(edits, Edit{Path: ticketPath, Value: ticketOf(new)})
 	}

@@ -99,23 +99,7 @@ func PropertyValue(text string) []byte {
 
 // TextValue returns text as a JSON string. If text is not UTF-8, neither is the result, and
 // Apply refuses it: no byte is replaced silently.
-func TextValue(text string) []byte {
-	if utf8.ValidString(text) {
-		return quote(text)
-	}
-	out := []byte{'"'}
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		if r == utf8.RuneError && n == 1 {
-			out = append(out, text[0])
-		} else {
-			quoted := quote(text[:n])
-			out = append(out, quoted[1:len(quoted)-1]...)
-		}
-		text = text[n:]
-	}
-	return append(out, '"')
-}
+func TextValue(text string) []byte { return quoted(text, true) }
 
 // isValue reports whether b is one JSON value without space around it.
 func isValue(b []byte) bool {

@@ -136,13 +136,19 @@ func formatObject(object map[string]any, indent string) string {
 	return "{\n" + strings.Join(lines, ",\n") + "\n" + indent + "}"
 }
 
-// quote returns s as a JSON string. Besides what JSON requires, it escapes the control
-// characters of terminals and the newlines of JavaScript.
-func quote(s string) []byte {
+// quote returns s as a JSON string, with U+FFFD for bytes that are not UTF-8. Besides what
+// JSON requires, it escapes the control characters of terminals and the newlines of
+// JavaScript.
+func quote(s string) []byte { return quoted(s, false) }
+
+// quoted is quote, or TextValue if keepInvalid is set.
+func quoted(s string, keepInvalid bool) []byte {
 	out := append(make([]byte, 0, len(s)+2), '"')
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		switch {
+		case keepInvalid && r == utf8.RuneError && size == 1:
+			out = append(out, s[i])
 		case r == '"' || r == '\\':
 			out = append(out, '\\', byte(r))
 		case unicode.IsControl(r) || r == '\u2028' || r == '\u2029':
@@ -157,13 +163,8 @@ func quote(s string) []byte {
 
 // appendEscape appends the escape of a character below U+10000.
 func appendEscape(out []byte, r rune) []byte {
-	switch r {
-	case '\n':
-		return append(out, `\n`...)
-	case '\t':
-		return append(out, `\t`...)
-	case '\r':
-		return append(out, `\r`...)
+	if i := strings.IndexRune("\n\t\r", r); i >= 0 {
+		return append(out, '\\', "ntr"[i])
 	}
 	return fmt.Appendf(out, `\u%04x`, r)
 }

@@ -138,7 +138,7 @@ func escapeLen(b []byte) int {
 			return 0
 		}
 		for _, c := range b[2:6] {
-			if _, ok := hexDigit(c); !ok {
+			if !isHex(c) {
 				return 0
 			}
 		}
@@ -147,17 +147,7 @@ func escapeLen(b []byte) int {
 	return 0
 }
 
-func hexDigit(c byte) (rune, bool) {
-	switch {
-	case '0' <= c && c <= '9':
-		return rune(c - '0'), true
-	case 'a' <= c && c <= 'f':
-		return rune(c - 'a' + 10), true
-	case 'A' <= c && c <= 'F':
-		return rune(c - 'A' + 10), true
-	}
-	return 0, false
-}
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
 
 // scalarEnd returns the end of the number, true, false or null at i.
 func scalarEnd(b []byte, i int) (int, error) {

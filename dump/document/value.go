@@ -3,6 +3,7 @@ package document
 import (
 	"iter"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -159,17 +160,8 @@ func unescapeRune(raw []byte) (rune, int) {
 	case n == 0: // cannot be in a valid string
 		return '\\', 1
 	case n == 2:
-		switch raw[1] {
-		case 'b':
-			return '\b', 2
-		case 'f':
-			return '\f', 2
-		case 'n':
-			return '\n', 2
-		case 'r':
-			return '\r', 2
-		case 't':
-			return '\t', 2
+		if i := strings.IndexByte("bfnrt", raw[1]); i >= 0 {
+			return rune("\b\f\n\r\t"[i]), 2
 		}
 		return rune(raw[1]), 2
 	}
