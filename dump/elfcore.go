@@ -64,58 +64,21 @@ func (e *ELF) checkCore() error {
 	}
 }
 
-// noteReaders are the ways to read the notes of an ELF dump, by the system that wrote it.
-var noteReaders = map[system]func(*elfCore){
-	linux:       (*elfCore).linuxCore,
-	linuxKernel: (*elfCore).linuxKernel,
-	illumos:     (*elfCore).illumosCore,
-	freebsd:     (*elfCore).freebsdCore,
-	freebsdKernel: func(c *elfCore) {
-		c.info.Format, c.info.OS, c.info.Type = "FreeBSD vmcore", "freebsd", Crash
-	},
-	netbsd:  (*elfCore).netbsdCore,
-	openbsd: (*elfCore).openbsdCore,
-	hubris:  func(c *elfCore) { c.info.Format, c.info.OS = "Hubris dump", "hubris" },
-}
-
 // readNotes takes the facts from the notes. It reads nothing else.
 func (c *elfCore) readNotes() {
-	if read := noteReaders[c.system()]; read != nil {
+	if read := c.noteReader(); read != nil {
 		read(c)
 	}
 }
 
-// process sets the process's number, command and arguments, unless an earlier note did.
-func (c *elfCore) process(v structView, pid, fname, psargs int) {
-	if !c.info.HasPID {
-		c.info.PID, c.info.HasPID = v.i32(pid), true
-		c.info.Cmd = v.text(fname, 16)
-		c.info.Psargs = strings.TrimRight(v.text(psargs, 80), " ")
-	}
-}
-
-// system is what an ELF dump is a dump of.
-type system int
-
-const (
-	unknownSystem system = iota
-	linux
-	linuxKernel
-	illumos
-	freebsd
-	freebsdKernel
-	netbsd
-	openbsd
-	hubris
-)
-
-// system finds the system by the notes. Few file headers state it.
-func (c *elfCore) system() system {
+// noteReader returns the method that reads the notes of the system that wrote the dump, nil
+// for an unknown one. Few file headers state the system, so it is found by the notes.
+func (c *elfCore) noteReader() func(*elfCore) {
 	registers, process, any := false, false, false
 	for n := range c.notes.all() {
 		any = true
-		if s := systemOf(n); s != unknownSystem {
-			return s
+		if read := n.reader(); read != nil {
+			return read
 		}
 		if n.owner != "CORE" {
 			continue
@@ -129,34 +92,45 @@ func (c *elfCore) system() system {
 	}
 	switch {
 	case process:
-		return linux
+		return (*elfCore).linuxCore
 	case registers: // of processors: the dump of a kernel has no process
-		return linuxKernel
+		return (*elfCore).linuxKernel
 	case !any && c.elf.OSABI == osabiFreeBSD:
-		return freebsdKernel
+		return (*elfCore).freebsdKernel
 	}
-	return unknownSystem
+	return nil
 }
 
-// systemOf returns the system that a note alone proves.
-func systemOf(n note) system {
-	switch n.owner {
-	case "FreeBSD":
-		return freebsd
-	case "Oxide Computer Company":
-		return hubris
-	case "VMCOREINFO", "QEMU":
-		return linuxKernel
-	case "CORE":
-		if isIllumos(n) {
-			return illumos
-		}
-		return unknownSystem
+// reader returns the method for the system that the note alone proves, or nil.
+func (n note) reader() func(*elfCore) {
+	switch owner, _, _ := strings.Cut(n.owner, "@"); {
+	case n.owner == "FreeBSD":
+		return (*elfCore).freebsdCore
+	case n.owner == "Oxide Computer Company":
+		return (*elfCore).hubris
+	case n.owner == "VMCOREINFO", n.owner == "QEMU":
+		return (*elfCore).linuxKernel
+	case n.owner == "CORE" && isIllumos(n):
+		return (*elfCore).illumosCore
+	case owner == "NetBSD-CORE":
+		return (*elfCore).netbsdCore
+	case owner == "OpenBSD":
+		return (*elfCore).openbsdCore
 	}
-	if name, _, _ := strings.Cut(n.owner, "@"); name == "NetBSD-CORE" {
-		return netbsd
-	} else if name == "OpenBSD" {
-		return openbsd
+	return nil
+}
+
+func (c *elfCore) freebsdKernel() {
+	c.info.Format, c.info.OS, c.info.Type = "FreeBSD vmcore", "freebsd", Crash
+}
+
+func (c *elfCore) hubris() { c.info.Format, c.info.OS = "Hubris dump", "hubris" }
+
+// process sets the process's number, command and arguments, unless an earlier note did.
+func (c *elfCore) process(v structView, pid, fname, psargs int) {
+	if !c.info.HasPID {
+		c.info.PID, c.info.HasPID = v.i32(pid), true
+		c.info.Cmd = v.text(fname, 16)
+		c.info.Psargs = strings.TrimRight(v.text(psargs, 80), " ")
 	}
-	return unknownSystem
 }

@@ -43,7 +43,8 @@ func (c *elfCore) linuxCore() {
 	c.linuxFiles(file)
 }
 
-// linuxPrpsinfo reads struct elf_prpsinfo, whose end is the same on every architecture: pid, ppid, pgrp, sid, fname[16], psargs[80].
+// linuxPrpsinfo reads struct elf_prpsinfo, whose end is the same on every architecture:
+// pid, ppid, pgrp, sid, fname[16], psargs[80].
 func (c *elfCore) linuxPrpsinfo(v structView) {
 	if n := len(v.b); n >= 112 {
 		c.process(v, n-112, n-96, n-80)

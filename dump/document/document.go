@@ -1,12 +1,11 @@
 // Package document reads and edits info.json, the document that describes a dump.
 //
-// [Parse] reads a document, a damaged one too; [Document.Apply] edits one and keeps
-// every byte that the edits do not concern; [Marshal] writes that of a new dump.
-// [Changes] and [Document.Revert] record edits and undo them.
+// [Parse] reads a document, even a damaged one. [Document.Apply] edits it and keeps
+// every byte that the edits do not concern. [Changes] and [Document.Revert] record
+// edits and undo them. [Marshal] writes the document of a new dump.
 //
 // The package is pure: it opens no file and keeps no state. A document is hostile
-// input: sizes and depth are bounded, and no document takes time by the square of
-// its length.
+// input: sizes and depth are bounded.
 package document
 
 import (
@@ -37,16 +36,16 @@ type Document struct {
 }
 
 const (
-	// maxMembers bounds the members that a Document reads before it is asked.
+	// maxMembers bounds the top-level members that Parse reads. Get reads more of them.
 	maxMembers = 512
 
 	// keptFrom is the size in bytes from which on Get keeps what it has read of an object:
 	// callers that ask for one member often ask for all.
 	keptFrom = 4 << 10
 
-	// maxPrefix bounds the path of an object whose members Walk and Diff look at one by one.
-	// Without it long keys around many members would make paths as long as the square of
-	// the document. No attribute and no file has a longer name.
+	// maxPrefix is the longest path of an object whose members Walk and Diff visit. Without
+	// it, a long key around many members would make paths with the length of the document
+	// squared. No attribute and no file has a longer name.
 	maxPrefix = 256
 )
 
@@ -149,8 +148,7 @@ func (d *Document) Time() (time.Time, bool) {
 }
 
 // Walk calls fn for every leaf in the order of the document until fn returns false. A leaf
-// is any value but an object with members, which is a leaf only if its path is longer than
-// 256 bytes. An empty "properties" is left out.
+// is any value except an object with members and a path of up to 256 bytes. An empty "properties" is left out.
 func (d *Document) Walk(fn func(path string, v Value) bool) { walk(d.view, "", fn) }
 
 func walk(v Value, prefix string, fn func(string, Value) bool) bool {
@@ -172,8 +170,8 @@ func walk(v Value, prefix string, fn func(string, Value) bool) bool {
 	return true
 }
 
-// memberList holds the members of an object. A key that the text has twice is there once, at
-// its first place with its last value, as in JavaScript.
+// memberList holds the members of an object. A repeated key is at its first place with its
+// last value, as in JavaScript.
 type memberList struct {
 	members []member
 	places  map[string]int // index of each key in members; nil for few members

@@ -295,7 +295,7 @@ type style struct {
 	tail  string // before the closing bracket
 }
 
-// style returns the style of a document's outermost object, Thoth's if it is empty.
+// style returns the style of a document's outermost object, or Thoth's if it is empty.
 func (o *editedObject) style() style {
 	if len(o.members) == 0 {
 		return style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"}
@@ -361,8 +361,7 @@ func (l style) next(o *editedObject) style {
 	return l
 }
 
-// member returns a new member with the first of keys, in whose objects the others lead to
-// value.
+// member returns a new member for the first of keys. The other keys lead to value inside it.
 func (l style) member(keys []string, value []byte) *editedMember {
 	return &editedMember{
 		key: keys[0], sep: ",", lead: l.lead, name: string(TextValue(keys[0])), colon: l.colon,

@@ -85,7 +85,7 @@ func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
 	return i, 0, nil
 }
 
-// keyEnd returns where the value begins whose key is at i.
+// keyEnd returns the beginning of the value whose key is at i.
 func keyEnd(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return i, errShort

@@ -227,10 +227,10 @@ func (o *editedObject) remember() {
 	}
 }
 
-// findAlready marks changes that were undone before together with earlier ones: they lead
-// from the current value from one to the next.
+// findAlready marks changes as Already that were undone together with an earlier change of
+// the same value.
 func findAlready(changes []Change, outcomes []Outcome) {
-	latest := map[string]*Change{} // that was undone before
+	latest := map[string]*Change{} // the latest change that was undone, by path
 	for i := len(changes) - 1; i >= 0; i-- {
 		c, path := &changes[i], strings.Join(changes[i].At, "\x00")
 		if last := latest[path]; outcomes[i] == Differs && last != nil && last.left(Value{c.Old}) {
