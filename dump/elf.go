@@ -67,14 +67,14 @@ const (
 // class.
 type layout struct {
 	phoff, shoff, flags, phentsize, phnum, shentsize, shnum int
-	phdr, shdr, shSize, shOffset, shInfo                    int
+	ehdr, phdr, shdr, shSize, shOffset, shInfo              int
 }
 
 func layoutOf(class int) layout {
 	if class == 32 {
-		return layout{28, 32, 36, 42, 44, 46, 48, 32, 40, 20, 16, 28}
+		return layout{28, 32, 36, 42, 44, 46, 48, 52, 32, 40, 20, 16, 28}
 	}
-	return layout{32, 40, 48, 54, 56, 58, 60, 56, 64, 32, 24, 44}
+	return layout{32, 40, 48, 54, 56, 58, 60, 64, 56, 64, 32, 24, 44}
 }
 
 // parseEhdr reads the file header of an ELF file from its first bytes. ok is false if it is
@@ -83,22 +83,13 @@ func parseEhdr(head []byte) (e *ELF, ok bool) {
 	if len(head) < 18 || string(head[:4]) != elfMagic {
 		return nil, false
 	}
-	e = &ELF{OSABI: head[7]}
-	switch head[4] {
-	case 1:
-		e.Class = 32
-	case 2:
-		e.Class = 64
-	default:
+	class, order := head[4], head[5]
+	if class < 1 || class > 2 || order < 1 || order > 2 {
 		return nil, false
 	}
-	switch head[5] {
-	case 1:
-		e.Order = binary.LittleEndian
-	case 2:
+	e = &ELF{OSABI: head[7], Class: 32 * int(class), Order: binary.LittleEndian}
+	if order == 2 {
 		e.Order = binary.BigEndian
-	default:
-		return nil, false
 	}
 	e.ehdr = e.view(head)
 	e.Machine = e.ehdr.u16(18)
@@ -117,16 +108,14 @@ func (e *ELF) shnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).shnum)) 
 
 // segment reads one program header.
 func (e *ELF) segment(b []byte) Segment {
-	v := e.view(b)
+	v, w := e.view(b), e.Class/8
+	flags, align := 4, 6*w
 	if e.Class == 32 {
-		return Segment{
-			Type: v.u32(0), Flags: v.u32(24), Offset: v.long(4), Vaddr: v.long(8),
-			Paddr: v.long(12), Filesz: v.long(16), Memsz: v.long(20), Align: v.long(28),
-		}
+		flags, align = 24, 7*w
 	}
 	return Segment{
-		Type: v.u32(0), Flags: v.u32(4), Offset: v.long(8), Vaddr: v.long(16),
-		Paddr: v.long(24), Filesz: v.long(32), Memsz: v.long(40), Align: v.long(48),
+		Type: v.u32(0), Flags: v.u32(flags), Offset: v.long(w), Vaddr: v.long(2 * w),
+		Paddr: v.long(3 * w), Filesz: v.long(4 * w), Memsz: v.long(5 * w), Align: v.long(align),
 	}
 }
 
@@ -220,20 +209,13 @@ func (e *ELF) memory(r *bufReader, addr uint64, n int) ([]byte, error) {
 // needed returns the length of a file that holds everything its headers describe. exact is
 // false if there are more headers than are read.
 func (e *ELF) needed(r *bufReader) (n int64, exact bool, err error) {
-	end := max(uint64(e.ehdrSize()), e.SegmentTable.end(), e.SectionTable.end())
+	end := max(uint64(layoutOf(e.Class).ehdr), e.SegmentTable.end(), e.SectionTable.end())
 	for _, seg := range e.Segments {
 		end = max(end, Range{seg.Offset, seg.Filesz}.end())
 	}
 	sections, err := e.sectionsEnd(r)
 	exact = e.SegmentTable.Len <= maxTable && len(e.Segments) < maxSegments && e.SectionTable.Len <= maxTable
 	return int64(min(max(end, sections), math.MaxInt64)), exact, err
-}
-
-func (e *ELF) ehdrSize() int {
-	if e.Class == 32 {
-		return 52
-	}
-	return 64
 }
 
 // end returns where the range ends, without overflow.
