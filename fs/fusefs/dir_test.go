@@ -179,14 +179,20 @@ func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 
 // A walk over a great many dumps does not keep a node for each.
 func TestWalkIsForgotten(t *testing.T) {
-	const n = maxNodes * 3 / 2
-	m := mountStore(t, manyDumps(n), func(o *Options) { o.Tree.AttrTimeout = time.Hour })
+	const most = 4000
+	m := mountStore(t, manyDumps(most*3/2), func(o *Options) { o.Tree.AttrTimeout = time.Hour })
+	m.b.nodes.mu.Lock()
+	if m.b.nodes.max != maxNodes {
+		t.Errorf("%d nodes are kept", m.b.nodes.max)
+	}
+	m.b.nodes.max = most
+	m.b.nodes.mu.Unlock()
 	for _, d := range m.corpus.all() {
 		if !exists(m.path("by-hash", d.ID.String())) {
 			t.Fatal(d.ID)
 		}
 	}
 	eventually(t, "the oldest to be forgotten", func() bool {
-		return len(m.b.nodes.root.GetChild("by-hash").Children()) <= maxNodes
+		return len(m.b.nodes.root.GetChild("by-hash").Children()) <= most
 	})
 }

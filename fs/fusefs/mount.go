@@ -67,7 +67,7 @@ func (o *Options) setDefaults() {
 // newBridge makes the tree of a mount.
 func newBridge(o Options) (*bridge, error) {
 	o.setDefaults()
-	b := &bridge{o: o, nodes: nodeLimit{wake: make(chan struct{}, 1)}}
+	b := &bridge{o: o, nodes: nodeLimit{max: maxNodes, wake: make(chan struct{}, 1)}}
 	stats := o.Tree.Stats
 	o.Tree.Stats = func() []fs.Stat {
 		var all []fs.Stat

@@ -21,7 +21,8 @@ type nodeLimit struct {
 
 	made atomic.Int64 // since the mount
 
-	mu   sync.Mutex // guards list
+	mu   sync.Mutex // guards what follows
+	max  int
 	list []weak.Pointer[gofs.Inode]
 }
 
@@ -29,7 +30,7 @@ func (p *nodeLimit) add(n *gofs.Inode) {
 	p.made.Add(1)
 	p.mu.Lock()
 	p.list = append(p.list, weak.Make(n))
-	many := len(p.list) > maxNodes
+	many := len(p.list) > p.max
 	p.mu.Unlock()
 	if !many {
 		return
@@ -59,12 +60,12 @@ func (p *nodeLimit) prune() bool {
 	p.mu.Lock()
 	// A repeated lookup makes a second inode, which go-fuse discards.
 	p.list = slices.DeleteFunc(p.list, func(n weak.Pointer[gofs.Inode]) bool { return n.Value() == nil })
-	if len(p.list) <= maxNodes*3/4 {
+	if len(p.list) <= p.max*3/4 {
 		p.mu.Unlock()
 		return false
 	}
-	old := slices.Clone(p.list[:maxNodes/4])
-	p.list = append(p.list[:0], p.list[maxNodes/4:]...)
+	old := slices.Clone(p.list[:p.max/4])
+	p.list = append(p.list[:0], p.list[p.max/4:]...)
 	p.mu.Unlock()
 	slices.Reverse(old)
 	for part := range slices.Chunk(old, 1000) {
