@@ -125,23 +125,7 @@ func (s *suite) listAttrs(t *testing.T) {
 
 func (s *suite) listThousands(t *testing.T) {
 	st := s.open(t)
-	name := func(i int) string { return fmt.Sprintf("%08x", uint32(i)*2654435761) }
-	var want []string
-	create(t, st, "d/"+name(0), "")
-	want = append(want, name(0))
-	var g errgroup.Group
-	g.SetLimit(16)
-	for i := 1; i < s.f.Entries; i++ {
-		want = append(want, name(i))
-		g.Go(func() error {
-			_, err := put(st, store.Ref{Key: "d/" + name(i)}, nil)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(want)
+	want := makeThousands(t, st, s.f.Entries)
 	wantNames(t, st, "d", "", want...)
 	for _, i := range []int{1, len(want) / 2, len(want) - 1} {
 		wantNames(t, st, "d", want[i], want[i:]...)
@@ -192,4 +176,27 @@ func (s *suite) listThousands(t *testing.T) {
 			t.Errorf("cancelled: %d of %d entries and the error %v", n, len(want), failed)
 		}
 	})
+}
+
+// makeThousands stores n objects in the directory d and returns their names in order.
+func makeThousands(t *testing.T, st store.Store, n int) []string {
+	t.Helper()
+	name := func(i int) string { return fmt.Sprintf("%08x", uint32(i)*2654435761) }
+	var want []string
+	create(t, st, "d/"+name(0), "")
+	want = append(want, name(0))
+	var g errgroup.Group
+	g.SetLimit(16)
+	for i := 1; i < n; i++ {
+		want = append(want, name(i))
+		g.Go(func() error {
+			_, err := put(st, store.Ref{Key: "d/" + name(i)}, nil)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	return want
 }

@@ -31,6 +31,26 @@ func (s *suite) readAt(t *testing.T) {
 		n, err := st.ReadAt(t.Context(), o.ref(), make([]byte, 4), -1)
 		wantNothing(t, n, err, store.ErrInvalid)
 	})
+	t.Run("changed", s.readAtChanged)
+	t.Run("absent", func(t *testing.T) {
+		st := s.open(t)
+		o := create(t, st, "d/o", "data")
+		for _, key := range []string{"d/absent", "absent/o", "d/o/below"} {
+			n, err := st.ReadAt(t.Context(), store.Ref{Key: key, ETag: o.attr.ETag}, make([]byte, 4), 0)
+			wantNothing(t, n, err, store.ErrNotExist)
+		}
+	})
+	t.Run("directory", func(t *testing.T) {
+		st := s.open(t)
+		o := create(t, st, "d/o", "data")
+		for _, key := range []string{"d", ""} {
+			n, err := st.ReadAt(t.Context(), store.Ref{Key: key, ETag: o.attr.ETag}, make([]byte, 4), 0)
+			wantNothing(t, n, err, store.ErrInvalid)
+		}
+	})
+}
+
+func (s *suite) readAtChanged(t *testing.T) {
 	t.Run("replaced", func(t *testing.T) {
 		st := s.open(t)
 		o := create(t, st, "d/o", "data")
@@ -65,22 +85,6 @@ func (s *suite) readAt(t *testing.T) {
 		create(t, st, "d/o", "data")
 		n, err := st.ReadAt(t.Context(), o.ref(), make([]byte, 4), 0)
 		wantNothing(t, n, err, store.ErrStale)
-	})
-	t.Run("absent", func(t *testing.T) {
-		st := s.open(t)
-		o := create(t, st, "d/o", "data")
-		for _, key := range []string{"d/absent", "absent/o", "d/o/below"} {
-			n, err := st.ReadAt(t.Context(), store.Ref{Key: key, ETag: o.attr.ETag}, make([]byte, 4), 0)
-			wantNothing(t, n, err, store.ErrNotExist)
-		}
-	})
-	t.Run("directory", func(t *testing.T) {
-		st := s.open(t)
-		o := create(t, st, "d/o", "data")
-		for _, key := range []string{"d", ""} {
-			n, err := st.ReadAt(t.Context(), store.Ref{Key: key, ETag: o.attr.ETag}, make([]byte, 4), 0)
-			wantNothing(t, n, err, store.ErrInvalid)
-		}
 	})
 }
 
@@ -163,6 +167,20 @@ func (s *suite) get(t *testing.T) {
 			}
 		}
 	})
+	t.Run("none", func(t *testing.T) { getNone(t, st, o) })
+	t.Run("caller owns the data", func(t *testing.T) {
+		got, _, err := st.Get(ctx, store.Ref{Key: o.key}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(got)
+		wantData(t, st, o.key, string(o.data))
+	})
+}
+
+// getNone gets what is not an object.
+func getNone(t *testing.T, st store.Store, o object) {
+	ctx := t.Context()
 	t.Run("absent", func(t *testing.T) {
 		for _, key := range []string{"d/absent", "absent/o", "d/o/below"} {
 			for _, etag := range []string{"", o.attr.ETag} {
@@ -176,14 +194,6 @@ func (s *suite) get(t *testing.T) {
 			_, _, err := st.Get(ctx, store.Ref{Key: key}, 1<<20)
 			wantKind(t, err, store.ErrInvalid)
 		}
-	})
-	t.Run("caller owns the data", func(t *testing.T) {
-		got, _, err := st.Get(ctx, store.Ref{Key: o.key}, 100)
-		if err != nil {
-			t.Fatal(err)
-		}
-		clear(got)
-		wantData(t, st, o.key, string(o.data))
 	})
 }
 
