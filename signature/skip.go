@@ -17,7 +17,7 @@ const maxSkip = 256 << 10
 type Skip struct {
 	lines []skipLine
 	sum   string
-	known map[string]verdict // by module and function
+	known map[string]skipVerdict // by module and function
 }
 
 type skipLine struct {
@@ -25,8 +25,8 @@ type skipLine struct {
 	module, function *regexp.Regexp
 }
 
-// verdict is what a list says about a function.
-type verdict struct {
+// skipVerdict is what a list says about a function.
+type skipVerdict struct {
 	skipped bool
 	cause   string
 	line    int // of the list; the first match is the strongest
@@ -44,7 +44,7 @@ func ParseSkip(text []byte) (*Skip, error) {
 		return nil, fmt.Errorf("the list of functions has more than %d bytes", maxSkip)
 	}
 	sum := sha256.Sum256(text)
-	s := &Skip{sum: hex.EncodeToString(sum[:4]), known: map[string]verdict{}}
+	s := &Skip{sum: hex.EncodeToString(sum[:4]), known: map[string]skipVerdict{}}
 	lines := bufio.NewScanner(bytes.NewReader(text))
 	lines.Buffer(nil, maxSkip+1)
 	for n := 1; lines.Scan(); n++ {
@@ -84,7 +84,7 @@ func parseSkipLine(text string) (line skipLine, err error) {
 }
 
 // of returns the verdict of the list on a frame.
-func (s *Skip) of(f frame) verdict {
+func (s *Skip) of(f frame) skipVerdict {
 	key := f.key()
 	v, ok := s.known[key]
 	if ok {
@@ -95,7 +95,7 @@ func (s *Skip) of(f frame) verdict {
 			continue
 		}
 		if l.function.MatchString(f.function) {
-			v = verdict{true, l.cause, i}
+			v = skipVerdict{true, l.cause, i}
 			break
 		}
 	}

@@ -130,7 +130,7 @@ func (r *retrier) Stat(ctx context.Context, key string) (Attr, error) {
 
 func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		l := listing{r: r, dir: dir, from: from, s: newSchedule(&r.o), yield: yield}
+		l := retriedList{r: r, dir: dir, from: from, s: newSchedule(&r.o), yield: yield}
 		for {
 			err := l.goOn(ctx)
 			if err == nil {
@@ -144,8 +144,8 @@ func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, e
 	}
 }
 
-// listing is a List in progress, over any number of tries.
-type listing struct {
+// retriedList is a List in progress, over any number of tries.
+type retriedList struct {
 	r         *retrier
 	dir, from string
 	s         *schedule
@@ -154,7 +154,7 @@ type listing struct {
 }
 
 // goOn makes one try. It returns nil at the end of the directory, or when the caller stops.
-func (l *listing) goOn(ctx context.Context) error {
+func (l *retriedList) goOn(ctx context.Context) error {
 	_, err := attempt(ctx, call{"list", l.dir}, l.s.patience, func(ctx context.Context, w *watchdog) (struct{}, error) {
 		for e, err := range l.r.Store.List(ctx, l.dir, l.from) {
 			if err != nil {

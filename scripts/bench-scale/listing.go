@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listing is one query of the tree. bash runs its script with the root of the tree as $1, a
+// treeQuery is one query of the tree. bash runs its script with the root of the tree as $1, a
 // program as $2 and the verb as $THOTHFS. Its output must be the same as for the plain tree.
-type listing struct {
+type treeQuery struct {
 	name   string
 	script string
 	near   int  // how many dumps of a million the program has
@@ -42,7 +42,7 @@ const (
 	withLog       = ", with a change log" // after the name of a verb: measured again after others have changed the corpus
 )
 
-var allListings = []listing{
+var allListings = []treeQuery{
 	{name: stepList, script: listByHash},
 	{name: stepListAgain, script: listByHash},
 	{name: stepListBare, bare: true},
@@ -85,7 +85,7 @@ func (s *scale) verbs(ctx context.Context, m *machine) error {
 }
 
 // list measures x on the mount and on the plain tree.
-func (s *scale) list(ctx context.Context, m *machine, x listing) (r Result, err error) {
+func (s *scale) list(ctx context.Context, m *machine, x treeQuery) (r Result, err error) {
 	r = Result{Step: x.name}
 	cmd := s.near(x.near)
 	var ours, plain string
@@ -107,7 +107,7 @@ func (s *scale) list(ctx context.Context, m *machine, x listing) (r Result, err 
 }
 
 // ask runs a query on the tree at root, m's mount or the plain one.
-func (x listing) ask(ctx context.Context, m *machine, root, cmd string) (lines string, err error) {
+func (x treeQuery) ask(ctx context.Context, m *machine, root, cmd string) (lines string, err error) {
 	if x.bare {
 		n, err := entries(filepath.Join(root, "by-hash"))
 		return strconv.Itoa(n), err

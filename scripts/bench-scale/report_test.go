@@ -11,11 +11,11 @@ import (
 )
 
 func TestPolls(t *testing.T) {
-	w := &watch{requests: map[string][]request{}}
+	w := &watch{requests: map[string][]seenRequest{}}
 	w.begin("a")
 	at := time.Unix(0, 0)
 	for _, ms := range []int{0, 20, 40, 2000, 2020, 4100, 4120, 4140, 4160, 6100} {
-		w.requests["a"] = append(w.requests["a"], request{at.Add(time.Duration(ms) * time.Millisecond), ms == 4140})
+		w.requests["a"] = append(w.requests["a"], seenRequest{at.Add(time.Duration(ms) * time.Millisecond), ms == 4140})
 	}
 	got := w.polls("a", time.Second)
 	want := []poll{{at, 3, false}, {at.Add(2 * time.Second), 2, false}, {at.Add(4100 * time.Millisecond), 4, true}, {at.Add(6100 * time.Millisecond), 1, false}}

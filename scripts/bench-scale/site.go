@@ -25,7 +25,7 @@ type site struct {
 
 // openSite serves the files below root, at the addresses made later, until it is closed.
 func openSite(root string, latency time.Duration, bandwidth int64) (*site, error) {
-	w := &watch{requests: map[string][]request{}}
+	w := &watch{requests: map[string][]seenRequest{}}
 	s, err := mantatest.New(mantatest.Options{Root: root, Latency: latency, Bandwidth: bandwidth, Trace: w.note})
 	return &site{Server: s, latency: latency, bandwidth: bandwidth, root: root, watch: w}, err
 }

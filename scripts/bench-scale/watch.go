@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// request is the time of a request, and whether it lists the corpus.
-type request struct {
+// seenRequest is the time of a request, and whether it lists the corpus.
+type seenRequest struct {
 	at    time.Time
 	lists bool
 }
 
 // watch records the requests to some addresses.
 type watch struct {
-	mu       sync.Mutex           // guards requests
-	requests map[string][]request // by host
+	mu       sync.Mutex               // guards requests
+	requests map[string][]seenRequest // by host
 }
 
 func (w *watch) note(r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if all, ok := w.requests[r.Host]; ok {
-		w.requests[r.Host] = append(all, request{time.Now(), r.Method == http.MethodGet && r.URL.Path == "/"+account+"/stor/thoth"})
+		w.requests[r.Host] = append(all, seenRequest{time.Now(), r.Method == http.MethodGet && r.URL.Path == "/"+account+"/stor/thoth"})
 	}
 }
 
@@ -30,7 +30,7 @@ func (w *watch) note(r *http.Request) {
 func (w *watch) begin(host string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.requests[host] = []request{}
+	w.requests[host] = []seenRequest{}
 }
 
 // poll is a group of requests close in time.

@@ -35,7 +35,7 @@ func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entr
 			yield(store.Entry{}, err)
 			return
 		}
-		l := listing{s: s, path: s.path(dir), from: from, last: from}
+		l := lister{s: s, path: s.path(dir), from: from, last: from}
 		for !l.done {
 			entries, err := l.next(ctx)
 			if err != nil {
@@ -51,13 +51,13 @@ func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entr
 	}
 }
 
-// listing is the state of one listing.
+// lister is the state of one listing.
 //
 // If a listing fails midway, Manta still ends it cleanly; pages can be short for other reasons
 // too, and entries come and go meanwhile. So a short page is not taken for the end. It is the
 // end if the first page has all entries of the directory, or if the directory, listed from the
 // other end, has no name greater than the last one received.
-type listing struct {
+type lister struct {
 	s     *Store
 	path  string
 	from  string // where the caller began
@@ -69,7 +69,7 @@ type listing struct {
 }
 
 // next returns the new entries of the next page.
-func (l *listing) next(ctx context.Context) ([]store.Entry, error) {
+func (l *lister) next(ctx context.Context) ([]store.Entry, error) {
 	p, err := l.s.page(ctx, l.path, url.Values{"marker": {l.last}, "limit": {strconv.Itoa(pageSize)}})
 	if err != nil {
 		return nil, err
@@ -91,7 +91,7 @@ func (l *listing) next(ctx context.Context) ([]store.Entry, error) {
 }
 
 // fresh drops the entries of a page that came before, and checks that the rest is in order.
-func (l *listing) fresh(entries []store.Entry) ([]store.Entry, error) {
+func (l *lister) fresh(entries []store.Entry) ([]store.Entry, error) {
 	// The marker is inclusive.
 	if len(entries) > 0 && l.count > 0 && entries[0].Name == l.last {
 		entries = entries[1:]
@@ -107,7 +107,7 @@ func (l *listing) fresh(entries []store.Entry) ([]store.Entry, error) {
 }
 
 // lookAhead finds out whether entries follow a page that was not full.
-func (l *listing) lookAhead(ctx context.Context, progress bool) error {
+func (l *lister) lookAhead(ctx context.Context, progress bool) error {
 	// Two entries, because one of them may be a record that is not shown.
 	p, err := l.s.page(ctx, l.path, url.Values{"sort_order": {"reverse"}, "limit": {"2"}})
 	if err != nil {
@@ -124,7 +124,7 @@ func (l *listing) lookAhead(ctx context.Context, progress bool) error {
 }
 
 // isMore reports whether the page from the other end shows that names are missing.
-func (l *listing) isMore(p page) bool {
+func (l *lister) isMore(p page) bool {
 	if len(p.entries) == 0 {
 		// /ACCOUNT/stor counts itself.
 		return p.total > 1 || p.total == 1 && strings.Count(l.path, "/") > 2
@@ -146,7 +146,7 @@ func (s *Store) page(ctx context.Context, path string, query url.Values) (page, 
 	if query.Get("marker") == "" {
 		query.Del("marker")
 	}
-	resp, err := s.do(ctx, request{method: http.MethodGet, path: path, query: query})
+	resp, err := s.do(ctx, apiRequest{method: http.MethodGet, path: path, query: query})
 	if err != nil {
 		return page{}, err
 	}

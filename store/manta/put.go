@@ -55,7 +55,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, body *uploadBody) (store
 	if err != nil {
 		return store.Attr{}, err
 	}
-	resp, err := s.putWithParents(ctx, old, request{method: http.MethodPut, path: s.path(old.Key), header: h, body: body})
+	resp, err := s.putWithParents(ctx, old, apiRequest{method: http.MethodPut, path: s.path(old.Key), header: h, body: body})
 	if err != nil {
 		return store.Attr{}, err
 	}
@@ -106,7 +106,7 @@ func contentType(key string) string {
 }
 
 // putWithParents makes the request r, and the directories above it if they are missing.
-func (s *Store) putWithParents(ctx context.Context, old store.Ref, r request) (*response, error) {
+func (s *Store) putWithParents(ctx context.Context, old store.Ref, r apiRequest) (*response, error) {
 	for try := 0; ; try++ {
 		resp, err := s.do(ctx, r)
 		if !noParent(err) {
@@ -158,7 +158,7 @@ func (s *Store) mkdir(ctx context.Context, dir string) error {
 	case e == nil || e.kind(false) != store.ErrNotExist:
 		return err
 	}
-	resp, err := s.do(ctx, request{method: http.MethodPut, path: dir, header: http.Header{
+	resp, err := s.do(ctx, apiRequest{method: http.MethodPut, path: dir, header: http.Header{
 		"Content-Type": {"application/json; type=directory"},
 	}})
 	if err != nil {
@@ -190,7 +190,7 @@ func (s *Store) Remove(ctx context.Context, ref store.Ref) error {
 	if ref.ETag != "" {
 		h.Set("If-Match", wireETag(ref.ETag))
 	}
-	resp, err := s.do(ctx, request{method: http.MethodDelete, path: s.path(ref.Key), header: h})
+	resp, err := s.do(ctx, apiRequest{method: http.MethodDelete, path: s.path(ref.Key), header: h})
 	if err != nil {
 		return failed(ctx, op, ref.Key, err)
 	}

@@ -5,25 +5,25 @@ import (
 	"net/http"
 )
 
-// span is a range of bytes with both ends included, as in HTTP.
-type span struct{ first, last int64 }
+// byteSpan is a range of bytes with both ends included, as in HTTP.
+type byteSpan struct{ first, last int64 }
 
-func (s span) String() string { return fmt.Sprintf("bytes=%d-%d", s.first, s.last) }
+func (s byteSpan) String() string { return fmt.Sprintf("bytes=%d-%d", s.first, s.last) }
 
 // parseSpan parses a Range header that span wrote.
-func parseSpan(h string) (s span, err error) {
+func parseSpan(h string) (s byteSpan, err error) {
 	_, err = fmt.Sscanf(h, "bytes=%d-%d", &s.first, &s.last)
 	return s, err
 }
 
 // parseContentRange parses a Content-Range header. If the range is beyond the object, it has
 // only the size.
-func parseContentRange(h string) (s span, size int64, ok bool) {
+func parseContentRange(h string) (s byteSpan, size int64, ok bool) {
 	if n, err := fmt.Sscanf(h, "bytes %d-%d/%d", &s.first, &s.last, &size); err == nil && n == 3 {
 		return s, size, h == fmt.Sprintf("bytes %d-%d/%d", s.first, s.last, size)
 	}
 	if n, err := fmt.Sscanf(h, "bytes */%d", &size); err == nil && n == 1 {
-		return span{}, size, true
+		return byteSpan{}, size, true
 	}
 	return s, 0, false
 }

@@ -50,11 +50,11 @@ func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 
 // readRange is ReadAt with checked arguments.
 func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
-	asked := span{off, off + int64(len(p)) - 1}
+	asked := byteSpan{off, off + int64(len(p)) - 1}
 	if asked.last < off {
 		return 0, io.EOF // no object is that large
 	}
-	resp, err := s.do(ctx, request{method: http.MethodGet, path: s.path(ref.Key), header: http.Header{
+	resp, err := s.do(ctx, apiRequest{method: http.MethodGet, path: s.path(ref.Key), header: http.Header{
 		"Range": {asked.String()}, "If-Match": {wireETag(ref.ETag)},
 	}})
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Store) Get(ctx context.Context, known store.Ref, limit int64) ([]byte, 
 	if known.ETag != "" {
 		h.Set("If-None-Match", wireETag(known.ETag))
 	}
-	resp, err := s.do(ctx, request{method: http.MethodGet, path: s.path(known.Key), header: h})
+	resp, err := s.do(ctx, apiRequest{method: http.MethodGet, path: s.path(known.Key), header: h})
 	if err != nil {
 		return nil, store.Attr{}, failed(ctx, op, known.Key, err)
 	}
@@ -173,7 +173,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
 
 // head requests the attributes of a path.
 func (s *Store) head(ctx context.Context, path string) (store.Attr, error) {
-	resp, err := s.do(ctx, request{method: http.MethodHead, path: path})
+	resp, err := s.do(ctx, apiRequest{method: http.MethodHead, path: path})
 	if err != nil {
 		return store.Attr{}, err
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/joyent/triton-go/client"
 )
 
-// request is one request to Manta.
-type request struct {
+// apiRequest is one request to Manta.
+type apiRequest struct {
 	method string
 	path   string // decoded, below the URL
 	query  url.Values
@@ -30,7 +30,7 @@ type response struct {
 
 // do makes the request. It repeats a request that was refused for a changed key or a wrong
 // clock. The error is a *statusError, a *badAnswer, or the error that prevented an answer.
-func (s *Store) do(ctx context.Context, r request) (*response, error) {
+func (s *Store) do(ctx context.Context, r apiRequest) (*response, error) {
 	var tried remedies
 	for {
 		key := s.auth.current()
@@ -55,7 +55,7 @@ type exchange struct {
 type exchangeKey struct{}
 
 // once makes the request through triton-go once.
-func (s *Store) once(ctx context.Context, r request) (*response, error) {
+func (s *Store) once(ctx context.Context, r apiRequest) (*response, error) {
 	// triton-go resets a field of the client after each call. A copy for each call avoids
 	// the data race.
 	c := *s.client
@@ -79,12 +79,12 @@ func (s *Store) once(ctx context.Context, r request) (*response, error) {
 
 // explain finds the error code of a refused HEAD, whose answer has none, by requesting one
 // byte with GET.
-func (s *Store) explain(ctx context.Context, r request, err error) error {
+func (s *Store) explain(ctx context.Context, r apiRequest, err error) error {
 	var e *statusError
 	if r.method != http.MethodHead || !errors.As(err, &e) || e.status != http.StatusForbidden && e.status != http.StatusBadRequest {
 		return err
 	}
-	resp, gerr := s.once(ctx, request{method: http.MethodGet, path: r.path, query: url.Values{"limit": {"1"}}})
+	resp, gerr := s.once(ctx, apiRequest{method: http.MethodGet, path: r.path, query: url.Values{"limit": {"1"}}})
 	if gerr == nil {
 		resp.body.Close()
 		return err

@@ -13,9 +13,9 @@ import (
 	"thothfs/store"
 )
 
-// object is one version of an object, or a directory. It is replaced and never changed, so its
+// memObject is one version of an object, or a directory. It is replaced and never changed, so its
 // data needs no lock.
-type object struct {
+type memObject struct {
 	data []byte
 	attr store.Attr
 }
@@ -23,14 +23,14 @@ type object struct {
 // objects is the tree, flat: each directory has an entry of its own.
 type objects struct {
 	mu     sync.Mutex // guards what follows
-	byKey  map[string]*object
+	byKey  map[string]*memObject
 	names  map[string]map[string]bool // names in each directory
 	serial int                        // of the latest version
 	noMD5  bool                       // hide the MD5
 }
 
 func newObjects() *objects {
-	o := &objects{byKey: map[string]*object{}, names: map[string]map[string]bool{}}
+	o := &objects{byKey: map[string]*memObject{}, names: map[string]map[string]bool{}}
 	o.byKey[""] = o.directoryLocked(time.Now())
 	return o
 }
@@ -40,19 +40,19 @@ func (o *objects) etagLocked() string {
 	return fmt.Sprintf("v%d", o.serial)
 }
 
-func (o *objects) directoryLocked(now time.Time) *object {
-	return &object{attr: store.Attr{ETag: o.etagLocked(), ModTime: now.UTC(), Dir: true}}
+func (o *objects) directoryLocked(now time.Time) *memObject {
+	return &memObject{attr: store.Attr{ETag: o.etagLocked(), ModTime: now.UTC(), Dir: true}}
 }
 
-func (o *objects) objectLocked(data []byte, now time.Time) *object {
+func (o *objects) objectLocked(data []byte, now time.Time) *memObject {
 	sum := md5.Sum(data)
-	return &object{data: data, attr: store.Attr{
+	return &memObject{data: data, attr: store.Attr{
 		ETag: o.etagLocked(), Size: int64(len(data)), ModTime: now.UTC(), MD5: sum[:],
 	}}
 }
 
 // attrLocked returns the attributes of x for clients.
-func (o *objects) attrLocked(x *object) store.Attr {
+func (o *objects) attrLocked(x *memObject) store.Attr {
 	a := x.attr
 	a.MD5 = bytes.Clone(a.MD5)
 	if o.noMD5 {
@@ -68,7 +68,7 @@ func parent(key string) (dir, name string) {
 }
 
 // putLocked puts x at key, whose parents exist, and updates the parent.
-func (o *objects) putLocked(key string, x *object) {
+func (o *objects) putLocked(key string, x *memObject) {
 	dir, name := parent(key)
 	if o.byKey[key] == nil {
 		if o.names[dir] == nil {

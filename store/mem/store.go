@@ -17,7 +17,7 @@ var _ store.Store = (*objects)(nil)
 func fail(op, key string, kind error) error { return &store.Error{Op: op, Key: key, Kind: kind} }
 
 // findLocked returns the object at key, which must not be a directory.
-func (o *objects) findLocked(op, key string) (*object, error) {
+func (o *objects) findLocked(op, key string) (*memObject, error) {
 	x := o.byKey[key]
 	switch {
 	case !store.ValidKey(key):

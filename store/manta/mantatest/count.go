@@ -14,8 +14,8 @@ type Counters struct {
 	Connections int64            // accepted
 }
 
-// counts are the live Counters.
-type counts struct {
+// liveCounters are the live Counters.
+type liveCounters struct {
 	mu sync.Mutex // guards c
 	c  Counters
 }
@@ -36,7 +36,7 @@ func (s *Server) ResetCounters() {
 	s.counts.c = Counters{}
 }
 
-func (c *counts) request(method string) {
+func (c *liveCounters) request(method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.c.Requests == nil {
@@ -46,19 +46,19 @@ func (c *counts) request(method string) {
 	c.c.Total++
 }
 
-func (c *counts) sent(n int64) {
+func (c *liveCounters) sent(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c.BodyBytes += n
 }
 
-func (c *counts) received(n int64) {
+func (c *liveCounters) received(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c.Uploaded += n
 }
 
-func (c *counts) connection() {
+func (c *liveCounters) connection() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.c.Connections++

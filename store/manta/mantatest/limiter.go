@@ -13,8 +13,8 @@ import (
 // the time in which the line was idle.
 const lag = 20 * time.Millisecond
 
-// limiter shares a bandwidth among all senders that wait on it.
-type limiter struct {
+// sharedLine shares a bandwidth among all senders that wait on it.
+type sharedLine struct {
 	rate atomic.Int64 // bytes per second; 0: no limit
 	mu   sync.Mutex   // guards next
 	next time.Time    // when the line is free again
@@ -22,11 +22,11 @@ type limiter struct {
 
 // sender sends pieces over the line of a limiter, one after the other.
 type sender struct {
-	line *limiter
+	line *sharedLine
 	free time.Time // when its last piece was sent; zero before the first
 }
 
-func (l *limiter) set(rate int64) { l.rate.Store(rate) }
+func (l *sharedLine) set(rate int64) { l.rate.Store(rate) }
 
 // wait returns when the line has had the time for n more bytes.
 func (s *sender) wait(ctx context.Context, n int) error {
@@ -42,7 +42,7 @@ func (s *sender) wait(ctx context.Context, n int) error {
 // start when the line is free, but not before ready, the time at which their sender had them,
 // nor more than lag ago. Without ready, a lone sender of many pieces that each take about as
 // long as a timer is late would get half the bandwidth.
-func (l *limiter) reserve(n int, rate int64, ready time.Time) time.Time {
+func (l *sharedLine) reserve(n int, rate int64, ready time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()

@@ -15,7 +15,7 @@ import (
 // TestLimiter checks that all senders together get the bandwidth, in turn.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l limiter
+		var l sharedLine
 		began := time.Now()
 		if err := (&sender{line: &l}).wait(t.Context(), 1<<30); err != nil || time.Since(began) != 0 {
 			t.Errorf("without a limit: %v, %v", time.Since(began), err)
@@ -48,7 +48,7 @@ func TestLimiter(t *testing.T) {
 // whole bandwidth although every timer is a little late.
 func TestLimiterMakesUpForLateTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l limiter
+		var l sharedLine
 		l.set(1_000_000)
 		s, began := sender{line: &l}, time.Now()
 		for range 1000 {
@@ -68,7 +68,7 @@ func TestLimiterMakesUpForLateTimers(t *testing.T) {
 // TestLimiterGivesNothingForRest checks that unused bandwidth is lost.
 func TestLimiterGivesNothingForRest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var l limiter
+		var l sharedLine
 		l.set(1000)
 		s, other := sender{line: &l}, sender{line: &l}
 		for range 3 {

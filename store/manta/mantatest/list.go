@@ -16,8 +16,8 @@ const (
 	rootTime     = "2013-05-22T17:39:43.714Z" // of the roots in an account's listing
 )
 
-// line is one entry of a listing.
-type line struct {
+// listLine is one entry of a listing.
+type listLine struct {
 	Name        string `json:"name"`
 	ETag        string `json:"etag,omitempty"`
 	Size        *int64 `json:"size,omitempty"`
@@ -29,8 +29,8 @@ type line struct {
 	Durability  *int   `json:"durability,omitempty"`
 }
 
-func newLine(rec *record) line {
-	l := line{Name: rec.Name, Type: "directory", MTime: rec.MTime.Format(listingTime)}
+func newLine(rec *record) listLine {
+	l := listLine{Name: rec.Name, Type: "directory", MTime: rec.MTime.Format(listingTime)}
 	if rec.Dir {
 		return l
 	}

@@ -21,9 +21,9 @@ const (
 	maxDirs = 16
 )
 
-// names caches the sorted names of big directories, so that a page of a listing does not have
+// nameCache caches the sorted names of big directories, so that a page of a listing does not have
 // to read a million of them. It takes some 50 bytes a name.
-type names struct {
+type nameCache struct {
 	mu     sync.Mutex // guards dirs and what is in it
 	dirs   map[string]*dirNames
 	flight singleflight.Group // by directory: concurrent listings read it once
@@ -109,7 +109,7 @@ func (t *tree) readNames(disk string) ([]string, error) {
 	return sorted, nil
 }
 
-func (n *names) page(disk string, mtime time.Time, sub func([]string) []string) (int, []string, bool) {
+func (n *nameCache) page(disk string, mtime time.Time, sub func([]string) []string) (int, []string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := n.dirs[disk]
@@ -121,7 +121,7 @@ func (n *names) page(disk string, mtime time.Time, sub func([]string) []string) 
 
 // remember caches the names that the directory disk had at mtime, unless mtime has changed
 // since: names added meanwhile would be missing.
-func (n *names) remember(disk string, mtime time.Time, sorted []string) bool {
+func (n *nameCache) remember(disk string, mtime time.Time, sorted []string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if fi, err := os.Stat(disk); err != nil || !fi.ModTime().Equal(mtime) {
@@ -141,7 +141,7 @@ func (n *names) remember(disk string, mtime time.Time, sorted []string) bool {
 }
 
 // added records that the server has added name to the directory disk.
-func (n *names) added(disk, name string) {
+func (n *nameCache) added(disk, name string) {
 	n.change(disk, func(d *dirNames) {
 		if i, found := slices.BinarySearch(d.sorted, name); !found {
 			d.sorted = slices.Insert(d.sorted, i, name)
@@ -150,7 +150,7 @@ func (n *names) added(disk, name string) {
 }
 
 // removed records that the server has removed name from the directory disk.
-func (n *names) removed(disk, name string) {
+func (n *nameCache) removed(disk, name string) {
 	n.change(disk, func(d *dirNames) {
 		if i, found := slices.BinarySearch(d.sorted, name); found {
 			d.sorted = slices.Delete(d.sorted, i, i+1)
@@ -158,7 +158,7 @@ func (n *names) removed(disk, name string) {
 	})
 }
 
-func (n *names) change(disk string, f func(*dirNames)) {
+func (n *nameCache) change(disk string, f func(*dirNames)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	d := n.dirs[disk]

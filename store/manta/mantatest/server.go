@@ -38,8 +38,8 @@ type Server struct {
 	clock         func() time.Time
 	trace         func(*http.Request)
 	latency       atomic.Int64
-	down, up      limiter
-	counts        counts
+	down, up      sharedLine
+	counts        liveCounters
 	faults        faults
 	keys          keyring
 }

@@ -19,7 +19,7 @@ type tree struct {
 	// mu is the lock of Manta's metadata tier. It makes a file and its record change
 	// together, so it is held during disk access. It is taken before names.mu.
 	mu    sync.RWMutex
-	names names
+	names nameCache
 }
 
 func openTree(root string, now func() time.Time) (*tree, error) {

@@ -181,15 +181,15 @@ func uploadLimit(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// upload is a file with a body.
-type upload struct {
+// uploadedFile is a file with a body.
+type uploadedFile struct {
 	*os.File
 	size int64
 }
 
 // receive writes the body, of at most limit bytes, to a file and returns it, closed, with its
 // MD5. The caller removes it.
-func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*upload, []byte, error) {
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*uploadedFile, []byte, error) {
 	f, err := os.Create(filepath.Join(s.tree.root, reserved, "tmp", newUUID()))
 	if err != nil {
 		return nil, nil, err
@@ -207,7 +207,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 		os.Remove(f.Name())
 		return nil, nil, uploadError(err)
 	}
-	return &upload{File: f, size: n}, h.Sum(nil), nil
+	return &uploadedFile{File: f, size: n}, h.Sum(nil), nil
 }
 
 // uploadError returns the answer to a body that ended early.
