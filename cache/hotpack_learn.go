@@ -166,7 +166,6 @@ func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
 func (w *warmup) publish(ctx context.Context) {
 	c := w.o.c
 	defer c.wg.Done()
-	c.n.Lessons.Add(1)
 	defer c.n.Lessons.Add(-1)
 	defer w.o.release()
 	if withctx.Sleep(ctx, recordFor) == nil {

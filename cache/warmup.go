@@ -99,7 +99,8 @@ func (w *warmup) run(ctx context.Context) {
 	close(w.done)
 	if c.options.Learned != nil && c.addWorker() {
 		w.o.refs.Add(1)
-		go w.publish(ctx) // ended by end
+		c.n.Lessons.Add(1) // before Sessions goes down: together they show that nothing is left to do
+		go w.publish(ctx)  // ended by end
 	}
 	w.complete(ctx)
 }
