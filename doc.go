@@ -11,6 +11,7 @@
 //	              files for other tools
 //	fs            the tree of directories, links and files; knows no protocol
 //	  fusefs      serves the tree to the kernel by FUSE
+//	  treetest    conformance suite for the tree and everything that serves it
 //	corpus        the dumps of one store: sync, edits, uploads
 //	  catalog     is the local copy of all documents, in SQL
 //	  changelog   tells other clients which documents have changed

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -151,12 +152,8 @@ func (d *ticketsDir) Mkdir(ctx context.Context, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	s, err := d.list(ctx)
-	if err != nil {
-		return Entry{}, err
-	}
-	if _, used := findValue(s.items, name); used {
-		return Entry{}, ErrExist
+	if _, _, err := d.find(ctx, name); !errors.Is(err, ErrNotExist) {
+		return Entry{}, cmp.Or(err, ErrExist)
 	}
 	if !d.t.tickets.add(ticket) {
 		return Entry{}, ErrNoRoom

@@ -3,6 +3,7 @@ package fs
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"thothfs/corpus"
 	"thothfs/dump/document"
@@ -26,7 +27,6 @@ var (
 	ErrNoData       = errors.New("no data at or after the offset")
 	ErrNoAttr       = errors.New("no such attribute")
 	ErrAttrTooBig   = errors.New("value too big for an extended attribute (64 KiB): use the file properties/NAME")
-	ErrSpec         = errors.New("malformed specification or name")
 	ErrNoTicket     = errors.New("a ticket cannot be empty: remove it instead")
 	ErrTickets      = errors.New("the dump has more than one ticket: set it in user.thoth.ticket")
 	ErrBadName      = errors.New("the name cannot be stored")
@@ -37,13 +37,16 @@ var (
 	ErrNoRoom       = errors.New("too much is being written at a time")
 )
 
+// ErrSpec is the kind of a name that is no specification: it does not exist.
+var ErrSpec = fmt.Errorf("malformed specification or name (%w)", ErrNotExist)
+
 // isAnswer reports whether an error is an answer to the caller rather than a
 // failure: it is not logged.
 func isAnswer(err error) bool {
 	for _, kind := range [...]error{
 		context.Canceled, ErrNotExist,
 		ErrReadOnly, ErrNotPermitted, ErrNotSupported, ErrNotOwner, ErrCrossDevice, ErrNotDir, ErrGone,
-		ErrInvalid, ErrNoData, ErrNoAttr, ErrExist, ErrNotEmpty, ErrSpec,
+		ErrInvalid, ErrNoData, ErrNoAttr, ErrExist, ErrNotEmpty,
 		document.ErrPresent, document.ErrAbsent, corpus.ErrAmbiguous,
 	} {
 		if errors.Is(err, kind) {

@@ -2,6 +2,7 @@ package fs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -37,7 +38,7 @@ type FileID struct {
 	kind    kind
 	dump    dump.ID // whose directory the node is, or is in, or is a link to
 	dir     string  // of kindDir the path, of kindLink that of the directory it is in, of kindText in properties/ that name
-	name    string  // in the directory; of an object its name in the store
+	name    string  // in the directory; of an object its name in the store; of a link "" for the whole hash
 	version string  // tells two nodes of the same place apart: an ETag, the target of a link
 }
 
@@ -137,7 +138,7 @@ func (id FileID) path() string {
 	case kindDump:
 		return inDump
 	case kindLink:
-		return id.dir + "/" + id.name
+		return id.dir + "/" + cmp.Or(id.name, id.dump.String())
 	case kindPrefix:
 		return hashDirName + "/" + id.name
 	case kindOwn:

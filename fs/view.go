@@ -224,7 +224,11 @@ func (v *viewDir) linkEntry(r corpus.Row, name string, generation uint64) Entry 
 }
 
 func (l *dumpLink) ID() FileID {
-	return FileID{kind: kindLink, dir: l.view.path, dump: l.dump, name: l.name}
+	id := FileID{kind: kindLink, dir: l.view.path, dump: l.dump}
+	if len(l.name) < hashDigits {
+		id.name = l.name
+	}
+	return id
 }
 
 func (l *dumpLink) Path() string { return l.view.below(l.name) }

@@ -36,7 +36,6 @@ func errnoOf(err error) syscall.Errno {
 		{fs.ErrNoData, syscall.ENXIO},
 		{fs.ErrNoAttr, syscall.ENODATA},
 		{fs.ErrAttrTooBig, syscall.E2BIG},
-		{fs.ErrSpec, syscall.ENOENT},
 		{fs.ErrNoTicket, syscall.EINVAL},
 		{fs.ErrTickets, syscall.EPERM},
 		{fs.ErrBadName, syscall.EINVAL},
