@@ -1,10 +1,10 @@
 package fs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -18,37 +18,34 @@ const analyzersName = "analyzers"
 // analyzersDir returns analyzers: the corpus's scripts.
 func (t *Tree) analyzersDir() *writableDir {
 	return &writableDir{
-		t: t, backend: &analyzerFiles{t}, id: dirID(analyzersName),
-		attr: func(context.Context) (Attr, error) {
-			_, changed := t.lastChange()
-			return attrOf(modeDir, 0, changed), nil
-		},
+		t: t, backend: &analyzerFiles{t}, key: analyzersName, mode: modeScript,
+		id: dirID(analyzersName), fileID: FileID{kind: kindObject},
 	}
 }
 
 // analyzerFiles are the objects of analyzers/ in the store.
 type analyzerFiles struct{ t *Tree }
 
-func (s *analyzerFiles) key() string                                  { return analyzersName }
-func (s *analyzerFiles) dump() (none dump.ID)                         { return none }
-func (s *analyzerFiles) path() string                                 { return analyzersName }
-func (s *analyzerFiles) mode() os.FileMode                            { return modeScript }
 func (s *analyzerFiles) isTemporary(_ context.Context, n string) bool { return isEditorName(n) }
 
-func (s *analyzerFiles) fileID(name string) FileID { return FileID{kind: kindObject, name: name} }
-
-func (s *analyzerFiles) check(name string) error {
-	_, err := analyzerOf(name)
-	return err
+func (s *analyzerFiles) modTime(context.Context) (time.Time, error) {
+	_, changed := s.t.lastChange()
+	return changed, nil
 }
 
-// analyzerOf returns the name of the object that a file name stands for.
-func analyzerOf(name string) (string, error) {
+// check fails for the names of thothfs's own objects too: no client sees them.
+func (s *analyzerFiles) check(name string) error {
 	object, err := keyOf(name)
 	if err == nil && strings.HasPrefix(object, ownPrefix) {
 		err = ErrBadName
 	}
-	return object, err
+	return err
+}
+
+// objectOf returns the name of the object of a file. The name was checked before.
+func objectOf(name string) string {
+	key, _ := keyOf(name)
+	return key
 }
 
 func (s *analyzerFiles) names(ctx context.Context) ([]string, error) {
@@ -65,41 +62,34 @@ func (s *analyzerFiles) names(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-func (s *analyzerFiles) find(ctx context.Context, name string) (store.Entry, error) {
-	files, err := s.t.o.Corpus.Analyzers(ctx)
-	if err != nil {
-		return store.Entry{}, err
+// find returns the object of a file. With now, the list is compared with the store first
+// if it is old.
+func (s *analyzerFiles) find(ctx context.Context, name string, now bool) (e store.Entry, err error) {
+	var files []store.Entry
+	if now {
+		files, err = s.t.o.Corpus.FilesNow(ctx, dump.ID{})
+	} else {
+		files, err = s.t.o.Corpus.Analyzers(ctx)
 	}
-	return pickAnalyzer(files, name)
-}
-
-// findNow is find for an open: the list is compared with the store if it is old.
-func (s *analyzerFiles) findNow(ctx context.Context, name string) (store.Entry, error) {
-	files, err := s.t.o.Corpus.FilesNow(ctx, dump.ID{})
 	if err != nil {
-		return store.Entry{}, err
+		return e, err
 	}
-	return pickAnalyzer(files, name)
-}
-
-func pickAnalyzer(files []store.Entry, name string) (store.Entry, error) {
 	e, ok := findObject(files, name)
 	if !ok {
-		return e, notThere(analyzersName + "/" + name)
+		err = notThere(analyzersName + "/" + name)
 	}
-	return e, nil
+	return e, err
 }
 
 func (s *analyzerFiles) stat(ctx context.Context, name string) (int64, time.Time, error) {
-	e, err := s.find(ctx, name)
+	e, err := s.find(ctx, name, false)
 	return e.Size, e.ModTime, err
 }
 
-// open opens the script that is there now: it is listed again if it was replaced.
 func (s *analyzerFiles) open(ctx context.Context, name string) (Handle, error) {
 	data, err := s.read(ctx, name)
 	if errors.Is(err, ErrFileTooBig) {
-		e, err := s.find(ctx, name)
+		e, err := s.find(ctx, name, false)
 		if err != nil {
 			return nil, err
 		}
@@ -108,9 +98,10 @@ func (s *analyzerFiles) open(ctx context.Context, name string) (Handle, error) {
 	return &memoryHandle{data}, err
 }
 
+// read reads the script that is there now: it is listed again if it was replaced.
 func (s *analyzerFiles) read(ctx context.Context, name string) ([]byte, error) {
 	for again := true; ; again = false {
-		e, err := s.findNow(ctx, name)
+		e, err := s.find(ctx, name, true)
 		if err != nil {
 			return nil, err
 		}
@@ -131,25 +122,16 @@ func (s *analyzerFiles) contents(ctx context.Context, e store.Entry) ([]byte, er
 		return nil, err
 	}
 	defer h.Close(ctx)
-	data := make([]byte, 0, e.Size)
-	for int64(len(data)) < e.Size {
-		part, release, err := h.Read(ctx, data[len(data):cap(data)], int64(len(data)))
-		if err != nil {
-			return nil, err
-		}
-		data = append(data, part...)
-		if release != nil {
-			release()
-		}
+	data, release, err := h.Read(ctx, make([]byte, e.Size), 0)
+	if release != nil {
+		defer release()
+		data = bytes.Clone(data)
 	}
-	return data, nil
+	return data, err
 }
 
 func (s *analyzerFiles) put(ctx context.Context, name string, data []byte, gone string) error {
-	object, err := analyzerOf(name)
-	if err == nil {
-		err = s.t.o.Corpus.PutAnalyzer(withOrigin(ctx, "write analyzers/"+name), object, data)
-	}
+	err := s.t.o.Corpus.PutAnalyzer(withOrigin(ctx, "write analyzers/"+name), objectOf(name), data)
 	if err == nil && gone != "" {
 		err = s.remove(ctx, gone)
 	}
@@ -157,20 +139,12 @@ func (s *analyzerFiles) put(ctx context.Context, name string, data []byte, gone 
 }
 
 func (s *analyzerFiles) remove(ctx context.Context, name string) error {
-	object, err := analyzerOf(name)
-	if err == nil {
-		err = s.t.o.Corpus.RemoveAnalyzer(withOrigin(ctx, "unlink analyzers/"+name), object)
-	}
-	return badName(err)
+	return badName(s.t.o.Corpus.RemoveAnalyzer(withOrigin(ctx, "unlink analyzers/"+name), objectOf(name)))
 }
 
 func (s *analyzerFiles) rename(ctx context.Context, from, to string) error {
-	old, oerr := analyzerOf(from)
-	object, err := analyzerOf(to)
-	if err = errors.Join(oerr, err); err == nil {
-		err = s.t.o.Corpus.RenameAnalyzer(withOrigin(ctx, "rename analyzers/"+from+" to "+to), old, object)
-	}
-	return badName(err)
+	ctx = withOrigin(ctx, "rename analyzers/"+from+" to "+to)
+	return badName(s.t.o.Corpus.RenameAnalyzer(ctx, objectOf(from), objectOf(to)))
 }
 
 // badName turns the error for a key that the store cannot hold into ErrBadName.

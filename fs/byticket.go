@@ -245,7 +245,7 @@ func (t *Tree) moveTicket(ctx context.Context, from, to string) error {
 	for i, row := range rows {
 		group.Go(func() error {
 			errs[i] = t.moveTicketOf(ctx, row.ID, from, to)
-			return nil
+			return nil // move the others all the same
 		})
 	}
 	_ = group.Wait() // always nil
@@ -322,25 +322,17 @@ func (d *ticketDir) Symlink(ctx context.Context, target, name string) (Entry, er
 	if !isNameOf(id, name) {
 		return Entry{}, ErrBadName
 	}
-	now, err := d.set(withOrigin(ctx, "symlink "+d.below(name)), id, document.Set(ticketField, d.ticket))
+	now, err := d.t.edit(withOrigin(ctx, "symlink "+d.below(name)), id, document.Set(ticketField, d.ticket))
 	if err != nil {
 		return Entry{}, err
 	}
+	d.t.tickets.remove(d.ticket)
 	return d.linkEntry(corpus.Row{ID: now.ID, Time: unixOf(now)}, name, d.t.o.Corpus.Generation()), nil
 }
 
 // isNameOf reports whether a link to the dump may have that name: its hash or a prefix.
 func isNameOf(id dump.ID, name string) bool {
 	return isHashPrefix(name) && strings.HasPrefix(id.String(), name)
-}
-
-// set makes an edit that gives the dump the ticket.
-func (d *ticketDir) set(ctx context.Context, id dump.ID, e document.Edit) (*corpus.Dump, error) {
-	now, err := d.t.edit(ctx, id, e)
-	if err == nil {
-		d.t.tickets.remove(d.ticket)
-	}
-	return now, err
 }
 
 // Remove takes the ticket from a dump.
@@ -390,7 +382,8 @@ func (d *ticketDir) Rename(ctx context.Context, name string, to Dir, newName str
 	}
 	if err == nil && target.ticket != d.ticket {
 		origin := withOrigin(ctx, "rename "+d.below(name)+" to "+target.below(newName))
-		if _, err = target.set(origin, id, onlyFrom(d.ticket, document.Set(ticketField, target.ticket))); err == nil {
+		if _, err = d.t.edit(origin, id, onlyFrom(d.ticket, document.Set(ticketField, target.ticket))); err == nil {
+			d.t.tickets.remove(target.ticket)
 			d.keep(ctx)
 		}
 	}

@@ -65,7 +65,7 @@
 // handles on one name share one buffer (writebuffer.go); the buffer of a file that was
 // removed or replaced is stored nowhere.
 //
-// Files with the names that editors use beside the file they save (editornames.go) are
+// Files with the names that editors use beside the file they save (isEditorName) are
 // kept in memory by this tree alone, until they are renamed to another kind of name or
 // removed, or the dump or the tree goes. A file that is renamed to such a name is hidden,
 // and stays stored until another has taken its place or the temporary one is removed: an
@@ -85,9 +85,9 @@
 //
 // # Concurrency
 //
-// Everything is safe for concurrent use. The goroutines of a tree (workers.go) end with
+// Everything is safe for concurrent use. The goroutines of a tree end with
 // [Tree.Close]: one for each list of all dumps that is being read, and one for each large
 // document that is examined. The locks of this package guard maps and buffers and are
-// never held across a call to another layer. A commit, a rename and a removal hold the
-// buffer's semaphore, which others can wait for as for the store.
+// never held across a call to another layer. A commit, a rename and a removal of a file
+// hold a mutex of its directory (writeBuffers.storing), for which a context can wait.
 package fs

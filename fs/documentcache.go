@@ -63,56 +63,50 @@ func (k *documentCache) add(d *corpus.Dump, generation uint64, compared time.Tim
 		size -= len(k.list[0].dump.Doc.Raw())
 		k.list = slices.Delete(k.list, 0, 1)
 	}
-	names := sync.OnceValue(func() map[string]document.Value { return propertiesByName(d.Doc) })
-	xattrs := sync.OnceValue(func() string { return xattrList(d.Doc) })
-	k.list = append(k.list, cachedDocument{d, generation, compared, names, xattrs})
+	c := cacheDocument(d.Doc)
+	c.dump, c.generation, c.compared = d, generation, compared
+	k.list = append(k.list, c)
 }
 
-// xattrList returns the names of the attributes of a document.
-func (k *documentCache) xattrList(doc *document.Document) string {
-	if cached, ok := k.of(doc); ok {
-		return cached.xattrs()
-	}
-	return xattrList(doc)
-}
-
-// of returns the cached document whose parsed form doc is.
-func (k *documentCache) of(doc *document.Document) (cached cachedDocument, ok bool) {
+// of returns what is made from a document, which may be cached.
+func (k *documentCache) of(doc *document.Document) cachedDocument {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	i := slices.IndexFunc(k.list, func(o cachedDocument) bool { return o.dump.Doc == doc })
 	if i < 0 {
-		return cachedDocument{}, false
+		return cacheDocument(doc)
 	}
-	return k.list[i], true
+	return k.list[i]
 }
 
-// examine calls f, which reads a document, and waits for it until ctx ends; f goes on
-// then. Walking through a large document that is nested deeply takes seconds.
-func (t *Tree) examine(ctx context.Context, doc *document.Document, f func()) error {
+// cacheDocument returns a cached document without its dump.
+func cacheDocument(doc *document.Document) cachedDocument {
+	return cachedDocument{
+		names:  sync.OnceValue(func() map[string]document.Value { return propertiesByName(doc) }),
+		xattrs: sync.OnceValue(func() string { return xattrList(doc) }),
+	}
+}
+
+// examine returns the result of f, which reads a document. It waits until ctx ends, and f
+// continues then: walking through a large document that is nested deeply takes seconds.
+func (t *Tree) examine(ctx context.Context, doc *document.Document, f func() (string, bool)) (text string, ok bool, err error) {
 	if len(doc.Raw()) < largeDocument {
-		f()
-		return nil
+		text, ok = f()
+		return text, ok, nil
 	}
 	done := make(chan struct{})
+	var found string
+	var has bool
 	t.workers.Go(func(context.Context) {
 		defer close(done)
-		f()
+		found, has = f()
 	})
 	select {
 	case <-done:
-		return nil
+		return found, has, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return "", false, ctx.Err()
 	}
-}
-
-// properties returns the custom properties of a document by file name.
-func (k *documentCache) properties(doc *document.Document) map[string]document.Value {
-	if cached, ok := k.of(doc); ok {
-		return cached.names()
-	}
-	return propertiesByName(doc)
 }
 
 // cached returns a dump as the catalogue has it. If the catalogue does not know it, the

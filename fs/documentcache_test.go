@@ -13,7 +13,7 @@ import (
 	"thothfs/dump/document"
 )
 
-// manyProperties is a document with n properties.
+// manyProperties returns a document with n properties.
 func manyProperties(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"type": "core", "properties": {"first": 1`)
@@ -24,7 +24,7 @@ func manyProperties(n int) []byte {
 	return []byte(b.String())
 }
 
-// To list the attributes takes a time that grows with the document, not with its square.
+// Listing the attributes takes time proportional to the size of the document.
 func TestListxattrOfALargeDocument(t *testing.T) {
 	perProperty := func(n int) float64 {
 		text := manyProperties(n)
@@ -69,12 +69,12 @@ func TestExamineIsInterrupted(t *testing.T) {
 	release := make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := tr.examine(ctx, document.Parse(manyProperties(2000)), func() { <-release }); !errors.Is(err, context.Canceled) {
+	if _, _, err := tr.examine(ctx, document.Parse(manyProperties(2000)), func() (string, bool) { <-release; return "", true }); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	close(release)
 	looked := false
-	if err := tr.examine(t.Context(), document.Parse([]byte("{}")), func() { looked = true }); err != nil || !looked {
+	if _, _, err := tr.examine(t.Context(), document.Parse([]byte("{}")), func() (string, bool) { looked = true; return "", true }); err != nil || !looked {
 		t.Error(err, looked)
 	}
 	tr.workers.stop()

@@ -39,7 +39,7 @@ type FileID struct {
 	dump    dump.ID // whose directory the node is, or is in, or is a link to
 	dir     string  // of kindDir the path, of kindLink that of the directory it is in, of kindText in properties/ that name
 	name    string  // in the directory; of an object its name in the store; of a link "" for the whole hash
-	version string  // tells two nodes of the same place apart: an ETag, the target of a link
+	version string  // differs between two nodes of the same place: an ETag, the target of a link
 }
 
 func dirID(path string) FileID { return FileID{kind: kindDir, dir: path} }
@@ -75,8 +75,8 @@ func (id FileID) key() string {
 	return id.dump.String() + "/" + id.name
 }
 
-// Generation tells two nodes apart whose inode numbers are equal, by a hash for
-// which nobody can construct a collision.
+// Generation differs between two nodes with the same inode number. It is a part of a
+// cryptographic hash, so that nobody can construct a collision.
 func (id FileID) Generation() uint64 {
 	h := sha256.New()
 	h.Write([]byte{byte(id.kind)})

@@ -29,8 +29,8 @@ func newTestTree(t testing.TB) (*Tree, *changingCorpus) {
 
 type noBlocks struct{ Blocks }
 
-// A directory that is listed again and again keeps one list, not one for each
-// change to the corpus.
+// A directory that is listed repeatedly keeps one list, not one for each change of the
+// corpus.
 func TestListsDoNotAccumulate(t *testing.T) {
 	tree, c := newTestTree(t)
 	heap := func() int64 {

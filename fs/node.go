@@ -116,8 +116,8 @@ type Handle interface {
 	// Seek returns the next data (SEEK_DATA) or hole (SEEK_HOLE) at or after off, as
 	// lseek(2). The error is ErrNoData when there is none.
 	Seek(off int64, whence int) (int64, error)
-	// Close releases the handle. It commits what was written and not committed; nobody
-	// else can be told of its error.
+	// Close releases the handle. It commits what was written and not committed; most
+	// front ends cannot report its error.
 	Close(ctx context.Context) error
 }
 

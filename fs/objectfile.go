@@ -89,18 +89,21 @@ func (o *objectFile) Open(ctx context.Context, flags OpenFlags) (Handle, error) 
 	}
 	o.t.counts.opens.Add(1)
 	o.t.counts.handles.Add(1)
-	return &countedHandle{h, o.t}, nil
+	return &countedHandle{h, o}, nil
 }
 
-// countedHandle keeps the gauge of open objects.
+// countedHandle is an ObjectHandle that is in the gauge of open objects.
 type countedHandle struct {
-	ObjectHandle
-	t *Tree
+	openObject
+	o *objectFile
 }
+
+func (h *countedHandle) Size() int64     { return h.o.size }
+func (h *countedHandle) CountRead(n int) { h.o.t.counts.read(n) }
 
 func (h *countedHandle) Close(ctx context.Context) error {
-	h.t.counts.handles.Add(-1)
-	return h.ObjectHandle.Close(ctx)
+	h.o.t.counts.handles.Add(-1)
+	return h.openObject.Close(ctx)
 }
 
 // replaced reports whether the store is known to have another version under the name.
@@ -117,7 +120,7 @@ func (o *objectFile) replaced(ctx context.Context) bool {
 	return i < 0 || files[i].ETag != o.ref.ETag
 }
 
-func (o *objectFile) open(ctx context.Context) (ObjectHandle, error) {
+func (o *objectFile) open(ctx context.Context) (openObject, error) {
 	if o.t.local == nil {
 		file := o.t.o.Cache.Open(o.ref, o.size)
 		file.Expect(o.md5)
@@ -143,13 +146,17 @@ func (o *objectFile) fail(err error) error {
 	return err
 }
 
-// ObjectHandle is an open object.
-type ObjectHandle interface {
+type openObject interface {
 	Handle
-	Size() int64
 	// Local returns a file of this machine with all bytes of the object, or nil. The
 	// caller releases it.
 	Local() LocalFile
+}
+
+// ObjectHandle is an open object.
+type ObjectHandle interface {
+	openObject
+	Size() int64
 	// Read counts reads; a reader of Local calls CountRead.
 	CountRead(n int)
 }
@@ -186,7 +193,7 @@ func (h *blockHandle) Read(ctx context.Context, p []byte, off int64) ([]byte, fu
 		}
 		return nil, nil, h.o.fail(err)
 	}
-	h.CountRead(len(data))
+	h.o.t.counts.read(len(data))
 	return data, release, nil
 }
 
@@ -198,9 +205,6 @@ func (h *blockHandle) Close(context.Context) error {
 	h.file.Close()
 	return nil
 }
-
-func (h *blockHandle) Size() int64     { return h.o.size }
-func (h *blockHandle) CountRead(n int) { h.o.t.counts.read(n) }
 
 func (h *blockHandle) Local() LocalFile {
 	if l, ok := h.file.LocalFile(); ok {
@@ -230,7 +234,7 @@ func (h *localHandle) Read(ctx context.Context, p []byte, off int64) ([]byte, fu
 		}
 		return nil, nil, h.o.fail(err)
 	}
-	h.CountRead(n)
+	h.o.t.counts.read(n)
 	return p, nil, nil
 }
 
@@ -240,7 +244,7 @@ func isChanged(f *os.File, was os.FileInfo) bool {
 	return err != nil || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime())
 }
 
-// Seek moves the position of the file, which nobody uses: all reads have an offset.
+// Seek moves the position of the file, which is not used: all reads have an offset.
 func (h *localHandle) Seek(off int64, whence int) (int64, error) {
 	at, err := h.file.Seek(off, whence)
 	if errors.Is(err, unix.ENXIO) {
@@ -250,9 +254,6 @@ func (h *localHandle) Seek(off int64, whence int) (int64, error) {
 }
 
 func (h *localHandle) Close(context.Context) error { return h.file.Close() }
-
-func (h *localHandle) Size() int64     { return h.o.size }
-func (h *localHandle) CountRead(n int) { h.o.t.counts.read(n) }
 
 // Local returns the file under another descriptor.
 func (h *localHandle) Local() LocalFile {

@@ -2,9 +2,7 @@ package fs
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -18,15 +16,9 @@ import (
 // object among them as one file. It exists even when there are none.
 func (t *Tree) propertiesDir(id dump.ID) *writableDir {
 	return &writableDir{
-		t: t, backend: &propertyFiles{t, id},
-		id: FileID{kind: kindProps, dump: id, name: propertiesName},
-		attr: func(ctx context.Context) (Attr, error) {
-			d, err := t.cached(ctx, id)
-			if err != nil {
-				return Attr{}, err
-			}
-			return attrOf(modeDir, 0, d.ModTime), nil
-		},
+		t: t, backend: &propertyFiles{t, id}, key: id.String(), dump: id, mode: modeValue,
+		id:     FileID{kind: kindProps, dump: id, name: propertiesName},
+		fileID: FileID{kind: kindText, dump: id, dir: propertiesName},
 	}
 }
 
@@ -38,15 +30,12 @@ type propertyFiles struct {
 	id dump.ID
 }
 
-func (s *propertyFiles) key() string       { return s.id.String() }
-func (s *propertyFiles) dump() dump.ID     { return s.id }
-func (s *propertyFiles) mode() os.FileMode { return modeValue }
-func (s *propertyFiles) path() string {
-	return hashDirName + "/" + s.id.String() + "/" + propertiesName
-}
-
-func (s *propertyFiles) fileID(name string) FileID {
-	return FileID{kind: kindText, dump: s.id, dir: propertiesName, name: name}
+func (s *propertyFiles) modTime(ctx context.Context) (time.Time, error) {
+	d, err := s.t.cached(ctx, s.id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return d.ModTime, nil
 }
 
 func (s *propertyFiles) check(name string) error {
@@ -89,7 +78,7 @@ func (s *propertyFiles) names(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Collect(maps.Keys(s.t.docs.properties(d.Doc))), nil
+	return slices.Collect(maps.Keys(s.t.docs.of(d.Doc).names())), nil
 }
 
 func (s *propertyFiles) stat(ctx context.Context, name string) (int64, time.Time, error) {
@@ -117,58 +106,42 @@ func (s *propertyFiles) read(ctx context.Context, name string) ([]byte, error) {
 // put stores the contents of a file by the rule of Thoth's set. The newline at the end
 // is not part of the value.
 func (s *propertyFiles) put(ctx context.Context, name string, data []byte, gone string) error {
-	path, err := pathOf(name)
-	if err != nil {
-		return err
-	}
-	var edits []document.Edit
+	edits := []document.Edit{document.Set(pathOf(name), strings.TrimSuffix(string(data), "\n"))}
 	if gone != "" {
-		old, err := pathOf(gone)
-		if err != nil {
-			return err
-		}
-		edits = append(edits, document.Unset(old))
+		edits = append([]document.Edit{document.Unset(pathOf(gone))}, edits...)
 	}
-	text := strings.TrimSuffix(string(data), "\n")
-	_, err = s.t.edit(withOrigin(ctx, "write properties/"+name), s.id, append(edits, document.Set(path, text))...)
+	_, err := s.t.edit(withOrigin(ctx, "write properties/"+name), s.id, edits...)
 	return err
 }
 
 func (s *propertyFiles) remove(ctx context.Context, name string) error {
-	path, err := pathOf(name)
-	if err != nil {
-		return err
-	}
-	e := document.Unset(path)
+	e := document.Unset(pathOf(name))
 	e.If = document.IfPresent
-	_, err = s.t.edit(withOrigin(ctx, "unlink properties/"+name), s.id, e)
+	_, err := s.t.edit(withOrigin(ctx, "unlink properties/"+name), s.id, e)
 	return asNotThere(name, err)
 }
 
 // rename moves the value unchanged, in one edit.
 func (s *propertyFiles) rename(ctx context.Context, from, to string) error {
-	old, oerr := pathOf(from)
-	path, err := pathOf(to)
-	if err = errors.Join(oerr, err); err != nil {
-		return err
-	}
 	d, err := s.t.o.Corpus.Dump(ctx, s.id)
 	if err != nil {
 		return err
 	}
-	v, ok := d.Doc.Get(old)
+	v, ok := d.Doc.Get(pathOf(from))
 	if !ok {
 		return notThere(from)
 	}
-	e := document.Unset(old)
+	e := document.Unset(pathOf(from))
 	e.If = document.IfPresent
-	_, err = s.t.edit(withOrigin(ctx, "rename properties/"+from+" to "+to), s.id, e, document.Edit{Path: path, Value: v.JSON()})
+	set := document.Edit{Path: pathOf(to), Value: v.JSON()}
+	_, err = s.t.edit(withOrigin(ctx, "rename properties/"+from+" to "+to), s.id, e, set)
 	return asNotThere(from, err)
 }
 
-func pathOf(name string) (string, error) {
-	key, err := keyOf(name)
-	return propertiesName + "." + key, err
+// pathOf returns the path of a property in the document. The name was checked before.
+func pathOf(name string) string {
+	key, _ := keyOf(name)
+	return propertiesName + "." + key
 }
 
 // text returns the contents of the file of a custom property.
@@ -182,7 +155,7 @@ func (s *propertyFiles) text(doc *document.Document, name string) ([]byte, error
 
 // find returns the custom property that a file name means. One that is null is not set.
 func (s *propertyFiles) find(doc *document.Document, name string) (document.Value, bool) {
-	if v, ok := s.t.docs.properties(doc)[name]; ok {
+	if v, ok := s.t.docs.of(doc).names()[name]; ok {
 		return v, true
 	}
 	if !strings.Contains(name, ".") || !isPlainName(name) {

@@ -28,36 +28,27 @@ func (t *Tree) listDumps() *streamList {
 	l := &streamList{more: make(chan struct{})}
 	t.workers.Go(func(ctx context.Context) {
 		for part, err := range t.o.Corpus.All(ctx) {
-			l.add(part, err)
+			l.add(part, err, false)
 		}
+		var err error
 		if !t.o.Corpus.IsWhole() {
-			l.add(nil, errCatalogReplaced)
+			err = errCatalogReplaced
 		}
-		l.end()
+		l.add(nil, err, true)
 	})
 	return l
 }
 
-func (l *streamList) add(part []corpus.Row, err error) {
+func (l *streamList) add(part []corpus.Row, err error, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(part) > 0 {
-		l.parts = append(l.parts, part) // past the end of what others have
+		l.parts = append(l.parts, part) // past the end of the slices that readers have
 	}
 	if err != nil {
 		l.err = err
 	}
-	l.signalLocked()
-}
-
-func (l *streamList) end() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ended = true
-	l.signalLocked()
-}
-
-func (l *streamList) signalLocked() {
+	l.ended = last
 	close(l.more)
 	l.more = make(chan struct{})
 }

@@ -3,9 +3,11 @@ package fs
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,13 +18,9 @@ import (
 // properties of a dump, or the analyzers. Names are those in the directory. The error
 // for a missing file is of kind ErrNotExist.
 type fileBackend interface {
-	key() string                                       // the directory in the store
-	dump() dump.ID                                     // whose attributes the files have; zero for none
-	path() string                                      // of the directory in the tree
-	fileID(name string) FileID                         // of a file
-	mode() os.FileMode                                 // of all files
 	check(name string) error                           // ErrBadName if no file can have that name
 	isTemporary(ctx context.Context, name string) bool // whether only an editor uses that name, for a moment
+	modTime(ctx context.Context) (time.Time, error)    // of the directory
 	names(ctx context.Context) ([]string, error)
 	stat(ctx context.Context, name string) (size int64, mtime time.Time, err error)
 	open(ctx context.Context, name string) (Handle, error) // for reading
@@ -38,42 +36,64 @@ type writableDir struct {
 	fixedDir
 	t       *Tree
 	backend fileBackend
-	id      FileID
-	attr    func(ctx context.Context) (Attr, error)
+	key     string      // of the directory in the store
+	dump    dump.ID     // whose attributes the files have; zero for none
+	id      FileID      // of the directory
+	fileID  FileID      // of a file, without its name
+	mode    os.FileMode // of all files
 }
 
 var _ WritableDir = (*writableDir)(nil)
 
 func (d *writableDir) ID() FileID   { return d.id }
-func (d *writableDir) Path() string { return d.backend.path() }
+func (d *writableDir) Path() string { return d.id.path() }
 
-func (d *writableDir) Attr(ctx context.Context) (Attr, error) { return d.attr(ctx) }
+func (d *writableDir) Attr(ctx context.Context) (Attr, error) {
+	mtime, err := d.backend.modTime(ctx)
+	return attrOf(modeDir, 0, mtime), err
+}
 
 func (d *writableDir) Open(context.Context) (bool, error) { return false, nil }
 
+// List lists what is stored and not hidden, and what is being written.
 func (d *writableDir) List(ctx context.Context) (Listing, error) {
-	all, err := d.t.buffers.overlay(d.backend, func() ([]string, error) { return d.backend.names(ctx) })
+	var written, hidden []string // before the stored names: what is stored meanwhile is among those
+	d.t.buffers.mu.Lock()
+	for _, w := range d.t.buffers.list {
+		if w.dir.key == d.key && w.name != "" {
+			written, hidden = append(written, w.name), append(hidden, w.name, w.hides)
+		}
+	}
+	d.t.buffers.mu.Unlock()
+	all, err := d.backend.names(ctx)
 	if err != nil {
 		return nil, err
 	}
+	all = slices.DeleteFunc(all, func(name string) bool { return slices.Contains(hidden, name) })
+	all = append(all, written...)
+	slices.Sort(all)
 	var l names
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		l.add(name, 0, d.backend.fileID(name).Ino())
+	for _, name := range all {
+		l.add(name, 0, d.idOf(name).Ino())
 	}
 	return l, nil
 }
 
-func (d *writableDir) Lookup(ctx context.Context, name string) (Entry, error) {
-	d.t.counts.lookups.Add(1)
-	return d.entry(ctx, d.file(name))
+// idOf returns the ID of the file of that name.
+func (d *writableDir) idOf(name string) FileID {
+	id := d.fileID
+	id.name = name
+	return id
 }
 
-func (d *writableDir) file(name string) *writableFile {
-	return &writableFile{t: d.t, backend: d.backend, name: name, renames: d.t.renames.Load()}
+func (d *writableDir) Lookup(ctx context.Context, name string) (Entry, error) {
+	d.t.counts.lookups.Add(1)
+	return d.entry(ctx, name)
 }
 
 // entry has no TTL: edits add and remove files without an invalidation of names.
-func (d *writableDir) entry(ctx context.Context, f *writableFile) (Entry, error) {
+func (d *writableDir) entry(ctx context.Context, name string) (Entry, error) {
+	f := &writableFile{dir: d, name: name, renames: d.t.renames.Load()}
 	a, err := f.stat(ctx)
 	if err != nil {
 		return Entry{}, err
@@ -83,7 +103,7 @@ func (d *writableDir) entry(ctx context.Context, f *writableFile) (Entry, error)
 
 // isStored reports whether the backend has a file that is not hidden.
 func (d *writableDir) isStored(ctx context.Context, name string) (bool, error) {
-	if d.t.buffers.hidden(d.backend, name) != nil {
+	if _, hidden := d.t.buffers.find(d, name); hidden {
 		return false, nil
 	}
 	_, _, err := d.backend.stat(ctx, name)
@@ -93,107 +113,110 @@ func (d *writableDir) isStored(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// canStore returns the error that storing the file would have, as far as it is known at
-// open: shells ignore the outcome of close(2). A temporary file is not stored.
-func (t *Tree) canStore(ctx context.Context, b fileBackend, name string) error {
-	if b.isTemporary(ctx, name) {
-		return nil
-	}
-	return t.o.Corpus.CanStore(ctx, b.key())
-}
-
 // Create makes a file. It is stored when it is closed, a temporary one never.
 func (d *writableDir) Create(ctx context.Context, name string, flags OpenFlags) (Entry, Handle, error) {
-	if err := d.t.mayWrite(ctx); err != nil {
-		return Entry{}, nil, err
-	}
-	h, err := d.create(ctx, name, flags)
-	if err != nil {
-		return Entry{}, nil, err
-	}
-	e, err := d.entry(ctx, d.file(name))
-	if err != nil {
-		return Entry{}, nil, err
-	}
-	d.t.counts.opens.Add(1)
-	return e, h, nil
-}
-
-func (d *writableDir) create(ctx context.Context, name string, flags OpenFlags) (Handle, error) {
-	flags.Write = true // a file that is created is written, if only with nothing
 	if len(name) > MaxName {
-		return nil, ErrNameTooLong
+		return Entry{}, nil, ErrNameTooLong
 	}
 	if err := d.backend.check(name); err != nil {
+		return Entry{}, nil, err
+	}
+	flags.Write = true // a file that is created is written, if only with nothing
+	h, err := d.open(ctx, name, flags, true)
+	if err != nil {
+		return Entry{}, nil, err
+	}
+	e, err := d.entry(ctx, name)
+	return e, h, err
+}
+
+// open opens a file, and makes one that is missing if create is set. What is known to
+// keep it from being stored is an error now: shells ignore the outcome of close(2).
+func (d *writableDir) open(ctx context.Context, name string, flags OpenFlags, create bool) (h Handle, err error) {
+	if !flags.readOnly() {
+		if err := d.t.mayWrite(ctx); err != nil {
+			return nil, err
+		}
+		if !d.backend.isTemporary(ctx, name) {
+			if err := d.t.o.Corpus.CanStore(ctx, d.key); err != nil {
+				return nil, err
+			}
+		}
+	}
+	_, hidden := d.t.buffers.find(d, name)
+	if w := d.t.buffers.join(d, name, flags); w != nil {
+		h = &bufferHandle{w, flags}
+	} else if hidden && !create {
+		err = notThere(name)
+	} else if flags.readOnly() {
+		h, err = d.backend.open(ctx, name)
+	} else {
+		h, err = d.openNew(ctx, name, flags, create)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := d.t.canStore(ctx, d.backend, name); err != nil {
-		return nil, err
-	}
-	if w := d.t.buffers.join(d.backend, name, flags); w != nil {
-		return &bufferHandle{&d.t.buffers, w, flags}, nil
-	}
-	n := newBuffer{created: true}
-	stored, err := d.isStored(ctx, name) // another client may have created it meanwhile
-	switch {
-	case err != nil:
-		return nil, err
-	case !stored:
-		n.temporary = d.backend.isTemporary(ctx, name)
-	case flags.Exclusive:
-		return nil, ErrExist
-	case !flags.Truncate:
-		n.created = false
-		if n.data, err = d.backend.read(ctx, name); err != nil {
+	d.t.counts.opens.Add(1)
+	return h, nil
+}
+
+// openNew makes the buffer of a file.
+func (d *writableDir) openNew(ctx context.Context, name string, flags OpenFlags, create bool) (_ Handle, err error) {
+	w, stored := &writeBuffer{dir: d, name: name, writers: 1}, true
+	if create { // another client may have created it meanwhile
+		if stored, err = d.isStored(ctx, name); err != nil {
 			return nil, err
 		}
 	}
-	return &bufferHandle{&d.t.buffers, d.t.buffers.create(d.backend, name, true, n), flags}, nil
-}
-
-// claim returns the buffer of a name, or nil, with the right to store or remove it.
-// done must be called.
-func (d *writableDir) claim(ctx context.Context, name string) (w *writeBuffer, done func(), err error) {
-	for {
-		w = d.t.buffers.find(d.backend, name)
-		if w == nil {
-			return nil, func() {}, nil
+	switch {
+	case !stored:
+		w.empty, w.temporary = true, d.backend.isTemporary(ctx, name)
+	case create && flags.Exclusive:
+		return nil, ErrExist
+	case flags.Truncate:
+		w.empty = true
+	default:
+		if w.data, err = d.backend.read(ctx, name); err != nil {
+			return nil, err
 		}
-		if err := w.storing.Acquire(ctx, 1); err != nil {
-			return nil, nil, err
-		}
-		if d.t.buffers.find(d.backend, name) == w {
-			return w, func() { w.storing.Release(1) }, nil
-		}
-		w.storing.Release(1) // its last close was faster
 	}
+	return &bufferHandle{d.t.buffers.add(w), flags}, nil
 }
 
 func (d *writableDir) Remove(ctx context.Context, name string) error {
 	if err := d.t.mayWrite(ctx); err != nil {
 		return err
 	}
-	w, done, err := d.claim(ctx, name) // a close that is storing it comes first
+	unlock, err := d.t.buffers.storing.Lock(ctx, d.key) // a close that is storing the file comes first
 	if err != nil {
 		return err
 	}
-	defer done()
-	if w == nil {
-		stored, err := d.isStored(ctx, name)
-		if err == nil && !stored {
-			err = notThere(name)
-		}
-		if err != nil {
+	defer unlock()
+	stored, err := d.isStored(ctx, name)
+	w, _ := d.t.buffers.find(d, name)
+	switch {
+	case w != nil:
+		return d.removeBuffer(ctx, w, stored || err != nil)
+	case err != nil:
+		return err
+	case !stored:
+		return notThere(name)
+	}
+	return d.backend.remove(ctx, name)
+}
+
+// removeBuffer removes a file that is being written, and what may be stored of it.
+func (d *writableDir) removeBuffer(ctx context.Context, w *writeBuffer, stored bool) error {
+	s := w.state()
+	if s.temporary {
+		s.name, stored = s.hides, s.hides != ""
+	}
+	if stored {
+		if err := d.backend.remove(ctx, s.name); err != nil && !errors.Is(err, ErrNotExist) {
 			return err
 		}
-		return d.backend.remove(ctx, name)
 	}
-	if stored := d.t.buffers.storedName(w); stored != "" {
-		if err := d.backend.remove(ctx, stored); err != nil && !errors.Is(err, ErrNotExist) {
-			return err // a file that was never stored is missing
-		}
-	}
-	d.t.buffers.discard(w)
+	w.discard()
 	return nil
 }
 
@@ -204,34 +227,30 @@ func (d *writableDir) Rename(ctx context.Context, from string, to Dir, name stri
 	switch {
 	case !ok:
 		return ErrReadOnly
-	case other.backend.key() != d.backend.key():
+	case other.key != d.key:
 		return ErrCrossDevice
 	}
 	if err := d.t.mayWrite(ctx); err != nil {
 		return err
 	}
-	err := d.rename(ctx, from, name, noReplace)
-	if err == nil {
-		d.t.renames.Add(1)
+	unlock, err := d.t.buffers.storing.Lock(ctx, d.key)
+	if err != nil {
+		return err
 	}
-	return err
+	defer unlock()
+	if err := d.rename(ctx, from, name, noReplace); err != nil {
+		return err
+	}
+	d.t.renames.Add(1)
+	return nil
 }
 
 func (d *writableDir) rename(ctx context.Context, from, to string, noReplace bool) error {
 	if err := d.backend.check(to); err != nil || from == to {
 		return err
 	}
-	w, done, err := d.claim(ctx, from)
-	if err != nil {
-		return err
-	}
-	defer done()
-	// No other call claims two: clients rename in a directory one at a time.
-	target, targetDone, err := d.claim(ctx, to)
-	if err != nil {
-		return err
-	}
-	defer targetDone()
+	w, _ := d.t.buffers.find(d, from)
+	target, _ := d.t.buffers.find(d, to)
 	stored, err := d.isStored(ctx, from)
 	if err != nil {
 		return err
@@ -245,70 +264,67 @@ func (d *writableDir) rename(ctx context.Context, from, to string, noReplace boo
 	case noReplace && (taken || target != nil):
 		return ErrExist
 	case !taken && d.backend.isTemporary(ctx, to):
-		return d.renameToTemporary(ctx, w, from, to, stored)
-	case w == nil:
-		err := d.backend.rename(ctx, from, to)
-		if err == nil && target != nil {
-			d.t.buffers.discard(target)
-		}
-		if err == nil {
-			d.t.buffers.show(d.backend, to)
-		}
+		return d.renameToTemporary(ctx, w, target, from, to, stored)
+	case w != nil:
+		return d.commitRename(ctx, w, from, to, stored)
+	}
+	if err := d.backend.rename(ctx, from, to); err != nil {
 		return err
 	}
-	return d.commitRename(ctx, w, from, to, stored)
+	d.t.buffers.rename(d, nil, to, writeBuffer{})
+	return nil
 }
 
-// renameToTemporary gives a file a temporary name. The stored file stays as it is, in
-// case the editor or this process dies.
-func (d *writableDir) renameToTemporary(ctx context.Context, w *writeBuffer, from, to string, stored bool) error {
-	hides := ""
-	if stored {
-		hides = from
-	}
-	if target := d.t.buffers.find(d.backend, to); target != nil {
-		if old := d.t.buffers.storedName(target); old != "" && old != to {
-			if err := d.backend.remove(ctx, old); err != nil {
-				return err
-			}
+// renameToTemporary gives a file a temporary name, and replaces the buffer target of
+// that name. The stored file stays as it is, in case the editor or this process dies.
+func (d *writableDir) renameToTemporary(ctx context.Context, w, target *writeBuffer, from, to string, stored bool) error {
+	if target != nil {
+		if err := d.removeBuffer(ctx, target, false); err != nil {
+			return err
 		}
-		d.t.buffers.discard(target)
 	}
-	if w != nil {
-		d.t.buffers.renameTemporary(w, to, hides)
+	if w == nil {
+		data, err := d.backend.read(ctx, from)
+		if err != nil {
+			return err
+		}
+		d.t.buffers.add(&writeBuffer{dir: d, name: to, data: data, temporary: true, hides: from})
 		return nil
 	}
-	data, err := d.backend.read(ctx, from)
-	if err == nil {
-		d.t.buffers.create(d.backend, to, false, newBuffer{data: data, temporary: true, hides: hides})
+	s := w.state()
+	s.temporary = true
+	if stored {
+		s.hides = from
 	}
-	return err
+	d.t.buffers.rename(d, w, to, s)
+	return nil
 }
 
 // commitRename stores a buffer under a name that is not temporary: an editor's save.
 // stored says whether the backend has a file under the old name.
 func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to string, stored bool) error {
-	s := d.t.buffers.state(w)
-	gone := d.t.buffers.storedName(w)
-	if !stored && gone == from {
-		gone = ""
+	s := w.state()
+	gone := s.hides
+	if stored && !s.temporary {
+		gone = from
 	}
 	unchanged := false
 	if gone == to { // back where it came from
 		gone = ""
-		_, _, serr := d.backend.stat(ctx, to)
-		unchanged = serr == nil && s.changes == 0
+		_, _, err := d.backend.stat(ctx, to)
+		unchanged = err == nil && s.changes == 0
 	}
 	var err error
 	switch {
 	case unchanged:
-	case stored && s.saved:
+	case stored && s.changes == s.stored:
 		err = d.backend.rename(ctx, from, to)
 	default:
 		err = d.backend.put(ctx, to, s.data, gone)
 	}
 	if err == nil {
-		d.t.buffers.renameStored(w, to, s)
+		s.temporary, s.hides = false, ""
+		d.t.buffers.rename(d, w, to, s)
 	}
 	return err
 }
@@ -316,8 +332,7 @@ func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to
 // writableFile is a file in a writable directory, by its name: what is being written
 // under it, else what is stored. A handle shows one version.
 type writableFile struct {
-	t       *Tree
-	backend fileBackend
+	dir     *writableDir
 	renames uint64 // see ID
 
 	mu   sync.Mutex // guards name
@@ -329,14 +344,14 @@ var _ WritableFile = (*writableFile)(nil)
 // ID changes with each rename in the tree: a renamed file keeps its node, which must not
 // be taken for that of its former name.
 func (f *writableFile) ID() FileID {
-	id := f.backend.fileID(f.called())
+	id := f.dir.idOf(f.called())
 	if f.renames > 0 {
 		id.version = time.Duration(f.renames).String()
 	}
 	return id
 }
 
-func (f *writableFile) Path() string { return f.backend.path() + "/" + f.called() }
+func (f *writableFile) Path() string { return f.dir.Path() + "/" + f.called() }
 
 func (f *writableFile) called() string {
 	f.mu.Lock()
@@ -361,23 +376,16 @@ func (f *writableFile) Attr(ctx context.Context) (Attr, error) {
 }
 
 func (f *writableFile) stat(ctx context.Context) (Attr, error) {
-	var (
-		name  = f.called()
-		size  int64
-		mtime time.Time
-		err   error
-	)
-	if w := f.t.buffers.find(f.backend, name); w != nil {
-		size, mtime = f.t.buffers.stat(w)
-	} else if f.t.buffers.hidden(f.backend, name) != nil {
-		err = notThere(name)
-	} else {
-		size, mtime, err = f.backend.stat(ctx, name)
+	name := f.called()
+	w, hidden := f.dir.t.buffers.find(f.dir, name)
+	switch {
+	case w != nil:
+		return f.attr(w.stat()), nil
+	case hidden:
+		return Attr{}, notThere(name)
 	}
-	if err != nil {
-		return Attr{}, err
-	}
-	return f.attr(size, mtime), nil
+	size, mtime, err := f.dir.backend.stat(ctx, name)
+	return f.attr(size, mtime), err
 }
 
 // HandleAttr returns the attributes of what a handle has, for a file that was removed.
@@ -386,73 +394,54 @@ func (f *writableFile) HandleAttr(h Handle) (Attr, bool) {
 	if !ok {
 		return Attr{}, false
 	}
-	size, mtime := s.Stat()
-	return f.attr(size, mtime), true
+	return f.attr(s.Stat()), true
 }
 
 func (f *writableFile) attr(size int64, mtime time.Time) Attr {
-	a := attrOf(f.backend.mode(), size, mtime)
+	a := attrOf(f.dir.mode, size, mtime)
 	a.Volatile = true
 	return a
 }
 
 func (f *writableFile) Open(ctx context.Context, flags OpenFlags) (Handle, error) {
-	if !flags.readOnly() {
-		if err := f.t.mayWrite(ctx); err != nil {
-			return nil, err
-		}
-	}
-	h, err := f.open(ctx, flags)
-	if err == nil {
-		f.t.counts.opens.Add(1)
-	}
-	return h, err
-}
-
-func (f *writableFile) open(ctx context.Context, flags OpenFlags) (Handle, error) {
-	name := f.called()
-	if !flags.readOnly() {
-		if err := f.t.canStore(ctx, f.backend, name); err != nil {
-			return nil, err
-		}
-	}
-	if w := f.t.buffers.join(f.backend, name, flags); w != nil {
-		return &bufferHandle{&f.t.buffers, w, flags}, nil
-	}
-	if f.t.buffers.hidden(f.backend, name) != nil {
-		return nil, notThere(name)
-	}
-	if flags.readOnly() {
-		return f.backend.open(ctx, name)
-	}
-	n := newBuffer{created: flags.Truncate}
-	if !flags.Truncate {
-		var err error
-		if n.data, err = f.backend.read(ctx, name); err != nil {
-			return nil, err
-		}
-	}
-	return &bufferHandle{&f.t.buffers, f.t.buffers.create(f.backend, name, true, n), flags}, nil
+	return f.dir.open(ctx, f.called(), flags, false)
 }
 
 // Truncate changes what is being written, or, if nobody writes the file, what is stored.
 func (f *writableFile) Truncate(ctx context.Context, h Handle, size int64) error {
-	if err := f.t.mayWrite(ctx); err != nil {
+	if err := f.dir.t.mayWrite(ctx); err != nil {
 		return err
 	}
 	if h, ok := h.(*bufferHandle); ok {
-		return f.t.buffers.truncate(h.w, size)
+		return h.truncate(size)
 	}
 	name := f.called()
-	if w := f.t.buffers.find(f.backend, name); w != nil {
-		return f.t.buffers.truncate(w, size)
+	if w, _ := f.dir.t.buffers.find(f.dir, name); w != nil {
+		return w.truncate(size)
 	}
 	if size > maxFile {
 		return ErrFileTooBig
 	}
-	data, err := f.backend.read(ctx, name)
+	data, err := f.dir.backend.read(ctx, name)
 	if err != nil || int64(len(data)) == size {
 		return err
 	}
-	return f.backend.put(ctx, name, resized(data, size), "")
+	return f.dir.backend.put(ctx, name, resized(data, size), "")
+}
+
+// sedName matches the name of the file that sed -i renames over the original.
+var sedName = regexp.MustCompile(`^sed[A-Za-z0-9]{6}$`)
+
+// isEditorName reports whether editors use a name for a file beside the one they save:
+// .NAME.swp, .#NAME, .NAME.XXXX, NAME~, #NAME#, and 4913, which vim creates to test
+// whether the directory is writable.
+func isEditorName(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), sedName.MatchString(name):
+		return true
+	case len(name) > 2 && strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#"):
+		return true
+	}
+	n, err := strconv.Atoi(name)
+	return err == nil && n >= 4913 && (n-4913)%123 == 0
 }

@@ -21,7 +21,16 @@ type slowBackend struct {
 	fail   error
 }
 
-func (s *slowBackend) key() string { return "slow" }
+func slowDir(s *slowBackend) *writableDir { return &writableDir{backend: s, key: "slow"} }
+
+func closeWriter(w *writeBuffer) error {
+	return (&bufferHandle{w, OpenFlags{Write: true}}).Close(context.Background())
+}
+
+func found(bs *writeBuffers, s *slowBackend, name string) *writeBuffer {
+	w, _ := bs.find(slowDir(s), name)
+	return w
+}
 
 func (s *slowBackend) stat(context.Context, string) (int64, time.Time, error) {
 	return 0, time.Time{}, store.ErrNotExist
@@ -47,18 +56,18 @@ func (s *slowBackend) has() []string {
 	return slices.Clone(s.stored)
 }
 
-// Of two closes at the same time the later contents are stored last, and each returns when
-// its own are stored.
+// Concurrent commits store the latest contents last, and each returns when its own
+// contents are stored.
 func TestCommitsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bs writeBuffers
 		s := &slowBackend{}
-		d := bs.create(s, "n", true, newBuffer{created: true})
+		d := bs.add(&writeBuffer{dir: slowDir(s), name: "n", writers: 1, empty: true})
 		var all sync.WaitGroup
 		for _, text := range []string{"1", "12", "123"} {
-			bs.write(d, []byte(text), 0)
+			d.write([]byte(text), 0)
 			all.Go(func() { // ends with the test
-				if err := bs.commit(t.Context(), d, true); err != nil {
+				if err := d.commit(t.Context(), true); err != nil {
 					t.Error(err)
 				}
 				if has := s.has(); len(has) == 0 || len(has[len(has)-1]) < len(text) {
@@ -74,33 +83,35 @@ func TestCommitsInOrder(t *testing.T) {
 	})
 }
 
-// A reader shares the buffer of a file that is being written, but not one whose contents
-// are stored: close(2) returns before RELEASE arrives.
+// A reader shares the buffer of a file that is being written, unless its contents are
+// stored: close(2) returns before RELEASE arrives.
 func TestReadersOfWhatIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bs writeBuffers
 		s := &slowBackend{}
-		d := bs.create(s, "n", true, newBuffer{created: true})
+		d := bs.add(&writeBuffer{dir: slowDir(s), name: "n", writers: 1, empty: true})
 		joined := func(want *writeBuffer) {
 			t.Helper()
-			if got := bs.join(s, "n", OpenFlags{}); got != want {
+			if got := bs.join(slowDir(s), "n", OpenFlags{}); got != want {
 				t.Errorf("a reader has %v", got)
 			}
 		}
 		joined(d)
-		bs.write(d, []byte("1"), 0)
+		d.write([]byte("1"), 0)
 		joined(d)
-		if err := bs.commit(t.Context(), d, true); err != nil {
+		if err := d.commit(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		joined(nil)
-		bs.write(d, []byte("2"), 0)
+		d.write([]byte("2"), 0)
 		joined(d)
-		if bs.join(s, "n", OpenFlags{Write: true}) != d {
+		if bs.join(slowDir(s), "n", OpenFlags{Write: true}) != d {
 			t.Error("a second writer has its own file")
 		}
-		bs.renameTemporary(d, "n", "")
-		if err := bs.commit(t.Context(), d, true); err != nil {
+		temporary := d.state()
+		temporary.temporary = true
+		bs.rename(slowDir(s), d, "n", temporary)
+		if err := d.commit(t.Context(), true); err != nil {
 			t.Fatal(err)
 		}
 		joined(d) // a temporary file is never stored
@@ -111,24 +122,24 @@ func TestCommitFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bs writeBuffers
 		s := &slowBackend{fail: store.ErrUnavailable}
-		d := bs.create(s, "n", true, newBuffer{created: true})
-		if err := bs.commit(t.Context(), d, true); err != nil || len(s.has()) != 0 {
+		d := bs.add(&writeBuffer{dir: slowDir(s), name: "n", writers: 1, empty: true})
+		if err := d.commit(t.Context(), true); err != nil || len(s.has()) != 0 {
 			t.Errorf("closed before anything was written: %v, stored %q", err, s.has())
 		}
-		bs.write(d, []byte("text"), 0)
-		if err := bs.commit(t.Context(), d, true); !errors.Is(err, store.ErrUnavailable) {
+		d.write([]byte("text"), 0)
+		if err := d.commit(t.Context(), true); !errors.Is(err, store.ErrUnavailable) {
 			t.Errorf("got %v", err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := bs.commit(ctx, d, true); !errors.Is(err, context.DeadlineExceeded) {
+		if err := d.commit(ctx, true); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
-		if bs.closeWriter(d) {
-			t.Error("contents whose commit failed are stored later")
+		if err := closeWriter(d); err != nil {
+			t.Errorf("contents whose commit failed are stored later: %v", err)
 		}
-		if bs.find(s, "n") != nil || bs.bytes != 0 {
-			t.Errorf("it is still there, %d bytes", bs.bytes)
+		if found(&bs, s, "n") != nil || bs.bytesLocked() != 0 {
+			t.Errorf("it is still there, %d bytes", bs.bytesLocked())
 		}
 	})
 }
@@ -136,21 +147,21 @@ func TestCommitFails(t *testing.T) {
 func TestBufferAccount(t *testing.T) {
 	var bs writeBuffers
 	s := &slowBackend{}
-	d := bs.create(s, "n", true, newBuffer{data: make([]byte, 10)})
-	bs.write(d, make([]byte, 5), 20)
-	other := bs.create(s, "temp", true, newBuffer{temporary: true})
-	bs.truncate(other, 100)
-	if bs.bytes != 125 {
-		t.Errorf("%d bytes", bs.bytes)
+	d := bs.add(&writeBuffer{dir: slowDir(s), name: "n", writers: 1, data: make([]byte, 10)})
+	d.write(make([]byte, 5), 20)
+	other := bs.add(&writeBuffer{dir: slowDir(s), name: "temp", writers: 1, temporary: true})
+	other.truncate(100)
+	if bs.bytesLocked() != 125 {
+		t.Errorf("%d bytes", bs.bytesLocked())
 	}
-	bs.closeWriter(other) // a temporary one stays
-	bs.renameStored(d, "temp", bs.state(d))
-	if bs.find(s, "temp") != d || bs.find(s, "n") != nil || bs.bytes != 25 {
-		t.Errorf("%d bytes after a rename", bs.bytes)
+	closeWriter(other) // a temporary one stays
+	bs.rename(slowDir(s), d, "temp", d.state())
+	if found(&bs, s, "temp") != d || found(&bs, s, "n") != nil || bs.bytesLocked() != 25 {
+		t.Errorf("%d bytes after a rename", bs.bytesLocked())
 	}
-	bs.closeWriter(d)
-	if bs.bytes != 0 || len(bs.named) != 0 {
-		t.Errorf("%d bytes, %d buffers are left", bs.bytes, len(bs.named))
+	closeWriter(d)
+	if bs.bytesLocked() != 0 || len(bs.list) != 0 {
+		t.Errorf("%d bytes, %d buffers are left", bs.bytesLocked(), len(bs.list))
 	}
 }
 

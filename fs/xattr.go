@@ -33,9 +33,9 @@ func dumpOf(n Node) (dump.ID, bool) {
 	case *objectFile:
 		id = n.id
 	case *writableDir:
-		id = n.backend.dump()
+		id = n.dump
 	case *writableFile:
-		id = n.backend.dump()
+		id = n.dir.dump
 	}
 	return id, id != dump.ID{}
 }
@@ -51,17 +51,10 @@ func (t *Tree) Getxattr(ctx context.Context, n Node, name string) (string, error
 	if err != nil {
 		return "", err
 	}
-	found := make(chan string, 1)
-	if err := t.examine(ctx, d.Doc, func() {
-		if v, ok := xattrValue(d.Doc, path); ok {
-			found <- v
-		}
-		close(found)
-	}); err != nil {
-		return "", err
-	}
-	value, ok := <-found
+	value, ok, err := t.examine(ctx, d.Doc, func() (string, bool) { return xattrValue(d.Doc, path) })
 	switch {
+	case err != nil:
+		return "", err
 	case !ok:
 		return "", ErrNoAttr
 	case len(value) > maxXattrValue:
@@ -87,11 +80,8 @@ func (t *Tree) Listxattr(ctx context.Context, n Node) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	list := make(chan string, 1)
-	if err := t.examine(ctx, d.Doc, func() { list <- t.docs.xattrList(d.Doc) }); err != nil {
-		return "", err
-	}
-	return <-list, nil
+	list, _, err := t.examine(ctx, d.Doc, func() (string, bool) { return t.docs.of(d.Doc).xattrs(), true })
+	return list, err
 }
 
 // SetMode says whether an attribute must be missing or present before it is set.

@@ -13,8 +13,8 @@ import (
 // directory for each mount, named by its device number (fs/fuse/control.c).
 const connections = "/sys/fs/fuse/connections"
 
-// Abort cuts a file system off from its users, who get ENOTCONN; those that nothing
-// else would end do too. number is the minor number of its device.
+// Abort ends the connection of a file system by force: all calls on it fail with
+// ENOTCONN, also those that no signal can end. number is the minor number of its device.
 func Abort(number int) error {
 	err := writeAbort(connections, number)
 	if !errors.Is(err, os.ErrNotExist) {

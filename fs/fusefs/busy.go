@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -18,54 +19,47 @@ type Holder struct {
 	What string // the first thing found: "working directory", "open file /mnt/by-hash/…", "mapped file …"
 }
 
-// Holders lists the processes that hold something on the file system mounted at
-// mountpoint, an absolute path, as far as the caller may look into them. It reads
-// /proc alone and sends the file system no request, so it may be called by the
-// process that serves it, and answers when that process is dead.
-func Holders(mountpoint string) []Holder {
+// Holders lists the processes that use the file system mounted at mountpoint, an absolute
+// path, as far as the caller may see. It reads only /proc and sends the file system no
+// request, so it works when the process of the mount is the caller, or dead.
+func Holders(mountpoint string) (holders []Holder) {
 	m, err := mountAt(mountpoint)
 	if err != nil || m == nil {
 		return nil
 	}
-	procs, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil
-	}
 	dev := device{uint32(m.Major), uint32(m.Minor)}
-	var holders []Holder
-	for _, p := range procs {
-		pid, err := strconv.Atoi(p.Name())
-		if err != nil {
-			continue
-		}
-		if what := dev.heldBy("/proc/" + p.Name()); what != "" {
-			holders = append(holders, Holder{PID: pid, Name: programName(pid), What: what})
+	for _, proc := range processes() {
+		if what := dev.heldBy(proc); what != "" {
+			pid, _ := strconv.Atoi(filepath.Base(proc))
+			comm, _ := os.ReadFile(proc + "/comm")
+			holders = append(holders, Holder{PID: pid, Name: string(bytes.TrimSpace(comm)), What: what})
 		}
 	}
 	return holders
 }
 
-func programName(pid int) string {
-	comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-	return string(bytes.TrimSpace(comm))
+// processes returns the directories of all processes in /proc.
+func processes() []string {
+	procs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
+	return procs
 }
 
-// device is a file system by the number that stat(2) shows.
+// device is the number of a file system, as stat(2) shows it.
 type device struct{ major, minor uint32 }
 
-// heldBy says what the process in the directory proc holds, "" for nothing.
+// heldBy returns what the process in the directory proc uses on d, "" for nothing.
 func (d device) heldBy(proc string) string {
 	for _, l := range []struct{ name, what string }{
 		{"cwd", "working directory"}, {"root", "root directory"}, {"exe", "program"},
 	} {
-		if d.at(proc + "/" + l.name) {
+		if d.has(proc + "/" + l.name) {
 			return l.what
 		}
 	}
 	fds, _ := os.ReadDir(proc + "/fd")
 	for _, fd := range fds {
 		link := proc + "/fd/" + fd.Name()
-		if d.at(link) {
+		if d.has(link) {
 			name, _ := os.Readlink(link)
 			return strings.TrimSpace("open file " + name)
 		}
@@ -73,15 +67,15 @@ func (d device) heldBy(proc string) string {
 	return d.mappedBy(proc)
 }
 
-// at tells whether what link leads to is on d. AT_STATX_DONT_SYNC answers from
-// what the kernel holds: no request to the file system.
-func (d device) at(link string) bool {
+// has reports whether the target of link is on d. AT_STATX_DONT_SYNC answers from the
+// kernel's caches, without a request to the file system.
+func (d device) has(link string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, link, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, 0, &st)
 	return err == nil && st.Dev_major == d.major && st.Dev_minor == d.minor
 }
 
-// mappedBy looks through maps, whose lines are "range perms offset major:minor inode path".
+// mappedBy searches maps, whose lines are "range perms offset major:minor inode path".
 func (d device) mappedBy(proc string) string {
 	f, err := os.Open(proc + "/maps")
 	if err != nil {

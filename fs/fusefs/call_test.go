@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// interrupted is a kernel's request: a context without deadline that a channel ends.
+// interrupted is the context of a kernel request: it has no deadline and ends when a
+// channel is closed.
 type interrupted struct {
 	context.Context
 	c chan struct{}

@@ -39,20 +39,18 @@ func (n *node) Create(ctx context.Context, name string, flags, _ uint32, out *fu
 	return inode, h, fuse.FOPEN_DIRECT_IO, errno
 }
 
-func (n *node) Mkdir(ctx context.Context, name string, _ uint32, out *fuse.EntryOut) (inode *gofs.Inode, errno syscall.Errno) {
-	errno = n.change(ctx, "mkdir", name, func(c *request, d fs.WritableDir) error {
-		e, err := d.Mkdir(c, name)
-		if err == nil {
-			inode = n.entry(ctx, e, out)
-		}
-		return err
-	})
-	return inode, errno
+func (n *node) Mkdir(ctx context.Context, name string, _ uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	return n.add(ctx, "mkdir", name, out, func(c *request, d fs.WritableDir) (fs.Entry, error) { return d.Mkdir(c, name) })
 }
 
-func (n *node) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (inode *gofs.Inode, errno syscall.Errno) {
-	errno = n.change(ctx, "symlink", name, func(c *request, d fs.WritableDir) error {
-		e, err := d.Symlink(c, target, name)
+func (n *node) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	return n.add(ctx, "symlink", name, out, func(c *request, d fs.WritableDir) (fs.Entry, error) { return d.Symlink(c, target, name) })
+}
+
+// add is change with a call that adds a name.
+func (n *node) add(ctx context.Context, op, name string, out *fuse.EntryOut, do func(c *request, d fs.WritableDir) (fs.Entry, error)) (inode *gofs.Inode, errno syscall.Errno) {
+	errno = n.change(ctx, op, name, func(c *request, d fs.WritableDir) error {
+		e, err := do(c, d)
 		if err == nil {
 			inode = n.entry(ctx, e, out)
 		}
@@ -69,7 +67,7 @@ func (n *node) Rmdir(ctx context.Context, name string) syscall.Errno {
 	return n.change(ctx, "rmdir", name, func(c *request, d fs.WritableDir) error { return d.RemoveDir(c, name) })
 }
 
-// Rename renames a name and tells its node, which stays with the kernel.
+// Rename also sets the name of the node, which the kernel keeps.
 func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	to, ok := newParent.(*node)
 	if !ok {

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childRole is set for the test binary when it is run as a program that uses a
-// mount: what needs another process, such as signals and page faults.
+// childRole names an environment variable. It is set when the test binary runs as a
+// program that uses a mount, for tests of signals and page faults.
 const childRole = "THOTHFS_FS_TEST_ROLE"
 
-// roles are what a child can do with a path. Each says "ready" before it may block.
+// roles are what a child can do with a path. Each prints "ready" before it may block.
 var roles = map[string]func(path string) error{
 	"buffered": func(path string) error { return readOnce(path, 0) },
 	"random":   func(path string) error { return readAdvised(path) },
@@ -41,7 +41,7 @@ var roles = map[string]func(path string) error{
 	"serve hung":  func(dir string) error { return serveStuck(dir, true) },
 }
 
-// child plays a role and returns the exit code; an errno is its own.
+// child runs a role and returns the exit code. Each errno has its own.
 func child(role string, args []string) int {
 	err := roles[role](args[0])
 	var errno syscall.Errno
@@ -96,7 +96,7 @@ func readMapped(path string) error {
 	return ready(func() error { return second(os.Stdout.Write(b[:0:b[100]])) })
 }
 
-// storm has signals rain on this process until stop is called.
+// storm sends signals to this process until stop is called.
 func storm() (stop func()) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGURG, syscall.SIGUSR1)
 	end := make(chan struct{})
@@ -113,7 +113,7 @@ func storm() (stop func()) {
 	return func() { close(end) }
 }
 
-// saveInStorm writes a file and closes it while signals rain.
+// saveInStorm writes a file and closes it while signals arrive.
 func saveInStorm(path string) error {
 	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CREAT, 0o644)
 	if err != nil {
@@ -126,8 +126,8 @@ func saveInStorm(path string) error {
 	return unix.Close(fd)
 }
 
-// readInStorm reads a whole file while signals rain, and sums its bytes up: no
-// call may be broken by them.
+// readInStorm reads a whole file while signals arrive, and returns the sum of its bytes.
+// No call may fail because of the signals.
 func readInStorm(path string) error {
 	defer storm()()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT, 0)
@@ -165,10 +165,10 @@ type actor struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	out   *logged
-	ended chan error // its end, once
+	ended chan error // receives its exit error, once
 }
 
-// start runs a child and waits until it is ready. The test ends it.
+// start runs a child and waits until it is ready. The child ends with the test.
 func start(t testing.TB, role, path string) *actor {
 	t.Helper()
 	self, err := os.Executable()
@@ -196,7 +196,7 @@ func start(t testing.TB, role, path string) *actor {
 	return a
 }
 
-// wait returns how the child ended.
+// wait returns the exit error of the child.
 func (a *actor) wait(t testing.TB) syscall.WaitStatus {
 	t.Helper()
 	<-a.ended

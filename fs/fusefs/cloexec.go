@@ -2,30 +2,33 @@ package fusefs
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// setCloseOnExec keeps programs that this process starts from inheriting a connection to
-// the kernel, as they would after a mount by root (go-fuse 2.12, mountDirect): a debugger
-// that outlived this process would keep the mount, and wait without end for an answer,
-// beyond the reach of SIGKILL.
+// setCloseOnExec keeps programs that this process starts from inheriting the connection
+// to the kernel, as they would after a mount by root (go-fuse 2.12, mountDirect). A
+// debugger that outlived this process would keep the mount, and its calls would never be
+// answered, not even after SIGKILL.
 func setCloseOnExec() error {
-	const dir = "/proc/self/fd"
-	open, err := os.ReadDir(dir)
-	if err != nil {
-		return err
+	fds, err := connectionFDs("/proc/self")
+	for _, fd := range fds {
+		if n, err := strconv.Atoi(fd); err == nil {
+			unix.CloseOnExec(n)
+		}
 	}
+	return err
+}
+
+// connectionFDs returns the open descriptors of /dev/fuse of the process with the
+// directory proc.
+func connectionFDs(proc string) (fds []string, err error) {
+	open, err := os.ReadDir(proc + "/fd")
 	for _, f := range open {
-		fd, err := strconv.Atoi(f.Name())
-		if err != nil {
-			continue
-		}
-		if to, err := os.Readlink(filepath.Join(dir, f.Name())); err == nil && to == "/dev/fuse" {
-			unix.CloseOnExec(fd)
+		if to, err := os.Readlink(proc + "/fd/" + f.Name()); err == nil && to == "/dev/fuse" {
+			fds = append(fds, f.Name())
 		}
 	}
-	return nil
+	return fds, err
 }

@@ -46,10 +46,10 @@ func TestListingMakesNoNodes(t *testing.T) {
 	}
 }
 
-// direntNames reads names with their positions by getdents(2) alone.
+// direntNames reads names and their positions with getdents(2) only.
 type position struct {
 	name string
-	next int64 // where reading goes on after it
+	next int64 // position after it
 }
 
 func positions(t testing.TB, fd, buf int) []position {
@@ -158,7 +158,7 @@ func TestInodeNumbers(t *testing.T) {
 	}
 }
 
-// checkDirents compares the numbers that a listing tells with those of stat.
+// checkDirents compares the inode numbers of a listing with those of stat.
 func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
@@ -177,7 +177,7 @@ func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 	}
 }
 
-// A walk over a great many dumps does not keep a node for each.
+// A walk over very many dumps does not keep a node for each.
 func TestWalkIsForgotten(t *testing.T) {
 	const most = 4000
 	m := mountStore(t, manyDumps(most*3/2), func(o *Options) { o.Tree.AttrTimeout = time.Hour })

@@ -9,11 +9,11 @@ import (
 // direntry is one struct linux_dirent64.
 type direntry struct {
 	number uint64
-	next   int64 // where reading goes on after it
+	next   int64 // position after it
 	name   string
 }
 
-// dirents are the entries in what getdents64(2) filled.
+// dirents returns the entries in a buffer that getdents64(2) filled.
 func dirents(b []byte) iter.Seq[direntry] {
 	return func(yield func(direntry) bool) {
 		for len(b) > 0 {

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate holds up the parts of the list of all dumps after the first.
+// gate delays the parts of the list of all dumps after the first.
 type gate struct {
 	open chan struct{}
-	err  error // what the second part is, with the gate open
+	err  error // of the second part, once the gate is open
 }
 
 func (g *gate) pass(ctx context.Context) error {
@@ -27,7 +27,7 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
-// mountGated mounts more dumps than come in one part, with the others held up.
+// mountGated mounts a corpus whose list has several parts; all but the first are delayed.
 func mountGated(t testing.TB, dumps int) (*mounted, *gate) {
 	m, g := mountStore(t, manyDumps(dumps), func(o *Options) { o.OpTimeout, o.Grace = time.Hour, time.Millisecond }), &gate{open: make(chan struct{})}
 	m.corpus.mu.Lock()
@@ -36,7 +36,7 @@ func mountGated(t testing.TB, dumps int) (*mounted, *gate) {
 	return m, g
 }
 
-// otherNames reads the names that were not read yet.
+// otherNames reads the remaining names.
 func otherNames(t testing.TB, dir *os.File) []string {
 	t.Helper()
 	names, err := dir.Readdirnames(-1)
@@ -46,7 +46,7 @@ func otherNames(t testing.TB, dir *os.File) []string {
 	return names
 }
 
-// What the catalogue has told is listed while it tells the rest.
+// The first dumps are listed while the catalogue still reads the rest.
 func TestListingBegins(t *testing.T) {
 	const n = 20_000
 	m, g := mountGated(t, n)
@@ -95,7 +95,7 @@ func TestListingBegins(t *testing.T) {
 	}
 }
 
-// When the catalogue fails in the middle so does the listing, and the next is whole.
+// A listing fails when the catalogue fails in the middle. The next listing is complete.
 func TestListingFails(t *testing.T) {
 	const n = 1000
 	m, g := mountGated(t, n)
@@ -127,7 +127,7 @@ func TestListingFails(t *testing.T) {
 	}
 }
 
-// Who waits for the list can be killed, and an unmount does not wait for it.
+// A process that waits for the list can be killed, and an unmount does not wait for it.
 func TestListingStuck(t *testing.T) {
 	m, _ := mountGated(t, 1000)
 	fd, err := unix.Open(m.path("by-hash"), unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -158,8 +158,8 @@ func TestListingStuck(t *testing.T) {
 	}
 }
 
-// Names of a list that was read are looked up in it, as ls -l does of a whole list that
-// the kernel has; whatever else there is, in the catalogue.
+// Names in a list that was read are looked up in the list, as by ls -l; all others are
+// looked up in the catalogue.
 func TestLookupInTheList(t *testing.T) {
 	const n = 500
 	m := mountStore(t, manyDumps(n), func(o *Options) { o.Tree.AttrTimeout = time.Hour })

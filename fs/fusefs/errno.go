@@ -11,9 +11,9 @@ import (
 	"thothfs/store"
 )
 
-// errnoOf returns the errno of an error. It is the only place that does. An error that is
-// not in the table is EIO: a failure of this process must not say that a file does not
-// exist. ENOSYS is in no row, since the kernel would never ask again.
+// errnoOf returns the errno of an error. No other function does. An error that is not in
+// the table is EIO: a failure of this process does not mean that a file does not exist.
+// ENOSYS is in no row, since the kernel would not make such a call again.
 func errnoOf(err error) syscall.Errno {
 	if err == nil {
 		return 0

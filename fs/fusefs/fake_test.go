@@ -24,9 +24,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// plainCorpus is the meaning of a corpus without any of its cleverness: it reads
-// the store whenever it is asked. It is what the tree is compared with, and what
-// tests drive that need the corpus to do something on order.
+// plainCorpus is a corpus without a catalogue: each call reads the store. Tests compare
+// the tree with it, and use it where the corpus must fail or block on demand.
 type plainCorpus struct {
 	store   *mem.Store
 	editing sync.Mutex // one edit at a time
@@ -35,12 +34,12 @@ type plainCorpus struct {
 	generation uint64
 	known      map[dump.ID]*corpus.Dump
 	subscriber func([]corpus.Change)
-	fail       error                       // what every call answers
-	failOf     map[string]error            // what calls of one kind answer
-	block      func(context.Context) error // what every call does first
+	fail       error                       // error of every call
+	failOf     map[string]error            // error of one kind of call
+	block      func(context.Context) error // called first by every call
 	calls      map[string]int
 
-	betweenParts func(context.Context) error // what All does between two
+	betweenParts func(context.Context) error // called by All between two parts
 }
 
 var _ fs.Corpus = (*plainCorpus)(nil)
@@ -76,14 +75,14 @@ func (c *plainCorpus) break_(fail error, block func(context.Context) error) {
 	c.fail, c.block = fail, block
 }
 
-// failing has calls of one kind answer err; nil ends it.
+// failing makes calls of one kind fail with err; nil ends it.
 func (c *plainCorpus) failing(name string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failOf = map[string]error{name: err}
 }
 
-// refresh looks at the store, and tells the subscriber what changed.
+// refresh reads the store and reports the changes to the subscriber.
 func (c *plainCorpus) refresh() {
 	now := map[dump.ID]*corpus.Dump{}
 	for _, key := range c.store.Keys() {
@@ -198,7 +197,7 @@ func (c *plainCorpus) Whole(ctx context.Context) error { return c.begin(ctx, "wh
 
 func (c *plainCorpus) IsWhole() bool { return true }
 
-// All yields parts of a few.
+// All yields small parts.
 func (c *plainCorpus) All(ctx context.Context) iter.Seq2[[]corpus.Row, error] {
 	return func(yield func([]corpus.Row, error) bool) {
 		err := c.begin(ctx, "all")
@@ -402,7 +401,7 @@ func (c *plainCorpus) Subscribe(fn func([]corpus.Change)) func() {
 	}
 }
 
-// putDump stores a dump with the document's members, in Go syntax of JSON.
+// putDump stores a dump. members are those of the document, as JSON.
 func putDump(t testing.TB, s *mem.Store, id, object string, content []byte, members string) {
 	t.Helper()
 	if object != "" {
@@ -415,7 +414,7 @@ func putDump(t testing.TB, s *mem.Store, id, object string, content []byte, memb
 	s.SetTime(id+"/"+corpus.InfoName, []byte("{ "+name+members+" }"), time.Unix(1600000001, 0))
 }
 
-// hashOf is a hash with the given beginning.
+// hashOf returns a hash with the given prefix.
 func hashOf(prefix string) string { return prefix + strings.Repeat("0", 2*len(dump.ID{})-len(prefix)) }
 
 // Stale does nothing: every list is read from the store.

@@ -14,11 +14,11 @@ import (
 	"thothfs/store/storetest"
 )
 
-// allowed are the errnos that a fault of the store may become.
+// allowed are the errnos that a fault of the store may cause.
 var allowed = []syscall.Errno{syscall.EIO, syscall.EACCES, syscall.ENOENT, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENODATA}
 
-// The n-th call to the store fails, for every n, while the mount is used: every
-// answer is right or an allowed errno, and when the store is well again all is right.
+// The n-th call to the store fails, for every n, while the mount is used. Every result is
+// right or an allowed errno, and everything is right once the store works again.
 func TestFaultLoop(t *testing.T) {
 	content := noise(9, 300_000)
 	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.AfterApply }) // nothing is written
@@ -43,8 +43,8 @@ func TestFaultLoop(t *testing.T) {
 	})
 }
 
-// useMount does what users do and returns what failed. What is read wrongly fails
-// the test.
+// useMount makes the calls that users make and returns the errors. Wrong data fails the
+// test.
 func useMount(t *testing.T, mnt string, content []byte) (failed []error) {
 	dump := filepath.Join(mnt, "by-hash", hashA)
 	try := func(do func() error) {

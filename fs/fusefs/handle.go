@@ -89,14 +89,14 @@ func (h *fileHandle) commit(ctx context.Context, op string, atClose bool) syscal
 	if !ok {
 		return 0
 	}
-	c := h.node.b.newRequest(ctx, h.node.b.o.OpTimeout, commitGrace*h.node.b.o.Grace)
+	c := newRequest(ctx, h.node.b.o.OpTimeout, commitGrace*h.node.b.o.Grace)
 	defer c.end()
 	return h.fail(c, op, w.Commit(c, atClose))
 }
 
 // Release is the last close of an open file description.
 func (h *fileHandle) Release(ctx context.Context) syscall.Errno {
-	c := h.node.b.newRequest(context.WithoutCancel(ctx), h.node.b.o.OpTimeout, h.node.b.o.Grace)
+	c := newRequest(context.WithoutCancel(ctx), h.node.b.o.OpTimeout, h.node.b.o.Grace)
 	defer c.end()
 	h.fail(c, "close", h.h.Close(c))
 	return 0

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// What we start has no connection to the kernel: it would hold the mount up after us.
+// Child processes do not inherit the connection to the kernel: it would keep the mount
+// after this process has ended.
 func TestChildrenDoNotInheritTheMount(t *testing.T) {
 	mountStore(t, threeDumps(t), nil)
 	said, err := exec.Command("ls", "-l", "/proc/self/fd").CombinedOutput()

@@ -8,6 +8,7 @@ import (
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 
 	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/fs"
 )
 
@@ -53,10 +54,42 @@ func (w *watchedDirs) all() []*node {
 	return slices.Collect(maps.Keys(w.set))
 }
 
-// invalidateEdit invalidates what an edit by this process did to the views.
-func (b *bridge) invalidateEdit(c corpus.Change) {
-	for _, d := range b.watched.all() {
-		d.invalidateViews([]corpus.Change{c})
+// invalidations are the changes of dumps that were invalidated last. An edit by this
+// process is reported twice: before it returns, and in the order of all changes.
+type invalidations struct {
+	mu    sync.Mutex // guards what follows
+	last  [64]documentChange
+	count int // of changes invalidated so far
+}
+
+// documentChange is a change of a dump's document, by ETags, which name versions.
+type documentChange struct {
+	id       dump.ID
+	old, now string
+}
+
+// changeOf reports whether c is one, and not one of other objects beside the dump.
+func changeOf(c corpus.Change) (d documentChange, ok bool) {
+	if c.Old == nil || c.New == nil || c.Old.ETag == c.New.ETag {
+		return d, false
+	}
+	return documentChange{c.ID, c.Old.ETag, c.New.ETag}, true
+}
+
+// has reports whether a change was invalidated already.
+func (i *invalidations) has(c corpus.Change) bool {
+	d, ok := changeOf(c)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return ok && slices.Contains(i.last[:], d)
+}
+
+func (i *invalidations) add(changes []corpus.Change) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, c := range changes {
+		i.last[i.count%len(i.last)], _ = changeOf(c)
+		i.count++
 	}
 }
 
@@ -66,6 +99,7 @@ func (b *bridge) invalidate(changes []corpus.Change) {
 		b.invalidateAll()
 		return
 	}
+	changes = slices.DeleteFunc(slices.Clone(changes), b.invalidations.has)
 	for _, d := range b.watched.all() {
 		d.invalidateViews(changes)
 	}
@@ -79,6 +113,7 @@ func (b *bridge) invalidate(changes []corpus.Change) {
 			}
 		}
 	}
+	b.invalidations.add(changes)
 }
 
 // invalidateViews invalidates what changes did to one directory.

@@ -18,16 +18,16 @@ import (
 	"thothfs/store/mem"
 )
 
-// unknownHash is of no dump: the store is asked for it.
+// unknownHash is the hash of no dump. A lookup asks the store.
 var unknownHash = hashOf("abcd")
 
-// stuckCorpus has a store that swallows edits, and questions about an unknown dump: the
-// calls end with their deadline. The first of them has the documents of two dumps
-// change behind the mount's back.
+// stuckCorpus is a corpus whose store never answers edits and questions about an unknown
+// dump: the calls end with their deadline. The first such call also changes the documents
+// of two dumps, as another client would.
 type stuckCorpus struct {
 	*plainCorpus
 	once sync.Once
-	hang func() // in the end, if not nil
+	hang func() // called last, if not nil
 }
 
 func (c *stuckCorpus) stick(ctx context.Context) error {
@@ -39,7 +39,7 @@ func (c *stuckCorpus) stick(ctx context.Context) error {
 		if c.hang != nil {
 			go c.hang() // never ends
 		}
-		time.Sleep(300 * time.Millisecond) // who waits for a lock of the kernel does by now
+		time.Sleep(300 * time.Millisecond) // by now, others wait for the lock in the kernel
 		fmt.Println("stuck")
 	})
 	<-ctx.Done()
@@ -67,8 +67,8 @@ func putStuck(s *mem.Store, hash, ticket string) {
 	s.Set(hash+"/"+corpus.InfoName, []byte(`{"type": "core", "ticket": "`+ticket+`", "properties": {"triage": "bmc"}}`))
 }
 
-// serveStuck serves a mount of a stuckCorpus until it is killed, and with hangs not even
-// then: while a lookup in by-hash waits, it has the kernel invalidate a name there.
+// serveStuck serves a mount of a stuckCorpus until it is killed. With hangs it survives
+// SIGKILL: while a lookup in by-hash waits, it has the kernel invalidate a name there.
 func serveStuck(dir string, hangs bool) error {
 	s := mem.New()
 	putStuck(s, hashA, "DEAD")
@@ -86,12 +86,12 @@ func serveStuck(dir string, hangs bool) error {
 	return ready(func() error { server.Wait(); return nil })
 }
 
-// noBlocks is a cache for a mount of which no dump is read.
+// noBlocks is a cache for tests that read no dump.
 type noBlocks struct{ fs.Blocks }
 
-// A process that is killed while calls wait for the store, and while it tells the kernel
-// of changes in their directories, leaves a mount whose callers get ENOTCONN, and that
-// the next one mends. Each call here holds the lock of a directory until it is answered.
+// A process is killed while calls wait for the store, and while it invalidates their
+// directories. The callers get ENOTCONN, and the next mount repairs the mountpoint. Each
+// call here holds the lock of a directory until it is answered.
 func TestKilledWhileCallsWaitForTheStore(t *testing.T) {
 	for name, script := range map[string]string{
 		"lookup":            "stat $M/by-hash/" + unknownHash,
@@ -146,9 +146,9 @@ func caller(mount, script string) *exec.Cmd {
 	return cmd
 }
 
-// The process of a mount is killed while the kernel has one of its threads wait for a
-// lock, and the owner of the lock waits for the process. The kernel cuts nobody off; who
-// mends the mount does, if the kernel tells which connection a process has.
+// The process of a mount is killed while one of its threads waits in the kernel for a lock
+// whose owner waits for the process. The kernel does not abort the connection; Mend does,
+// if the kernel shows which connection a process has.
 func TestMendProcessThatCannotEnd(t *testing.T) {
 	needFUSE(t)
 	dir := t.TempDir()
@@ -169,7 +169,7 @@ func TestMendProcessThatCannotEnd(t *testing.T) {
 	server.cmd.Process.Signal(syscall.SIGKILL)
 	proc := fmt.Sprintf("/proc/%d", server.cmd.Process.Pid)
 	eventually(t, "the process to be dead", func() bool { return isDying(proc) })
-	if err := awaitAnswer(dir, 200*time.Millisecond); !errors.Is(err, ErrSilent) {
+	if _, err := ask(200*time.Millisecond, "stat", dir); !errors.Is(err, ErrSilent) {
 		t.Fatalf("the mount answers: %v", err)
 	}
 	if IsServed(m.Minor) { // before Linux 6.16
@@ -190,7 +190,7 @@ func TestMendProcessThatCannotEnd(t *testing.T) {
 	server.wait(t)
 }
 
-// endMount takes a mount away, and whoever waits for it.
+// endMount aborts and unmounts a mount.
 func endMount(t testing.TB, dir string) {
 	m, err := mountAt(dir)
 	if err != nil || m == nil {

@@ -11,7 +11,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// manyProperties is a document with n properties.
+// manyProperties returns a document with n properties.
 func manyProperties(n int) []byte {
 	var b strings.Builder
 	b.WriteString(`{"type": "core", "properties": {"first": 1`)
@@ -22,8 +22,8 @@ func manyProperties(n int) []byte {
 	return []byte(b.String())
 }
 
-// Who reads all attributes and properties of a large document has it read from the
-// catalogue once; a change shows all the same.
+// Reading all attributes and properties of a large document reads it from the catalogue
+// once. A change still shows.
 func TestLargeDocumentIsKept(t *testing.T) {
 	const n = 2000
 	m := mountForAnHour(t, func(s *mem.Store) { s.Set(hashA+"/info.json", manyProperties(n)) })

@@ -32,7 +32,7 @@ func mountDir(t testing.TB, root string) string {
 	return mountAny(t, s, nil)
 }
 
-// mountAny mounts the real catalogue of a store, synced once.
+// mountAny mounts a store with a real catalogue, synced once.
 func mountAny(t testing.TB, s store.Store, blocks fs.Blocks) string {
 	t.Helper()
 	c, mountpoint := mountCorpus(t, s, blocks)
@@ -42,28 +42,27 @@ func mountAny(t testing.TB, s store.Store, blocks fs.Blocks) string {
 	return mountpoint
 }
 
-// mountCorpus mounts the real catalogue of a store, which knows nothing yet. Every
-// Sync looks at every document.
+// mountCorpus mounts a store with a real, empty catalogue. Every Sync reads every document.
 func mountCorpus(t testing.TB, s store.Store, blocks fs.Blocks) (*corpus.Corpus, string) {
 	t.Helper()
 	m := mountWith(t, s, Options{Tree: fs.Options{Cache: blocks}})
 	return m.corpus, m.mountpoint
 }
 
-// realMount is a mount of the real catalogue of a store.
+// realMount is a mount with a real catalogue.
 type realMount struct {
 	corpus     *corpus.Corpus
 	mountpoint string
 	server     *Server
 }
 
-// passes reports whether the kernel takes files of ours.
+// passes reports whether passthrough works.
 func (m *realMount) passes() bool { return m.server.b.passthrough.on.Load() }
 
-// passed is how many opens were handed to the kernel.
+// passed returns the number of passthrough opens.
 func (m *realMount) passed() int64 { return m.server.b.passthrough.opens.Load() }
 
-// mountWith mounts the real catalogue of a store, which knows nothing yet.
+// mountWith mounts a store with a real, empty catalogue.
 func mountWith(t testing.TB, s store.Store, o Options) *realMount {
 	t.Helper()
 	needFUSE(t)
@@ -87,7 +86,7 @@ func mountWith(t testing.TB, s store.Store, o Options) *realMount {
 	return &realMount{c, mountpoint, server}
 }
 
-// putFile lays a dump out as a directory of a local corpus.
+// putFile writes a dump as a directory of a local corpus.
 func putFile(t testing.TB, root, hash, object string, content []byte) string {
 	t.Helper()
 	d := filepath.Join(root, hash)
@@ -158,7 +157,7 @@ func mustOpen(t testing.TB, name string) *os.File {
 	return f
 }
 
-// A local object is replaced under a reader.
+// A local object is replaced while it is read.
 func TestLocalReplaced(t *testing.T) {
 	root, first, second := t.TempDir(), noise(1, 4<<20), noise(2, 4<<20+1)
 	file := putFile(t, root, hashA, "core.x", first)
@@ -176,8 +175,8 @@ func TestLocalReplaced(t *testing.T) {
 	}
 }
 
-// A local object is written to in place under a reader, as no tool of ours does. Who
-// reads through us is told; to whom the kernel reads the file itself that shows.
+// A local object is overwritten in place while it is read, which thothfs never does. Reads
+// through this process fail; passthrough reads show the new bytes.
 func TestLocalWrittenInPlace(t *testing.T) {
 	for name, through := range map[string]bool{"through us": true, "as it comes": false} {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// The fault loop over HTTP: the n-th request to Manta meets a fault, once or from
-// then on, for every n. There is no Retry, so every fault reaches the mount.
+// The fault loop over HTTP: the n-th request to Manta fails, once or from then on, for
+// every n. Without Retry every fault reaches the mount.
 func TestFaultLoopOverManta(t *testing.T) {
 	content := noise(9, 300_000)
 	stalls := make(chan struct{})
@@ -41,8 +41,8 @@ func TestFaultLoopOverManta(t *testing.T) {
 	}
 }
 
-// useMantaUnder uses a mount whose Manta has a fault, then one without, and tells
-// whether any request met it.
+// useMantaUnder uses a mount while Manta has a fault and again without it. It reports
+// whether any request met the fault.
 func useMantaUnder(t *testing.T, content []byte, on mantatest.On, fault []mantatest.Action) bool {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s, err := manta.Open(manta.Options{URL: srv.URL, Account: "u", NoAuth: true})

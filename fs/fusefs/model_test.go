@@ -21,11 +21,10 @@ import (
 	"thothfs/store/mem"
 )
 
-// model is what every path of the tree must be: "dir", "-> TARGET" or the contents.
+// model has the expected node of every path: "dir", "-> TARGET" or the contents.
 type model map[string]string
 
-// modelOf derives the tree from the objects of a store, by nothing but the rules
-// of the documentation.
+// modelOf derives the tree from the objects of a store by the documented rules.
 func modelOf(s *mem.Store) model {
 	m := model{}
 	for _, top := range rootNames() {
@@ -118,7 +117,7 @@ func seen(dir string) model {
 	return m
 }
 
-// change does something to the store that another client may do.
+// change makes a random change to the store, as another client may.
 func changeSomething(s *mem.Store, r *rand.Rand) {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	hash := fmt.Sprintf("%02x%030d", 20+r.IntN(11)*20, 0)
@@ -146,14 +145,14 @@ func changeSomething(s *mem.Store, r *rand.Rand) {
 	if r.IntN(2) > 0 {
 		doc += `, "stack": ["f", "g"]`
 	}
-	if r.IntN(10) > 0 { // or else it is cut off: damaged
+	if r.IntN(10) > 0 { // otherwise it is truncated and damaged
 		doc += "}"
 	}
 	s.Set(hash+"/info.json", []byte(doc))
 }
 
-// writeSomething does something in the mount that a user may do. What succeeded is in
-// the store.
+// writeSomething makes a random change through the mount, as a user may, and checks the
+// store if it succeeds.
 func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	hash := fmt.Sprintf("%02x%030d", 20+r.IntN(11)*20, 0)
@@ -201,8 +200,8 @@ func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 	}
 }
 
-// The mount shows what is in the store, whatever others do to that, and whatever is
-// written through it.
+// The mount shows what is in the store, after changes by other clients and through the
+// mount.
 func TestModel(t *testing.T) {
 	needFUSE(t)
 	for seed := range uint64(4) {
@@ -238,7 +237,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// alias returns the fixed name of a dump. The corpora of these tests have few kinds.
+// alias returns the fixed name of a dump, for the kinds that these tests use.
 func alias(doc *document.Document, object string) string {
 	switch {
 	case doc.String("type") == "core":

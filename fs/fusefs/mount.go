@@ -17,14 +17,13 @@ import (
 	"thothfs/fs"
 )
 
-// maxBackground is how many reads the kernel keeps in flight. Its own default of
-// 12 holds random readers over a slow link down to a fifth.
+// maxBackground is how many reads the kernel keeps in flight. With its default of 12
+// random reads over a slow link take five times as long.
 const maxBackground = 128
 
 // maxReadAhead is how much the kernel reads ahead of a reader, and around a page fault,
-// in bytes. Its default of 128 KiB makes a debugger that maps the dump wait for twice as
-// many pages that it does not want; sequential readers get the cache's own read-ahead,
-// and lose nothing.
+// in bytes. With its default of 128 KiB a debugger that maps the dump waits for twice as
+// many unwanted pages. Sequential readers lose nothing: the cache reads ahead by itself.
 const maxReadAhead = 64 << 10
 
 // maxRead is the largest read the kernel may ask for, in bytes.
@@ -34,13 +33,12 @@ const maxRead = 1 << 20
 type Options struct {
 	Tree fs.Options // what to mount
 
-	FsName       string        // which store, for df and mount: "thothfs#/srv/corpus"; "": "thothfs"
-	AllowOther   bool          // let other users in
-	MountOptions []string      // as after mount -o; unknown ones fail the mount
-	OpTimeout    time.Duration // after which a call that waits fails with ETIMEDOUT; 0: 60 s
-	Grace        time.Duration // from a signal to EINTR; 0: 200 ms
-
-	NoPassthrough bool // the kernel reads no file by itself
+	FsName        string        // source shown by df and mount: "thothfs#/srv/corpus"; "": "thothfs"
+	AllowOther    bool          // let other users in
+	MountOptions  []string      // as after mount -o; unknown ones fail the mount
+	OpTimeout     time.Duration // after which a call that waits fails with ETIMEDOUT; 0: 60 s
+	Grace         time.Duration // from a signal to EINTR; 0: 200 ms
+	NoPassthrough bool          // all reads go through this process
 }
 
 // The defaults of Options.
@@ -88,8 +86,8 @@ func newBridge(o Options) (*bridge, error) {
 }
 
 // Mount mounts the corpus at mountpoint, a directory, and returns when it can be used. A
-// mountpoint whose former process died is repaired first; one with a live corpus is
-// ErrMounted. The caller ends the Server by Unmount.
+// mountpoint whose former process died is repaired first. The error is ErrMounted when a
+// live corpus is mounted there. The caller ends the Server by Unmount.
 func Mount(mountpoint string, o Options) (*Server, error) {
 	b, err := newBridge(o)
 	if err != nil {
@@ -107,7 +105,7 @@ func mount(mountpoint string, b *bridge) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer lockMountpoint(mountpoint)() // until the kernel's table has it
+	defer lockMountpoint(mountpoint)() // until the mount is in the kernel's table
 	if err := Mend(mountpoint); err != nil {
 		return nil, err
 	}
@@ -125,8 +123,8 @@ func mount(mountpoint string, b *bridge) (*Server, error) {
 
 func (b *bridge) log() *slog.Logger { return b.o.Tree.Log }
 
-// resolve makes a mountpoint absolute and free of links, as the kernel's table
-// has it, without touching the directory itself: it may be a dead mount.
+// resolve returns a mountpoint as in the kernel's table, absolute and without links. It
+// does not access the directory itself, which may be a dead mount.
 func resolve(mountpoint string) (string, error) {
 	abs, err := filepath.Abs(mountpoint)
 	if err != nil {
@@ -146,9 +144,8 @@ func resolve(mountpoint string) (string, error) {
 	return direct, nil
 }
 
-// nameLimit answers ENAMETOOLONG for names that no directory can hold: the kernel passes
-// on names of more than the 255 bytes that statfs(2) promises. Whatever a call does to a
-// name, the kernel looks it up first.
+// nameLimit answers ENAMETOOLONG for names of more than the 255 bytes that statfs(2)
+// reports, which the kernel does not check. Every call looks its names up first.
 type nameLimit struct{ fuse.RawFileSystem }
 
 func (l nameLimit) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
@@ -158,7 +155,7 @@ func (l nameLimit) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string
 	return l.RawFileSystem.Lookup(cancel, in, name, out)
 }
 
-// libraryLog is where go-fuse logs.
+// libraryLog logs what go-fuse prints.
 type libraryLog struct{ log *slog.Logger }
 
 func (l libraryLog) Write(p []byte) (int, error) {
@@ -198,12 +195,11 @@ func (b *bridge) mountOptions() fuse.MountOptions {
 	return mo
 }
 
-// wantsPassthrough reports whether the kernel is to be asked for passthrough. A mount that
-// has it counts as stacked upon the file systems of the backing files, and overlayfs does
-// not take it; so it is not asked for in vain.
+// wantsPassthrough reports whether to ask the kernel for passthrough. It does not ask where
+// passthrough cannot work: a mount that has it counts as stacked, and overlayfs rejects it.
 func (b *bridge) wantsPassthrough() bool { return !b.o.NoPassthrough && os.Geteuid() == 0 }
 
-// panicked answers a call that panicked: the mount continues.
+// panicked answers a call that panicked with EIO. The mount continues.
 func (b *bridge) panicked(what any) fuse.Status {
 	b.log().Error("a bug in thothfs: the call answers EIO", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
 	return fuse.EIO

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// needFUSE skips a test where nothing can be mounted. It does not open /dev/fuse:
-// on some kernels that alone wedges the runtime.
+// needFUSE skips a test where nothing can be mounted. It does not open /dev/fuse: on some
+// kernels that alone blocks the Go runtime.
 func needFUSE(t testing.TB) {
 	t.Helper()
 	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
@@ -50,7 +50,7 @@ func missing(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-// logged collects what was logged.
+// logged collects log output.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -68,7 +68,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// mounted is a corpus in memory, mounted.
+// mounted is a mount of a corpus in memory.
 type mounted struct {
 	*Server
 	dir    string
@@ -82,7 +82,7 @@ func (m *mounted) path(names ...string) string {
 	return filepath.Join(append([]string{m.dir}, names...)...)
 }
 
-// mountStore mounts what fill puts into a store. change may alter the options.
+// mountStore mounts a store that fill fills. change, which may be nil, changes the options.
 func mountStore(t testing.TB, fill func(*mem.Store), change func(*Options)) *mounted {
 	t.Helper()
 	needFUSE(t)
@@ -119,7 +119,7 @@ func openCache(t testing.TB, s store.Store) *cache.Cache {
 	return blocks
 }
 
-// ls lists a directory as it is, in its order.
+// ls returns the names in a directory in the order of readdir(3).
 func ls(t testing.TB, dir string) []string {
 	t.Helper()
 	f, err := os.Open(dir)
@@ -143,7 +143,7 @@ func read(t testing.TB, name string) string {
 	return string(data)
 }
 
-// eventually waits for what another goroutine brings about.
+// eventually waits until a condition holds.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); {

@@ -8,29 +8,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountFlag is an option of mount(8) that mount(2) takes as a bit.
+// mountFlag is an option of mount(8) that is a bit of mount(2).
 type mountFlag struct {
-	name string
-	bit  uintptr
-	off  bool // the option clears the bit
+	bit uintptr
+	off bool // the option clears the bit
 }
 
-func mountFlags() []mountFlag {
-	return []mountFlag{
-		{"ro", unix.MS_RDONLY, false}, {"rw", unix.MS_RDONLY, true},
-		{"nosuid", unix.MS_NOSUID, false}, {"suid", unix.MS_NOSUID, true},
-		{"nodev", unix.MS_NODEV, false}, {"dev", unix.MS_NODEV, true},
-		{"noexec", unix.MS_NOEXEC, false}, {"exec", unix.MS_NOEXEC, true},
-		{"sync", unix.MS_SYNCHRONOUS, false}, {"async", unix.MS_SYNCHRONOUS, true},
-		{"dirsync", unix.MS_DIRSYNC, false},
-		{"noatime", unix.MS_NOATIME, false}, {"atime", unix.MS_NOATIME, true},
-		{"nodiratime", unix.MS_NODIRATIME, false}, {"diratime", unix.MS_NODIRATIME, true},
-		{"relatime", unix.MS_RELATIME, false}, {"norelatime", unix.MS_RELATIME, true},
-	}
+var mountFlags = map[string]mountFlag{
+	"ro": {unix.MS_RDONLY, false}, "rw": {unix.MS_RDONLY, true},
+	"nosuid": {unix.MS_NOSUID, false}, "suid": {unix.MS_NOSUID, true},
+	"nodev": {unix.MS_NODEV, false}, "dev": {unix.MS_NODEV, true},
+	"noexec": {unix.MS_NOEXEC, false}, "exec": {unix.MS_NOEXEC, true},
+	"sync": {unix.MS_SYNCHRONOUS, false}, "async": {unix.MS_SYNCHRONOUS, true},
+	"dirsync": {unix.MS_DIRSYNC, false},
+	"noatime": {unix.MS_NOATIME, false}, "atime": {unix.MS_NOATIME, true},
+	"nodiratime": {unix.MS_NODIRATIME, false}, "diratime": {unix.MS_NODIRATIME, true},
+	"relatime": {unix.MS_RELATIME, false}, "norelatime": {unix.MS_RELATIME, true},
 }
 
-// addMountOptions passes on the options after -o. mount(2) takes some of them as
-// bits and knows few words; fusermount3 takes all of them as words.
+// addMountOptions adds the options after -o. Some are bits of mount(2), which accepts few
+// others; fusermount3 accepts all of them as words.
 func (b *bridge) addMountOptions(mo *fuse.MountOptions) {
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
 	var words []string
@@ -43,13 +40,17 @@ func (b *bridge) addMountOptions(mo *fuse.MountOptions) {
 		case isName:
 			mo.FsName = value
 		case o == "auto_unmount":
-			b.log().Info("auto_unmount is not needed: a dead mountpoint is mended by the next mount")
+			b.log().Info("auto_unmount is not needed: the next mount repairs a dead mountpoint")
 		default:
 			words = append(words, o)
-			flags = applyFlag(flags, o)
+			if f := mountFlags[o]; f.off {
+				flags &^= f.bit
+			} else {
+				flags |= f.bit
+			}
 		}
 	}
-	mo.DirectMount = mo.DirectMount && !slices.ContainsFunc(words, onlyFusermountKnows)
+	mo.DirectMount = mo.DirectMount && !slices.ContainsFunc(words, needsFusermount)
 	if mo.DirectMount {
 		mo.DirectMountFlags = flags | unix.MS_MGC_VAL
 		words = slices.DeleteFunc(words, isFlag)
@@ -57,26 +58,11 @@ func (b *bridge) addMountOptions(mo *fuse.MountOptions) {
 	mo.Options = words
 }
 
-func applyFlag(bits uintptr, option string) uintptr {
-	for _, f := range mountFlags() {
-		switch {
-		case f.name != option:
-		case f.off:
-			bits &^= f.bit
-		default:
-			bits |= f.bit
-		}
-	}
-	return bits
-}
+func isFlag(option string) bool { return mountFlags[option].bit != 0 }
 
-func isFlag(option string) bool {
-	return slices.ContainsFunc(mountFlags(), func(f mountFlag) bool { return f.name == option })
-}
-
-// onlyFusermountKnows reports whether an option is neither a flag of mount(2) nor an
-// option of the kernel's fuse.
-func onlyFusermountKnows(option string) bool {
+// needsFusermount reports whether an option is neither a flag of mount(2) nor an option of
+// the kernel's FUSE.
+func needsFusermount(option string) bool {
 	name, _, _ := strings.Cut(option, "=")
 	return !isFlag(option) && !slices.Contains([]string{"default_permissions", "blksize", "context", "fscontext", "defcontext"}, name)
 }

@@ -10,25 +10,25 @@ import (
 	"path/filepath"
 	"time"
 
-	"thothfs/internal/filelock"
-
 	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
+
+	"thothfs/internal/filelock"
 )
 
-// fsType is what df -T and /proc/mounts call us, after "fuse.".
+// fsType is the type of the file system in df -T and /proc/mounts, after "fuse.".
 const fsType = "thothfs"
 
-// maxStacked bounds how many dead mounts on one mountpoint Mend takes away.
+// maxStacked limits how many dead mounts on one mountpoint Mend removes.
 const maxStacked = 16
 
-// ErrMounted is a mountpoint on which a corpus is mounted already.
+// ErrMounted is the error for a mountpoint on which a corpus is mounted already.
 var ErrMounted = errors.New("a corpus is mounted there already")
 
-// Mend takes away what a file system whose process died has left at mountpoint,
-// an absolute path ("Transport endpoint is not connected"). It does nothing when
-// there is nothing dead, and is ErrMounted when a corpus is mounted and alive, or
-// ErrSilent when what is mounted there does not answer and its process lives.
+// Mend unmounts what a file system whose process died has left at mountpoint, an absolute
+// path ("Transport endpoint is not connected"). It does nothing when nothing dead is
+// there. The error is ErrMounted when a live corpus is mounted, and ErrSilent when the
+// mount does not answer though its process lives.
 func Mend(mountpoint string) error { return mend(mountpoint, silentAfter) }
 
 func mend(mountpoint string, patience time.Duration) error {
@@ -44,14 +44,14 @@ func mend(mountpoint string, patience time.Duration) error {
 	return fmt.Errorf("%s: too many dead mounts, one upon the other", mountpoint)
 }
 
-// mendTop takes the topmost mount away if it is dead.
+// mendTop unmounts the topmost mount if it is dead.
 func mendTop(mountpoint string, top *mountinfo.Info, patience time.Duration) (ended bool, err error) {
 	ours := top.FSType == "fuse."+fsType
-	if err := awaitAnswer(mountpoint, patience); err != nil {
+	if _, err := ask(patience, "stat", mountpoint); errors.Is(err, ErrSilent) {
 		if !ours {
 			return false, fmt.Errorf("%s %w", mountpoint, err)
 		}
-		if err := endDead(mountpoint, top.Minor); err != nil {
+		if err := abortDead(mountpoint, top.Minor); err != nil {
 			return false, err
 		}
 	}
@@ -68,10 +68,10 @@ func mendTop(mountpoint string, top *mountinfo.Info, patience time.Duration) (en
 	return false, nil
 }
 
-// lockMountpoint keeps others who mount here from looking at the table at the same
-// time: the kernel would lay one mount upon the other. It locks the directory
-// above, since the mountpoint itself may be dead, and goes on without where that
-// cannot be had: only who mounts at the same instant is concerned.
+// lockMountpoint waits up to two seconds until no other process is mounting here: two
+// that read the table at the same time would put one mount upon the other. It locks the
+// directory above, since the mountpoint itself may be dead. Without the lock only such a
+// coincidence goes unnoticed, so errors are ignored.
 func lockMountpoint(mountpoint string) (unlock func()) {
 	f, err := os.Open(filepath.Dir(mountpoint))
 	if err != nil {
@@ -83,8 +83,8 @@ func lockMountpoint(mountpoint string) (unlock func()) {
 	return func() { f.Close() }
 }
 
-// mountAt returns the topmost mount on exactly that directory, or nil. It asks
-// the kernel's table and touches no file system.
+// mountAt returns the topmost mount on exactly that directory, or nil. It reads the
+// kernel's table and touches no file system.
 func mountAt(mountpoint string) (*mountinfo.Info, error) {
 	all, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != mountpoint, false })
 	if err != nil || len(all) == 0 {
@@ -93,11 +93,12 @@ func mountAt(mountpoint string) (*mountinfo.Info, error) {
 	return all[len(all)-1], nil
 }
 
-// Unmount is umount(2), or fusermount3 where only that is permitted. A mount in use is EBUSY.
+// Unmount is umount(2), or fusermount3 where only that is permitted. A mount in use is
+// EBUSY.
 func Unmount(mountpoint string) error { return umount(mountpoint, 0, "-u") }
 
-// Detach is Unmount that also succeeds for a mount in use: the file system lives until
-// the last file on it is closed.
+// Detach is Unmount that also succeeds for a mount in use: the file system lives until the
+// last file on it is closed.
 func Detach(mountpoint string) error { return umount(mountpoint, unix.MNT_DETACH, "-uz") }
 
 func umount(mountpoint string, flags int, arg string) error {
@@ -108,7 +109,7 @@ func umount(mountpoint string, flags int, arg string) error {
 	bin, err := exec.LookPath("fusermount3")
 	if err != nil {
 		if bin, err = exec.LookPath("fusermount"); err != nil {
-			return fmt.Errorf("only root may unmount without fusermount3: %w", err)
+			return errors.New("only root can unmount here: fusermount3 is not installed (Debian: apt-get install fuse3)")
 		}
 	}
 	cmd := exec.Command(bin, arg, mountpoint)

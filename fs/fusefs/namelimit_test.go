@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A name that no directory can hold is ENAMETOOLONG in every call and every directory;
-// one of 255 bytes is looked for.
+// A name of more than 255 bytes is ENAMETOOLONG in every call and every directory; one of
+// 255 bytes is looked up.
 func TestLongNames(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	long := strings.Repeat("n", 256)

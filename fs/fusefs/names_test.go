@@ -7,8 +7,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// What the kernel knows of a view that no edit changes, it does not ask for again, also
-// after something else was edited; of one that an edit can change it asks for each link.
+// The kernel keeps the links of a view that no edit can change, also after other edits.
+// In a view that an edit can change it looks up each link.
 func TestKnownLinksAreNotLookedUp(t *testing.T) {
 	m := mountForAnHour(t, manyDumps(20))
 	lookups := func(dir string) int64 {
@@ -37,8 +37,8 @@ func TestKnownLinksAreNotLookedUp(t *testing.T) {
 	}
 }
 
-// A node whose name has gone says so itself, and says again what it is when the name
-// comes back; while the corpus does not change the catalogue is not asked.
+// stat of a node whose name is gone fails, and works again when the name comes back. While
+// the corpus does not change, the catalogue is not asked.
 func TestNodesKnowThatTheirNameHasGone(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) { s.Set(hashA+"/info.json", []byte(`{"cmd": "x", "time": 1}`)) }, nil)
 	paths := []string{m.path("by-cmd/x"), m.path("by-cmd/x", hashA), m.path("by-time/1970"), m.path("by-time/1970/01"), m.path("by-time/1970/01/01")}

@@ -22,6 +22,8 @@ type bridge struct {
 	nodes       nodeLimit
 	passthrough passthrough
 	watched     watchedDirs
+
+	invalidations invalidations
 }
 
 // node is the kernel's side of a node of the tree: the only type of inode here.
@@ -58,7 +60,7 @@ var _ interface {
 	gofs.NodeUnlinker
 } = (*node)(nil)
 
-// noTime is a timeout of nothing: go-fuse takes 0 for its default.
+// noTime is a timeout that has passed at once. 0 would be the default of go-fuse.
 const noTime = time.Nanosecond
 
 // fail returns the errno of a failed operation, and logs it if it is no answer.
@@ -230,7 +232,7 @@ func (n *node) OpendirHandle(ctx context.Context, flags uint32) (gofs.FileHandle
 	if !ok {
 		return nil, 0, syscall.ENOTDIR
 	}
-	c := n.b.newRequest(ctx, untilRead, n.b.o.Grace)
+	c := newRequest(ctx, untilRead, n.b.o.Grace)
 	defer c.end()
 	cacheable, err := d.Open(c)
 	if err != nil {

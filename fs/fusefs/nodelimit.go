@@ -9,21 +9,21 @@ import (
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 )
 
-// maxNodes is how many inodes the kernel may make this process keep; beyond it the oldest
-// are taken back. The kernel forgets by itself only when the whole machine is short of
+// maxNodes limits the inodes that the kernel makes this process keep; beyond it the oldest
+// are removed. The kernel forgets inodes by itself only when the whole machine is short of
 // memory: one find over a million dumps would take gigabytes here first.
 const maxNodes = 50_000
 
-// nodeLimit has the inodes that were made, oldest first.
+// nodeLimit limits the number of inodes.
 type nodeLimit struct {
 	root *gofs.Inode
 	wake chan struct{} // holds a token when there are too many
 
 	made atomic.Int64 // since the mount
 
-	mu   sync.Mutex // guards what follows
-	max  int
-	list []weak.Pointer[gofs.Inode]
+	mu   sync.Mutex                 // guards what follows
+	max  int                        // maxNodes, lower in tests
+	list []weak.Pointer[gofs.Inode] // oldest first
 }
 
 func (p *nodeLimit) add(n *gofs.Inode) {
@@ -41,7 +41,7 @@ func (p *nodeLimit) add(n *gofs.Inode) {
 	}
 }
 
-// run asks the kernel to forget the oldest, until quit. It keeps those in use.
+// run removes the oldest inodes that are not in use until quit is closed.
 func (p *nodeLimit) run(quit <-chan struct{}) {
 	for {
 		select {
@@ -54,8 +54,8 @@ func (p *nodeLimit) run(quit <-chan struct{}) {
 	}
 }
 
-// prune takes back a quarter when there are too many. Children go before the
-// directories that they are in, which the kernel could not forget otherwise.
+// prune asks the kernel to forget a quarter of the inodes when there are too many.
+// Children go before their directories, which the kernel could not forget otherwise.
 func (p *nodeLimit) prune() bool {
 	p.mu.Lock()
 	// A repeated lookup makes a second inode, which go-fuse discards.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store/mem"
@@ -120,8 +122,8 @@ func TestNotifyManyChanges(t *testing.T) {
 	eventually(t, "thousands of new dumps", func() bool { return len(ls(t, m.path("by-hash"))) == 8192+500 })
 }
 
-// While a lookup in a directory waits for the store, the others that do not need
-// it go on, whatever the kernel is told meanwhile; and it is told afterwards.
+// While a lookup in a directory waits for the store, lookups that do not need the store
+// continue, also during an invalidation, which takes effect.
 func TestNotifyWhileAsking(t *testing.T) {
 	unknown, _ := dump.ParseID(hashOf("abcd"))
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -141,7 +143,7 @@ func TestNotifyWhileAsking(t *testing.T) {
 	<-asked
 	putDump(t, m.store, fresh, "core.x", []byte("x"), `"type": "core"`)
 	m.corpus.refresh()
-	time.Sleep(100 * time.Millisecond) // a notifier that would wait for the lookup does by now
+	time.Sleep(100 * time.Millisecond) // time for an invalidation that would wait for the lookup
 	seen := make(chan bool, 1)
 	go func() { seen <- exists(m.path("by-hash", known[1].ID.String())) }()
 	select {
@@ -157,7 +159,7 @@ func TestNotifyWhileAsking(t *testing.T) {
 	eventually(t, "the new dump", func() bool { return exists(m.path("by-hash", fresh)) })
 }
 
-// slowDump asks the store for one dump until release.
+// slowDump blocks Dump for one dump until release is closed.
 type slowDump struct {
 	*plainCorpus
 	id      dump.ID
@@ -173,8 +175,33 @@ func (c *slowDump) Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	return c.plainCorpus.Dump(ctx, id)
 }
 
-// An attribute of the document that somebody else changed shows with the first
-// look after the corpus knows.
+// A setxattr invalidates once, though it is reported twice.
+func TestSetxattrNotifiesOnce(t *testing.T) {
+	m := mountForAnHour(t, threeDumps(t))
+	count := func() int {
+		m.b.invalidations.mu.Lock()
+		defer m.b.invalidations.mu.Unlock()
+		return m.b.invalidations.count
+	}
+	for n := range 3 {
+		before := count()
+		if err := unix.Setxattr(m.path("by-hash", hashA), "user.thoth.ticket", []byte{'A' + byte(n)}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := count() - before; got != 1 {
+			t.Errorf("%d changes were invalidated", got)
+		}
+	}
+	putDump(t, m.store, hashA, "core.node.1", nil, `"cmd": "node", "type": "core", "ticket": "C"`)
+	before := count()
+	m.corpus.refresh()
+	if got := count() - before; got != 1 {
+		t.Errorf("%d changes by another client were invalidated", got)
+	}
+}
+
+// A change of the document by another client shows in the first stat after the corpus has
+// noticed it.
 func TestNotifyStat(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	size := func() int64 {

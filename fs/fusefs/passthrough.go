@@ -31,12 +31,14 @@ type passthroughState struct {
 	file    fs.LocalFile // which the kernel reads; nil: it asks this process
 }
 
-// enter adds a handle and decides, if it is the first one, who serves the version. While
-// the kernel serves it, a file that was changed meanwhile is verified first: the open fails
-// where it cannot be repaired, and h is closed.
+// enter adds a handle and decides, if it is the first one, whether the kernel or this
+// process serves the version. While the kernel serves it, a file that was changed meanwhile
+// is verified first: if it cannot be repaired the open fails, and h is closed.
 func (n *node) enter(ctx context.Context, h fs.ObjectHandle) (gofs.FileHandle, error) {
 	s, p := &n.pass, &n.b.passthrough
-	handles, passing := s.state()
+	s.mu.Lock()
+	handles, passing := s.handles, s.file != nil
+	s.mu.Unlock()
 	var file fs.LocalFile
 	if !passing { // to find out whether a dump is complete takes some system calls
 		file = h.Local()
@@ -65,13 +67,6 @@ func (n *node) enter(ctx context.Context, h fs.ObjectHandle) (gofs.FileHandle, e
 	}
 	p.opens.Add(1)
 	return &passthroughHandle{own, int(backing.File().Fd())}, nil
-}
-
-// state returns the number of handles, and whether the kernel serves them.
-func (s *passthroughState) state() (handles int, passing bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.handles, s.file != nil
 }
 
 // leave removes a handle that was released. The kernel has closed the local file by then,

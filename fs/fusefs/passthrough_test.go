@@ -25,7 +25,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// passing is a mount of one dump of which the cache can be made complete.
+// passing is a mount of one dump that the test can fetch into the cache completely.
 type passing struct {
 	*realMount
 	t       *testing.T
@@ -34,11 +34,11 @@ type passing struct {
 	dir     string // of blocks
 	content []byte
 	core    string
-	want    int64 // opens that are to have been handed to the kernel
+	want    int64 // expected number of passthrough opens
 }
 
-// mountPassing mounts a dump that is read through the cache. Where the kernel passes no
-// reads through the same must hold, but for the number of opens that it took.
+// mountPassing mounts a dump that is read through the cache. Without passthrough the same
+// tests must pass, except for the number of passthrough opens.
 func mountPassing(t *testing.T) *passing {
 	t.Helper()
 	return mountPassingWith(t, Options{})
@@ -66,7 +66,7 @@ func mountPassingWith(t *testing.T, o Options) *passing {
 	return p
 }
 
-// complete has the cache hold all of the dump.
+// complete fetches all of the dump into the cache.
 func (p *passing) complete() {
 	p.t.Helper()
 	e, err := p.corpus.DumpFile(p.t.Context(), idOf(p.t, hashA))
@@ -97,7 +97,7 @@ func (p *passing) check(f *os.File) {
 	}
 }
 
-// passedNow checks how many opens more the kernel took.
+// passedNow checks the number of passthrough opens since the last call.
 func (p *passing) passedNow(n int64) {
 	p.t.Helper()
 	if p.want += n; p.passes() && p.passed() != p.want {
@@ -105,7 +105,7 @@ func (p *passing) passedNow(n int64) {
 	}
 }
 
-// drained waits until the handles on the dump are released, which comes after close(2).
+// drained waits until the handles on the dump are released, some time after close(2).
 func (p *passing) drained() {
 	p.t.Helper()
 	for range 3000 {
@@ -156,8 +156,8 @@ func TestPassthroughOfACompleteDump(t *testing.T) {
 	}
 }
 
-// Where the kernel passes nothing through, a complete dump is read without going through
-// the cache, also by who opens it beside others who do.
+// Without passthrough a complete dump is spliced from its file, also through a handle that
+// is open beside handles that read through the cache.
 func TestSplicedCompleteDump(t *testing.T) {
 	p := mountPassingWith(t, Options{NoPassthrough: true})
 	old := p.open()
@@ -193,7 +193,7 @@ func TestSplicedCompleteDump(t *testing.T) {
 	}
 }
 
-// A dump that becomes complete while it is open stays as it was opened, for all.
+// While a dump is open, its becoming complete does not change how any handle is served.
 func TestPassthroughWaitsForTheOthers(t *testing.T) {
 	p := mountPassing(t)
 	old := p.open()
@@ -210,7 +210,7 @@ func TestPassthroughWaitsForTheOthers(t *testing.T) {
 	p.passedNow(1)
 }
 
-// A mapping of a dump that is read through us counts as an open file.
+// A mapping of a dump that is read through this process counts as an open file.
 func TestPassthroughWaitsForMappings(t *testing.T) {
 	p := mountPassing(t)
 	old := p.open()
@@ -233,8 +233,8 @@ func TestPassthroughWaitsForMappings(t *testing.T) {
 	p.passedNow(1)
 }
 
-// A mapping of a backing file lives on when every handle is closed, the dump evicted and
-// read through us.
+// A mapping of a backing file stays valid when all handles are closed and the dump is
+// evicted and read through this process.
 func TestPassthroughMappingOutlivesTheHandles(t *testing.T) {
 	p := mountPassing(t)
 	p.complete()
@@ -248,7 +248,7 @@ func TestPassthroughMappingOutlivesTheHandles(t *testing.T) {
 		t.Errorf("%v are the files of one version", names)
 	}
 	for _, name := range names {
-		if err := os.Remove(name); err != nil { // as an evictor does, see cache.TestMappingOutlivesEviction
+		if err := os.Remove(name); err != nil { // as eviction does, see cache.TestMappingOutlivesEviction
 			t.Fatal(err)
 		}
 	}
@@ -294,7 +294,7 @@ func TestPassthroughOfAReplacedDump(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fresh *os.File
-	for range 3000 { // the notice goes its own way
+	for range 3000 { // the invalidation is asynchronous
 		fresh = mustOpen(t, p.core)
 		if st, err := fresh.Stat(); err == nil && st.Size() == int64(len(p.content)) {
 			break
@@ -313,7 +313,7 @@ func TestPassthroughOfAReplacedDump(t *testing.T) {
 	p.check(p.open())
 }
 
-// O_DIRECT goes with both kinds of open.
+// O_DIRECT works with both kinds of open.
 func TestPassthroughAndDirectIO(t *testing.T) {
 	p := mountPassing(t)
 	direct := func() {
@@ -346,8 +346,8 @@ func TestPassthroughAndDirectIO(t *testing.T) {
 	p.passedNow(2)
 }
 
-// Many open, map, read and close while the dump becomes complete, is forgotten, and
-// becomes complete again: nobody ever sees EIO, or other bytes.
+// Many goroutines open, map, read and close the dump while it becomes complete, is evicted
+// and becomes complete again. No call fails with EIO, and no byte is wrong.
 func TestPassthroughUnderRaces(t *testing.T) {
 	p := mountPassing(t)
 	stop := make(chan struct{})
@@ -396,7 +396,7 @@ func TestPassthroughUnderRaces(t *testing.T) {
 	}
 }
 
-// fakeKernel takes files, or does not.
+// fakeKernel accepts or rejects backing files.
 type fakeKernel struct{ errno syscall.Errno }
 
 func (k *fakeKernel) RegisterBackingFd(*fuse.BackingMap) (int32, syscall.Errno) { return 1, k.errno }
@@ -434,8 +434,8 @@ func fakeBridge(t testing.TB) *bridge {
 	return b
 }
 
-// A file that the kernel does not take is read through this process, which is logged once;
-// the next file is tried again. Local files are released, each once.
+// A file that the kernel rejects is read through this process, which is logged once. The
+// next file is tried again. Each local file is released once.
 func TestPassthroughRefused(t *testing.T) {
 	var said bytes.Buffer
 	kernel := &fakeKernel{errno: syscall.ELOOP}
@@ -494,7 +494,7 @@ func TestPassthroughRefused(t *testing.T) {
 	}
 }
 
-// Without the kernel's consent, or the privilege, nothing is handed to it.
+// Passthrough is off when the kernel does not support it or the privilege is missing.
 func TestPassthroughProbe(t *testing.T) {
 	for _, tc := range []struct {
 		negotiated bool

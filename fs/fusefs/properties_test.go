@@ -76,7 +76,7 @@ func TestPropertyNames(t *testing.T) {
 	}
 }
 
-// Everything that write(2) and its like may do to a file.
+// All ways to change a file: write(2), truncate(2), O_APPEND and so on.
 func TestPropertyWrites(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/p")
@@ -92,7 +92,7 @@ func TestPropertyWrites(t *testing.T) {
 		name  string
 		flags int
 		do    func(f *os.File)
-		want  string // stored afterwards
+		want  string // expected in the store
 	}{
 		{"create", os.O_WRONLY | os.O_CREATE, func(f *os.File) { f.WriteString("0123456789") }, "0123456789"},
 		{"in the middle", os.O_WRONLY, func(f *os.File) { f.WriteAt([]byte("abc"), 3) }, "012abc6789"},
@@ -157,11 +157,11 @@ func TestPropertyWrites(t *testing.T) {
 	})
 }
 
-// Several descriptors of one file write to the same, and are stored once all is said.
+// Several descriptors of one file share a buffer, which is stored when they are closed.
 func TestPropertyShared(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/log")
-	write(t, name, "0\n") // as it will be read, whether or not the last release came by then
+	write(t, name, "0\n") // reads the same before and after the last RELEASE
 	var files []*os.File
 	for range 8 {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
@@ -275,7 +275,7 @@ func TestPropertyRemoveAndRename(t *testing.T) {
 	}
 }
 
-// A renamed value is the value, not its text: the string stays a string.
+// A rename moves the value, not its text: a string stays a string.
 func TestRenameKeepsTheKind(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) { putDump(t, s, hashA, "", nil, `"properties": {"s": "12", "n": 1.50}`) }, nil)
 	for from, to := range map[string]string{"s": "s2", "n": "n2"} {
@@ -288,8 +288,8 @@ func TestRenameKeepsTheKind(t *testing.T) {
 	}
 }
 
-// What is removed or replaced while it is open is not stored by its last close, and
-// can be read until then.
+// A file that is removed or replaced while it is open can be read until its last close,
+// which does not store it.
 func TestRemovedWhileOpen(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/p")
@@ -328,8 +328,7 @@ func TestRemovedWhileOpen(t *testing.T) {
 	}
 }
 
-// The mode, the owner and the times are what they are: what cp -p and editors do to
-// them is taken and changes nothing.
+// Mode, owner and times cannot be changed, but cp -p and editors do not get an error.
 func TestAttributesOfWritableFiles(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	ino := func(path string) uint64 {

@@ -38,11 +38,7 @@ const untilRead = 1000 * time.Hour
 
 // request returns the context of an ordinary request. end must be called.
 func (b *bridge) request(ctx context.Context) *request {
-	return b.newRequest(ctx, b.o.OpTimeout, b.o.Grace)
-}
-
-func (b *bridge) newRequest(ctx context.Context, timeout, grace time.Duration) *request {
-	return newRequest(ctx, timeout, grace)
+	return newRequest(ctx, b.o.OpTimeout, b.o.Grace)
 }
 
 // newRequest returns a context for a request whose context is ctx. end must be called

@@ -9,8 +9,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// A new open sees the version that the store has, though no poll has been; one that is
-// open stays what it was, and with the store away what is known is opened.
+// A new open sees the version in the store before any poll. An open file keeps its
+// version, and while the store is down the known version is opened.
 func TestOpenSeesANewVersion(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -36,8 +36,8 @@ func TestOpenSeesANewVersion(t *testing.T) {
 	}
 }
 
-// While what is known is young enough, an open asks for nothing; else one list. When the
-// store is away what is known is opened.
+// An open makes no request while the list is recent, otherwise one. While the store is
+// down the known version is opened.
 func TestOpenAsksSeldom(t *testing.T) {
 	s, srv := openManta(t)
 	fill(t, s)

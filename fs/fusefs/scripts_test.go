@@ -1,9 +1,9 @@
 package fusefs
 
-// script is what somebody types into a shell in the mount.
+// script is a shell command that is run in the mount.
 type script struct {
 	name, script, says string
-	path, stored       string // what the store has of dump A afterwards
+	path, stored       string // expected in the store of dump A
 }
 
 const vim = "vim -N -u NONE -i NONE -es "
@@ -48,7 +48,7 @@ func propertyScripts() []script {
 	}
 }
 
-// otherScripts write tickets and analyzers, and what cannot be written.
+// otherScripts write tickets, analyzers, and files that cannot be written.
 func otherScripts() []script {
 	return []script{
 		{"mkdir and ln", "mkdir by-ticket/OS-9 && ln -s ../../by-hash/$A by-ticket/OS-9/ && ls by-ticket/OS-9 && cat by-ticket/OS-9/$A/core", hashA + "\nthe dump", "ticket", `"OS-9"`},

@@ -47,7 +47,7 @@ func (p *passing) run(args ...string) {
 	}
 }
 
-// uncached is open without what the kernel has of the dump.
+// uncached is open after the kernel has dropped its pages of the dump.
 func (p *passing) uncached() *os.File {
 	p.t.Helper()
 	f := mustOpen(p.t, p.core)
@@ -94,8 +94,8 @@ var dumpDamages = []func(p *passing, data, records string, r *rand.Rand){
 	func(p *passing, data, _ string, _ *rand.Rand) { p.run("cp", "/bin/true", data) },
 }
 
-// The cache's files of a complete dump are damaged, and whoever opens the dump then
-// reads the dump all the same: by passthrough, spliced, or through the cache.
+// The cache files of a complete dump are damaged. A dump that is opened afterwards reads
+// correctly: by passthrough, spliced, and through the cache.
 func TestDamagedCacheOfACompleteDump(t *testing.T) {
 	for _, o := range []Options{{}, {NoPassthrough: true}} {
 		t.Run(fmt.Sprintf("passthrough=%v", !o.NoPassthrough), func(t *testing.T) {
@@ -117,9 +117,9 @@ func TestDamagedCacheOfACompleteDump(t *testing.T) {
 	}
 }
 
-// The file is changed while the dump is open. The next open mends it, for all; and where
-// it cannot, fails until the dump was closed. A dump that is spliced, not passed through,
-// is not even read wrongly until then.
+// The file is changed while the dump is open. The next open repairs it for all handles;
+// if it cannot, opens fail until the dump is closed. A dump that is spliced, not passed
+// through, never reads wrongly.
 func TestDamagedCacheOfAnOpenDump(t *testing.T) {
 	for _, o := range []Options{{}, {NoPassthrough: true}} {
 		t.Run(fmt.Sprintf("passthrough=%v", !o.NoPassthrough), func(t *testing.T) {

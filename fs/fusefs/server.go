@@ -9,6 +9,9 @@ import (
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
+
+	"thothfs/corpus"
+	"thothfs/internal/withctx"
 )
 
 // Server is a mount that is being served.
@@ -20,7 +23,8 @@ type Server struct {
 	served     chan struct{} // closed when the serving loop has ended
 }
 
-// BusyError is an Unmount that had to cut off processes which would not let go.
+// BusyError is the error of an Unmount that had to abort the mount, since processes kept
+// using it.
 type BusyError struct {
 	Mountpoint string
 	Holders    []Holder
@@ -44,7 +48,7 @@ func holderList(holders []Holder) string {
 // newServer serves a mount that the kernel has made, and waits until it answers.
 func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, error) {
 	s := &Server{mountpoint: mountpoint, b: b, kernel: kernel, served: make(chan struct{})}
-	unsubscribe := b.tree.Subscribe(b.invalidateEdit, b.invalidate)
+	unsubscribe := b.tree.Subscribe(func(c corpus.Change) { b.invalidate([]corpus.Change{c}) }, b.invalidate)
 	b.nodes.root = b.root.EmbeddedInode()
 	unmounted := make(chan struct{})
 	go b.nodes.run(unmounted) // ended with the serving loop
@@ -68,14 +72,14 @@ func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, erro
 // Mountpoint returns the absolute path of the mountpoint.
 func (s *Server) Mountpoint() string { return s.mountpoint }
 
-// Wait returns when the file system is unmounted, by whomever, and the last file
-// on it is closed.
+// Wait returns when the file system is unmounted, by whomever, and the last file on it is
+// closed.
 func (s *Server) Wait() { <-s.served }
 
-// Unmount takes the mount away and waits as Wait does. When it is in use, the
-// log says by whom, the name is taken away at once, and who has files open keeps
-// reading until ctx ends; then they are cut off (ENOTCONN), and the error is a
-// *BusyError. Unmounting what is unmounted already is fine.
+// Unmount unmounts the file system and waits as Wait does. If it is in use, it is detached
+// from its mountpoint and the processes that use it are logged; they can go on until ctx
+// ends. Then it is aborted, and the error is a *BusyError. Unmounting twice is not an
+// error.
 func (s *Server) Unmount(ctx context.Context) error {
 	select {
 	case <-s.served:
@@ -83,44 +87,16 @@ func (s *Server) Unmount(ctx context.Context) error {
 	default:
 	}
 	err := s.tryUnmount(ctx)
+	var holders []Holder
 	if errors.Is(err, unix.EBUSY) {
+		holders = Holders(s.mountpoint)
 		s.b.log().Warn("the mount is in use: detached, ends when these let go",
-			"mountpoint", s.mountpoint, "holders", holderList(Holders(s.mountpoint)))
-		return s.detach(ctx)
+			"mountpoint", s.mountpoint, "holders", holderList(holders))
+		err = Detach(s.mountpoint)
 	}
 	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: not a mountpoint any more
 		return fmt.Errorf("unmount %s: %w", s.mountpoint, err)
 	}
-	return s.await(ctx, nil)
-}
-
-// tryUnmount tries for a moment: a file that was just closed may still count.
-func (s *Server) tryUnmount(ctx context.Context) error {
-	wait := 5 * time.Millisecond
-	for {
-		err := Unmount(s.mountpoint)
-		if !errors.Is(err, unix.EBUSY) || wait > 160*time.Millisecond {
-			return err
-		}
-		select {
-		case <-time.After(wait):
-			wait *= 2
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-func (s *Server) detach(ctx context.Context) error {
-	holders := Holders(s.mountpoint)
-	if err := Detach(s.mountpoint); err != nil {
-		return fmt.Errorf("detach %s: %w", s.mountpoint, err)
-	}
-	return s.await(ctx, holders)
-}
-
-// await waits for the last close, and cuts off whoever is left when ctx ends.
-func (s *Server) await(ctx context.Context, holders []Holder) error {
 	select {
 	case <-s.served:
 		return nil
@@ -132,4 +108,14 @@ func (s *Server) await(ctx context.Context, holders []Holder) error {
 	}
 	<-s.served
 	return busy
+}
+
+// tryUnmount tries for a third of a second: a file that was just closed may still count.
+func (s *Server) tryUnmount(ctx context.Context) error {
+	for wait := 5 * time.Millisecond; ; wait *= 2 {
+		err := Unmount(s.mountpoint)
+		if !errors.Is(err, unix.EBUSY) || wait > 160*time.Millisecond || withctx.Sleep(ctx, wait) != nil {
+			return err
+		}
+	}
 }

@@ -57,7 +57,7 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// A busy mount goes away at once, and serves who has a file open until the end.
+// A busy mount is detached at once, and serves open files until they are closed.
 func TestUnmountBusy(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	a := start(t, "hold", m.path("by-hash", hashA, "core"))
@@ -81,7 +81,7 @@ func TestUnmountBusy(t *testing.T) {
 	}
 }
 
-// Who does not let go is cut off when the time is up.
+// Processes that keep the mount busy are cut off when the time is up.
 func TestUnmountAborts(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	if _, err := os.Stat(connections + "/" + itoa(m.device)); err != nil && os.Geteuid() != 0 {
@@ -108,7 +108,7 @@ func TestMountTwice(t *testing.T) {
 	}
 }
 
-// Of many who mount at once on one directory, one does.
+// Of many concurrent mounts on one directory, one succeeds.
 func TestMountAtOnce(t *testing.T) {
 	needFUSE(t)
 	for range 10 {
@@ -143,7 +143,7 @@ func TestMountAtOnce(t *testing.T) {
 	}
 }
 
-// deadMount leaves what a killed daemon leaves: a mount whose /dev/fuse is closed.
+// deadMount makes a mount whose /dev/fuse is closed, as a killed process leaves it.
 func deadMount(t *testing.T, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -222,7 +222,7 @@ func TestMountErrors(t *testing.T) {
 func TestMountOptions(t *testing.T) {
 	m := mountStore(t, threeDumps(t), func(o *Options) {
 		o.MountOptions = []string{"ro", "noexec", "fsname=a,b"}
-		if os.Geteuid() == 0 { // others need leave in /etc/fuse.conf
+		if os.Geteuid() == 0 { // others need user_allow_other in /etc/fuse.conf
 			o.MountOptions = append(o.MountOptions, "allow_other")
 		}
 	})

@@ -16,7 +16,7 @@ import (
 	"thothfs/store"
 )
 
-// stored is what the store has at a path of a document, as JSON; "" nothing.
+// stored returns the value at a path of a stored document as JSON, "" if there is none.
 func (m *mounted) stored(t testing.TB, hash, path string) string {
 	t.Helper()
 	v, ok := document.Parse(mustData(t, m.store, hash+"/info.json")).Get(path)
@@ -79,7 +79,7 @@ func TestSetxattr(t *testing.T) {
 	}
 }
 
-// Every file of a dump takes what the dump takes, however it is reached.
+// Attributes can be set on a dump and on all its files, by any path.
 func TestSetxattrThroughLinks(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	for _, dir := range []string{"by-hash", "by-cmd/node", "by-ticket/OS-1", "by-type/core", "by-time/2013/07/11", "query/type=core", "by-cmd/node/type=core"} {
@@ -116,7 +116,7 @@ func TestRemovexattr(t *testing.T) {
 	}
 }
 
-// Names that are not ours, and nodes that are no dump's.
+// Attributes outside user.thoth, and nodes that belong to no dump.
 func TestSetxattrForeign(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	for _, tt := range []struct {
@@ -143,7 +143,7 @@ func TestSetxattrForeign(t *testing.T) {
 	}
 }
 
-// A value that is too big to be an attribute: the log says where it can be had.
+// A value is too big for an attribute: the log says which file has it.
 func TestXattrTooBigSaysWhereElse(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	big := bytes.Repeat([]byte("v"), (64<<10)+1)
@@ -158,8 +158,8 @@ func TestXattrTooBigSaysWhereElse(t *testing.T) {
 	}
 }
 
-// When setxattr returns, the views of this mount have moved, whatever the kernel was
-// told to keep.
+// When setxattr returns, the views of this mount show the change, whatever the kernel had
+// cached.
 func TestSetxattrMovesTheViews(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	has := func(dir, name string) bool {
@@ -181,7 +181,7 @@ func TestSetxattrMovesTheViews(t *testing.T) {
 	tickets := []string{"OS-1", "OS-2", "OS-3"}
 	for round := range 20 {
 		ticket := tickets[round%3]
-		for _, other := range tickets { // the kernel remembers all of it
+		for _, other := range tickets { // the kernel caches all of it
 			has("by-ticket", other)
 			has("by-ticket/"+other, hashA)
 			has("query/ticket="+other, hashA)
@@ -208,7 +208,7 @@ func TestSetxattrMovesTheViews(t *testing.T) {
 	}
 }
 
-// Other users may look, and no more: what they wrote would be the owner's.
+// Other users may only read: the store would know their changes as the owner's.
 func TestOthersMayNotWrite(t *testing.T) {
 	if os.Geteuid() != 0 {
 		missing(t, "only root can become somebody else")
@@ -250,7 +250,7 @@ func TestOthersMayNotWrite(t *testing.T) {
 	}
 }
 
-// What an edit answers, and what setxattr and close make of it.
+// The errno of setxattr and close for each error of an edit.
 func TestEditFaults(t *testing.T) {
 	for err, want := range map[error]syscall.Errno{
 		error(&store.Error{Op: "put", Kind: store.ErrUnavailable}):                        syscall.EIO,

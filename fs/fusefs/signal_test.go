@@ -13,17 +13,17 @@ import (
 	"thothfs/store/mem"
 )
 
-// stalled is a mount whose store does not answer, nor its catalogue once stall is
-// called. After the test they do.
+// stalled is a mount whose store never answers, and whose catalogue does not once stall
+// is called. Both answer at the end of the test.
 type stalled struct {
 	*mounted
 	release chan struct{}
-	waiting atomic.Int64 // calls of the catalogue that wait
+	waiting atomic.Int64 // calls of the catalogue that are waiting
 }
 
 func mountStalled(t *testing.T) *stalled {
 	m := &stalled{mounted: mountStore(t, oneDump(t, noise(1, 1<<20)), nil), release: make(chan struct{})}
-	t.Cleanup(func() { close(m.release) }) // before the mount goes
+	t.Cleanup(func() { close(m.release) }) // before the unmount
 	m.store.Inject(mem.Fault{Op: mem.Read, Times: mem.Always, Block: m.release})
 	return m
 }
@@ -40,7 +40,7 @@ func (m *stalled) stall() {
 	})
 }
 
-// Whatever waits for a store that does not answer ends by a signal.
+// Every call that waits for a store that does not answer is ended by a signal.
 func TestSignals(t *testing.T) {
 	object := m1 + "/core.x.1"
 	for role, path := range map[string]string{
@@ -71,7 +71,7 @@ func TestSignals(t *testing.T) {
 
 const m1 = "by-hash/" + hashA
 
-// A program that leaves SIGTERM and SIGINT alone is ended by them.
+// A program that does not handle SIGTERM and SIGINT is ended by them.
 func TestCat(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		m := mountStalled(t)
@@ -90,7 +90,7 @@ func TestCat(t *testing.T) {
 	}
 }
 
-// Signals that a program sends itself do not break calls that are about to succeed.
+// Signals that a program sends itself do not interrupt calls that are about to succeed.
 func TestSignalStorm(t *testing.T) {
 	m := mountStore(t, oneDump(t, noise(1, 2<<20)), nil)
 	m.store.Inject(mem.Fault{Op: mem.Read, Times: mem.Always, Delay: 5 * time.Millisecond})
@@ -99,7 +99,7 @@ func TestSignalStorm(t *testing.T) {
 	}
 }
 
-// close(2) cannot be tried again: it has more patience with a store that is slow.
+// close(2) cannot be repeated, so after a signal it waits longer for a slow store.
 func TestSignalStormAtClose(t *testing.T) {
 	m := mountStore(t, oneDump(t, nil), func(o *Options) { o.Grace = 20 * time.Millisecond })
 	m.store.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Delay: 100 * time.Millisecond})
@@ -111,7 +111,7 @@ func TestSignalStormAtClose(t *testing.T) {
 	}
 }
 
-// A store that never answers is ETIMEDOUT, and the mount lives on.
+// Calls on a store that never answers fail with ETIMEDOUT, and the mount stays usable.
 func TestDeadline(t *testing.T) {
 	content := noise(1, 1<<20)
 	m := mountStore(t, oneDump(t, content), func(o *Options) { o.OpTimeout = 50 * time.Millisecond })
@@ -133,7 +133,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// What the catalogue answers, and what every kind of call makes of it.
+// The errno of every kind of call for each error of the catalogue.
 func TestFaults(t *testing.T) {
 	dump := "by-hash/" + hashA
 	calls := map[string]string{

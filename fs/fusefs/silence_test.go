@@ -16,9 +16,9 @@ import (
 	"thothfs/store/mem"
 )
 
-// One of Manta's two storage nodes dies in the middle of whatever it answers and
-// leaves the connection open: what is read through the mount is right, and no more
-// is asked for again than what did not come.
+// One of Manta's two storage nodes stops in the middle of every response and leaves the
+// connection open. Reads return the right bytes, and only missing bytes are requested
+// again.
 func TestReadWhileANodeFallsSilent(t *testing.T) {
 	const size, at = 30 << 20, 300 << 10
 	content := noise(11, size)
@@ -55,7 +55,7 @@ func TestReadWhileANodeFallsSilent(t *testing.T) {
 	if err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	// An answer that falls silent has brought at bytes, or all; and what is hedged comes twice.
+	// A stalled response has brought at bytes, or all; a hedged one comes twice.
 	if n := silent.Load(); n == 0 || n > 2*(size/at+size/(128<<10)) {
 		t.Errorf("%d answers from the node that dies", n)
 	}

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,30 +17,22 @@ import (
 	"thothfs/fs"
 )
 
-// ErrSilent is a mount that does not answer.
+// ErrSilent is the error for a mount that does not answer.
 var ErrSilent = errors.New("does not answer")
 
-// silentAfter is how long a mount may take to say that it is there.
+// silentAfter is how long a mount may take to answer stat(2).
 const silentAfter = 10 * time.Second
 
-// ReadControl returns the file of that name in .thothfs of the mount at mountpoint. It is
-// ErrSilent when the mount takes longer than patience.
+// ReadControl returns the file of that name in .thothfs of the mount at mountpoint. The
+// error is ErrSilent when the mount takes longer than patience.
 func ReadControl(mountpoint, name string, patience time.Duration) ([]byte, error) {
 	return ask(patience, "cat", filepath.Join(mountpoint, fs.ControlDir, name))
 }
 
-// awaitAnswer is ErrSilent when what is mounted at mountpoint does not answer.
-func awaitAnswer(mountpoint string, patience time.Duration) error {
-	if _, err := ask(patience, "stat", mountpoint); errors.Is(err, ErrSilent) {
-		return err
-	}
-	return nil
-}
-
-// ask runs a program that looks at a mount, and returns what it prints. Another process
-// looks, since nothing ends a call on a mount that was taken and is not answered: not
-// even the end of the process that made it. What is late is killed. It stays all the
-// same if its call was taken, until the mount ends.
+// ask runs a program that looks at a mount, and returns its output. It takes another
+// process, since nothing ends a call that the mount has read and does not answer, not
+// even SIGKILL. A program that is late is killed; if its call was read, it stays until
+// the mount ends.
 func ask(patience time.Duration, program string, args ...string) ([]byte, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
@@ -48,7 +41,7 @@ func ask(patience time.Duration, program string, args ...string) ([]byte, error)
 	cmd.Stdout = &out
 	started, ended := make(chan error, 1), make(chan error, 1)
 	go func() { // ends with the program
-		// The kernel sends Pdeathsig when the thread ends that started the program.
+		// The kernel sends Pdeathsig when the thread that started the program ends.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -70,21 +63,12 @@ func ask(patience time.Duration, program string, args ...string) ([]byte, error)
 }
 
 // IsServed reports whether a process that can answer has the FUSE connection of that
-// number, the minor number of the mount's device, as far as this user may look. A process
-// that was killed and cannot end, since the kernel holds one of its threads, does not
-// count. Linux before 6.16 does not tell connections apart: there every process that has
-// /dev/fuse open counts.
+// number, the minor number of the mount's device, as far as this user may see. A killed
+// process that cannot end, because the kernel holds one of its threads, does not count.
+// Before Linux 6.16 connections cannot be told apart: every process that has /dev/fuse
+// open counts.
 func IsServed(number int) bool {
-	procs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil {
-		return true
-	}
-	for _, proc := range procs {
-		if !isDying(proc) && hasConnection(proc, number) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(processes(), func(proc string) bool { return !isDying(proc) && hasConnection(proc, number) })
 }
 
 // isDying reports whether the process in the directory proc has been killed: its first
@@ -111,14 +95,11 @@ func isDying(proc string) bool {
 }
 
 func hasConnection(proc string, number int) bool {
-	fds, _ := os.ReadDir(proc + "/fd")
+	fds, _ := connectionFDs(proc)
 	for _, fd := range fds {
-		if to, err := os.Readlink(proc + "/fd/" + fd.Name()); err != nil || to != "/dev/fuse" {
-			continue
-		}
-		info, err := os.ReadFile(proc + "/fdinfo/" + fd.Name())
-		_, connection, told := strings.Cut(string(info), "fuse_connection:")
-		if err == nil && !told {
+		info, err := os.ReadFile(proc + "/fdinfo/" + fd)
+		_, connection, found := strings.Cut(string(info), "fuse_connection:")
+		if err == nil && !found {
 			return true
 		}
 		connection, _, _ = strings.Cut(strings.TrimSpace(connection), "\n")
@@ -129,14 +110,14 @@ func hasConnection(proc string, number int) bool {
 	return false
 }
 
-// endDead cuts off the users of a mount whose process is dead and yet has the connection:
-// the kernel does so by itself only when it is closed.
-func endDead(mountpoint string, number int) error {
+// abortDead aborts a mount whose process is dead but still has the connection: the kernel
+// does so by itself only when the connection is closed.
+func abortDead(mountpoint string, number int) error {
 	if IsServed(number) {
 		return fmt.Errorf("%s %w", mountpoint, ErrSilent)
 	}
 	if err := Abort(number); err != nil {
-		return fmt.Errorf("%s %w, since its process was killed; cutting it off: %w", mountpoint, ErrSilent, err)
+		return fmt.Errorf("%s %w, since its process was killed; aborting it: %w", mountpoint, ErrSilent, err)
 	}
 	return nil
 }

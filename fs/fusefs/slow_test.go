@@ -19,7 +19,7 @@ import (
 // slowReadAfter is the time after which a read is recorded.
 const slowReadAfter = 100 * time.Millisecond
 
-// slowSource takes longer than a read may without being told of.
+// slowSource takes longer than slowReadAfter.
 type slowSource struct{ cache.Source }
 
 func (s slowSource) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
@@ -31,7 +31,7 @@ func (s slowSource) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int
 	return s.Source.ReadAt(ctx, ref, p, off)
 }
 
-// .thothfs/slow tells which reads took long, and where the time went.
+// .thothfs/slow lists slow reads, with where the time went.
 func TestSlow(t *testing.T) {
 	content := noise(1, 3<<20)
 	m := mountStore(t, oneDump(t, content), func(o *Options) {
@@ -66,7 +66,7 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// A read that the store did not answer in time says so.
+// It also lists reads that the store did not answer in time.
 func TestSlowReadThatGaveUp(t *testing.T) {
 	m := mountStore(t, oneDump(t, noise(1, 3<<20)), func(o *Options) { o.OpTimeout = 2 * slowReadAfter })
 	release := make(chan struct{})

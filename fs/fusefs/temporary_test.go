@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The temporary files of editors live in the mount alone.
+// The temporary files of editors are not stored.
 func TestTemporaryNames(t *testing.T) {
 	for _, name := range []string{".p.swp", ".p.swx", "4913", "5036", "p~", ".#p", "#p#", "sedAbCdE1", "triage.tmp", "triage.1f2e3d"} {
 		t.Run(name, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestTemporaryNames(t *testing.T) {
 	}
 }
 
-// A file that is set aside is in the store until another takes its place, or it is
-// removed: if the editor dies, nothing is lost.
+// A file that is renamed to a backup name stays in the store until it is replaced or the
+// backup is removed: if the editor dies, nothing is lost.
 func TestSetAside(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	dir := m.path("by-hash", hashA, "properties")

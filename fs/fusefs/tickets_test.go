@@ -17,8 +17,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// Tickets by directories and links, in a mount in which the kernel believes for an
-// hour what it was told.
+// Tickets are changed by directories and links, while the kernel may cache attributes for
+// an hour.
 func TestTickets(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	at := func(names ...string) string { return m.path(append([]string{"by-ticket"}, names...)...) }
@@ -27,7 +27,7 @@ func TestTickets(t *testing.T) {
 		name string
 		do   func() error
 		err  error
-		want map[string]string // ticket directories, and which of the dumps are in each
+		want map[string]string // the dumps in each ticket directory
 	}{
 		{"mkdir", func() error { return os.Mkdir(at("OS-9"), 0o755) }, nil, map[string]string{"OS-1": "A", "OS-9": ""}},
 		{"mkdir again", func() error { return os.Mkdir(at("OS-9"), 0o755) }, syscall.EEXIST, nil},
@@ -100,7 +100,7 @@ func TestTickets(t *testing.T) {
 	}
 }
 
-// ticketsSeen is what by-ticket shows, by listing and by looking names up.
+// ticketsSeen returns the contents of by-ticket, by listings and by lookups.
 func ticketsSeen(m *mounted) map[string]string {
 	dumps := map[string]string{hashA: "A", hashB: "B", hashC: "C"}
 	found := map[string]string{}
@@ -125,8 +125,8 @@ func ticketsSeen(m *mounted) map[string]string {
 	return found
 }
 
-// A ticket is renamed of all dumps but one, which cannot be edited: nothing is lost, and
-// what is left can be moved later.
+// A ticket directory is renamed while one dump cannot be edited. Nothing is lost, and that
+// dump can be moved later.
 func TestTicketRenamedInPart(t *testing.T) {
 	m := mountForAnHour(t, func(s *mem.Store) {
 		for _, hash := range []string{hashA, hashB, hashC} {
@@ -152,8 +152,8 @@ func TestTicketRenamedInPart(t *testing.T) {
 	eventually(t, "all are there", func() bool { return cmp.Equal(map[string]string{"OS-1": "", "OS-2": "ABC"}, ticketsSeen(m)) })
 }
 
-// A ticket that somebody else sets while the mount takes away, or moves, the one before
-// it stays.
+// A ticket that another client sets, while the mount removes or moves the former one,
+// stays.
 func TestTicketThatSomebodyReplaces(t *testing.T) {
 	s := mem.New()
 	all := []string{hashA, hashB, hashC}
@@ -190,8 +190,8 @@ func TestTicketThatSomebodyReplaces(t *testing.T) {
 	}
 }
 
-// A call that makes a link, and others at the same time that make them in the
-// directories which the link leaves: nobody waits for ever.
+// Concurrent symlink calls, each of which takes a dump out of the directory of another,
+// do not deadlock.
 func TestTicketsCrosswise(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	for _, ticket := range []string{"X", "Y"} {
@@ -236,7 +236,7 @@ func sorted(s string) string {
 	return string(b)
 }
 
-// A ticket that is there twice is not taken away half.
+// A dump with a list of tickets is not changed.
 func TestTicketArray(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) {
 		putDump(t, s, hashA, "", nil, `"ticket": ["OS-1", "OS-2"]`)

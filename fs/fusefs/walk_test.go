@@ -15,11 +15,11 @@ import (
 	"thothfs/store/mem"
 )
 
-// watched is a store that remembers whose bytes were asked for.
+// watched is a store that records which objects were read.
 type watched struct {
 	store.Store
 	mu    sync.Mutex // guards bytes
-	bytes []string   // keys of objects that are no document
+	bytes []string   // keys of objects other than documents
 }
 
 func (w *watched) note(key string) {
@@ -47,7 +47,7 @@ func (w *watched) Get(ctx context.Context, known store.Ref, limit int64) ([]byte
 	return w.Store.Get(ctx, known, limit)
 }
 
-// walkedWorld is a mount whose store tells whose bytes were asked for.
+// walkedWorld is a mount of a watched store.
 func walkedWorld(t *testing.T) (*world, *watched) {
 	t.Helper()
 	s := &watched{Store: mem.New()}
@@ -55,7 +55,7 @@ func walkedWorld(t *testing.T) (*world, *watched) {
 	return newWorld(t, s, time.Second), s
 }
 
-// Who walks over the mount sees every name, and fetches no byte of a dump.
+// A walk over the mount sees every name and fetches no byte of a dump.
 func TestWalkersFetchNoDump(t *testing.T) {
 	w, s := walkedWorld(t)
 	for name, c := range map[string]struct{ script, want string }{
@@ -74,14 +74,14 @@ func TestWalkersFetchNoDump(t *testing.T) {
 	if keys := s.fetched(); len(keys) > 0 {
 		t.Errorf("fetched of %v", keys)
 	}
-	// That is not because nothing would be seen.
+	// The check works: a read is recorded.
 	if said := w.sh(t, "cat by-hash/$A/core"); said != "the dump" || len(s.fetched()) == 0 {
 		t.Errorf("%q, %v", said, s.fetched())
 	}
 }
 
-// updatedb(8) fetches nothing either, and stays away when its configuration says so as
-// docs/operations.md has it.
+// updatedb(8) fetches nothing either, and skips the mount with the configuration in
+// docs/operations.md.
 func TestUpdatedb(t *testing.T) {
 	for _, tool := range []string{"updatedb", "plocate"} {
 		if _, err := exec.LookPath(tool); err != nil {

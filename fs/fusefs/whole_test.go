@@ -22,7 +22,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// Of wholeDumps dumps every fourth is of one command and every fifth has a ticket.
+// wholeDumps is the number of dumps. Every fourth has the same command, every fifth a
+// ticket.
 const wholeDumps = 60
 
 func wholeHash(i int) string { return fmt.Sprintf("%02x%030x", 4*i, i+1) }
@@ -38,8 +39,8 @@ func fillMany(t testing.TB, s store.Store) {
 	}
 }
 
-// unread mounts a corpus of which the catalogue in dir knows what was read before. It is
-// read in the background until the test ends, unless that is left to those who wait.
+// unread mounts a corpus with the catalogue in dir, which may know a part of it. The rest
+// is read in the background until the test ends, or only by calls that wait for it.
 func unread(t testing.TB, s store.Store, dir string, run bool) (mnt string, c *corpus.Corpus) {
 	t.Helper()
 	needFUSE(t)
@@ -75,7 +76,7 @@ func unread(t testing.TB, s store.Store, dir string, run bool) (mnt string, c *c
 	return mnt, c
 }
 
-// wholeChecks count names in a mount, and say how many there are.
+// wholeChecks count names in a mount; want is the right number.
 var wholeChecks = []struct {
 	name, pattern string
 	want          int
@@ -101,8 +102,8 @@ var wholeChecks = []struct {
 	{"a value", "by-node/n" + itoa(wholeDumps-1) + "/*", 1},
 }
 
-// Nobody sees less than the whole corpus right after it was mounted, wherever he looks
-// first, whoever reads it, and whatever of it an interrupted reading has left behind.
+// Right after the mount every directory shows the whole corpus, whichever is listed first,
+// whoever reads the corpus, and whatever an interrupted read has left.
 func TestWholeRightAfterMount(t *testing.T) {
 	for kind, open := range openStores(t) {
 		s := open()
@@ -129,10 +130,10 @@ func TestWholeRightAfterMount(t *testing.T) {
 	}
 }
 
-// unlocal is a store whose files are not to be had past it.
+// unlocal is a store without local files.
 type unlocal struct{ store.Store }
 
-// interrupt begins to read a corpus.
+// interrupt reads a part of a corpus.
 func interrupt(t testing.TB, s store.Store, dir string) {
 	c, err := corpus.Open(t.Context(), corpus.Options{Store: s, Name: "test", Root: "/u/stor/thoth", Dir: dir})
 	if err != nil {
@@ -146,8 +147,8 @@ func interrupt(t testing.TB, s store.Store, dir string) {
 	}
 }
 
-// What is known or can be looked up by name is there at once; what is not is not called
-// absent; and those who wait can be killed.
+// Names that are known or can be looked up in the store appear at once, no other name is
+// reported missing, and processes that wait can be killed.
 func TestWholeIsWaitedFor(t *testing.T) {
 	s := mem.New()
 	fillMany(t, s)
@@ -196,7 +197,7 @@ func TestWholeIsWaitedFor(t *testing.T) {
 	}
 }
 
-// A corpus that cannot be read at first is an error, and a later look has it read.
+// Listing a corpus that cannot be read is an error; a later attempt reads it.
 func TestWholeFails(t *testing.T) {
 	for _, run := range []bool{false, true} {
 		t.Run(fmt.Sprint("run ", run), func(t *testing.T) {

@@ -22,7 +22,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// world is a corpus in a real store, mounted with all that a mount has.
+// world is a mount of a real store with a catalogue and a cache.
 type world struct {
 	bare   store.Store
 	store  *store.Counter
@@ -31,7 +31,7 @@ type world struct {
 	log    *logged
 }
 
-// openStores are the stores that the write side is tried on.
+// openStores open the stores for tests of writing.
 func openStores(t testing.TB) map[string]func() store.Store {
 	return map[string]func() store.Store{
 		"dir": func() store.Store {
@@ -91,7 +91,7 @@ func newWorld(t testing.TB, bare store.Store, attrTimeout time.Duration) *world 
 	return w
 }
 
-// put stores an object, whatever was there.
+// put stores an object, and replaces an earlier one.
 func put(t testing.TB, s store.Store, key, data string) {
 	t.Helper()
 	attr, err := s.Stat(t.Context(), key)
@@ -112,7 +112,7 @@ func fill(t testing.TB, s store.Store) {
 	put(t, s, "analyzers/old", "echo old\n")
 }
 
-// stored is what the store has at a path, as JSON.
+// stored returns the value at a path of a stored document as JSON.
 func (w *world) stored(t testing.TB, hash, path string) string {
 	t.Helper()
 	data, _, err := w.bare.Get(context.Background(), store.Ref{Key: hash + "/info.json"}, 1<<30)
@@ -123,8 +123,8 @@ func (w *world) stored(t testing.TB, hash, path string) string {
 	return string(v.JSON())
 }
 
-// sh runs a script in the mount and returns what it says, and how it ended. The script
-// goes there by itself: a fork that waits for our own mount would stop us.
+// sh runs a script in the mount and returns its output and its exit status. The script
+// changes the directory itself: a fork that waited for our own mount would block us.
 func (w *world) sh(t testing.TB, script string) string {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", "set -o pipefail; cd $M; "+script)
@@ -137,7 +137,7 @@ func (w *world) sh(t testing.TB, script string) string {
 	return string(out)
 }
 
-// What people type, with the programs that they have.
+// Commands that people type, with common programs.
 func TestToolsThatWrite(t *testing.T) {
 	for _, tool := range []string{"setfattr", "getfattr", "vim", "ed", "sed"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -170,7 +170,7 @@ func TestToolsThatWrite(t *testing.T) {
 	}
 }
 
-// How often the store is asked for one setfattr.
+// The number of requests to the store for one setfattr.
 func TestSetfattrRoundTrips(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestSetfattrRoundTrips(t *testing.T) {
 					w.sh(t, "setfattr -n user.thoth.ticket -v T0 by-hash/$A")
 				}
 			}
-			// Somebody else edits, and we do not know.
+			// Another client has edited the document, and the catalogue does not know.
 			put(t, s, hashA+"/info.json", `{ "cmd": "x", "theirs": true }`)
 			before := w.store.Snapshot().Total().Calls
 			if said := w.sh(t, "setfattr -n user.thoth.ticket -v ours by-hash/$A"); said != "" {
@@ -205,7 +205,7 @@ func TestSetfattrRoundTrips(t *testing.T) {
 	}
 }
 
-// All of it as an ordinary user, who mounts by fusermount3.
+// The same as an ordinary user, who mounts by fusermount3.
 func TestToolsThatWriteAsOrdinaryUser(t *testing.T) {
 	needFUSE(t)
 	if os.Geteuid() != 0 {

@@ -16,14 +16,14 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// A write that cannot be stored fails when the file is opened: bash does not look at
-// the outcome of close(2).
+// A write that cannot be stored fails when the file is opened: bash ignores the error of
+// close(2).
 func TestWritesFailEarly(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		on    mantatest.On
 		fault func(t *testing.T) mantatest.Action
-		first string // what shows the trouble, if the first open cannot know of it
+		first string // makes the failure known, if an open alone cannot detect it
 		says  string
 	}{
 		{"stopped", mantatest.On{}, resets, "", "Input/output error"},
@@ -36,7 +36,7 @@ func TestWritesFailEarly(t *testing.T) {
 			s, srv := openManta(t)
 			fill(t, s)
 			w := newWorld(t, s, time.Minute)
-			w.sh(t, "ls by-hash/$A/* analyzers") // their lists are known
+			w.sh(t, "ls by-hash/$A/* analyzers") // so that their lists are known
 			heal := srv.Fault(tt.on, tt.fault(t))
 			w.failsEarly(t, tt.first, tt.says)
 			heal()
@@ -86,7 +86,7 @@ func openManta(t *testing.T) (store.Store, *mantatest.Server) {
 
 func resets(*testing.T) mantatest.Action { return mantatest.Reset() }
 
-// swallows has requests go unanswered until the end of the test.
+// swallows leaves requests unanswered until the end of the test.
 func swallows(t *testing.T) mantatest.Action {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
@@ -97,7 +97,8 @@ func answers(status int, code string) func(*testing.T) mantatest.Action {
 	return func(*testing.T) mantatest.Action { return mantatest.AnswerError(status, code, "no") }
 }
 
-// failsEarly writes in every way that opens a file: nothing is stored, and bash says so.
+// failsEarly opens files for writing in all ways. Nothing is stored, and bash reports the
+// error.
 func (w *world) failsEarly(t *testing.T, first, says string) {
 	t.Helper()
 	if first != "" {
@@ -116,7 +117,7 @@ func (w *world) failsEarly(t *testing.T, first, says string) {
 	}
 }
 
-// writesAgain writes as soon as that is possible again.
+// writesAgain waits until files can be written again.
 func (w *world) writesAgain(t *testing.T) {
 	t.Helper()
 	if got := w.stored(t, hashA, "properties"); got != `{ "triage": "bmc" }` {
@@ -133,8 +134,8 @@ func (w *world) writesAgain(t *testing.T) {
 	}
 }
 
-// The same in a directory: whose disk is full, which may not be written, or one part of
-// it not.
+// The same in a local directory: on a full disk, on a read-only one, and without
+// permission for parts of it.
 func TestWritesFailEarlyInADirectory(t *testing.T) {
 	needFUSE(t)
 	t.Run("full", func(t *testing.T) {
@@ -186,7 +187,7 @@ func newDirWorld(t *testing.T, root string) (*world, string) {
 	return newWorld(t, s, time.Minute), root
 }
 
-// onSmallDisk is a world whose corpus has a file system of 1 MiB for itself.
+// onSmallDisk returns a world whose corpus is on a file system of its own, of 1 MiB.
 func onSmallDisk(t *testing.T) (*world, string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -219,7 +220,7 @@ func fillDisk(t *testing.T, root string) {
 	}
 }
 
-// asOrdinaryUser runs tests of this program again as another user, who mounts by
+// asOrdinaryUser runs tests of this binary again as another user, who mounts by
 // fusermount3. They must pass.
 func asOrdinaryUser(t *testing.T, pattern string) {
 	t.Helper()
@@ -236,9 +237,8 @@ func asOrdinaryUser(t *testing.T, pattern string) {
 	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755)
 	}
-	// /dev/fuse may be root's alone here: in a mount namespace of its own the script has one as Debian sets it up.
-	// The process of a mount ends with the last copy of the mount: those of other tests, which the namespace
-	// is made with, must not wait for this one.
+	// /dev/fuse may be accessible only to root. The script makes one as in Debian, in a mount namespace of its own.
+	// It unmounts the copies of other tests' mounts there, since a mount ends with its last copy.
 	const script = `set -e; cd "$ROOT"
 		while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
 		cp "$SELF" program; mkdir tmp; mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse; chown -R 65534:65534 program tmp

@@ -20,7 +20,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// written is something that a user does, and where the store has it afterwards.
+// written is a change by a user, and where the store has it afterwards.
 type written struct {
 	name string
 	do   func(mnt string) error
@@ -37,7 +37,7 @@ func writes() []written {
 			return err
 		}
 		_, err = f.WriteString(text)
-		return errors.Join(err, f.Close()) // the close says whether it is stored
+		return errors.Join(err, f.Close()) // close fails if it is not stored
 	}
 	return []written{
 		{"setxattr", func(mnt string) error {
@@ -67,7 +67,7 @@ func writes() []written {
 	}
 }
 
-// state is what the store has of something written; damage fails the test.
+// state returns the stored value of a change. A damaged document fails the test.
 func (w *written) state(t *testing.T, s *mem.Store) string {
 	data, ok := s.Data(w.key)
 	if w.path == "" {
@@ -81,9 +81,9 @@ func (w *written) state(t *testing.T, s *mem.Store) string {
 	return string(v.JSON())
 }
 
-// The n-th call to the store fails, for every n, while things are written: what was
-// acknowledged is there, what was refused is whole or absent, and all succeeds when
-// the store is well again.
+// The n-th call to the store fails, for every n, during a write. A write that succeeded is
+// stored, one that failed is stored completely or not at all, and all succeed once the
+// store works again.
 func TestWriteFaults(t *testing.T) {
 	for _, w := range writes() {
 		t.Run(w.name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
-// A full store is ENOSPC, and not EFBIG: the document is small.
+// Writes to a full store fail with ENOSPC, not EFBIG.
 func TestFullStore(t *testing.T) {
 	s := mem.New()
 	threeDumps(t)(s)
@@ -133,8 +133,8 @@ func TestFullStore(t *testing.T) {
 	}
 }
 
-// A write that waits for a store which does not answer: a signal ends it in a while,
-// the deadline in any case, and nothing is stored behind anybody's back.
+// A write that waits for a store that does not answer is ended by its deadline, and
+// nothing is stored later.
 func TestWriteDeadline(t *testing.T) {
 	m := mountStore(t, threeDumps(t), func(o *Options) { o.OpTimeout = 100 * time.Millisecond })
 	release := make(chan struct{})
@@ -203,8 +203,8 @@ func TestManyMountsEdit(t *testing.T) {
 	}
 }
 
-// An analyzer that somebody else replaced, while what we have listed is old, is read
-// as it is now, at the first try. An open one stays what it was.
+// An analyzer that another client replaced, since it was listed, opens as it is now. An
+// open one keeps its contents.
 func TestReplacedAnalyzer(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
