@@ -12,9 +12,11 @@
 //	fs            the tree of directories, links and files; knows no protocol
 //	  fusefs      serves the tree to the kernel by FUSE
 //	  treetest    conformance suite for the tree and everything that serves it
-//	corpus        the dumps of one store: sync, edits, uploads
+//	corpus        the dumps of one store: sync, edits
+//	  ingest      stores dumps, and files beside them
 //	  catalog     is the local copy of all documents, in SQL
 //	  changelog   tells other clients which documents have changed
+//	  ingest      stores dumps, and files beside them
 //	  history     keeps what edits replaced, for undo
 //	cache         local blocks of pinned object versions
 //	  blockfile   has the files and the locks between processes

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -140,7 +141,7 @@ func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
 		return err
 	}
 	return c.record(ctx, key, old, attr, nonNil(data), func() error {
-		_, err := c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytesAt(data), int64(len(data)))
+		_, err := c.store.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, bytes.NewReader(data), int64(len(data)))
 		return err
 	})
 }

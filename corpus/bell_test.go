@@ -49,7 +49,7 @@ func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	}
 	edit(0)
 	edit(1)
-	b.dropListing(t.Context(), ident(2))
+	b.FilesChanged(t.Context(), ident(2))
 	told(2)
 	if err := os.Remove(a.cat.Path() + bellSuffix); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -114,7 +115,7 @@ func (c *prober) probe(ctx context.Context, last error) error {
 	if errors.Is(last, store.ErrNoSpace) {
 		err = c.putProbe(ctx)
 	} else {
-		_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: noVersion}, bytesAt(nil), 0)
+		_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: noVersion}, bytes.NewReader(nil), 0)
 	}
 	if ctx.Err() != nil {
 		err = &store.Error{Op: "put", Key: probeKey, Kind: store.ErrUnavailable, Err: fmt.Errorf("no answer within %v", probeTime)}
@@ -129,7 +130,7 @@ func (c *prober) putProbe(ctx context.Context) error {
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
-	_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: attr.ETag}, bytesAt([]byte("\n")), 1)
+	_, err = c.store.Put(ctx, store.Ref{Key: probeKey, ETag: attr.ETag}, bytes.NewReader([]byte("\n")), 1)
 	return err
 }
 

@@ -76,7 +76,6 @@ type Corpus struct {
 	*catalog.Reader
 	*syncer
 	*dumpReader
-	host   func() host                                  // tests replace it
 	listen func(path string) (*fsnotify.Watcher, error) // tests replace it
 
 	editLocks keyedlock.Mutexes[string]
@@ -101,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	}
 	shared := &base{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents()}
 	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // by Close
-	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, host: thisHost, listen: listen, history: history.History{Store: o.Store, Log: o.Log}}
+	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, listen: listen, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
 	c.prober = &prober{base: shared}
 	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}
@@ -114,6 +113,9 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	}
 	return c, nil
 }
+
+// Options returns the options of c, with defaults filled in.
+func (c *Corpus) Options() Options { return c.o }
 
 // Close writes what is left for the change log and the history, for which it waits up to five
 // seconds, ends the calls of subscribers and closes the catalogue. Run and all other calls

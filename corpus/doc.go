@@ -1,5 +1,5 @@
-// Package corpus knows the dumps of one store: which there are, what their documents say, how
-// they are edited, and how a new one is stored.
+// Package corpus knows the dumps of one store: which there are, what their documents say, and how
+// they are edited. Package corpus/ingest stores new ones.
 //
 // # The catalogue
 //

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -37,13 +38,14 @@ var ErrReadOnlyField = errors.New("this field cannot be edited")
 // before it is read back, this edit cannot be distinguished from others: then the error is
 // document.ErrPresent although the edit was made.
 func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
-	if err := writable(edits); err != nil {
+	if err := CheckWritable(edits); err != nil {
 		return nil, err
 	}
-	return c.editAny(ctx, id, edits...)
+	return c.Amend(ctx, id, edits...)
 }
 
-func writable(edits []document.Edit) error {
+// CheckWritable returns ErrReadOnlyField if document.Writable does not allow all edits.
+func CheckWritable(edits []document.Edit) error {
 	for _, e := range edits {
 		if !document.Writable(e.Path) {
 			return fmt.Errorf("%q: %w", e.Path, ErrReadOnlyField)
@@ -52,8 +54,8 @@ func writable(edits []document.Edit) error {
 	return nil
 }
 
-// editAny is Edit for any field.
-func (c *Corpus) editAny(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
+// Amend is Edit for any field. It is for uploads, which describe the dump itself.
+func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	a := &editAttempt{c: c, id: id, edits: edits}
 	a.change = func(d *document.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
 	d, err := c.amend(ctx, a)
@@ -174,7 +176,7 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 		a.record.Changes = history.DocumentChanges(a.known.Doc, d.Doc)
 	}
 	recorded := c.recorder.Begin(a.record)
-	attr, err := c.store.Put(ctx, a.known.Ref(), bytesAt(raw), int64(len(raw)))
+	attr, err := c.store.Put(ctx, a.known.Ref(), bytes.NewReader(raw), int64(len(raw)))
 	c.wrote(err)
 	a.maybeMade = a.maybeMade || !refused(err)
 	if err != nil {

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func openManta(t *testing.T, srv *mantatest.Server) *manta.Store {
 func plant(t testing.TB, s store.Store) {
 	t.Helper()
 	raw := info(ident(0), "x", "", 1)
-	if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(0))}, bytesAt(raw), int64(len(raw))); err != nil {
+	if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(0))}, bytes.NewReader(raw), int64(len(raw))); err != nil {
 		t.Fatal(err)
 	}
 }

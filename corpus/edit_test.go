@@ -278,7 +278,7 @@ func TestEditOfADamagedDocument(t *testing.T) {
 func TestAmend(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
-	d, err := c.editAny(t.Context(), ident(0), document.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, document.Set("cmd", "y"))
+	d, err := c.Amend(t.Context(), ident(0), document.Edit{Path: "stack", Value: []byte(`["main+0x1"]`)}, document.Set("cmd", "y"))
 	if err != nil || d.Text(catalog.Cmd) != "y" || len(stored(t, s).Stack()) != 1 {
 		t.Errorf("%+v %v", d, err)
 	}

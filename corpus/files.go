@@ -75,15 +75,15 @@ func (c *lister) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) 
 	if d != nil {
 		named = d.Doc.String("dump")
 	}
-	if e, ok := pickDump(entries, named); ok {
+	if e, ok := PickDump(entries, named); ok {
 		return e, nil
 	}
 	return store.Entry{}, notExist("stat", id.String()+"/core")
 }
 
-// pickDump picks the dump of a directory; named is the path in the document. It only picks a
+// PickDump picks the dump of a directory; named is the path in the document. It only picks a
 // listed name, so a document cannot lead anywhere else.
-func pickDump(entries []store.Entry, named string) (store.Entry, bool) {
+func PickDump(entries []store.Entry, named string) (store.Entry, bool) {
 	var others, likely []store.Entry
 	base := path.Base(named)
 	for _, e := range entries {
@@ -96,7 +96,7 @@ func pickDump(entries []store.Entry, named string) (store.Entry, bool) {
 			continue
 		}
 		others = append(others, e)
-		if looksLikeDump(e.Name) {
+		if IsDumpName(e.Name) {
 			likely = append(likely, e)
 		}
 	}
@@ -109,7 +109,7 @@ func pickDump(entries []store.Entry, named string) (store.Entry, bool) {
 	return store.Entry{}, false
 }
 
-func looksLikeDump(name string) bool {
+func IsDumpName(name string) bool {
 	for _, prefix := range []string{"core", "vmcore", "vmdump"} {
 		if rest, ok := strings.CutPrefix(name, prefix); ok && (rest == "" || rest[0] == '.') {
 			return true
@@ -206,9 +206,9 @@ func (c *lister) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// dropListing makes the next Files of a dump ask the store, in this process and in those that
+// FilesChanged makes the next Files of a dump ask the store, in this process and in those that
 // share the catalogue. This process has stored or removed an object beside the dump.
-func (c *lister) dropListing(ctx context.Context, id dump.ID) {
+func (c *lister) FilesChanged(ctx context.Context, id dump.ID) {
 	c.Stale(id)
 	c.forgetListing(ctx, id.String())
 }

@@ -15,16 +15,16 @@ func TestHotPackOfEachObject(t *testing.T) {
 	s := mem.New()
 	id := ident(1)
 	s.Set(infoKey(id), document.Marshal(document.Fields{Dump: "/u/stor/thoth/x/odd.bin", Type: "core"}))
-	longest := strings.Repeat("x", maxName-len(HotName)-1)
+	longest := strings.Repeat("x", maxName-len(HotPackName)-1)
 	files := map[string]string{ // name of the object: of its pack
-		"odd.bin":      HotName,
-		"core.2":       HotName + ".core.2", // it looks like a dump, but the document names another
-		"vmlinux":      HotName + ".vmlinux",
-		"a b%\n":       HotName + ".a b%\n",
-		longest:        HotName + "." + longest,
-		longest + "x":  "",
-		HotName:        "",
-		HotName + ".a": "",
+		"odd.bin":          HotPackName,
+		"core.2":           HotPackName + ".core.2", // it looks like a dump, but the document names another
+		"vmlinux":          HotPackName + ".vmlinux",
+		"a b%\n":           HotPackName + ".a b%\n",
+		longest:            HotPackName + "." + longest,
+		longest + "x":      "",
+		HotPackName:        "",
+		HotPackName + ".a": "",
 	}
 	for name := range files {
 		s.Set(id.String()+"/"+name, []byte("x"))
@@ -52,11 +52,11 @@ func TestHotPackOfEachObject(t *testing.T) {
 	}
 	for name, want := range files {
 		ref := store.Ref{Key: id.String() + "/" + name, ETag: "v1"}
-		pack, err := c.Hot(t.Context(), ref, minHot)
+		pack, err := c.Hot(t.Context(), ref, MinHotPacked)
 		if want != "" && (err != nil || string(pack) != "pack of "+name) || want == "" && !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("%q: %q, %v", name, pack, err)
 		}
-		if _, err := c.Hot(t.Context(), ref, minHot-1); !errors.Is(err, store.ErrNotExist) {
+		if _, err := c.Hot(t.Context(), ref, MinHotPacked-1); !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("%q, small: %v", name, err)
 		}
 	}
@@ -71,7 +71,7 @@ func TestHotPackOfEachObject(t *testing.T) {
 func TestHotPackOfAnUnknownDirectory(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))
-	for name, want := range map[string]string{"vmcore.3": HotName, "vmlinux": HotName + ".vmlinux"} {
+	for name, want := range map[string]string{"vmcore.3": HotPackName, "vmlinux": HotPackName + ".vmlinux"} {
 		key := ident(7).String() + "/"
 		if err := c.PutHot(t.Context(), store.Ref{Key: key + name, ETag: "v1"}, []byte(name)); err != nil {
 			t.Fatal(err)

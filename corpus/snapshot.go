@@ -46,7 +46,7 @@ func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) 
 		return s, err
 	}
 	defer f.Close()
-	if _, err := c.store.Put(ctx, store.Ref{Key: snapshotKey, ETag: old.ETag}, &sending{f, s.Size, progress}, s.Size); err != nil {
+	if _, err := c.store.Put(ctx, store.Ref{Key: snapshotKey, ETag: old.ETag}, store.TrackReads(f, s.Size, progress), s.Size); err != nil {
 		return s, err
 	}
 	return s, changelog.Trim(ctx, c.store, c.storeNow().Add(-changelog.Retention))

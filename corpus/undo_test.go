@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -145,7 +146,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 			s := another()
 			for i := range dumps {
 				raw := info(ident(i), "x", "", 1)
-				if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(i))}, bytesAt(raw), int64(len(raw))); err != nil {
+				if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(ident(i))}, bytes.NewReader(raw), int64(len(raw))); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -263,7 +264,7 @@ func TestWholeWithAHashOfZeros(t *testing.T) {
 	s := mem.New()
 	seed(s, 3)
 	raw := []byte(`{"type":"core"}`)
-	if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(dump.ID{})}, bytesAt(raw), int64(len(raw))); err != nil {
+	if _, err := s.Put(t.Context(), store.Ref{Key: infoKey(dump.ID{})}, bytes.NewReader(raw), int64(len(raw))); err != nil {
 		t.Fatal(err)
 	}
 	c := open(t, options(t, s))

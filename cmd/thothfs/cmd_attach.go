@@ -12,6 +12,7 @@ import (
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -65,7 +66,7 @@ func runAttach(ctx context.Context, cl *cli, word string, files []string, f atta
 		if !f.remove {
 			return attachOne(ctx, cl, c.Corpus, id, file, f)
 		}
-		err := c.Detach(ctx, id, file)
+		err := ingest.Detach(ctx, c.Corpus, id, file)
 		if errors.Is(err, store.ErrNotExist) {
 			return fmt.Errorf("%s has no file %s", id, file)
 		}
@@ -88,10 +89,10 @@ func attachOne(ctx context.Context, cl *cli, c *corpus.Corpus, id dump.ID, path 
 	}
 	defer file.Close()
 	bar := output.NewProgress(cl.stderr, name, true)
-	stored, err := c.Attach(ctx, id, name, file, fi.Size(), f.replace, bar.SetBytes)
+	stored, err := ingest.Attach(ctx, c, id, name, file, fi.Size(), f.replace, bar.SetBytes)
 	bar.Done()
 	switch {
-	case errors.Is(err, corpus.ErrAttached):
+	case errors.Is(err, ingest.ErrAttached):
 		return fmt.Errorf("%w; --replace replaces it", err)
 	case err != nil:
 		return err

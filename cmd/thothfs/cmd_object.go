@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"thothfs/corpus"
+	"thothfs/corpus/ingest"
 )
 
 func objectCommand(cl *cli) *cobra.Command {
@@ -19,7 +19,7 @@ Nothing is uploaded and no corpus is needed.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			return eachFile(cmd.Context(), cl, files, func(path string) error {
-				id, err := corpus.HashFile(cmd.Context(), path, "")
+				id, err := ingest.HashFile(cmd.Context(), path, "")
 				if err == nil {
 					_, err = fmt.Fprintln(cl.stdout, id)
 				}

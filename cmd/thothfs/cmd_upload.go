@@ -16,6 +16,7 @@ import (
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/store"
@@ -80,10 +81,10 @@ func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) erro
 	return eachFile(ctx, cl, files, func(path string) error { return uploadOne(ctx, cl, c.Corpus, path, options) })
 }
 
-func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o corpus.UploadOptions) error {
+func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o ingest.Options) error {
 	bar := output.NewProgress(cl.stderr, filepath.Base(path), true)
 	o.Progress = bar.SetBytes
-	res, err := c.Upload(ctx, path, o)
+	res, err := ingest.Upload(ctx, c, path, o)
 	bar.Done()
 	if err != nil {
 		return err
@@ -105,8 +106,8 @@ func truncation(info *dump.Info) string {
 	return fmt.Sprintf("it has %d bytes of %s%d", info.Size, least, info.Needed)
 }
 
-func (u uploadFlags) options() (corpus.UploadOptions, error) {
-	o := corpus.UploadOptions{Node: u.node, Platform: u.platform, Ticket: u.ticket}
+func (u uploadFlags) options() (ingest.Options, error) {
+	o := ingest.Options{Node: u.node, Platform: u.platform, Ticket: u.ticket}
 	if strings.Contains(u.ticket, "=") {
 		return o, fmt.Errorf("--ticket: %q is no ticket", u.ticket)
 	}

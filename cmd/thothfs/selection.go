@@ -17,6 +17,7 @@ import (
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/query"
 	"thothfs/store"
@@ -276,7 +277,7 @@ func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error
 	if err != nil || !fi.Mode().IsRegular() {
 		return dump.ID{}, unknown
 	}
-	id, err := corpus.HashFile(ctx, word, "")
+	id, err := ingest.HashFile(ctx, word, "")
 	if err != nil {
 		return dump.ID{}, fmt.Errorf("%s: %w", word, err)
 	}

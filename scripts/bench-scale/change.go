@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/corpus"
+	"thothfs/corpus/ingest"
 	"thothfs/dump/document"
 	"thothfs/scripts/corpusgen/gen"
 	"thothfs/store"
@@ -86,7 +87,7 @@ func (c *changer) once(ctx context.Context, f func(*corpus.Corpus) error) error 
 func (c *changer) upload(ctx context.Context, d gen.Dump, dir string) error {
 	return c.once(ctx, func(k *corpus.Corpus) error {
 		f := d.Fields
-		r, err := k.Upload(ctx, filepath.Join(dir, d.ID.String(), d.Name), corpus.UploadOptions{Node: f.Node, Platform: f.Platform, Time: f.Time, Ticket: changesTicket})
+		r, err := ingest.Upload(ctx, k, filepath.Join(dir, d.ID.String(), d.Name), ingest.Options{Node: f.Node, Platform: f.Platform, Time: f.Time, Ticket: changesTicket})
 		if err == nil && r.ID != d.ID {
 			err = fmt.Errorf("%v was uploaded as %v", d.ID, r.ID)
 		}

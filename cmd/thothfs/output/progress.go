@@ -42,7 +42,7 @@ func (p *Progress) Shown() bool { return p.bar != nil }
 // Set is a callback of corpus.Sync.
 func (p *Progress) Set(done, total int) { p.SetBytes(int64(done), int64(total)) }
 
-// SetBytes is a callback of corpus.Upload.
+// SetBytes is a callback of ingest.Upload.
 func (p *Progress) SetBytes(done, total int64) {
 	if p.bar == nil {
 		return

@@ -1,4 +1,4 @@
-package corpus
+package ingest
 
 import (
 	"os"
@@ -10,11 +10,11 @@ import (
 	"thothfs/dump"
 )
 
-// initialUTS is the kernel's own UTS namespace (PROC_UTS_INIT_INO of
-// include/linux/proc_ns.h). Names in others are those of containers.
+// initialUTS is the initial UTS namespace (PROC_UTS_INIT_INO of
+// include/linux/proc_ns.h). Containers have others.
 const initialUTS = "uts:[4026531838]"
 
-// thisHost returns the machine that we run on, without a node in a container.
+// thisHost returns this machine, without a node name if the process is in a container.
 func thisHost() host {
 	var name unix.Utsname
 	var since unix.Timespec
@@ -37,9 +37,9 @@ func thisHost() host {
 	return h
 }
 
-// xattr returns an extended attribute of a file, false if it has none of that name.
+// xattr returns an extended attribute of a file, or false if there is none of that name.
 func xattr(path, name string) (string, bool) {
-	buf := make([]byte, 64<<10) // the most there can be
+	buf := make([]byte, 64<<10) // the kernel's limit
 	n, err := unix.Getxattr(path, name, buf)
 	if err != nil {
 		return "", false

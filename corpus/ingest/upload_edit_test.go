@@ -1,8 +1,9 @@
-package corpus
+package ingest
 
 import (
 	"errors"
 	"testing"
+	"thothfs/corpus"
 	"thothfs/dump/document"
 	"thothfs/store/mem"
 )
@@ -12,11 +13,11 @@ func TestUploadWithTicket(t *testing.T) {
 	id := idOf(t, data)
 	s := mem.New()
 	c := open(t, options(t, s))
-	o := UploadOptions{Ticket: "007", Set: []document.Edit{document.Set("properties.triage.engineer", "bmc"), document.Set("properties.n", "1")}}
-	check := func(state UploadState, puts int) {
+	o := Options{Ticket: "007", Set: []document.Edit{document.Set("properties.triage.engineer", "bmc"), document.Set("properties.n", "1")}}
+	check := func(state State, puts int) {
 		t.Helper()
 		before := s.Calls(mem.Put)
-		res, err := c.Upload(t.Context(), local(t, "core.1", data), o)
+		res, err := Upload(t.Context(), c, local(t, "core.1", data), o)
 		if err != nil || res.State != state || s.Calls(mem.Put)-before != puts {
 			t.Fatal(res, err, s.Calls(mem.Put)-before)
 		}
@@ -48,11 +49,11 @@ func TestUploadRefusesEdits(t *testing.T) {
 		}
 		c := open(t, options(t, s))
 		for want, e := range map[error]document.Edit{
-			ErrReadOnlyField:   document.Set("cmd", "x"),
-			document.ErrEdit:   document.Set("properties.source.time.x", "y"),
-			document.ErrAbsent: {Path: "ticket", Value: []byte(`"x"`), If: document.IfPresent},
+			corpus.ErrReadOnlyField: document.Set("cmd", "x"),
+			document.ErrEdit:        document.Set("properties.source.time.x", "y"),
+			document.ErrAbsent:      {Path: "ticket", Value: []byte(`"x"`), If: document.IfPresent},
 		} {
-			_, err := c.Upload(t.Context(), local(t, "core.1", data), UploadOptions{Set: []document.Edit{e}})
+			_, err := Upload(t.Context(), c, local(t, "core.1", data), Options{Set: []document.Edit{e}})
 			if !errors.Is(err, want) || s.Calls(mem.Put) != 0 {
 				t.Errorf("there %v: %v, want %v; %d puts", there, err, want, s.Calls(mem.Put))
 			}

@@ -1,4 +1,4 @@
-package corpus
+package ingest
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"thothfs/corpus"
 	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
@@ -27,7 +28,7 @@ func crash(t testing.TB) []byte { return sample(t, "synthetic-vmdump.0") }
 
 func sample(t testing.TB, name string) []byte {
 	t.Helper()
-	raw, err := os.ReadFile(filepath.Join("../dump/testdata/cores", name))
+	raw, err := os.ReadFile(filepath.Join("../../dump/testdata/cores", name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,11 +57,11 @@ func idOf(t testing.TB, data []byte) dump.ID {
 func TestUpload(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))
-	c.host = func() host { return host{} }
 	data := core(t)
 	path := local(t, "core.70377", data)
 	var sent int64
-	res, err := c.Upload(t.Context(), path, UploadOptions{
+	res, err := Upload(t.Context(), c, path, Options{
+		host: func() host { return host{} },
 		Node: "n", Platform: "p", Time: time.Unix(1373566304, 0),
 		Progress: func(done, total int64) { sent = done },
 		Stack: func(_ context.Context, p string, i *dump.Info) ([]string, error) {
@@ -90,7 +91,7 @@ func TestUpload(t *testing.T) {
 		}
 	}
 	calls := s.Calls(mem.Put)
-	res, err = c.Upload(t.Context(), local(t, "another-name", data), UploadOptions{})
+	res, err = Upload(t.Context(), c, local(t, "another-name", data), Options{})
 	if err != nil || res.State != Present || res.ID != id || !strings.HasSuffix(res.Key, "/core.70377") || s.Calls(mem.Put) != calls {
 		t.Error(res, err)
 	}
@@ -106,7 +107,7 @@ func TestUploadStates(t *testing.T) {
 		name  string
 		there map[string][]byte
 		file  []byte
-		state UploadState
+		state State
 		err   error
 		want  map[string][]byte // besides info.json; nil as there
 	}{
@@ -129,7 +130,7 @@ func TestUploadStates(t *testing.T) {
 				s.Set(id.String()+"/"+name, data)
 			}
 			c := open(t, options(t, s))
-			res, err := c.Upload(t.Context(), local(t, "up", tt.file), UploadOptions{})
+			res, err := Upload(t.Context(), c, local(t, "up", tt.file), Options{})
 			if !errorsIs(err, tt.err) || err == nil && res.State != tt.state {
 				t.Fatal(res, err)
 			}
@@ -140,7 +141,7 @@ func TestUploadStates(t *testing.T) {
 			for _, key := range s.Keys() {
 				name := strings.TrimPrefix(key, id.String()+"/")
 				got, _ := s.Data(key)
-				if data, ok := want[name]; name != InfoName && (!ok || !bytes.Equal(got, data)) {
+				if data, ok := want[name]; name != corpus.InfoName && (!ok || !bytes.Equal(got, data)) {
 					t.Errorf("%s has %d bytes", name, len(got))
 				}
 			}
@@ -170,14 +171,14 @@ func TestUploadUnderAnotherHash(t *testing.T) {
 		s.Set(infoKey(id), info(id, "x", "", 1))
 		s.Set(id.String()+"/vmdump.0", data)
 		c := open(t, options(t, s))
-		res, err := c.Upload(t.Context(), local(t, "vmdump.0", data), UploadOptions{})
+		res, err := Upload(t.Context(), c, local(t, "vmdump.0", data), Options{})
 		if err != nil || res.ID != id || res.State != Present {
 			t.Error(res, err)
 		}
 	}
 	s := mem.New()
 	c := open(t, options(t, s))
-	res, err := c.Upload(t.Context(), local(t, "vmdump.0", data), UploadOptions{})
+	res, err := Upload(t.Context(), c, local(t, "vmdump.0", data), Options{})
 	if err != nil || res.ID != di.ID {
 		t.Fatal(res, err)
 	}
@@ -196,7 +197,7 @@ func TestUploadUnpacks(t *testing.T) {
 	temp := t.TempDir()
 	s := mem.New()
 	c := open(t, options(t, s))
-	res, err := c.Upload(t.Context(), local(t, "core.1.gz", packed.Bytes()), UploadOptions{TempDir: temp})
+	res, err := Upload(t.Context(), c, local(t, "core.1.gz", packed.Bytes()), Options{TempDir: temp})
 	if err != nil || res.ID != idOf(t, data) || res.Size != int64(len(data)) || !strings.HasSuffix(res.Key, "/core.1") {
 		t.Fatal(res, err)
 	}
@@ -206,7 +207,7 @@ func TestUploadUnpacks(t *testing.T) {
 	if d, err := c.Cached(t.Context(), res.ID); err != nil || d.Doc.String("properties.compressed") != "gzip" {
 		t.Error(d, err)
 	}
-	if _, err := c.Upload(t.Context(), local(t, "core.2.gz", packed.Bytes()[:packed.Len()/2]), UploadOptions{TempDir: temp}); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, dump.ErrDamaged) {
+	if _, err := Upload(t.Context(), c, local(t, "core.2.gz", packed.Bytes()[:packed.Len()/2]), Options{TempDir: temp}); !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, dump.ErrDamaged) {
 		t.Error("a compressed file that was cut:", err)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
@@ -220,12 +221,12 @@ func TestUploadRefuses(t *testing.T) {
 	for name, path := range map[string]string{
 		"text": local(t, "text", []byte("hello")), "empty": local(t, "empty", nil), "directory": t.TempDir(), "nothing": "/nonexistent",
 	} {
-		_, err := c.Upload(t.Context(), path, UploadOptions{})
+		_, err := Upload(t.Context(), c, path, Options{})
 		if err == nil || (name == "text" || name == "empty") && !errors.As(err, &unsupported) || name == "nothing" && !errors.Is(err, os.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if keys := c.store.(*mem.Store).Keys(); len(keys) != 0 {
+	if keys := c.Options().Store.(*mem.Store).Keys(); len(keys) != 0 {
 		t.Error(keys)
 	}
 }
@@ -235,7 +236,7 @@ func TestUploadOfAFileThatChanges(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))
 	path := local(t, "core", data)
-	_, err := c.Upload(t.Context(), path, UploadOptions{Progress: func(done, total int64) {
+	_, err := Upload(t.Context(), c, path, Options{Progress: func(done, total int64) {
 		if err := os.Chtimes(path, time.Time{}, time.Unix(1, 0)); err != nil {
 			t.Error(err)
 		}
@@ -243,7 +244,7 @@ func TestUploadOfAFileThatChanges(t *testing.T) {
 	if !errors.Is(err, ErrChanged) || len(s.Keys()) != 0 {
 		t.Error(err, s.Keys())
 	}
-	if res, err := c.Upload(t.Context(), path, UploadOptions{}); err != nil || res.State != Stored {
+	if res, err := Upload(t.Context(), c, path, Options{}); err != nil || res.State != Stored {
 		t.Error(res, err)
 	}
 }
@@ -262,7 +263,7 @@ func TestUploadOutrun(t *testing.T) {
 			s.Set(id.String()+"/core.x", data)
 			s.Set(infoKey(id), info(id, "x", "", 1))
 		}})
-		res, err := c.Upload(t.Context(), local(t, "core.mine", data), UploadOptions{})
+		res, err := Upload(t.Context(), c, local(t, "core.mine", data), Options{})
 		if err != nil {
 			t.Fatalf("call %d: %v", n, err)
 		}
@@ -307,21 +308,21 @@ func uploadTwice(t *testing.T, there map[string][]byte, data []byte, retry bool,
 	c := open(t, o)
 	path := local(t, "core.y", data)
 	arm(s.Faulty)
-	res, err := c.Upload(t.Context(), path, UploadOptions{})
+	res, err := Upload(t.Context(), c, path, Options{})
 	if err == nil {
 		checkUploaded(t, s, c, res, data)
 	} else if store.Kind(err) == nil {
 		t.Errorf("an error of no kind: %v", err)
 	}
 	s.Heal()
-	res, err = c.Upload(t.Context(), path, UploadOptions{})
+	res, err = Upload(t.Context(), c, path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkUploaded(t, s, c, res, data)
 }
 
-func checkUploaded(t *testing.T, s *mem.Store, c *Corpus, res UploadResult, data []byte) {
+func checkUploaded(t *testing.T, s *mem.Store, c *corpus.Corpus, res Result, data []byte) {
 	t.Helper()
 	keys := s.Keys()
 	if len(keys) != 2 || !slices.Contains(keys, res.Key) || !slices.Contains(keys, infoKey(res.ID)) {
@@ -348,11 +349,11 @@ func TestUploadCanceled(t *testing.T) {
 		met := false
 		s.Inject(mem.Fault{Nth: n, Before: func() { met = true; cancel() }})
 		path := local(t, "core.y", data)
-		if _, err := c.Upload(ctx, path, UploadOptions{}); err != nil && !errors.Is(err, context.Canceled) {
+		if _, err := Upload(ctx, c, path, Options{}); err != nil && !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		cancel()
-		res, err := c.Upload(t.Context(), path, UploadOptions{})
+		res, err := Upload(t.Context(), c, path, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -365,12 +366,14 @@ func TestUploadCanceled(t *testing.T) {
 
 func TestUploadToADirectory(t *testing.T) {
 	data := core(t)
-	s, set, _ := dirStore(t)
+	s := dirStore(t)
 	id := idOf(t, data)
-	set(id.String()+"/core.x", data[:1000])
+	if _, err := s.Put(t.Context(), store.Ref{Key: id.String() + "/core.x"}, bytes.NewReader(data[:1000]), 1000); err != nil {
+		t.Fatal(err)
+	}
 	c := open(t, options(t, s))
-	for _, want := range []UploadState{Completed, Present} {
-		res, err := c.Upload(t.Context(), local(t, "core.y", data), UploadOptions{})
+	for _, want := range []State{Completed, Present} {
+		res, err := Upload(t.Context(), c, local(t, "core.y", data), Options{})
 		if err != nil || res.State != want || res.Key != id.String()+"/core.x" {
 			t.Fatal(res, err)
 		}

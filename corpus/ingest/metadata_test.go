@@ -1,4 +1,4 @@
-package corpus
+package ingest
 
 import (
 	"fmt"
@@ -29,29 +29,29 @@ func TestFactsAboutADump(t *testing.T) {
 		name, file           string
 		host                 host
 		mtime                time.Time
-		o                    UploadOptions
+		o                    Options
 		node, platform, time string
 		nodeFrom, timeFrom   string
 	}{
-		{"written since boot, by whom nobody knows", "core", here, since, UploadOptions{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
-		{"named by the kernel", "core.77", here, since, UploadOptions{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
-		{"before boot", "core", here, time.Unix(1e9, 0), UploadOptions{}, "", "", "1000000000", "", "mtime"},
-		{"of this boot", ours, here, since, UploadOptions{}, "here", "Linux_6.1", "1700000000", "uname", "name"},
-		{"of another boot", foreign, here, since, UploadOptions{}, "", "", "1700000000", "", "name"},
-		{"of this boot, in a container", ours, container, since, UploadOptions{}, "", "Linux_6.1", "1700000000", "", "name"},
-		{"of another machine type", ours, arm, since, UploadOptions{}, "", "", "1700000000", "", "name"},
-		{"no boot is known", foreign, unknown, since, UploadOptions{}, "", "", "1700000000", "", "name"},
-		{"options", foreign, here, since, UploadOptions{Node: "o", Platform: "p", Time: time.Unix(5, 0)}, "o", "p", "5", "option", "option"},
-		{"a time before this boot", ours, here, since, UploadOptions{Time: time.Unix(5, 0)}, "", "", "5", "", "option"},
+		{"written since boot, by whom nobody knows", "core", here, since, Options{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
+		{"named by the kernel", "core.77", here, since, Options{}, "", "", fmt.Sprint(since.Unix()), "", "mtime"},
+		{"before boot", "core", here, time.Unix(1e9, 0), Options{}, "", "", "1000000000", "", "mtime"},
+		{"of this boot", ours, here, since, Options{}, "here", "Linux_6.1", "1700000000", "uname", "name"},
+		{"of another boot", foreign, here, since, Options{}, "", "", "1700000000", "", "name"},
+		{"of this boot, in a container", ours, container, since, Options{}, "", "Linux_6.1", "1700000000", "", "name"},
+		{"of another machine type", ours, arm, since, Options{}, "", "", "1700000000", "", "name"},
+		{"no boot is known", foreign, unknown, since, Options{}, "", "", "1700000000", "", "name"},
+		{"options", foreign, here, since, Options{Node: "o", Platform: "p", Time: time.Unix(5, 0)}, "o", "p", "5", "option", "option"},
+		{"a time before this boot", ours, here, since, Options{Time: time.Unix(5, 0)}, "", "", "5", "", "option"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := open(t, options(t, mem.New()))
-			c.host = func() host { return tt.host }
+			tt.o.host = func() host { return tt.host }
 			path := local(t, tt.file, data)
 			if err := os.Chtimes(path, time.Time{}, tt.mtime); err != nil {
 				t.Fatal(err)
 			}
-			res, err := c.Upload(t.Context(), path, tt.o)
+			res, err := Upload(t.Context(), c, path, tt.o)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,8 @@
 //go:build !linux
 
-package corpus
+package ingest
 
-// thisHost is not known: only Linux does not say in a core where it is from.
+// thisHost returns no machine: only the cores of Linux do not say where they are from.
 func thisHost() host { return host{} }
 
 func xattr(path, name string) (string, bool) { return "", false }

@@ -1,4 +1,4 @@
-package corpus
+package ingest
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/dump/document"
 	"thothfs/dump/dumptest"
@@ -59,7 +60,7 @@ func inspected(t testing.TB, data []byte) *dump.Info {
 }
 
 // checkHeld compares what the corpus has of a dump with what it should.
-func checkHeld(t *testing.T, c *Corpus, s *mem.Store, res UploadResult, data []byte) {
+func checkHeld(t *testing.T, c *corpus.Corpus, s *mem.Store, res Result, data []byte) {
 	t.Helper()
 	if got, _ := s.Data(res.Key); !bytes.Equal(got, data) {
 		t.Errorf("%s has %d bytes, want %d", res.Key, len(got), len(data))
@@ -84,9 +85,9 @@ func TestUploadCutAndWhole(t *testing.T) {
 			s := mem.New()
 			c := open(t, options(t, s))
 			whole := local(t, "whole", w.data)
-			upload := func(path string, want UploadState) UploadResult {
+			upload := func(path string, want State) Result {
 				t.Helper()
-				res, err := c.Upload(t.Context(), path, UploadOptions{})
+				res, err := Upload(t.Context(), c, path, Options{})
 				if err != nil || res.State != want {
 					t.Fatal(res, err)
 				}
@@ -105,7 +106,7 @@ func TestUploadCutAndWhole(t *testing.T) {
 			checkHeld(t, c, s, upload(whole, Repaired), w.data)
 			res := upload(whole, Present)
 			for _, n := range cuts(w.head, len(w.data)) {
-				if _, err := c.Upload(t.Context(), local(t, "cut", w.data[:n]), UploadOptions{}); !errors.Is(err, ErrDiffers) {
+				if _, err := Upload(t.Context(), c, local(t, "cut", w.data[:n]), Options{}); !errors.Is(err, ErrDiffers) {
 					t.Errorf("cut to %d: %v", n, err)
 				}
 			}
@@ -132,7 +133,7 @@ func TestUploadCutAndWholeUnfinished(t *testing.T) {
 					key := idOf(t, w.data).String() + "/core.z"
 					s.Set(key, tt.there)
 					c := open(t, options(t, s))
-					res, err := c.Upload(t.Context(), local(t, "up", tt.file), UploadOptions{})
+					res, err := Upload(t.Context(), c, local(t, "up", tt.file), Options{})
 					if !errorsIs(err, tt.err) || err == nil && res.State != Completed {
 						t.Fatal(n, res, err)
 					}
@@ -152,7 +153,7 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 	for n := 1; ; n++ {
 		s := mem.New()
 		c, other := open(t, options(t, s)), open(t, options(t, s))
-		res, err := c.Upload(t.Context(), cut, UploadOptions{})
+		res, err := Upload(t.Context(), c, cut, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +167,7 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 				t.Error(err)
 			}
 		}})
-		res, err = c.Upload(t.Context(), whole, UploadOptions{})
+		res, err = Upload(t.Context(), c, whole, Options{})
 		if err != nil || res.State != Repaired {
 			t.Fatalf("call %d: %v %v", n, res, err)
 		}
@@ -197,16 +198,16 @@ func TestUploadCutAndWholeAtOnce(t *testing.T) {
 					return
 				}
 				met = true
-				if _, err := other.Upload(context.WithoutCancel(t.Context()), race[1], UploadOptions{}); err != nil && !errors.Is(err, ErrDiffers) {
+				if _, err := Upload(context.WithoutCancel(t.Context()), other, race[1], Options{}); err != nil && !errors.Is(err, ErrDiffers) {
 					t.Errorf("call %d: %v", n, err)
 				}
 			}})
-			_, err := c.Upload(t.Context(), race[0], UploadOptions{})
+			_, err := Upload(t.Context(), c, race[0], Options{})
 			if err != nil && !errors.Is(err, ErrDiffers) {
 				t.Fatalf("call %d: %v", n, err)
 			}
 			s.Heal()
-			res, err := c.Upload(t.Context(), whole, UploadOptions{})
+			res, err := Upload(t.Context(), c, whole, Options{})
 			if err != nil || met && res.State != Present {
 				t.Fatalf("call %d: %v %v", n, res, err)
 			}
@@ -236,7 +237,7 @@ func TestUploadCorrectsTheDocument(t *testing.T) {
 		s.Set(infoKey(id), []byte(tt.doc))
 		s.Set(id.String()+"/core.x", tt.file)
 		c := open(t, options(t, s))
-		if res, err := c.Upload(t.Context(), local(t, "up", tt.file), UploadOptions{}); err != nil || res.State != Present {
+		if res, err := Upload(t.Context(), c, local(t, "up", tt.file), Options{}); err != nil || res.State != Present {
 			t.Fatal(res, err)
 		}
 		raw, _ := s.Data(infoKey(id))
@@ -261,7 +262,7 @@ func TestUploadRearranges(t *testing.T) {
 		if id, err := HashFile(t.Context(), path, temp); err != nil || id != idOf(t, data) {
 			t.Errorf("%s: hash %v, %v", name, id, err)
 		}
-		res, err := c.Upload(t.Context(), path, UploadOptions{TempDir: temp})
+		res, err := Upload(t.Context(), c, path, Options{TempDir: temp})
 		if err != nil || res.ID != idOf(t, data) || res.Size != int64(len(data)) {
 			t.Fatal(name, res, err)
 		}
@@ -270,14 +271,14 @@ func TestUploadRearranges(t *testing.T) {
 			t.Errorf("%s %v", d.Doc.Raw(), err)
 		}
 		for _, n := range []int{20, 5000, len(content) / 2, len(content) - 1} {
-			if _, err := c.Upload(t.Context(), local(t, "cut", content[:n]), UploadOptions{TempDir: temp}); !errors.Is(err, io.ErrUnexpectedEOF) {
+			if _, err := Upload(t.Context(), c, local(t, "cut", content[:n]), Options{TempDir: temp}); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%s, cut to %d: %v", name, n, err)
 			}
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Upload(ctx, local(t, "flat", flat), UploadOptions{TempDir: temp}); !errors.Is(err, context.Canceled) {
+	if _, err := Upload(ctx, c, local(t, "flat", flat), Options{TempDir: temp}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if left, err := os.ReadDir(temp); err != nil || len(left) != 0 {
@@ -290,7 +291,7 @@ func TestUploadRefusesParts(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))
 	var u *dump.UnsupportedError
-	_, err := c.Upload(t.Context(), local(t, "vmcore.1", dumptest.Kdump{Pages: 9, Split: [2]uint64{0, 64}}.Build()), UploadOptions{})
+	_, err := Upload(t.Context(), c, local(t, "vmcore.1", dumptest.Kdump{Pages: 9, Split: [2]uint64{0, 64}}.Build()), Options{})
 	if !errors.As(err, &u) || !strings.Contains(err.Error(), "--reassemble") || len(s.Keys()) != 0 {
 		t.Error(err, s.Keys())
 	}

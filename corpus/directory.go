@@ -1,0 +1,61 @@
+package corpus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"thothfs/corpus/catalog"
+	"thothfs/dump"
+	"thothfs/store"
+)
+
+// Directory is what the store holds of one dump.
+type Directory struct {
+	ID      dump.ID
+	Entries []store.Entry // in byte order; none if the directory does not exist
+	Dump    *Dump         // as its document describes it; nil without a document
+
+	at time.Time // when the store was asked
+}
+
+// Unreadable reports whether there is a document that could not be read.
+func (d *Directory) Unreadable() bool { return d.Dump != nil && d.Dump.Damage != d.Dump.Doc.Damage() }
+
+// Directory asks the store what it holds of a dump. It does not change the catalogue.
+func (c *Corpus) Directory(ctx context.Context, id dump.ID) (*Directory, error) {
+	d := &Directory{ID: id, at: c.now()}
+	var err error
+	if d.Entries, err = c.listDir(ctx, id.String()); err != nil && !errors.Is(err, store.ErrNotExist) {
+		return nil, err
+	}
+	if !slices.ContainsFunc(d.Entries, func(e store.Entry) bool { return e.Name == InfoName && !e.Dir }) {
+		return d, nil
+	}
+	o, err := c.fetchDocument(ctx, id, "")
+	if err == nil && o.Kind == catalog.Found {
+		d.Dump = o.Dump
+	}
+	return d, err
+}
+
+// Adopt records the document of d in the catalogue.
+func (c *Corpus) Adopt(ctx context.Context, d *Directory) {
+	c.Stale(d.ID)
+	c.recordObservations(ctx, catalog.Observation{ID: d.ID, At: d.at, Kind: catalog.Found, Dump: d.Dump})
+}
+
+// Create stores the first document of a dump. It returns store.ErrConflict if there is one.
+func (c *Corpus) Create(ctx context.Context, id dump.ID, raw []byte) error {
+	at := c.now()
+	attr, err := c.store.Put(ctx, store.Ref{Key: catalog.InfoKey(id)}, bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		return err
+	}
+	c.setClock(attr.ModTime)
+	c.changes.Add(id, attr.ETag)
+	c.Adopt(ctx, &Directory{ID: id, Dump: catalog.NewDump(id, raw, attr, ""), at: at})
+	return nil
+}

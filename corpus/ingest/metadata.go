@@ -1,0 +1,134 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"thothfs/dump"
+	"thothfs/dump/document"
+)
+
+// sourced is a value and its source: "dump" for the dump itself.
+type sourced[T comparable] struct {
+	value  T
+	source string
+}
+
+// firstKnown returns the first value that is not zero. It records the source in properties unless
+// that is the dump.
+func firstKnown[T comparable](properties map[string]string, name string, candidates ...sourced[T]) (value T) {
+	for _, c := range candidates {
+		if c.value == value {
+			continue
+		}
+		if c.source != "dump" {
+			properties["source."+name] = c.source
+		}
+		return c.value
+	}
+	return value
+}
+
+// newDocument returns the document of the dump.
+func (u *upload) newDocument(x *existing, stack []string) []byte {
+	info, origins, root := u.info, u.src.origins(), u.corpus.Options().Root
+	f := document.Fields{
+		Name:       root + "/" + x.ID.String(),
+		Dump:       root + "/" + x.key(),
+		Cmd:        info.Cmd,
+		Psargs:     info.Psargs,
+		Type:       string(info.Type),
+		Stack:      stack,
+		Truncated:  info.Truncated(),
+		Properties: maps.Clone(info.Properties),
+	}
+	if info.Type == dump.Crash {
+		f.Format = info.Format
+	}
+	if f.Properties == nil {
+		f.Properties = map[string]string{}
+	}
+	if info.Type == dump.Core {
+		f.PID = u.pid(origins)
+		for _, o := range origins {
+			f.Cmd = cmp.Or(f.Cmd, o.Cmd)
+		}
+	}
+	type text = sourced[string]
+	type moment = sourced[time.Time]
+	here := u.thisHost(origins)
+	f.Node = firstKnown(f.Properties, "node", text{u.Node, "option"}, text{info.Node, "dump"}, text{origins[0].Node, origins[0].Source}, text{here.node, "uname"})
+	f.Platform = firstKnown(f.Properties, "platform", text{u.Platform, "option"}, text{info.Platform, "dump"}, text{here.platform, "uname"})
+	f.Time = firstKnown(f.Properties, "time", moment{u.Time, "option"}, moment{info.Time, "dump"},
+		moment{origins[0].Time, origins[0].Source}, moment{origins[1].Time, origins[1].Source}, moment{u.src.opened.ModTime(), "mtime"})
+	if u.src.compression != "" {
+		f.Properties["compressed"] = u.src.compression
+	}
+	if u.src.flattened {
+		f.Properties["flattened"] = "true"
+	}
+	return document.Marshal(f)
+}
+
+func (u *upload) pid(origins [2]dump.Origin) string {
+	pid := cmp.Or(u.info.PID, origins[0].PID, origins[1].PID)
+	if pid == 0 && !u.info.HasPID {
+		return ""
+	}
+	return strconv.Itoa(pid)
+}
+
+// thisHost returns this machine if the dump is certainly from it: its name, given by
+// systemd-coredump, holds the ID of the current boot. Otherwise it returns no machine, since a
+// core does not say where or when it was written, and a copy has the time of the copy.
+func (u *upload) thisHost(origins [2]dump.Origin) host {
+	here := thisHost
+	if u.host != nil {
+		here = u.host
+	}
+	h := here()
+	switch {
+	case u.info.Type != dump.Core, u.info.OS != h.os, h.bootID == dump.ID{}, origins[1].Boot != h.bootID:
+		return host{}
+	case u.info.Machine != "" && u.info.Machine != h.machine && !(u.info.Machine == "i386" && h.machine == "x86_64"):
+		return host{}
+	case !u.Time.IsZero() && u.Time.Before(h.boot):
+		return host{}
+	}
+	return h
+}
+
+// stack runs the debugger. It returns nil if there is none, or it fails.
+func (u *upload) stack(ctx context.Context) []string {
+	if u.Stack == nil {
+		return nil
+	}
+	frames, err := u.Stack(ctx, u.src.localPath(), u.info)
+	if err != nil {
+		u.corpus.Options().Log.Info("no stack", "file", u.src.path, "error", err)
+	}
+	if err != nil || len(frames) == 0 {
+		return nil
+	}
+	return frames
+}
+
+// origins returns what the file's attributes and, less reliably, its name say of the dump.
+func (s *source) origins() [2]dump.Origin {
+	return [2]dump.Origin{
+		dump.OriginFromXattrs(func(name string) (string, bool) { return xattr(s.path, name) }),
+		dump.OriginFromName(filepath.Base(s.path)),
+	}
+}
+
+// host is a machine that may have written a dump.
+type host struct {
+	os, machine    string // as in dump.Info
+	node, platform string
+	bootID         dump.ID
+	boot           time.Time
+}

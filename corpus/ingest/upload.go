@@ -1,0 +1,288 @@
+// Package ingest stores files in a corpus: dumps, with the documents that describe them,
+// and other files beside a dump.
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"time"
+
+	"thothfs/corpus"
+	"thothfs/dump"
+	"thothfs/dump/document"
+	"thothfs/store"
+)
+
+// Options say how to upload a dump.
+type Options struct {
+	Node, Platform string    // "": taken from the dump or the file
+	Time           time.Time // zero: likewise
+	// Ticket, if not "", and Set are edits of the document. A new document has them from the
+	// beginning.
+	Ticket string
+	Set    []document.Edit
+	// Stack returns the stack of the dump at path, a local uncompressed file. The document
+	// has no stack if Stack is nil, fails, or returns none.
+	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
+	// Pack returns the hot pack of the version ref, whose size bytes src reads. No pack is
+	// stored if Pack is nil or fails.
+	Pack func(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error)
+	// TempDir is where a compressed dump is unpacked; "" is os.TempDir().
+	TempDir string
+	// Progress, if not nil, is called with the bytes of the dump that were sent. It
+	// starts again from 0 when they are sent again.
+	Progress func(done, total int64)
+
+	host func() host // replaces thisHost in tests
+}
+
+// State is what an upload did, as a text for people.
+type State string
+
+// The states of an upload.
+const (
+	Stored    State = "stored"
+	Present   State = "is already there"                       // nothing was sent
+	Completed State = "completed an interrupted upload"        // a dump, whole or in part, had no document
+	Repaired  State = "replaced the truncated copy"            // by a longer one
+	Restored  State = "put back, its document was still there" // the dump had been purged
+)
+
+// Result is the result of an upload.
+type Result struct {
+	ID    dump.ID
+	Key   string // of the dump
+	Size  int64  // of the dump, unpacked
+	State State
+	Info  *dump.Info
+}
+
+var (
+	// ErrDiffers means that the corpus holds a larger copy of the dump, so the file is probably
+	// truncated. Nothing was stored.
+	ErrDiffers = errors.New("the corpus holds a larger copy of this dump")
+	// ErrChanged means that the file changed during the upload. What was stored of it was
+	// removed.
+	ErrChanged = errors.New("the file changed while it was read")
+)
+
+// Upload stores the dump in the file at path, with a document, under its hash. It unpacks a
+// compressed file first. It completes an interrupted upload and replaces a truncated copy,
+// but never a whole dump. The document comes last, so a failed upload
+// leaves nothing that looks like a dump; another try completes it.
+//
+// Errors are ErrDiffers, ErrChanged, and those of the store, of dump.Inspect, of
+// Corpus.Edit and of the file. store.ErrConflict means that others keep changing the same dump.
+func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Result, error) {
+	src, err := openSource(ctx, path, o.TempDir)
+	if err != nil {
+		return Result{}, err
+	}
+	defer src.close()
+	u := &upload{Options: o, corpus: c, store: c.Options().Store, src: src, edits: o.Set}
+	if o.Ticket != "" {
+		u.edits = append(slices.Clone(o.Set), document.Set("ticket", o.Ticket))
+	}
+	if err := corpus.CheckWritable(u.edits); err != nil {
+		return Result{}, err
+	}
+	if u.info, err = dump.Inspect(src.file, src.size); err != nil {
+		return Result{}, err
+	}
+	res := Result{ID: u.info.ID, Size: src.size, Info: u.info}
+	for tries := 3; ; tries-- {
+		err := u.run(ctx, &res)
+		if !errors.Is(err, store.ErrConflict) || tries == 1 {
+			return res, err
+		}
+	}
+}
+
+// upload is one upload.
+type upload struct {
+	Options
+	corpus *corpus.Corpus
+	store  store.Store
+	src    *source
+	info   *dump.Info
+	edits  []document.Edit
+}
+
+// run compares the corpus with the file and stores what is missing. It returns
+// store.ErrConflict if somebody else changed the corpus meanwhile.
+func (u *upload) run(ctx context.Context, res *Result) error {
+	x, err := u.find(ctx)
+	if err != nil {
+		return err
+	}
+	res.ID, res.Key = x.ID, x.key()
+	p, err := u.plan(ctx, x)
+	if err != nil {
+		return err
+	}
+	res.State = p.state
+	if err := u.checkEdits(x); err != nil {
+		return err
+	}
+	var stored store.Ref
+	if p.send {
+		if stored, err = u.send(ctx, store.Ref{Key: res.Key, ETag: x.object.ETag}); err != nil {
+			return err
+		}
+		u.storePack(ctx, stored)
+		u.corpus.FilesChanged(ctx, x.ID)
+	}
+	if x.Dump != nil {
+		u.corpus.Adopt(ctx, x.Directory)
+		if edits := append(slices.Clone(u.edits), u.correct(x, p)...); len(edits) > 0 {
+			_, err = u.corpus.Amend(ctx, x.ID, edits...)
+		}
+		return err
+	}
+	if p.state == Stored {
+		if err := u.checkAlone(ctx, x, stored); err != nil {
+			return err
+		}
+	}
+	return u.create(ctx, x, stored)
+}
+
+// checkEdits returns the error of the edits before much is sent.
+func (u *upload) checkEdits(x *existing) error {
+	switch {
+	case x.Unreadable():
+		return nil // Amend returns the error
+	case x.Dump != nil:
+		_, _, err := x.Dump.Doc.Apply(u.edits...)
+		return err
+	}
+	_, _, err := document.Parse(u.newDocument(x, nil)).Apply(u.edits...)
+	return err
+}
+
+// truncatedField is true in the document of a truncated dump, and absent from others.
+const truncatedField = "truncated"
+
+// correct returns the edit that corrects truncatedField, if it is wrong for the dump that is
+// in the corpus now.
+func (u *upload) correct(x *existing, p plan) []document.Edit {
+	doc := x.Dump.Doc
+	truncated := u.info.Truncated() && (p.send || x.object.Size == u.src.size)
+	_, said := doc.Get(truncatedField)
+	switch {
+	case x.Unreadable() || doc.Damage() != "" || said == truncated:
+		return nil
+	case truncated:
+		return []document.Edit{{Path: truncatedField, Value: []byte("true")}}
+	}
+	return []document.Edit{document.Unset(truncatedField)}
+}
+
+// plan is what an upload has to do.
+type plan struct {
+	state State
+	send  bool // store the dump
+}
+
+// plan compares what exists with the file. If neither is known to be whole, the
+// larger one wins, because it has all bytes of the smaller one.
+func (u *upload) plan(ctx context.Context, x *existing) (plan, error) {
+	have, size := x.object.Size, u.src.size
+	// The hash is of the headers, so those of the existing dump are the file's.
+	whole := u.info.Exact && have >= u.info.Needed
+	fileWhole := u.info.Exact && !u.info.Truncated()
+	switch {
+	case !x.hasObject && x.Dump != nil:
+		return plan{Restored, true}, nil
+	case !x.hasObject:
+		return plan{Stored, true}, nil
+	case have > size && (x.Dump != nil || !fileWhole):
+		return plan{}, fmt.Errorf("%w: %s has %d bytes, this file %d", ErrDiffers, x.key(), have, size)
+	case x.Dump != nil && (have == size || whole):
+		return plan{Present, false}, nil
+	case x.Dump != nil:
+		return plan{Repaired, true}, nil
+	case have == size:
+		same, err := u.sameContent(ctx, x)
+		return plan{Completed, !same}, err
+	}
+	return plan{Completed, true}, nil
+}
+
+// send stores the dump in place of old. It removes it again if the file changed.
+func (u *upload) send(ctx context.Context, old store.Ref) (store.Ref, error) {
+	if err := u.src.checkUnchanged(); err != nil {
+		return store.Ref{}, err
+	}
+	attr, err := u.store.Put(ctx, old, store.TrackReads(u.src.file, u.src.size, u.Progress), u.src.size)
+	if err != nil {
+		return store.Ref{}, err
+	}
+	stored := store.Ref{Key: old.Key, ETag: attr.ETag}
+	if err := u.src.checkUnchanged(); err != nil {
+		return store.Ref{}, errors.Join(err, u.store.Remove(context.WithoutCancel(ctx), stored))
+	}
+	return stored, nil
+}
+
+// storePack stores the hot pack of a dump. Without one the dump is slower to open.
+func (u *upload) storePack(ctx context.Context, stored store.Ref) {
+	if u.Pack == nil || u.src.size < corpus.MinHotPacked {
+		return
+	}
+	pack, err := u.Pack(stored, u.src.file, u.src.size)
+	if err == nil {
+		err = store.Overwrite(ctx, u.store, path.Dir(stored.Key)+"/"+corpus.HotPackName, pack)
+	}
+	if err != nil {
+		u.corpus.Options().Log.Info("no hot pack", "key", stored.Key, "error", err)
+	}
+}
+
+// checkAlone withdraws the dump if another upload has stored it under another name.
+func (u *upload) checkAlone(ctx context.Context, x *existing, stored store.Ref) error {
+	d, err := u.corpus.Directory(ctx, x.ID)
+	if err != nil {
+		return err
+	}
+	if _, other := pickUnfinished(without(d.Entries, x.name), "", u.src.size); other {
+		return u.withdraw(ctx, stored)
+	}
+	return nil
+}
+
+// withdraw removes the dump stored, if it is ours, because another upload was first. It
+// returns store.ErrConflict, so that Upload starts over.
+func (u *upload) withdraw(ctx context.Context, stored store.Ref) error {
+	if stored.ETag != "" {
+		if err := u.store.Remove(ctx, stored); err != nil && !errors.Is(err, store.ErrNotExist) {
+			return err
+		}
+	}
+	return &store.Error{Op: "put", Key: stored.Key, Kind: store.ErrConflict}
+}
+
+// create stores the document, which makes the directory a dump. stored is the dump if this
+// upload stored it.
+func (u *upload) create(ctx context.Context, x *existing, stored store.Ref) error {
+	raw, _, err := document.Parse(u.newDocument(x, u.stack(ctx))).Apply(u.edits...)
+	if err != nil {
+		return err
+	}
+	err = u.corpus.Create(ctx, x.ID, raw)
+	if !errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	theirs, err := u.look(ctx, x.ID)
+	if err != nil {
+		return err
+	}
+	if theirs.name == x.name {
+		stored = store.Ref{} // their document is for this dump
+	}
+	return u.withdraw(ctx, stored)
+}
