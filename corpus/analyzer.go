@@ -15,11 +15,11 @@ import (
 	"thothfs/store"
 )
 
-// MaxAnalyzer is how many bytes an analyzer may have.
+// MaxAnalyzer is the largest size of an analyzer in bytes.
 const MaxAnalyzer = 16 << 20
 
-// PutAnalyzer stores an analyzer, whatever was there under its name. A name that no
-// analyzer can have is store.ErrInvalid, one that is too large store.ErrTooLarge.
+// PutAnalyzer stores an analyzer in place of another of that name. It returns
+// store.ErrInvalid for a name that no analyzer can have, and store.ErrTooLarge.
 func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) error {
 	key, err := analyzerKey("put", name)
 	if err != nil {
@@ -31,8 +31,8 @@ func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) erro
 	return c.changeAnalyzers(ctx, key, func() error { return c.replace(ctx, key, data) })
 }
 
-// Analyzer returns what is stored as an analyzer; one that is not there, and a name
-// that none can have, is store.ErrNotExist.
+// Analyzer returns the text of an analyzer. It returns store.ErrNotExist if there is none of
+// that name, or cannot be.
 func (c *Corpus) Analyzer(ctx context.Context, name string) ([]byte, error) {
 	key, err := analyzerKey("get", name)
 	if err != nil {
@@ -43,7 +43,7 @@ func (c *Corpus) Analyzer(ctx context.Context, name string) ([]byte, error) {
 	return data, err
 }
 
-// RemoveAnalyzer removes an analyzer. One that is not there is store.ErrNotExist.
+// RemoveAnalyzer removes an analyzer. It returns store.ErrNotExist if there is none.
 func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 	key, err := analyzerKey("remove", name)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 	}
 	return c.changeAnalyzers(ctx, key, func() error {
 		old, attr, err := c.analyzerNow(ctx, "remove", key)
-		if errors.Is(err, store.ErrInvalid) { // an empty directory goes
+		if errors.Is(err, store.ErrInvalid) { // an empty directory is removed
 			if rerr := c.store.Remove(ctx, store.Ref{Key: key}); !errors.Is(rerr, store.ErrConflict) {
 				return rerr
 			}
@@ -67,9 +67,8 @@ func errDirectory(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New("it is a directory")}
 }
 
-// RenameAnalyzer renames an analyzer; one that has the new name is replaced. Stores
-// cannot rename: for a moment it is there under both names, and so it is if removing
-// the old one fails.
+// RenameAnalyzer renames an analyzer, in place of another of the new name. Stores cannot
+// rename, so for a moment the analyzer has both names. It keeps both if the old one cannot be removed.
 func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	old, err := analyzerKey("rename", from)
 	if err != nil {
@@ -82,26 +81,26 @@ func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	return c.changeAnalyzers(ctx, old, func() error { return c.move(ctx, old, key) })
 }
 
-// analyzerKey is where an analyzer is. Its name must be one that a file can have, and
-// that a terminal shows as it is.
+// analyzerKey returns the key of an analyzer. The name must be a valid file name without
+// control characters.
 func analyzerKey(op, name string) (string, error) {
 	key := AnalyzersDir + "/" + name
 	control := strings.ContainsFunc(name, unicode.IsControl)
 	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") || control || len(name) > 255 || !utf8.ValidString(name) {
-		return "", &store.Error{Op: op, Key: AnalyzersDir, Kind: store.ErrInvalid, Err: fmt.Errorf("%q is no name for an analyzer", name)}
+		return "", &store.Error{Op: op, Key: AnalyzersDir, Kind: store.ErrInvalid, Err: fmt.Errorf("%q is not a valid name for an analyzer", name)}
 	}
 	return key, nil
 }
 
-// changeAnalyzers makes a change, again while others get in its way, and has the next
-// Analyzers ask the store, in this process and in those that share the catalogue.
+// changeAnalyzers makes a change, and repeats it after conflicts. It makes the next call of Analyzers
+// ask the store, in this process and in those that share the catalogue.
 func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
 	leave, err := c.editLocks.Lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	defer func() { // whatever came of it, it may have happened
+	defer func() { // even after an error: the change may have been made
 		c.Stale(dump.ID{})
 		c.forgetListing(ctx, AnalyzersDir)
 	}()
@@ -117,8 +116,8 @@ func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() 
 	}
 }
 
-// analyzerNow returns what is stored as an analyzer, and its attributes: no ETag when
-// there is none. Of one that is larger than MaxAnalyzer there are attributes only.
+// analyzerNow returns the text of an analyzer and its attributes, whose ETag is "" if there is
+// none. For an analyzer larger than MaxAnalyzer it returns only the attributes.
 func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store.Attr, error) {
 	data, attr, err := c.store.Get(ctx, store.Ref{Key: key}, MaxAnalyzer)
 	switch {
@@ -134,7 +133,7 @@ func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store
 	return nonNil(data), attr, err
 }
 
-// replace stores data at key, in the place of what is there now.
+// replace stores data at key in place of what is there.
 func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
 	old, attr, err := c.analyzerNow(ctx, "put", key)
 	if err != nil {
@@ -146,7 +145,7 @@ func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
 	})
 }
 
-// dropAnalyzer removes what is at key now.
+// dropAnalyzer removes the analyzer at key, whose text is old.
 func (c *Corpus) dropAnalyzer(ctx context.Context, key string, old []byte, attr store.Attr) error {
 	if attr.ETag == "" {
 		return notExist("remove", key)
@@ -180,7 +179,7 @@ func (c *Corpus) move(ctx context.Context, from, to string) error {
 	}
 	err = c.dropAnalyzer(ctx, from, data, attr)
 	if errors.Is(err, store.ErrNotExist) {
-		return nil // somebody removed it meanwhile
+		return nil // another client removed it
 	}
 	return err
 }

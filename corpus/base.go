@@ -49,7 +49,7 @@ func (c *base) recordObservations(ctx context.Context, observations ...catalog.O
 // the catalogue.
 func (c *base) publish(changes []Change) {
 	if len(changes) > 0 {
-		c.ring()
+		c.touchChanged()
 		c.events.emit(changes...)
 	}
 }

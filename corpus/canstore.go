@@ -13,19 +13,19 @@ import (
 )
 
 const (
-	// verdictTime is how long the outcome of a call says how the next write will end.
+	// verdictTime is how long the outcome of a call predicts that of the next write.
 	verdictTime = time.Second
-	// probeTime bounds a probe.
+	// probeTime is the timeout of a probe.
 	probeTime = 3 * time.Second
-	// probeGlance is how long a caller waits for the probe of a store that is known to
-	// refuse writes, before it goes by what is known.
+	// probeGlance is how long a caller waits for a probe if the store is known to refuse
+	// writes.
 	probeGlance = 300 * time.Millisecond
 )
 
-// probeKey is the object that a probe would write.
+// probeKey is the key of the object that a probe would write.
 const probeKey = ".thothfs/probe"
 
-// noVersion is the ETag of no object: a Put that replaces it changes nothing.
+// noVersion is an ETag that no object has, so a Put that replaces it changes nothing.
 const noVersion = "none"
 
 // prober finds out whether the store takes writes.
@@ -36,41 +36,41 @@ type prober struct {
 
 // verdict is what is known about writing to the store.
 type verdict struct {
-	known bool      // a write was answered, or the store is away
-	err   error     // why the next write will fail; nil: it will not
-	at    time.Time // of the call that showed it
+	known bool      // a write has been answered, or the store is unavailable
+	err   error     // of the next write, or nil
+	at    time.Time // of the call
 }
 
 // answered returns the verdict after the store answered a call that did not write.
 func (v verdict) answered(now time.Time) verdict {
 	switch {
 	case errors.Is(v.err, store.ErrUnavailable):
-		return verdict{} // whether it takes writes is another question
+		return verdict{} // it answers, but may refuse writes
 	case v.err == nil:
 		v.at = now
 	}
 	return v
 }
 
-// wrote takes in how a write to the store ended.
+// wrote records the outcome of a write to the store.
 func (c *prober) wrote(err error) {
 	c.availability.record(c.now(), err, c.log)
 	if err != nil && store.Kind(err) == nil || errors.Is(err, store.ErrUnavailable) {
-		return // it says nothing, or is noted
+		return // it is not an answer of the store, or is recorded already
 	}
 	if !errors.Is(err, store.ErrPermission) && !errors.Is(err, store.ErrNoSpace) {
-		err = nil // another refusal is about that write alone
+		err = nil // the store refused that write alone
 	}
 	c.availability.mu.Lock()
 	defer c.availability.mu.Unlock()
 	c.availability.write = verdict{known: true, at: c.now(), err: err}
 }
 
-// CanStore returns the error with which a write to the directory dir would fail now, as
-// far as that can be known at once: for callers who can only report it beforehand. A
-// store on this machine is asked. Of another one the outcome of the latest call counts
-// for a second; after that one request asks whether it takes writes, for which CanStore
-// waits up to three seconds, and hardly at all if the store is known to refuse them.
+// CanStore returns the error with which a write to the directory dir would fail now, as far
+// as that can be found out quickly. It is for callers that cannot report the error of the write. A store on
+// this machine is asked. For any other store, the outcome of a call of the last second
+// counts; without one CanStore sends a request, for which it waits up to three seconds, or 300 ms if
+// the store is known to refuse writes.
 //
 // Errors are store.ErrPermission, store.ErrNoSpace, store.ErrUnavailable and those of ctx.
 func (c *prober) CanStore(ctx context.Context, dir string) error {
@@ -87,7 +87,7 @@ func (c *prober) CanStore(ctx context.Context, dir string) error {
 		defer timer.Stop()
 		glance = timer.C
 	}
-	// It outlives its first caller: others wait for it, and awaitProbe at the end.
+	// The probe outlives its first caller. Other callers wait for it, and so does awaitProbe.
 	own := context.WithoutCancel(ctx)
 	done := c.probing.DoChan(probeKey, func() (any, error) { return nil, c.probe(own, v.err) })
 	select {
@@ -106,8 +106,8 @@ func (o *availability) verdict() verdict {
 	return o.write
 }
 
-// probe finds out whether the store takes writes. A write that no version allows shows
-// it without any change, unless the store is full: that shows in a write alone.
+// probe finds out whether the store takes writes. It sends a write whose condition fails, which
+// changes nothing; for a store that was full it sends a real one.
 func (c *prober) probe(ctx context.Context, last error) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
@@ -124,7 +124,7 @@ func (c *prober) probe(ctx context.Context, last error) error {
 	return c.availability.verdict().err
 }
 
-// putProbe writes the object of the probe. That is no edit and not in the history.
+// putProbe writes the object at probeKey. The history has no record of it.
 func (c *prober) putProbe(ctx context.Context) error {
 	attr, err := c.store.Stat(ctx, probeKey)
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
@@ -134,7 +134,7 @@ func (c *prober) putProbe(ctx context.Context) error {
 	return err
 }
 
-// awaitProbe waits for a probe that is under way.
+// awaitProbe waits for the end of a probe.
 func (c *prober) awaitProbe() {
 	c.probing.Do(probeKey, func() (any, error) { return nil, nil })
 }

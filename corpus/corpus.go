@@ -76,7 +76,7 @@ type Corpus struct {
 	*catalog.Reader
 	*syncer
 	*dumpReader
-	listen func(path string) (*fsnotify.Watcher, error) // tests replace it
+	watchChanged func(path string) (*fsnotify.Watcher, error) // tests replace it
 
 	editLocks keyedlock.Mutexes[string]
 
@@ -100,7 +100,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	}
 	shared := &base{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents()}
 	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // by Close
-	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, listen: listen, history: history.History{Store: o.Store, Log: o.Log}}
+	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, watchChanged: watchChanged, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
 	c.prober = &prober{base: shared}
 	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}

@@ -21,7 +21,7 @@ import (
 // running runs a corpus in the bubble until the test ends.
 func running(t *testing.T, c *Corpus) {
 	// The time of a bubble stops while one of its goroutines reads a file.
-	c.listen = func(string) (*fsnotify.Watcher, error) { return nil, errors.New("a test's") }
+	c.watchChanged = func(string) (*fsnotify.Watcher, error) { return nil, errors.New("a test's") }
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -165,7 +165,7 @@ func TestRunTellsOtherProcessesChanges(t *testing.T) {
 		defer cancel()
 		s.Set(infoKey(ident(7)), info(ident(7), "new", "", 1))
 		sync1(t, b)
-		time.Sleep(2 * tailEvery)
+		time.Sleep(2 * followInterval)
 		if ch := w.wait(t, 1); ch[0].ID != ident(7) || ch[0].Old != nil || ch[0].New.Text(catalog.Cmd) != "new" {
 			t.Errorf("%+v", ch)
 		}

@@ -12,7 +12,7 @@ import (
 // If others put links or files in the place of the catalogue's files, these are not used: the
 // catalogue is rebuilt, or temporary, and nothing is written through a link.
 func TestCatalogueFollowsNoLink(t *testing.T) {
-	for _, suffix := range append([]string{".lock", "foreign", bellSuffix}, "", "-wal", "-shm", "-journal") {
+	for _, suffix := range append([]string{".lock", "foreign", changedSuffix}, "", "-wal", "-shm", "-journal") {
 		t.Run("db"+suffix, func(t *testing.T) {
 			s := mem.New()
 			seed(s, 3)
@@ -46,7 +46,7 @@ func TestCatalogueFollowsNoLink(t *testing.T) {
 				t.Fatal(err)
 			}
 			c = open(t, o)
-			if w, err := listen(path); err == nil {
+			if w, err := watchChanged(path); err == nil {
 				w.Close()
 			}
 			edit(t, c, document.Set("ticket", "OS-1"))

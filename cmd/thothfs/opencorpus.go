@@ -89,14 +89,14 @@ func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 		Quota:     int64(c.cli.cacheSize),
 		Source:    c.store,
 		Predict:   dump.Predict,
-		Hot:       c.Hot,
+		Hot:       c.HotPack,
 		Around:    readAround,
 		Complete:  m.complete.when,
 		Share:     m.complete.share,
 		Log:       c.log,
 	}
 	if m.learn {
-		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHot(ctx, ref, pack) }
+		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHotPack(ctx, ref, pack) }
 	}
 	blocks, err := cache.Open(o)
 	if err != nil {

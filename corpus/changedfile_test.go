@@ -51,7 +51,7 @@ func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	edit(1)
 	b.FilesChanged(t.Context(), ident(2))
 	told(2)
-	if err := os.Remove(a.cat.Path() + bellSuffix); err != nil {
+	if err := os.Remove(a.cat.Path() + changedSuffix); err != nil {
 		t.Fatal(err)
 	}
 	edit(3)

@@ -36,7 +36,7 @@ func TestHotPackOfEachObject(t *testing.T) {
 	}
 	for name, want := range files {
 		ref := store.Ref{Key: id.String() + "/" + name, ETag: "v1"}
-		err := c.PutHot(t.Context(), ref, []byte("pack of "+name))
+		err := c.PutHotPack(t.Context(), ref, []byte("pack of "+name))
 		if want == "" {
 			if !errors.Is(err, store.ErrNotExist) {
 				t.Errorf("%q: a pack was stored, %v", name, err)
@@ -52,16 +52,16 @@ func TestHotPackOfEachObject(t *testing.T) {
 	}
 	for name, want := range files {
 		ref := store.Ref{Key: id.String() + "/" + name, ETag: "v1"}
-		pack, err := c.Hot(t.Context(), ref, MinHotPacked)
+		pack, err := c.HotPack(t.Context(), ref, MinHotPacked)
 		if want != "" && (err != nil || string(pack) != "pack of "+name) || want == "" && !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("%q: %q, %v", name, pack, err)
 		}
-		if _, err := c.Hot(t.Context(), ref, MinHotPacked-1); !errors.Is(err, store.ErrNotExist) {
+		if _, err := c.HotPack(t.Context(), ref, MinHotPacked-1); !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("%q, small: %v", name, err)
 		}
 	}
 	for _, key := range []string{"analyzers/a", "odd.bin", "x/y/z"} {
-		if err := c.PutHot(t.Context(), store.Ref{Key: key, ETag: "v1"}, nil); !errors.Is(err, store.ErrNotExist) {
+		if err := c.PutHotPack(t.Context(), store.Ref{Key: key, ETag: "v1"}, nil); !errors.Is(err, store.ErrNotExist) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
@@ -73,7 +73,7 @@ func TestHotPackOfAnUnknownDirectory(t *testing.T) {
 	c := open(t, options(t, s))
 	for name, want := range map[string]string{"vmcore.3": HotPackName, "vmlinux": HotPackName + ".vmlinux"} {
 		key := ident(7).String() + "/"
-		if err := c.PutHot(t.Context(), store.Ref{Key: key + name, ETag: "v1"}, []byte(name)); err != nil {
+		if err := c.PutHotPack(t.Context(), store.Ref{Key: key + name, ETag: "v1"}, []byte(name)); err != nil {
 			t.Fatal(err)
 		}
 		if data, _, err := s.Get(t.Context(), store.Ref{Key: key + want}, 1000); err != nil || string(data) != name {

@@ -1,24 +1,25 @@
 package corpus
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 )
 
-// maxQueue is how many changes wait for subscribers before they are summed up in
-// one: a producer never waits for a subscriber, which may be waiting for the
-// kernel, which may be waiting for the producer.
+// maxQueue is how many changes are queued before they are replaced by a single Change that
+// stands for everything. emit never waits for a subscriber, which may be waiting for the
+// kernel, which may be waiting for the caller of emit.
 const maxQueue = 4096
 
-// events hands changes to subscribers, in order, from one goroutine.
+// events passes changes to subscribers, in order, from one goroutine.
 type events struct {
 	generation atomic.Uint64
 
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // guards the fields below
 	subscribers []*subscriber
 	queue       []Change
 	closed      bool
-	wake        chan struct{} // holds one token when there is something to do
+	wake        chan struct{} // holds one token if the queue may have changes, or closed is set
 
 	done chan struct{} // closed when the goroutine has ended
 }
@@ -31,27 +32,22 @@ func newEvents() *events {
 	return e
 }
 
-// Subscribe has fn called with every change from now on: in order, from one
-// goroutine, with no lock held. fn may call the Corpus, but not Close it. After
-// cancel returns no new call of fn begins.
+// Subscribe calls fn with every change from now on: in order, from one goroutine, and
+// without locks. fn may call the Corpus, except Close. No call of fn begins
+// after cancel returns.
 func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
 	e, s := c.events, &subscriber{fn}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.subscribers = append(e.subscribers, s)
-	return func() { e.drop(s) }
+	return func() { e.unsubscribe(s) }
 }
 
-func (e *events) drop(s *subscriber) {
+func (e *events) unsubscribe(s *subscriber) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	var left []*subscriber // a new slice: deliver may be walking the old one
-	for _, have := range e.subscribers {
-		if have != s {
-			left = append(left, have)
-		}
-	}
-	e.subscribers = left
+	// run may be using the old slice.
+	e.subscribers = slices.DeleteFunc(slices.Clone(e.subscribers), func(have *subscriber) bool { return have == s })
 }
 
 // emit queues changes. It never waits.
