@@ -68,7 +68,8 @@ func errDirectory(op, key string) error {
 }
 
 // RenameAnalyzer renames an analyzer, in place of another of the new name. Stores cannot
-// rename, so for a moment the analyzer has both names. It keeps both if the old one cannot be removed.
+// rename, so for a moment the analyzer has both names. It keeps both if the old one cannot be
+// removed.
 func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	old, err := analyzerKey("rename", from)
 	if err != nil {
@@ -92,8 +93,8 @@ func analyzerKey(op, name string) (string, error) {
 	return key, nil
 }
 
-// changeAnalyzers makes a change, and repeats it after conflicts. It makes the next call of Analyzers
-// ask the store, in this process and in those that share the catalogue.
+// changeAnalyzers makes a change, and repeats it after conflicts. It makes the next call of
+// Analyzers ask the store, in this process and in those that share the catalogue.
 func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
 	leave, err := c.editLocks.Lock(ctx, key)
 	if err != nil {

@@ -67,10 +67,10 @@ func (c *prober) wrote(err error) {
 }
 
 // CanStore returns the error with which a write to the directory dir would fail now, as far
-// as that can be found out quickly. It is for callers that cannot report the error of the write. A store on
-// this machine is asked. For any other store, the outcome of a call of the last second
-// counts; without one CanStore sends a request, for which it waits up to three seconds, or 300 ms if
-// the store is known to refuse writes.
+// as that can be found out quickly. It is for callers that cannot report the error of the
+// write. A store on this machine is asked. For any other store, the outcome of a call of the
+// last second counts; without one CanStore sends a request, for which it waits up to three
+// seconds, or 300 ms if the store is known to refuse writes.
 //
 // Errors are store.ErrPermission, store.ErrNoSpace, store.ErrUnavailable and those of ctx.
 func (c *prober) CanStore(ctx context.Context, dir string) error {

@@ -9,10 +9,10 @@ import (
 	"thothfs/store"
 )
 
-// HotPackName is the object beside a dump with its hot pack: the pages that a debugger reads first,
-// which make the first open one request. Another object there, such as a vmlinux, has its
-// pack in HotPackName, a dot and its name. Packs may be removed at any time. Mounts do not
-// show them. Package cache defines their format.
+// HotPackName is the object beside a dump with its hot pack: the pages that a debugger reads
+// first, which make the first open one request. Another object there, such as a vmlinux, has
+// its pack in HotPackName, a dot and its name. Packs may be removed at any time. Mounts do
+// not show them. Package cache defines their format.
 const HotPackName = ".thothfs.hot"
 
 // MinHotPacked is the size in bytes from which an object has a hot pack.

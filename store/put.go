@@ -24,8 +24,8 @@ func Overwrite(ctx context.Context, s Store, key string, data []byte) error {
 	return err
 }
 
-// TrackReads returns src, of size bytes, such that each ReadAt calls progress with the end of what
-// was read and size. It returns src itself if progress is nil.
+// TrackReads returns src, of size bytes, such that each ReadAt calls progress with the end of
+// what was read and size. It returns src itself if progress is nil.
 func TrackReads(src io.ReaderAt, size int64, progress func(done, total int64)) io.ReaderAt {
 	if progress == nil {
 		return src

@@ -1,10 +1,10 @@
 // Package changelog tells the clients of a corpus which documents others have changed, so
-// that they need not ask the store for every document. Who edits or uploads stores a small
-// object in [Dir], whose name sorts by time; others list the objects since they last did.
+// that they need not ask the store for every document. A client that edits or uploads stores
+// a small object in [Dir], whose name sorts by time; other clients list the new objects.
 //
 // The log is a hint. Entries may be lost, with a process that is killed or by a clock that is
-// wrong; every document is read again in its turn without them. The original thoth does not write
-// entries, and ignores the directory.
+// wrong; every document is read again in its turn without them. The original thoth does not
+// write entries, and ignores the directory.
 package changelog
 
 import (

@@ -156,8 +156,8 @@ func (r *Reader) readSince(ctx context.Context, since time.Time) (latest time.Ti
 }
 
 // readLate reads the entries that arrived since a time under names from before it: their
-// writers' clocks are behind. It lists the whole log, so it is for a log that has changed without new
-// entries.
+// writers' clocks are behind. It lists the whole log, so it is for a log that has changed
+// without new entries.
 func (r *Reader) readLate(ctx context.Context, since time.Time) error {
 	b := batch{r: r}
 	for e, err := range r.entries(ctx, time.UnixMilli(0)) {

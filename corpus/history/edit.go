@@ -41,12 +41,14 @@ type Edit struct {
 	size int    // bytes of the record
 }
 
-// NewEdit returns an edit without changes. It shortens by, with and how to what a record can hold.
+// NewEdit returns an edit without changes. It shortens by, with and how to what a record can
+// hold.
 func NewEdit(at time.Time, by, with, how string, id dump.ID) *Edit {
 	return &Edit{ID: newEditID(at), Time: at, By: shorten(by), With: shorten(with), How: shorten(how), Dump: id}
 }
 
-// newEditID returns a unique ID that sorts by time: milliseconds and a random number, in hexadecimal.
+// newEditID returns a unique ID that sorts by time: milliseconds and a random number, in
+// hexadecimal.
 func newEditID(at time.Time) string {
 	return fmt.Sprintf("%011x-%08x", max(0, at.UnixMilli()), rand.Uint32())
 }

@@ -94,8 +94,9 @@ func (k *keysJSON) UnmarshalJSON(text []byte) (err error) {
 	return err
 }
 
-// decodeArray decodes an array of at most limit elements. Unlike json.Unmarshal it stops
-// at the first excess element: a decoded element may take a hundred times the memory of its text.
+// decodeArray decodes an array of at most limit elements. Unlike json.Unmarshal it stops at
+// the first excess element: a decoded element may take a hundred times the memory of its
+// text.
 func decodeArray[T any](text []byte, limit int) (all []T, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if t, err := d.Token(); err != nil || t != json.Delim('[') {

@@ -24,8 +24,8 @@ var ErrAttached = errors.New("the dump has another file of that name")
 
 // Attach stores a file beside a dump, such as the kernel's vmlinux or a log, under name. It
 // reports whether it stored anything: a file that exists with the same content is left alone.
-// One with other content is replaced if replace is set, else it is ErrAttached. progress, if not nil,
-// is called with the bytes sent.
+// One with other content is replaced if replace is set, else it is ErrAttached. progress, if
+// not nil, is called with the bytes sent.
 //
 // Attach returns store.ErrInvalid for a name that would hide the document or the dump, or
 // that no file can have, and store.ErrNotExist for a dump that does not exist.

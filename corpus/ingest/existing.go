@@ -118,8 +118,8 @@ func hasMD5(ctx context.Context, file io.ReaderAt, size int64, sum []byte) (bool
 	return err == nil && bytes.Equal(hash.Sum(nil), sum), err
 }
 
-// safeName returns the name of the object for a file: one that does not hide anything in a dump's
-// directory, and that fits documents and shells.
+// safeName returns the name of the object for a file: one that does not hide anything in a
+// dump's directory, and that fits documents and shells.
 func safeName(base string) string {
 	clean := func(r rune) rune {
 		if r == utf8.RuneError || r == '/' || unicode.IsControl(r) {

@@ -18,8 +18,8 @@ type sourced[T comparable] struct {
 	source string
 }
 
-// firstKnown returns the first value that is not zero. It records the source in properties unless
-// that is the dump.
+// firstKnown returns the first value that is not zero. It records the source in properties
+// unless that is the dump.
 func firstKnown[T comparable](properties map[string]string, name string, candidates ...sourced[T]) (value T) {
 	for _, c := range candidates {
 		if c.value == value {

@@ -89,7 +89,8 @@ func (s *source) prepare(ctx context.Context, tempDir string) (err error) {
 	return s.unpack(ctx, r, tempDir)
 }
 
-// unpack writes the uncompressed dump of r to a temporary file, and rearranges it if it is flattened.
+// unpack writes the uncompressed dump of r to a temporary file, and rearranges it if it is
+// flattened.
 func (s *source) unpack(ctx context.Context, r io.Reader, tempDir string) (err error) {
 	if s.file, err = os.CreateTemp(tempDir, "thothfs-upload-*"); err != nil {
 		s.file = s.given
