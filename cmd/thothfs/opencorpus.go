@@ -96,7 +96,9 @@ func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 		Log:       c.log,
 	}
 	if m.learn {
-		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error { return c.PutHotPack(ctx, ref, pack) }
+		o.Learned = func(ctx context.Context, ref store.Ref, _ int64, pack []byte) error {
+			return c.PutHotPack(ctx, ref, pack)
+		}
 	}
 	blocks, err := cache.Open(o)
 	if err != nil {
