@@ -13,7 +13,6 @@
 //	  fusefs      serves the tree to the kernel by FUSE
 //	  treetest    conformance suite for the tree and everything that serves it
 //	corpus        the dumps of one store: sync, edits
-//	  ingest      stores dumps, and files beside them
 //	  catalog     is the local copy of all documents, in SQL
 //	  changelog   tells other clients which documents have changed
 //	  ingest      stores dumps, and files beside them
