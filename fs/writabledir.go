@@ -379,12 +379,15 @@ func (f *writableFile) stat(ctx context.Context) (Attr, error) {
 	name := f.called()
 	w, hidden := f.dir.t.buffers.find(f.dir, name)
 	switch {
-	case w != nil:
+	case w != nil && !w.isStored():
 		return f.attr(w.stat()), nil
-	case hidden:
+	case w == nil && hidden:
 		return Attr{}, notThere(name)
 	}
 	size, mtime, err := f.dir.backend.stat(ctx, name)
+	if w != nil && errors.Is(err, ErrNotExist) {
+		return f.attr(w.stat()), nil // removed by another client, and open here
+	}
 	return f.attr(size, mtime), err
 }
 

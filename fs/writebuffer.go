@@ -76,7 +76,7 @@ func (bs *writeBuffers) join(d *writableDir, name string, flags OpenFlags) *writ
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	w, _ := bs.findLocked(d, name)
-	if w == nil || flags.readOnly() && !w.temporary && w.changes == w.stored {
+	if w == nil || flags.readOnly() && w.isStoredLocked() {
 		return nil
 	}
 	if !flags.readOnly() {
@@ -88,6 +88,16 @@ func (bs *writeBuffers) join(d *writableDir, name string, flags OpenFlags) *writ
 	}
 	return w
 }
+
+// isStored reports whether the stored file is what was written last. Its text may differ
+// from the buffer's: a property is stored as a value.
+func (w *writeBuffer) isStored() bool {
+	w.all.mu.Lock()
+	defer w.all.mu.Unlock()
+	return w.isStoredLocked()
+}
+
+func (w *writeBuffer) isStoredLocked() bool { return !w.temporary && w.changes == w.stored }
 
 // add adds a buffer. If another handle has made one of the same name meanwhile, it adds
 // the writers to that one and returns it.
