@@ -10,21 +10,22 @@ import (
 	"thothfs/store"
 )
 
-// unavailablePause is how long a store that did not answer is not asked again by callers that
-// know an answer: a reader must not wait for every single document of a store that is down.
+// unavailablePause is how long a store that did not respond is not asked again by callers that have
+// cached data. Otherwise a reader would have to wait for every single document while the store is
+// down.
 const unavailablePause = 5 * time.Second
 
-// availability knows whether the store answers, and logs when that changes.
+// availability tracks whether the store responds and logs when that changes.
 type availability struct {
-	mu         sync.Mutex // guards what follows
-	since      time.Time  // when it stopped to answer; zero: it answers
+	mu         sync.Mutex // guards the fields below
+	since      time.Time  // when it stopped responding; zero if it responds
 	until      time.Time  // end of the pause
 	write      verdict
-	failure    error     // the last one; nil: it answers
-	answeredAt time.Time // when it last answered, by time.Now
+	failure    error     // latest error; nil if it responds
+	answeredAt time.Time // when it last responded, by time.Now
 }
 
-// record takes the outcome of a call of the store.
+// record processes the outcome of a store call.
 func (a *availability) record(now time.Time, err error, log *slog.Logger) {
 	if !errors.Is(err, store.ErrUnavailable) {
 		if err == nil || store.Kind(err) != nil {
@@ -58,7 +59,7 @@ func (a *availability) answered(now time.Time, log *slog.Logger) {
 	}
 }
 
-// progress records that a part of an answer arrived.
+// progress records that part of a response has arrived.
 func (a *availability) progress() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -71,7 +72,7 @@ func (a *availability) lastAnswer() time.Time {
 	return a.answeredAt
 }
 
-// recentError returns how the store failed, if that was within unavailablePause.
+// recentError returns the latest failure of the store if it was within unavailablePause.
 func (a *availability) recentError(now time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,12 +85,12 @@ func (a *availability) recentError(now time.Time) error {
 // paused reports whether the store failed within unavailablePause.
 func (a *availability) paused(now time.Time) bool { return a.recentError(now) != nil }
 
-// shortTimeout is how long a caller that knows an answer waits for a newer one from a store
-// that did not answer the last time.
+// shortTimeout is how long a caller with cached data waits for newer data if the store did not
+// respond last time.
 const shortTimeout = 500 * time.Millisecond
 
-// withShortTimeout returns ctx, with shortTimeout if the store did not answer the last time
-// and the caller can do without an answer.
+// withShortTimeout returns ctx, limited to shortTimeout if the store did not respond last time and
+// the caller does not need a response.
 func (a *availability) withShortTimeout(ctx context.Context, needed bool) (context.Context, context.CancelFunc) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,12 +102,12 @@ func (a *availability) withShortTimeout(ctx context.Context, needed bool) (conte
 
 var errShortTimeout = &store.Error{Op: "get", Kind: store.ErrUnavailable, Err: errNoAnswer}
 
-// errNoAnswer is the reason when a caller that knows an answer did not wait for the store's.
-// It says nothing about writes: the store may only be slow.
+// errNoAnswer is the cause when a caller with cached data did not wait for the store. It says
+// nothing about writes, since the store may only be slow.
 var errNoAnswer = errors.New("it did not answer in time")
 
-// shortTimeoutError returns errShortTimeout for the error of a call that ended for that
-// reason, and any other error as it is.
+// shortTimeoutError returns errShortTimeout if the call failed for that reason, and any other error
+// unchanged.
 func shortTimeoutError(ctx context.Context, err error) error {
 	if err != nil && context.Cause(ctx) == errShortTimeout {
 		return errShortTimeout
@@ -114,6 +115,6 @@ func shortTimeoutError(ctx context.Context, err error) error {
 	return err
 }
 
-// Away records that the store does not answer, as the caller has found out: err is a
-// store.ErrUnavailable. What is known counts as current for a moment.
+// Away records that the store does not respond, as discovered by the caller. err must be a
+// store.ErrUnavailable. What is known counts as current for a short time.
 func (c *base) Away(err error) { c.availability.record(c.now(), err, c.log) }

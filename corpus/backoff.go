@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// conflictTimeout is how long an edit without a deadline is tried.
+	// conflictTimeout is how long an edit without a deadline is retried.
 	conflictTimeout  = 2 * time.Minute
 	maxConflictPause = time.Second
 	minConflictPause = time.Millisecond
 )
 
-// conflictBackoff is a randomized pause after a write conflict. One of all writers at a time
-// succeeds, so there is progress without any pause; a pause only saves useless tries. It lasts
-// up to a few times what a try takes and does not grow for ever, so that a writer that lost
-// often is not the one that tries least.
+// conflictBackoff is a randomized pause after a write conflict. One of the competing writers always
+// succeeds, so there is progress even without a pause; the pause only avoids useless attempts. It
+// lasts up to a few times the duration of an attempt. It does not grow without bound, since the
+// writer that has lost most often would then try least often.
 type conflictBackoff struct {
 	until time.Time
-	began time.Time // the latest try
+	began time.Time // start of the latest attempt
 	lost  int
 }
 
@@ -34,7 +34,7 @@ func newConflictBackoff(ctx context.Context) *conflictBackoff {
 	return b
 }
 
-// wait pauses. It returns false when there is no time for another try.
+// wait pauses. It returns false if there is no time for another attempt.
 func (b *conflictBackoff) wait(ctx context.Context) bool {
 	b.lost++
 	now := time.Now()

@@ -13,25 +13,25 @@ import (
 	"thothfs/store"
 )
 
-// base is what all parts of a corpus share.
+// base is the state shared by all parts of a corpus.
 type base struct {
 	o            Options
 	store        store.Store
 	log          *slog.Logger
-	now          func() time.Time // tests replace it
+	now          func() time.Time // replaced in tests
 	cat          *catalog.Catalog
 	events       *events
 	availability availability
-	unwritable   atomic.Bool  // the last write of the catalogue failed
+	unwritable   atomic.Bool  // the last write to the catalogue failed
 	skew         atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
 
-	shared sync.WaitGroup  // calls of share
-	ctx    context.Context // of what goes on when its caller has left
+	shared sync.WaitGroup  // tracks calls of share
+	ctx    context.Context // context of work that continues after its caller has left
 	cancel context.CancelFunc
 }
 
-// recordObservations stores observations and notifies subscribers. It reports whether anything changed.
-// If the catalogue cannot be written that is logged: what was seen is true nevertheless.
+// recordObservations stores observations and notifies subscribers. It reports whether anything
+// changed. A failure to write the catalogue is only logged, since what was seen remains true.
 func (c *base) recordObservations(ctx context.Context, observations ...catalog.Observation) (changed bool) {
 	changes, err := c.cat.Record(ctx, observations)
 	if err != nil {
@@ -45,7 +45,7 @@ func (c *base) recordObservations(ctx context.Context, observations ...catalog.O
 	return len(changes) > 0
 }
 
-// publish passes what this process changed to subscribers, and wakes the processes that share
+// publish passes the changes made by this process to subscribers and wakes the processes that share
 // the catalogue.
 func (c *base) publish(changes []Change) {
 	if len(changes) > 0 {
@@ -54,8 +54,8 @@ func (c *base) publish(changes []Change) {
 	}
 }
 
-// share runs f once for all callers with the same key at a time. When ctx ends the caller
-// leaves, but f goes on, at most until the corpus is closed.
+// share runs f once for all concurrent callers with the same key. A caller returns when its ctx is
+// done, but f continues, at most until the corpus is closed.
 func share[T any](ctx context.Context, c *base, g *singleflight.Group, key string, f func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		v   T
@@ -75,8 +75,9 @@ func share[T any](ctx context.Context, c *base, g *singleflight.Group, key strin
 	}
 }
 
-// recent remembers a value for each of the last keys. When there are maxRecent it forgets all
-// of them: they only save work. The zero value is ready for use.
+// recent remembers a value for each of the most recent keys. When it holds maxRecent values it
+// forgets all of them, which is harmless because they only save work. The zero value is ready to
+// use.
 type recent[K, V comparable] struct {
 	mu     sync.Mutex // guards values
 	values map[K]V
@@ -84,7 +85,7 @@ type recent[K, V comparable] struct {
 
 const maxRecent = 8192
 
-// get returns the value of a key, or the zero value.
+// get returns the value for key, or the zero value.
 func (r *recent[K, V]) get(key K) V {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +101,7 @@ func (r *recent[K, V]) set(key K, value V) {
 	r.values[key] = value
 }
 
-// remove forgets a key, unless it has another value by now.
+// remove forgets key unless its value has changed.
 func (r *recent[K, V]) remove(key K, value V) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -117,7 +118,7 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// nonNil returns b, or an empty slice for nil.
+// nonNil returns b, or an empty slice if b is nil.
 func nonNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}

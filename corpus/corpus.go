@@ -17,29 +17,27 @@ import (
 	"thothfs/store"
 )
 
-// Options say which corpus to open, and how closely to follow it.
+// Options specify which corpus to open and how closely to follow it.
 type Options struct {
 	Store store.Store
-	// Name identifies the store, for the name of the catalogue's file.
+	// Name identifies the store and is part of the name of the catalogue file.
 	Name string
-	// Root is the path that "name" and "dump" in info.json begin with:
-	// "/USER/stor/thoth".
+	// Root is the prefix of the paths "name" and "dump" in info.json: "/USER/stor/thoth".
 	Root string
-	// Dir is the private directory of the catalogue; it is made (0700) if absent.
+	// Dir is the private directory of the catalogue. It is created with mode 0700 if necessary.
 	Dir string
-	// Poll is how often Run asks the store for changes; 0 is never.
+	// Poll is how often Run asks the store for changes; 0 means never.
 	Poll time.Duration
-	// AttrTimeout is how long Dump trusts a document without asking the store.
+	// AttrTimeout is how long Dump uses a document without checking it against the store.
 	AttrTimeout time.Duration
-	// Revalidate is the age at which a document is read again in the background; 0 is 20
-	// times Poll, at least ten minutes.
+	// Revalidate is the age at which a document is read again in the background. 0 means 20 times
+	// Poll, but at least ten minutes.
 	Revalidate time.Duration
-	// Changes makes this process write its edits and uploads to the change log of the
-	// corpus, and what its edits replace to the history. The log of others is read in any
-	// case.
+	// Changes makes this process write its edits and uploads to the change log of the corpus, and
+	// what its edits replace to the history. Entries by others are read in any case.
 	Changes bool
-	// By (user@host), With (the program) and How (the verb) describe the editor in the
-	// history; for How see also WithHow.
+	// By (user@host), With (the program) and How (the verb) describe the editor in the history.
+	// WithHow overrides How.
 	By, With, How string
 	// Log may be nil.
 	Log *slog.Logger
@@ -47,16 +45,16 @@ type Options struct {
 
 func (o Options) identity() string { return o.Name + "\x00" + o.Root }
 
-// Exists reports whether there is a catalogue of the corpus on this machine.
+// Exists reports whether this machine has a catalogue of the corpus.
 func Exists(o Options) bool {
 	_, err := os.Stat(catalog.Path(o.Dir, o.identity()))
 	return err == nil
 }
 
-// ErrAmbiguous is a prefix that several hashes have.
+// ErrAmbiguous means that several hashes begin with a prefix.
 var ErrAmbiguous = errors.New("ambiguous")
 
-// What the catalogue knows of dumps.
+// Types of the catalogue that describe dumps.
 type (
 	Dump     = catalog.Dump
 	Row      = catalog.Row
@@ -66,27 +64,27 @@ type (
 	Snapshot = catalog.Snapshot
 )
 
-// InfoName is the name of the document in a dump's directory.
+// InfoName is the name of the document in the directory of a dump.
 const InfoName = catalog.InfoName
 
-// Corpus is the dumps of one store.
+// Corpus represents the dumps of one store.
 type Corpus struct {
 	*base
 	*prober
 	*catalog.Reader
 	*syncer
 	*dumpReader
-	watchChanged func(path string) (*fsnotify.Watcher, error) // tests replace it
+	watchChanged func(path string) (*fsnotify.Watcher, error) // replaced in tests
 
 	editLocks keyedlock.Mutexes[string]
 
-	changes  *changelog.Writer // nil: none is written
+	changes  *changelog.Writer // nil if no entries are written
 	history  history.History
-	recorder *history.Recorder // nil: none is written
+	recorder *history.Recorder // nil if no records are written
 }
 
-// Open opens the catalogue of a corpus, making or rebuilding it if need be. It does not use
-// the store. The caller closes the Corpus.
+// Open opens the catalogue of a corpus, creating or rebuilding it if necessary. It does not access
+// the store. The caller must close the Corpus.
 func Open(ctx context.Context, o Options) (*Corpus, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -99,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 		return nil, fmt.Errorf("catalogue in %s: %w", o.Dir, err)
 	}
 	shared := &base{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents()}
-	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // by Close
+	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // canceled by Close
 	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, watchChanged: watchChanged, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
 	c.prober = &prober{base: shared}
@@ -117,9 +115,9 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 // Options returns the options of c, with defaults filled in.
 func (c *Corpus) Options() Options { return c.o }
 
-// Close writes what is left for the change log and the history, for which it waits up to five
-// seconds, ends the calls of subscribers and closes the catalogue. Run and all other calls
-// must have ended before. A subscriber must not call it.
+// Close writes pending change-log entries and history records, for which it waits up to five
+// seconds, stops calling subscribers, and closes the catalogue. Run and all other calls must have
+// returned before. A subscriber must not call Close.
 func (c *Corpus) Close() error {
 	c.cancel()
 	c.shared.Wait()
@@ -131,5 +129,6 @@ func (c *Corpus) Close() error {
 	return c.cat.Close()
 }
 
-// Generation grows with every visible change of the corpus. It starts at 0 in every process.
+// Generation returns a number that grows with every visible change of the corpus. It starts at 0 in
+// each process.
 func (c *base) Generation() uint64 { return c.events.generation.Load() }

@@ -12,19 +12,19 @@ import (
 	"thothfs/store"
 )
 
-// Directory is what the store holds of one dump.
+// Directory describes the contents of a dump's directory in the store.
 type Directory struct {
 	ID      dump.ID
-	Entries []store.Entry // in byte order; none if the directory does not exist
-	Dump    *Dump         // as its document describes it; nil without a document
+	Entries []store.Entry // in byte order; empty if the directory does not exist
+	Dump    *Dump         // the dump as described by its document; nil if there is none
 
 	at time.Time // when the store was asked
 }
 
-// Unreadable reports whether there is a document that could not be read.
+// Unreadable reports whether the document exists but could not be read.
 func (d *Directory) Unreadable() bool { return d.Dump != nil && d.Dump.Damage != d.Dump.Doc.Damage() }
 
-// Directory asks the store what it holds of a dump. It does not change the catalogue.
+// Directory reads the directory of a dump from the store. It does not change the catalogue.
 func (c *Corpus) Directory(ctx context.Context, id dump.ID) (*Directory, error) {
 	d := &Directory{ID: id, at: c.now()}
 	var err error
@@ -47,7 +47,7 @@ func (c *Corpus) Adopt(ctx context.Context, d *Directory) {
 	c.recordObservations(ctx, catalog.Observation{ID: d.ID, At: d.at, Kind: catalog.Found, Dump: d.Dump})
 }
 
-// Create stores the first document of a dump. It returns store.ErrConflict if there is one.
+// Create stores the first document of a dump. It returns store.ErrConflict if there already is one.
 func (c *Corpus) Create(ctx context.Context, id dump.ID, raw []byte) error {
 	at := c.now()
 	attr, err := c.store.Put(ctx, store.Ref{Key: catalog.InfoKey(id)}, bytes.NewReader(raw), int64(len(raw)))

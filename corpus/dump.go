@@ -11,8 +11,8 @@ import (
 	"thothfs/store"
 )
 
-// Cached returns what the catalogue knows of a dump, without asking the store.
-// One that it does not know is store.ErrNotExist.
+// Cached returns a dump from the catalogue without asking the store. It returns store.ErrNotExist
+// if the dump is not in the catalogue.
 func (c *dumpReader) Cached(ctx context.Context, id dump.ID) (*Dump, error) {
 	d, err := c.cat.Lookup(ctx, id)
 	if err != nil {
@@ -32,10 +32,10 @@ func notExist(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrNotExist}
 }
 
-// Resolve returns the dump whose hash is, or begins with, prefix. If there is none, or prefix
-// is not the beginning of a hash, that is store.ErrNotExist; if there are several, it is
-// ErrAmbiguous. The store is asked for a whole hash that is not known, and for any prefix
-// while the catalogue does not know the whole corpus.
+// Resolve returns the dump whose hash is, or begins with, prefix. It returns store.ErrNotExist if
+// there is none or prefix cannot begin a hash, and ErrAmbiguous if there are several. It asks the
+// store about a complete hash that is not known, and about any prefix as long as the catalogue does
+// not cover the whole corpus.
 func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 	if id, err := dump.ParseID(prefix); err == nil {
 		if _, err := c.Cached(ctx, id); err == nil {
@@ -63,7 +63,7 @@ func (c *Corpus) Resolve(ctx context.Context, prefix string) (dump.ID, error) {
 	return ids[0], nil
 }
 
-// listPrefix returns up to two dumps whose hash begins with prefix, as the store has them.
+// listPrefix returns up to two dumps in the store whose hash begins with prefix.
 func (c *Corpus) listPrefix(ctx context.Context, prefix string) (ids []dump.ID, err error) {
 	for e, err := range c.store.List(ctx, "", prefix) {
 		if err != nil && !errors.Is(err, store.ErrNotExist) {

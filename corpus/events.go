@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// maxQueue is how many changes are queued before they are replaced by a single Change that
-// stands for everything. emit never waits for a subscriber, which may be waiting for the
-// kernel, which may be waiting for the caller of emit.
+// maxQueue is the maximum number of queued changes. If there are more, a single Change that stands
+// for everything replaces them. emit must not wait for a subscriber, since that may be waiting for
+// the kernel, which in turn may be waiting for the caller of emit.
 const maxQueue = 4096
 
 // events passes changes to subscribers, in order, from one goroutine.
@@ -19,7 +19,7 @@ type events struct {
 	subscribers []*subscriber
 	queue       []Change
 	closed      bool
-	wake        chan struct{} // holds one token if the queue may have changes, or closed is set
+	wake        chan struct{} // holds one token if queue may be non-empty or closed is set
 
 	done chan struct{} // closed when the goroutine has ended
 }
@@ -28,13 +28,13 @@ type subscriber struct{ fn func([]Change) }
 
 func newEvents() *events {
 	e := &events{wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go e.run() // ended by close
+	go e.run() // stopped by close
 	return e
 }
 
-// Subscribe calls fn with every change from now on: in order, from one goroutine, and
-// without locks. fn may call the Corpus, except Close. No call of fn begins
-// after cancel returns.
+// Subscribe calls fn with every change from now on, in order, from a single goroutine, with no
+// locks held. fn may call any method of the Corpus except Close. No call of fn begins after cancel
+// returns.
 func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
 	e, s := c.events, &subscriber{fn}
 	e.mu.Lock()
@@ -46,7 +46,7 @@ func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
 func (e *events) unsubscribe(s *subscriber) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	// run may be using the old slice.
+	// run may still be using the old slice.
 	e.subscribers = slices.DeleteFunc(slices.Clone(e.subscribers), func(have *subscriber) bool { return have == s })
 }
 

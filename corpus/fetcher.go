@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	inFlight    = 32  // documents read at once
-	waiting     = 128 // documents that were read and wait to be recorded
+	inFlight    = 32  // maximum number of documents read at once
+	waiting     = 128 // maximum number of documents read but not yet recorded
 	large       = 256 << 10
-	largeAtOnce = 4   // documents of more than large bytes, each up to maxInfo
-	batchSize   = 256 // observations recorded in one transaction
+	largeAtOnce = 4   // maximum number of documents over large bytes at once, each up to maxInfo
+	batchSize   = 256 // number of observations recorded in one transaction
 	batchBytes  = 16 << 20
 	flushEvery  = 250 * time.Millisecond
-	// maxFailures in a row, without one success, mean that the store is down rather than
-	// that some of its objects cannot be read.
+	// maxFailures consecutive failures mean that the store is down, rather than that some of its
+	// objects cannot be read.
 	maxFailures = 2 * inFlight
 )
 
-// fetchRun reads the documents of one reconciliation. One goroutine owns it.
+// fetchRun reads the documents for one reconciliation. It belongs to a single goroutine.
 type fetchRun struct {
 	*base
 	state    *syncState
@@ -33,41 +33,41 @@ type fetchRun struct {
 
 	done         int
 	observations []catalog.Observation
-	bytes        int   // of the documents in observations
-	succeeded    int   // documents that the store answered for
-	consecutive  int   // failures since
-	denied       int   // documents that we may not read
+	bytes        int   // total size of the documents in observations
+	succeeded    int   // documents that the store responded for
+	consecutive  int   // failures since the last success
+	denied       int   // documents that we have no permission to read
 	failures     int   // other failures
-	deferred     int   // documents that are left to the next try
-	missing      int   // documents that could not be read, of dumps that are not known
-	lastTry      bool  // nothing is deferred
-	err          error // the first of failures
+	deferred     int   // documents left for the next try
+	missing      int   // documents of unknown dumps that could not be read
+	lastTry      bool  // nothing may be deferred
+	err          error // first of failures
 }
 
 // fetchResult is the outcome of one task.
 type fetchResult struct {
 	observed catalog.Observation
 	err      error
-	slot     <-chan struct{} // of a large document: one element is to be received; or nil
+	slot     <-chan struct{} // for a large document, a slot to release by receiving one element; else nil
 }
 
-// run reads the documents of tasks. It fails when ctx ends, the catalogue cannot be written,
-// or the store stops answering.
+// run reads the documents of tasks. It fails if ctx is done, the catalogue cannot be written, or
+// the store stops responding.
 func (r *fetchRun) run(ctx context.Context, tasks []catalog.Task) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	results := r.startFetchers(ctx, tasks)
 	err := r.gather(ctx, results)
 	cancel()
-	for range results { // until every worker has ended
+	for range results { // wait for all workers to end
 	}
 	return errors.Join(err, r.flush(ctx))
 }
 
-// startFetchers starts workers that read documents. The channel is closed when the last of
-// them has ended, at the latest soon after the end of ctx.
+// startFetchers starts workers that read documents. The returned channel is closed when the last of
+// them has ended, which is at the latest soon after ctx is done.
 func (c *base) startFetchers(ctx context.Context, tasks []catalog.Task) <-chan fetchResult {
-	results := make(chan fetchResult, waiting) // when it is full the workers wait
+	results := make(chan fetchResult, waiting) // workers wait when it is full
 	slots := make(chan struct{}, largeAtOnce)
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -94,8 +94,8 @@ func (c *base) startFetchers(ctx context.Context, tasks []catalog.Task) <-chan f
 	return results
 }
 
-// fetchLarge reads a large document once few others wait to be recorded: a corpus of large
-// documents would fill the memory.
+// fetchLarge reads a large document once only a few others are waiting to be recorded, so that a
+// corpus of large documents does not fill the memory.
 func (c *base) fetchLarge(ctx context.Context, t catalog.Task, slots chan struct{}, results chan<- fetchResult) {
 	select {
 	case slots <- struct{}{}:
@@ -132,7 +132,7 @@ func (r *fetchRun) gather(ctx context.Context, results <-chan fetchResult) error
 	}
 }
 
-// add takes one result. It fails when the store has stopped answering.
+// add processes one result. It fails if the store has stopped responding.
 func (r *fetchRun) add(res fetchResult) error {
 	o := res.observed
 	switch {
@@ -157,7 +157,7 @@ func (r *fetchRun) add(res fetchResult) error {
 		if errors.Is(res.err, store.ErrUnavailable) && !r.lastTry {
 			r.done++
 			r.deferred++
-			return nil // as if it had not been asked
+			return nil // as if it had not been tried
 		}
 		r.markUnread(&o)
 	}
@@ -169,7 +169,7 @@ func (r *fetchRun) add(res fetchResult) error {
 	return nil
 }
 
-// markUnread makes o say that the document could not be read.
+// markUnread records in o that the document could not be read.
 func (r *fetchRun) markUnread(o *catalog.Observation) {
 	o.Kind = catalog.Unread
 	if o.ETag == "" {
@@ -177,7 +177,7 @@ func (r *fetchRun) markUnread(o *catalog.Observation) {
 	}
 }
 
-// flush records the observations.
+// flush stores the observations in the catalogue.
 func (r *fetchRun) flush(ctx context.Context) error {
 	defer r.report()
 	if len(r.observations) == 0 {
@@ -198,7 +198,7 @@ func (r *fetchRun) report() {
 	r.progress(r.done, r.total)
 }
 
-// summarize logs what could not be read. It fails if nothing could be.
+// summarize logs which documents could not be read. It fails if none could.
 func (r *fetchRun) summarize() error {
 	r.state.update(func(s *syncState) { s.missing = r.missing })
 	if r.denied > 0 {

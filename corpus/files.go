@@ -15,35 +15,35 @@ import (
 	"thothfs/store"
 )
 
-// AnalyzersDir is the directory of the corpus that holds analyzers.
+// AnalyzersDir is the directory of the corpus that contains the analyzers.
 const AnalyzersDir = "analyzers"
 
-// lister lists the directories of dumps, and of analyzers.
+// lister lists the directories of dumps and the directory of analyzers.
 type lister struct {
 	*base
-	lists singleflight.Group    // by directory and mark
-	stale recent[string, int64] // marks of directories whose known list is outdated
-	marks atomic.Int64          // the latest mark
+	lists singleflight.Group    // keyed by directory and mark
+	stale recent[string, int64] // marks of directories whose cached list is outdated
+	marks atomic.Int64          // latest mark
 }
 
 func newLister(c *base) *lister { return &lister{base: c} }
 
-// Files returns the objects of a dump's directory, info.json included, in byte order of their
-// names. The list is at most Poll old (AttrTimeout if Poll is 0), or as old as the store has
-// been unavailable. The caller must not change it. A directory that does not exist is
-// store.ErrNotExist.
+// Files returns the objects in the directory of a dump, including info.json, in byte order of their
+// names. The list is at most Poll old (AttrTimeout if Poll is 0), or older while the store is
+// unavailable. The caller must not modify it. Files returns store.ErrNotExist if the directory does
+// not exist.
 func (c *lister) Files(ctx context.Context, id dump.ID) ([]store.Entry, error) {
 	return c.list(ctx, id.String(), max(c.o.Poll, c.o.AttrTimeout))
 }
 
-// FilesNow is Files, but the list is at most AttrTimeout old, unless the store does not answer
-// within a second. The zero ID stands for Analyzers.
+// FilesNow is like Files, but the list is at most AttrTimeout old unless the store does not respond
+// within a second. The zero ID stands for the analyzers.
 func (c *lister) FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error) {
 	return c.list(ctx, listedDir(id), c.o.AttrTimeout)
 }
 
-// Analyzers returns the objects of analyzers/, as Files does. If there is no such directory,
-// there are none.
+// Analyzers is like Files for the directory analyzers/. It returns no objects if the directory does
+// not exist.
 func (c *lister) Analyzers(ctx context.Context) ([]store.Entry, error) {
 	entries, err := c.list(ctx, AnalyzersDir, max(c.o.Poll, c.o.AttrTimeout))
 	if errors.Is(err, store.ErrNotExist) {
@@ -60,8 +60,8 @@ func listedDir(id dump.ID) string {
 	return id.String()
 }
 
-// DumpFile returns the object of Files that is the dump: the one that the document names, or
-// the only candidate. If there is none, because it was purged, that is store.ErrNotExist.
+// DumpFile returns the object of Files that is the dump itself: the one named in the document, or
+// the only candidate. It returns store.ErrNotExist if there is none because the dump was purged.
 func (c *lister) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) {
 	entries, err := c.Files(ctx, id)
 	if err != nil {
@@ -81,8 +81,8 @@ func (c *lister) DumpFile(ctx context.Context, id dump.ID) (store.Entry, error) 
 	return store.Entry{}, notExist("stat", id.String()+"/core")
 }
 
-// PickDump picks the dump of a directory; named is the path in the document. It only picks a
-// listed name, so a document cannot lead anywhere else.
+// PickDump returns the entry that is the dump itself. named is the path in the document. Only a
+// listed entry can be picked, so a document cannot refer to anything outside the directory.
 func PickDump(entries []store.Entry, named string) (store.Entry, bool) {
 	var others, likely []store.Entry
 	base := path.Base(named)
@@ -118,15 +118,15 @@ func IsDumpName(name string) bool {
 	return false
 }
 
-// Stale makes the next Files list the directory again, because an object of it turned out to
-// be newer than the list. The zero ID stands for Analyzers.
+// Stale makes the next Files list the directory again, because one of its objects turned out to be
+// newer than the list. The zero ID stands for the analyzers.
 func (c *lister) Stale(id dump.ID) { c.stale.set(listedDir(id), c.marks.Add(1)) }
 
 // listTimeout is how long a caller that has a list waits for a newer one.
 const listTimeout = time.Second
 
-// list lists a directory. The list is at most as old as oldest, or as the store has been
-// unavailable.
+// list returns the contents of a directory. The list is at most as old as oldest, or older while
+// the store is unavailable.
 func (c *lister) list(ctx context.Context, dir string, oldest time.Duration) ([]store.Entry, error) {
 	entries, at, err := c.cat.Listing(ctx, dir)
 	if err != nil {
@@ -145,9 +145,9 @@ func (c *lister) list(ctx context.Context, dir string, oldest time.Duration) ([]
 	return listed, err
 }
 
-// listInTime lists a directory. A caller that knows a list, which mark does not say is
-// outdated, waits for listTimeout; the listing goes on in the background, for the next caller.
-// A listing that began before oldest does not count.
+// listInTime lists a directory in the store. A caller that has a list which is not marked as
+// outdated waits for at most listTimeout; the listing then continues in the background for the next
+// caller. A listing that began before oldest does not count.
 func (c *lister) listInTime(ctx context.Context, dir string, mark int64, known bool, oldest time.Time) ([]store.Entry, error) {
 	wait, cancel := c.availability.withShortTimeout(ctx, !known)
 	defer cancel()
@@ -167,7 +167,7 @@ func (c *lister) listInTime(ctx context.Context, dir string, mark int64, known b
 	}
 }
 
-// listing is a directory as it was when a request began.
+// listing is the contents of a directory when a request began.
 type listing struct {
 	entries []store.Entry
 	began   time.Time
@@ -194,7 +194,7 @@ func (c *lister) listShared(ctx context.Context, dir string, mark int64, known b
 	return l, err
 }
 
-// listDir lists a directory as the store has it now.
+// listDir lists a directory in the store.
 func (c *lister) listDir(ctx context.Context, dir string) ([]store.Entry, error) {
 	entries := []store.Entry{}
 	for e, err := range c.store.List(ctx, dir, "") {
@@ -206,15 +206,15 @@ func (c *lister) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 	return entries, nil
 }
 
-// FilesChanged makes the next Files of a dump ask the store, in this process and in those that
-// share the catalogue. This process has stored or removed an object beside the dump.
+// FilesChanged must be called after this process has stored or removed an object beside a dump. It
+// makes the next Files ask the store, in this process and in those that share the catalogue.
 func (c *lister) FilesChanged(ctx context.Context, id dump.ID) {
 	c.Stale(id)
 	c.forgetListing(ctx, id.String())
 }
 
-// forgetListing removes the list of a directory from the catalogue. If it is the directory of
-// a dump, subscribers are notified of a change of that dump.
+// forgetListing removes the list of a directory from the catalogue. If the directory is that of a
+// dump, subscribers are notified of a change of the dump.
 func (c *lister) forgetListing(ctx context.Context, dir string) {
 	changes, err := c.cat.DropListing(ctx, dir)
 	if err != nil {

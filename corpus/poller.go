@@ -14,10 +14,10 @@ const (
 	maxBackoff = 5 * time.Minute
 )
 
-// Run keeps the catalogue up to date until ctx ends, then returns nil: it reads the corpus,
-// and asks the store for changes every Poll, less often while the store does not answer. With
-// a Poll of 0 it tries until it has succeeded once. Changes by other processes that share the
-// catalogue are published at once. The caller owns the goroutine; one Run at a time is enough.
+// Run keeps the catalogue up to date until ctx is done, then returns nil. It reads the corpus, then
+// asks the store for changes every Poll, or less often while the store does not respond. If Poll is
+// 0 it tries until it has succeeded once. Changes made by other processes that share the catalogue
+// are published at once. One Run at a time is enough.
 func (c *Corpus) Run(ctx context.Context) error {
 	var following sync.WaitGroup
 	following.Go(func() { c.follow(ctx) }) // ends with ctx
@@ -46,7 +46,8 @@ func (c *Corpus) Run(ctx context.Context) error {
 	}
 }
 
-// interval returns how long to wait after a number of failures in a row; 0 is for ever.
+// interval returns how long to wait after the given number of consecutive failures; 0 means
+// forever.
 func (s *syncer) interval(failures int) time.Duration {
 	if failures == 0 {
 		return s.o.Poll
@@ -56,5 +57,5 @@ func (s *syncer) interval(failures int) time.Duration {
 		base = firstRetry
 	}
 	d := min(base<<min(failures-1, 10), max(maxBackoff, base))
-	return d - time.Duration(rand.Int64N(int64(d)/8+1)) // many clients, one store
+	return d - time.Duration(rand.Int64N(int64(d)/8+1)) // spread the requests of many clients to one store
 }

@@ -24,12 +24,12 @@ type syncer struct {
 	logReader changelog.Reader
 
 	wholeMu   sync.Mutex     // guards wholeRun
-	wholeRun  *wholeRun      // in progress; nil: none
-	wholeRuns sync.WaitGroup // those that have not ended
+	wholeRun  *wholeRun      // run in progress, or nil
+	wholeRuns sync.WaitGroup // runs that have not ended
 
-	journalMu   sync.Mutex // guards what follows; held while changes of other processes are published
+	journalMu   sync.Mutex // guards the fields below; held while changes by other processes are published
 	journalSeen int64
-	rebuilds    int // of the catalogue whose journal that is
+	rebuilds    int // value of Rebuilds for the catalogue whose journal that is
 }
 
 func newSyncer(c *base) *syncer {
@@ -37,25 +37,26 @@ func newSyncer(c *base) *syncer {
 		logReader: changelog.Reader{Store: c.store, State: c.cat, Now: func() time.Time { return c.now() }}}
 }
 
-// syncOptions say how much one reconciliation does.
+// syncOptions specify how much one reconciliation does.
 type syncOptions struct {
 	list          bool      // list the corpus even if it seems unchanged
 	due           time.Time // try unfinished uploads that are due by then
-	maxUnfinished int       // at most this many
+	maxUnfinished int       // maximum number of them
 	before        time.Time // check dumps that were last checked by then
-	maxStale      int       // at most this many,
-	fewStale      int       // but this many if there are more
-	// staleIfLogged replaces maxStale if there is a change log, for dumps whose changes it
-	// still has; 0: it does not. The log has no changes by the original Thoth.
+	maxStale      int       // maximum number of them
+	fewStale      int       // but only this number if there are more
+	// staleIfLogged replaces maxStale, if there is a change log, for dumps whose changes the log
+	// still contains. 0 means that it does not. The log does not contain changes made by the
+	// original Thoth.
 	staleIfLogged int
 	hasLog        bool // there is a change log
-	marksCurrent  bool // the catalogue is up to date once what is new was read
+	marksCurrent  bool // the catalogue is up to date once everything new has been read
 }
 
-// Sync reconciles the catalogue with the store: it finds new dumps and those that are gone,
-// reads documents that were never read and those whose directory changed, and checks up to
-// [MaxAsked] others, the longest unchecked first (see Unasked). The catalogue can be used
-// meanwhile. After an interruption the next Sync continues.
+// Sync reconciles the catalogue with the store. It finds new dumps and dumps that are gone, reads
+// documents that were never read and those whose directory changed, and checks up to [MaxAsked]
+// others, starting with those unchecked for longest (see Unasked). The catalogue can be used in the
+// meantime. After an interruption the next Sync continues.
 //
 // progress, if not nil, is called from time to time, from this goroutine, with the number of
 // documents that were read. Documents that cannot be read do not fail a Sync; they are tried
@@ -73,23 +74,24 @@ func (s *syncer) Sync(ctx context.Context, progress func(done, total int)) error
 	}, progress)
 }
 
-// A Sync checks MaxAsked documents that are known, if that is all that are stale; otherwise,
-// and if there is a change log, FewAsked: nobody should wait for a small part of the corpus.
+// A Sync checks all stale documents if there are at most MaxAsked. If there are more, or if there
+// is a change log, it checks only FewAsked of them: a check of a small part of the corpus is not
+// worth a long wait.
 const (
 	MaxAsked = 8192
 	FewAsked = 256
 )
 
-// smallCorpus is the number of dumps up to which Sync lists the corpus without asking whether
-// it changed: listing it is hardly more work.
+// smallCorpus is the number of dumps up to which Sync lists the corpus without first checking
+// whether it changed, since that would save little.
 const smallCorpus = 2048
 
-// Unasked returns how many documents were last checked at since or earlier.
+// Unasked returns the number of documents that were last checked at or before since.
 func (s *syncer) Unasked(ctx context.Context, since time.Time) (int, error) {
 	return s.cat.StaleCount(ctx, since)
 }
 
-// Verify is Sync, but checks every document.
+// Verify is like Sync but checks every document.
 func (s *syncer) Verify(ctx context.Context, progress func(done, total int)) error {
 	now := s.now()
 	r := syncOptions{list: true, due: now.Add(24 * time.Hour), maxUnfinished: math.MaxInt32, before: now, maxStale: MaxAsked, fewStale: MaxAsked}
@@ -105,14 +107,14 @@ func (s *syncer) Verify(ctx context.Context, progress func(done, total int)) err
 	}
 }
 
-// poll is the reconciliation that Run repeats. It makes a single request when nothing has
-// changed and nothing is due.
+// poll is the reconciliation that Run repeats. It makes a single request if nothing has changed and
+// nothing is due.
 func (s *syncer) poll(ctx context.Context) error {
 	now := s.now()
 	return s.reconcile(ctx, syncOptions{due: now, maxUnfinished: 256, before: now.Add(-s.o.Revalidate), maxStale: 128, fewStale: 128, staleIfLogged: 1}, nil)
 }
 
-// exclusively runs f while no other reconciliation of this process is in progress.
+// exclusively runs f while no other reconciliation is in progress in this process.
 func (s *syncer) exclusively(ctx context.Context, f func() error) error {
 	if err := s.syncing.Acquire(ctx, 1); err != nil {
 		return err
@@ -144,7 +146,7 @@ func (s *syncer) reconcileExclusively(ctx context.Context, r syncOptions, progre
 			}
 			return err
 		}
-		// The catalogue was rebuilt, and what was recorded before is gone.
+		// The catalogue was rebuilt, and what was recorded before is lost.
 		if tries == 1 || ctx.Err() != nil {
 			return errors.Join(catalog.ErrRebuilt, err)
 		}
@@ -155,8 +157,8 @@ func (s *syncer) reconcileExclusively(ctx context.Context, r syncOptions, progre
 	}
 }
 
-// listAndRead is one reconciliation. It begins with what the change log mentions, since
-// listing a large corpus takes a while.
+// listAndRead performs one reconciliation. It starts with the documents that the change log
+// mentions, since listing a large corpus takes a while.
 func (s *syncer) listAndRead(ctx context.Context, r syncOptions, progress func(done, total int)) error {
 	logged, err := s.readLogged(ctx, r, progress)
 	if err != nil {
@@ -173,8 +175,8 @@ func (s *syncer) listAndRead(ctx context.Context, r syncOptions, progress func(d
 	return s.readAll(ctx, r, progress)
 }
 
-// followLog reads the change log even if it seems unchanged, and reports whether there is
-// one. Without it a reconciliation finds everything all the same.
+// followLog reads the change log even if it seems unchanged, and reports whether there is one. A
+// reconciliation finds all changes without it.
 func (s *syncer) followLog(ctx context.Context) (logged bool) {
 	exists, err := s.logReader.Read(ctx, true)
 	if err != nil && ctx.Err() == nil {
@@ -183,15 +185,15 @@ func (s *syncer) followLog(ctx context.Context) (logged bool) {
 	return exists && err == nil
 }
 
-// readLogged reads the documents that the change log mentions, and reports whether there is a
-// log. It does nothing for a corpus that was never listed.
+// readLogged reads the documents that the change log mentions, and reports whether there is a log.
+// It does nothing if the corpus was never listed.
 func (s *syncer) readLogged(ctx context.Context, r syncOptions, progress func(done, total int)) (logged bool, err error) {
 	at, err := s.cat.GetTime(ctx, catalog.Listed)
 	if err != nil || at.IsZero() {
 		return false, err
 	}
 	logged, err = s.logReader.Read(ctx, false)
-	if errors.Is(err, store.ErrUnavailable) { // for anything else as well
+	if errors.Is(err, store.ErrUnavailable) { // then it is unavailable for everything else too
 		s.availability.record(s.now(), err, s.log)
 		return false, err
 	}
@@ -202,7 +204,7 @@ func (s *syncer) readLogged(ctx context.Context, r syncOptions, progress func(do
 	return true, s.readAll(ctx, r, progress)
 }
 
-// markCurrent records that everything new was read.
+// markCurrent records that everything new has been read.
 func (s *syncer) markCurrent(ctx context.Context) error {
 	if !s.Synced() {
 		complete, err := s.cat.MarkComplete(ctx)
@@ -220,10 +222,10 @@ func (s *syncer) markCurrent(ctx context.Context) error {
 	return s.cat.Set(ctx, map[catalog.Key]string{catalog.AsOf: catalog.Millis(now)})
 }
 
-// writeAsOf is how often it is recorded that the catalogue is up to date.
+// writeAsOf is the interval at which the time of the last update is recorded.
 const writeAsOf = 30 * time.Second
 
-// AsOf returns when the catalogue was last up to date; the zero time: not known.
+// AsOf returns when the catalogue was last up to date, or the zero time if that is unknown.
 func (s *syncer) AsOf(ctx context.Context) (time.Time, error) {
 	at, err := s.cat.GetTime(ctx, catalog.AsOf)
 	if err != nil || at.IsZero() {
@@ -232,10 +234,10 @@ func (s *syncer) AsOf(ctx context.Context) (time.Time, error) {
 	return at, nil
 }
 
-// pageSize is how many tasks are held in memory at once.
+// pageSize is the maximum number of tasks held in memory.
 const pageSize = 8192
 
-// readAll reads the documents of a reconciliation, new and changed ones first.
+// readAll reads the documents for a reconciliation, new and changed ones first.
 func (s *syncer) readAll(ctx context.Context, r syncOptions, progress func(done, total int)) error {
 	unread, err := s.cat.NewTaskCount(ctx)
 	if err != nil {
@@ -269,9 +271,8 @@ func (s *syncer) readAll(ctx context.Context, r syncOptions, progress func(done,
 	return run.summarize()
 }
 
-// readNew reads the documents that were never read. If the store did not return some of them
-// while it returned others, it is asked for those once more: a second failure is the fault of
-// the object.
+// readNew reads the documents that were never read. If the store returned some but not others, it
+// tries the others once more; a second failure is attributed to the object.
 func (s *syncer) readNew(ctx context.Context, run *fetchRun) error {
 	if err := s.readPages(ctx, run); err != nil || run.deferred == 0 || run.succeeded == 0 {
 		return err
@@ -297,7 +298,7 @@ func (s *syncer) readPages(ctx context.Context, run *fetchRun) error {
 	}
 }
 
-// moreTasks returns what is checked although nothing says that it changed.
+// moreTasks returns the documents to check even though nothing indicates that they changed.
 func (s *syncer) moreTasks(ctx context.Context, r syncOptions) ([]catalog.Task, error) {
 	unfinished, err := s.cat.UnfinishedTasks(ctx, r.due, r.maxUnfinished)
 	if err != nil {
@@ -307,7 +308,7 @@ func (s *syncer) moreTasks(ctx context.Context, r syncOptions) ([]catalog.Task, 
 	return append(unfinished, stale...), err
 }
 
-// staleTasks returns the dumps that were not checked for long.
+// staleTasks returns the dumps that have not been checked for a long time.
 func (s *syncer) staleTasks(ctx context.Context, r syncOptions) ([]catalog.Task, error) {
 	if r.maxStale == 0 {
 		return nil, nil
@@ -322,7 +323,8 @@ func (s *syncer) staleTasks(ctx context.Context, r syncOptions) ([]catalog.Task,
 	return s.cat.StaleTasks(ctx, r.before, r.staleIfLogged)
 }
 
-// allOrFew returns the dumps that were last checked at before or earlier.
+// allOrFew returns the dumps last checked at or before the given time: all of them if there are at
+// most r.maxStale, otherwise r.fewStale.
 func (s *syncer) allOrFew(ctx context.Context, r syncOptions, before time.Time) ([]catalog.Task, error) {
 	all, err := s.cat.StaleTasks(ctx, before, r.maxStale+1)
 	if err == nil && len(all) > r.maxStale {
@@ -331,8 +333,8 @@ func (s *syncer) allOrFew(ctx context.Context, r syncOptions, before time.Time) 
 	return all, err
 }
 
-// readJournal publishes what other processes changed in the catalogue. It reports whether that
-// was more than single changes.
+// readJournal publishes the changes that other processes made to the catalogue. It reports whether
+// that was more than individual changes.
 func (s *syncer) readJournal(ctx context.Context) (everything bool, err error) {
 	s.journalMu.Lock()
 	defer s.journalMu.Unlock()
@@ -353,7 +355,7 @@ func (s *syncer) readJournal(ctx context.Context) (everything bool, err error) {
 	return len(changes) == 1 && changes[0].Everything(), nil
 }
 
-// loadState reads from the catalogue what earlier processes left.
+// loadState reads the state left by earlier processes from the catalogue.
 func (s *syncer) loadState(ctx context.Context) error {
 	rebuilds := s.cat.Rebuilds()
 	end, err := s.cat.JournalEnd(ctx)

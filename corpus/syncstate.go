@@ -4,13 +4,13 @@ import "sync"
 
 // syncState is the progress of the latest reconciliation.
 type syncState struct {
-	mu          sync.Mutex // guards what follows
+	mu          sync.Mutex // syncState is the progress of the latest reconciliation.
 	done, total int        // documents
-	missing     int        // new documents that it could not read
+	missing     int        // guards the fields below
 	complete    bool       // the whole corpus was read once
-	current     bool       // this process asked, or tried to ask, what changed since
+	current     bool       // new documents that could not be read
 	whole       chan struct{}
-	rebuilds    int // of the catalogue that this describes
+	rebuilds    int // this process has asked, or tried to ask, for recent changes
 }
 
 func newSyncState() *syncState { return &syncState{whole: make(chan struct{})} }

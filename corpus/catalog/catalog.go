@@ -15,32 +15,32 @@ import (
 	"thothfs/internal/tempdir"
 )
 
-// Catalog is an open catalogue. Everything goes through read and write, which rebuild the
-// file when it turns out to be damaged.
+// Catalog is an open catalogue. Everything goes through read and write, which rebuild a damaged
+// file.
 type Catalog struct {
 	identity string
-	writer   int64 // names this process in the journal
+	writer   int64 // identifies this process in the journal
 	log      *slog.Logger
 	count    func() // see CountSelects
 
-	mu       sync.Mutex // guards what follows; held while a database is opened
+	mu       sync.Mutex // guards the fields below; held while a database is opened
 	path     string
-	scratch  *tempdir.Dir // where a temporary file is; nil: the file is in its place
+	scratch  *tempdir.Dir // holds a temporary file; nil if the file is in its usual place
 	db       *database
 	rebuilds int
 }
 
-// Path returns where the catalogue of a corpus is in dir. identity names the corpus.
+// Path returns the path of a corpus's catalogue under dir. identity names the corpus.
 func Path(dir, identity string) string {
 	sum := sha256.Sum256([]byte(identity))
 	return filepath.Join(dir, fmt.Sprintf("%x.db", sum[:8]))
 }
 
-// scratchPrefix begins the names of directories of temporary catalogues.
+// scratchPrefix starts the names of the directories of temporary catalogues.
 const scratchPrefix = "thothfs-catalogue-"
 
-// Open opens the catalogue of a corpus in dir, which it makes (0700) if absent. If that
-// directory cannot be used, the catalogue is a temporary one. The caller closes it.
+// Open opens the catalogue of a corpus in dir, which it creates with mode 0700 if necessary. If the
+// directory cannot be used, Open uses a temporary catalogue. The caller must close the catalogue.
 func Open(ctx context.Context, dir, identity string, log *slog.Logger) (*Catalog, error) {
 	c := &Catalog{path: Path(dir, identity), identity: identity, writer: rand.Int64(), log: log, count: func() {}}
 	db, err := openDatabase(ctx, c.path, identity, log)
@@ -48,7 +48,7 @@ func Open(ctx context.Context, dir, identity string, log *slog.Logger) (*Catalog
 		c.db = db
 		return c, err
 	}
-	return c, c.openScratchLocked(ctx, err) // nobody else knows c
+	return c, c.openScratchLocked(ctx, err) // c is not shared yet
 }
 
 // Close closes the catalogue.
@@ -68,52 +68,52 @@ func (c *Catalog) current() *database {
 	return c.db
 }
 
-// Path returns the path of the file.
+// Path returns the path of the catalogue file.
 func (c *Catalog) Path() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.path
 }
 
-// Temporary reports whether the catalogue is gone once it is closed.
+// Temporary reports whether the catalogue is deleted when it is closed.
 func (c *Catalog) Temporary() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.scratch != nil
 }
 
-// Rebuilds returns how often another file took the place of the one that was opened.
+// Rebuilds returns how many times the file that was opened has been replaced by another.
 func (c *Catalog) Rebuilds() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.rebuilds
 }
 
-// Exec runs SQL statements on the connection that writes. It is for tests.
+// Exec runs SQL statements on the write connection. It is for tests.
 func (c *Catalog) Exec(ctx context.Context, statements string) error {
 	_, err := c.current().writer.ExecContext(ctx, statements)
 	return err
 }
 
-// CountSelects sets a function that is called before every query for a dump by its hash. It is
-// for tests, which must call it while nothing else uses c.
+// CountSelects sets a function to be called before every query for a dump by its hash. It is for
+// tests, which must call it while nothing else uses c.
 func (c *Catalog) CountSelects(f func()) { c.count = f }
 
-// ErrRebuilt means that the catalogue was rebuilt, and is empty, instead of what was asked.
+// ErrRebuilt means that the operation was not done, and that the catalogue was rebuilt and is now
+// empty.
 var ErrRebuilt = errors.New("the catalogue was rebuilt")
 
-// read runs f on connections for reading. f may run twice.
+// read runs f on read connections. f may run twice.
 func (c *Catalog) read(ctx context.Context, f func(q querier) error) error {
 	return c.retry(ctx, func(db *database) error { return f(db.prepared) })
 }
 
-// readOnce is read for an f that must not run twice. After ErrRebuilt the caller begins
-// again.
+// readOnce is like read, for an f that must not run twice. After ErrRebuilt the caller starts over.
 func (c *Catalog) readOnce(ctx context.Context, f func(q querier) error) error {
 	return c.try(ctx, func(db *database) error { return f(db.prepared) })
 }
 
-// write runs f in a transaction. f may run twice. The end of ctx does not interrupt it:
+// write runs f in a transaction. f may run twice. Cancelling ctx does not interrupt it, so that
 // what was learned is kept.
 func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 	ctx = context.WithoutCancel(ctx)
@@ -122,7 +122,7 @@ func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback() // does nothing once committed
+		defer tx.Rollback() // no-op after Commit
 		if err := f(&batch{ctx: ctx, tx: tx, stmts: map[string]*sql.Stmt{}, writer: c.writer, count: c.count}); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (c *Catalog) retry(ctx context.Context, f func(*database) error) error {
 	return err
 }
 
-// try runs f. If it fails because of the file, another file takes its place.
+// try runs f. If f fails because of the file, try replaces the file and returns ErrRebuilt.
 func (c *Catalog) try(ctx context.Context, f func(*database) error) error {
 	db := c.current()
 	err := f(db)
@@ -148,7 +148,7 @@ func (c *Catalog) try(ctx context.Context, f func(*database) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.db != db {
-		return ErrRebuilt // by somebody else
+		return ErrRebuilt // by another goroutine
 	}
 	if broken(err) {
 		return errors.Join(ErrRebuilt, c.rebuildLocked(ctx, err))
@@ -170,7 +170,7 @@ func (c *Catalog) rebuildLocked(ctx context.Context, cause error) error {
 	return c.reopenLocked(ctx)
 }
 
-// reopenLocked opens the file that is at the path now, or a new one.
+// reopenLocked opens the file that is now at the path, or creates one.
 func (c *Catalog) reopenLocked(ctx context.Context) error {
 	db, err := openDatabase(ctx, c.path, c.identity, c.log)
 	if err != nil {
@@ -188,8 +188,7 @@ func (c *Catalog) replaceLocked(db *database) {
 	c.db = db
 }
 
-// openScratchLocked opens a temporary catalogue, because the file in its place cannot be
-// used.
+// openScratchLocked opens a temporary catalogue because the file in its usual place cannot be used.
 func (c *Catalog) openScratchLocked(ctx context.Context, cause error) error {
 	c.log.Warn("the catalogue cannot be kept, going on with a temporary one", "path", c.path, "error", cause)
 	tempdir.Sweep(os.TempDir(), scratchPrefix, nil)
@@ -207,7 +206,7 @@ func (c *Catalog) openScratchLocked(ctx context.Context, cause error) error {
 	return nil
 }
 
-// Follow opens the file that another process put in the place of this one, if one did.
+// Follow opens the file at the catalogue's path if another process has replaced it.
 func (c *Catalog) Follow(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,28 +20,28 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// readers is how many queries run at once.
+// readers is the maximum number of concurrent queries.
 const readers = 4
 
-// database is one open catalogue file. All connections are made when it is opened, since
-// one made later might find another file at the path.
+// database is one open catalogue file. All connections are made when it is opened, since one made
+// later might open a different file at the same path.
 type database struct {
 	writer, readers *sql.DB
-	prepared        *stmtCache // of readers
+	prepared        *stmtCache // on readers
 	file            os.FileInfo
 }
 
-// querier is what runs a query: a pool, a connection or a transaction.
+// querier runs queries. A pool, a connection and a transaction are queriers.
 type querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// errForeign means that a file is not a catalogue of this corpus and version.
+// errForeign means that a file is not a catalogue of this corpus and schema version.
 var errForeign = errors.New("not a catalogue of this corpus in this version")
 
-// openDatabase opens the catalogue at path. It makes a new one if there is none or the one
-// there cannot be used. Only one process at a time does that.
+// openDatabase opens the catalogue at path. It creates one if there is none or the existing one
+// cannot be used. Only one process does that at a time.
 func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) (*database, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -62,8 +62,8 @@ func openDatabase(ctx context.Context, path, identity string, log *slog.Logger) 
 	return create(ctx, path, identity)
 }
 
-// lockFile locks the file at path, which it makes. On a file system without locks two
-// processes may rebuild a catalogue at once, one of them for nothing.
+// lockFile locks the file at path, which it creates if necessary. On a file system without locks
+// two processes may rebuild a catalogue at the same time; one of them does so in vain.
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if errors.Is(err, syscall.ELOOP) {
@@ -79,19 +79,18 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	return func() { f.Close() }, nil
 }
 
-// suffixes are those of the files that make up a catalogue.
+// suffixes are the suffixes of the files that make up a catalogue.
 var suffixes = []string{"", "-wal", "-shm", "-journal"}
 
-// discard removes all files of a catalogue: SQLite would apply a log that is left to the
-// next file.
+// discard removes all files of a catalogue. SQLite would apply a leftover log to the next file.
 func discard(path string) {
 	for _, suffix := range suffixes {
 		os.Remove(path + suffix)
 	}
 }
 
-// checkOwn returns errForeign if a file of the catalogue is a link, which SQLite would write
-// through, or belongs to another user: others may have been able to write to the directory.
+// checkOwn returns errForeign if a file of the catalogue is a link, through which SQLite would
+// write, or belongs to another user. Others may have been able to write to the directory.
 func checkOwn(path string) error {
 	for _, suffix := range suffixes {
 		st, err := os.Lstat(path + suffix)
@@ -126,8 +125,8 @@ func openExisting(ctx context.Context, path, identity string) (*database, error)
 	return db, nil
 }
 
-// checkHeader returns errForeign if a file is not a catalogue, of another version, or
-// truncated. SQLite itself would try to repair such a file. The offsets are those of
+// checkHeader returns errForeign if a file is not a catalogue, has a different schema version, or
+// is truncated. SQLite itself would try to repair such a file. The offsets are given in
 // https://www.sqlite.org/fileformat.html section 1.3.
 func checkHeader(path string) error {
 	f, err := os.Open(path)
@@ -162,8 +161,8 @@ func checkHeader(path string) error {
 	return nil
 }
 
-// smallFile is the size up to which a catalogue is checked completely when it is opened.
-// In a larger one damage shows when it is met.
+// smallFile is the size up to which a catalogue is checked completely when it is opened. In a
+// larger one, damage is detected when it is read.
 const smallFile = 8 << 20
 
 func (d *database) check(ctx context.Context, identity string) error {
@@ -189,7 +188,7 @@ func (d *database) check(ctx context.Context, identity string) error {
 }
 
 func create(ctx context.Context, path, identity string) (*database, error) {
-	// SQLite would make it readable for everybody.
+	// SQLite would create a file that everybody can read.
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -207,13 +206,13 @@ func create(ctx context.Context, path, identity string) (*database, error) {
 	return db, nil
 }
 
-// fill makes the tables, and writes the header from the log to the file, for checkHeader.
+// fill creates the tables and writes the header from the log to the file, for checkHeader.
 func (d *database) fill(ctx context.Context, identity string) error {
 	tx, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // does nothing once committed
+	defer tx.Rollback() // no-op after Commit
 	setup := schema + fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
 	if _, err := tx.ExecContext(ctx, setup); err != nil {
 		return err
@@ -267,7 +266,7 @@ func pool(ctx context.Context, path, params string, n int) (*sql.DB, error) {
 			db.Close()
 			return nil, err
 		}
-		defer conn.Close() // to the pool, once there are all of them
+		defer conn.Close() // back to the pool, once all are open
 	}
 	return db, nil
 }
@@ -276,13 +275,13 @@ func (d *database) close() error {
 	return errors.Join(d.readers.Close(), d.writer.Close())
 }
 
-// isAt reports whether this file is the one at path.
+// isAt reports whether the open file is the one at path.
 func (d *database) isAt(path string) bool {
 	fi, err := os.Stat(path)
 	return err == nil && os.SameFile(fi, d.file)
 }
 
-// full reports whether err means that nothing can be written where the file is.
+// full reports whether err means that the file cannot be written where it is.
 func full(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -295,7 +294,7 @@ func full(err error) bool {
 	return false
 }
 
-// broken reports whether err means that the file cannot be used any more.
+// broken reports whether err means that the file can no longer be used.
 func broken(err error) bool {
 	if errors.Is(err, errForeign) {
 		return true
@@ -308,7 +307,7 @@ func broken(err error) bool {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_SCHEMA:
 		return true
 	case sqlite3.SQLITE_ERROR:
-		// Without one of our tables it is not the file that we made.
+		// A file without one of our tables is not the one that we created.
 		return strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
 			strings.Contains(e.Error(), "no such index")
 	}

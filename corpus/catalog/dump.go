@@ -11,31 +11,31 @@ import (
 	"thothfs/store"
 )
 
-// InfoName is the name of the document in a dump's directory.
+// InfoName is the name of the document in the directory of a dump.
 const InfoName = "info.json"
 
-// Dump is one dump of the corpus as its document describes it. It is shared; do not
-// change it.
+// Dump is one dump of the corpus as described by its document. It is shared; do not modify it.
 type Dump struct {
 	ID      dump.ID
 	ETag    string    // version of info.json
-	Size    int64     // of info.json
-	ModTime time.Time // of info.json
-	// Doc is the document as stored; an empty one when it is too large to be read, and nil
-	// in a Change that another process made.
+	Size    int64     // size of info.json
+	ModTime time.Time // modification time of info.json
+	// Doc is the document as stored. It is empty if the document is too large to be read, and nil
+	// in a Change made by another process.
 	Doc *document.Document
-	// Damage says what is wrong with the document; "" if nothing is.
+	// Damage describes what is wrong with the document, or is "".
 	Damage string
-	// Time is when the dump was made; zero when unknown.
+	// Time is when the dump was made, or zero if unknown.
 	Time time.Time
-	// Checked is when the store was last asked for this document.
+	// Checked is when the document was last checked against the store.
 	Checked time.Time
 
 	texts [len(Fields)]string
-	row   int64 // of docs; 0 if not from the catalogue
+	row   int64 // row number in docs; 0 if not read from the catalogue
 }
 
-// NewDump describes a dump by its document. With damage the document could not be read.
+// NewDump returns the dump described by the document raw. A non-empty damage means that the
+// document could not be read.
 func NewDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
 	d := &Dump{ID: id, ETag: attr.ETag, Size: attr.Size, ModTime: attr.ModTime, Doc: document.Parse(raw), Damage: damage}
 	if damage == "" {
@@ -53,17 +53,17 @@ func NewDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
 // Text returns the value of a field, or "" if it is not set or is an array.
 func (d *Dump) Text(f *Field) string { return d.texts[f.index()] }
 
-// Ref is the version of the document that d describes.
+// Ref returns the version of the document that d describes.
 func (d *Dump) Ref() store.Ref { return store.Ref{Key: InfoKey(d.ID), ETag: d.ETag} }
 
-// Fields returns what specifications are matched against: the document, in which "id" is the
-// hash in any case.
+// Fields returns the fields that specifications are matched against: those of the document, with
+// "id" as the hash, which compares in any case.
 func (d *Dump) Fields() query.Fields { return docFields{d.Doc, d.ID} }
 
 // InfoKey returns the key of the document of a dump.
 func InfoKey(id dump.ID) string { return id.String() + "/" + InfoName }
 
-// docFields is a document and the hash of its dump.
+// docFields is a document combined with the hash of its dump.
 type docFields struct {
 	*document.Document
 	id dump.ID
@@ -79,37 +79,38 @@ func (f docFields) Lookup(path string) (string, []string, bool) {
 // Row is a dump in a list.
 type Row struct {
 	ID   dump.ID
-	Time int64 // seconds since 1970, 0 when unknown
+	Time int64 // seconds since 1970, 0 if unknown
 }
 
-// unknown is Row.Time within this package when the time is not known: it sorts first.
+// unknown is the value of Row.Time for an unknown time within this package; it sorts first.
 const unknown = math.MinInt64
 
-// Value is one value that a field has.
+// Value is one value of a field.
 type Value struct {
 	Text   string
-	Count  int   // of dumps that have it
-	Newest int64 // time of the newest of them, as Row.Time
+	Count  int   // number of dumps with this value
+	Newest int64 // time of the newest of them, in the format of Row.Time
 }
 
-// Change is what became of one dump.
+// Change describes a change of one dump.
 type Change struct {
-	// ID is the dump. The zero ID, with neither Old nor New, means that more changed than
-	// is listed one by one.
+	// ID is the dump. The zero ID, with neither Old nor New, means that there are too many changes
+	// to list them individually.
 	ID dump.ID
-	// Old is what was known before, nil when the dump is new.
+	// Old is the dump before the change, or nil if it is new.
 	Old *Dump
-	// New is what is known now, nil when the dump is gone.
+	// New is the dump after the change, or nil if it is gone.
 	New *Dump
 }
 
 // Everything reports whether c stands for any number of changes.
 func (c Change) Everything() bool { return c.Old == nil && c.New == nil }
 
-// CompareIDs orders hashes as lists do.
+// CompareIDs compares hashes in the order of lists.
 func CompareIDs(a, b dump.ID) int { return bytes.Compare(a[:], b[:]) }
 
-// Span returns the first and the last hash that begin with prefix; ok is false if none can.
+// Span returns the first and the last possible hash that begin with prefix. ok is false if there
+// are none.
 func Span(prefix string) (low, high dump.ID, ok bool) {
 	if prefix == "" || len(prefix) > 2*len(low) {
 		return low, high, false

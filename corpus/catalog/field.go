@@ -2,25 +2,25 @@ package catalog
 
 import "strings"
 
-// Field is a field of documents that has a column in the catalogue.
+// Field is a document field that has a column in the catalogue.
 type Field struct {
-	Name   string // of the column, here and in exports
-	Path   string // in a document, as specifications spell it
-	View   string // directory at the root of the mount with an entry for each value
-	Sparse bool   // few dumps have it: the index leaves the others out
+	Name   string // column name, here and in exports
+	Path   string // path in a document, as written in specifications
+	View   string // directory at the root of the mount, with an entry for each value
+	Sparse bool   // few dumps have the field, so the index contains only those
 }
 
-// Fields is all there are. To add one, add a line: catalogues of other fields are rebuilt.
+// Fields lists all fields. To add one, add a line: catalogues with different fields are rebuilt.
 var Fields = [...]Field{
 	{Name: "type", Path: "type", View: "by-type"},
 	{Name: "cmd", Path: "cmd", View: "by-cmd"},
 	{Name: "node", Path: "node", View: "by-node"},
 	{Name: "platform", Path: "platform", View: "by-platform"},
 	{Name: "ticket", Path: "ticket", View: "by-ticket"},
-	{Name: "signature", Path: "properties.signature", View: "by-signature", Sparse: true}, // of the crash: dumps that share it share the bug
+	{Name: "signature", Path: "properties.signature", View: "by-signature", Sparse: true}, // signature of the crash: dumps that share it share the bug
 }
 
-// The fields that code asks for by name.
+// The fields that code refers to by name.
 var (
 	Type      = fieldAt("type")
 	Cmd       = fieldAt("cmd")
@@ -30,7 +30,7 @@ var (
 	Signature = fieldAt("properties.signature")
 )
 
-// fieldAt returns the field at a path of a document, or nil.
+// fieldAt returns the field at a path in a document, or nil.
 func fieldAt(path string) *Field {
 	for i := range Fields {
 		if Fields[i].Path == path {
@@ -40,7 +40,7 @@ func fieldAt(path string) *Field {
 	return nil
 }
 
-// index returns the place of f in Fields.
+// index returns the index of f in Fields.
 func (f *Field) index() int {
 	for i := range Fields {
 		if f == &Fields[i] {
@@ -50,7 +50,7 @@ func (f *Field) index() int {
 	panic("catalog: a field that is not in Fields")
 }
 
-// fieldColumns is the columns of all fields, each with a prefix and a suffix, for SQL.
+// fieldColumns returns the columns of all fields for SQL, each with a prefix and a suffix.
 func fieldColumns(prefix, suffix string) string {
 	names := make([]string, len(Fields))
 	for i, f := range Fields {

@@ -8,19 +8,21 @@ import (
 )
 
 const (
-	// manyChanges in one transaction are one entry, which stands for any number.
+	// A transaction with more than manyChanges changes gets a single entry, which stands for any
+	// number.
 	manyChanges = 64
-	// journalLength is how many entries are kept: how far behind another process may be.
+	// journalLength is the number of entries kept, which limits how far behind another process may
+	// be.
 	journalLength = 4096
 )
 
-// journalColumns are those that describe the state before a change.
+// journalColumns are the columns that describe the state before a change.
 var journalColumns = `etag, size, mtime, ` + fieldColumns("", "") + `, time, nsec`
 
 var insertChange = `INSERT INTO journal (writer, id, ` + journalColumns + `) VALUES (` + placeholders(2+3+len(Fields)+2) + `)`
 
-// appendJournal writes the changes of this transaction for the other processes that share
-// the file.
+// appendJournal writes the changes of this transaction to the journal, for the other processes that
+// share the file.
 func (b *batch) appendJournal() error {
 	if len(b.changes) == 0 {
 		return nil
@@ -84,21 +86,22 @@ func scanJournalEntry(scan scanFunc) (e journalEntry, err error) {
 	return e, nil
 }
 
-// JournalEnd returns the number of the latest entry of the journal.
+// JournalEnd returns the number of the latest journal entry.
 func (c *Catalog) JournalEnd(ctx context.Context) (seq int64, err error) {
 	err = c.one(ctx, &seq, `SELECT coalesce(max(seq), 0) FROM journal`)
 	return seq, err
 }
 
-// Journal returns what other processes changed after entry number after, and the number of
-// the latest entry. Where that cannot be said one by one it is one Change for everything.
+// Journal returns the changes made by other processes after entry number after, and the number of
+// the latest entry. If the changes are not known individually, it returns one Change that stands
+// for everything.
 func (c *Catalog) Journal(ctx context.Context, after int64) (changes []Change, end int64, err error) {
 	entries, err := collect(ctx, c, scanJournalEntry, `SELECT seq, writer, id, `+journalColumns+` FROM journal WHERE seq > ? ORDER BY seq`, after)
 	if err != nil || len(entries) == 0 {
 		return nil, after, err
 	}
 	end = entries[len(entries)-1].seq
-	// AUTOINCREMENT leaves no gap: a transaction that fails takes its numbers back.
+	// AUTOINCREMENT leaves no gaps: a transaction that fails gives its numbers back.
 	if entries[0].seq > after+1 {
 		return []Change{{}}, end, nil
 	}

@@ -12,7 +12,8 @@ import (
 	"thothfs/store"
 )
 
-// Listing returns what a directory held, and when; the zero time if that is not known.
+// Listing returns the last known contents of a directory and the time of that listing, or the zero
+// time if there is none.
 func (c *Catalog) Listing(ctx context.Context, dir string) (entries []store.Entry, at time.Time, err error) {
 	err = c.read(ctx, func(q querier) error {
 		var ms int64
@@ -29,7 +30,7 @@ func (c *Catalog) Listing(ctx context.Context, dir string) (entries []store.Entr
 	return entries, at, err
 }
 
-// SetListing stores what a directory held at a time.
+// SetListing stores what a directory contained at a time.
 func (c *Catalog) SetListing(ctx context.Context, dir string, at time.Time, entries []store.Entry) error {
 	var raw bytes.Buffer
 	if err := gob.NewEncoder(&raw).Encode(entries); err != nil {
@@ -41,8 +42,8 @@ func (c *Catalog) SetListing(ctx context.Context, dir string, at time.Time, entr
 	})
 }
 
-// DropListing forgets what a directory held. If it is the directory of a dump, that dump
-// counts as changed.
+// DropListing forgets the contents of a directory. If it is the directory of a dump, that dump is
+// reported as changed.
 func (c *Catalog) DropListing(ctx context.Context, dir string) ([]Change, error) {
 	return c.writeChanges(ctx, func(b *batch) error {
 		if err := b.exec(`DELETE FROM listings WHERE dir = ?`, dir); err != nil {

@@ -10,10 +10,9 @@ import (
 	"thothfs/corpus/changelog"
 )
 
-// The catalogue is the changelog.State of its corpus.
 var _ changelog.State = (*Catalog)(nil)
 
-// LogPosition returns how far the change log was read.
+// LogPosition returns how far the change log has been read.
 func (c *Catalog) LogPosition(ctx context.Context) (p changelog.Position, err error) {
 	latest, err := c.Get(ctx, logLatest)
 	if err != nil {
@@ -27,8 +26,8 @@ func (c *Catalog) LogPosition(ctx context.Context) (p changelog.Position, err er
 	return p, err
 }
 
-// SetLogPosition stores how far the change log was read, and forgets the entries with smaller
-// names than forget.
+// SetLogPosition stores how far the change log has been read, and forgets the entries whose names
+// sort before forget.
 func (c *Catalog) SetLogPosition(ctx context.Context, p changelog.Position, forget string) error {
 	return c.write(ctx, func(b *batch) error {
 		if err := b.exec(`DELETE FROM seen WHERE name < ?`, forget); err != nil {
@@ -38,7 +37,7 @@ func (c *Catalog) SetLogPosition(ctx context.Context, p changelog.Position, forg
 	})
 }
 
-// SeenEntries returns the names, from one on, of the entries of the change log that were read.
+// SeenEntries returns the names of the change-log entries that have been read, starting at from.
 func (c *Catalog) SeenEntries(ctx context.Context, from string) (map[string]bool, error) {
 	names, err := collect(ctx, c, func(scan scanFunc) (name string, err error) {
 		err = scan(&name)
@@ -51,8 +50,8 @@ func (c *Catalog) SeenEntries(ctx context.Context, from string) (map[string]bool
 	return seen, err
 }
 
-// MarkChanged marks the dumps that are known in another version as ones to check soon, and
-// adds names to the entries that were read.
+// MarkChanged marks the dumps whose known version differs as due for a check, and adds names to the
+// entries that have been read.
 func (c *Catalog) MarkChanged(ctx context.Context, versions []changelog.Version, names []string) error {
 	return c.write(ctx, func(b *batch) error {
 		for _, v := range versions {

@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// Key names a note that the catalogue has of the corpus.
+// Key names a note about the corpus in the catalogue.
 type Key string
 
 const (
-	RootTag    Key = "root"     // version of the corpus directory when it was listed
-	Listed     Key = "listed"   // when that was, in milliseconds since 1970
-	EntryCount Key = "entries"  // how many entries it had
-	AsOf       Key = "asof"     // when the catalogue was last up to date, in milliseconds
-	Complete   Key = "complete" // not empty once every document was read
+	RootTag    Key = "root"     // version of the corpus directory when it was last listed
+	Listed     Key = "listed"   // time of that listing, in milliseconds since 1970
+	EntryCount Key = "entries"  // number of entries in that listing
+	AsOf       Key = "asof"     // time when the catalogue was last up to date, in milliseconds
+	Complete   Key = "complete" // not empty once every document has been read
 
-	logTag    Key = "changes"     // version of the change log's directory when it was listed
-	logLatest Key = "changesread" // time of the latest entry that was read, in milliseconds
+	logTag    Key = "changes"     // version of the change log's directory when it was last listed
+	logLatest Key = "changesread" // time of the latest entry read, in milliseconds
 )
 
-// Get returns a note, "" if there is none.
+// Get returns a note, or "" if there is none.
 func (c *Catalog) Get(ctx context.Context, key Key) (value string, err error) {
 	err = c.one(ctx, &value, `SELECT value FROM meta WHERE key = ?`, key)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -31,14 +31,14 @@ func (c *Catalog) Get(ctx context.Context, key Key) (value string, err error) {
 	return value, err
 }
 
-// GetInt returns a note that is a number, 0 if there is none.
+// GetInt returns a numeric note, or 0 if there is none.
 func (c *Catalog) GetInt(ctx context.Context, key Key) (n int64, err error) {
 	text, err := c.Get(ctx, key)
 	fmt.Sscan(text, &n)
 	return n, err
 }
 
-// GetTime returns a note that is a time, the zero time if there is none.
+// GetTime returns a note that holds a time, or the zero time if there is none.
 func (c *Catalog) GetTime(ctx context.Context, key Key) (time.Time, error) {
 	ms, err := c.GetInt(ctx, key)
 	if err != nil || ms == 0 {
@@ -61,11 +61,11 @@ func (b *batch) set(notes map[Key]string) error {
 	return nil
 }
 
-// Millis is the form of a note that is a time.
+// Millis formats a time for a note.
 func Millis(t time.Time) string { return fmt.Sprint(t.UnixMilli()) }
 
-// MarkComplete notes that the catalogue knows the whole corpus, if it does: the corpus was
-// listed, and no directory waits to be read.
+// MarkComplete records that the catalogue covers the whole corpus if it does, that is, if the
+// corpus was listed and no directory is waiting to be read.
 func (c *Catalog) MarkComplete(ctx context.Context) (complete bool, err error) {
 	err = c.write(ctx, func(b *batch) error {
 		err := b.tx.QueryRowContext(b.ctx, `SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?)

@@ -10,21 +10,21 @@ import (
 	"thothfs/dump"
 )
 
-// Observation is what was seen of one directory of the corpus.
+// Observation is what was seen in one directory of the corpus.
 type Observation struct {
 	ID   dump.ID
 	Kind ObservationKind
-	// At is when the request began: of two observations the later one counts.
+	// At is when the request began. The latest observation counts.
 	At time.Time
-	// Dump is what the document says (Found).
+	// Dump is the dump as described by its document (Found).
 	Dump *Dump
-	// ETag is the version of the document that is known; it is still current (Same).
+	// ETag is the known version of the document, which is still current (Same).
 	ETag string
-	// Wait is how long to wait before the next try (Unread and Absent).
+	// Wait is the time until the next try (Unread and Absent).
 	Wait time.Duration
 
-	// Replaced is the dump whose document this process replaced by Dump, and Began when the
-	// edit began. Then At is when it ended, plus AfterStored.
+	// If this process replaced the document, Replaced is the dump before the edit, and Began is
+	// when the edit began. At is then when the edit ended, plus AfterStored.
 	Replaced *Dump
 	Began    time.Time
 }
@@ -34,17 +34,17 @@ type ObservationKind int
 
 const (
 	Found  ObservationKind = iota // there is a document
-	Same                          // there is the document that is known
+	Same                          // the known document is unchanged
 	Absent                        // there is a directory without a document
-	Unread                        // there may be a document, which could not be read
+	Unread                        // there may be a document, but it could not be read
 	Gone                          // there is no directory
 )
 
-// AfterStored is added to the time at which this process stored a document: an observation
-// that began at that very moment may be of the version before.
+// AfterStored is added to the time at which this process stored a document, since an observation
+// that began at that very moment may show the version before.
 const AfterStored = 1 // nanosecond
 
-// Record stores observations in one transaction, and returns what they changed.
+// Record stores observations in one transaction and returns the resulting changes.
 func (c *Catalog) Record(ctx context.Context, observations []Observation) ([]Change, error) {
 	return c.writeChanges(ctx, func(b *batch) error {
 		for i := range observations {
@@ -56,7 +56,7 @@ func (c *Catalog) Record(ctx context.Context, observations []Observation) ([]Cha
 	})
 }
 
-// writeChanges is write for an f that collects changes, which go to the journal as well.
+// writeChanges is like write, for an f that collects changes. It also writes them to the journal.
 func (c *Catalog) writeChanges(ctx context.Context, f func(b *batch) error) (changes []Change, err error) {
 	err = c.write(ctx, func(b *batch) error {
 		if err := f(b); err != nil {
@@ -73,7 +73,7 @@ func (c *Catalog) writeChanges(ctx context.Context, f func(b *batch) error) (cha
 
 // batch is one transaction.
 type batch struct {
-	ctx     context.Context // of the transaction
+	ctx     context.Context // context of the transaction
 	tx      *sql.Tx
 	stmts   map[string]*sql.Stmt // closed with the transaction
 	writer  int64
@@ -108,12 +108,12 @@ func (b *batch) execResult(query string, args ...any) (sql.Result, error) {
 func (b *batch) queryRow(query string, args ...any) *sql.Row {
 	s, err := b.stmt(query)
 	if err != nil {
-		return b.tx.QueryRowContext(b.ctx, query, args...) // which fails in the same way
+		return b.tx.QueryRowContext(b.ctx, query, args...) // fails in the same way
 	}
 	return s.QueryRowContext(b.ctx, args...)
 }
 
-// lookup returns a dump, or nil when it is not known.
+// lookup returns a dump, or nil if it is not known.
 func (b *batch) lookup(id dump.ID) (*Dump, error) {
 	b.count()
 	d, err := scanDump(b.queryRow(selectDumps+`WHERE d.id = ?`, id[:]).Scan)
@@ -147,8 +147,8 @@ func (b *batch) record(o *Observation) error {
 	return b.remove(o, old)
 }
 
-// replace stores a document in the place of the one that this process replaced in the
-// store, if that is what the catalogue has. It spares reading the old one again.
+// replace stores a document over the one that this process replaced in the store, if the catalogue
+// still has that one. This saves reading the old one again.
 func (b *batch) replace(o *Observation) (done bool, err error) {
 	old := o.Replaced
 	if old == nil || old.row == 0 || old.ETag == o.Dump.ETag {
@@ -164,11 +164,11 @@ func (b *batch) replace(o *Observation) (done bool, err error) {
 	return true, b.changed(o, old)
 }
 
-// outdated reports whether the catalogue holds a more recent observation than o. One that
-// lies well in the future comes from a clock that was set back.
+// outdated reports whether the catalogue holds a more recent observation than o. It ignores one
+// that is well in the future, which comes from a clock that has since been set back.
 //
-// What this process stored is more recent than what it replaced, whenever that was
-// observed. Anything else that was observed after the edit began was built on the edit.
+// A document that this process stored is more recent than the one it replaced, whenever that was
+// observed. Any other document observed after the edit began was built on the edit.
 func outdated(o *Observation, old *Dump) bool {
 	at := o.At
 	if o.Replaced != nil && old != nil {
@@ -197,7 +197,7 @@ func (b *batch) put(o *Observation, old *Dump) error {
 	return b.changed(o, old)
 }
 
-// changed stores the new document of a dump whose row was updated.
+// changed stores the new document of a dump after its row was updated.
 func (b *batch) changed(o *Observation, old *Dump) error {
 	b.changes = append(b.changes, Change{ID: o.ID, Old: old, New: o.Dump})
 	o.Dump.row = old.row
@@ -227,7 +227,7 @@ func (b *batch) insert(o *Observation) error {
 	return b.exec(`DELETE FROM pending WHERE id = ?`, o.ID[:])
 }
 
-// values are the columns etag to nsec of the row for o.
+// values returns the columns etag to nsec of the row for o.
 func (o *Observation) values() []any {
 	d := o.Dump
 	texts, odd := fieldValues(d.Doc)
@@ -237,13 +237,13 @@ func (o *Observation) values() []any {
 	}
 	damage := d.Damage
 	if damage == d.Doc.Damage() {
-		damage = "" // it shows again when the document is parsed
+		damage = "" // found again when the document is parsed
 	}
 	all := append([]any{d.ETag, d.Size, toNano(d.ModTime), o.At.UnixNano(), damage, odd}, texts...)
 	return append(all, sec, d.Time.Nanosecond())
 }
 
-// remove removes a dump. An unfinished upload may be left.
+// remove removes a dump. An unfinished upload may remain.
 func (b *batch) remove(o *Observation, old *Dump) error {
 	if old != nil {
 		if err := b.exec(`DELETE FROM docs WHERE n = ?`, old.row); err != nil {
@@ -263,7 +263,7 @@ func (b *batch) remove(o *Observation, old *Dump) error {
 	return b.exec(`DELETE FROM listings WHERE dir = ?`, o.ID.String())
 }
 
-// postpone delays the next try at a directory that is no dump yet, longer every time.
+// postpone delays the next try at a directory that is not a dump yet, by a longer time each time.
 func (b *batch) postpone(o *Observation) error {
 	const longest = time.Hour
 	wait := o.Wait.Milliseconds()

@@ -10,17 +10,17 @@ import (
 	"thothfs/query"
 )
 
-// verifyLevel says how much of the specification the SQL conditions of a plan leave open.
+// verifyLevel says which part of a row must still be matched after the SQL conditions.
 type verifyLevel int
 
 const (
-	exact      verifyLevel = iota // nothing
-	byColumns                     // a row is matched by its columns
-	byDocument                    // a row is matched by its document
+	exact      verifyLevel = iota // none
+	byColumns                     // the columns
+	byDocument                    // the document
 )
 
-// queryPlan is how the catalogue answers a specification: by SQL conditions that indexes
-// serve, and by query.Spec.Match for what they leave open.
+// queryPlan describes how a specification is evaluated: SQL conditions that use indexes, then
+// query.Spec.Match for what they do not cover.
 type queryPlan struct {
 	spec    query.Spec
 	now     time.Time
@@ -28,7 +28,7 @@ type queryPlan struct {
 	args    []any
 	verify  verifyLevel
 	columns bool     // there is a condition on a column of Fields, which no odd row satisfies
-	words   [][]byte // in the text of every document that matches (see requiredWords)
+	words   [][]byte // contained in the text of every document that matches (see requiredWords)
 }
 
 func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
@@ -72,15 +72,15 @@ func (p *queryPlan) add(c query.Constraint) {
 	}
 }
 
-// requireWords adds the words of a document that satisfies c.
+// requireWords adds the words that a document satisfying c must contain.
 func (p *queryPlan) requireWords(c query.Constraint) {
 	for _, word := range requiredWords(c) {
 		p.words = append(p.words, []byte(word))
 	}
 }
 
-// rulesOut reports whether a document cannot match, by its words alone. With a backslash in
-// it, characters may be escaped.
+// rulesOut reports whether the words alone show that a document cannot match. A document with a
+// backslash is never ruled out, since characters may be escaped.
 func (p *queryPlan) rulesOut(raw []byte) bool {
 	for _, word := range p.words {
 		if !bytes.Contains(raw, word) {
@@ -90,10 +90,10 @@ func (p *queryPlan) rulesOut(raw []byte) bool {
 	return false
 }
 
-// ofDocuments reports whether every document has to be matched.
+// ofDocuments reports whether every document must be matched.
 func (p *queryPlan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
-// newer adds time >= t, in a form that the index serves.
+// newer adds time >= t in a form that can use the index.
 func (p *queryPlan) newer(t time.Time) {
 	p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 }
@@ -129,7 +129,7 @@ func (p *queryPlan) text(c query.Constraint) {
 	case query.OpUndefined:
 		p.and(column + ` IS NULL`)
 	default:
-		// Any text is less than any BLOB.
+		// Any text sorts before any BLOB.
 		p.and(column+` >= ? AND `+column+` < x''`, c.Prefix)
 		if end, ok := after(c.Prefix); ok {
 			p.and(column+` < ?`, end)
@@ -138,7 +138,7 @@ func (p *queryPlan) text(c query.Constraint) {
 	}
 }
 
-// after returns the least string that is greater than all that begin with prefix.
+// after returns the least string that is greater than all strings with the given prefix.
 func after(prefix string) (string, bool) {
 	b := []byte(prefix)
 	for len(b) > 0 && b[len(b)-1] == 0xff {
@@ -151,16 +151,16 @@ func after(prefix string) (string, bool) {
 	return string(b), true
 }
 
-// sql returns the query for the rows that satisfy the conditions, and more unless it is
-// empty. It reads rowColumns, or with lean id and time if they are enough, and the document
-// if it has to be matched.
+// sql returns the query for the rows that satisfy the conditions, and also more unless it is empty.
+// The query reads rowColumns, or only id and time if lean is set and they suffice, plus the
+// document if it must be matched.
 func (p *queryPlan) sql(lean bool, more, order string) string {
 	from, what, where := ` FROM dumps d`, rowColumns, slices.Clone(p.where)
 	switch {
 	case p.verify == byDocument:
 		from, what = from+` JOIN docs x ON x.n = d.n`, rowColumns+`, x.doc`
 		if p.ofDocuments() && order == noOrder {
-			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in the order of the file
+			from = ` FROM docs x CROSS JOIN dumps d ON d.id = x.id` // in file order
 		}
 	case lean && p.verify == exact:
 		what = `d.id, d.time`
@@ -180,6 +180,6 @@ func whereAll(conditions []string) string {
 
 const (
 	orderID     = ` ORDER BY d.id`
-	orderNewest = ` ORDER BY d.time DESC, d.id DESC` // those without a time last
+	orderNewest = ` ORDER BY d.time DESC, d.id DESC` // rows without a time last
 	noOrder     = ``
 )

@@ -58,7 +58,7 @@ func TestListsComeFromIndexes(t *testing.T) {
 	}
 }
 
-// TestDocumentsArePassedOver checks the words that a document must contain to be parsed.
+// TestDocumentsArePassedOver checks which words a document must contain to be parsed at all.
 func TestDocumentsArePassedOver(t *testing.T) {
 	for spec, want := range map[string][]string{
 		"properties.triage.engineer=bmc": {"bmc", "engineer", "triage", "properties"},

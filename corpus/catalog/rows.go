@@ -14,7 +14,7 @@ import (
 // rowColumns are the columns of a dumpRow, in the order of its targets.
 var rowColumns = `d.id, d.n, d.etag, d.size, d.mtime, d.checked, d.damage, ` + fieldColumns("d.", "") + `, d.time, d.nsec`
 
-// selectDumps reads dumps with their documents; a condition follows.
+// selectDumps reads dumps with their documents. A condition must be appended.
 var selectDumps = `SELECT ` + rowColumns + `, x.doc FROM dumps d JOIN docs x ON x.n = d.n `
 
 // scanFunc reads the columns of one row, as sql.Rows.Scan does.
@@ -70,7 +70,7 @@ func (r *dumpRow) listRow() Row {
 	return Row{r.dumpID(), r.sec.Int64}
 }
 
-// Lookup makes a row query.Fields as far as its columns go.
+// Lookup implements query.Fields for the fields that have columns.
 func (r *dumpRow) Lookup(path string) (string, []string, bool) {
 	if path == "id" {
 		return r.dumpID().String(), nil, true
@@ -82,10 +82,10 @@ func (r *dumpRow) Lookup(path string) (string, []string, bool) {
 	return "", nil, false
 }
 
-// Time is the other method of query.Fields.
+// Time implements query.Fields.
 func (r *dumpRow) Time() (time.Time, bool) { return r.timestamp(), r.sec.Valid }
 
-// fieldValues returns what the columns of Fields hold, and whether the row is odd.
+// fieldValues returns the contents of the columns of Fields and reports whether the row is odd.
 func fieldValues(doc *document.Document) (values []any, odd bool) {
 	values = make([]any, len(Fields))
 	for i := range Fields {
@@ -118,7 +118,7 @@ func fromNano(n int64) time.Time {
 	return time.Unix(0, n).UTC()
 }
 
-// notNil returns b, or an empty slice for nil, which SQLite would take for NULL.
+// notNil returns b, or an empty slice if b is nil, which SQLite would store as NULL.
 func notNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -126,13 +126,13 @@ func notNil(b []byte) []byte {
 	return b
 }
 
-// each calls f for every row of a query, until f returns an error.
+// each calls f for every row of a query until f returns an error.
 func each(ctx context.Context, q querier, f func(scan scanFunc) error, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
-	defer rows.Close() // errors show in Err
+	defer rows.Close() // rows.Err returns any error
 	for rows.Next() {
 		if err := f(rows.Scan); err != nil {
 			return err
@@ -154,12 +154,12 @@ func collect[T any](ctx context.Context, c *Catalog, read func(scan scanFunc) (T
 	return all, err
 }
 
-// one reads the only row of a query into to.
+// one scans the only row of a query into to.
 func (c *Catalog) one(ctx context.Context, to any, query string, args ...any) error {
 	return c.read(ctx, func(q querier) error { return q.QueryRowContext(ctx, query, args...).Scan(to) })
 }
 
-// Lookup returns a dump, or nil when the catalogue does not know it.
+// Lookup returns a dump, or nil if it is not in the catalogue.
 func (c *Catalog) Lookup(ctx context.Context, id dump.ID) (d *Dump, err error) {
 	c.count()
 	err = c.read(ctx, func(q querier) error {
@@ -172,7 +172,7 @@ func (c *Catalog) Lookup(ctx context.Context, id dump.ID) (d *Dump, err error) {
 	return d, err
 }
 
-// IDsBetween returns up to limit hashes from low to high.
+// IDsBetween returns up to limit hashes between low and high, inclusive.
 func (c *Catalog) IDsBetween(ctx context.Context, low, high dump.ID, limit int) ([]dump.ID, error) {
 	return collect(ctx, c, scanID, `SELECT id FROM dumps INDEXED BY dumps_list WHERE id BETWEEN ? AND ? LIMIT ?`, low[:], high[:], limit)
 }
@@ -184,7 +184,7 @@ func scanID(scan scanFunc) (id dump.ID, err error) {
 	return id, err
 }
 
-// HasMoreThan reports whether more than n dumps are known.
+// HasMoreThan reports whether the catalogue contains more than n dumps.
 func (c *Catalog) HasMoreThan(ctx context.Context, n int) (more bool, err error) {
 	err = c.one(ctx, &more, `SELECT count(*) > ? FROM (SELECT 1 FROM dumps LIMIT ?)`, n, n+1)
 	return more, err

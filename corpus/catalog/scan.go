@@ -14,10 +14,10 @@ import (
 // errEnough ends a scan early.
 var errEnough = errors.New("enough")
 
-// scan calls f for every row that matches, except for odd rows if the plan has conditions on
-// columns. With lean a row has only id and sec, and comes in no order if the plan is
-// ofDocuments; otherwise in the given order. f must not keep the row, and ends the scan with
-// errEnough. The error may be ErrRebuilt, here and in the other scans.
+// scan calls f for every row that matches, except odd rows if the plan has conditions on columns.
+// If lean is set, rows have only id and sec, and come in no particular order if the plan is
+// ofDocuments; otherwise they come in the given order. f must not keep the row; it may return
+// errEnough to end the scan. Like the other scans, scan may return ErrRebuilt.
 func (c *Catalog) scan(ctx context.Context, p *queryPlan, lean bool, more, order string, f func(*dumpRow) error) error {
 	if lean && p.ofDocuments() {
 		return c.scanDocuments(ctx, p, func(doc docFields) error {
@@ -41,8 +41,8 @@ func (c *Catalog) scan(ctx context.Context, p *queryPlan, lean bool, more, order
 	return err
 }
 
-// rows returns a function that reads every row into the same dumpRow. It returns nil for one
-// that does not match.
+// rows returns a function that reads each row into the same dumpRow. That function returns nil for
+// a row that does not match.
 func (p *queryPlan) rows(lean bool) func(scan scanFunc) (*dumpRow, error) {
 	var r dumpRow
 	var id, raw sql.RawBytes
@@ -94,8 +94,8 @@ func (c *Catalog) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, do
 	})
 }
 
-// scanDocuments calls f for every document that matches, except for those of odd rows if the
-// plan has conditions on columns. The calls come one at a time and in no order. f must not
+// scanDocuments calls f for every document that matches, except those of odd rows if the plan has
+// conditions on columns. The calls are not concurrent and come in no particular order. f must not
 // keep the document.
 func (c *Catalog) scanDocuments(ctx context.Context, p *queryPlan, f func(doc docFields) error) error {
 	return c.readOnce(ctx, func(q querier) error {
@@ -106,7 +106,7 @@ func (c *Catalog) scanDocuments(ctx context.Context, p *queryPlan, f func(doc do
 		if err := q.QueryRowContext(ctx, `SELECT coalesce(min(n), 0), coalesce(max(n), -1) FROM docs`).Scan(&low, &high); err != nil {
 			return err
 		}
-		var mu sync.Mutex // held while f runs
+		var mu sync.Mutex // held during f
 		group, gctx := errgroup.WithContext(ctx)
 		for part := range scanParts {
 			from, to := low+(high+1-low)*int64(part)/scanParts, low+(high+1-low)*int64(part+1)/scanParts
@@ -122,8 +122,8 @@ func (c *Catalog) scanDocuments(ctx context.Context, p *queryPlan, f func(doc do
 	})
 }
 
-// scanParts is how many parts of the documents are read at once. One connection is left for
-// other queries.
+// scanParts is the number of parts in which the documents are read concurrently. One connection is
+// left for other queries.
 const scanParts = readers - 1
 
 func (p *queryPlan) readDocuments(ctx context.Context, q querier, f func(doc docFields) error, join string, where []string, args []any) error {

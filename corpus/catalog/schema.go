@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// applicationID marks a file as a catalogue ("thot").
+// applicationID identifies a file as a catalogue ("thot").
 const applicationID = 0x74686f74
 
-// schemaVersion changes with the tables. A file of another version is rebuilt. SQLite keeps
-// it as a signed number of 32 bits.
+// schemaVersion changes with the tables; a file with a different version is rebuilt. SQLite stores
+// it as a signed 32-bit number.
 var schemaVersion = crc32.ChecksumIEEE([]byte(schema)) >> 1
 
-// schema makes the tables of a catalogue.
+// schema creates the tables of a catalogue.
 //
-// A document has a table of its own, so that a list of dumps never reads documents. A
-// column of Fields holds what query.Fields.Lookup returns: NULL for nothing, or the text. In
-// a row that is odd, because one of these fields is an array, all of them hold an empty
-// BLOB, which no condition on a column matches: odd rows are examined one by one. Every
-// index includes id and time, so that it alone serves a list, in the order of the hashes.
+// Documents have a table of their own, so that listing dumps never reads documents. A column of
+// Fields holds what query.Fields.Lookup returns: the text, or NULL for nothing. If one of these
+// fields is an array, the row is odd: all of these columns hold an empty BLOB, which no condition
+// on a column matches, and the row is examined separately. Every index includes id and time, so
+// that it covers a list, in hash order.
 //
-// Times are since 1970: mtime and checked in nanoseconds, due and at in milliseconds, time
-// in seconds with nsec beside it. time is NULL when unknown.
+// Times are relative to 1970: mtime and checked in nanoseconds, due and at in milliseconds, time in
+// seconds, with its nanoseconds in nsec. time is NULL if unknown.
 var schema = strings.NewReplacer("FIELDS", fieldColumns("", ""), "INDEXES\n", fieldIndexes()).Replace(`
 CREATE TABLE meta (
 	key   TEXT PRIMARY KEY,
@@ -86,7 +86,7 @@ CREATE TABLE journal (
 );
 `)
 
-// fieldIndexes makes an index for each field.
+// fieldIndexes returns the statements that create an index for each field.
 func fieldIndexes() string {
 	var b strings.Builder
 	for _, f := range Fields {

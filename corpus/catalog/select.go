@@ -15,15 +15,15 @@ import (
 	"thothfs/query"
 )
 
-// Reader answers queries from a catalogue. If that is rebuilt meanwhile, a query is repeated
-// once Refill has returned.
+// Reader runs queries on a catalogue. If the catalogue is rebuilt during a query, the query is
+// repeated after Refill returns.
 type Reader struct {
 	Catalog *Catalog
 	Now     func() time.Time
-	Refill  func(context.Context) error // returns when the catalogue knows the corpus again
+	Refill  func(context.Context) error // returns when the catalogue covers the corpus again
 }
 
-// retry runs f, and once more if the catalogue was rebuilt.
+// retry runs f, and runs it again if the catalogue was rebuilt.
 func (r *Reader) retry(ctx context.Context, f func() error) error {
 	err := f()
 	if !errors.Is(err, ErrRebuilt) {
@@ -37,12 +37,12 @@ func (r *Reader) retry(ctx context.Context, f func() error) error {
 
 func (r *Reader) plan(spec query.Spec) *queryPlan { return newQueryPlan(spec, r.Now()) }
 
-// older orders rows by time, then by hash.
+// older compares rows by time, then by hash.
 func older(a, b Row) int {
 	return cmp.Or(cmp.Compare(a.Time, b.Time), CompareIDs(a.ID, b.ID))
 }
 
-// hideUnknown makes rows as Row.Time describes them.
+// hideUnknown sets unknown times to 0, as documented for Row.Time.
 func hideUnknown(rows []Row) {
 	for i := range rows {
 		if rows[i].Time == unknown {
@@ -51,8 +51,8 @@ func hideUnknown(rows []Row) {
 	}
 }
 
-// Select returns the dumps that match spec, sorted by ID. With a limit they are the newest;
-// those without a time count as oldest.
+// Select returns the dumps that match spec, sorted by ID. If spec has a limit, it returns the
+// newest; dumps without a time count as oldest.
 func (r *Reader) Select(ctx context.Context, spec query.Spec) ([]Row, error) {
 	rows, sorted, err := r.matches(ctx, spec)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *Reader) Select(ctx context.Context, spec query.Spec) ([]Row, error) {
 	return rows, nil
 }
 
-// matches returns the dumps that match spec, and whether they are sorted by ID.
+// matches returns the dumps that match spec and reports whether they are sorted by ID.
 func (r *Reader) matches(ctx context.Context, spec query.Spec) (rows []Row, sorted bool, err error) {
 	err = r.retry(ctx, func() error {
 		rows, sorted, err = r.rows(ctx, spec)
@@ -114,10 +114,10 @@ func (r *Reader) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 	return rows, false, nil
 }
 
-// Dumps yields the dumps that match spec, with their documents, oldest first (those without
-// a time before all others). It yields one error and stops. Nothing is locked between two
-// dumps: the consumer may take its time and call any method. A dump that is removed
-// meanwhile is left out.
+// Dumps yields the dumps that match spec, with their documents, oldest first; dumps without a time
+// come before all others. It stops after yielding an error. No lock is held between dumps, so the
+// consumer may take its time and call any method. A dump that is removed during the iteration is
+// left out.
 func (r *Reader) Dumps(ctx context.Context, spec query.Spec) iter.Seq2[*Dump, error] {
 	return func(yield func(*Dump, error) bool) {
 		rows, _, err := r.matches(ctx, spec)
@@ -148,8 +148,8 @@ func (r *Reader) Dumps(ctx context.Context, spec query.Spec) iter.Seq2[*Dump, er
 	}
 }
 
-// nextChunk returns how many dumps to read together after n with size bytes of documents:
-// more, as long as they are small.
+// nextChunk returns how many dumps to read together after a chunk of n dumps with documents of size
+// bytes in all. Chunks grow as long as the documents are small.
 func nextChunk(n, size int) int {
 	if size > 4<<20 {
 		return max(n/8, 1)
@@ -157,7 +157,7 @@ func nextChunk(n, size int) int {
 	return min(2*n, 64)
 }
 
-// dumps returns the dumps of rows, as far as they are still known.
+// dumps returns those dumps of rows that are still in the catalogue.
 func (c *Catalog) dumps(ctx context.Context, rows []Row) (map[dump.ID]*Dump, error) {
 	args := make([]any, len(rows))
 	for i := range rows {
@@ -171,9 +171,9 @@ func (c *Catalog) dumps(ctx context.Context, rows []Row) (map[dump.ID]*Dump, err
 	return byID, err
 }
 
-// Days returns the entries of by-time, ascending: the years that have dumps; with a year, its
-// months; with both, the days of the month. In UTC; times before the year 1 or after 9999 are
-// left out.
+// Days returns the entries of by-time in ascending order: the years that have dumps; if year is not
+// 0, the months of that year; if month is not 0 either, the days of that month. All are in UTC.
+// Times before the year 1 or after 9999 are left out.
 func (r *Reader) Days(ctx context.Context, year, month int) ([]int, error) {
 	from, to, unit, next := period(year, month)
 	units := map[int]bool{}
@@ -193,8 +193,8 @@ func (r *Reader) Days(ctx context.Context, year, month int) ([]int, error) {
 	return slices.Sorted(maps.Keys(units)), nil
 }
 
-// period returns a range of time, how its parts are numbered, and where the part after a
-// moment begins.
+// period returns a time range, a function that numbers its parts, and a function that returns the
+// start of the part after a given time.
 func period(year, month int) (from, to time.Time, unit func(time.Time) int, next func(time.Time) time.Time) {
 	date := func(y, m, d int) time.Time { return time.Date(y, time.Month(m), d, 0, 0, 0, 0, time.UTC) }
 	switch {
@@ -209,15 +209,15 @@ func period(year, month int) (from, to time.Time, unit func(time.Time) int, next
 		func(t time.Time) time.Time { return date(t.Year(), int(t.Month()), t.Day()+1) }
 }
 
-// partRows is how many rows All yields together.
+// partRows is the number of rows that All yields at once.
 const partRows = 4096
 
-// All yields all dumps in the order of their hashes, in parts, each as soon as it was read: a
-// consumer can work on the first while the others are read. The consumer owns the parts. All
-// yields one error and stops. Between two parts it occupies a connection.
+// All yields all dumps in hash order, in parts, each as soon as it has been read, so that a
+// consumer can work on the first part while the others are read. The consumer owns the parts. All
+// stops after yielding an error. It occupies a connection between parts.
 func (r *Reader) All(ctx context.Context) iter.Seq2[[]Row, error] {
 	return func(yield func([]Row, error) bool) {
-		var after []byte // the last hash that was yielded
+		var after []byte // last hash yielded
 		err := r.retry(ctx, func() error {
 			return r.Catalog.rowsAfter(ctx, after, func(part []Row) error {
 				after = part[len(part)-1].ID[:]
@@ -236,28 +236,28 @@ func (r *Reader) All(ctx context.Context) iter.Seq2[[]Row, error] {
 
 const rowsAfter = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id > ? ORDER BY id`
 
-// rowsAfter calls fn with the dumps whose hash is greater than id, in parts, until fn returns
-// an error. It uses the driver itself: with a million rows, most of the time would be spent in
-// sql.Rows.Scan. The error may be ErrRebuilt.
+// rowsAfter calls fn with the dumps whose hash is greater than id, in parts, until fn returns an
+// error. It uses the driver directly because sql.Rows.Scan would take most of the time with a
+// million rows. It may return ErrRebuilt.
 func (c *Catalog) rowsAfter(ctx context.Context, id []byte, fn func([]Row) error) error {
 	return c.try(ctx, func(db *database) error {
 		conn, err := db.readers.Conn(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Close() // to the pool
+		defer conn.Close() // back to the pool
 		return conn.Raw(func(c any) error {
 			found, err := c.(driver.QueryerContext).QueryContext(ctx, rowsAfter, []driver.NamedValue{{Ordinal: 1, Value: notNil(id)}})
 			if err != nil {
 				return err
 			}
-			defer found.Close() // errors show in Next
+			defer found.Close() // Next returns any error
 			return readParts(found, fn)
 		})
 	})
 }
 
-// readParts reads rows of a hash and a time.
+// readParts reads rows that consist of a hash and a time.
 func readParts(found driver.Rows, fn func([]Row) error) error {
 	values := make([]driver.Value, 2)
 	var part []Row

@@ -12,11 +12,11 @@ import (
 	"thothfs/internal/tempdir"
 )
 
-// ErrNoSnapshot means that an object is not a snapshot of this version, or is damaged.
+// ErrNoSnapshot means that an object is not a snapshot in this format, or is damaged.
 var ErrNoSnapshot = errors.New("no snapshot, or not of this version")
 
-// TempDir makes a private directory beside the file, and removes those of processes that
-// were killed. The caller removes it.
+// TempDir creates a private directory beside the catalogue file and removes those left by killed
+// processes. The caller must remove it.
 func (c *Catalog) TempDir() (*tempdir.Dir, error) {
 	const prefix = "snapshot-"
 	parent := filepath.Dir(c.Path())
@@ -24,11 +24,11 @@ func (c *Catalog) TempDir() (*tempdir.Dir, error) {
 	return tempdir.Make(parent, prefix)
 }
 
-// Export writes the catalogue as an SQLite database to a new file, and returns how many dumps
-// it has. What concerns only this machine is left out.
+// Export writes the catalogue as an SQLite database to a new file and returns the number of dumps
+// in it. Data that concerns only this machine is left out.
 func (c *Catalog) Export(ctx context.Context, path string) (dumps int64, err error) {
 	err = c.retry(ctx, func(db *database) error {
-		os.Remove(path) // of the first try
+		os.Remove(path) // left by the first try
 		_, err := db.writer.ExecContext(ctx, `VACUUM INTO ?`, path)
 		return err
 	})
@@ -50,12 +50,13 @@ func (c *Catalog) Export(ctx context.Context, path string) (dumps int64, err err
 	return dumps, errors.Join(err, db.Close())
 }
 
-// clearPrivate removes what concerns one machine; a condition on the key of notes follows.
+// clearPrivate removes data that concerns only this machine. A condition on the key of notes must
+// be appended.
 const clearPrivate = `DELETE FROM journal; DELETE FROM listings; DELETE FROM seen; DELETE FROM meta WHERE key`
 
-// Install puts a database that Export wrote somewhere in the place of this catalogue. It
-// reports whether it did: it does not if the catalogue knows the corpus by now. A database
-// that is not in order is ErrNoSnapshot.
+// Install replaces this catalogue with a database written by Export, possibly on another machine.
+// It reports whether it did so; it does not if the corpus has been listed in the meantime. If the
+// database is not valid, Install returns ErrNoSnapshot.
 func (c *Catalog) Install(ctx context.Context, path string) (bool, error) {
 	err := checkSnapshot(ctx, path, c.identity)
 	if broken(err) {
@@ -86,8 +87,8 @@ func (c *Catalog) install(ctx context.Context, path string) (bool, error) {
 	return true, os.Rename(path, target)
 }
 
-// checkSnapshot returns ErrNoSnapshot unless a database has the tables of a catalogue and no
-// more: SQLite would run a foreign trigger. It gives the database the identity of the corpus.
+// checkSnapshot returns ErrNoSnapshot unless the database has exactly the tables of a catalogue,
+// since SQLite would run a foreign trigger. It gives the database the identity of the corpus.
 func checkSnapshot(ctx context.Context, path, id string) error {
 	if err := checkHeader(path); err != nil {
 		return err
@@ -123,14 +124,14 @@ func checkSnapshot(ctx context.Context, path, id string) error {
 	return errors.Join(err, db.Close())
 }
 
-// invalidRows counts rows with values of other types than a catalogue has.
+// invalidRows counts the rows whose values have types that a catalogue does not contain.
 const invalidRows = `SELECT (SELECT count(*) FROM dumps WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(n) <> 'integer' OR typeof(etag) <> 'text'
 	OR typeof(size) <> 'integer' OR typeof(mtime) <> 'integer' OR typeof(checked) <> 'integer' OR typeof(dirtag) <> 'text' OR typeof(damage) <> 'text'
 	OR typeof(odd) <> 'integer' OR typeof(time) NOT IN ('integer', 'null') OR typeof(nsec) <> 'integer' OR NOT EXISTS (SELECT 1 FROM docs WHERE docs.n = dumps.n AND docs.id = dumps.id))
 	+ (SELECT count(*) FROM docs WHERE typeof(doc) <> 'blob') + ((SELECT count(*) FROM docs) <> (SELECT count(*) FROM dumps))
 	+ (SELECT count(*) FROM pending WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(tries) <> 'integer' OR typeof(due) <> 'integer' OR typeof(dirtag) <> 'text')`
 
-// newSchema is schemaOf a new catalogue.
+// newSchema returns the schemaOf a new catalogue.
 func newSchema(ctx context.Context) ([]byte, error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {

@@ -16,29 +16,29 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// A snapshot is the catalogue of a whole corpus in one object, so that a new client need not
-// read the document of every dump. It is little-endian:
+// A snapshot is the catalogue of a whole corpus in one object. It saves a new client from reading
+// the document of every dump. It is little-endian:
 //
-//	0 magic, 16 XXH64 of all that follows, 24 when it was made in milliseconds since 1970,
+//	0 magic, 16 XXH64 of all that follows, 24 time of creation in milliseconds since 1970,
 //	32 dumps, 40 bytes of the database, 48 the SQLite database in one zstd frame
 //
-// Whoever can write a snapshot can write the documents as well, so its statements on them are
-// trusted until they are checked. Its form is not trusted.
+// Any client that can write a snapshot can write the documents as well, so what it says about them
+// is trusted until they are checked. Its format is not trusted.
 const (
 	snapshotMagic = "thothfs index 1\n"
-	// SnapshotHeader is the length of what comes before the database, in bytes.
+	// SnapshotHeader is the length of the header, which precedes the database, in bytes.
 	SnapshotHeader = 48
-	// maxDatabase limits the database in a snapshot, in bytes.
+	// maxDatabase is the maximum size of the database in a snapshot, in bytes.
 	maxDatabase = 64 << 30
 )
 
-// Snapshot is what the header of a snapshot says.
+// Snapshot holds the header of a snapshot.
 type Snapshot struct {
 	Time     time.Time // when it was made
 	Dumps    int64
-	Size     int64  // of the object, in bytes
-	Database int64  // of the database in it, in bytes
-	Key      string // of the object
+	Size     int64  // size of the object, in bytes
+	Database int64  // size of the database in it, in bytes
+	Key      string // key of the object
 
 	head []byte
 }
@@ -52,7 +52,7 @@ func (s *Snapshot) header() []byte {
 	return b
 }
 
-// ParseSnapshot reads the header of an object of size bytes.
+// ParseSnapshot parses the header of an object of size bytes.
 func ParseSnapshot(head []byte, size int64) (*Snapshot, error) {
 	if len(head) < SnapshotHeader || string(head[:16]) != snapshotMagic {
 		return nil, ErrNoSnapshot
@@ -66,8 +66,8 @@ func ParseSnapshot(head []byte, size int64) (*Snapshot, error) {
 	return s, nil
 }
 
-// Pack makes the object from the database at path, in a file beside it, and sets s.Size and
-// s.Database. The caller closes the file.
+// Pack writes the object for the database at path to a file beside it, and sets s.Size and
+// s.Database. The caller must close the file.
 func (s *Snapshot) Pack(ctx context.Context, path string) (*os.File, error) {
 	in, err := os.Open(path)
 	if err != nil {
@@ -115,8 +115,8 @@ func (s *Snapshot) pack(ctx context.Context, out, in *os.File) error {
 	return err
 }
 
-// Unpack writes the database of the snapshot to a new file at path, and checks the sum. r
-// reads what comes after the header.
+// Unpack writes the database of the snapshot to a new file at path and verifies the checksum. r
+// reads what follows the header.
 func (s *Snapshot) Unpack(ctx context.Context, r io.Reader, path string) error {
 	sum := xxhash.New()
 	sum.Write(s.head[24:])

@@ -6,16 +6,16 @@ import (
 	"sync"
 )
 
-// stmtCache runs queries as prepared statements, which it keeps: preparing a short query is
-// most of its work. The pool closes them.
+// stmtCache runs queries as prepared statements and caches them, since most of the cost of a short
+// query is preparing it. The pool closes them.
 type stmtCache struct {
 	db *sql.DB
 	mu sync.Mutex // guards m
 	m  map[string]*sql.Stmt
 }
 
-// maxStatements limits the statements that are kept: a specification can have any number of
-// conditions.
+// maxStatements is the maximum number of cached statements. Specifications can have any number of
+// conditions, so there is no limit to the number of different queries.
 const maxStatements = 64
 
 var _ querier = (*stmtCache)(nil)

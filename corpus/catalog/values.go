@@ -11,8 +11,8 @@ import (
 	"thothfs/query"
 )
 
-// Values returns the values of a field, in byte order. A dump whose field is an array counts
-// for each element; one without the field for none.
+// Values returns the values of a field in byte order. A dump whose field is an array counts once
+// for each element; a dump without the field is not counted.
 func (r *Reader) Values(ctx context.Context, f *Field) ([]Value, error) {
 	var counts valueCounts
 	err := r.retry(ctx, func() error {
@@ -32,7 +32,7 @@ func (r *Reader) Values(ctx context.Context, f *Field) ([]Value, error) {
 	return slices.SortedFunc(maps.Values(counts), func(a, b Value) int { return strings.Compare(a.Text, b.Text) }), nil
 }
 
-// HasValue reports whether any dump has a value of a field, as Values counts them.
+// HasValue reports whether any dump has the given value of a field, in the sense of Values.
 func (r *Reader) HasValue(ctx context.Context, f *Field, text string) (has bool, err error) {
 	p := r.plan(query.Equal(f.Path, text))
 	err = r.retry(ctx, func() error {
@@ -51,15 +51,15 @@ func (r *Reader) HasValue(ctx context.Context, f *Field, text string) (has bool,
 	return has, err
 }
 
-// Count returns how many dumps match spec, at most its limit.
+// Count returns the number of dumps that match spec, up to its limit.
 func (r *Reader) Count(ctx context.Context, spec query.Spec) (int, error) {
 	rows, _, err := r.matches(ctx, spec)
 	return len(rows), err
 }
 
-// CountBy returns how many of the dumps that match spec have each text at path, in the form
-// of dump.Value.Text: an array is one text, as compact JSON. A dump with nothing there, or
-// null, is not counted. With a limit the newest dumps are counted.
+// CountBy returns, for each text at path, the number of dumps matching spec that have it. Texts are
+// formatted as by dump.Value.Text: an array is one text, as compact JSON. A dump with null or
+// nothing at path is not counted. If spec has a limit, the newest dumps are counted.
 func (r *Reader) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
 	err = r.retry(ctx, func() error {
 		counts = map[string]int{}
@@ -88,7 +88,7 @@ func (r *Reader) countBy(ctx context.Context, counts map[string]int, path string
 			counts[text] += v.Count
 		}
 	} else {
-		p.requireWords(query.Constraint{Path: path, Op: query.OpGlob}) // documents with nothing there are not counted
+		p.requireWords(query.Constraint{Path: path, Op: query.OpGlob}) // documents without the path are not counted
 		err := r.Catalog.scanDocuments(ctx, p, func(doc docFields) error { countText(counts, doc.Document, path); return nil })
 		if err != nil || !p.columns {
 			return err
@@ -125,7 +125,7 @@ func (r *Reader) countColumn(ctx context.Context, counts valueCounts, f *Field, 
 	})
 }
 
-// valueCounts counts values by their texts.
+// valueCounts maps texts to values.
 type valueCounts map[string]Value
 
 func (c valueCounts) add(text string, count int, newest int64) {
@@ -138,7 +138,7 @@ func (c valueCounts) add(text string, count int, newest int64) {
 	c[text] = v
 }
 
-// addDocument counts the values of one dump: the elements of an array, each once.
+// addDocument counts the values of one dump. Each distinct element of an array counts once.
 func (c valueCounts) addDocument(f *Field, doc query.Fields) {
 	text, list, ok := doc.Lookup(f.Path)
 	if !ok {
