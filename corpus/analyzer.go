@@ -15,11 +15,11 @@ import (
 	"thothfs/store"
 )
 
-// MaxAnalyzer is the largest size of an analyzer in bytes.
+// MaxAnalyzer is the maximum size of an analyzer in bytes.
 const MaxAnalyzer = 16 << 20
 
-// PutAnalyzer stores an analyzer in place of another of that name. It returns
-// store.ErrInvalid for a name that no analyzer can have, and store.ErrTooLarge.
+// PutAnalyzer stores an analyzer, replacing any existing one of that name. It returns
+// store.ErrInvalid for a name that an analyzer cannot have, and store.ErrTooLarge.
 func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) error {
 	key, err := analyzerKey("put", name)
 	if err != nil {
@@ -31,8 +31,8 @@ func (c *Corpus) PutAnalyzer(ctx context.Context, name string, data []byte) erro
 	return c.changeAnalyzers(ctx, key, func() error { return c.replace(ctx, key, data) })
 }
 
-// Analyzer returns the text of an analyzer. It returns store.ErrNotExist if there is none of
-// that name, or cannot be.
+// Analyzer returns the text of an analyzer. It returns store.ErrNotExist if there is none of that
+// name, including for a name that an analyzer cannot have.
 func (c *Corpus) Analyzer(ctx context.Context, name string) ([]byte, error) {
 	key, err := analyzerKey("get", name)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 	}
 	return c.changeAnalyzers(ctx, key, func() error {
 		old, attr, err := c.analyzerNow(ctx, "remove", key)
-		if errors.Is(err, store.ErrInvalid) { // an empty directory is removed
+		if errors.Is(err, store.ErrInvalid) { // an empty directory may be removed
 			if rerr := c.store.Remove(ctx, store.Ref{Key: key}); !errors.Is(rerr, store.ErrConflict) {
 				return rerr
 			}
@@ -67,8 +67,8 @@ func errDirectory(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New("it is a directory")}
 }
 
-// RenameAnalyzer renames an analyzer, in place of another of the new name. Stores cannot
-// rename, so for a moment the analyzer has both names. It keeps both if the old one cannot be
+// RenameAnalyzer renames an analyzer, replacing any existing one of the new name. Stores cannot
+// rename objects, so the analyzer briefly has both names. It keeps both if the old one cannot be
 // removed.
 func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	old, err := analyzerKey("rename", from)
@@ -82,8 +82,8 @@ func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	return c.changeAnalyzers(ctx, old, func() error { return c.move(ctx, old, key) })
 }
 
-// analyzerKey returns the key of an analyzer. The name must be a valid file name without
-// control characters.
+// analyzerKey returns the key of an analyzer. The name must be a valid file name without control
+// characters.
 func analyzerKey(op, name string) (string, error) {
 	key := AnalyzersDir + "/" + name
 	control := strings.ContainsFunc(name, unicode.IsControl)
@@ -93,15 +93,15 @@ func analyzerKey(op, name string) (string, error) {
 	return key, nil
 }
 
-// changeAnalyzers makes a change, and repeats it after conflicts. It makes the next call of
-// Analyzers ask the store, in this process and in those that share the catalogue.
+// changeAnalyzers calls change, and repeats it after conflicts. It makes the next call of Analyzers
+// ask the store, in this process and in those that share the catalogue.
 func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() error) error {
 	leave, err := c.editLocks.Lock(ctx, key)
 	if err != nil {
 		return err
 	}
 	defer leave()
-	defer func() { // even after an error: the change may have been made
+	defer func() { // even after an error, since the change may have been made
 		c.Stale(dump.ID{})
 		c.forgetListing(ctx, AnalyzersDir)
 	}()
@@ -117,8 +117,8 @@ func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() 
 	}
 }
 
-// analyzerNow returns the text of an analyzer and its attributes, whose ETag is "" if there is
-// none. For an analyzer larger than MaxAnalyzer it returns only the attributes.
+// analyzerNow returns the text of an analyzer and its attributes; their ETag is "" if there is no
+// analyzer. If the analyzer is larger than MaxAnalyzer, it returns only the attributes.
 func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store.Attr, error) {
 	data, attr, err := c.store.Get(ctx, store.Ref{Key: key}, MaxAnalyzer)
 	switch {
@@ -134,7 +134,7 @@ func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store
 	return nonNil(data), attr, err
 }
 
-// replace stores data at key in place of what is there.
+// replace stores data at key, replacing any existing analyzer.
 func (c *Corpus) replace(ctx context.Context, key string, data []byte) error {
 	old, attr, err := c.analyzerNow(ctx, "put", key)
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *Corpus) dropAnalyzer(ctx context.Context, key string, old []byte, attr 
 	})
 }
 
-// record makes a change of the analyzer at key by apply, and stores its record in the history.
+// record changes the analyzer at key by calling apply, and records the change in the history.
 func (c *Corpus) record(ctx context.Context, key string, old []byte, attr store.Attr, text []byte, apply func() error) error {
 	e := c.newEdit(ctx, dump.ID{})
 	e.Changes = []history.Change{history.AnalyzerChange(path.Base(key), old, attr.Size, text)}

@@ -13,14 +13,14 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// changedSuffix is the suffix of a file beside the catalogue. A process touches the file after
-// it has changed the catalogue, and watches it for changes by others.
+// changedSuffix is the suffix of a file beside the catalogue. Each process touches the file after
+// changing the catalogue, and watches it for changes by others.
 const changedSuffix = ".changed"
 
 const (
-	// followInterval is how often the journal is read if the file cannot be watched.
+	// followInterval is the interval at which the journal is read if the file cannot be watched.
 	followInterval = 2 * time.Second
-	// followPause is how long changes are collected.
+	// followPause is how long changes are collected before the journal is read again.
 	followPause = 50 * time.Millisecond
 )
 
@@ -45,7 +45,7 @@ func createChangedFile(path string) error {
 	return f.Close()
 }
 
-// watchChanged watches the file beside the catalogue at path. The caller closes the watcher.
+// watchChanged watches the file beside the catalogue at path. The caller must close the watcher.
 func watchChanged(path string) (*fsnotify.Watcher, error) {
 	path += changedSuffix
 	if err := createChangedFile(path); err != nil {
@@ -61,7 +61,7 @@ func watchChanged(path string) (*fsnotify.Watcher, error) {
 	return w, nil
 }
 
-// follow passes changes by other processes to subscribers, until ctx ends.
+// follow passes changes made by other processes to subscribers until ctx is done.
 func (c *Corpus) follow(ctx context.Context) {
 	f := &follower{c: c}
 	for f.wait(ctx) {
@@ -73,18 +73,18 @@ func (c *Corpus) follow(ctx context.Context) {
 		if everything {
 			pause = followInterval // subscribers are busy
 		}
-		_ = withctx.Sleep(ctx, pause) // wait returns false if ctx has ended
+		_ = withctx.Sleep(ctx, pause) // wait returns false if ctx is done
 	}
 	f.unwatch()
 }
 
-// follower waits for changes of the watched file, or for some time if it cannot be watched.
+// follower waits for changes of the watched file, or for a fixed time if it cannot be watched.
 type follower struct {
 	c       *Corpus
 	watcher *fsnotify.Watcher // nil if the file is not watched
 }
 
-// wait returns true when there may be changes, and false when ctx has ended.
+// wait returns true if there may be changes, and false if ctx is done.
 func (f *follower) wait(ctx context.Context) bool {
 	w := f.watcher
 	if w == nil {
@@ -99,9 +99,9 @@ func (f *follower) wait(ctx context.Context) bool {
 	select {
 	case e, ok := <-w.Events:
 		if !ok || e.Has(fsnotify.Remove) || e.Has(fsnotify.Rename) {
-			f.unwatch() // another file takes its place
+			f.unwatch() // it is being replaced
 		}
-	case <-w.Errors: // events may be lost
+	case <-w.Errors: // events may have been lost
 	case <-ctx.Done():
 		return false
 	}

@@ -15,28 +15,28 @@ import (
 	"thothfs/store"
 )
 
-// ErrReadOnlyField is an edit of a field that is not for people to edit.
+// ErrReadOnlyField means that a field is not meant to be edited by people.
 var ErrReadOnlyField = errors.New("this field cannot be edited")
 
-// Edit edits the document of a dump, all edits or none, and returns the dump as it is then.
-// When it returns, the document is stored, and the catalogue, Generation and subscribers have
-// the change. Edits that others make at the same time are kept. If the document would not
-// change, it is not stored again.
+// Edit applies edits to the document of a dump, either all or none, and returns the resulting dump.
+// When it returns, the document is stored, and the catalogue, Generation and subscribers have the
+// change. Edits that others make at the same time are kept. A document that would not change is not
+// stored again.
 //
-// Edit takes one round trip if the version in the catalogue is current, or if the document
-// would not change; otherwise two, or three if the document changed within AttrTimeout; and
-// more while others change it.
+// Edit takes one round trip if the version in the catalogue is current, or if the document would
+// not change; otherwise two, or three if the document changed within AttrTimeout; and more while
+// others are changing it.
 //
-// Errors are ErrReadOnlyField, unless document.Writable allows the paths; those of
-// document.Document.Apply; store.ErrNotExist for a dump that does not exist; store.ErrConflict, if
-// others keep changing the document until the deadline of ctx, or for two minutes; and the
-// others of the store. After one of these, except ErrConflict, and after the end of ctx, the
+// Edit returns ErrReadOnlyField if document.Writable does not allow a path, errors of
+// document.Document.Apply, store.ErrNotExist if the dump does not exist, store.ErrConflict if
+// others keep changing the document until the deadline of ctx, or for two minutes, and other errors
+// of the store. If the error is one of the store other than ErrConflict, or if ctx is done, the
 // edit may have been made.
 //
-// A condition (document.IfAbsent, document.IfPresent, Edit.Was) applies to the very document that the
-// edit replaces. If the connection breaks while the document is stored, and somebody edits it
-// before it is read back, this edit cannot be distinguished from others: then the error is
-// document.ErrPresent although the edit was made.
+// A condition (document.IfAbsent, document.IfPresent, Edit.Was) applies to exactly the version of
+// the document that the edit replaces. If the connection breaks while the document is being stored,
+// and another client edits it before it is read back, this edit cannot be distinguished from
+// others: the error is then document.ErrPresent although the edit was made.
 func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	if err := CheckWritable(edits); err != nil {
 		return nil, err
@@ -44,7 +44,7 @@ func (c *Corpus) Edit(ctx context.Context, id dump.ID, edits ...document.Edit) (
 	return c.Amend(ctx, id, edits...)
 }
 
-// CheckWritable returns ErrReadOnlyField if document.Writable does not allow all edits.
+// CheckWritable returns ErrReadOnlyField unless document.Writable allows all edits.
 func CheckWritable(edits []document.Edit) error {
 	for _, e := range edits {
 		if !document.Writable(e.Path) {
@@ -54,7 +54,7 @@ func CheckWritable(edits []document.Edit) error {
 	return nil
 }
 
-// Amend is Edit for any field. It is for uploads, which describe the dump itself.
+// Amend is like Edit but allows any field. It is for uploads, which describe the dump itself.
 func (c *Corpus) Amend(ctx context.Context, id dump.ID, edits ...document.Edit) (*Dump, error) {
 	a := &editAttempt{c: c, id: id, edits: edits}
 	a.change = func(d *document.Document) ([]byte, bool, error) { return d.Apply(a.edits...) }
@@ -74,11 +74,11 @@ func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
 	defer unlock()
 	a.record = c.newEdit(ctx, a.id)
 	d, err := a.run(ctx)
-	if a.seen != nil { // and no document was stored after it
+	if a.seen != nil { // and no later document was stored
 		c.recordObservations(ctx, *a.seen)
 		a.setChecked(a.seen.At)
 	}
-	if !a.maybeMade && len(a.record.Changes) > 0 { // it failed, or somebody else made the same edit
+	if !a.maybeMade && len(a.record.Changes) > 0 { // it failed, or another client made the same edit
 		if voided := c.recorder.Void(a.record); err == nil {
 			err = voided(ctx)
 		}
@@ -91,13 +91,13 @@ type editAttempt struct {
 	c     *Corpus
 	id    dump.ID
 	edits []document.Edit
-	known *Dump                // the latest version that was seen; nil: none
-	seen  *catalog.Observation // of known, unless the catalogue has it
+	known *Dump                // latest version seen, or nil
+	seen  *catalog.Observation // observation of known, unless the catalogue has it
 
-	// change makes the new document of one, as document.Document.Apply does.
+	// change returns the edited document, like document.Document.Apply.
 	change    func(*document.Document) (raw []byte, changed bool, err error)
-	record    *history.Edit // of the latest try
-	maybeMade bool          // a try was stored, or may have been
+	record    *history.Edit // record of the latest attempt
+	maybeMade bool          // an attempt was stored, or may have been
 }
 
 func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
@@ -117,9 +117,9 @@ func (a *editAttempt) run(ctx context.Context) (*Dump, error) {
 	return d, err
 }
 
-// tryKnown edits the version in the catalogue. If that may be outdated, the store is asked at
-// the same time. If tryKnown returns neither a dump nor an error, known is what the store has,
-// and was not edited.
+// tryKnown edits the version in the catalogue. If that may be outdated, it reads the document from
+// the store at the same time. If tryKnown returns neither a dump nor an error, known is the version
+// in the store, and has not been edited.
 func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
 	if a.known, err = a.c.cat.Lookup(ctx, a.id); err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
 		return nil, a.refetch(ctx)
 	}
 	raw, changed, err := a.apply()
-	if err != nil || !changed { // of a version that may be outdated
+	if err != nil || !changed { // the version may be outdated
 		return nil, a.refetch(ctx)
 	}
 	if a.c.isFresh(a.id, a.known) {
@@ -148,7 +148,7 @@ func (a *editAttempt) tryKnown(ctx context.Context) (d *Dump, err error) {
 	return d, err
 }
 
-// try edits known, which the store had a moment ago.
+// try edits known, which has just been read from the store.
 func (a *editAttempt) try(ctx context.Context) (*Dump, error) {
 	raw, changed, err := a.apply()
 	if err != nil {
@@ -167,8 +167,7 @@ func (a *editAttempt) apply() (raw []byte, changed bool, err error) {
 	return a.change(a.known.Doc)
 }
 
-// put stores a document in the place of the one that is known, and what it replaces in the
-// history.
+// put stores a document over the known version, and a record of what it replaces in the history.
 func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c, began := a.c, a.c.now()
 	d := catalog.NewDump(a.id, raw, store.Attr{}, "")
@@ -189,7 +188,8 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	changed := c.recordObservations(ctx, catalog.Observation{ID: a.id, At: d.Checked, Kind: catalog.Found, Dump: d, Replaced: a.known, Began: began})
 	a.setChecked(d.Checked)
 	if !changed {
-		// Another process may have recorded it first: subscribers of this one do not know.
+		// Another process may have recorded the document first, without notifying the subscribers
+		// of this one.
 		if _, err := c.readJournal(ctx); err != nil {
 			c.log.Debug("the catalogue cannot be read", "error", err)
 		}
@@ -197,7 +197,7 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	return d, recorded(ctx)
 }
 
-// refetch sets known to what the store has.
+// refetch sets known to the version in the store.
 func (a *editAttempt) refetch(ctx context.Context) error {
 	return a.setKnown(a.c.fetchDocument(ctx, a.id, a.etag()))
 }
@@ -227,19 +227,19 @@ func (a *editAttempt) setKnown(o catalog.Observation, err error) error {
 	return nil
 }
 
-// setChecked records when the store was asked, if the catalogue has what it said.
+// setChecked records when the document was checked, provided that the catalogue has the result.
 func (a *editAttempt) setChecked(at time.Time) {
 	if !a.c.unwritable.Load() {
 		a.c.checked.set(a.id, at)
 	}
 }
 
-// startFetch begins to read the document. The caller must call stop, which ends that.
+// startFetch starts reading the document. The caller must call stop, which ends that.
 func (a *editAttempt) startFetch(ctx context.Context) (fetched <-chan fetchResult, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	c, id, etag := a.c, a.id, a.etag()
 	results, done := make(chan fetchResult, 1), make(chan struct{})
-	go func() { // ended by stop
+	go func() { // stopped by stop
 		defer close(done)
 		o, err := c.fetchDocument(ctx, id, etag)
 		results <- fetchResult{observed: o, err: err}
@@ -247,7 +247,7 @@ func (a *editAttempt) startFetch(ctx context.Context) (fetched <-chan fetchResul
 	return results, func() { cancel(); <-done }
 }
 
-// relaxRemovals lets removals succeed when there is nothing left to remove: an earlier try
+// relaxRemovals lets removals succeed if there is nothing left to remove, since an earlier attempt
 // that ended in a conflict may have removed it.
 func (a *editAttempt) relaxRemovals() {
 	a.edits = slices.Clone(a.edits)

@@ -9,22 +9,23 @@ import (
 	"thothfs/store"
 )
 
-// HotPackName is the object beside a dump with its hot pack: the pages that a debugger reads
-// first, which make the first open one request. Another object there, such as a vmlinux, has
-// its pack in HotPackName, a dot and its name. Packs may be removed at any time. Mounts do
-// not show them. Package cache defines their format.
+// HotPackName is the name of the object with the hot pack of a dump, beside the dump. A hot pack
+// holds the pages that a debugger reads first, so that the first open takes a single request. The
+// pack of another object in the directory, such as a vmlinux, is named HotPackName, a dot and the
+// name of that object. Packs may be removed at any time. Mounts do not show them. Package
+// cache/hotpack defines their format.
 const HotPackName = ".thothfs.hot"
 
-// MinHotPacked is the size in bytes from which an object has a hot pack.
+// MinHotPacked is the minimum size in bytes of an object with a hot pack.
 const MinHotPacked = 512 << 10
 
 const (
-	maxHotPack = 16 << 20 // bytes of a pack that is read
-	maxName    = 255      // bytes of a name that every store takes
+	maxHotPack = 16 << 20 // maximum size of a pack that is read, in bytes
+	maxName    = 255      // maximum length of a name that every store accepts, in bytes
 )
 
-// HotPack returns the hot pack of the object ref of size bytes, in one round trip. It returns
-// store.ErrNotExist if there is none, or the object is too small to have one.
+// HotPack returns the hot pack of the object ref, which has size bytes, in one round trip. It
+// returns store.ErrNotExist if there is none or the object is too small to have one.
 func (c *lister) HotPack(ctx context.Context, ref store.Ref, size int64) ([]byte, error) {
 	key, ok := c.hotPackKey(ctx, ref.Key)
 	if !ok || size < MinHotPacked {
@@ -34,8 +35,8 @@ func (c *lister) HotPack(ctx context.Context, ref store.Ref, size int64) ([]byte
 	return pack, err
 }
 
-// PutHotPack stores the hot pack of the object ref, in place of another. It returns
-// store.ErrNotExist for an object that cannot have one.
+// PutHotPack stores the hot pack of the object ref, replacing an existing one. It returns
+// store.ErrNotExist for an object that cannot have a hot pack.
 func (c *lister) PutHotPack(ctx context.Context, ref store.Ref, pack []byte) error {
 	key, ok := c.hotPackKey(ctx, ref.Key)
 	if !ok {
@@ -44,7 +45,8 @@ func (c *lister) PutHotPack(ctx context.Context, ref store.Ref, pack []byte) err
 	return store.Overwrite(ctx, c.store, key, pack)
 }
 
-// hotPackKey returns the key of the pack of the object key, or false if it cannot have one.
+// hotPackKey returns the key of the pack for the object at key, or false if the object cannot have
+// one.
 func (c *lister) hotPackKey(ctx context.Context, key string) (string, bool) {
 	dir, name := path.Split(key)
 	id, err := dump.ParseID(path.Clean(dir))
@@ -55,8 +57,7 @@ func (c *lister) hotPackKey(ctx context.Context, key string) (string, bool) {
 	return dir + pack, err == nil && !strings.HasPrefix(name, HotPackName) && len(pack) <= maxName
 }
 
-// isDumpFile reports whether the object called name is the dump of its directory, as far as
-// the catalogue knows.
+// isDumpFile reports whether name is the dump of its directory according to the catalogue.
 func (c *lister) isDumpFile(ctx context.Context, id dump.ID, name string) bool {
 	entries, _, err := c.cat.Listing(ctx, id.String())
 	if err == nil {

@@ -15,9 +15,9 @@ import (
 	"thothfs/store"
 )
 
-// listCorpus updates the set of known directories if the corpus changed, if the last listing
-// is too old, or if force is set. It reports whether it did. If there is a change log, a large
-// corpus that changed is not listed at once.
+// listCorpus updates the set of known directories if the corpus has changed, the last listing is
+// too old, or force is set. It reports whether it did so. If there is a change log, a large corpus
+// is not listed immediately after a change.
 func (s *syncer) listCorpus(ctx context.Context, force, logged bool) (listed bool, err error) {
 	began := s.now()
 	attr, err := s.store.Stat(ctx, "")
@@ -38,7 +38,7 @@ func (s *syncer) listCorpus(ctx context.Context, force, logged bool) (listed boo
 	if err != nil {
 		return false, err
 	}
-	// A change in the moment after the Stat may leave the version as it is.
+	// A change immediately after the Stat may leave the version unchanged.
 	if age := began.Sub(attr.ModTime); age.Abs() < 2*time.Second {
 		attr.ETag = ""
 	}
@@ -49,14 +49,14 @@ func (s *syncer) setListed(ctx context.Context, at time.Time, etag string, entri
 	return s.cat.Set(ctx, map[catalog.Key]string{catalog.RootTag: etag, catalog.EntryCount: fmt.Sprint(entries), catalog.Listed: catalog.Millis(at)})
 }
 
-// errEmptied is the error of a corpus that has no entry at all, although it had dumps. More
-// likely its file system is not mounted than that it was cleared.
+// errEmptied returns the error for a corpus without any entries that used to have dumps. It is more
+// likely that its file system is not mounted than that the corpus was cleared.
 func (s *syncer) errEmptied(dumps int) error {
 	return &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: fmt.Errorf("the corpus is empty, but had %d dumps: is its file system mounted? (if it was cleared: remove %s)", dumps, s.cat.Path())}
 }
 
-// corpusMissing handles a corpus directory that does not exist. A corpus without known dumps
-// is empty. Otherwise it is more likely out of reach than removed, and err is returned.
+// corpusMissing handles a corpus directory that does not exist. If no dumps are known, the corpus
+// is taken to be empty. Otherwise it is more likely unreachable than removed, and err is returned.
 func (s *syncer) corpusMissing(ctx context.Context, at time.Time, err error) error {
 	some, cerr := s.cat.HasMoreThan(ctx, 0)
 	if cerr != nil {
@@ -82,8 +82,8 @@ func (s *syncer) listingNeeded(ctx context.Context, now time.Time, attr store.At
 		return false, err
 	}
 	age := now.Sub(at)
-	polls := time.Duration(min(max(entries, 0), maxEntries) / entriesAPoll) // it may come from a snapshot
-	// The version is only a hint: the corpus is listed now and then in any case.
+	polls := time.Duration(min(max(entries, 0), maxEntries) / entriesAPoll) // entries may come from a snapshot
+	// The version is only a hint, so the corpus is listed from time to time in any case.
 	if age < 0 || age >= s.pollEvery()*max(relistPolls, polls) {
 		return true, nil
 	}
@@ -92,17 +92,17 @@ func (s *syncer) listingNeeded(ctx context.Context, now time.Time, attr store.At
 }
 
 const (
-	// relistPolls is the number of polls after which a corpus is listed although it seems
-	// unchanged; for a large one, a poll for every entriesAPoll of its entries.
+	// relistPolls is the number of polls after which a corpus is listed even if it seems unchanged.
+	// For a large corpus, it is one poll for every entriesAPoll of its entries.
 	relistPolls  = 20
 	entriesAPoll = 1024
-	maxEntries   = 4 << 20 // that count for this
-	// changedShare is how much more often a corpus is listed that did change, if the change
-	// log has most of the changes.
+	maxEntries   = 4 << 20 // maximum number of entries counted for this
+	// changedShare is how many times more often a corpus that did change is listed if there is a
+	// change log, which contains most of the changes.
 	changedShare = 10
 )
 
-// pollEvery is the time between two polls.
+// pollEvery returns the time between two polls.
 func (s *syncer) pollEvery() time.Duration {
 	if s.o.Poll == 0 {
 		return 30 * time.Second
@@ -110,9 +110,9 @@ func (s *syncer) pollEvery() time.Duration {
 	return s.o.Poll
 }
 
-// mergeListing compares the directories of the corpus with the catalogue. New ones are read
-// soon, and so are those whose version changed. Those that are gone are removed once the
-// listing is complete. mergeListing returns the number of entries.
+// mergeListing compares the directories of the corpus with the catalogue. It queues new directories
+// and directories whose version changed for reading, removes those that are gone once the listing
+// is complete, and returns the number of entries.
 func (s *syncer) mergeListing(ctx context.Context) (entries int, err error) {
 	dumps, pending, err := s.cat.KnownDirs(ctx)
 	if err != nil {
@@ -138,17 +138,16 @@ func (s *syncer) mergeListing(ctx context.Context) (entries int, err error) {
 }
 
 const (
-	// serialListing is how many entries are listed one page after the other. Further ones are
-	// listed in parts, at the same time.
+	// serialListing is the number of entries that are listed page by page. The rest are listed in
+	// parts, concurrently.
 	serialListing  = 4096
 	listingsAtOnce = 8
 )
 
-// nameRange is the names from one on and before another; "" is the end.
+// nameRange is the range of names starting at from and ending before to; an empty to means no end.
 type nameRange struct{ from, to string }
 
-// mergeParts does what mergeListing does for the names after last, a part for each first
-// digit.
+// mergeParts is like mergeListing for the names after last, with one part for each first digit.
 func (s *syncer) mergeParts(ctx context.Context, m *listingMerge, last string) (missing []dump.ID, entries int, err error) {
 	const digits = "0123456789abcdef"
 	group, gctx := errgroup.WithContext(ctx)
@@ -179,8 +178,7 @@ func (s *syncer) mergeParts(ctx context.Context, m *listingMerge, last string) (
 	return missing, entries, nil
 }
 
-// inPart returns the directories whose hash begins with a digit. all is in the order of the
-// hashes.
+// inPart returns the directories whose hash begins with digit. all must be in hash order.
 func inPart(all []catalog.KnownDir, digit int) []catalog.KnownDir {
 	at := func(d int) int {
 		return sort.Search(len(all), func(i int) bool { return int(all[i].ID[0]>>4) >= d })
@@ -188,8 +186,8 @@ func inPart(all []catalog.KnownDir, digit int) []catalog.KnownDir {
 	return all[at(digit):at(digit+1)]
 }
 
-// mergeRange adds a range of the corpus to m. With a limit it stops after that many entries,
-// and returns whether there are more and which was the last.
+// mergeRange adds a range of the corpus to m. If limit is not 0, it stops after that many entries;
+// it returns the last entry and whether there are more.
 func (s *syncer) mergeRange(ctx context.Context, m *listingMerge, names nameRange, limit int) (last string, more bool, err error) {
 	n := 0
 	for e, err := range s.store.List(ctx, "", names.from) {
@@ -221,7 +219,7 @@ func (s *syncer) mergeRange(ctx context.Context, m *listingMerge, names nameRang
 	return last, false, s.cat.Enqueue(ctx, m.flush())
 }
 
-// recordGone removes directories that are gone from the catalogue.
+// recordGone removes directories that no longer exist from the catalogue.
 func (s *syncer) recordGone(ctx context.Context, ids []dump.ID) error {
 	at := s.now()
 	for len(ids) > 0 {
@@ -240,12 +238,12 @@ func (s *syncer) recordGone(ctx context.Context, ids []dump.ID) error {
 	return nil
 }
 
-// listingMerge compares a listing with what is known. Both are in the order of the hashes.
+// listingMerge compares a listing with the known directories. Both are in hash order.
 type listingMerge struct {
-	dumps, pending []catalog.KnownDir // those that the listing has not reached
-	missing        []dump.ID          // those that it passed without listing them
+	dumps, pending []catalog.KnownDir // not yet reached by the listing
+	missing        []dump.ID          // passed by the listing without being listed
 	changes        []catalog.DirChange
-	entries        int // of the listing so far
+	entries        int // number of entries listed so far
 }
 
 func (m *listingMerge) add(id dump.ID, etag string) {
@@ -260,8 +258,8 @@ func (m *listingMerge) add(id dump.ID, etag string) {
 	}
 }
 
-// advance removes the directories up to id from list, and reports whether id is one. The others
-// are missing.
+// advance removes the directories up to and including id from list and reports whether id was among
+// them. The others are missing.
 func (m *listingMerge) advance(list *[]catalog.KnownDir, id dump.ID) (found bool, tag uint64) {
 	for len(*list) > 0 {
 		head := (*list)[0]
@@ -284,7 +282,7 @@ func (m *listingMerge) flush() []catalog.DirChange {
 	return changes
 }
 
-// rest returns the directories that the listing, which is complete, did not have.
+// rest returns all missing directories. The listing must be complete.
 func (m *listingMerge) rest() []dump.ID {
 	for _, list := range [][]catalog.KnownDir{m.dumps, m.pending} {
 		for _, d := range list {

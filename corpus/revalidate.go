@@ -14,23 +14,23 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// dumpReader returns dumps with documents as current as callers need them.
+// dumpReader returns dumps with documents as recent as its callers require.
 type dumpReader struct {
 	*lister
 	checked      *checkTimes
-	revalidating singleflight.Group // by hash
+	revalidating singleflight.Group // keyed by hash
 }
 
-// checkTimes are when documents were last compared with the store. Most comparisons find
-// nothing new, which is not worth a transaction of the catalogue.
+// checkTimes records when documents were last compared with the store. Most comparisons find no
+// change, and a transaction of the catalogue for each would be too expensive.
 type checkTimes = recent[dump.ID, time.Time]
 
 func newCheckTimes() *checkTimes { return &checkTimes{} }
 
-// Dump returns a dump with a document that is at most AttrTimeout old: if need be the store
-// is asked, in one round trip. If it has a new version, subscribers are notified before Dump
-// returns. While the store is unavailable Dump returns what the catalogue knows. A dump that
-// does not exist, or has no document, is store.ErrNotExist.
+// Dump returns a dump whose document is at most AttrTimeout old. If necessary it asks the store, in
+// one round trip. If there is a new version, subscribers are notified before Dump returns. While
+// the store is unavailable, Dump returns what the catalogue contains. It returns store.ErrNotExist
+// if the dump does not exist or has no document.
 func (c *dumpReader) Dump(ctx context.Context, id dump.ID) (*Dump, error) {
 	known, err := c.cat.Lookup(ctx, id)
 	if err != nil {
@@ -42,8 +42,8 @@ func (c *dumpReader) Dump(ctx context.Context, id dump.ID) (*Dump, error) {
 	return share(ctx, c.base, &c.revalidating, id.String(), func(ctx context.Context) (*Dump, error) { return c.revalidate(ctx, id, known) })
 }
 
-// isFresh reports whether what is known of a dump, nil for nothing, need not be compared with
-// the store.
+// isFresh reports whether a dump need not be compared with the store. known is what the catalogue
+// has, or nil.
 func (c *dumpReader) isFresh(id dump.ID, known *Dump) bool {
 	now := c.now()
 	if known != nil && c.availability.paused(now) {
@@ -57,7 +57,7 @@ func (c *dumpReader) isFresh(id dump.ID, known *Dump) bool {
 	return age >= -catalog.AfterStored && age <= c.o.AttrTimeout
 }
 
-// revalidate compares what is known of a dump, nil for nothing, with the store.
+// revalidate compares a dump with the store. known is what the catalogue has, or nil.
 func (c *dumpReader) revalidate(ctx context.Context, id dump.ID, known *Dump) (*Dump, error) {
 	etag := ""
 	if known != nil {
@@ -77,7 +77,7 @@ func (c *dumpReader) revalidate(ctx context.Context, id dump.ID, known *Dump) (*
 	c.checked.set(id, o.At)
 	switch {
 	case o.Kind == catalog.Found:
-		c.Stale(id) // the other objects of the dump may have changed with the document
+		c.Stale(id) // the other objects of the dump may have changed too
 		c.recordObservations(ctx, o)
 		return o.Dump, nil
 	case o.Kind == catalog.Absent && known == nil:
@@ -92,17 +92,17 @@ func (c *dumpReader) revalidate(ctx context.Context, id dump.ID, known *Dump) (*
 	return known, nil
 }
 
-// fetchDocument reads the document of a directory if it is another version than etag. The
-// kind of the observation is Found, Same or Absent; anything else is an error.
+// fetchDocument reads the document of a directory if its version differs from etag. Unless there is
+// an error, the kind of the observation is Found, Same or Absent.
 func (c *base) fetchDocument(ctx context.Context, id dump.ID, etag string) (catalog.Observation, error) {
 	return c.fetchDocumentUpTo(ctx, id, etag, maxInfo)
 }
 
-// maxInfo limits the size of a document that is read.
+// maxInfo is the maximum size of a document that is read.
 const maxInfo = document.MaxSize
 
-// fetchDocumentUpTo is fetchDocument, but if limit is less than maxInfo, a document of more
-// than limit bytes is store.ErrTooLarge.
+// fetchDocumentUpTo is like fetchDocument but, if limit is less than maxInfo, returns
+// store.ErrTooLarge for a document of more than limit bytes.
 func (c *base) fetchDocumentUpTo(ctx context.Context, id dump.ID, etag string, limit int64) (catalog.Observation, error) {
 	o := catalog.Observation{ID: id, At: c.now(), ETag: etag, Wait: max(c.o.Poll, 10*time.Second)}
 	ref := store.Ref{Key: catalog.InfoKey(id), ETag: etag}

@@ -19,10 +19,10 @@ const (
 	downloadsAtOnce = 8
 )
 
-// Publish puts a snapshot of the catalogue into the store, in place of the one that is there,
-// and removes older entries of the change log. The whole corpus must have been read (see
-// Synced). If another client publishes at the same time, one of the two gets
-// store.ErrConflict, which does no harm. progress, if not nil, is called with the bytes sent.
+// Publish stores a snapshot of the catalogue, replacing the existing one, and removes old entries
+// of the change log. The whole corpus must have been read (see Synced). If two clients publish at
+// the same time, one of them gets store.ErrConflict, which does no harm. progress, if not nil, is
+// called with the number of bytes sent.
 func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) (Snapshot, error) {
 	s := Snapshot{Time: c.now().UTC(), Key: snapshotKey}
 	if !c.Synced() {
@@ -33,7 +33,7 @@ func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) 
 		return s, err
 	}
 	defer dir.Remove()
-	old, err := c.store.Stat(ctx, snapshotKey) // before its successor is made
+	old, err := c.store.Stat(ctx, snapshotKey) // before the new one is made
 	if err != nil && !errors.Is(err, store.ErrNotExist) {
 		return s, err
 	}
@@ -52,17 +52,16 @@ func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) 
 	return s, changelog.Trim(ctx, c.store, c.storeNow().Add(-changelog.Retention))
 }
 
-// Export writes the catalogue as an SQLite database to a new file. Its tables may change from
-// version to version.
+// Export writes the catalogue as an SQLite database to a new file. The tables may differ between
+// versions.
 func (c *base) Export(ctx context.Context, path string) error {
 	_, err := c.cat.Export(ctx, path)
 	return err
 }
 
-// TakeSnapshot fills a catalogue that knows nothing yet from the snapshot in the store, and
-// reports whether it did. A Sync should follow, which reads what changed since. A snapshot
-// that is not in order is ignored and logged. progress, if not nil, is called with the bytes
-// received.
+// TakeSnapshot fills an empty catalogue from the snapshot in the store and reports whether it did
+// so. The caller should then call Sync, which reads what has changed since. An invalid snapshot is
+// ignored and logged. progress, if not nil, is called with the number of bytes received.
 func (s *syncer) TakeSnapshot(ctx context.Context, progress func(done, total int64)) (taken bool, err error) {
 	err = s.exclusively(ctx, func() error {
 		taken, err = s.takeSnapshot(ctx, progress)
@@ -101,7 +100,7 @@ func (s *syncer) takeSnapshot(ctx context.Context, progress func(done, total int
 	return taken, err
 }
 
-// download gets a snapshot and unpacks its database to path.
+// download downloads a snapshot and unpacks its database to path.
 func (c *base) download(ctx context.Context, ref store.Ref, size int64, path string, progress func(done, total int64)) error {
 	head := make([]byte, catalog.SnapshotHeader)
 	if size < catalog.SnapshotHeader {
@@ -118,7 +117,7 @@ func (c *base) download(ctx context.Context, ref store.Ref, size int64, path str
 	defer cancel()
 	r, w := io.Pipe()
 	fetched := make(chan error, 1)
-	go func() { // ended by cancel, or by r.Close
+	go func() { // stopped by cancel or r.Close
 		err := c.fetchPieces(ctx, ref, size, w, progress)
 		w.CloseWithError(err)
 		fetched <- err
@@ -127,7 +126,7 @@ func (c *base) download(ctx context.Context, ref store.Ref, size int64, path str
 	r.CloseWithError(errUnpacked)
 	cancel()
 	if ferr := <-fetched; ferr != nil && !errors.Is(ferr, errUnpacked) && !errors.Is(ferr, context.Canceled) {
-		return ferr // the reason why it cannot be unpacked
+		return ferr // the reason why unpacking failed
 	}
 	return err
 }
@@ -135,7 +134,7 @@ func (c *base) download(ctx context.Context, ref store.Ref, size int64, path str
 // errUnpacked means that no more data is needed.
 var errUnpacked = errors.New("unpacked")
 
-// fetchPieces writes what follows the header of a snapshot to w, in order. It reads some
+// fetchPieces writes everything after the header of a snapshot to w, in order. It reads several
 // pieces ahead.
 func (c *base) fetchPieces(ctx context.Context, ref store.Ref, size int64, w io.Writer, progress func(done, total int64)) error {
 	group, gctx := errgroup.WithContext(ctx)

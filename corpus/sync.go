@@ -58,9 +58,9 @@ type syncOptions struct {
 // others, starting with those unchecked for longest (see Unasked). The catalogue can be used in the
 // meantime. After an interruption the next Sync continues.
 //
-// progress, if not nil, is called from time to time, from this goroutine, with the number of
-// documents that were read. Documents that cannot be read do not fail a Sync; they are tried
-// again later.
+// progress, if not nil, is called from time to time, in the calling goroutine, with the number of
+// documents read. Sync does not fail if individual documents cannot be read; it tries them again
+// later.
 func (s *syncer) Sync(ctx context.Context, progress func(done, total int)) error {
 	large, err := s.cat.HasMoreThan(ctx, smallCorpus)
 	if err != nil {

@@ -4,19 +4,19 @@ import "sync"
 
 // syncState is the progress of the latest reconciliation.
 type syncState struct {
-	mu          sync.Mutex // syncState is the progress of the latest reconciliation.
-	done, total int        // documents
-	missing     int        // guards the fields below
-	complete    bool       // the whole corpus was read once
-	current     bool       // new documents that could not be read
+	mu          sync.Mutex // guards the fields below
+	done, total int        // in documents
+	missing     int        // new documents that could not be read
+	complete    bool       // the whole corpus has been read once
+	current     bool       // this process has asked, or tried to ask, for recent changes
 	whole       chan struct{}
-	rebuilds    int // this process has asked, or tried to ask, for recent changes
+	rebuilds    int // Rebuilds of the catalogue described here
 }
 
 func newSyncState() *syncState { return &syncState{whole: make(chan struct{})} }
 
-// update calls f with the lock held. It closes whole when the corpus becomes known as a whole,
-// and replaces it when it is no longer.
+// update calls f with the lock held. It closes whole when the state becomes complete and current,
+// and replaces it when that is no longer the case.
 func (s *syncState) update(f func(*syncState)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,23 +43,23 @@ func (s *syncState) get() (c struct {
 	return c
 }
 
-// Synced reports whether the catalogue in use has known the whole corpus at some time, in this
+// Synced reports whether the catalogue in use has covered the whole corpus at some time, in this
 // process or an earlier one.
 func (s *syncer) Synced() bool {
 	state := s.state.get()
 	return state.complete && s.cat.Rebuilds() == state.rebuilds
 }
 
-// IsWhole reports whether Whole would return at once.
+// IsWhole reports whether Whole would return immediately.
 func (s *syncer) IsWhole() bool { return s.Synced() && s.state.get().current }
 
-// SyncState returns how many documents the latest reconciliation has read, how many it is
-// going to read, and whether the whole corpus was read once.
+// SyncState returns the number of documents that the latest reconciliation has read, the number
+// that it will read in all, and whether the whole corpus has been read once.
 func (s *syncer) SyncState() (done, total int, complete bool) {
 	state := s.state.get()
 	return state.done, state.total, state.complete
 }
 
-// Missing returns how many dumps are not in the catalogue because the latest reconciliation
-// could not read their documents.
+// Missing returns the number of dumps that are not in the catalogue because the latest
+// reconciliation could not read their documents.
 func (s *syncer) Missing() int { return s.state.get().missing }

@@ -12,12 +12,12 @@ import (
 	"thothfs/store"
 )
 
-// maxUndo bounds the changes of one target that Undo reads from the store, in bytes of memory.
+// maxUndo limits the memory for the changes of one target that Undo reads from the store, in bytes.
 const maxUndo = 256 << 20
 
 var errUndoTooMuch = fmt.Errorf("more than %d MiB of changes cannot be undone at once", maxUndo>>20)
 
-// UndoTarget is what an edit was made to: a dump or an analyzer.
+// UndoTarget is the target of an edit: a dump or an analyzer.
 type UndoTarget struct {
 	Dump     dump.ID
 	Analyzer string // "" for a dump
@@ -33,18 +33,18 @@ func (t UndoTarget) String() string {
 // Undone is the outcome of undoing one change.
 type Undone struct {
 	Edit    *history.Edit
-	Change  history.Change // for display: long values may be cut
+	Change  history.Change // for display; long values may be cut
 	Outcome document.Outcome
 }
 
-// UndoTargets groups edits, which are in order, the latest first, by target.
+// UndoTargets groups edits by target. The edits must be in order, latest first.
 func UndoTargets(edits []*history.Edit) (targets []UndoTarget, byTarget map[UndoTarget][]*history.Edit) {
 	byTarget = map[UndoTarget][]*history.Edit{}
 	for _, e := range edits {
 		t := UndoTarget{Dump: e.Dump}
 		if e.Dump == (dump.ID{}) {
 			if len(e.Changes) != 1 {
-				continue // not made by us: an edit of an analyzer has one change
+				continue // not our record: an edit of an analyzer has one change
 			}
 			t.Analyzer = e.Changes[0].At[1]
 		}
@@ -56,12 +56,12 @@ func UndoTargets(edits []*history.Edit) (targets []UndoTarget, byTarget map[Undo
 	return targets, byTarget
 }
 
-// Undo restores what edits of one target replaced, by one conditional edit, which is in the
-// history as well. The edits are in order, the latest first. A value that is not what
-// they left stays, as does one that was undone before. With dryRun nothing is changed. An edit
-// whose changes are not available is an error, but the others are undone nevertheless.
+// Undo restores what the edits of one target replaced. It makes a single conditional edit, which
+// the history records too. The edits must be in order, latest first. A value that has changed since
+// an edit is left alone, as is one that was already restored. If dryRun is set, nothing is changed.
+// If the changes of an edit are not available, Undo returns an error but still undoes the others.
 func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*history.Edit, dryRun bool) ([]Undone, error) {
-	if slices.ContainsFunc(edits, (*history.Edit).Large) { // one at a time: they take much memory
+	if slices.ContainsFunc(edits, (*history.Edit).Large) { // one at a time, since they need much memory
 		leave, err := c.editLocks.Lock(ctx, "undo")
 		if err != nil {
 			return nil, err
@@ -89,8 +89,8 @@ func (c *Corpus) Undo(ctx context.Context, t UndoTarget, edits []*history.Edit, 
 	return all, missing
 }
 
-// undoable returns the changes of edits, the latest first, and an error for the edits whose
-// changes are not available, or exceed a budget of memory in bytes.
+// undoable returns the changes of edits, latest first. It also returns an error for the edits whose
+// changes are not available or exceed budget, which is in bytes of memory.
 func (c *Corpus) undoable(ctx context.Context, edits []*history.Edit, budget int) (all []Undone, missing error) {
 	size := 0
 	for _, e := range edits {
@@ -116,7 +116,7 @@ func (c *Corpus) undoable(ctx context.Context, edits []*history.Edit, budget int
 	return all, missing
 }
 
-// memory returns the approximate size of changes in memory.
+// memory returns the approximate size of changes in memory, in bytes.
 func memory(changes []history.Change) (n int) {
 	for _, ch := range changes {
 		n += 256 + len(ch.Old.Text) + len(ch.New.Text)
@@ -173,13 +173,13 @@ func (c *Corpus) undoAnalyzer(ctx context.Context, name string, all []Undone, dr
 		return undo()
 	}
 	err = c.changeAnalyzers(ctx, key, undo)
-	if errors.Is(err, store.ErrNotExist) { // somebody was faster
+	if errors.Is(err, store.ErrNotExist) { // another client was faster
 		return nil
 	}
 	return err
 }
 
-// revertAnalyzer is document.Document.Revert for the text of an analyzer.
+// revertAnalyzer is the equivalent of document.Document.Revert for the text of an analyzer.
 func revertAnalyzer(now history.Value, all []Undone) history.Value {
 	for i := range all {
 		all[i].Outcome = document.Differs
@@ -197,7 +197,7 @@ func revertAnalyzer(now history.Value, all []Undone) history.Value {
 			}
 		}
 	}
-	var latest *Undone // that was undone before
+	var latest *Undone // latest change that had already been undone
 	for i := len(all) - 1; i >= 0; i-- {
 		u := &all[i]
 		if u.Outcome == document.Differs && latest != nil && latest.Change.New.Equal(u.Change.Old) {

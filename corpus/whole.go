@@ -10,24 +10,26 @@ import (
 )
 
 const (
-	// wholeStaleAfter is how long Whole waits for a store that does not answer if an earlier
+	// wholeStaleAfter is how long Whole waits for a store that does not respond if an earlier
 	// process has read the whole corpus.
 	wholeStaleAfter = 2 * time.Second
-	// wholeTimeout is how long it waits otherwise.
+	// wholeTimeout is how long Whole waits otherwise.
 	wholeTimeout = time.Minute
-	// wholeCheckEvery is how often it checks these.
+	// wholeCheckEvery is the interval at which Whole checks these timeouts.
 	wholeCheckEvery = 100 * time.Millisecond
 )
 
-// errPartial means that the catalogue does not know the whole corpus.
+// errPartial means that the catalogue does not cover the whole corpus.
 var errPartial = &store.Error{Op: "list", Kind: store.ErrUnavailable, Err: errors.New("the corpus has not been read to its end")}
 
-// Whole returns when the catalogue knows the whole corpus: every document was read once, and
-// this process has asked the store what changed since. Before that a list of dumps would be
-// too short. If nobody else reads the corpus, Whole does, while any caller waits for it.
+// Whole returns when the catalogue covers the whole corpus: every document has been read once, and
+// this process has asked the store for changes since. Before that, a list of dumps would be
+// incomplete. If nothing else is reading the corpus, Whole reads it, as long as any caller is
+// waiting.
 //
-// If an earlier process has read the whole corpus and the store fails or does not answer, the
-// catalogue is good enough as it is. Otherwise the error is why the corpus was not read.
+// If an earlier process has read the whole corpus, and the store fails or does not respond, Whole
+// returns nil, since the catalogue is good enough. Otherwise it returns the reason why the corpus
+// was not read.
 func (s *syncer) Whole(ctx context.Context) error {
 	for {
 		if s.cat.Rebuilds() != s.state.get().rebuilds {
@@ -88,13 +90,14 @@ func (s *syncer) awaitWhole(ctx context.Context, whole <-chan struct{}, w *whole
 type wholeRun struct {
 	began  time.Time
 	cancel context.CancelFunc
-	done   chan struct{} // closed once err is set
+	done   chan struct{} // closed after err is set
 	err    error
 
-	waiting int // guarded by syncer.wholeMu
+	waiting int // number of callers waiting; guarded by syncer.wholeMu
 }
 
-// joinWholeRun returns the run in progress, or begins one. The caller calls leaveWholeRun.
+// joinWholeRun returns the run in progress, starting one if there is none. The caller must call
+// leaveWholeRun.
 func (s *syncer) joinWholeRun() *wholeRun {
 	s.wholeMu.Lock()
 	defer s.wholeMu.Unlock()
@@ -123,7 +126,7 @@ func (s *syncer) leaveWholeRun(w *wholeRun) {
 	}
 }
 
-// endWholeRun makes the next caller begin another run.
+// endWholeRun makes the next caller start another run.
 func (s *syncer) endWholeRun(w *wholeRun) {
 	s.wholeMu.Lock()
 	defer s.wholeMu.Unlock()
@@ -132,8 +135,8 @@ func (s *syncer) endWholeRun(w *wholeRun) {
 	}
 }
 
-// readWhole reads what is not known of the corpus, unless another reconciliation does so
-// first. It does not ask a store that has just failed.
+// readWhole reads the parts of the corpus that are not known yet, unless another reconciliation
+// does so first. It does not ask a store that has just failed.
 func (s *syncer) readWhole(ctx context.Context) error {
 	if _, err := s.TakeSnapshot(ctx, nil); err != nil && (ctx.Err() != nil || errors.Is(err, store.ErrUnavailable)) {
 		return err
