@@ -10,7 +10,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// Hostile and damaged entries are skipped.
+// TestEntries checks that entry names parse, and that hostile and damaged entries are skipped.
 func TestEntries(t *testing.T) {
 	at := time.Date(2026, 11, 27, 1, 2, 3, 456e6, time.UTC)
 	one, several := entryName(at, []line{{dump.ID{1}, "e1"}}), entryName(at, make([]line, 2))

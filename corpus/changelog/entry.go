@@ -1,10 +1,10 @@
-// Package changelog tells the clients of a corpus which documents others have changed, so
-// that they need not ask the store for every document. A client that edits or uploads stores
-// a small object in [Dir], whose name sorts by time; other clients list the new objects.
+// Package changelog informs the clients of a corpus which documents other clients have changed, so
+// that they need not ask the store for every document. A client that edits or uploads stores a
+// small object in [Dir], whose name sorts by time; other clients list the new objects.
 //
-// The log is a hint. Entries may be lost, with a process that is killed or by a clock that is
-// wrong; every document is read again in its turn without them. The original thoth does not
-// write entries, and ignores the directory.
+// The log is a hint. Entries may be lost if a process is killed or a clock is wrong; every document
+// is eventually read again without them. The original thoth does not write entries and ignores the
+// directory.
 package changelog
 
 import (
@@ -25,15 +25,15 @@ import (
 // Dir is the directory of the log.
 const Dir = ".thothfs/changes"
 
-// Retention is the age from which entries may be removed.
+// Retention is the minimum age at which entries may be removed.
 const Retention = 28 * 24 * time.Hour
 
-// timeFormat is the form of the time that the name of an entry begins with.
+// timeFormat is the format of the time at the start of an entry's name.
 const timeFormat = "20060102T150405.000Z"
 
 const (
-	maxVersions   = 4096    // in one entry
-	maxEntryBytes = 1 << 20 // of an entry
+	maxVersions   = 4096    // maximum number in one entry
+	maxEntryBytes = 1 << 20 // maximum size of an entry
 )
 
 // Version is a version of a dump's document.
@@ -42,7 +42,7 @@ type Version struct {
 	Tag uint64 // Tag of the document's ETag
 }
 
-// Tag returns a hash of an ETag; that of the empty one is 0.
+// Tag returns a hash of an ETag, or 0 if the ETag is empty.
 func Tag(etag string) uint64 {
 	if etag == "" {
 		return 0
@@ -50,24 +50,24 @@ func Tag(etag string) uint64 {
 	return xxhash.Sum64String(etag)
 }
 
-// line is a line of an entry.
+// line is one line of an entry.
 type line struct {
 	ID   dump.ID `json:"id"`
 	ETag string  `json:"etag"`
 }
 
-// entry is what the name of an entry says.
+// entry is the information in the name of an entry.
 type entry struct {
 	name    string
-	at      time.Time // by the writer's clock
-	stored  time.Time // by the store's clock; zero if unknown
-	only    bool      // version is all that the entry says
+	at      time.Time // writer's clock
+	stored  time.Time // store's clock; zero if unknown
+	only    bool      // version is everything that the entry contains
 	version Version
 }
 
-// entryName returns a name for an entry of the given time. For one line the name says
-// all, so that nobody needs to read the entry: TIME-HASH-TAG. For several lines it is TIME and
-// sixteen random digits.
+// entryName returns a name for an entry with the given time. For a single line, the name is
+// TIME-HASH-TAG and contains all the information, so that the entry itself need not be read. For
+// several lines it consists of the time and sixteen random digits.
 func entryName(at time.Time, lines []line) string {
 	name := at.UTC().Format(timeFormat)
 	if len(lines) == 1 {
@@ -76,7 +76,7 @@ func entryName(at time.Time, lines []line) string {
 	return fmt.Sprintf("%s-%016x", name, rand.Uint64())
 }
 
-// parseEntryName is the reverse of entryName. It returns false for any other name.
+// parseEntryName is the inverse of entryName. It returns false for any other name.
 func parseEntryName(name string) (e entry, ok bool) {
 	parts := strings.SplitN(name, "-", 4)
 	at, err := time.Parse(timeFormat, parts[0])
@@ -103,13 +103,13 @@ func parseEntryName(name string) (e entry, ok bool) {
 func encodeLines(lines []line) []byte {
 	var b bytes.Buffer
 	for _, l := range lines {
-		text, _ := json.Marshal(l) // two strings
+		text, _ := json.Marshal(l) // two strings, so it cannot fail
 		b.Write(append(text, '\n'))
 	}
 	return b.Bytes()
 }
 
-// decodeLines skips lines that make no sense.
+// decodeLines decodes the lines of an entry. It skips malformed lines.
 func decodeLines(text []byte) (versions []Version) {
 	for text := range bytes.Lines(text) {
 		var l line

@@ -12,39 +12,39 @@ import (
 )
 
 const (
-	// overlap is how far back the log is listed again, because an entry may appear later
-	// than its name says.
+	// overlap is how far back the log is listed again, because an entry may appear later than the
+	// time in its name.
 	overlap       = 15 * time.Minute
-	entriesAtOnce = 1024 // that are marked together
-	inFlight      = 32   // requests at once
+	entriesAtOnce = 1024 // entries marked together
+	inFlight      = 32   // concurrent requests
 )
 
-// Position is how far a log was read. The zero value says that it never was.
+// Position is how far a log has been read. The zero value means that it has never been read.
 type Position struct {
-	ETag   string    // of Dir when it was listed; "" if the listing may be incomplete
-	Latest time.Time // of the latest entry
+	ETag   string    // version of Dir when it was listed; "" if the listing may be incomplete
+	Latest time.Time // time of the latest entry
 }
 
-// State keeps what a Reader knows between runs, and receives what it learns.
+// State stores the state of a Reader between runs and receives its results.
 type State interface {
 	LogPosition(ctx context.Context) (Position, error)
-	// SetLogPosition also forgets the entries with smaller names than forget.
+	// SetLogPosition also forgets the entries whose names sort before forget.
 	SetLogPosition(ctx context.Context, p Position, forget string) error
-	// SeenEntries returns the entries that were read, from a name on.
+	// SeenEntries returns the names of the entries that have been read, starting at from.
 	SeenEntries(ctx context.Context, from string) (map[string]bool, error)
-	// MarkChanged marks documents as changed unless they are known in the given versions,
-	// and adds names to the entries that were read.
+	// MarkChanged marks documents as changed unless the given versions are the known ones, and adds
+	// names to the entries that have been read.
 	MarkChanged(ctx context.Context, versions []Version, names []string) error
 }
 
-// Reader reads the log of a corpus.
+// Reader reads the change log of a corpus.
 type Reader struct {
 	Store store.Store
 	State State
 	Now   func() time.Time
 }
 
-// Read reports new entries to the State. It lists the log only if it seems to have changed, or
+// Read reports new entries to the State. It lists the log only if the log seems to have changed or
 // force is set. It returns false if there is no log.
 func (r *Reader) Read(ctx context.Context, force bool) (exists bool, err error) {
 	began := r.Now()
@@ -58,7 +58,7 @@ func (r *Reader) Read(ctx context.Context, force bool) (exists bool, err error) 
 	case err != nil:
 		return exists, err
 	case !exists && known.Latest.IsZero():
-		return false, r.State.SetLogPosition(ctx, Position{Latest: time.UnixMilli(0)}, "") // any entry to come is new
+		return false, r.State.SetLogPosition(ctx, Position{Latest: time.UnixMilli(0)}, "") // any later entry is new
 	case !exists, known.ETag == attr.ETag && known.ETag != "" && !force:
 		return exists, nil
 	}
@@ -73,20 +73,20 @@ func (r *Reader) Read(ctx context.Context, force bool) (exists bool, err error) 
 	if err != nil {
 		return true, err
 	}
-	// A change right after the listing may leave the version as it is.
+	// A change immediately after the listing may leave the version unchanged.
 	if began.Sub(attr.ModTime).Abs() < 2*time.Second {
 		attr.ETag = ""
 	}
-	forget := latest.Add(-2 * overlap).UTC().Format(timeFormat) // they are never listed again
+	forget := latest.Add(-2 * overlap).UTC().Format(timeFormat) // these are never listed again
 	return true, r.State.SetLogPosition(ctx, Position{attr.ETag, latest}, forget)
 }
 
-// since returns the time from which the log is to be listed. It comes from the log, whose
-// entries are ordered by the store's clock: this machine's clock may be wrong.
+// since returns the time from which the log must be listed. It is derived from the entries, which
+// are ordered by the store's clock, since this machine's clock may be wrong.
 func (r *Reader) since(ctx context.Context, known Position, now time.Time) (time.Time, error) {
 	latest := known.Latest
 	if latest.IsZero() {
-		// The catalogue is more recent than the entries that exist.
+		// The catalogue is more recent than the existing entries.
 		latest = time.UnixMilli(0)
 		for e, err := range r.entries(ctx, latest) {
 			if err != nil {
@@ -107,8 +107,9 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-// entries yields the entries whose names have the time since or a later one. The time of an
-// entry is that of its name, but at most that of its arrival: the writer's clock may be ahead.
+// entries yields the entries whose names contain the time since or a later one. The time of an
+// entry is the one in its name, but no later than its arrival, since the writer's clock may be
+// ahead.
 func (r *Reader) entries(ctx context.Context, since time.Time) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		for listed, err := range r.Store.List(ctx, Dir, since.UTC().Format(timeFormat)) {
@@ -131,7 +132,7 @@ func (r *Reader) entries(ctx context.Context, since time.Time) iter.Seq2[entry, 
 }
 
 // readSince reads the new entries since a time. It returns the time of the latest entry and the
-// number of new ones.
+// number of new entries.
 func (r *Reader) readSince(ctx context.Context, since time.Time) (latest time.Time, n int, err error) {
 	latest = since.Add(overlap)
 	seen, err := r.State.SeenEntries(ctx, since.UTC().Format(timeFormat))
@@ -155,9 +156,9 @@ func (r *Reader) readSince(ctx context.Context, since time.Time) (latest time.Ti
 	return latest, n, b.flush(ctx)
 }
 
-// readLate reads the entries that arrived since a time under names from before it: their
-// writers' clocks are behind. It lists the whole log, so it is for a log that has changed
-// without new entries.
+// readLate reads the entries that arrived after since but have earlier times in their names because
+// their writers' clocks are behind. It lists the whole log, so it is only used if the log has
+// changed and there are no new entries.
 func (r *Reader) readLate(ctx context.Context, since time.Time) error {
 	b := batch{r: r}
 	for e, err := range r.entries(ctx, time.UnixMilli(0)) {
@@ -177,7 +178,7 @@ func (r *Reader) readLate(ctx context.Context, since time.Time) error {
 	return b.flush(ctx)
 }
 
-// batch collects entries that are read together.
+// batch collects entries to be read together.
 type batch struct {
 	r       *Reader
 	entries []entry
@@ -190,8 +191,8 @@ func (b *batch) add(ctx context.Context, e entry) error {
 	return b.flush(ctx)
 }
 
-// flush reads the entries and marks the documents in them. It skips entries that are gone
-// or damaged.
+// flush reads the entries and marks the documents in them as changed. It skips entries that are
+// gone or damaged.
 func (b *batch) flush(ctx context.Context) error {
 	if len(b.entries) == 0 {
 		return nil

@@ -15,35 +15,35 @@ import (
 )
 
 const (
-	writeDelay   = 200 * time.Millisecond // changes within it share an entry
-	writeTimeout = 30 * time.Second       // for an entry
+	writeDelay   = 200 * time.Millisecond // changes within this time share an entry
+	writeTimeout = 30 * time.Second       // for one entry
 	closeTimeout = 5 * time.Second        // for the last entries
-	trimEvery    = 64                     // entries written, on average
-	trimAtOnce   = 256                    // entries
+	trimEvery    = 64                     // a Trim after this number of entries written, on average
+	trimAtOnce   = 256                    // maximum number of entries removed at a time
 )
 
-// Writer writes the entries of one process. A nil Writer writes none.
+// Writer writes the change-log entries of one process. A nil Writer writes none.
 type Writer struct {
 	store   store.Store
 	now     func() time.Time
 	log     *slog.Logger
-	wake    chan struct{} // holds an element when changes are pending
+	wake    chan struct{} // holds an element if changes are pending
 	closed  chan struct{} // closed by Close
 	done    chan struct{} // closed when the goroutine has ended
-	refused atomic.Bool   // the store takes no entries
+	refused atomic.Bool   // the store does not accept entries
 
 	mu      sync.Mutex // guards the field below
 	pending map[dump.ID]string
 }
 
-// NewWriter returns a writer whose clock is now. The caller closes it.
+// NewWriter returns a writer that uses the clock now. The caller must close it.
 func NewWriter(s store.Store, now func() time.Time, log *slog.Logger) *Writer {
 	w := &Writer{store: s, now: now, log: log, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}), pending: map[dump.ID]string{}}
-	go w.run() // ended by Close
+	go w.run() // stopped by Close
 	return w
 }
 
-// Add adds a document that was stored. It does not wait for the entry.
+// Add adds a document that was stored. It does not wait until the entry is written.
 func (w *Writer) Add(id dump.ID, etag string) {
 	if w == nil || w.refused.Load() {
 		return
@@ -57,7 +57,7 @@ func (w *Writer) Add(id dump.ID, etag string) {
 	}
 }
 
-// Close writes what is pending, for which it waits up to closeTimeout.
+// Close writes pending entries, for which it waits up to closeTimeout.
 func (w *Writer) Close() {
 	if w == nil {
 		return
@@ -85,8 +85,8 @@ func (w *Writer) run() {
 	}
 }
 
-// flush writes what is pending. An entry that cannot be stored is dropped: the store has
-// retried already.
+// flush writes pending entries. An entry that cannot be stored is dropped, since the store has
+// already retried.
 func (w *Writer) flush(timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -108,7 +108,7 @@ func (w *Writer) flush(timeout time.Duration) {
 	}
 }
 
-// take returns the lines of the next entry.
+// take returns the lines for the next entry.
 func (w *Writer) take() (lines []line) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +122,7 @@ func (w *Writer) take() (lines []line) {
 	return lines
 }
 
-// Trim removes the oldest entries from before a time, up to trimAtOnce.
+// Trim removes the oldest entries, up to trimAtOnce, that are older than before.
 func Trim(ctx context.Context, s store.Store, before time.Time) error {
 	var names []string
 	for e, err := range s.List(ctx, Dir, "") {
@@ -143,7 +143,7 @@ func Trim(ctx context.Context, s store.Store, before time.Time) error {
 	}
 	for _, name := range names {
 		err := s.Remove(ctx, store.Ref{Key: Dir + "/" + name})
-		if err != nil && !errors.Is(err, store.ErrNotExist) { // another client trims as well
+		if err != nil && !errors.Is(err, store.ErrNotExist) { // another client is trimming too
 			return err
 		}
 	}

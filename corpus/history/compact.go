@@ -18,25 +18,24 @@ import (
 	"thothfs/store"
 )
 
-// A segment holds records in one zstd frame. Its name has the times of its latest and
-// its earliest edit and a checksum, so two processes that compact the same objects
-// make the same segment.
+// A segment contains records in one zstd frame. Its name consists of the times of its latest and
+// earliest edits and a checksum, so two processes that compact the same objects create the same
+// segment.
 const (
-	maxSegment     = 32 << 20 // bytes of a segment
-	maxSegmentText = 64 << 20 // bytes of its records
-	// segmentText is the size from which a new segment is full, in bytes of records.
+	maxSegment     = 32 << 20 // maximum size of a segment in bytes
+	maxSegmentText = 64 << 20 // maximum size of its records in bytes
+	// segmentText is the size at which a new segment is full, in bytes of records.
 	segmentText = 16 << 20
-	// smallSegment is the largest segment, in bytes, that is merged into a new one.
+	// smallSegment is the maximum size, in bytes, of a segment that is merged into a new one.
 	smallSegment = 1 << 20
-	// compactAtOnce is how many objects are compacted together.
+	// compactAtOnce is the maximum number of objects compacted together.
 	compactAtOnce = 4096
 )
 
 var errSegment = errors.New("not a segment of the history")
 
-// Compact packs the history into segments, and removes edits that were made before a
-// time. It may be interrupted, and run by several processes at once: no record is lost or
-// seen twice.
+// Compact packs the history into segments and removes edits made before a time. It may be
+// interrupted, and several processes may run it at once: no record is lost or returned twice.
 func (h History) Compact(ctx context.Context, before time.Time) error {
 	m := newMerger(h, time.UnixMilli(0))
 	if err := m.list(ctx); err != nil {
@@ -48,7 +47,7 @@ func (h History) Compact(ctx context.Context, before time.Time) error {
 	objects := slices.DeleteFunc(m.objects, func(o object) bool {
 		return o.until.Before(before) || o.isSegment() && o.size > smallSegment
 	})
-	slices.Reverse(objects) // the earliest first
+	slices.Reverse(objects) // earliest first
 	if len(objects) == 1 && objects[0].isSegment() {
 		return nil
 	}
@@ -62,7 +61,7 @@ func (h History) Compact(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// expire removes objects without records after a time.
+// expire removes the objects that contain only records from before a time.
 func (h History) expire(ctx context.Context, objects []object, before time.Time) error {
 	var keys []string
 	for _, o := range objects {
@@ -84,7 +83,7 @@ func (h History) expire(ctx context.Context, objects []object, before time.Time)
 	return h.removeAll(ctx, keys)
 }
 
-// removeAll removes objects, some of which may be gone.
+// removeAll removes objects, some of which may no longer exist.
 func (h History) removeAll(ctx context.Context, keys []string) error {
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(inFlight)
@@ -100,7 +99,7 @@ func (h History) removeAll(ctx context.Context, keys []string) error {
 	return group.Wait()
 }
 
-// compact packs the first n of objects into a segment, and then removes them.
+// compact packs the first n of objects into a segment and then removes them.
 func (h History) compact(ctx context.Context, objects []object, before time.Time) (n int, err error) {
 	var lines [][]byte
 	var packed []string // keys
@@ -113,7 +112,7 @@ func (h History) compact(ctx context.Context, objects []object, before time.Time
 			if full = size > 0 && size+len(text) > segmentText; full {
 				break
 			}
-			if text != nil { // a damaged object stays until it expires
+			if text != nil { // a damaged object remains until it expires
 				packed = append(packed, objects[n].key)
 				lines = append(lines, keptLines(text, objects[n].until, before)...)
 			}
@@ -131,7 +130,7 @@ func (h History) compact(ctx context.Context, objects []object, before time.Time
 	return n, h.removeAll(ctx, packed)
 }
 
-// putSegment stores records as a segment, unless it exists, and returns its key.
+// putSegment stores records as a segment, unless that exists already, and returns its key.
 func (h History) putSegment(ctx context.Context, lines [][]byte) (key string, err error) {
 	name, packed := packSegment(lines)
 	key = segmentsDir + "/" + name
@@ -147,8 +146,8 @@ func (h History) putSegment(ctx context.Context, lines [][]byte) (key string, er
 	return key, err
 }
 
-// keptLines returns the records of an object that are not before a time. It keeps those of
-// later versions.
+// keptLines returns the records of an object except those from before a time. It keeps records in a
+// later format.
 func keptLines(text []byte, until, before time.Time) (lines [][]byte) {
 	for line := range bytes.Lines(text) {
 		at, ok := lineTime(line)
@@ -189,8 +188,8 @@ func packSegment(lines [][]byte) (name string, packed []byte) {
 
 func segmentSum(packed []byte) string { return hex.EncodeToString(sha256Sum(packed)[:16]) }
 
-// unpackSegment returns the records in a segment. It returns errSegment if the segment
-// is not what its name says.
+// unpackSegment returns the records in a segment. It returns errSegment if the segment does not
+// match its name.
 func unpackSegment(key string, packed []byte) ([]byte, error) {
 	name := path.Base(key)
 	if name[strings.LastIndexByte(name, '-')+1:] != segmentSum(packed) {

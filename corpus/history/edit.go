@@ -13,47 +13,46 @@ import (
 	"thothfs/dump/document"
 )
 
-// AnalyzersDir is the first element of Change.At for an analyzer, and the directory
-// of a corpus that holds analyzers.
+// AnalyzersDir is the directory of a corpus that contains the analyzers, and the first element of
+// Change.At for an analyzer.
 const AnalyzersDir = "analyzers"
 
 const (
-	maxNew    = 1 << 10 // bytes of a value after an edit that are recorded
-	maxGist   = 256     // bytes of a long value that are kept for display
-	maxOrigin = 256     // bytes of each of By, With and How
+	maxNew    = 1 << 10 // maximum number of bytes recorded of the value after an edit
+	maxGist   = 256     // number of bytes kept of a long value for display
+	maxOrigin = 256     // maximum length of each of By, With and How in bytes
 )
 
 // Edit is one edit of a dump's document or of an analyzer.
 type Edit struct {
 	ID   string    // unique
-	Time time.Time // when the edit began, by the store's clock as far as the editor knew it
+	Time time.Time // when the edit began, by the editor's estimate of the store's clock
 	By   string    // user@host
 	With string    // program and version
-	How  string    // the verb, or the call to a mount
+	How  string    // verb of the command, or call to a mount
 	// Dump is the edited dump. It is the zero ID for an edit of an analyzer.
 	Dump    dump.ID
 	Changes []Change
 	More    int // number of changes left out of Changes
 
-	try  int    // number of the attempt, from 1
+	try  int    // number of the attempt, starting at 1
 	void bool   // the edit was not made
-	ref  string // SHA-256 of the changes stored apart, in hexadecimal; "" if none are
-	size int    // bytes of the record
+	ref  string // SHA-256 in hexadecimal of the changes stored separately; "" if there are none
+	size int    // size of the record in bytes
 }
 
-// NewEdit returns an edit without changes. It shortens by, with and how to what a record can
-// hold.
+// NewEdit returns an edit without changes. It shortens by, with and how to fit into a record.
 func NewEdit(at time.Time, by, with, how string, id dump.ID) *Edit {
 	return &Edit{ID: newEditID(at), Time: at, By: shorten(by), With: shorten(with), How: shorten(how), Dump: id}
 }
 
-// newEditID returns a unique ID that sorts by time: milliseconds and a random number, in
-// hexadecimal.
+// newEditID returns a unique ID that sorts by time. It consists of the time in milliseconds and a
+// random number, both in hexadecimal.
 func newEditID(at time.Time) string {
 	return fmt.Sprintf("%011x-%08x", max(0, at.UnixMilli()), rand.Uint32())
 }
 
-// ParseEditID returns the time in an edit's ID. It returns false if id is not such an ID.
+// ParseEditID returns the time in an edit ID. It returns false if id is not an edit ID.
 func ParseEditID(id string) (time.Time, bool) {
 	if len(id) != 20 || id[11] != '-' || strings.Trim(id, "0123456789abcdef-") != "" {
 		return time.Time{}, false
@@ -71,23 +70,23 @@ func shorten(s string) string {
 	return s
 }
 
-// UndoHow is how Edit.How of an edit that undoes others begins.
+// UndoHow is the start of Edit.How of an edit that undoes others.
 const UndoHow = "undo"
 
 // IsUndo reports whether e undid others.
 func (e *Edit) IsUndo() bool { return e.How == UndoHow || strings.HasPrefix(e.How, UndoHow+" ") }
 
-// latestFirst orders edits by time, the latest first, and attempts of one edit likewise.
+// latestFirst orders edits, and attempts of the same edit, latest first.
 func latestFirst(a, b *Edit) int {
 	return cmp.Or(strings.Compare(b.ID, a.ID), cmp.Compare(b.try, a.try))
 }
 
-// Change is the change of one value of a document, or of one analyzer.
+// Change is a change of one value of a document or of one analyzer.
 type Change struct {
-	At       []string // keys of the document, or AnalyzersDir and a name
+	At       []string // keys in the document, or AnalyzersDir and the name of an analyzer
 	Old, New Value
 
-	made int // At[:made] is the outermost object that the edit made; 0: none
+	made int // At[:made] is the outermost object that the edit created; 0 if none
 }
 
 // DocumentChanges returns the changes from one version of a document to another.
@@ -98,8 +97,9 @@ func DocumentChanges(old, now *document.Document) (changes []Change) {
 	return changes
 }
 
-// AnalyzerChange returns the change of the analyzer name from old to text, where nil is
-// no analyzer. An analyzer of size bytes that is too large to be kept has a nil old.
+// AnalyzerChange returns the change of the analyzer name from old to text; nil means that there is
+// no analyzer. If the old analyzer is too large to be kept, old must be nil and size its size in
+// bytes.
 func AnalyzerChange(name string, old []byte, size int64, text []byte) Change {
 	c := Change{At: []string{AnalyzersDir, name}, Old: Whole(old), New: cut(text, sha256Sum)}
 	if old == nil && size > 0 {
@@ -108,7 +108,7 @@ func AnalyzerChange(name string, old []byte, size int64, text []byte) Change {
 	return c
 }
 
-// Path returns the path of the value as document.Document.Get takes it, or "analyzers/NAME".
+// Path returns the path of the value in the format of document.Document.Get, or "analyzers/NAME".
 func (c *Change) Path() string {
 	if c.At[0] == AnalyzersDir {
 		return strings.Join(c.At, "/")
@@ -116,8 +116,7 @@ func (c *Change) Path() string {
 	return strings.Join(c.At, ".")
 }
 
-// Document returns the change as document.Document.Revert takes it. It lacks values that
-// are not whole.
+// Document returns the change for document.Document.Revert, without the values that are not whole.
 func (c *Change) Document() document.Change {
 	d := document.Change{At: c.At, Made: c.made, NewSum: c.New.sum}
 	if c.Old.IsWhole() {
@@ -129,7 +128,7 @@ func (c *Change) Document() document.Change {
 	return d
 }
 
-// Gist returns c with long values cut, for display.
+// Gist returns a copy of c with long values shortened for display.
 func (c Change) Gist() Change {
 	c.Old, c.New = c.Old.gist(), c.New.gist()
 	return c
@@ -139,17 +138,17 @@ func (c Change) Gist() Change {
 type Value struct {
 	Is   bool   // whether there was a value
 	Size int    // in bytes
-	Text []byte // the value, or its beginning if it has fewer than Size bytes
+	Text []byte // the value, or its beginning if Text has fewer than Size bytes
 
-	sum []byte // of the value, if Text is not all of it
+	sum []byte // checksum of the value if Text is not all of it
 }
 
-// Whole returns the value text, which is absent if it is nil.
+// Whole returns a Value that consists of text. It is absent if text is nil.
 func Whole(text []byte) Value {
 	return Value{Is: text != nil, Size: len(text), Text: text}
 }
 
-// cut returns the value text, of which it keeps the beginning and a checksum if it is long.
+// cut returns a Value for text. If text is long, the Value keeps only its beginning and a checksum.
 func cut(text []byte, sum func([]byte) []byte) Value {
 	v := Whole(text)
 	if len(text) > maxNew {
@@ -168,7 +167,7 @@ func (v Value) gist() Value {
 	return v
 }
 
-// Equal reports whether two analyzers are the same. Either may be known by its checksum alone.
+// Equal reports whether two analyzers are equal. Either of them may be known only by its checksum.
 func (v Value) Equal(w Value) bool {
 	sum := func(v Value) string {
 		if !v.IsWhole() {

@@ -62,7 +62,8 @@ func edits(t *testing.T, h History) (all []*Edit) {
 	return all
 }
 
-// Records that others wrote cannot do more than edit tickets, properties and analyzers.
+// TestHistoryHostile checks that records written by others can edit nothing but tickets, properties
+// and analyzers.
 func TestHistoryHostile(t *testing.T) {
 	s := mem.New()
 	h := open(s)
@@ -97,7 +98,7 @@ func TestHistoryHostile(t *testing.T) {
 	if len(all) != 1 || all[0].ID != good.ID {
 		t.Errorf("%d edits: %+v", len(all), all)
 	}
-	// What is odd but has a form does no harm.
+	// A record with a bad reference does no harm.
 	put(name(5), with(fresh(), `"changes":`, `"ref":"00","changes":`))
 	for _, e := range edits(t, h) {
 		if _, err := h.Changes(t.Context(), e); e.Large() && !errors.Is(err, ErrNoChanges) {
@@ -122,7 +123,8 @@ func TestHistoryRecordKeepsEveryByte(t *testing.T) {
 	}
 }
 
-// Compacted, however often, by however many and killed wherever, the history is the same.
+// TestHistoryCompacted checks that compaction leaves the history unchanged, however often it runs,
+// however many processes run it, and wherever they are killed.
 func TestHistoryCompacted(t *testing.T) {
 	storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
 		synctest.Test(t, func(t *testing.T) {
@@ -189,8 +191,8 @@ func TestHistoryCompacted(t *testing.T) {
 	})
 }
 
-// Whatever a record says, undoing it leaves a document that is JSON, with its other fields
-// as they were.
+// FuzzHistoryRecord checks that undoing any record leaves a document that is valid JSON and whose
+// other fields are unchanged.
 func FuzzHistoryRecord(f *testing.F) {
 	e := &Edit{ID: newEditID(time.Now()), Dump: id, Changes: []Change{{At: []string{"properties", "a", "b"}, made: 2, New: Whole([]byte("1"))}}}
 	line, _, err := e.encode()
@@ -220,7 +222,8 @@ func FuzzHistoryRecord(f *testing.F) {
 	})
 }
 
-// A record whose changes cannot be stored fails alone.
+// TestHistoryOfAnEditTooLargeForTheStore checks that a record whose changes cannot be stored fails
+// alone.
 func TestHistoryOfAnEditTooLargeForTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -255,7 +258,8 @@ func TestHistoryOfAnEditTooLargeForTheStore(t *testing.T) {
 	})
 }
 
-// Changes that take much more memory than their text are refused as they are decoded.
+// TestHistoryOfHostileSize checks that changes that would need much more memory than their text are
+// refused while they are decoded.
 func TestHistoryOfHostileSize(t *testing.T) {
 	const size = 24 << 20
 	for name, text := range map[string]string{
@@ -279,7 +283,8 @@ func TestHistoryOfHostileSize(t *testing.T) {
 	}
 }
 
-// Records of the same time, which are all in memory at once, are bounded.
+// TestHistoryOfTooManyEditsAtOnce checks that the memory for records of the same time, which must
+// all be held at once, is limited.
 func TestHistoryOfTooManyEditsAtOnce(t *testing.T) {
 	s := mem.New()
 	line, _, err := (&Edit{ID: newEditID(time.Now()), Dump: id}).encode()

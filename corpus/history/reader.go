@@ -23,19 +23,19 @@ const (
 	largeDir    = ".thothfs/history/large"
 )
 
-// timeFormat is the form of the times in names.
+// timeFormat is the format of times in names.
 const timeFormat = "20060102T150405.000Z"
 
 const (
-	inFlight      = 32 // requests at once
-	objectsAtOnce = 64 // objects of edits that are read together
-	// maxHeld bounds the records in memory. Only records of overlapping times are held,
-	// which those of this package are at most for some minutes.
+	inFlight      = 32 // concurrent requests
+	objectsAtOnce = 64 // edit objects read together
+	// maxHeld limits the records in memory, in bytes. Only records of objects whose times overlap
+	// are held, which for objects written by this package means at most some minutes.
 	maxHeld = 2 * maxSegmentText
 )
 
 var (
-	// ErrNoChanges is the error for an edit whose changes are missing, damaged or too large.
+	// ErrNoChanges means that the changes of an edit are missing, damaged or too large.
 	ErrNoChanges = errors.New("what it replaced is not in the history")
 	errTooMany   = errors.New("the history has too many edits of the same time")
 )
@@ -51,8 +51,8 @@ func (h History) put(ctx context.Context, key string, data []byte) error {
 	return err
 }
 
-// Edits yields the edits since a time, the latest first. It skips records that make no
-// sense and those of later versions. An error ends it. A corpus without a history has no edits.
+// Edits yields the edits since a time, latest first. It skips malformed records and records in a
+// later format. It stops after yielding an error. A corpus without a history has no edits.
 func (h History) Edits(ctx context.Context, since time.Time) iter.Seq2[*Edit, error] {
 	return func(yield func(*Edit, error) bool) {
 		m := newMerger(h, since)
@@ -69,7 +69,7 @@ func (h History) Edits(ctx context.Context, since time.Time) iter.Seq2[*Edit, er
 	}
 }
 
-// Changes returns all changes of an edit, including those that are stored apart.
+// Changes returns all changes of an edit, including those that are stored separately.
 func (h History) Changes(ctx context.Context, e *Edit) ([]Change, error) {
 	if !e.Large() {
 		return e.Changes, nil
@@ -88,37 +88,37 @@ func (h History) Changes(ctx context.Context, e *Edit) ([]Change, error) {
 	return changes, nil
 }
 
-// Large reports whether the changes of e are stored apart.
+// Large reports whether the changes of e are stored separately.
 func (e *Edit) Large() bool { return e.ref != "" }
 
-// object is an object of the history that has yet to be read.
+// object is an object of the history that has not been read yet.
 type object struct {
 	key   string
-	until time.Time // no record in it is later
+	until time.Time // no record in the object is later
 	size  int64
 }
 
 func (o *object) isSegment() bool { return strings.HasPrefix(o.key, segmentsDir+"/") }
 
-// merger merges the records of all objects. It reads only those objects that it needs
-// to know the next edit.
+// merger merges the records of all objects. It reads only the objects that it needs to determine
+// the next edit.
 type merger struct {
 	h       History
 	since   time.Time
 	listed  map[string]bool // keys
-	objects []object        // to be read, the latest first
-	edits   []*Edit         // read, the latest last
-	held    int             // bytes of the records of edits
+	objects []object        // to be read, latest first
+	edits   []*Edit         // already read, latest last
+	held    int             // size of the records of edits in bytes
 	maxHeld int
-	last    string // ID of the latest edit that was returned
+	last    string // ID of the edit returned last
 }
 
 func newMerger(h History, since time.Time) *merger {
 	return &merger{h: h, since: since, listed: map[string]bool{}, maxHeld: maxHeld}
 }
 
-// list finds objects that were not listed before. It lists edits before segments, so
-// that a record which is compacted in between is found in its segment.
+// list finds objects that have not been listed before. It lists edits before segments, so that a
+// record that is compacted in between is found in its segment.
 func (m *merger) list(ctx context.Context) error {
 	for _, dir := range []string{editsDir, segmentsDir} {
 		for e, err := range m.h.Store.List(ctx, dir, m.since.UTC().Format(timeFormat)) {
@@ -147,7 +147,7 @@ func (m *merger) next(ctx context.Context) (*Edit, error) {
 		for n := len(m.edits); n > 0; n = len(m.edits) {
 			e := m.edits[n-1]
 			if len(m.objects) > 0 && !e.Time.After(m.objects[0].until) {
-				break // the next object may have a later one
+				break // the next object may contain a later edit
 			}
 			m.edits = m.edits[:n-1]
 			m.held -= e.size
@@ -168,8 +168,8 @@ func (m *merger) next(ctx context.Context) (*Edit, error) {
 	}
 }
 
-// readTogether returns the first of objects, up to as many as are read at a time. A
-// segment is read alone, because it may be much larger than its object.
+// readTogether returns the first of objects, as many as are read at once. A segment is read alone,
+// because its records may take much more memory than the object.
 func readTogether(objects []object) []object {
 	n := 1
 	for n < min(len(objects), objectsAtOnce) && !objects[n-1].isSegment() && !objects[n].isSegment() {
@@ -209,8 +209,8 @@ func (m *merger) read(ctx context.Context) error {
 	return nil
 }
 
-// read reads objects. The text of a damaged object is nil. gone reports whether
-// some objects do not exist any more.
+// read reads objects. The text of a damaged object is nil. gone reports whether some of the objects
+// no longer exist.
 func (h History) read(ctx context.Context, batch []object) (texts [][]byte, gone bool, err error) {
 	texts = make([][]byte, len(batch))
 	missing := make([]bool, len(batch))

@@ -13,13 +13,13 @@ import (
 
 const (
 	recordVersion = 1
-	maxLine       = 64 << 10 // bytes of a record; larger ones have their changes stored apart
-	maxLarge      = 96 << 20 // bytes of changes stored apart
-	maxChanges    = 1 << 17  // changes of one edit
-	maxKeys       = 256      // elements of Change.At
+	maxLine       = 64 << 10 // maximum size of a record in bytes; the changes of a larger one are stored separately
+	maxLarge      = 96 << 20 // maximum size in bytes of changes stored separately
+	maxChanges    = 1 << 17  // maximum number of changes in one edit
+	maxKeys       = 256      // maximum number of elements in Change.At
 )
 
-// The form of a record.
+// The JSON format of a record.
 type (
 	recordJSON struct {
 		V       int         `json:"v"`
@@ -32,7 +32,7 @@ type (
 		Dump    *dump.ID    `json:"dump,omitempty"`
 		Changes changesJSON `json:"changes,omitempty"`
 		More    int         `json:"more,omitempty"`
-		Ref     string      `json:"ref,omitempty"` // SHA-256 of the changes, if they are stored apart
+		Ref     string      `json:"ref,omitempty"` // SHA-256 of the changes, if they are stored separately
 	}
 	changesJSON []changeJSON
 	changeJSON  struct {
@@ -44,7 +44,7 @@ type (
 	keysJSON  []bytesJSON
 	valueJSON struct {
 		Text bytesJSON `json:"text"`
-		Size int       `json:"size,omitempty"` // of the value, if Text is only its beginning
+		Size int       `json:"size,omitempty"` // size of the value, if Text is only its beginning
 		Sum  []byte    `json:"sum,omitempty"`
 	}
 	// bytesJSON is a JSON string, or {"base64":"…"} if it is not UTF-8.
@@ -53,7 +53,7 @@ type (
 
 var errRecord = errors.New("not a record of an edit")
 
-// MarshalJSON implements json.Marshaler. It keeps every byte.
+// MarshalJSON implements json.Marshaler. It preserves every byte.
 func (b bytesJSON) MarshalJSON() ([]byte, error) {
 	if utf8.Valid(b) {
 		return marshal(string(b))
@@ -82,20 +82,20 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-// UnmarshalJSON implements json.Unmarshaler. It fails for more than maxChanges elements.
+// UnmarshalJSON implements json.Unmarshaler. It fails if there are more than maxChanges elements.
 func (c *changesJSON) UnmarshalJSON(text []byte) (err error) {
 	*c, err = decodeArray[changeJSON](text, maxChanges)
 	return err
 }
 
-// UnmarshalJSON implements json.Unmarshaler. It fails for more than maxKeys elements.
+// UnmarshalJSON implements json.Unmarshaler. It fails if there are more than maxKeys elements.
 func (k *keysJSON) UnmarshalJSON(text []byte) (err error) {
 	*k, err = decodeArray[bytesJSON](text, maxKeys)
 	return err
 }
 
-// decodeArray decodes an array of at most limit elements. Unlike json.Unmarshal it stops at
-// the first excess element: a decoded element may take a hundred times the memory of its
+// decodeArray decodes an array of at most limit elements. Unlike json.Unmarshal it stops at the
+// first excess element, since a decoded element may need a hundred times as much memory as its
 // text.
 func decodeArray[T any](text []byte, limit int) (all []T, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -115,7 +115,7 @@ func decodeArray[T any](text []byte, limit int) (all []T, err error) {
 	return all, nil
 }
 
-// marshal is json.Marshal without escapes for HTML.
+// marshal is like json.Marshal but does not escape HTML.
 func marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -124,8 +124,8 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// encode returns the record as a line. If the changes are too large for a line, it also
-// returns them as the object to be stored under e.largeKey().
+// encode returns the record as a line. If the changes do not fit into the line, it also returns the
+// object with the changes, to be stored under e.largeKey().
 func (e *Edit) encode() (line, large []byte, err error) {
 	if len(e.Changes) > maxChanges {
 		return nil, nil, fmt.Errorf("%d changes in one edit", len(e.Changes))
@@ -190,8 +190,8 @@ func (j *valueJSON) value() Value {
 	return v
 }
 
-// decodeRecord decodes a record, which anybody may have written. It returns errRecord for
-// one that makes no sense or has another version.
+// decodeRecord decodes a record from an untrusted source. It returns errRecord if the record is
+// malformed or in another format.
 func decodeRecord(line []byte) (*Edit, error) {
 	var r recordJSON
 	if len(line) > 2*maxLine || json.Unmarshal(line, &r) != nil {
@@ -210,8 +210,8 @@ func decodeRecord(line []byte) (*Edit, error) {
 	return e, err
 }
 
-// decodeChanges returns errRecord for changes of anything but the ticket and the properties of
-// a document or, if e is an edit of an analyzer, an analyzer.
+// decodeChanges decodes changes. It returns errRecord if they concern anything but the ticket and
+// the properties of a document or, if e is an edit of an analyzer, an analyzer.
 func (e *Edit) decodeChanges(all changesJSON) (changes []Change, err error) {
 	document := e.Dump != dump.ID{}
 	for _, j := range all {
@@ -231,7 +231,7 @@ func (e *Edit) decodeChanges(all changesJSON) (changes []Change, err error) {
 	return changes, nil
 }
 
-// decodeLarge decodes the changes of e that are stored apart.
+// decodeLarge decodes the changes of e that are stored separately.
 func (e *Edit) decodeLarge(text []byte) ([]Change, error) {
 	var all changesJSON
 	if hex.EncodeToString(sha256Sum(text)) != e.ref || json.Unmarshal(text, &all) != nil {
@@ -240,5 +240,5 @@ func (e *Edit) decodeLarge(text []byte) ([]Change, error) {
 	return e.decodeChanges(all)
 }
 
-// largeKey returns the key of the changes that are stored apart.
+// largeKey returns the key of the changes that are stored separately.
 func (e *Edit) largeKey() string { return fmt.Sprintf("%s/%s-%d", largeDir, e.ID, e.try) }

@@ -14,21 +14,21 @@ import (
 )
 
 const (
-	// maxWriters is how many objects are stored at once. Edits that come while all
+	// maxWriters is the maximum number of objects stored concurrently. Edits that arrive while all
 	// writers are busy share the next object.
 	maxWriters    = 8
-	maxRecords    = 256     // in one object
-	maxObject     = 2 << 20 // bytes of an object
+	maxRecords    = 256     // maximum number in one object
+	maxObject     = 2 << 20 // maximum size of an object in bytes
 	recordTimeout = 30 * time.Second
-	closeTimeout  = time.Second // for all records at Close, when no edit waits for them
-	refusedPause  = time.Minute // after the store refused a record
+	closeTimeout  = time.Second // for all records at Close, when no edit is waiting for them
+	refusedPause  = time.Minute // after the store has refused a record
 )
 
-// Recorder stores the records of one process. A nil Recorder stores none.
+// Recorder stores the history records of one process. A nil Recorder stores none.
 type Recorder struct {
 	h            History
 	now          func() time.Time
-	ctx          context.Context // of the requests, which outlive the edits they are for
+	ctx          context.Context // context of the requests, which may outlive their edits
 	cancel       context.CancelFunc
 	refusedUntil atomic.Int64 // Unix time in nanoseconds
 	writing      sync.WaitGroup
@@ -36,27 +36,27 @@ type Recorder struct {
 	mu      sync.Mutex // guards the fields below
 	pending []*pendingRecord
 	writers int
-	next    time.Time // earliest time of the next edit
+	next    time.Time // minimum time of the next edit
 }
 
-// pendingRecord is a record on its way to the store.
+// pendingRecord is a record that is being stored.
 type pendingRecord struct {
 	at       time.Time
 	line     []byte
-	large    []byte // changes stored apart, or nil
+	large    []byte // changes stored separately, or nil
 	largeKey string
-	done     chan struct{} // closed when the record is stored or has failed
+	done     chan struct{} // closed when the record is stored or storing it has failed
 }
 
-// NewRecorder returns a recorder whose clock is now. The caller closes it.
+// NewRecorder returns a recorder that uses the clock now. The caller must close it.
 func NewRecorder(h History, now func() time.Time) *Recorder {
 	r := &Recorder{h: h, now: now}
-	r.ctx, r.cancel = context.WithCancel(context.Background()) // ended by Close
+	r.ctx, r.cancel = context.WithCancel(context.Background()) // canceled by Close
 	return r
 }
 
-// EditTime returns the time of an edit that begins at now. The edits of a process are in order
-// even if the store's clock has a resolution of seconds.
+// EditTime returns the time to record for an edit that begins at now. It keeps the edits of a
+// process in order even if the store's clock has a resolution of seconds.
 func (r *Recorder) EditTime(now time.Time) time.Time {
 	if r == nil {
 		return now
@@ -70,9 +70,8 @@ func (r *Recorder) EditTime(now time.Time) time.Time {
 	return now
 }
 
-// Begin starts to store the record of an attempt at e. The returned function waits until
-// the record is stored, or ctx ends. A record that cannot be stored is logged and does
-// not fail the edit.
+// Begin starts storing the record of an attempt at e. The returned function waits until the record
+// is stored or ctx is done. A record that cannot be stored is logged; the edit does not fail.
 func (r *Recorder) Begin(e *Edit) (wait func(context.Context) error) {
 	e.try++
 	if r == nil || r.refusedUntil.Load() > r.now().UnixNano() || len(e.Changes) == 0 && !e.void {
@@ -89,7 +88,7 @@ func (r *Recorder) Begin(e *Edit) (wait func(context.Context) error) {
 	if r.writers < maxWriters {
 		r.writers++
 		r.writing.Add(1)
-		go r.write() // ends when nothing is pending
+		go r.write() // ends when no records are pending
 	}
 	r.mu.Unlock()
 	return func(ctx context.Context) error {
@@ -102,8 +101,8 @@ func (r *Recorder) Begin(e *Edit) (wait func(context.Context) error) {
 	}
 }
 
-// Void starts to mark e as not made, which hides its records. The returned function
-// waits as that of Begin does.
+// Void starts recording that e was not made, which hides its records. The returned function waits,
+// like that of Begin.
 func (r *Recorder) Void(e *Edit) (wait func(context.Context) error) {
 	v := *e
 	v.void, v.Changes = true, nil
@@ -134,8 +133,8 @@ func (r *Recorder) write() {
 	}
 }
 
-// take returns the records for one object. It returns nil to end the writer. A record
-// whose changes are stored apart has an object of its own, so that it fails alone.
+// take returns the records for the next object, or nil if the writer should end. A record whose
+// changes are stored separately gets an object of its own, so that it fails alone.
 func (r *Recorder) take() []*pendingRecord {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -16,19 +16,19 @@ import (
 	"thothfs/store"
 )
 
-// compareStep is how many bytes are compared at a time.
+// compareStep is the number of bytes compared at a time.
 const compareStep = 1 << 20
 
-// ErrAttached means that the dump has another file of that name. Nothing was stored.
+// ErrAttached means that the dump already has a different file of that name. Nothing was stored.
 var ErrAttached = errors.New("the dump has another file of that name")
 
-// Attach stores a file beside a dump, such as the kernel's vmlinux or a log, under name. It
-// reports whether it stored anything: a file that exists with the same content is left alone.
-// One with other content is replaced if replace is set, else it is ErrAttached. progress, if
-// not nil, is called with the bytes sent.
+// Attach stores a file, such as the kernel's vmlinux or a log, beside a dump under name. It reports
+// whether it stored anything. It leaves an existing file with the same content alone. If the
+// content differs, it replaces the existing file if replace is set; otherwise it returns
+// ErrAttached. progress, if not nil, is called with the number of bytes sent.
 //
-// Attach returns store.ErrInvalid for a name that would hide the document or the dump, or
-// that no file can have, and store.ErrNotExist for a dump that does not exist.
+// Attach returns store.ErrInvalid for a name that would hide the document or the dump, or that no
+// file can have, and store.ErrNotExist if the dump does not exist.
 func Attach(ctx context.Context, c *corpus.Corpus, id dump.ID, name string, file io.ReaderAt, size int64, replace bool, progress func(done, total int64)) (stored bool, err error) {
 	key, err := attachedKey(ctx, c, "put", id, name)
 	if err != nil {
@@ -52,12 +52,12 @@ func Attach(ctx context.Context, c *corpus.Corpus, id dump.ID, name string, file
 			return false, fmt.Errorf("%w: %s has %d bytes, this file %d", ErrAttached, key, attr.Size, size)
 		}
 	}
-	defer c.FilesChanged(ctx, id) // even after an error: the file may be stored
+	defer c.FilesChanged(ctx, id) // even after an error, since the file may have been stored
 	_, err = s.Put(ctx, store.Ref{Key: key, ETag: attr.ETag}, store.TrackReads(file, size, progress), size)
 	return err == nil, err
 }
 
-// Detach removes a file that Attach stored. It returns store.ErrNotExist if there is none.
+// Detach removes a file stored by Attach. It returns store.ErrNotExist if there is none.
 func Detach(ctx context.Context, c *corpus.Corpus, id dump.ID, name string) error {
 	key, err := attachedKey(ctx, c, "remove", id, name)
 	if err != nil {
@@ -67,8 +67,8 @@ func Detach(ctx context.Context, c *corpus.Corpus, id dump.ID, name string) erro
 	return c.Options().Store.Remove(ctx, store.Ref{Key: key})
 }
 
-// attachedKey returns the key of a file beside a dump. The name must not be that of the
-// document, of the dump, or of an object of thothfs itself.
+// attachedKey returns the key of a file beside a dump. The name must not be that of the document,
+// the dump, or an object that thothfs itself uses.
 func attachedKey(ctx context.Context, c *corpus.Corpus, op string, id dump.ID, name string) (string, error) {
 	key := id.String() + "/" + name
 	invalid := func(why string) error {
@@ -99,8 +99,8 @@ func attachedKey(ctx context.Context, c *corpus.Corpus, op string, id dump.ID, n
 	return key, nil
 }
 
-// sameObject reports whether an object has the content of a file. It compares the bytes if the
-// store does not know the MD5.
+// sameObject reports whether an object has the content of a file. It compares the contents if the
+// store does not provide the MD5.
 func sameObject(ctx context.Context, s store.Store, key string, attr store.Attr, file io.ReaderAt, size int64) (bool, error) {
 	if attr.Size != size {
 		return false, nil

@@ -16,18 +16,18 @@ import (
 	"thothfs/store"
 )
 
-// existing is what the corpus holds of a dump that is to be uploaded.
+// existing describes what the corpus contains of a dump to be uploaded.
 type existing struct {
 	*corpus.Directory
 	object    store.Entry // the dump itself
 	hasObject bool
-	name      string // of the dump's object, which may have yet to be stored
+	name      string // name of the dump's object, which may not be stored yet
 }
 
 func (x *existing) key() string { return x.ID.String() + "/" + x.name }
 
-// find looks for the dump under all the hashes that it may have. It returns
-// the directory where it is or belongs.
+// find looks for the dump under all its possible hashes. It returns the directory that contains it,
+// or that it belongs in.
 func (u *upload) find(ctx context.Context) (best *existing, err error) {
 	for _, id := range append([]dump.ID{u.info.ID}, u.info.AlsoIDs...) {
 		x, err := u.look(ctx, id)
@@ -60,15 +60,15 @@ func (u *upload) look(ctx context.Context, id dump.ID) (*existing, error) {
 		x.name = x.object.Name
 	case named != "":
 		if base := named[strings.LastIndexByte(named, '/')+1:]; safeName(base) == base {
-			x.name = base // as the document says
+			x.name = base // as named in the document
 		}
 	}
 	return x, nil
 }
 
-// pickUnfinished returns what an interrupted upload left of a dump: the object with the
-// dump's name, else the only object with a name of dumps, else the only object of the dump's
-// size. Other objects may be anything.
+// pickUnfinished returns the object of a dump that was left by an interrupted upload: the object
+// with the dump's name, else the only object with a name typical of dumps, else the only object of
+// the dump's size. The directory may contain unrelated objects.
 func pickUnfinished(entries []store.Entry, name string, size int64) (store.Entry, bool) {
 	var likely, sized []store.Entry
 	for _, e := range entries {
@@ -92,13 +92,13 @@ func pickUnfinished(entries []store.Entry, name string, size int64) (store.Entry
 	return store.Entry{}, false
 }
 
-// without returns a copy of entries without the one of the given name.
+// without returns a copy of entries without the one with the given name.
 func without(entries []store.Entry, name string) []store.Entry {
 	return slices.DeleteFunc(slices.Clone(entries), func(e store.Entry) bool { return e.Name == name })
 }
 
-// sameContent reports whether the existing dump, which has the size of the file, has its
-// content. It returns false if the store does not know the MD5.
+// sameContent reports whether the existing dump, which has the same size as the file, also has the
+// same content. It returns false if the store does not provide the MD5.
 func (u *upload) sameContent(ctx context.Context, x *existing) (bool, error) {
 	sum := x.object.MD5
 	if sum == nil {
@@ -118,8 +118,8 @@ func hasMD5(ctx context.Context, file io.ReaderAt, size int64, sum []byte) (bool
 	return err == nil && bytes.Equal(hash.Sum(nil), sum), err
 }
 
-// safeName returns the name of the object for a file: one that does not hide anything in a
-// dump's directory, and that fits documents and shells.
+// safeName returns an object name for a file. The name does not hide anything in a dump's
+// directory, and is suitable for documents and shells.
 func safeName(base string) string {
 	clean := func(r rune) rune {
 		if r == utf8.RuneError || r == '/' || unicode.IsControl(r) {

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func infoKey(id dump.ID) string { return id.String() + "/" + corpus.InfoName }
 
-// info returns a document; without a time it has none.
+// info returns a document. The document has no time if at is 0.
 func info(id dump.ID, cmd, ticket string, at int64) []byte {
 	f := document.Fields{Name: "/u/stor/thoth/" + id.String(), Dump: "/u/stor/thoth/" + id.String() + "/core." + cmd,
 		Cmd: cmd, Node: "n1", Platform: "p1", Type: string(dump.Core), Ticket: ticket}

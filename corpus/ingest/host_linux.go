@@ -10,11 +10,11 @@ import (
 	"thothfs/dump"
 )
 
-// initialUTS is the initial UTS namespace (PROC_UTS_INIT_INO of
-// include/linux/proc_ns.h). Containers have others.
+// initialUTS is the initial UTS namespace (PROC_UTS_INIT_INO in include/linux/proc_ns.h).
+// Containers have different ones.
 const initialUTS = "uts:[4026531838]"
 
-// thisHost returns this machine, without a node name if the process is in a container.
+// thisHost describes this machine. The node name is empty if the process runs in a container.
 func thisHost() host {
 	var name unix.Utsname
 	var since unix.Timespec
@@ -37,7 +37,7 @@ func thisHost() host {
 	return h
 }
 
-// xattr returns an extended attribute of a file, or false if there is none of that name.
+// xattr returns an extended attribute of a file. It returns false if there is none with that name.
 func xattr(path, name string) (string, bool) {
 	buf := make([]byte, 64<<10) // the kernel's limit
 	n, err := unix.Getxattr(path, name, buf)

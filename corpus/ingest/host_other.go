@@ -2,7 +2,7 @@
 
 package ingest
 
-// thisHost returns no machine: only the cores of Linux do not say where they are from.
+// thisHost returns an unknown host. Only cores from Linux do not say which machine they are from.
 func thisHost() host { return host{} }
 
 func xattr(path, name string) (string, bool) { return "", false }

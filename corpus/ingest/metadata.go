@@ -12,14 +12,14 @@ import (
 	"thothfs/dump/document"
 )
 
-// sourced is a value and its source: "dump" for the dump itself.
+// sourced is a value with its source, which is "dump" for the dump itself.
 type sourced[T comparable] struct {
 	value  T
 	source string
 }
 
-// firstKnown returns the first value that is not zero. It records the source in properties
-// unless that is the dump.
+// firstKnown returns the first value that is not zero. It records the source in properties unless
+// the source is the dump.
 func firstKnown[T comparable](properties map[string]string, name string, candidates ...sourced[T]) (value T) {
 	for _, c := range candidates {
 		if c.value == value {
@@ -33,7 +33,7 @@ func firstKnown[T comparable](properties map[string]string, name string, candida
 	return value
 }
 
-// newDocument returns the document of the dump.
+// newDocument returns the document for the dump.
 func (u *upload) newDocument(x *existing, stack []string) []byte {
 	info, origins, root := u.info, u.src.origins(), u.corpus.Options().Root
 	f := document.Fields{
@@ -82,9 +82,10 @@ func (u *upload) pid(origins [2]dump.Origin) string {
 	return strconv.Itoa(pid)
 }
 
-// thisHost returns this machine if the dump is certainly from it: its name, given by
-// systemd-coredump, holds the ID of the current boot. Otherwise it returns no machine, since a
-// core does not say where or when it was written, and a copy has the time of the copy.
+// thisHost returns this machine if the dump certainly comes from it, that is, if its name was given
+// by systemd-coredump and contains the ID of the current boot. Otherwise it returns an unknown
+// host, since a core does not say where or when it was written, and the time of a copy is that of
+// copying.
 func (u *upload) thisHost(origins [2]dump.Origin) host {
 	here := thisHost
 	if u.host != nil {
@@ -102,7 +103,7 @@ func (u *upload) thisHost(origins [2]dump.Origin) host {
 	return h
 }
 
-// stack runs the debugger. It returns nil if there is none, or it fails.
+// stack runs the debugger. It returns nil if there is no debugger or it fails.
 func (u *upload) stack(ctx context.Context) []string {
 	if u.Stack == nil {
 		return nil
@@ -117,7 +118,7 @@ func (u *upload) stack(ctx context.Context) []string {
 	return frames
 }
 
-// origins returns what the file's attributes and, less reliably, its name say of the dump.
+// origins returns what the file's attributes and, less reliably, its name say about the dump.
 func (s *source) origins() [2]dump.Origin {
 	return [2]dump.Origin{
 		dump.OriginFromXattrs(func(name string) (string, bool) { return xattr(s.path, name) }),

@@ -15,23 +15,23 @@ import (
 )
 
 const (
-	headSize   = 16        // bytes by which a compressed or flattened file is recognized
-	bufferSize = 128 << 10 // of unpacking
+	headSize   = 16        // number of bytes that identify a compressed or flattened file
+	bufferSize = 128 << 10 // for unpacking
 )
 
-// source is the file that is uploaded.
+// source is the file to upload.
 type source struct {
 	path        string
 	opened      os.FileInfo
-	given       *os.File // at path
-	file        *os.File // with the dump: given, or a temporary file
-	size        int64    // of file
-	compression string   // "" for none
+	given       *os.File // file at path
+	file        *os.File // file that contains the dump: given, or a temporary file
+	size        int64    // size of file
+	compression string   // "" if there is none
 	flattened   bool     // the uncompressed file is in makedumpfile's flattened format
 }
 
-// openSource opens the file at path. It unpacks a compressed or flattened file
-// to a temporary one.
+// openSource opens the file at path. If it is compressed or flattened, openSource unpacks it to a
+// temporary file.
 func openSource(ctx context.Context, path, tempDir string) (*source, error) {
 	// Open would wait for the writer of a named pipe.
 	if fi, err := os.Stat(path); err != nil {
@@ -51,9 +51,9 @@ func openSource(ctx context.Context, path, tempDir string) (*source, error) {
 	return s, nil
 }
 
-// HashFile returns Thoth's hash of the dump in a local file. It unpacks a compressed or
-// flattened one to a temporary file in tempDir. Errors are those of dump.Hash, of
-// dump.Rearrange and of the file.
+// HashFile returns Thoth's hash of the dump in a local file. If the file is compressed or
+// flattened, HashFile unpacks it to a temporary file in tempDir. Errors come from dump.Hash,
+// dump.Rearrange or the file system.
 func HashFile(ctx context.Context, path, tempDir string) (dump.ID, error) {
 	s, err := openSource(ctx, path, tempDir)
 	if err != nil {
@@ -89,14 +89,14 @@ func (s *source) prepare(ctx context.Context, tempDir string) (err error) {
 	return s.unpack(ctx, r, tempDir)
 }
 
-// unpack writes the uncompressed dump of r to a temporary file, and rearranges it if it is
+// unpack writes the uncompressed dump from r to a temporary file and rearranges it if it is
 // flattened.
 func (s *source) unpack(ctx context.Context, r io.Reader, tempDir string) (err error) {
 	if s.file, err = os.CreateTemp(tempDir, "thothfs-upload-*"); err != nil {
 		s.file = s.given
 		return err
 	}
-	// A file without a name is not left behind if the process is killed.
+	// An unlinked file does not remain if the process is killed.
 	if err := os.Remove(s.file.Name()); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *source) unpack(ctx context.Context, r io.Reader, tempDir string) (err e
 	}
 	if s.flattened = dump.Flattened(head); s.flattened {
 		s.size, err = dump.Rearrange(s.file, in)
-		if err == nil { // a compressed file has its checksum at the end
+		if err == nil { // a compressed file ends with its checksum
 			_, err = io.Copy(io.Discard, in)
 		}
 	} else {
@@ -136,7 +136,7 @@ func (s *source) close() {
 // unpacked reports whether the dump is in a temporary file.
 func (s *source) unpacked() bool { return s.file != s.given }
 
-// localPath returns a path of the uncompressed dump, for a debugger.
+// localPath returns the path of the uncompressed dump, for a debugger.
 func (s *source) localPath() string {
 	if s.unpacked() {
 		return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), s.file.Fd())

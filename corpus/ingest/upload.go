@@ -1,5 +1,5 @@
-// Package ingest stores files in a corpus: dumps, with the documents that describe them,
-// and other files beside a dump.
+// Package ingest stores files in a corpus: dumps with the documents that describe them, and other
+// files beside a dump.
 package ingest
 
 import (
@@ -17,66 +17,66 @@ import (
 	"thothfs/store"
 )
 
-// Options say how to upload a dump.
+// Options specify how to upload a dump.
 type Options struct {
-	Node, Platform string    // "": taken from the dump or the file
-	Time           time.Time // zero: likewise
-	// Ticket, if not "", and Set are edits of the document. A new document has them from the
-	// beginning.
+	Node, Platform string    // "" to take it from the dump or the file
+	Time           time.Time // zero to take it from the dump or the file
+	// Ticket, if not "", and Set are edits of the document. A new document is stored with them
+	// applied.
 	Ticket string
 	Set    []document.Edit
-	// Stack returns the stack of the dump at path, a local uncompressed file. The document
-	// has no stack if Stack is nil, fails, or returns none.
+	// Stack returns the stack of the dump at path, a local uncompressed file. The document has no
+	// stack if Stack is nil, fails, or returns none.
 	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
-	// Pack returns the hot pack of the version ref, whose size bytes src reads. No pack is
-	// stored if Pack is nil or fails.
+	// Pack returns the hot pack of the object version ref; src reads its content, size bytes in
+	// all. No pack is stored if Pack is nil or fails.
 	Pack func(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error)
-	// TempDir is where a compressed dump is unpacked; "" is os.TempDir().
+	// TempDir is the directory in which compressed dumps are unpacked. "" means os.TempDir().
 	TempDir string
-	// Progress, if not nil, is called with the bytes of the dump that were sent. It
-	// starts again from 0 when they are sent again.
+	// Progress, if not nil, is called with the number of bytes of the dump that have been sent. It
+	// starts over at 0 if they are sent again.
 	Progress func(done, total int64)
 
 	host func() host // replaces thisHost in tests
 }
 
-// State is what an upload did, as a text for people.
+// State describes what an upload did, as text for users.
 type State string
 
 // The states of an upload.
 const (
 	Stored    State = "stored"
 	Present   State = "is already there"                       // nothing was sent
-	Completed State = "completed an interrupted upload"        // a dump, whole or in part, had no document
-	Repaired  State = "replaced the truncated copy"            // by a longer one
+	Completed State = "completed an interrupted upload"        // a complete or partial dump had no document
+	Repaired  State = "replaced the truncated copy"            // with a longer one
 	Restored  State = "put back, its document was still there" // the dump had been purged
 )
 
 // Result is the result of an upload.
 type Result struct {
 	ID    dump.ID
-	Key   string // of the dump
-	Size  int64  // of the dump, unpacked
+	Key   string // key of the dump
+	Size  int64  // size of the dump, unpacked
 	State State
 	Info  *dump.Info
 }
 
 var (
-	// ErrDiffers means that the corpus holds a larger copy of the dump, so the file is probably
+	// ErrDiffers means that the corpus contains a larger copy of the dump, so the file is probably
 	// truncated. Nothing was stored.
 	ErrDiffers = errors.New("the corpus holds a larger copy of this dump")
-	// ErrChanged means that the file changed during the upload. What was stored of it was
+	// ErrChanged means that the file changed during the upload. Whatever was stored of it has been
 	// removed.
 	ErrChanged = errors.New("the file changed while it was read")
 )
 
-// Upload stores the dump in the file at path, with a document, under its hash. It unpacks a
-// compressed file first. It completes an interrupted upload and replaces a truncated copy,
-// but never a whole dump. The document comes last, so a failed upload
-// leaves nothing that looks like a dump; another try completes it.
+// Upload stores the dump in the file at path, together with a document, under its hash. It unpacks
+// a compressed file first. It completes an interrupted upload and replaces a truncated copy, but
+// never a whole dump. The document is stored last, so a failed upload leaves nothing that looks
+// like a dump; another attempt completes it.
 //
-// Errors are ErrDiffers, ErrChanged, and those of the store, of dump.Inspect, of
-// Corpus.Edit and of the file. store.ErrConflict means that others keep changing the same dump.
+// Errors are ErrDiffers and ErrChanged, or come from the store, dump.Inspect, Corpus.Edit or the
+// file system. store.ErrConflict means that others keep changing the same dump.
 func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Result, error) {
 	src, err := openSource(ctx, path, o.TempDir)
 	if err != nil {
@@ -102,7 +102,7 @@ func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Resu
 	}
 }
 
-// upload is one upload.
+// upload is an upload in progress.
 type upload struct {
 	Options
 	corpus *corpus.Corpus
@@ -112,8 +112,8 @@ type upload struct {
 	edits  []document.Edit
 }
 
-// run compares the corpus with the file and stores what is missing. It returns
-// store.ErrConflict if somebody else changed the corpus meanwhile.
+// run compares the corpus with the file and stores what is missing. It returns store.ErrConflict if
+// another client has changed the corpus in the meantime.
 func (u *upload) run(ctx context.Context, res *Result) error {
 	x, err := u.find(ctx)
 	if err != nil {
@@ -151,7 +151,7 @@ func (u *upload) run(ctx context.Context, res *Result) error {
 	return u.create(ctx, x, stored)
 }
 
-// checkEdits returns the error of the edits before much is sent.
+// checkEdits checks the edits before much data is sent.
 func (u *upload) checkEdits(x *existing) error {
 	switch {
 	case x.Unreadable():
@@ -164,11 +164,11 @@ func (u *upload) checkEdits(x *existing) error {
 	return err
 }
 
-// truncatedField is true in the document of a truncated dump, and absent from others.
+// truncatedField is true in the document of a truncated dump and absent from all others.
 const truncatedField = "truncated"
 
-// correct returns the edit that corrects truncatedField, if it is wrong for the dump that is
-// in the corpus now.
+// correct returns the edit that corrects truncatedField if it is wrong for the dump that is now in
+// the corpus.
 func (u *upload) correct(x *existing, p plan) []document.Edit {
 	doc := x.Dump.Doc
 	truncated := u.info.Truncated() && (p.send || x.object.Size == u.src.size)
@@ -182,17 +182,17 @@ func (u *upload) correct(x *existing, p plan) []document.Edit {
 	return []document.Edit{document.Unset(truncatedField)}
 }
 
-// plan is what an upload has to do.
+// plan is what an upload must do.
 type plan struct {
 	state State
 	send  bool // store the dump
 }
 
-// plan compares what exists with the file. If neither is known to be whole, the
-// larger one wins, because it has all bytes of the smaller one.
+// plan compares what exists with the file. If neither is known to be whole, the larger one is kept,
+// because it contains all bytes of the smaller one.
 func (u *upload) plan(ctx context.Context, x *existing) (plan, error) {
 	have, size := x.object.Size, u.src.size
-	// The hash is of the headers, so those of the existing dump are the file's.
+	// The hash covers the headers, so the existing dump has the same headers as the file.
 	whole := u.info.Exact && have >= u.info.Needed
 	fileWhole := u.info.Exact && !u.info.Truncated()
 	switch {
@@ -213,7 +213,7 @@ func (u *upload) plan(ctx context.Context, x *existing) (plan, error) {
 	return plan{Completed, true}, nil
 }
 
-// send stores the dump in place of old. It removes it again if the file changed.
+// send stores the dump, replacing old. If the file has changed, it removes the dump again.
 func (u *upload) send(ctx context.Context, old store.Ref) (store.Ref, error) {
 	if err := u.src.checkUnchanged(); err != nil {
 		return store.Ref{}, err
@@ -229,7 +229,7 @@ func (u *upload) send(ctx context.Context, old store.Ref) (store.Ref, error) {
 	return stored, nil
 }
 
-// storePack stores the hot pack of a dump. Without one the dump is slower to open.
+// storePack stores the hot pack of a dump. If that fails, the dump is only slower to open.
 func (u *upload) storePack(ctx context.Context, stored store.Ref) {
 	if u.Pack == nil || u.src.size < corpus.MinHotPacked {
 		return
@@ -255,7 +255,7 @@ func (u *upload) checkAlone(ctx context.Context, x *existing, stored store.Ref) 
 	return nil
 }
 
-// withdraw removes the dump stored, if it is ours, because another upload was first. It
+// withdraw removes the dump stored, if this upload stored it, because another upload was first. It
 // returns store.ErrConflict, so that Upload starts over.
 func (u *upload) withdraw(ctx context.Context, stored store.Ref) error {
 	if stored.ETag != "" {
@@ -266,7 +266,7 @@ func (u *upload) withdraw(ctx context.Context, stored store.Ref) error {
 	return &store.Error{Op: "put", Key: stored.Key, Kind: store.ErrConflict}
 }
 
-// create stores the document, which makes the directory a dump. stored is the dump if this
+// create stores the document, which turns the directory into a dump. stored is the dump if this
 // upload stored it.
 func (u *upload) create(ctx context.Context, x *existing, stored store.Ref) error {
 	raw, _, err := document.Parse(u.newDocument(x, u.stack(ctx))).Apply(u.edits...)
@@ -282,7 +282,7 @@ func (u *upload) create(ctx context.Context, x *existing, stored store.Ref) erro
 		return err
 	}
 	if theirs.name == x.name {
-		stored = store.Ref{} // their document is for this dump
+		stored = store.Ref{} // their document describes this dump
 	}
 	return u.withdraw(ctx, stored)
 }

@@ -16,8 +16,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// wholes are whole dumps of every kind, and how much of each is needed to tell which
-// dump it is.
+// wholes returns whole dumps of every kind, each with the number of bytes needed to identify the
+// dump.
 func wholes(t testing.TB) map[string]struct {
 	data []byte
 	head int
@@ -39,7 +39,7 @@ func wholes(t testing.TB) map[string]struct {
 	}
 }
 
-// cuts are some lengths of a dump that is cut, smallest first.
+// cuts returns some lengths to truncate a dump to, smallest first.
 func cuts(head, size int) []int {
 	all := []int{head}
 	for _, n := range []int{16384, 16390, size / 2, size * 2 / 3, size - 4096, size - 1} {
@@ -59,7 +59,7 @@ func inspected(t testing.TB, data []byte) *dump.Info {
 	return info
 }
 
-// checkHeld compares what the corpus has of a dump with what it should.
+// checkHeld compares what the corpus contains of a dump with what it should contain.
 func checkHeld(t *testing.T, c *corpus.Corpus, s *mem.Store, res Result, data []byte) {
 	t.Helper()
 	if got, _ := s.Data(res.Key); !bytes.Equal(got, data) {
@@ -78,7 +78,8 @@ func checkHeld(t *testing.T, c *corpus.Corpus, s *mem.Store, res Result, data []
 	}
 }
 
-// A whole dump replaces a cut one, whatever both are cut to, and never the reverse.
+// TestUploadCutAndWhole checks that a whole dump replaces a truncated one, wherever it is cut, but
+// never the reverse.
 func TestUploadCutAndWhole(t *testing.T) {
 	for name, w := range wholes(t) {
 		t.Run(name, func(t *testing.T) {
@@ -119,7 +120,7 @@ func TestUploadCutAndWhole(t *testing.T) {
 	}
 }
 
-// The same without a document, as an upload that was interrupted leaves it.
+// TestUploadCutAndWholeUnfinished does the same without a document, as after an interrupted upload.
 func TestUploadCutAndWholeUnfinished(t *testing.T) {
 	for name, w := range wholes(t) {
 		t.Run(name, func(t *testing.T) {
@@ -146,7 +147,8 @@ func TestUploadCutAndWholeUnfinished(t *testing.T) {
 	}
 }
 
-// What others edit while a cut dump is replaced is kept, at whatever call of the store.
+// TestUploadRepairKeepsEdits checks that edits made by others while a truncated dump is being
+// replaced are kept, at whichever call of the store they are made.
 func TestUploadRepairKeepsEdits(t *testing.T) {
 	data := dumptest.Kdump{Node: "db7", Pages: 120, Zeros: 9}.Build()
 	whole, cut := local(t, "whole", data), local(t, "cut", data[:len(data)/2])
@@ -159,7 +161,7 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 		}
 		met := false
 		s.Inject(mem.Fault{Nth: n, Before: func() {
-			if met { // by the edit itself
+			if met { // called by the edit itself
 				return
 			}
 			met = true
@@ -183,8 +185,8 @@ func TestUploadRepairKeepsEdits(t *testing.T) {
 	}
 }
 
-// A cut copy and the whole dump are uploaded at the same time, and the one overtakes the
-// other at any call of the store: the whole one is left.
+// TestUploadCutAndWholeAtOnce uploads a truncated copy and the whole dump at the same time, so that
+// one overtakes the other at each call of the store. The whole dump must remain.
 func TestUploadCutAndWholeAtOnce(t *testing.T) {
 	data := dumptest.Vmdump("headnode", 100000)
 	whole, cut := local(t, "whole", data), local(t, "cut", data[:len(data)/2])
@@ -194,7 +196,7 @@ func TestUploadCutAndWholeAtOnce(t *testing.T) {
 			c, other := open(t, options(t, s)), open(t, options(t, s))
 			met = false
 			s.Inject(mem.Fault{Nth: n, Before: func() {
-				if met { // by the other upload itself
+				if met { // called by the other upload itself
 					return
 				}
 				met = true
@@ -219,7 +221,8 @@ func TestUploadCutAndWholeAtOnce(t *testing.T) {
 	}
 }
 
-// A repair that was interrupted before the document was changed is completed.
+// TestUploadCorrectsTheDocument checks that a repair that was interrupted before it changed the
+// document is completed.
 func TestUploadCorrectsTheDocument(t *testing.T) {
 	data := dumptest.Kdump{Node: "db7", Pages: 20}.Build()
 	for _, tt := range []struct {
@@ -286,7 +289,7 @@ func TestUploadRearranges(t *testing.T) {
 	}
 }
 
-// A part of a split dump is refused, and nothing is stored.
+// TestUploadRefusesParts checks that a part of a split dump is refused and nothing is stored.
 func TestUploadRefusesParts(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))

@@ -30,7 +30,7 @@ func TestUploadWithTicket(t *testing.T) {
 		}
 		wantCount(t, c, "ticket="+o.Ticket, 1)
 	}
-	check(Stored, 2) // the dump and its document, once
+	check(Stored, 2) // the dump and its document, once each
 	check(Present, 0)
 	o.Ticket = "OS-1"
 	check(Present, 1)
@@ -39,7 +39,7 @@ func TestUploadWithTicket(t *testing.T) {
 	check(Restored, 2)
 }
 
-// What cannot be edited is found out before anything is sent.
+// TestUploadRefusesEdits checks that invalid edits are detected before anything is sent.
 func TestUploadRefusesEdits(t *testing.T) {
 	data := core(t)
 	for _, there := range []bool{false, true} {

@@ -22,7 +22,7 @@ import (
 	"time"
 )
 
-// core is the content of a real core, and crash of a kernel's dump.
+// core returns the content of a real core, and crash that of a kernel dump.
 func core(t testing.TB) []byte  { return sample(t, "lldb-linux-x86_64.core") }
 func crash(t testing.TB) []byte { return sample(t, "synthetic-vmdump.0") }
 
@@ -35,7 +35,7 @@ func sample(t testing.TB, name string) []byte {
 	return raw
 }
 
-// local writes a file to upload.
+// local writes a file to upload and returns its path.
 func local(t testing.TB, name string, data []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -78,7 +78,7 @@ func TestUpload(t *testing.T) {
 	if got, _ := s.Data(res.Key); !bytes.Equal(got, data) {
 		t.Error("not the dump")
 	}
-	d, err := c.Cached(t.Context(), id) // shows at once
+	d, err := c.Cached(t.Context(), id) // already updated
 	if err != nil || d.Text(catalog.Node) != "n" || d.Text(catalog.Platform) != "p" || d.Time.Unix() != 1373566304 || d.Damage != "" || !slices.Equal(d.Doc.Stack(), []string{"main+0x1"}) {
 		t.Errorf("%+v %v", d, err)
 	}
@@ -109,7 +109,7 @@ func TestUploadStates(t *testing.T) {
 		file  []byte
 		state State
 		err   error
-		want  map[string][]byte // besides info.json; nil as there
+		want  map[string][]byte // besides info.json; nil if unchanged
 	}{
 		{"there", map[string][]byte{"info.json": doc, "core.x": data}, data, Present, nil, nil},
 		{"there, with other files", map[string][]byte{"info.json": doc, "core.x": data, "core.y": short, "notes": nil}, data, Present, nil, nil},
@@ -158,8 +158,8 @@ func TestUploadStates(t *testing.T) {
 	}
 }
 
-// TestUploadUnderAnotherHash finds a crash dump that another version of the original
-// uploaded.
+// TestUploadUnderAnotherHash checks that Upload finds a crash dump uploaded by another version of
+// the original.
 func TestUploadUnderAnotherHash(t *testing.T) {
 	data := crash(t)
 	di, err := dump.Inspect(bytes.NewReader(data), int64(len(data)))
@@ -249,8 +249,8 @@ func TestUploadOfAFileThatChanges(t *testing.T) {
 	}
 }
 
-// TestUploadOutrun has another upload of the same dump, under another name, win at
-// every call of the store.
+// TestUploadOutrun lets another upload of the same dump, under another name, overtake at each call
+// of the store.
 func TestUploadOutrun(t *testing.T) {
 	data := core(t)
 	id := idOf(t, data)
@@ -276,8 +276,8 @@ func TestUploadOutrun(t *testing.T) {
 	}
 }
 
-// TestUploadFaults has every call of the store fail in turn; the second try completes
-// the upload, on the bare store and behind Retry.
+// TestUploadFaults makes each call of the store fail in turn. A second upload must complete the
+// first, both on the bare store and behind Retry.
 func TestUploadFaults(t *testing.T) {
 	data := core(t)
 	id := idOf(t, data)
