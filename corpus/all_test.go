@@ -10,7 +10,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// partRows is how many rows All yields together.
+// partRows is the number of rows that All yields at once.
 const partRows = 4096
 
 func allRows(t *testing.T, c *Corpus) (rows []Row, parts int) {
@@ -45,15 +45,15 @@ func TestAll(t *testing.T) {
 	if !slices.IsSortedFunc(rows, func(a, b Row) int { return catalog.CompareIDs(a.ID, b.ID) }) {
 		t.Error("they are not in the order of their hashes")
 	}
-	for range 10 { // a consumer that stops returns its connection
+	for range 10 { // a consumer that stops early must return its connection
 		for range c.All(t.Context()) {
 			break
 		}
 	}
 }
 
-// TestAllOfADamagedCatalogue checks that All goes on with the rebuilt catalogue, and that a
-// closed one yields an error and no rows.
+// TestAllOfADamagedCatalogue checks that All continues with the rebuilt catalogue, and that a
+// closed catalogue yields an error and no rows.
 func TestAllOfADamagedCatalogue(t *testing.T) {
 	s := mem.New()
 	seed(s, 30)

@@ -56,13 +56,13 @@ func TestAnalyzers(t *testing.T) {
 	check()
 	must(c.PutAnalyzer(t.Context(), "fmri", []byte("one")))
 	check("fmri")
-	s.Set(AnalyzersDir+"/fmri", []byte("somebody else's")) // unknown to us
+	s.Set(AnalyzersDir+"/fmri", []byte("somebody else's")) // we have not seen this version
 	must(c.PutAnalyzer(t.Context(), "fmri", []byte("two")))
 	must(c.PutAnalyzer(t.Context(), ".fmri.swp", nil))
 	check(".fmri.swp", "fmri")
 	must(c.RenameAnalyzer(t.Context(), "fmri", "new name"))
 	check(".fmri.swp", "new name")
-	must(c.RenameAnalyzer(t.Context(), "new name", ".fmri.swp")) // as editors save
+	must(c.RenameAnalyzer(t.Context(), "new name", ".fmri.swp")) // as editors do when they save
 	must(c.RenameAnalyzer(t.Context(), ".fmri.swp", ".fmri.swp"))
 	check(".fmri.swp")
 	if got := analyzer(s, ".fmri.swp"); got != "two" {
@@ -103,7 +103,7 @@ func TestAnalyzerRefuses(t *testing.T) {
 	}
 }
 
-// Whoever puts last has it, and nobody is told to try again.
+// TestAnalyzerContended checks that the last PutAnalyzer wins and that no caller gets a conflict.
 func TestAnalyzerContended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -131,8 +131,8 @@ func TestAnalyzerContended(t *testing.T) {
 	})
 }
 
-// TestAnalyzerFaults has every call of the store fail in turn: an analyzer is whole
-// under its old name or its new, and the next try succeeds.
+// TestAnalyzerFaults makes each call of the store fail in turn. The analyzer must be whole under
+// its old or its new name, and the next attempt must succeed.
 func TestAnalyzerFaults(t *testing.T) {
 	for _, retry := range []bool{false, true} {
 		storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
@@ -167,7 +167,7 @@ func changeTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	if err := c.RenameAnalyzer(ctx, "a", "b"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Minute) // a store that failed is left alone for a moment
+	time.Sleep(time.Minute) // a store that failed is not used for a moment
 	if names := analyzerNames(t, c); !slices.Equal(names, []string{"b"}) || analyzer(s, "b") != "text" {
 		t.Error(names, analyzer(s, "b"))
 	}

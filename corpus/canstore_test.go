@@ -12,7 +12,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// What one call shows about writing counts for a second; then one request asks.
+// TestCanStore checks that what a call shows about writing is used for a second, after which one
+// request is sent.
 func TestCanStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -81,7 +82,7 @@ func TestCanStore(t *testing.T) {
 	})
 }
 
-// A store that was full is asked by a write, which is no edit: it is in no history.
+// TestProbeIsNoEdit checks that the write that probes a store that was full is not in the history.
 func TestProbeIsNoEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -113,7 +114,7 @@ func TestProbeIsNoEdit(t *testing.T) {
 	})
 }
 
-// A list that takes its time says nothing about writing.
+// TestSlowListIsNoRefusal checks that a slow listing does not count as a failure to write.
 func TestSlowListIsNoRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -18,7 +18,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// TestUselessFilesAreRebuilt replaces or damages the file of the catalogue.
+// TestUselessFilesAreRebuilt replaces or damages the catalogue file before it is opened.
 func TestUselessFilesAreRebuilt(t *testing.T) {
 	spoil := map[string]func(t *testing.T, path string){
 		"removed":        func(t *testing.T, path string) { os.Remove(path) },
@@ -77,7 +77,7 @@ func execSQL(t *testing.T, path, statement string) {
 	}
 }
 
-// TestDamageUnderway damages the catalogue under an open corpus.
+// TestDamageUnderway damages the catalogue of an open corpus.
 func TestDamageUnderway(t *testing.T) {
 	s := mem.New()
 	seed(s, 300)
@@ -88,7 +88,7 @@ func TestDamageUnderway(t *testing.T) {
 	if err := c.cat.Exec(t.Context(), `DROP TABLE docs; DROP TABLE dumps`); err != nil {
 		t.Fatal(err)
 	}
-	wantCount(t, c, "", 300) // rebuilt, and read again
+	wantCount(t, c, "", 300) // rebuilt and read again
 	if ch := w.wait(t, 1)[0]; !ch.Everything() {
 		t.Errorf("%+v", ch)
 	}
@@ -132,14 +132,14 @@ func TestRemovedWhileOpen(t *testing.T) {
 	other := open(t, o)
 	sync1(t, other)
 	wantCount(t, other, "", 50)
-	// The first corpus now uses the file of the second.
+	// The first corpus must now use the file of the second.
 	sync1(t, c)
 	s.Set(infoKey(ident(77)), info(ident(77), "new", "", 1))
 	sync1(t, other)
 	wantCount(t, c, "cmd=new", 1)
 }
 
-// TestTwoOnOneFile opens two corpora on one file, as two processes do.
+// TestTwoOnOneFile opens two corpora on the same file, as two processes would.
 func TestTwoOnOneFile(t *testing.T) {
 	s := mem.New()
 	seed(s, 600)
@@ -184,7 +184,7 @@ func TestTwoOnOneFile(t *testing.T) {
 	if len(ch) != 1 || ch[0].ID != ident(3) || ch[0].Old.Text(catalog.Cmd) != "cmd3" || ch[0].Old.Text(catalog.Ticket) != "" || ch[0].New.Text(catalog.Ticket) != "T-9" || b.Generation() == before {
 		t.Errorf("%+v", ch)
 	}
-	// Many changes at once are one Change for everything.
+	// Many changes at once must be reported as a single Change that stands for everything.
 	for i := range 100 {
 		s.Set(infoKey(ident(1000+i)), info(ident(1000+i), "more", "", 1))
 	}
@@ -239,7 +239,8 @@ func TestKilled(t *testing.T) {
 	wantCount(t, c, "", 3000)
 }
 
-// TestFullDiskUnderway checks that a catalogue without room moves to a temporary file.
+// TestFullDiskUnderway checks that a catalogue that runs out of disk space moves to a temporary
+// file.
 func TestFullDiskUnderway(t *testing.T) {
 	s := mem.New()
 	seed(s, 3000)
@@ -254,7 +255,7 @@ func TestFullDiskUnderway(t *testing.T) {
 	}
 }
 
-// TestDamageWhileReading checks that what was recorded before the damage is recorded again.
+// TestDamageWhileReading checks that observations recorded before the damage are recorded again.
 func TestDamageWhileReading(t *testing.T) {
 	s := mem.New()
 	seed(s, 3000)

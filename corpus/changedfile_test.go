@@ -12,9 +12,9 @@ import (
 	"thothfs/store/mem"
 )
 
-// What one process does shows in the others that share its catalogue, without a poll
-// and without a request: edits, uploads, what lies beside a dump. Also when somebody
-// removes the file by which they tell each other.
+// TestOtherProcessesAreToldAtOnce checks that edits, uploads and files stored beside a dump become
+// visible in other processes that share the catalogue without a poll or a request, even if the file
+// that they use for notification is removed.
 func TestOtherProcessesAreToldAtOnce(t *testing.T) {
 	s := mem.New()
 	seed(s, 5)

@@ -22,14 +22,14 @@ import (
 	"thothfs/store/storetest"
 )
 
-// logging opens a corpus that tells others what it changes.
+// logging opens a corpus that writes its changes to the change log.
 func logging(t *testing.T, s store.Store) *Corpus {
 	o := options(t, s)
 	o.Changes = true
 	return open(t, o)
 }
 
-// entries lists the change log.
+// entries returns the names of the change-log entries.
 func entries(t *testing.T, s store.Store) (names []string) {
 	t.Helper()
 	for e, err := range s.List(t.Context(), changelog.Dir, "") {
@@ -44,8 +44,8 @@ func entries(t *testing.T, s store.Store) (names []string) {
 	return names
 }
 
-// addEntry adds an entry of a client whose clock shows at. It has a second line, so that
-// its text is read.
+// addEntry adds an entry by a client whose clock shows at. The entry has a second line, so that its
+// text must be read.
 func addEntry(s store.Store, at time.Time, id dump.ID, etag string) {
 	w := changelog.NewWriter(s, func() time.Time { return at }, slog.New(slog.DiscardHandler))
 	w.Add(id, etag)
@@ -60,7 +60,8 @@ func ticket(t *testing.T, c *Corpus, id dump.ID, ticket string) {
 	}
 }
 
-// What one edits another shows after its next poll, having asked for that alone.
+// TestChangeLogTellsOthers checks that an edit by one client becomes visible to another after the
+// next poll, which reads only the changed document.
 func TestChangeLogTellsOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -90,13 +91,14 @@ func TestChangeLogTellsOthers(t *testing.T) {
 		edits := s.Calls(mem.Get) - gets
 		time.Sleep(2 * theirs.o.Poll)
 		wantCount(t, theirs, "ticket=T-2", 1)
-		if n := s.Calls(mem.Get) - gets - edits; n > 2+2 { // the entry and the document, and one old document a poll
+		if n := s.Calls(mem.Get) - gets - edits; n > 2+2 { // the entry, the document, and one old document per poll
 			t.Errorf("%d objects read for one edit", n)
 		}
 	})
 }
 
-// A new dump is in the log, too, and a hint of one that is not there does no harm.
+// TestChangeLogOfNewDumps checks that a new dump is in the log, and that an entry for a dump that
+// does not exist does no harm.
 func TestChangeLogOfNewDumps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -120,8 +122,8 @@ func TestChangeLogOfNewDumps(t *testing.T) {
 	})
 }
 
-// A large corpus that changed is not listed at every poll: what thothfs does to it the log
-// tells, and the rest waits for a listing that is due.
+// TestLargeCorpusIsListedSeldom checks that a large corpus that changed is not listed at every
+// poll. The log contains the changes made by thothfs; the rest waits until a listing is due.
 func TestLargeCorpusIsListedSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -143,7 +145,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 		large()
 		s.Set(infoKey(ident(100)), info(ident(100), "original", "", 1))
 		poll()
-		wantCount(t, theirs, "", 11) // there is no log
+		wantCount(t, theirs, "", 11) // there is no log yet
 
 		large()
 		s.Set(infoKey(ident(101)), info(ident(101), "original", "", 1))
@@ -159,7 +161,7 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 
 		large()
 		s.Delete(ident(5).String())
-		s.Set(ident(103).String()+"/unfinished", nil) // as many entries as before
+		s.Set(ident(103).String()+"/unfinished", nil) // leaves the number of entries unchanged
 		time.Sleep(99 * theirs.pollEvery())
 		if err := theirs.cat.Set(t.Context(), map[catalog.Key]string{catalog.RootTag: must(s.Stat(t.Context(), "")).ETag}); err != nil {
 			t.Fatal(err)
@@ -172,8 +174,8 @@ func TestLargeCorpusIsListedSeldom(t *testing.T) {
 	})
 }
 
-// Edits that left no entry are found in their turn: one a poll where there is a log, and
-// faster once the log does not go back that far.
+// TestChangeLogIsNotAll checks that edits without an entry are eventually found: one per poll if
+// there is a log, and faster if the log does not go back far enough.
 func TestChangeLogIsNotAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -195,14 +197,14 @@ func TestChangeLogIsNotAll(t *testing.T) {
 		}
 		time.Sleep(theirs.o.Revalidate)
 		polls(5)
-		wantCount(t, theirs, "ticket=T-2", 1+5) // the one in the log, and one a poll
+		wantCount(t, theirs, "ticket=T-2", 1+5) // the one in the log, and one per poll
 		theirs.now = func() time.Time { return time.Now().Add(changelog.Retention) }
 		polls(3)
 		wantCount(t, theirs, "ticket=T-2", 300)
 	})
 }
 
-// Hostile and damaged entries are skipped.
+// TestChangeLogEntries checks that hostile and damaged entries are skipped.
 func TestChangeLogEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -212,7 +214,7 @@ func TestChangeLogEntries(t *testing.T) {
 		s.Set(changelog.Dir+"/notes", []byte("x"))
 		s.Set(changelog.Dir+"/"+now+"-0000000000000001", []byte("nonsense"))
 		s.Set(changelog.Dir+"/"+now+"-0000000000000002", make([]byte, 2<<20))
-		addEntry(s, time.Now().Add(1000*time.Hour), ident(1), "x") // a clock is ahead
+		addEntry(s, time.Now().Add(1000*time.Hour), ident(1), "x") // by a client whose clock is ahead
 		sync1(t, c)
 		s.Set(infoKey(ident(2)), info(ident(2), "late", "", 1))
 		addEntry(s, time.Now(), ident(2), "x")
@@ -226,7 +228,8 @@ func TestChangeLogEntries(t *testing.T) {
 	})
 }
 
-// The clocks of machines differ by hours. What one edits another shows at its next poll.
+// TestChangeLogClocks checks that an edit by one client becomes visible to another after its next
+// poll even if the clocks of their machines differ by hours.
 func TestChangeLogClocks(t *testing.T) {
 	for _, off := range []struct{ writer, reader time.Duration }{
 		{-7 * time.Hour, 0}, {7 * time.Hour, 0}, {0, -7 * time.Hour}, {0, 7 * time.Hour}, {-7 * time.Hour, 7 * time.Hour}, {7 * time.Hour, -7 * time.Hour},
@@ -265,7 +268,8 @@ func TestChangeLogClocks(t *testing.T) {
 	}
 }
 
-// An entry by a program that goes by its own clock, which is hours behind or ahead.
+// TestChangeLogEntryOfAnotherTime checks entries by a program that uses its own clock, which is far
+// behind or ahead.
 func TestChangeLogEntryOfAnotherTime(t *testing.T) {
 	for _, off := range []time.Duration{-30 * 24 * time.Hour, -20 * time.Minute, 20 * time.Minute, 400 * 24 * time.Hour} {
 		t.Run(off.String(), func(t *testing.T) {
@@ -297,8 +301,8 @@ func TestChangeLogEntryOfAnotherTime(t *testing.T) {
 	}
 }
 
-// A store that takes no entries is asked once; one that fails costs the entry, not the
-// edit; and what is pending at the end is stored.
+// TestChangeLogFaults checks that a store that does not accept entries is tried once, that a
+// failure to store an entry does not fail the edit, and that pending entries are stored by Close.
 func TestChangeLogFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -341,10 +345,10 @@ func TestChangeLogFaults(t *testing.T) {
 	})
 }
 
-// refusing fails the storing of entries.
+// refusing makes storing entries fail.
 type refusing struct {
 	*mem.Store
-	err  atomic.Pointer[error] // its kind
+	err  atomic.Pointer[error] // the kind of error
 	puts atomic.Int64
 }
 
@@ -358,7 +362,8 @@ func (r *refusing) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size
 	return r.Store.Put(ctx, old, src, size)
 }
 
-// Whatever call fails for want of the store: the next reconciliation shows the edit.
+// TestChangeLogReadFaults checks that, whichever call fails because the store is unavailable, the
+// next reconciliation finds the edit.
 func TestChangeLogReadFaults(t *testing.T) {
 	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.Kind != store.ErrUnavailable })
 	if len(faults) == 0 {

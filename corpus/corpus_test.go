@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// ident returns the i-th hash, in a random order that is always the same.
+// ident returns the i-th hash of a fixed random sequence.
 func ident(i int) (id dump.ID) {
 	r := rand.New(rand.NewPCG(uint64(i), 1))
 	for j := range id {
@@ -40,7 +40,7 @@ func ident(i int) (id dump.ID) {
 	return id
 }
 
-// info is a document; without a time it has none.
+// info returns a document. The document has no time if at is 0.
 func info(id dump.ID, cmd, ticket string, at int64) []byte {
 	f := document.Fields{Name: "/u/stor/thoth/" + id.String(), Dump: "/u/stor/thoth/" + id.String() + "/core." + cmd,
 		Cmd: cmd, Node: "n1", Platform: "p1", Type: "core", Ticket: ticket}
@@ -52,7 +52,7 @@ func info(id dump.ID, cmd, ticket string, at int64) []byte {
 
 var infoKey = catalog.InfoKey
 
-// seed puts n dumps into a store.
+// seed stores n dumps.
 func seed(s *mem.Store, n int) {
 	for i := range n {
 		s.Set(infoKey(ident(i)), info(ident(i), fmt.Sprintf("cmd%d", i%7), "", int64(1_000_000+i)))
@@ -144,7 +144,7 @@ func watch(c *Corpus) (*watcher, func()) {
 	})
 }
 
-// wait returns the changes once there are n.
+// wait returns the changes once there are at least n.
 func (w *watcher) wait(t testing.TB, n int) []Change {
 	t.Helper()
 	for {
@@ -186,7 +186,7 @@ func TestResolve(t *testing.T) {
 		{"ab", dump.ID{}, ErrAmbiguous},
 		{same(1).String()[:31], dump.ID{}, ErrAmbiguous},
 		{same(2).String(), same(2), nil},
-		{later.String(), later, nil}, // the store is asked for a whole hash
+		{later.String(), later, nil}, // the store is asked about a complete hash
 		{"", dump.ID{}, store.ErrNotExist},
 		{"AB", dump.ID{}, store.ErrNotExist},
 		{"../x", dump.ID{}, store.ErrNotExist},

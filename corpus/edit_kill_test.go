@@ -15,8 +15,9 @@ import (
 	"thothfs/store/dir"
 )
 
-// With these in the environment the test binary is an editor: a process that makes edits.
-// They are the directory of a corpus, that of its catalogue, a name, and the number of edits.
+// With these variables in its environment, the test binary is an editor, that is, a process that
+// makes edits. They contain the directory of the corpus, the directory of the catalogue, a name,
+// and the number of edits.
 const (
 	editorRoot  = "CORPUS_TEST_EDITOR_ROOT"
 	editorDir   = "CORPUS_TEST_EDITOR_DIR"
@@ -24,7 +25,7 @@ const (
 	editorEdits = "CORPUS_TEST_EDITOR_EDITS"
 )
 
-// runEditor prints the number of each edit once it has been acknowledged.
+// runEditor makes the edits. It prints the number of each one once it has been acknowledged.
 func runEditor() {
 	if err := editAll(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -64,7 +65,7 @@ type editor struct {
 	out  io.ReadCloser
 	name string
 	acks *bufio.Scanner
-	seen int // acknowledged edits
+	seen int // number of acknowledged edits
 }
 
 func startEditor(t *testing.T, root, dir, name string, edits int) *editor {
@@ -86,7 +87,7 @@ func startEditor(t *testing.T, root, dir, name string, edits int) *editor {
 	return e
 }
 
-// follow reads acknowledgements until there are n, or the editor has ended.
+// follow reads acknowledgements until there are n or the editor has ended.
 func (e *editor) follow(n int) {
 	for e.seen < n && e.acks.Scan() {
 		e.seen++
@@ -102,8 +103,8 @@ func (e *editor) check(t *testing.T, d *document.Document) {
 	}
 }
 
-// TestEditKilled kills a process several times during a thousand edits, while another
-// process edits.
+// TestEditKilled kills a process several times during a thousand edits, while another process is
+// editing.
 func TestEditKilled(t *testing.T) {
 	const edits, kills = 1000, 5
 	root, catalogues := t.TempDir(), t.TempDir()
@@ -120,7 +121,7 @@ func TestEditKilled(t *testing.T) {
 		if err := victim.cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
-		victim.follow(edits) // what it printed before
+		victim.follow(edits) // read what it printed before
 		_ = victim.cmd.Wait()
 		if victim.seen == 0 || victim.seen == edits {
 			t.Fatalf("killed after %d edits", victim.seen)
@@ -136,7 +137,7 @@ func TestEditKilled(t *testing.T) {
 		t.Fatalf("%d edits, %v", survivor.seen, err)
 	}
 	survivor.check(t, storedDocument(t, s))
-	// The catalogues of killed processes can be used, or are rebuilt.
+	// The catalogues of killed processes must be usable or rebuilt.
 	o := options(t, s)
 	o.Dir = catalogues
 	c := open(t, o)

@@ -21,8 +21,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// openers are stores that several clients can open at once. Each call opens the same
-// corpus again.
+// openers returns stores that several clients can open concurrently. Each call of the inner
+// function opens the same corpus again.
 var openers = map[string]func(t *testing.T) func() store.Store{
 	"dir": func(t *testing.T) func() store.Store {
 		root := t.TempDir()
@@ -72,8 +72,7 @@ func storedDocument(t testing.TB, s store.Store) *document.Document {
 	return d
 }
 
-// TestEditsAreNeverLost edits one dump with many clients at once, each with a catalogue of
-// its own.
+// TestEditsAreNeverLost edits one dump with many concurrent clients, each with its own catalogue.
 func TestEditsAreNeverLost(t *testing.T) {
 	const clients, edits = 8, 100
 	for name, opener := range openers {
@@ -112,7 +111,8 @@ func TestEditsAreNeverLost(t *testing.T) {
 	}
 }
 
-// Edits by the goroutines of one process are made one after the other, without conflicts.
+// TestEditsOfOneProcess checks that edits by the goroutines of one process are made one after the
+// other, without conflicts.
 func TestEditsOfOneProcess(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)
@@ -140,7 +140,8 @@ func edit1(t testing.TB, c *Corpus, path string) {
 	}
 }
 
-// An edit succeeds after a hundred conflicts, and fails if every try ends in one.
+// TestEditContended checks that an edit succeeds after a hundred conflicts, and fails if every
+// attempt ends in a conflict.
 func TestEditContended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -170,8 +171,8 @@ func TestEditContended(t *testing.T) {
 	})
 }
 
-// TestEditOutcomeUnknown breaks the connection after an edit was stored; others edit the
-// document before it is read back.
+// TestEditOutcomeUnknown breaks the connection after an edit was stored. Others edit the document
+// before it is read back.
 func TestEditOutcomeUnknown(t *testing.T) {
 	for _, built := range []bool{false, true} {
 		for name, e := range map[string]document.Edit{
@@ -184,8 +185,8 @@ func TestEditOutcomeUnknown(t *testing.T) {
 					s := mem.New()
 					c := corpusOfOne(t, s, store.Retry(s, store.RetryOptions{}))
 					edit(t, c, document.Set("properties.a", "old"))
-					foreign(t, s, document.Set("properties.c", "x"))             // so that the fetched document is fresh
-					s.Inject(mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}) // of the first Put, which would fail anyway
+					foreign(t, s, document.Set("properties.c", "x"))             // so that the fetched document is recent
+					s.Inject(mem.Fault{Op: mem.Put, Kind: store.ErrUnavailable}) // for the first Put, which would fail anyway
 					s.Inject(mem.Fault{Op: mem.Put, Nth: 2, Kind: store.ErrUnavailable, AfterApply: true})
 					if built {
 						s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Before: func() { foreign(t, s, document.Set("ticket", "THEIRS")) }})
@@ -201,7 +202,8 @@ func TestEditOutcomeUnknown(t *testing.T) {
 	}
 }
 
-// The same over HTTP: every third answer to a PUT is lost.
+// TestEditOutcomeUnknownToManta does the same over HTTP, where every third response to a PUT is
+// lost.
 func TestEditOutcomeUnknownToManta(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s := openManta(t, srv)
@@ -225,7 +227,7 @@ func TestEditOutcomeUnknownToManta(t *testing.T) {
 // lateStore delays the result of Get until it is released.
 type lateStore struct {
 	store.Store
-	read    chan struct{} // closed when it has read
+	read    chan struct{} // closed after the read
 	release chan struct{} // closed to release the result
 	late    bool
 }
@@ -241,8 +243,8 @@ func (s *lateStore) Get(ctx context.Context, known store.Ref, limit int64) ([]by
 	return raw, attr, err
 }
 
-// The result of a fetch that began before an edit and ends after it does not replace the
-// edit in the catalogue.
+// TestEditOutlivesALateLook checks that the result of a fetch that began before an edit and ends
+// after it does not replace the edit in the catalogue.
 func TestEditOutlivesALateLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -268,7 +270,7 @@ func TestEditOutlivesALateLook(t *testing.T) {
 	})
 }
 
-// The end of the context ends the wait for another edit of the dump.
+// TestEditGivesUp checks that canceling the context ends the wait for another edit of the dump.
 func TestEditGivesUp(t *testing.T) {
 	s := mem.New()
 	c := corpusOfOne(t, s, s)

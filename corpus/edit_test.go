@@ -17,7 +17,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// corpusOfOne opens a corpus that knows the dump ident(0) of a store.
+// corpusOfOne opens a corpus whose catalogue contains the dump ident(0) of a store.
 func corpusOfOne(t testing.TB, s *mem.Store, over store.Store) *Corpus {
 	t.Helper()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -36,7 +36,7 @@ func stored(t testing.TB, s *mem.Store) *document.Document {
 	return document.Parse(raw)
 }
 
-// edit makes an edit, which must succeed and be in the catalogue.
+// edit makes an edit, which must succeed and be in the catalogue afterwards.
 func edit(t testing.TB, c *Corpus, edits ...document.Edit) *Dump {
 	t.Helper()
 	d, err := c.Edit(t.Context(), ident(0), edits...)
@@ -50,7 +50,7 @@ func edit(t testing.TB, c *Corpus, edits ...document.Edit) *Dump {
 	return d
 }
 
-// foreign edits the document in the store, without a corpus.
+// foreign edits the document in the store without using a corpus.
 func foreign(t testing.TB, s *mem.Store, edits ...document.Edit) {
 	t.Helper()
 	raw, _, err := stored(t, s).Apply(edits...)
@@ -90,7 +90,7 @@ func TestEdit(t *testing.T) {
 	}
 }
 
-// Processes that share a catalogue read edits from it.
+// TestEditIsSeenByOtherProcesses checks that processes that share a catalogue read edits from it.
 func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	s := mem.New()
 	o := options(t, s)
@@ -113,14 +113,14 @@ func TestEditIsSeenByOtherProcesses(t *testing.T) {
 	}
 }
 
-// TestEditRoundTrips counts the requests of an edit, and how many follow one another.
+// TestEditRoundTrips counts the requests of an edit, and how many of them are sequential.
 func TestEditRoundTrips(t *testing.T) {
 	set := document.Set("ticket", "OS-1")
 	for _, tt := range []struct {
 		name        string
-		age         time.Duration   // of what is known
-		meanwhile   []document.Edit // by others
-		trips       int             // one after the other
+		age         time.Duration   // age of the known document
+		meanwhile   []document.Edit // edits made by others
+		trips       int             // sequential requests
 		puts, calls int
 		unknown     bool
 	}{
@@ -157,7 +157,8 @@ func TestEditRoundTrips(t *testing.T) {
 	}
 }
 
-// An edit that changes nothing stores nothing, after the store confirmed the version.
+// TestEditThatIsSoAlready checks that an edit that changes nothing stores nothing, once the store
+// has confirmed the version.
 func TestEditThatIsSoAlready(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -179,10 +180,10 @@ func TestEditRefuses(t *testing.T) {
 	damaged := []byte(`{"cmd":"x","ticket":"A"`)
 	for _, tt := range []struct {
 		name  string
-		doc   []byte // nil: the usual one
+		doc   []byte // nil for the usual one
 		edit  document.Edit
-		want  error // nil: a *document.DamagedError
-		asked bool  // the store was
+		want  error // nil for a *document.DamagedError
+		asked bool  // whether the store was asked
 	}{
 		{"a field that is not people's", nil, document.Set("cmd", "y"), ErrReadOnlyField, false},
 		{"properties as a whole", nil, document.Set("properties", "{}"), ErrReadOnlyField, false},
@@ -198,7 +199,7 @@ func TestEditRefuses(t *testing.T) {
 			s := mem.New()
 			c := corpusOfOne(t, s, s)
 			if tt.doc != nil {
-				s.Set(infoKey(ident(0)), tt.doc) // the catalogue has yet to see that
+				s.Set(infoKey(ident(0)), tt.doc) // not in the catalogue yet
 			}
 			was, _ := s.Data(infoKey(ident(0)))
 			calls := s.Calls("")
@@ -232,7 +233,7 @@ func TestEditOfNoDump(t *testing.T) {
 	}
 }
 
-// A condition is not decided by an outdated catalogue.
+// TestEditConditions checks that an outdated catalogue does not decide a condition.
 func TestEditConditions(t *testing.T) {
 	create := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfAbsent}
 	replace := document.Edit{Path: "ticket", Value: []byte(`"B"`), If: document.IfPresent}
@@ -284,9 +285,9 @@ func TestAmend(t *testing.T) {
 	}
 }
 
-// TestEditFaults fails every call of the store in turn, with and without Retry. An edit that
-// succeeded is stored and in the catalogue, the document stays whole, and the next edit
-// succeeds.
+// TestEditFaults makes each call of the store fail in turn, with and without Retry. A successful
+// edit must be stored and in the catalogue, the document must remain whole, and the next edit must
+// succeed.
 func TestEditFaults(t *testing.T) {
 	for _, retry := range []bool{false, true} {
 		name := map[bool]string{false: "bare", true: "behind retry"}[retry]
@@ -329,8 +330,8 @@ func editTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	wantCount(t, c, "ticket=OS-1 properties.theirs=x", 1)
 }
 
-// An edit of a document that is current reads the catalogue once, and parses each of the two
-// versions once: the history, the catalogue, subscribers and the caller share them.
+// TestEditParsesTwice checks that an edit of a current document reads the catalogue once and parses
+// each of the two versions once. The history, the catalogue, subscribers and the caller share them.
 func TestEditParsesTwice(t *testing.T) {
 	s := mem.New()
 	seed(s, 1)

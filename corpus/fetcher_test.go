@@ -13,11 +13,11 @@ import (
 	"thothfs/store/mem"
 )
 
-// slowStore takes a second for a large document, and records how many bytes it can have
-// returned at once.
+// slowStore takes a second to return a large document, and records the maximum number of bytes that
+// it may have been returning at once.
 type slowStore struct {
 	store.Store
-	mu        sync.Mutex // guards what follows
+	mu        sync.Mutex // guards the fields below
 	now, most int64
 }
 
@@ -25,7 +25,7 @@ func (s *slowStore) Get(ctx context.Context, known store.Ref, limit int64) ([]by
 	s.add(limit)
 	defer s.add(-limit)
 	if limit > large {
-		time.Sleep(time.Second) // of the bubble: until all goroutines wait
+		time.Sleep(time.Second) // in the bubble, this waits for all goroutines
 	}
 	return s.Store.Get(ctx, known, limit)
 }
@@ -37,8 +37,8 @@ func (s *slowStore) add(n int64) {
 	s.most = max(s.most, s.now)
 }
 
-// Few large documents are read at a time, which bounds the memory; small ones take one
-// request.
+// TestLargeDocumentsAreReadFewAtATime checks that only a few large documents are read at a time,
+// which limits the memory, and that small documents take one request.
 func TestLargeDocumentsAreReadFewAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const many, small, size = 40, 200, large + 1
@@ -55,7 +55,7 @@ func TestLargeDocumentsAreReadFewAtATime(t *testing.T) {
 		before := s.Calls(mem.Get)
 		sync1(t, c)
 		wantCount(t, c, "cmd=cmd", many+small)
-		if n := s.Calls(mem.Get) - before; n > 2*many+small+2 { // the change log may be looked for
+		if n := s.Calls(mem.Get) - before; n > 2*many+small+2 { // includes looking for the change log
 			t.Errorf("%d requests", n)
 		}
 		if bound := int64(inFlight*large + largeAtOnce*maxInfo); slow.most > bound || slow.most < largeAtOnce*maxInfo {
@@ -68,7 +68,8 @@ func TestLargeDocumentsAreReadFewAtATime(t *testing.T) {
 	})
 }
 
-// A canceled run ends at once, even while large documents wait.
+// TestLargeDocumentsInterrupted checks that a canceled run ends promptly even while large documents
+// are waiting.
 func TestLargeDocumentsInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -82,7 +83,7 @@ func TestLargeDocumentsInterrupted(t *testing.T) {
 		if err := c.Sync(ctx, nil); err == nil || ctx.Err() == nil {
 			t.Errorf("%v", err)
 		}
-		if d := time.Since(began); d > 3*time.Second { // of the bubble
+		if d := time.Since(began); d > 3*time.Second { // in bubble time
 			t.Errorf("it went on for %v", d)
 		}
 		sync1(t, c)

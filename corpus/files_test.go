@@ -17,7 +17,7 @@ func TestDumpFile(t *testing.T) {
 	for _, tt := range []struct {
 		name, dump string
 		files      []string
-		want       string // "" none
+		want       string // "" if there is none
 	}{
 		{"named", "/u/stor/thoth/x/core.a", []string{"core.a", "core.b", "notes"}, "core.a"},
 		{"named, elsewhere", "/other/core.a", []string{"core.a", "zzz"}, "core.a"},

@@ -10,7 +10,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// FilesNow asks a store that answers, and waits a second for one that does not.
+// TestFilesNow checks that FilesNow asks a store that responds, and waits a second for one that
+// does not.
 func TestFilesNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -49,8 +50,8 @@ func TestFilesNow(t *testing.T) {
 	})
 }
 
-// A list that always takes longer than a caller waits is brought up to date in the background,
-// by one request for all callers.
+// TestSlowListsAreFinished checks that a list that always takes longer than callers wait is updated
+// in the background, by one request for all callers.
 func TestSlowListsAreFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -18,14 +18,14 @@ import (
 	"thothfs/store/mem"
 )
 
-// recording opens a corpus whose edits are in the history.
+// recording opens a corpus whose edits are recorded in the history.
 func recording(t *testing.T, s store.Store, how string) *Corpus {
 	o := options(t, s)
 	o.Changes, o.By, o.With, o.How = true, "jane@host", "thothfs 1", how
 	return open(t, o)
 }
 
-// editsSince lists the edits since a time.
+// editsSince returns the edits since a time.
 func editsSince(t testing.TB, c *Corpus, since time.Time) (edits []*history.Edit) {
 	t.Helper()
 	for e, err := range c.History(t.Context(), since) {
@@ -42,7 +42,7 @@ func TestHistory(t *testing.T) {
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
 	c := recording(t, s, "set")
 	edit(t, c, document.Set("ticket", "OS-1"), document.Set("properties.a", "1.50"))
-	edit(t, c, document.Set("ticket", "OS-1")) // is so already
+	edit(t, c, document.Set("ticket", "OS-1")) // already set
 	if _, err := c.Edit(WithHow(t.Context(), "mount: unlink properties/a"), ident(0), document.Unset("properties.a")); err != nil {
 		t.Fatal(err)
 	}
@@ -65,8 +65,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// An edit is not acknowledged before what it replaced is in the history, and waits for
-// both at the same time.
+// TestHistoryIsStoredByTheTimeOfTheAnswer checks that an edit returns only after its record is in
+// the history, and that both are stored concurrently.
 func TestHistoryIsStoredByTheTimeOfTheAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -85,7 +85,8 @@ func TestHistoryIsStoredByTheTimeOfTheAnswer(t *testing.T) {
 	})
 }
 
-// A store that takes no records costs a request, and no edit.
+// TestHistoryRefused checks that a store that does not accept records costs one request and does
+// not fail the edits.
 func TestHistoryRefused(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -112,8 +113,8 @@ func (s *historyless) Put(ctx context.Context, old store.Ref, src io.ReaderAt, s
 	return s.Store.Put(ctx, old, src, size)
 }
 
-// Of an edit that others get in the way of there is one record, and none of one that is
-// refused in the end.
+// TestHistoryOfContendedEdits checks that an edit that had conflicts has a single record, and that
+// an edit that is refused in the end has none.
 func TestHistoryOfContendedEdits(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -138,7 +139,7 @@ func TestHistoryOfContendedEdits(t *testing.T) {
 	}
 }
 
-// What was acknowledged before kill -9 is in the history.
+// TestHistoryKilled checks that everything acknowledged before kill -9 is in the history.
 func TestHistoryKilled(t *testing.T) {
 	root := t.TempDir()
 	s, err := dir.Open(root)
@@ -164,7 +165,7 @@ func TestHistoryKilled(t *testing.T) {
 	if len(edits) < seen || len(edits) > seen+3 {
 		t.Errorf("%d edits, and %d were acknowledged", len(edits), seen)
 	}
-	// One edit may be stored without its record, where neither was acknowledged.
+	// One edit may have been stored without its record if neither was acknowledged.
 	undoAll(t, c, edits)
 	left := 0
 	storedDocument(t, s).Walk(func(path string, _ document.Value) bool {
@@ -178,8 +179,8 @@ func TestHistoryKilled(t *testing.T) {
 	}
 }
 
-// An edit that somebody else made first is theirs in the history, unless it may have been
-// ours after all.
+// TestHistoryOfAnEditThatOthersMade checks that an edit that another client made first is recorded
+// as theirs, unless it may have been ours after all.
 func TestHistoryOfAnEditThatOthersMade(t *testing.T) {
 	for _, retried := range []bool{false, true} {
 		t.Run(fmt.Sprint("retried ", retried), func(t *testing.T) {
@@ -188,7 +189,7 @@ func TestHistoryOfAnEditThatOthersMade(t *testing.T) {
 				s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
 				c := recording(t, store.Retry(s, store.RetryOptions{}), "set")
 				sync1(t, c)
-				if retried { // ours was stored, the answer was lost, and somebody built on it
+				if retried { // ours was stored, the response was lost, and another client built on it
 					s.Inject(mem.Fault{Op: mem.Put, Key: infoKey(ident(0)), Kind: store.ErrUnavailable, AfterApply: true})
 					s.Inject(mem.Fault{Op: mem.Stat, Key: infoKey(ident(0)), Before: func() { foreign(t, s, document.Set("properties.theirs", "x")) }})
 				} else {

@@ -9,16 +9,16 @@ import (
 	"thothfs/store/mem"
 )
 
-// Each object beside a dump has a pack of its own, and that of the dump is where it has
-// always been.
+// TestHotPackOfEachObject checks that each object beside a dump has a pack of its own, and that the
+// pack of the dump keeps its name.
 func TestHotPackOfEachObject(t *testing.T) {
 	s := mem.New()
 	id := ident(1)
 	s.Set(infoKey(id), document.Marshal(document.Fields{Dump: "/u/stor/thoth/x/odd.bin", Type: "core"}))
 	longest := strings.Repeat("x", maxName-len(HotPackName)-1)
-	files := map[string]string{ // name of the object: of its pack
+	files := map[string]string{ // object name to pack name
 		"odd.bin":          HotPackName,
-		"core.2":           HotPackName + ".core.2", // it looks like a dump, but the document names another
+		"core.2":           HotPackName + ".core.2", // looks like a dump, but the document names another
 		"vmlinux":          HotPackName + ".vmlinux",
 		"a b%\n":           HotPackName + ".a b%\n",
 		longest:            HotPackName + "." + longest,
@@ -67,7 +67,8 @@ func TestHotPackOfEachObject(t *testing.T) {
 	}
 }
 
-// Where the directory was never listed the name alone says what is the dump.
+// TestHotPackOfAnUnknownDirectory checks that in a directory that was never listed, the name alone
+// determines what is the dump.
 func TestHotPackOfAnUnknownDirectory(t *testing.T) {
 	s := mem.New()
 	c := open(t, options(t, s))

@@ -20,7 +20,7 @@ import (
 
 // running runs a corpus in the bubble until the test ends.
 func running(t *testing.T, c *Corpus) {
-	// The time of a bubble stops while one of its goroutines reads a file.
+	// Time in a bubble stops while one of its goroutines reads a file.
 	c.watchChanged = func(string) (*fsnotify.Watcher, error) { return nil, errors.New("a test's") }
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
@@ -36,7 +36,7 @@ func TestPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
 		seed(s, 50)
-		time.Sleep(time.Hour) // old enough that it is not listed twice
+		time.Sleep(time.Hour) // old enough not to be listed twice
 		o := options(t, s)
 		o.Revalidate = 24 * time.Hour
 		c := open(t, o)
@@ -45,7 +45,7 @@ func TestPoll(t *testing.T) {
 		wantCount(t, c, "", 50)
 		lists, gets, stats := s.Calls(mem.List), s.Calls(mem.Get), s.Calls(mem.Stat)
 		time.Sleep(10 * o.Poll)
-		if s.Calls(mem.List) != lists || s.Calls(mem.Get) != gets || s.Calls(mem.Stat) != stats+20 { // the corpus, and its change log
+		if s.Calls(mem.List) != lists || s.Calls(mem.Get) != gets || s.Calls(mem.Stat) != stats+20 { // one each for the corpus and its change log
 			t.Errorf("idle polls: %d lists, %d gets, %d stats", s.Calls(mem.List)-lists, s.Calls(mem.Get)-gets, s.Calls(mem.Stat)-stats)
 		}
 		time.Sleep(11 * o.Poll)
@@ -151,7 +151,7 @@ func TestFirstSyncRetriesWithoutPoll(t *testing.T) {
 	})
 }
 
-// TestRunTellsOtherProcessesChanges opens another corpus on the same file.
+// TestRunTellsOtherProcessesChanges opens another corpus on the same catalogue file.
 func TestRunTellsOtherProcessesChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -202,7 +202,7 @@ func TestSlowSubscriber(t *testing.T) {
 	defer cancel()
 	c.events.emit(Change{ID: ident(0), New: &Dump{}})
 	<-done
-	for i := range maxQueue + 100 { // never waits
+	for i := range maxQueue + 100 { // must not block
 		c.events.emit(Change{ID: ident(i), New: &Dump{}})
 	}
 	close(release)

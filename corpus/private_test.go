@@ -9,8 +9,9 @@ import (
 	"thothfs/store/mem"
 )
 
-// If others put links or files in the place of the catalogue's files, these are not used: the
-// catalogue is rebuilt, or temporary, and nothing is written through a link.
+// TestCatalogueFollowsNoLink checks that links or files that others put in the place of the
+// catalogue's files are not used: the catalogue is rebuilt or temporary, and nothing is written
+// through a link.
 func TestCatalogueFollowsNoLink(t *testing.T) {
 	for _, suffix := range append([]string{".lock", "foreign", changedSuffix}, "", "-wal", "-shm", "-journal") {
 		t.Run("db"+suffix, func(t *testing.T) {

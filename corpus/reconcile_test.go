@@ -10,11 +10,11 @@ import (
 	"thothfs/store/mem"
 )
 
-// A listing in parts finds the same as one in one piece, with foreign entries and after
-// changes.
+// TestListingInParts checks that a listing in parts finds the same as a serial one, with foreign
+// entries and after changes.
 func TestListingInParts(t *testing.T) {
 	s := mem.New()
-	id := func(i int) dump.ID { // evenly over all digits
+	id := func(i int) dump.ID { // distributed evenly over all digits
 		d := ident(i)
 		d[0] = byte(i)
 		return d
@@ -44,7 +44,7 @@ func TestListingInParts(t *testing.T) {
 	}
 }
 
-// A listing in parts removes nothing if one part fails.
+// TestListingInPartsFails checks that a listing in parts removes nothing if one part fails.
 func TestListingInPartsFails(t *testing.T) {
 	s := mem.New()
 	seed(s, serialListing+500)

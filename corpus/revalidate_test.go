@@ -62,7 +62,7 @@ func TestDumpOfOneThatIsNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
 		c := open(t, options(t, s))
-		for range 3 { // asked once a second, not more
+		for range 3 { // at most one request per second
 			if _, err := c.Dump(t.Context(), ident(1)); !errors.Is(err, store.ErrNotExist) {
 				t.Error(err)
 			}
@@ -103,7 +103,7 @@ func TestDumpWhileTheStoreIsDown(t *testing.T) {
 			t.Errorf("%d calls to a store that is down", n)
 		}
 		if _, err := c.Dump(t.Context(), ident(200)); !errors.Is(err, store.ErrUnavailable) {
-			t.Error(err) // nothing is known: that is not "does not exist"
+			t.Error(err) // nothing is known, so the error must not be ErrNotExist
 		}
 		if _, err := c.Files(t.Context(), ident(2)); !errors.Is(err, store.ErrUnavailable) {
 			t.Error(err)
@@ -117,8 +117,8 @@ func TestDumpWhileTheStoreIsDown(t *testing.T) {
 	})
 }
 
-// TestDumpIsAskedOnce asks for one dump many times while the first call waits for the store,
-// and cancels the first.
+// TestDumpIsAskedOnce asks for the same dump many times while the first call is waiting for the
+// store, and cancels the first.
 func TestDumpIsAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

@@ -50,7 +50,7 @@ func randomDocument(r *rand.Rand) []byte {
 	}
 	if r.IntN(2) == 0 {
 		properties := map[string]any{"x": someTexts[r.IntN(len(someTexts))], "triage.engineer": "bmc", "list": []any{"a", "ab", 7}}
-		if v, ok := m[catalog.Signature.Path]; ok && r.IntN(4) > 0 { // the usual place; a key with a dot is found too
+		if v, ok := m[catalog.Signature.Path]; ok && r.IntN(4) > 0 { // the usual place; a key with a dot is found as well
 			delete(m, catalog.Signature.Path)
 			properties["signature"] = v
 		}
@@ -66,15 +66,15 @@ func randomDocument(r *rand.Rand) []byte {
 	switch r.IntN(20) {
 	case 0:
 		return raw[:r.IntN(len(raw))]
-	case 1: // the same with escapes
+	case 1: // the same document with escapes
 		return []byte(strings.NewReplacer("properties", `\u0070roperties`, "bmc", `b\u006dc`).Replace(string(raw)))
-	case 2: // an extra quote, no comma, a control character
+	case 2: // an extra quote, no comma, and a control character
 		return bytes.ReplaceAll(raw, []byte(`"bmc",`), []byte("\"b\"mc\x01\"\n"))
 	}
 	return raw
 }
 
-// randomSpec returns a specification that some random documents match.
+// randomSpec returns a specification that matches some random documents.
 func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
 	var s query.Spec
 	for range r.IntN(4) {
@@ -302,7 +302,8 @@ func TestDays(t *testing.T) {
 	}
 }
 
-// Dumps with the same signature are found together, as soon as they have one.
+// TestSignature checks that dumps with the same signature are found together as soon as they have
+// one.
 func TestSignature(t *testing.T) {
 	s := mem.New()
 	seed(s, 4)

@@ -16,7 +16,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// packed makes a snapshot of any database.
+// packed returns a snapshot of an arbitrary database.
 func packed(t *testing.T, db []byte, change func(head []byte)) []byte {
 	t.Helper()
 	z, err := zstd.NewWriter(nil)
@@ -36,7 +36,7 @@ func packed(t *testing.T, db []byte, change func(head []byte)) []byte {
 	return b
 }
 
-// databaseOf exports a catalogue of three dumps and changes it by an SQL statement.
+// databaseOf exports a catalogue of three dumps and modifies it with an SQL statement.
 func databaseOf(t *testing.T, change string) []byte {
 	t.Helper()
 	s := mem.New()
@@ -55,8 +55,8 @@ func databaseOf(t *testing.T, change string) []byte {
 	return text
 }
 
-// A snapshot that is damaged, hostile or of another version is ignored, and the corpus is
-// read instead.
+// TestHostileSnapshots checks that a snapshot that is damaged, hostile or in another format is
+// ignored, and that the corpus is read instead.
 func TestHostileSnapshots(t *testing.T) {
 	good := packed(t, databaseOf(t, ""), nil)
 	cut := func(n int) []byte { return slices.Clone(good[:n]) }

@@ -15,7 +15,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// elsewhere opens the corpus as a machine that has another name for the store.
+// elsewhere opens the corpus like a machine on which the store has another name.
 func elsewhere(t *testing.T, s store.Store) *Corpus {
 	o := options(t, s)
 	o.Name = "the same by another name"
@@ -51,8 +51,8 @@ func documents(t *testing.T, c *Corpus) map[dump.ID]string {
 	return all
 }
 
-// A new client begins with the snapshot, reads only the documents that changed, and then has
-// the same catalogue as a client that read everything.
+// TestSnapshot checks that a new client starts from the snapshot, reads only the documents that
+// changed, and then has the same catalogue as a client that read everything.
 func TestSnapshot(t *testing.T) {
 	s := mem.New()
 	seed(s, 700)
@@ -84,7 +84,7 @@ func TestSnapshot(t *testing.T) {
 	if s.Calls(mem.Get) != gets {
 		t.Error("documents were read")
 	}
-	second.o.AttrTimeout = time.Hour // what was published is not asked for again
+	second.o.AttrTimeout = time.Hour // published documents are not checked again
 	sync1(t, second)
 	wantCount(t, second, "", 709)
 	wantCount(t, second, "ticket=T-1", 20)
@@ -106,7 +106,7 @@ func TestSnapshot(t *testing.T) {
 	}
 }
 
-// Verify finds edits that are not in the change log.
+// TestVerify checks that Verify finds edits that are not in the change log.
 func TestVerify(t *testing.T) {
 	s := mem.New()
 	seed(s, 500)
@@ -124,8 +124,8 @@ func TestVerify(t *testing.T) {
 	wantCount(t, c, "ticket=T-9", 500)
 }
 
-// A snapshot is a change for subscribers, and other processes with the same catalogue use
-// the new file.
+// TestSnapshotIsTold checks that subscribers are notified of a snapshot, and that other processes
+// with the same catalogue use the new file.
 func TestSnapshotIsTold(t *testing.T) {
 	s := mem.New()
 	seed(s, 50)
@@ -149,8 +149,8 @@ func TestSnapshotIsTold(t *testing.T) {
 	}
 }
 
-// If any call of the store fails, no part of a snapshot is taken or published, and the next
-// try succeeds.
+// TestSnapshotFaults checks that if any call of the store fails, no partial snapshot is used or
+// published, and the next attempt succeeds.
 func TestSnapshotFaults(t *testing.T) {
 	storetest.Faults(t, storetest.AllFaults(), func(t *testing.T, arm func(*mem.Faulty)) {
 		s := mem.New()
@@ -178,7 +178,7 @@ func TestSnapshotFaults(t *testing.T) {
 	})
 }
 
-// An interrupted Publish or TakeSnapshot leaves nothing.
+// TestSnapshotInterrupted checks that an interrupted Publish or TakeSnapshot leaves nothing behind.
 func TestSnapshotInterrupted(t *testing.T) {
 	s := mem.New()
 	seed(s, 5)

@@ -169,8 +169,8 @@ func TestDeniedDocumentsDoNotFailSync(t *testing.T) {
 	wantCount(t, c, "", 50)
 }
 
-// TestSyncInterrupted ends a sync at its n-th read, for every n. The next sync reads only the
-// rest.
+// TestSyncInterrupted interrupts a sync at its n-th read, for every third n. The next sync must
+// read only the rest.
 func TestSyncInterrupted(t *testing.T) {
 	const dumps = 40
 	for n := 1; n <= dumps; n += 3 {
@@ -178,7 +178,7 @@ func TestSyncInterrupted(t *testing.T) {
 			s := mem.New()
 			seed(s, dumps)
 			o := options(t, s)
-			o.AttrTimeout = time.Hour // the second sync has no reason to read again
+			o.AttrTimeout = time.Hour // so that the second sync has no reason to read documents again
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			s.Inject(mem.Fault{Op: mem.Get, Nth: n, Before: cancel})
@@ -234,13 +234,13 @@ func TestSyncFaults(t *testing.T) {
 				s.Set(infoKey(ident(30)), info(ident(30), "x", "", 1))
 				nth := 1
 				if op == mem.Stat {
-					nth = 2 // the first is that of the change log
+					nth = 2 // the first is for the change log
 				}
 				s.Inject(mem.Fault{Op: op, Nth: nth, Kind: kind, Short: 5})
 				if err := c.Sync(t.Context(), nil); !errors.Is(err, kind) {
 					t.Fatal(err)
 				}
-				wantCount(t, c, "", 30) // a listing cut short removes nothing
+				wantCount(t, c, "", 30) // an incomplete listing must not remove anything
 				sync1(t, c)
 				wantCount(t, c, "", 31)
 			})
@@ -256,7 +256,7 @@ func TestCorpusDirectoryGone(t *testing.T) {
 	sync1(t, c) // a corpus that never existed is empty
 	seed(s, 5)
 	sync1(t, c)
-	s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Kind: store.ErrNotExist}) // after that of the change log
+	s.Inject(mem.Fault{Op: mem.Stat, Nth: 2, Kind: store.ErrNotExist}) // after the one for the change log
 	if err := c.Sync(t.Context(), nil); !errors.Is(err, store.ErrNotExist) {
 		t.Error(err)
 	}
@@ -283,7 +283,7 @@ func removeAll(t testing.TB, root, key string) {
 	}
 }
 
-// Unasked counts the documents that a Sync did not check.
+// TestSyncAsksForMany checks that Unasked counts the documents that a Sync did not check.
 func TestSyncAsksForMany(t *testing.T) {
 	s := mem.New()
 	seed(s, MaxAsked+100)
@@ -303,7 +303,7 @@ func TestSyncAsksForMany(t *testing.T) {
 	for i := range 100 {
 		s.Delete(ident(i).String())
 	}
-	sync1(t, c) // now it can ask for all
+	sync1(t, c) // now it can check all
 	if n, err := c.Unasked(t.Context(), began); err != nil || n != 0 {
 		t.Errorf("%d unasked after another round, %v", n, err)
 	}

@@ -16,7 +16,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// undoAll undoes edits, and returns how many changes had which outcome.
+// undoAll undoes edits and returns the number of changes for each outcome.
 func undoAll(t testing.TB, c *Corpus, edits []*history.Edit) map[document.Outcome]int {
 	t.Helper()
 	counts := map[document.Outcome]int{}
@@ -34,7 +34,8 @@ func undoAll(t testing.TB, c *Corpus, edits []*history.Edit) map[document.Outcom
 	return counts
 }
 
-// Whatever is replaced comes back byte for byte, however large, and so do analyzers.
+// TestUndo checks that replaced values and analyzers are restored byte for byte, however large they
+// are.
 func TestUndo(t *testing.T) {
 	s := mem.New()
 	long := strings.Repeat("long ", 64<<10)
@@ -71,7 +72,7 @@ func TestUndo(t *testing.T) {
 			t.Errorf("%s: %q", who, names)
 		}
 	}
-	// Dry, and then really, and once more.
+	// First a dry run, then the undo, then the same again.
 	targets, byTarget := UndoTargets(edits)
 	for _, target := range targets {
 		if _, err := c.Undo(t.Context(), target, byTarget[target], true); err != nil {
@@ -90,7 +91,7 @@ func TestUndo(t *testing.T) {
 		t.Errorf("again: %v, %d puts", counts, s.Calls(mem.Put)-puts)
 	}
 	check("again")
-	// An undo is an edit, and can be undone.
+	// An undo is an edit and can itself be undone.
 	var undos []*history.Edit
 	for _, e := range editsSince(t, c, time.UnixMilli(0)) {
 		if e.IsUndo() && e.Dump == ident(0) {
@@ -109,7 +110,8 @@ func TestUndo(t *testing.T) {
 	}
 }
 
-// What somebody changed later stays, and is named.
+// TestUndoLeavesLaterEdits checks that values that others changed later are left alone and
+// reported.
 func TestUndoLeavesLaterEdits(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -137,7 +139,8 @@ func TestUndoLeavesLaterEdits(t *testing.T) {
 	}
 }
 
-// Mounts go on editing while somebody undoes what was done before: nothing is lost.
+// TestUndoWhileOthersEdit checks that nothing is lost if mounts continue editing while earlier
+// edits are undone.
 func TestUndoWhileOthersEdit(t *testing.T) {
 	const dumps, edits = 4, 20
 	for name, opener := range openers {
@@ -173,7 +176,7 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 					}
 				})
 			}
-			for _, e := range past { // one by one, so that they meet
+			for _, e := range past { // one at a time, so that they conflict
 				if n := undoAll(t, undoer, []*history.Edit{e}); n[document.Reverted] != 1 {
 					t.Errorf("%s: %v", e.ID, n)
 				}
@@ -204,7 +207,8 @@ func TestUndoWhileOthersEdit(t *testing.T) {
 	}
 }
 
-// Undo reads no more changes than its budget allows, the latest first, and says so.
+// TestUndoIsBounded checks that Undo reads no more changes than its budget allows, latest first,
+// and returns an error.
 func TestUndoIsBounded(t *testing.T) {
 	s := mem.New()
 	s.Set(infoKey(ident(0)), info(ident(0), "x", "", 1))
@@ -215,7 +219,7 @@ func TestUndoIsBounded(t *testing.T) {
 	}
 	edits := editsSince(t, c, time.UnixMilli(0))
 	all, err := c.undoable(t.Context(), edits, 150<<10)
-	if len(all) != 3 || !errors.Is(err, errUndoTooMuch) { // two that are large, and the first, which is not
+	if len(all) != 3 || !errors.Is(err, errUndoTooMuch) { // two large ones, and the first, which is small
 		t.Errorf("%d changes, %v", len(all), err)
 	}
 }

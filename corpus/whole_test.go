@@ -17,13 +17,13 @@ import (
 	"thothfs/store/mem"
 )
 
-// slow delays every listing and document of a store.
+// slow delays every listing and every read of a document.
 func slow(s *mem.Store, list, get time.Duration) {
 	s.Inject(mem.Fault{Op: mem.List, Delay: list, Times: mem.Always})
 	s.Inject(mem.Fault{Op: mem.Get, Delay: get, Times: mem.Always})
 }
 
-// Whole returns when the whole corpus is known, whatever reads it.
+// TestWhole checks that Whole returns when the whole corpus is known, whatever reads it.
 func TestWhole(t *testing.T) {
 	for _, run := range []bool{false, true} {
 		t.Run(fmt.Sprint("run ", run), func(t *testing.T) {
@@ -56,7 +56,7 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// An interrupted Whole keeps what was read.
+// TestWholeInterrupted checks that an interrupted Whole keeps what was read.
 func TestWholeInterrupted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -89,8 +89,8 @@ func TestWholeInterrupted(t *testing.T) {
 	})
 }
 
-// If the store fails before the corpus is known, that is an error, not an empty corpus. The
-// next call reads it again.
+// TestWholeFails checks that a store that fails before the corpus is known causes an error, not an
+// empty corpus, and that the next call reads the corpus again.
 func TestWholeFails(t *testing.T) {
 	for _, op := range []string{mem.Stat, mem.List, mem.Get} {
 		t.Run(op, func(t *testing.T) {
@@ -115,7 +115,7 @@ func TestWholeFails(t *testing.T) {
 	}
 }
 
-// Whole gives up on a store that does not answer, after a minute.
+// TestWholeOfASilentStore checks that Whole gives up after a minute if the store does not respond.
 func TestWholeOfASilentStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -132,7 +132,7 @@ func TestWholeOfASilentStore(t *testing.T) {
 		}
 		s.Heal()
 		sync1(t, c)
-		again := open(t, o) // the catalogue is there
+		again := open(t, o) // the catalogue exists
 		s.Inject(mem.Fault{Block: make(chan struct{}), Times: mem.Always})
 		began = time.Now()
 		if err := again.Whole(t.Context()); err != nil {
@@ -145,8 +145,8 @@ func TestWholeOfASilentStore(t *testing.T) {
 	})
 }
 
-// Whole first updates an old catalogue, or one from a snapshot, while the store answers at
-// all. If it does not, the old catalogue is good enough.
+// TestWholeIsOfNow checks that Whole first updates an old catalogue, or one from a snapshot, as
+// long as the store responds. If the store does not, the old catalogue is good enough.
 func TestWholeIsOfNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -179,7 +179,8 @@ func TestWholeIsOfNow(t *testing.T) {
 	})
 }
 
-// A catalogue that is damaged while it is open is read again before it is listed.
+// TestWholeAfterDamage checks that a catalogue that is damaged while it is open is filled again
+// before it is used.
 func TestWholeAfterDamage(t *testing.T) {
 	s := mem.New()
 	seed(s, 300)
@@ -198,7 +199,8 @@ func TestWholeAfterDamage(t *testing.T) {
 	}
 }
 
-// Resolve asks the store for a prefix that the catalogue does not know yet.
+// TestResolveBeforeTheCorpusIsKnown checks that Resolve asks the store about a prefix that is not
+// in the catalogue yet.
 func TestResolveBeforeTheCorpusIsKnown(t *testing.T) {
 	s := mem.New()
 	same := func(last byte) (id dump.ID) { id[0], id[15] = 0xab, last; return id }
@@ -220,7 +222,8 @@ func TestResolveBeforeTheCorpusIsKnown(t *testing.T) {
 	}
 }
 
-// A document that cannot be read, while others can, does not block Whole.
+// TestWholeButForOneDocument checks that a document that cannot be read, while others can, does not
+// block Whole.
 func TestWholeButForOneDocument(t *testing.T) {
 	s := mem.New()
 	seed(s, 50)
@@ -240,8 +243,8 @@ func TestWholeButForOneDocument(t *testing.T) {
 	}
 }
 
-// An empty directory, on which nothing is mounted, does not count as a corpus whose dumps
-// were removed.
+// TestEmptiedCorpus checks that an empty directory, as when nothing is mounted there, does not
+// count as a corpus whose dumps were removed.
 func TestEmptiedCorpus(t *testing.T) {
 	s := mem.New()
 	seed(s, 5)
@@ -259,7 +262,8 @@ func TestEmptiedCorpus(t *testing.T) {
 	wantCount(t, c, "", 0)
 }
 
-// A directory whose name is a hash of zeros is read like any other.
+// TestWholeWithAHashOfZeros checks that a directory whose name is a hash of zeros is read like any
+// other.
 func TestWholeWithAHashOfZeros(t *testing.T) {
 	s := mem.New()
 	seed(s, 3)
