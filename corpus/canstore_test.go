@@ -12,8 +12,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// TestCanStore checks that what a call shows about writing is used for a second, after which one
-// request is sent.
+// TestCanStore checks that the outcome of a call is used for a second, after which CanStore sends
+// one request.
 func TestCanStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()
@@ -82,7 +82,8 @@ func TestCanStore(t *testing.T) {
 	})
 }
 
-// TestProbeIsNoEdit checks that the write that probes a store that was full is not in the history.
+// TestProbeIsNoEdit checks that probing a store that was full, which writes an object, leaves no
+// record in the history.
 func TestProbeIsNoEdit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := mem.New()

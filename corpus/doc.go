@@ -1,5 +1,5 @@
-// Package corpus gives access to the dumps of one store: which dumps there are, what their
-// documents say, and how to edit these. Package corpus/ingest stores new dumps.
+// Package corpus lists the dumps of one store, and reads and edits their documents. Package
+// corpus/ingest stores new dumps.
 //
 // # The catalogue
 //
@@ -14,11 +14,11 @@
 //
 // # How it follows the store
 //
-//   - [Corpus.Sync] reconciles the catalogue with the store once: it lists the corpus if the
-//     version of the corpus directory changed, and in any case every so often; it reads the
-//     documents that are new, and those that were not checked for longest. After an
+//   - [Corpus.Sync] reconciles the catalogue with the store once. It lists the corpus if the
+//     version of the corpus directory has changed, and from time to time in any case. It reads
+//     new documents, and checks the ones that have gone unchecked for longest. After an
 //     interruption the next Sync continues.
-//   - [Corpus.Run] repeats that for as long as the corpus is used.
+//   - [Corpus.Run] does so repeatedly.
 //   - [Corpus.Dump] asks the store whether a document is still current if it was last checked
 //     longer than [Options.AttrTimeout] ago.
 //

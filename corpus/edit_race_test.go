@@ -21,8 +21,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// openers returns stores that several clients can open concurrently. Each call of the inner
-// function opens the same corpus again.
+// openers contains a function for each store that several clients can open concurrently. Each call
+// of the function that it returns opens the same corpus again.
 var openers = map[string]func(t *testing.T) func() store.Store{
 	"dir": func(t *testing.T) func() store.Store {
 		root := t.TempDir()

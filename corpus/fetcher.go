@@ -48,7 +48,7 @@ type fetchRun struct {
 type fetchResult struct {
 	observed catalog.Observation
 	err      error
-	slot     <-chan struct{} // for a large document, a slot to release by receiving one element; else nil
+	slot     <-chan struct{} // slot of a large document, released by receiving from it; otherwise nil
 }
 
 // run reads the documents of tasks. It fails if ctx is done, the catalogue cannot be written, or

@@ -97,8 +97,8 @@ const (
 	relistPolls  = 20
 	entriesAPoll = 1024
 	maxEntries   = 4 << 20 // maximum number of entries counted for this
-	// changedShare is how many times more often a corpus that did change is listed if there is a
-	// change log, which contains most of the changes.
+	// changedShare is the factor by which a changed corpus is listed more often than an unchanged
+	// one if there is a change log, which contains most of the changes.
 	changedShare = 10
 )
 

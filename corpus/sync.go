@@ -29,7 +29,7 @@ type syncer struct {
 
 	journalMu   sync.Mutex // guards the fields below; held while changes by other processes are published
 	journalSeen int64
-	rebuilds    int // value of Rebuilds for the catalogue whose journal that is
+	rebuilds    int // value of cat.Rebuilds that journalSeen belongs to
 }
 
 func newSyncer(c *base) *syncer {
@@ -40,14 +40,13 @@ func newSyncer(c *base) *syncer {
 // syncOptions specify how much one reconciliation does.
 type syncOptions struct {
 	list          bool      // list the corpus even if it seems unchanged
-	due           time.Time // try unfinished uploads that are due by then
+	due           time.Time // retry unfinished uploads due by this time
 	maxUnfinished int       // maximum number of them
-	before        time.Time // check dumps that were last checked by then
+	before        time.Time // check dumps last checked by this time
 	maxStale      int       // maximum number of them
 	fewStale      int       // but only this number if there are more
-	// staleIfLogged replaces maxStale, if there is a change log, for dumps whose changes the log
-	// still contains. 0 means that it does not. The log does not contain changes made by the
-	// original Thoth.
+	// staleIfLogged, if not 0, replaces maxStale for dumps whose changes the change log still
+	// contains. The log does not contain changes made by the original Thoth.
 	staleIfLogged int
 	hasLog        bool // there is a change log
 	marksCurrent  bool // the catalogue is up to date once everything new has been read
@@ -74,9 +73,9 @@ func (s *syncer) Sync(ctx context.Context, progress func(done, total int)) error
 	}, progress)
 }
 
-// A Sync checks all stale documents if there are at most MaxAsked. If there are more, or if there
-// is a change log, it checks only FewAsked of them: a check of a small part of the corpus is not
-// worth a long wait.
+// A Sync checks all stale documents if there are at most MaxAsked. If there are more, or if the
+// change log still contains their changes, it checks only FewAsked of them, since checking a small
+// part of the corpus is not worth a long wait.
 const (
 	MaxAsked = 8192
 	FewAsked = 256
@@ -334,7 +333,7 @@ func (s *syncer) allOrFew(ctx context.Context, r syncOptions, before time.Time) 
 }
 
 // readJournal publishes the changes that other processes made to the catalogue. It reports whether
-// that was more than individual changes.
+// there were too many to be listed individually.
 func (s *syncer) readJournal(ctx context.Context) (everything bool, err error) {
 	s.journalMu.Lock()
 	defer s.journalMu.Unlock()

@@ -5,12 +5,12 @@ import "sync"
 // syncState is the progress of the latest reconciliation.
 type syncState struct {
 	mu          sync.Mutex // guards the fields below
-	done, total int        // in documents
+	done, total int        // documents read, and to be read in all
 	missing     int        // new documents that could not be read
 	complete    bool       // the whole corpus has been read once
 	current     bool       // this process has asked, or tried to ask, for recent changes
 	whole       chan struct{}
-	rebuilds    int // Rebuilds of the catalogue described here
+	rebuilds    int // value of cat.Rebuilds that this state belongs to
 }
 
 func newSyncState() *syncState { return &syncState{whole: make(chan struct{})} }

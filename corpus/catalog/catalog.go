@@ -113,8 +113,8 @@ func (c *Catalog) readOnce(ctx context.Context, f func(q querier) error) error {
 	return c.try(ctx, func(db *database) error { return f(db.prepared) })
 }
 
-// write runs f in a transaction. f may run twice. Cancelling ctx does not interrupt it, so that
-// what was learned is kept.
+// write runs f in a transaction. f may run twice. Canceling ctx does not interrupt it, so that what
+// was learned is kept.
 func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 	ctx = context.WithoutCancel(ctx)
 	return c.retry(ctx, func(db *database) error {

@@ -27,7 +27,7 @@ const readers = 4
 // later might open a different file at the same path.
 type database struct {
 	writer, readers *sql.DB
-	prepared        *stmtCache // on readers
+	prepared        *stmtCache // prepared on readers
 	file            os.FileInfo
 }
 

@@ -56,8 +56,8 @@ func (d *Dump) Text(f *Field) string { return d.texts[f.index()] }
 // Ref returns the version of the document that d describes.
 func (d *Dump) Ref() store.Ref { return store.Ref{Key: InfoKey(d.ID), ETag: d.ETag} }
 
-// Fields returns the fields that specifications are matched against: those of the document, with
-// "id" as the hash, which compares in any case.
+// Fields returns the fields that specifications are matched against. They are those of the
+// document, except that "id" is always the hash.
 func (d *Dump) Fields() query.Fields { return docFields{d.Doc, d.ID} }
 
 // InfoKey returns the key of the document of a dump.

@@ -131,7 +131,7 @@ const invalidRows = `SELECT (SELECT count(*) FROM dumps WHERE typeof(id) <> 'blo
 	+ (SELECT count(*) FROM docs WHERE typeof(doc) <> 'blob') + ((SELECT count(*) FROM docs) <> (SELECT count(*) FROM dumps))
 	+ (SELECT count(*) FROM pending WHERE typeof(id) <> 'blob' OR length(id) <> 16 OR typeof(tries) <> 'integer' OR typeof(due) <> 'integer' OR typeof(dirtag) <> 'text')`
 
-// newSchema returns the schemaOf a new catalogue.
+// newSchema returns what schemaOf returns for a new catalogue.
 func newSchema(ctx context.Context) ([]byte, error) {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {

@@ -34,7 +34,7 @@ const (
 
 // Snapshot holds the header of a snapshot.
 type Snapshot struct {
-	Time     time.Time // when it was made
+	Time     time.Time // time of creation
 	Dumps    int64
 	Size     int64  // size of the object, in bytes
 	Database int64  // size of the database in it, in bytes

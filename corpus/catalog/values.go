@@ -58,7 +58,7 @@ func (r *Reader) Count(ctx context.Context, spec query.Spec) (int, error) {
 }
 
 // CountBy returns, for each text at path, the number of dumps matching spec that have it. Texts are
-// formatted as by dump.Value.Text: an array is one text, as compact JSON. A dump with null or
+// in the format of document.Value.Text: an array is one text, as compact JSON. A dump with null or
 // nothing at path is not counted. If spec has a limit, the newest dumps are counted.
 func (r *Reader) CountBy(ctx context.Context, path string, spec query.Spec) (counts map[string]int, err error) {
 	err = r.retry(ctx, func() error {

@@ -18,7 +18,7 @@ const (
 	writeDelay   = 200 * time.Millisecond // changes within this time share an entry
 	writeTimeout = 30 * time.Second       // for one entry
 	closeTimeout = 5 * time.Second        // for the last entries
-	trimEvery    = 64                     // a Trim after this number of entries written, on average
+	trimEvery    = 64                     // average number of entries written between calls of Trim
 	trimAtOnce   = 256                    // maximum number of entries removed at a time
 )
 

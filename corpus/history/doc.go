@@ -1,7 +1,7 @@
 // Package history keeps a record of every edit of a corpus, so that edits can be listed and undone.
 // The records are in the store, beside the dumps:
 //
-//	.thothfs/history/edits/TIME-RANDOM       the records of edits made at about the same time, one a line
+//	.thothfs/history/edits/TIME-RANDOM       the records of edits made at about the same time, one per line
 //	.thothfs/history/segments/TIME-TIME-SUM  many records, compacted (see compact.go)
 //	.thothfs/history/large/EDIT-TRY          the changes of one record that do not fit on a line
 //

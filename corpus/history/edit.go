@@ -98,8 +98,8 @@ func DocumentChanges(old, now *document.Document) (changes []Change) {
 }
 
 // AnalyzerChange returns the change of the analyzer name from old to text; nil means that there is
-// no analyzer. If the old analyzer is too large to be kept, old must be nil and size its size in
-// bytes.
+// no analyzer. If the old analyzer is too large to be kept, old must be nil and size must be its
+// size in bytes.
 func AnalyzerChange(name string, old []byte, size int64, text []byte) Change {
 	c := Change{At: []string{AnalyzersDir, name}, Old: Whole(old), New: cut(text, sha256Sum)}
 	if old == nil && size > 0 {

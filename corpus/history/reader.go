@@ -168,7 +168,7 @@ func (m *merger) next(ctx context.Context) (*Edit, error) {
 	}
 }
 
-// readTogether returns the first of objects, as many as are read at once. A segment is read alone,
+// readTogether returns the first objects, as many as are read at once. A segment is read alone,
 // because its records may take much more memory than the object.
 func readTogether(objects []object) []object {
 	n := 1

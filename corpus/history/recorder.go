@@ -36,7 +36,7 @@ type Recorder struct {
 	mu      sync.Mutex // guards the fields below
 	pending []*pendingRecord
 	writers int
-	next    time.Time // minimum time of the next edit
+	next    time.Time // earliest time of the next edit
 }
 
 // pendingRecord is a record that is being stored.

@@ -151,7 +151,7 @@ func (u *upload) run(ctx context.Context, res *Result) error {
 	return u.create(ctx, x, stored)
 }
 
-// checkEdits checks the edits before much data is sent.
+// checkEdits reports errors in the edits before much data is sent.
 func (u *upload) checkEdits(x *existing) error {
 	switch {
 	case x.Unreadable():
