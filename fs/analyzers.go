@@ -12,10 +12,10 @@ import (
 	"thothfs/store"
 )
 
-// analyzersName is the directory of the scripts, in the tree and in the store.
+// analyzersName is the directory of the analyzer scripts, both in the tree and in the store.
 const analyzersName = "analyzers"
 
-// analyzersDir returns analyzers: the corpus's scripts.
+// analyzersDir returns the directory analyzers, which holds the corpus's scripts.
 func (t *Tree) analyzersDir() *writableDir {
 	return &writableDir{
 		t: t, backend: &analyzerFiles{t}, key: analyzersName, mode: modeScript,
@@ -23,7 +23,7 @@ func (t *Tree) analyzersDir() *writableDir {
 	}
 }
 
-// analyzerFiles are the objects of analyzers/ in the store.
+// analyzerFiles is the backend for the objects under analyzers/ in the store.
 type analyzerFiles struct{ t *Tree }
 
 func (s *analyzerFiles) isTemporary(_ context.Context, n string) bool { return isEditorName(n) }
@@ -33,7 +33,7 @@ func (s *analyzerFiles) modTime(context.Context) (time.Time, error) {
 	return changed, nil
 }
 
-// check fails for the names of thothfs's own objects too: no client sees them.
+// check also rejects the names of thothfs's own objects, which are never shown to clients.
 func (s *analyzerFiles) check(name string) error {
 	object, err := keyOf(name)
 	if err == nil && strings.HasPrefix(object, ownPrefix) {
@@ -42,7 +42,7 @@ func (s *analyzerFiles) check(name string) error {
 	return err
 }
 
-// objectOf returns the name of the object of a file. The name was checked before.
+// objectOf returns the name of a file's object. The name must be valid.
 func objectOf(name string) string {
 	key, _ := keyOf(name)
 	return key
@@ -62,8 +62,8 @@ func (s *analyzerFiles) names(ctx context.Context) ([]string, error) {
 	return all, nil
 }
 
-// find returns the object of a file. With now, the list is compared with the store first
-// if it is old.
+// find returns the object of a file. If now is set and the list is old, it first compares the list
+// with the store.
 func (s *analyzerFiles) find(ctx context.Context, name string, now bool) (e store.Entry, err error) {
 	var files []store.Entry
 	if now {
@@ -98,7 +98,8 @@ func (s *analyzerFiles) open(ctx context.Context, name string) (Handle, error) {
 	return &memoryHandle{data}, err
 }
 
-// read reads the script that is there now: it is listed again if it was replaced.
+// read reads the current version of the script. If the object was replaced, it lists the directory
+// again.
 func (s *analyzerFiles) read(ctx context.Context, name string) ([]byte, error) {
 	for again := true; ; again = false {
 		e, err := s.find(ctx, name, true)
@@ -147,7 +148,7 @@ func (s *analyzerFiles) rename(ctx context.Context, from, to string) error {
 	return badName(s.t.o.Corpus.RenameAnalyzer(ctx, objectOf(from), objectOf(to)))
 }
 
-// badName turns the error for a key that the store cannot hold into ErrBadName.
+// badName wraps the error for a key that the store cannot hold in ErrBadName.
 func badName(err error) error {
 	if errors.Is(err, store.ErrInvalid) {
 		return fmt.Errorf("%w: %w", ErrBadName, err)

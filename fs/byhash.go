@@ -8,16 +8,16 @@ import (
 	"thothfs/dump"
 )
 
-// hashDirName is the directory that the links of all views lead to.
+// hashDirName is the directory that the links in all views point to.
 const hashDirName = "by-hash"
 
-// hashDir is by-hash: every dump, under its hash.
+// hashDir is by-hash, which holds every dump under its hash.
 type hashDir struct {
 	catalogDir
 	all cachedList[*streamList]
 }
 
-// Lookup finds a dump by its hash, or by a prefix of it that only one dump has.
+// Lookup finds a dump by its hash or by a unique prefix of it.
 func (d *hashDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	d.t.counts.lookups.Add(1)
 	missing := Entry{TTL: d.t.missingTTL}
@@ -53,7 +53,7 @@ func (d *hashDir) lookupPrefix(ctx context.Context, prefix string) (Entry, error
 		dumpNode: d.t.dumpNode(id), target: id.String(),
 		fileID: FileID{kind: kindPrefix, name: prefix, version: id.String()},
 	}
-	return Entry{Node: l, Attr: l.attr(), TTL: d.t.o.AttrTimeout}, nil // another dump may make it ambiguous
+	return Entry{Node: l, Attr: l.attr(), TTL: d.t.o.AttrTimeout}, nil // a new dump may make it ambiguous
 }
 
 func (d *hashDir) entry(id dump.ID, seconds int64) Entry {
@@ -61,7 +61,7 @@ func (d *hashDir) entry(id dump.ID, seconds int64) Entry {
 	return Entry{Node: n, Attr: n.attr(seconds), TTL: nameTimeout}
 }
 
-// unixOf returns the time of a dump as corpus.Row has it.
+// unixOf returns the time of a dump in the form that corpus.Row uses.
 func unixOf(d *corpus.Dump) int64 {
 	if d.Time.IsZero() {
 		return 0
@@ -86,10 +86,10 @@ func (d *hashDir) List(ctx context.Context) (Listing, error) {
 type dumpListing struct {
 	dir   *hashDir
 	from  *streamList
-	parts [][]corpus.Row // as many as there were at the last Grow
-	count int            // of the rows in them
+	parts [][]corpus.Row // those that existed at the last Grow
+	count int            // number of rows in parts
 
-	part, first int // the part that was read last, and the index of its first row
+	part, first int // the part last read, and the index of its first row
 }
 
 func (l *dumpListing) Len() int { return l.count }
@@ -99,7 +99,7 @@ func (l *dumpListing) At(i int) DirEntry {
 	return DirEntry{Name: id.String(), Mode: os.ModeDir, Ino: dumpNumber(id)}
 }
 
-// row returns row i. Rows are read in order.
+// row returns row i. It is fastest when rows are read in order.
 func (l *dumpListing) row(i int) corpus.Row {
 	if i < l.first {
 		l.part, l.first = 0, 0

@@ -18,23 +18,24 @@ import (
 	"thothfs/query"
 )
 
-// ticketsName is the view that can be changed: by-ticket/TICKET/HASH.
+// ticketsName is the writable view by-ticket/TICKET/HASH.
 const ticketsName = "by-ticket"
 
 // ticketField is the path of the ticket in a document.
 const ticketField = "ticket"
 
-// emptyTickets are the directories of by-ticket that no dump is in: created, or
-// emptied, in this tree. They end when a dump gets that ticket, and with the tree.
+// emptyTickets is the set of directories in by-ticket that contain no dump because they were
+// created or emptied in this tree. An entry lasts until a dump gets that ticket or the tree is
+// closed.
 type emptyTickets struct {
 	mu  sync.Mutex // guards set
 	set map[string]struct{}
 }
 
-// maxEmptyTickets bounds the directories that no dump is in.
+// maxEmptyTickets is the maximum number of empty ticket directories.
 const maxEmptyTickets = 4096
 
-// add reports whether there was room for one more.
+// add adds a ticket and reports whether there was room for it.
 func (e *emptyTickets) add(ticket string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -48,7 +49,7 @@ func (e *emptyTickets) add(ticket string) bool {
 	return true
 }
 
-// remove reports whether the ticket was in the set.
+// remove removes a ticket and reports whether it was in the set.
 func (e *emptyTickets) remove(ticket string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,7 +58,7 @@ func (e *emptyTickets) remove(ticket string) bool {
 	return ok
 }
 
-// find returns the ticket whose directory has that name.
+// find returns the ticket whose directory has the given name.
 func (e *emptyTickets) find(name string) (string, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -69,7 +70,7 @@ func (e *emptyTickets) find(name string) (string, bool) {
 	return "", false
 }
 
-// mergeInto returns values and the tickets that no dump has, in byte order.
+// mergeInto returns values plus the tickets in the set, in byte order.
 func (e *emptyTickets) mergeInto(values []corpus.Value) []corpus.Value {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -102,7 +103,7 @@ func (d *ticketsDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return d.entry(name, ticket, generation), nil
 }
 
-// find returns the ticket whose directory has that name, and whether a dump has it.
+// find returns the ticket whose directory has the given name, and whether any dump has that ticket.
 func (d *ticketsDir) find(ctx context.Context, name string) (ticket string, used bool, err error) {
 	s, err := d.list(ctx)
 	if err != nil {
@@ -123,7 +124,7 @@ func (d *ticketsDir) has(ctx context.Context, name string) (int64, error) {
 	return 0, err
 }
 
-// entry has no TTL: after a rename the kernel has the former directory under the new name.
+// entry sets no TTL because after a rename the kernel has the old directory under the new name.
 func (d *ticketsDir) entry(name, ticket string, generation uint64) Entry {
 	n := &ticketDir{
 		viewDir: viewDir{catalogDir: d.t.catalogDir(d.below(name)), spec: query.Equal(ticketField, ticket), depth: 2},
@@ -141,8 +142,7 @@ func (d *ticketsDir) List(ctx context.Context) (Listing, error) {
 	return valueListing{d.path, d.t.tickets.mergeInto(s.items)}, nil
 }
 
-// Mkdir creates the directory of a ticket that no dump has. The store does not learn
-// of it.
+// Mkdir creates the directory of a ticket that no dump has. It does not change the store.
 func (d *ticketsDir) Mkdir(ctx context.Context, name string) (Entry, error) {
 	if err := d.t.mayWrite(ctx); err != nil {
 		return Entry{}, err
@@ -161,7 +161,7 @@ func (d *ticketsDir) Mkdir(ctx context.Context, name string) (Entry, error) {
 	return d.entry(name, ticket, generation), nil
 }
 
-// ticketOf returns the ticket of a directory of that name.
+// ticketOf returns the ticket for a directory name.
 func ticketOf(name string) (string, error) {
 	if len(name) > MaxName {
 		return "", ErrNameTooLong
@@ -189,8 +189,8 @@ func (d *ticketsDir) RemoveDir(ctx context.Context, name string) error {
 	return nil
 }
 
-// Rename gives all dumps that have one ticket another, which no dump has. Dumps for
-// which it fails keep theirs: then both directories exist.
+// Rename changes one ticket, on all dumps that have it, to another that no dump has. If it fails
+// for some dumps, they keep the old ticket and both directories exist.
 func (d *ticketsDir) Rename(ctx context.Context, from string, to Dir, name string, noReplace bool) error {
 	if _, ok := to.(*ticketsDir); !ok {
 		return ErrNotPermitted
@@ -229,11 +229,11 @@ func (d *ticketsDir) Rename(ctx context.Context, from string, to Dir, name strin
 	return nil
 }
 
-// parallelMoves is how many dumps get another ticket at a time.
+// parallelMoves is the maximum number of dumps whose ticket is changed concurrently.
 const parallelMoves = 16
 
-// moveTicket gives the dumps that have one ticket another. The error says how many
-// dumps keep theirs.
+// moveTicket changes the ticket from to the ticket to on all dumps that have it. The error says how
+// many dumps keep the old ticket.
 func (t *Tree) moveTicket(ctx context.Context, from, to string) error {
 	rows, err := t.o.Corpus.Select(ctx, query.Equal(ticketField, from))
 	if err != nil {
@@ -245,7 +245,7 @@ func (t *Tree) moveTicket(ctx context.Context, from, to string) error {
 	for i, row := range rows {
 		group.Go(func() error {
 			errs[i] = t.moveTicketOf(ctx, row.ID, from, to)
-			return nil // move the others all the same
+			return nil // move the others anyway
 		})
 	}
 	_ = group.Wait() // always nil
@@ -257,7 +257,7 @@ func (t *Tree) moveTicket(ctx context.Context, from, to string) error {
 	return fmt.Errorf("%d of %d dumps keep the ticket %q, the others have %q now: %w", len(errs), len(rows), from, to, errors.Join(errs...))
 }
 
-// moveTicketOf leaves a dump alone that lost the ticket, or went, in the meantime.
+// moveTicketOf skips a dump that has lost the ticket or been removed in the meantime.
 func (t *Tree) moveTicketOf(ctx context.Context, id dump.ID, from, to string) error {
 	err := t.hasTicket(ctx, id, from)
 	if err == nil {
@@ -270,13 +270,13 @@ func (t *Tree) moveTicketOf(ctx context.Context, id dump.ID, from, to string) er
 	return err
 }
 
-// onlyFrom restricts an edit of the ticket to dumps whose ticket is still ticket.
+// onlyFrom makes an edit of the ticket conditional on the current ticket still being ticket.
 func onlyFrom(ticket string, e document.Edit) document.Edit {
 	e.If, e.Was = document.IfPresent, &ticket
 	return e
 }
 
-// hasTicket returns an error unless ticket is the only one of a dump.
+// hasTicket returns an error unless ticket is the dump's only ticket.
 func (t *Tree) hasTicket(ctx context.Context, id dump.ID, ticket string) error {
 	now, err := t.o.Corpus.Dump(ctx, id)
 	if err != nil {
@@ -292,8 +292,8 @@ func (t *Tree) hasTicket(ctx context.Context, id dump.ID, ticket string) error {
 	return nil
 }
 
-// ticketDir is by-ticket/TICKET: the dumps that have the ticket. Creating a link in it
-// gives a dump the ticket, removing one takes it away.
+// ticketDir is by-ticket/TICKET, which lists the dumps that have the ticket. Creating a link in it
+// sets the ticket of a dump; removing a link unsets it.
 type ticketDir struct {
 	viewDir
 	fixedDir
@@ -305,8 +305,8 @@ var _ WritableDir = (*ticketDir)(nil)
 // SetName implements Renamed.
 func (d *ticketDir) SetName(name string) { d.name = name }
 
-// Symlink gives a dump the ticket. The target is anything that ends in the dump's
-// hash, or in a prefix of it; the name is the hash or a prefix too.
+// Symlink gives a dump the ticket. The target may be any path that ends in the dump's hash or a
+// prefix of it; name must be the hash or a prefix of it as well.
 func (d *ticketDir) Symlink(ctx context.Context, target, name string) (Entry, error) {
 	if err := d.t.mayWrite(ctx); err != nil {
 		return Entry{}, err
@@ -330,7 +330,8 @@ func (d *ticketDir) Symlink(ctx context.Context, target, name string) (Entry, er
 	return d.linkEntry(corpus.Row{ID: now.ID, Time: unixOf(now)}, name, d.t.o.Corpus.Generation()), nil
 }
 
-// isNameOf reports whether a link to the dump may have that name: its hash or a prefix.
+// isNameOf reports whether name, the dump's hash or a prefix of it, is valid for a link to the
+// dump.
 func isNameOf(id dump.ID, name string) bool {
 	return isHashPrefix(name) && strings.HasPrefix(id.String(), name)
 }
@@ -350,8 +351,7 @@ func (d *ticketDir) Remove(ctx context.Context, name string) error {
 	return asNotThere(name, err)
 }
 
-// holds returns the dump that a name in the directory means, if the ticket is still its
-// only one.
+// holds returns the dump that name refers to in the directory, if the ticket is still its only one.
 func (d *ticketDir) holds(ctx context.Context, name string) (dump.ID, error) {
 	row, err := d.find(ctx, name)
 	if err != nil {
@@ -360,7 +360,7 @@ func (d *ticketDir) holds(ctx context.Context, name string) (dump.ID, error) {
 	return row.ID, d.t.hasTicket(ctx, row.ID, d.ticket)
 }
 
-// keep keeps the directory after its last link was removed, until it is removed itself.
+// keep makes the directory persist after its last link was removed, until it is removed itself.
 func (d *ticketDir) keep(ctx context.Context) {
 	if s, err := d.list(ctx); err == nil && len(s.items) == 0 {
 		d.t.tickets.add(d.ticket)

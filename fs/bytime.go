@@ -10,12 +10,12 @@ import (
 	"thothfs/query"
 )
 
-// timeDir is by-time, a year of it, or a month: the years, months or days (UTC)
-// that have dumps. A day is a view.
+// timeDir is by-time or the directory of a year or a month. It lists the years, months or days
+// (UTC) that have dumps. The directory of a day is a viewDir.
 type timeDir struct {
 	catalogDir
 	placed
-	year, month int // 0: by-time itself, or a year
+	year, month int // month is 0 for a year; both are 0 for by-time itself
 	periods     cachedList[[]int]
 }
 
@@ -25,7 +25,7 @@ func (d *timeDir) list(ctx context.Context) (*list[[]int], error) {
 	})
 }
 
-// nameOf returns the name of a year, month or day in the directory.
+// nameOf returns the name of year, month or day n in the directory.
 func (d *timeDir) nameOf(n int) string {
 	if d.year == 0 {
 		return fmt.Sprintf("%04d", n)
@@ -52,7 +52,7 @@ func (d *timeDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return Entry{Node: p, Attr: p.attr(), TTL: nameTimeout}, nil
 }
 
-// find returns the year, month or day that a name in the directory means.
+// find returns the year, month or day that name refers to.
 func (d *timeDir) find(ctx context.Context, name string) (int, error) {
 	n, err := strconv.Atoi(name)
 	if err != nil || d.nameOf(n) != name {
@@ -70,7 +70,7 @@ func (d *timeDir) has(ctx context.Context, name string) (int64, error) {
 	return 0, err
 }
 
-// Attr fails with ErrNotExist when there is no dump of that time any more.
+// Attr fails with ErrNotExist when no dumps from that period are left.
 func (d *timeDir) Attr(ctx context.Context) (Attr, error) {
 	if _, _, err := d.check(ctx, d.t); err != nil {
 		return Attr{}, err

@@ -11,7 +11,7 @@ import (
 	"thothfs/query"
 )
 
-// valueDir is by-cmd and the like: a directory for every value of a field.
+// valueDir is a view such as by-cmd, with one directory for each value of a field.
 type valueDir struct {
 	catalogDir
 	field  *corpus.Field
@@ -39,8 +39,8 @@ func (d *valueDir) has(ctx context.Context, name string) (int64, error) {
 	return 0, err
 }
 
-// value returns the value that a name stands for. Without a cached list it asks for
-// that value alone, unless the name does not say which it is.
+// value returns the value that a name stands for. Without a cached list it queries only that value,
+// unless the name cannot be decoded unambiguously.
 func (d *valueDir) value(ctx context.Context, name string) (string, error) {
 	text, err := query.DecodeName(name)
 	if err != nil && !errors.Is(err, query.ErrNotReversible) {
@@ -75,7 +75,7 @@ func (d *valueDir) hasValue(ctx context.Context, name, text string) error {
 	return err
 }
 
-// findValue returns the value that a name stands for. values are in byte order.
+// findValue returns the value that a name stands for. values must be in byte order.
 func findValue(values []corpus.Value, name string) (string, bool) {
 	text, err := query.DecodeName(name)
 	switch {

@@ -8,14 +8,14 @@ import (
 	"slices"
 )
 
-// ControlDir is the directory with the files about the tree itself. It is not listed at
-// the root, so that find and cp -r pass it by.
+// ControlDir is the directory of files about the tree itself. It is not listed in the root, so that
+// find and cp -r skip it.
 const ControlDir = ".thothfs"
 
-// controlDir is .thothfs.
+// controlDir is the directory .thothfs.
 type controlDir struct{ catalogDir }
 
-// controlFile is a file whose contents are made when it is opened.
+// controlFile is a file whose contents are generated when it is opened.
 type controlFile struct {
 	t    *Tree
 	name string
@@ -34,7 +34,7 @@ func (t *Tree) controlFiles() map[string]func() []byte {
 	return files
 }
 
-// statsText returns the counters of all layers, a name and a number a line.
+// statsText returns the counters of all layers, one name and value per line.
 func (t *Tree) statsText() []byte {
 	var stats []Stat
 	if t.o.Stats != nil {

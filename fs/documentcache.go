@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	largeDocument     = 8 << 10  // size from which documents are cached, in bytes
-	documentCacheSize = 16 << 20 // bytes of all cached documents
+	largeDocument     = 8 << 10  // minimum size of a cached document, in bytes
+	documentCacheSize = 16 << 20 // maximum total size of cached documents, in bytes
 )
 
-// documentCache has the large documents that were read last, each with a map of its
-// properties. A program that asks for one attribute or property asks for all of them,
-// and parsing the document for each takes time that grows with the square of its size.
+// documentCache holds the most recently read large documents, each with a map of its properties. A
+// program that asks for one attribute or property usually asks for all of them, and parsing the
+// document for each one would take time quadratic in its size.
 type documentCache struct {
 	mu   sync.Mutex       // guards list
-	list []cachedDocument // the oldest first
+	list []cachedDocument // oldest first
 }
 
 type cachedDocument struct {
 	dump       *corpus.Dump
-	generation uint64    // of the corpus before it was read
-	compared   time.Time // with the store; zero: not known
+	generation uint64    // generation of the corpus before the document was read
+	compared   time.Time // time of the comparison with the store; zero if unknown
 	names      func() map[string]document.Value
-	xattrs     func() string // xattrList
+	xattrs     func() string // returns xattrList
 }
 
-// find returns a dump that was read at that generation and compared with the store not
-// before since, or nil.
+// find returns a dump that was read at the given generation and compared with the store at or after
+// since, or nil.
 func (k *documentCache) find(id dump.ID, generation uint64, since time.Time) *corpus.Dump {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -47,7 +47,7 @@ func (k *documentCache) find(id dump.ID, generation uint64, since time.Time) *co
 	return nil
 }
 
-// add adds a dump if its document is large, and replaces an earlier one.
+// add caches a dump if its document is large, replacing any earlier entry.
 func (k *documentCache) add(d *corpus.Dump, generation uint64, compared time.Time) {
 	size := len(d.Doc.Raw())
 	if size < largeDocument {
@@ -68,7 +68,7 @@ func (k *documentCache) add(d *corpus.Dump, generation uint64, compared time.Tim
 	k.list = append(k.list, c)
 }
 
-// of returns what is made from a document, which may be cached.
+// of returns the entry for a document, cached or not.
 func (k *documentCache) of(doc *document.Document) cachedDocument {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -79,7 +79,7 @@ func (k *documentCache) of(doc *document.Document) cachedDocument {
 	return k.list[i]
 }
 
-// cacheDocument returns a cached document without its dump.
+// cacheDocument returns an entry without its dump.
 func cacheDocument(doc *document.Document) cachedDocument {
 	return cachedDocument{
 		names:  sync.OnceValue(func() map[string]document.Value { return propertiesByName(doc) }),
@@ -87,8 +87,8 @@ func cacheDocument(doc *document.Document) cachedDocument {
 	}
 }
 
-// examine returns the result of f, which reads a document. It waits until ctx ends, and f
-// continues then: walking through a large document that is nested deeply takes seconds.
+// examine returns the result of f, which reads a document. If ctx ends first, examine returns and f
+// continues in the background: walking a large, deeply nested document takes seconds.
 func (t *Tree) examine(ctx context.Context, doc *document.Document, f func() (string, bool)) (text string, ok bool, err error) {
 	if len(doc.Raw()) < largeDocument {
 		text, ok = f()
@@ -109,8 +109,8 @@ func (t *Tree) examine(ctx context.Context, doc *document.Document, f func() (st
 	}
 }
 
-// cached returns a dump as the catalogue has it. If the catalogue does not know it, the
-// store is asked: it may be new.
+// cached returns a dump from the catalogue, or from the store if the catalogue does not contain it,
+// since it may be new.
 func (t *Tree) cached(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	generation := t.o.Corpus.Generation()
 	if d := t.docs.find(id, generation, time.Time{}); d != nil {
@@ -126,7 +126,7 @@ func (t *Tree) cached(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	return d, err
 }
 
-// current returns a dump after a comparison with the store, unless the last one is more
+// current returns a dump after comparing it with the store, unless the last comparison is more
 // recent than the attribute timeout.
 func (t *Tree) current(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	generation, now := t.o.Corpus.Generation(), time.Now()

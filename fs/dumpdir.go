@@ -14,18 +14,17 @@ import (
 	"thothfs/store"
 )
 
-// The names beside a dump that are not objects of the store. An object of the
-// same name wins, and the virtual one steps aside.
+// The virtual names in a dump's directory. An object of the same name takes precedence.
 const (
 	stackName      = "stack"
 	propertiesName = "properties"
 	dumpName       = "dump"
 )
 
-// ownPrefix begins the names of objects that are thothfs's own bookkeeping.
+// ownPrefix is the prefix of the names of thothfs's own bookkeeping objects.
 const ownPrefix = ".thothfs"
 
-// dumpNode is a node of a dump: its directory, or a node in it.
+// dumpNode is the directory of a dump or a node in it.
 type dumpNode struct {
 	t  *Tree
 	id dump.ID
@@ -33,7 +32,7 @@ type dumpNode struct {
 
 func (t *Tree) dumpNode(id dump.ID) dumpNode { return dumpNode{t, id} }
 
-// dumpDir is by-hash/HASH: the directory of one dump.
+// dumpDir is by-hash/HASH, the directory of one dump.
 type dumpDir struct{ dumpNode }
 
 func (d *dumpDir) ID() FileID   { return FileID{kind: kindDump, dump: d.id} }
@@ -49,15 +48,15 @@ func (d *dumpDir) Attr(ctx context.Context) (Attr, error) {
 
 func (d *dumpDir) attr(seconds int64) Attr { return attrOf(modeDir, 0, dumpTime(seconds)) }
 
-// Lookup finds info.json in the catalogue alone: reading the documents of many
-// dumps must not list their directories.
+// Lookup finds info.json using only the catalogue, so that reading the documents of many dumps does
+// not list their directories.
 func (d *dumpDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	d.t.counts.lookups.Add(1)
 	e, err := d.lookup(ctx, name)
 	if err != nil {
-		return Entry{}, err // objects appear without an invalidation
+		return Entry{}, err // no TTL: objects appear without an invalidation
 	}
-	e.TTL = d.t.o.AttrTimeout // and disappear
+	e.TTL = d.t.o.AttrTimeout // objects also disappear without an invalidation
 	return e, nil
 }
 
@@ -81,13 +80,13 @@ func (d *dumpDir) lookup(ctx context.Context, name string) (Entry, error) {
 	return d.lookupVirtual(ctx, name, found)
 }
 
-// virtualWait is how long names that need nothing but the document wait for the list
-// of the directory, which may have an object of that name.
+// virtualWait is how long to wait for the directory list, which may contain an object of the same
+// name, when looking up a name that needs only the document.
 const virtualWait = time.Second
 
-// filesFor returns the objects in which to look a name up. The list is empty for a name
-// that needs no object when the store does not answer soon: an edit of a property must
-// not wait for a store that is away.
+// filesFor returns the objects to search for a name. For a name that needs no object, the list is
+// empty if the store does not respond soon: an edit of a property must not wait for an unavailable
+// store.
 func (d *dumpDir) filesFor(ctx context.Context, name string) ([]store.Entry, error) {
 	if name != propertiesName && name != stackName {
 		return d.t.o.Corpus.Files(ctx, d.id)
@@ -101,11 +100,11 @@ func (d *dumpDir) filesFor(ctx context.Context, name string) ([]store.Entry, err
 	return files, err
 }
 
-// isWhole reports whether the document is in memory byte for byte. One that is too large
-// to parse is a file like any other.
+// isWhole reports whether the complete document is in memory. A document too large to parse is
+// served as an ordinary object.
 func isWhole(d *corpus.Dump) bool { return int64(len(d.Doc.Raw())) == d.Size }
 
-// isShown reports whether an object has a name in the tree.
+// isShown reports whether an object is visible in the tree.
 func isShown(e store.Entry) bool { return !e.Dir && !strings.HasPrefix(e.Name, ownPrefix) }
 
 func findObject(files []store.Entry, name string) (store.Entry, bool) {
@@ -116,7 +115,7 @@ func findObject(files []store.Entry, name string) (store.Entry, bool) {
 	return files[i], true
 }
 
-// nodeID returns the ID of a node in the directory that is no object.
+// nodeID returns the ID of a node in the directory that is not an object.
 func (d *dumpDir) nodeID(k kind, name string) FileID { return FileID{kind: k, dump: d.id, name: name} }
 
 func (d *dumpDir) lookupVirtual(ctx context.Context, name string, found *corpus.Dump) (Entry, error) {
@@ -142,11 +141,11 @@ func (d *dumpDir) lookupVirtual(ctx context.Context, name string, found *corpus.
 	return Entry{Node: l, Attr: l.attr()}, nil
 }
 
-// aliases returns the fixed names that a dump may have.
+// aliases returns the fixed names that the links to a dump may have.
 func aliases() []string { return []string{dumpName, "core", "vmcore", "vmdump"} }
 
-// alias returns the name of the dump's file, and the fixed name for its kind. Both are
-// "" when the dump itself is not there: a purged dump leaves its record.
+// alias returns the name of the dump's file and the fixed name for its kind. Both are "" when the
+// dump itself is missing: purging a dump leaves its record.
 func (d *dumpDir) alias(ctx context.Context, found *corpus.Dump) (target, alias string, err error) {
 	e, err := d.t.o.Corpus.DumpFile(ctx, d.id)
 	if errors.Is(err, ErrNotExist) {
@@ -158,8 +157,8 @@ func (d *dumpDir) alias(ctx context.Context, found *corpus.Dump) (target, alias 
 	return FileName(e.Name), aliasOf(found.Doc, e.Name), nil
 }
 
-// aliasOf returns the fixed name of a dump by the type in its document, else by the
-// name of its object.
+// aliasOf returns the fixed name for a dump's kind, derived from the type in its document or,
+// failing that, from the name of its object.
 func aliasOf(doc *document.Document, object string) string {
 	format := doc.String("format")
 	switch kind := dump.Type(doc.String("type")); {

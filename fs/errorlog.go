@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	errorLogInterval = time.Minute // between two logs of the same message
-	maxErrorMessages = 256         // that are remembered
+	errorLogInterval = time.Minute // minimum time between two logs of the same message
+	maxErrorMessages = 256         // maximum number of messages remembered
 )
 
-// errorLog logs why calls failed: an errno does not say it. The same message is logged
-// once a minute, with the number of times that it was suppressed.
+// errorLog logs why calls failed, since the caller only gets an errno. The same message is logged
+// at most once a minute, with the number of times it was suppressed.
 type errorLog struct {
 	log *slog.Logger
 
@@ -25,14 +25,14 @@ type errorLog struct {
 
 type loggedMessage struct {
 	at         time.Time // when it was last logged
-	suppressed int       // times since
+	suppressed int       // since then
 }
 
 func newErrorLog(l *slog.Logger) *errorLog {
 	return &errorLog{log: l, messages: map[string]*loggedMessage{}}
 }
 
-// failed logs that op on path failed with err. answer is what the caller gets.
+// failed logs that op on path failed with err. answer describes the error that the caller gets.
 func (l *errorLog) failed(op, path, answer string, err error) {
 	suppressed, due := l.due(op+"\x00"+path+"\x00"+message(err), time.Now())
 	if !due {
@@ -49,7 +49,7 @@ func (l *errorLog) failed(op, path, answer string, err error) {
 	l.log.Error("call failed", attrs...)
 }
 
-// message returns the text of err without what differs from one time to the next.
+// message returns the text of err without the parts that vary between occurrences.
 func message(err error) string {
 	var se *store.Error
 	if errors.As(err, &se) {
@@ -58,7 +58,8 @@ func message(err error) string {
 	return err.Error()
 }
 
-// due reports whether a message is to be logged now, and how often it was suppressed.
+// due reports whether a message should be logged now, and how often it was suppressed since it was
+// last logged.
 func (l *errorLog) due(key string, now time.Time) (suppressed int, due bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +70,7 @@ func (l *errorLog) due(key string, now time.Time) (suppressed int, due bool) {
 	}
 	if m == nil {
 		if len(l.messages) >= maxErrorMessages {
-			clear(l.messages) // a burst of different failures may repeat itself once
+			clear(l.messages) // after a burst of different failures, messages may be logged again early
 		}
 		m = &loggedMessage{}
 		l.messages[key] = m

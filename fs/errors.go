@@ -10,11 +10,11 @@ import (
 	"thothfs/store"
 )
 
-// ErrNotExist is the kind of a name, or a node, that is not there.
+// ErrNotExist is the kind of error for a name or node that does not exist.
 var ErrNotExist = store.ErrNotExist
 
-// The kinds of errors that the tree adds to those of packages store, corpus and
-// dump and to those of contexts. A front end maps all of them to its protocol.
+// The kinds of errors that the tree adds to those of contexts and of packages store, corpus and
+// dump. A front end maps all of them to its protocol.
 var (
 	ErrReadOnly     = errors.New("nothing here can be written")
 	ErrNotPermitted = errors.New("the directory cannot hold that")
@@ -37,11 +37,11 @@ var (
 	ErrNoRoom       = errors.New("too much is being written at a time")
 )
 
-// ErrSpec is the kind of a name that is no specification: it does not exist.
+// ErrSpec is the kind of error for a malformed specification. Such a name does not exist.
 var ErrSpec = fmt.Errorf("malformed specification or name (%w)", ErrNotExist)
 
-// isAnswer reports whether an error is an answer to the caller rather than a
-// failure: it is not logged.
+// isAnswer reports whether an error is an ordinary result rather than a failure. Ordinary results
+// are not logged.
 func isAnswer(err error) bool {
 	for _, kind := range [...]error{
 		context.Canceled, ErrNotExist,
@@ -56,10 +56,10 @@ func isAnswer(err error) bool {
 	return false
 }
 
-// notThere returns the error for a name that is missing.
+// notThere returns the error for a missing name.
 func notThere(path string) error { return &store.Error{Op: "stat", Key: path, Kind: ErrNotExist} }
 
-// asNotThere turns the error of a property that is not set into that of a missing file.
+// asNotThere turns the error for a property that is not set into that for a missing file.
 func asNotThere(name string, err error) error {
 	if errors.Is(err, document.ErrAbsent) || errors.Is(err, document.ErrMismatch) {
 		return notThere(name)

@@ -15,31 +15,30 @@ import (
 	"thothfs/dump"
 )
 
-// kind is what an inode number is made for. Two things of different kinds never
-// share one, whatever their names are. The values are part of the numbers that
-// users see and must not change.
+// kind is the namespace of an inode number. Nodes of different kinds never share a number, whatever
+// their names are. The values affect the inode numbers and must not change.
 type kind byte
 
 const (
-	kindDir    kind = 'd' // a directory of the tree, by its path
-	kindDump   kind = 'h' // a dump's directory, by its hash
-	kindObject kind = 'o' // an object of the store, by its key
-	kindText   kind = 't' // a text made from the document, by hash and name
+	kindDir    kind = 'd' // a directory of the tree, by path
+	kindDump   kind = 'h' // the directory of a dump, by hash
+	kindObject kind = 'o' // an object in the store, by key
+	kindText   kind = 't' // a file generated from the document, by hash and name
 	kindAlias  kind = 'a' // a link beside the dump, by hash and name
 	kindProps  kind = 'p' // properties/, by hash
-	kindLink   kind = 'l' // a link to a dump, by its directory's number and hash
+	kindLink   kind = 'l' // a link to a dump, by the inode number of its directory and hash
 	kindPrefix kind = 'x' // a link under a shortened hash
 	kindOwn    kind = 'c' // a file of .thothfs, by name
 )
 
-// FileID identifies a node by what it shows. It survives a restart: [Tree.Node]
-// finds the node of an encoded FileID again. Inode numbers derive from it.
+// FileID identifies a node by what it shows. It survives a restart: [Tree.Node] finds the node for
+// an encoded FileID, and inode numbers are derived from it.
 type FileID struct {
 	kind    kind
-	dump    dump.ID // whose directory the node is, or is in, or is a link to
-	dir     string  // of kindDir the path, of kindLink that of the directory it is in, of kindText in properties/ that name
-	name    string  // in the directory; of an object its name in the store; of a link "" for the whole hash
-	version string  // differs between two nodes of the same place: an ETag, the target of a link
+	dump    dump.ID // the dump whose directory the node is, is in, or links to
+	dir     string  // kindDir: the path; kindLink: the path of its directory; kindText: "properties" if in that directory
+	name    string  // name in the directory; kindObject: name in the store; kindLink: "" for the full hash
+	version string  // distinguishes nodes at the same path: an ETag, or the target of a link
 }
 
 func dirID(path string) FileID { return FileID{kind: kindDir, dir: path} }
@@ -75,8 +74,8 @@ func (id FileID) key() string {
 	return id.dump.String() + "/" + id.name
 }
 
-// Generation differs between two nodes with the same inode number. It is a part of a
-// cryptographic hash, so that nobody can construct a collision.
+// Generation returns a number that distinguishes nodes with the same inode number. It is taken from
+// a cryptographic hash so that collisions cannot be constructed.
 func (id FileID) Generation() uint64 {
 	h := sha256.New()
 	h.Write([]byte{byte(id.kind)})
@@ -88,16 +87,15 @@ func (id FileID) Generation() uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
-// MaxFileID is the size of the longest encoded FileID in bytes: that of an NFSv3
-// file handle.
+// MaxFileID is the maximum size of an encoded FileID in bytes, that of an NFSv3 file handle.
 const MaxFileID = 64
 
-// errBadFileID is the error for bytes that Encode did not make.
+// errBadFileID is the error for bytes that were not returned by Encode.
 var errBadFileID = errors.New("malformed file ID")
 
-// Encode returns the FileID as at most [MaxFileID] bytes: kind, dump, and the names,
-// or a hash of the names when they are too long. The version is left out: a client
-// that has the bytes gets the node that is there now.
+// Encode returns the FileID as at most [MaxFileID] bytes: kind, dump, and the names, or a hash of
+// the names if they are too long. It omits the version, so the bytes always lead to the current
+// node.
 func (id FileID) Encode() []byte {
 	b := append([]byte{byte(id.kind)}, id.dump[:]...)
 	names := id.dir + "\x00" + id.name
@@ -109,10 +107,11 @@ func (id FileID) Encode() []byte {
 	return append(b, sum[:]...)
 }
 
-// hashedNames is the bit of the kind that says that a hash stands for the names.
+// hashedNames is the bit of the kind that indicates that the names are hashed.
 const hashedNames = 0x80
 
-// decodeFileID is the reverse of Encode; hashed is set when the names are not known.
+// decodeFileID is the inverse of Encode. hashed reports that the names are unknown because they
+// were hashed.
 func decodeFileID(b []byte) (id FileID, hashed bool, err error) {
 	const head = 1 + len(id.dump)
 	if len(b) < head || len(b) > MaxFileID {
@@ -130,7 +129,7 @@ func decodeFileID(b []byte) (id FileID, hashed bool, err error) {
 	return id, false, nil
 }
 
-// path returns where the node is, from the root.
+// path returns the path of the node from the root.
 func (id FileID) path() string {
 	switch inDump := hashDirName + "/" + id.dump.String(); id.kind {
 	case kindDir:
@@ -156,8 +155,8 @@ func (id FileID) path() string {
 	}
 }
 
-// Node returns the node of a FileID that was encoded, also before a restart. The
-// error is of kind ErrNotExist when there is none any more.
+// Node returns the node for an encoded FileID, even one from before a restart. The error is of kind
+// ErrNotExist if the node no longer exists.
 func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
 	id, hashed, err := decodeFileID(encoded)
 	if err != nil {
@@ -175,8 +174,7 @@ func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
 	return nil, notThere(id.path())
 }
 
-// parents returns the paths of the directories that may have a node whose names are
-// not known.
+// parents returns the paths of the directories that may contain a node whose names are unknown.
 func (id FileID) parents() []string {
 	if id.dump != (dump.ID{}) && id.kind != kindLink {
 		dir := hashDirName + "/" + id.dump.String()
@@ -192,8 +190,8 @@ func (id FileID) parents() []string {
 	return dirs
 }
 
-// search looks through a directory for the node of an encoded FileID, and for a link
-// to a dump through the directories in it.
+// search looks for the node of an encoded FileID in a directory. Links to dumps are also looked up
+// in the views in the directory.
 func (t *Tree) search(ctx context.Context, path string, encoded []byte) (Node, error) {
 	n, err := t.Walk(ctx, path)
 	if err != nil {
@@ -246,7 +244,7 @@ func (t *Tree) Walk(ctx context.Context, path string) (Node, error) {
 	return n, nil
 }
 
-// number returns the inode number of the thing of that kind that parts name.
+// number returns the inode number of the node of kind k identified by parts.
 func number(k kind, parts ...string) uint64 {
 	var d xxhash.Digest
 	d.Reset()
@@ -258,8 +256,8 @@ func number(k kind, parts ...string) uint64 {
 	return usable(d.Sum64())
 }
 
-// linkNumber returns the number of the link to a dump in the directory with number
-// dir: listings make a million of them.
+// linkNumber returns the inode number of the link to a dump in the directory with inode number dir.
+// It is optimized because listings may contain a million links.
 func linkNumber(dir uint64, id dump.ID) uint64 {
 	var b [25]byte
 	b[0] = byte(kindLink)
@@ -268,7 +266,7 @@ func linkNumber(dir uint64, id dump.ID) uint64 {
 	return usable(xxhash.Sum64(b[:]))
 }
 
-// dumpNumber returns the number of a dump's directory.
+// dumpNumber returns the inode number of a dump's directory.
 func dumpNumber(id dump.ID) uint64 {
 	var b [17]byte
 	b[0] = byte(kindDump)
@@ -276,7 +274,7 @@ func dumpNumber(id dump.ID) uint64 {
 	return usable(xxhash.Sum64(b[:]))
 }
 
-// usable keeps clear of the numbers that FUSE and the kernel reserve.
+// usable maps n to a number not reserved by FUSE or the kernel.
 func usable(n uint64) uint64 {
 	if n < 2 || n == ^uint64(0) {
 		return n ^ 1<<62

@@ -7,19 +7,19 @@ import (
 	"thothfs/corpus"
 )
 
-// generatedFile is a file whose contents are made from the document: info.json and
-// stack. A handle shows the document as it was at open.
+// generatedFile is a file generated from the document: info.json or stack. A handle shows the
+// document as it was at open.
 type generatedFile struct {
 	dumpNode
 	fileID FileID
-	// text makes the contents. It returns false when the document has none.
+	// text returns the contents, or false if the document has none.
 	text func(*corpus.Dump) ([]byte, bool)
 }
 
 // infoText returns info.json, byte for byte, ending in a newline.
 func infoText(d *corpus.Dump) ([]byte, bool) { return d.Doc.Text(), true }
 
-// stackText returns the stack, one frame a line.
+// stackText returns the stack, one frame per line.
 func stackText(d *corpus.Dump) ([]byte, bool) {
 	frames := d.Doc.Stack()
 	if len(frames) == 0 {
@@ -42,13 +42,13 @@ func (f *generatedFile) Attr(ctx context.Context) (Attr, error) {
 func (f *generatedFile) attr(d *corpus.Dump) (Attr, error) {
 	text, ok := f.text(d)
 	if !ok {
-		return Attr{}, ErrGone // it was there when its name was looked up
+		return Attr{}, ErrGone // it existed when the name was looked up
 	}
 	return attrOf(modeFile, int64(len(text)), d.ModTime), nil
 }
 
-// Open implements File. The document is compared with the store first when what is
-// known is older than the attribute timeout.
+// Open implements File. It first compares the document with the store if the last comparison is
+// older than the attribute timeout.
 func (f *generatedFile) Open(ctx context.Context, flags OpenFlags) (Handle, error) {
 	if !flags.readOnly() {
 		return nil, ErrReadOnly

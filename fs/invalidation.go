@@ -10,13 +10,13 @@ import (
 // Watched is a directory whose names depend on the corpus.
 type Watched interface {
 	Dir
-	// Changed calls report with every name in the directory that a change of one dump
-	// may have added, removed or altered.
+	// Changed calls report for every name in the directory that a change of one dump may have
+	// added, removed or altered.
 	Changed(c corpus.Change, report func(name string))
 }
 
-// Subscribe calls edited for every edit by this tree, before the edit returns, and
-// changed for all changes of the corpus, in order. Neither may wait.
+// Subscribe registers two callbacks: edited is called for every edit by this tree, before the edit
+// returns; changed is called for all changes of the corpus, in order. Neither may block.
 func (t *Tree) Subscribe(edited func(corpus.Change), changed func([]corpus.Change)) (cancel func()) {
 	t.mu.Lock()
 	t.edited = edited
@@ -44,8 +44,8 @@ func (v *viewDir) Changed(c corpus.Change, report func(name string)) {
 	}
 }
 
-// holds reports whether the view may have the dump d. One whose document is not known
-// may be in every view.
+// holds reports whether the view may contain the dump d. A dump without a known document may be in
+// every view.
 func (v *viewDir) holds(d *corpus.Dump) bool {
 	return d != nil && (d.Doc == nil || v.spec.Match(d.Fields(), time.Now()))
 }

@@ -6,23 +6,23 @@ import (
 	"weak"
 )
 
-// list is what a directory lists, as the catalogue answered once. All handles on the
-// directory share it. The items do not change, though some may still be being read.
+// list is the contents of a directory, as returned by one catalogue query and shared by all handles
+// on the directory. The items do not change, though some may still be being read.
 type list[T any] struct {
-	generation uint64 // of the corpus before it was asked
+	generation uint64 // generation of the corpus before the query
 	taken      time.Time
 	items      T
 }
 
-// cachedList is the latest list of one directory, for as long as a handle or
-// recentLists refers to it: lists of a million dumps must not accumulate.
+// cachedList is the latest list of one directory. It is kept only as long as a handle or
+// recentLists refers to it, so that lists of a million dumps do not accumulate.
 type cachedList[T any] struct {
 	mu     sync.Mutex // guards latest
 	latest weak.Pointer[list[T]]
 }
 
-// fresh returns the list if it is still true, or nil. maxAge 0 means until the
-// corpus changes.
+// fresh returns the list if it is still valid, or nil. A maxAge of 0 means that it stays valid
+// until the corpus changes.
 func (k *cachedList[T]) fresh(t *Tree, maxAge time.Duration) *list[T] {
 	k.mu.Lock()
 	s := k.latest.Value()
@@ -36,12 +36,12 @@ func (k *cachedList[T]) fresh(t *Tree, maxAge time.Duration) *list[T] {
 	return s
 }
 
-// get returns a list that is true now, and calls load when there is none.
+// get returns a valid list, calling load if there is none.
 func (k *cachedList[T]) get(t *Tree, maxAge time.Duration, load func() (T, error)) (*list[T], error) {
 	if s := k.fresh(t, maxAge); s != nil {
 		return s, nil
 	}
-	// The generation first: a change during load makes the list outdated.
+	// Read the generation first: a change during load makes the list outdated.
 	g, _ := t.lastChange()
 	s := &list[T]{generation: g, taken: time.Now()}
 	var err error
@@ -55,7 +55,7 @@ func (k *cachedList[T]) get(t *Tree, maxAge time.Duration, load func() (T, error
 	return s, nil
 }
 
-// drop makes the next get load again, unless s was replaced already.
+// drop makes the next get call load again, unless s has already been replaced.
 func (k *cachedList[T]) drop(s *list[T]) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -64,16 +64,16 @@ func (k *cachedList[T]) drop(s *list[T]) {
 	}
 }
 
-// recentLists refers to the lists of the directories that were listed last, one each,
-// so that the garbage collector leaves them.
+// recentLists refers to the lists of the most recently listed directories, one each, so that they
+// are not garbage collected.
 type recentLists struct {
 	mu   sync.Mutex // guards ring, next
 	ring [16]struct{ of, list any }
 	next int
 }
 
-// add adds s, the list of the directory known by of, and drops that of the directory
-// that was listed longest ago.
+// add adds s, the list of the directory identified by of, replacing the oldest entry if the
+// directory has none.
 func (r *recentLists) add(of, s any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

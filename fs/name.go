@@ -9,12 +9,12 @@ import (
 	"thothfs/query"
 )
 
-// MaxName is the longest name that a directory may hold, in bytes.
+// MaxName is the maximum length of a name in a directory, in bytes.
 const MaxName = 255
 
-// FileName returns the name of an object or property in a directory where "=" has no
-// meaning: its own where that can be a name, else encoded. Different names stay
-// different, since every name that holds a "%" is encoded.
+// FileName returns the file name for an object or property in a directory where "=" has no meaning.
+// It encodes the name if it cannot be a file name itself. Different names stay different because
+// every name that contains a "%" is encoded.
 func FileName(name string) string {
 	if isPlainName(name) {
 		return name
@@ -29,10 +29,10 @@ func isPlainName(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '%' || unicode.IsControl(r) })
 }
 
-// isNarrowing reports whether a name narrows a view: query.EncodeName never gives one.
+// isNarrowing reports whether a name narrows a view. query.EncodeName never returns such a name.
 func isNarrowing(name string) bool { return strings.Contains(name, "=") }
 
-// hashDigits is the length of a whole hash in hexadecimal digits.
+// hashDigits is the length of a full hash in hexadecimal digits.
 const hashDigits = 2 * len(dump.ID{})
 
 // isHashPrefix reports whether a name may be a hash or a prefix of one.

@@ -7,42 +7,43 @@ import (
 	"time"
 )
 
-// How long a client may believe in a name is decided when it looks the name up, since
-// the kernel is never told that a name has changed (fusefs/invalidate.go):
+// How long a client may cache a name is decided at lookup, since the kernel cannot be notified
+// later that a name has changed (fusefs/invalidate.go):
 //
-//   - A name is kept long where its node reports, when its attributes are asked for,
-//     that the name is gone. Invalidation has them asked for.
-//   - A link is followed without a question about its node. It is kept for some time if
-//     edits cannot change whether the dump is in the view, else it is looked up each time.
-//   - A missing name is not kept where an edit may add it.
+//   - A name is cached for long if its node's Attr reports that the name is gone. An
+//     invalidation makes the kernel ask for the attributes.
+//   - A link is followed without checking its node. It is cached for some time if edits cannot
+//     change whether the dump is in the view; otherwise it is looked up each time.
+//   - A missing name is not cached where an edit may add it.
 const (
 	nameTimeout    = 10 * time.Minute
 	linkTimeout    = time.Minute
-	missingTimeout = time.Second // in by-hash, where a lookup may have to ask the store
+	missingTimeout = time.Second // in by-hash, where a lookup may have to query the store
 )
 
-// nameDir is a directory that knows whether a name is in it.
+// nameDir is a directory that can check whether it contains a name.
 type nameDir interface {
-	// has returns the time of the dump that the name leads to, 0 if it is a directory.
-	// The error is ErrNotExist when the name is missing.
+	// has returns the time of the dump that the name leads to, or 0 for a directory. The error is
+	// ErrNotExist when the name is missing.
 	has(ctx context.Context, name string) (seconds int64, err error)
 }
 
-// placed is a node that checks whether it is still under its name.
+// placed is embedded in nodes that check whether they are still under their name.
 type placed struct {
 	in   nameDir
 	name string
-	seen atomic.Uint64 // the generation of the corpus at the last check
+	seen atomic.Uint64 // generation of the corpus at the last check
 }
 
-// place sets where the node was at a generation of the corpus.
+// place records the directory and name of the node at a generation of the corpus.
 func (p *placed) place(in nameDir, name string, generation uint64) {
 	p.in, p.name = in, name
 	p.seen.Store(generation)
 }
 
-// check returns ErrNotExist if the node is not under its name any more, and otherwise
-// what has returned, if it was asked: while the corpus does not change, it is not.
+// check returns ErrNotExist if the node is no longer under its name. Otherwise it returns the
+// result of has; asked is false if has was not needed, because the corpus has not changed, or
+// failed.
 func (p *placed) check(ctx context.Context, t *Tree) (seconds int64, asked bool, err error) {
 	generation := t.o.Corpus.Generation()
 	if p.in == nil || p.seen.Load() == generation {
@@ -56,5 +57,5 @@ func (p *placed) check(ctx context.Context, t *Tree) (seconds int64, asked bool,
 	case errors.Is(err, ErrNotExist):
 		return 0, false, err
 	}
-	return 0, false, nil // not known: as it was
+	return 0, false, nil // unknown: assume no change
 }

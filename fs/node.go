@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// Node is a directory, a file or a symbolic link of the tree. Nodes are made by
-// Dir.Lookup and hold what identifies them, not the contents.
+// Node is a directory, a file or a symbolic link of the tree. Dir.Lookup returns nodes; they hold
+// only what identifies them, not their contents.
 type Node interface {
-	// ID returns what identifies the node.
+	// ID returns the identity of the node.
 	ID() FileID
 	// Path returns the path from the root, without a leading slash; "" is the root.
 	Path() string
-	// Attr returns the attributes. The error is of kind ErrNotExist when the name
-	// under which the node was looked up is gone.
+	// Attr returns the attributes. The error is of kind ErrNotExist when the name under which the
+	// node was looked up is gone.
 	Attr(ctx context.Context) (Attr, error)
 }
 
@@ -22,18 +22,18 @@ type Node interface {
 type Attr struct {
 	Mode      os.FileMode // type and permissions
 	Size      int64       // in bytes
-	Allocated int64       // what the file takes on this machine, in bytes
+	Allocated int64       // bytes used on this machine
 	BlockSize int         // preferred size of a read, in bytes
 	ModTime   time.Time
 	Volatile  bool // may change without an invalidation; do not cache
 }
 
-// Entry is the outcome of a lookup: a name in a directory and the node under it.
+// Entry is the result of a lookup.
 type Entry struct {
 	Node Node // nil when the name is missing
 	Attr Attr
-	// TTL is how long a client may keep the name, or, with an error of kind
-	// ErrNotExist, keep that it is missing; 0 is not at all. See nametimeout.go.
+	// TTL is how long a client may cache the name or, with an error of kind ErrNotExist, its
+	// absence; 0 means not at all. See nametimeout.go.
 	TTL time.Duration
 }
 
@@ -42,10 +42,10 @@ type Dir interface {
 	Node
 	// Lookup returns the node under a name.
 	Lookup(ctx context.Context, name string) (Entry, error)
-	// Open waits until the directory can be listed completely. It reports whether
-	// clients may cache the listing until it is invalidated.
+	// Open waits until the directory can be listed completely. It reports whether clients may cache
+	// the listing until it is invalidated.
 	Open(ctx context.Context) (cacheable bool, err error)
-	// List returns what the directory holds now.
+	// List returns the current contents of the directory.
 	List(ctx context.Context) (Listing, error)
 }
 
@@ -56,14 +56,14 @@ type WritableDir interface {
 	Create(ctx context.Context, name string, flags OpenFlags) (Entry, Handle, error)
 	Mkdir(ctx context.Context, name string) (Entry, error)
 	Symlink(ctx context.Context, target, name string) (Entry, error)
-	Remove(ctx context.Context, name string) error    // of a file or link
-	RemoveDir(ctx context.Context, name string) error // of a directory
-	// Rename moves a name to another name in the directory to. With noReplace it
-	// fails with ErrExist if the new name exists.
+	Remove(ctx context.Context, name string) error    // removes a file or link
+	RemoveDir(ctx context.Context, name string) error // removes a directory
+	// Rename moves a name to another name in the directory to. If noReplace is set, it fails with
+	// ErrExist if the new name exists.
 	Rename(ctx context.Context, name string, to Dir, newName string, noReplace bool) error
 }
 
-// fixedDir has the methods of a WritableDir that a directory does not support.
+// fixedDir implements the WritableDir methods that a directory does not support.
 type fixedDir struct{}
 
 func (fixedDir) Create(context.Context, string, OpenFlags) (Entry, Handle, error) {
@@ -76,7 +76,7 @@ func (fixedDir) Symlink(context.Context, string, string) (Entry, error) {
 func (fixedDir) Remove(context.Context, string) error    { return ErrReadOnly }
 func (fixedDir) RemoveDir(context.Context, string) error { return ErrReadOnly }
 
-// Renamed is a node that follows its name when a client renames it.
+// Renamed is a node that must be given its new name when a client renames it.
 type Renamed interface{ SetName(name string) }
 
 // Link is a symbolic link.
@@ -94,48 +94,47 @@ type File interface {
 // WritableFile is a file that can be written.
 type WritableFile interface {
 	File
-	// Truncate changes the length of the file behind h, a handle of the file or nil.
+	// Truncate changes the length of the file. h is an open handle on it, or nil.
 	Truncate(ctx context.Context, h Handle, size int64) error
 	// HandleAttr returns the attributes of an open file whose name is gone.
 	HandleAttr(h Handle) (Attr, bool)
 }
 
-// OpenFlags say what a file is opened for.
+// OpenFlags specify how a file is opened.
 type OpenFlags struct {
 	Write, Append, Truncate, Exclusive bool
 }
 
-// readOnly reports whether nothing is to be changed.
+// readOnly reports whether the file is opened only for reading.
 func (f OpenFlags) readOnly() bool { return !f.Write && !f.Append && !f.Truncate }
 
 // Handle is an open file.
 type Handle interface {
-	// Read returns up to len(p) bytes at off, fewer at the end of the file only. The
-	// bytes are in p or belong to the file; release, which may be nil, ends their use.
+	// Read returns up to len(p) bytes at off, fewer only at the end of the file. The bytes are in p
+	// or belong to the file; the caller must call release, if not nil, when done with them.
 	Read(ctx context.Context, p []byte, off int64) (data []byte, release func(), err error)
-	// Seek returns the next data (SEEK_DATA) or hole (SEEK_HOLE) at or after off, as
-	// lseek(2). The error is ErrNoData when there is none.
+	// Seek returns the offset of the next data (SEEK_DATA) or hole (SEEK_HOLE) at or after off,
+	// like lseek(2). The error is ErrNoData when there is none.
 	Seek(off int64, whence int) (int64, error)
-	// Close releases the handle. It commits what was written and not committed; most
-	// front ends cannot report its error.
+	// Close releases the handle. It commits data that was written but not committed; most front
+	// ends cannot report its error.
 	Close(ctx context.Context) error
 }
 
-// WriteHandle is a file that is open for writing, or whose contents are being
-// written by another handle.
+// WriteHandle is a file that is open for writing, or whose contents are being written through
+// another handle.
 type WriteHandle interface {
 	Handle
 	Write(ctx context.Context, data []byte, off int64) error
-	// Commit stores what was written. With atClose a file that was created or
-	// emptied, and not written since, is left for Close: shells close the file that
-	// they redirect to before anything is written.
+	// Commit stores what was written. If atClose is set, a file that was created or truncated at
+	// open, and not written since, is left for Close: shells close the file that they redirect to
+	// before anything is written.
 	Commit(ctx context.Context, atClose bool) error
 	// Stat returns the size in bytes and the modification time.
 	Stat() (int64, time.Time)
 }
 
-// Listing is what a directory holds at one moment, without "." and "..", in an
-// order that stays.
+// Listing is the contents of a directory at one moment, without "." and "..", in a fixed order.
 type Listing interface {
 	Len() int
 	At(i int) DirEntry
@@ -151,17 +150,17 @@ type DirEntry struct {
 // GrowingListing is a Listing that is still being read.
 type GrowingListing interface {
 	Listing
-	// Grow waits until the listing is longer and reports whether it is.
+	// Grow waits until the listing grows or is complete, and reports whether it grew.
 	Grow(ctx context.Context) (bool, error)
 }
 
-// NodeListing is a Listing that makes the node of an entry without a lookup.
+// NodeListing is a Listing that can return the node of an entry without a lookup.
 type NodeListing interface {
 	Listing
 	EntryAt(i int) Entry
 }
 
-// The permissions of the tree.
+// The permissions of nodes.
 const (
 	modeDir    = os.ModeDir | 0o755
 	modeFile   = os.FileMode(0o444)
@@ -177,7 +176,7 @@ const (
 	listingSize = 256 << 10
 )
 
-// attrOf returns the attributes that all nodes have in common.
+// attrOf returns attributes with the defaults common to all nodes.
 func attrOf(mode os.FileMode, size int64, mtime time.Time) Attr {
 	if mtime.IsZero() || mtime.Unix() < 0 {
 		mtime = time.Unix(0, 0)
@@ -185,14 +184,13 @@ func attrOf(mode os.FileMode, size int64, mtime time.Time) Attr {
 	return Attr{Mode: mode, Size: size, Allocated: size, BlockSize: blockSize, ModTime: mtime}
 }
 
-// dumpTime returns the mtime of a dump: whole seconds, and the epoch when its
-// time is unknown.
+// dumpTime returns the mtime of a dump, in whole seconds; an unknown time is the epoch.
 func dumpTime(seconds int64) time.Time { return time.Unix(seconds, 0) }
 
-// catalogDir is a directory that is made from the catalogue.
+// catalogDir is a directory generated from the catalogue.
 type catalogDir struct {
 	t    *Tree
-	path string // from the root: "by-cmd/node"
+	path string // from the root, such as "by-cmd/node"
 }
 
 func (t *Tree) catalogDir(path string) catalogDir { return catalogDir{t, path} }
@@ -203,7 +201,7 @@ func (d *catalogDir) Path() string { return d.path }
 // below returns the path of a name in the directory.
 func (d *catalogDir) below(name string) string { return d.path + "/" + name }
 
-// Attr answers from memory.
+// Attr never blocks.
 func (d *catalogDir) Attr(context.Context) (Attr, error) { return d.attr(), nil }
 
 func (d *catalogDir) attr() Attr {
@@ -213,7 +211,7 @@ func (d *catalogDir) attr() Attr {
 	return a
 }
 
-// names is a listing of few entries.
+// names is a Listing with few entries.
 type names []DirEntry
 
 func (n names) Len() int          { return len(n) }
@@ -226,7 +224,7 @@ func (n *names) add(name string, mode os.FileMode, ino uint64) {
 // memoryHandle is an open file whose contents are in memory.
 type memoryHandle struct{ data []byte }
 
-// Stat returns the size; the time is not known.
+// Stat returns the size; the time is unknown.
 func (h *memoryHandle) Stat() (int64, time.Time) { return int64(len(h.data)), time.Time{} }
 
 func (h *memoryHandle) Read(_ context.Context, p []byte, off int64) ([]byte, func(), error) {
@@ -242,13 +240,13 @@ func (h *memoryHandle) Seek(off int64, whence int) (int64, error) {
 
 func (h *memoryHandle) Close(context.Context) error { return nil }
 
-// The whences of lseek(2) that file systems get.
+// The values of whence that lseek(2) passes on to file systems.
 const (
 	seekData = 3 // SEEK_DATA
 	seekHole = 4 // SEEK_HOLE
 )
 
-// seekWhole answers Seek for a file without holes.
+// seekWhole implements Seek for a file without holes.
 func seekWhole(size, off int64, whence int) (int64, error) {
 	switch {
 	case off >= size:

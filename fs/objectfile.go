@@ -16,19 +16,18 @@ import (
 	"thothfs/store"
 )
 
-// objectFile is one version of one object of the store. Everything about it is
-// immutable, so clients may keep its pages without limit; another version is another
-// node with the same inode number.
+// objectFile is one version of one object in the store. It is immutable, so clients may cache its
+// pages without limit; another version is another node with the same inode number.
 type objectFile struct {
 	dumpNode
 	ref   store.Ref
 	size  int64
 	mtime time.Time
 	mode  os.FileMode
-	md5   []byte // nil: not known
+	md5   []byte // nil if unknown
 }
 
-// objectFile returns the node of an object beside a dump; id is zero for an analyzer.
+// objectFile returns the node of an object in a dump's directory, or of an analyzer if id is zero.
 func (t *Tree) objectFile(id dump.ID, e store.Entry, mode os.FileMode) *objectFile {
 	key := FileID{kind: kindObject, dump: id, name: e.Name}.key()
 	return &objectFile{
@@ -50,8 +49,8 @@ func (o *objectFile) Attr(ctx context.Context) (Attr, error) {
 	return a, nil
 }
 
-// allocated returns what the file takes on this machine in bytes, so that du shows the
-// cache. It is at least one block: tar -S takes a file without any for one hole, and
+// allocated returns the space that the file uses on this machine in bytes, so that du shows the
+// cache. It is at least one block: tar -S treats a file without any blocks as a single hole and
 // never reads it.
 func (o *objectFile) allocated(ctx context.Context) int64 {
 	const block = 512
@@ -73,8 +72,8 @@ func (o *objectFile) allocated(ctx context.Context) int64 {
 	return max(block, st.Blocks*block)
 }
 
-// Open implements File. The handle is an ObjectHandle. A version that was replaced
-// meanwhile is ErrGone, after which the kernel looks the name up again.
+// Open implements File and returns an ObjectHandle. If the version was replaced in the meantime, it
+// returns ErrGone, and the kernel looks the name up again.
 func (o *objectFile) Open(ctx context.Context, flags OpenFlags) (Handle, error) {
 	if !flags.readOnly() {
 		return nil, ErrReadOnly
@@ -92,7 +91,7 @@ func (o *objectFile) Open(ctx context.Context, flags OpenFlags) (Handle, error) 
 	return &countedHandle{h, o}, nil
 }
 
-// countedHandle is an ObjectHandle that is in the gauge of open objects.
+// countedHandle is an ObjectHandle that is counted in the gauge of open objects.
 type countedHandle struct {
 	openObject
 	o *objectFile
@@ -106,11 +105,11 @@ func (h *countedHandle) Close(ctx context.Context) error {
 	return h.openObject.Close(ctx)
 }
 
-// replaced reports whether the store is known to have another version under the name.
-// Opening the handle has started to fetch what the first reader needs meanwhile.
+// replaced reports whether the store is known to have another version under the name. While it
+// runs, the open handle is already fetching what the first reader needs.
 func (o *objectFile) replaced(ctx context.Context) bool {
 	if o.t.local != nil {
-		return false // opening it would have failed
+		return false // otherwise opening it would have failed
 	}
 	files, err := o.t.o.Corpus.FilesNow(ctx, o.id)
 	if err != nil {
@@ -138,7 +137,7 @@ func (o *objectFile) open(ctx context.Context) (openObject, error) {
 	return &localHandle{o: o, file: f, opened: opened}, nil
 }
 
-// fail returns err. If the object was replaced, the next lookup asks the store.
+// fail returns err. If the object was replaced, it makes the next lookup query the store.
 func (o *objectFile) fail(err error) error {
 	if errors.Is(err, store.ErrStale) {
 		o.t.o.Corpus.Stale(o.id)
@@ -148,8 +147,8 @@ func (o *objectFile) fail(err error) error {
 
 type openObject interface {
 	Handle
-	// Local returns a file of this machine with all bytes of the object, or nil. The
-	// caller releases it.
+	// Local returns a file on this machine that contains all bytes of the object, or nil. The
+	// caller must release it.
 	Local() LocalFile
 }
 
@@ -157,28 +156,27 @@ type openObject interface {
 type ObjectHandle interface {
 	openObject
 	Size() int64
-	// Read counts reads; a reader of Local calls CountRead.
+	// CountRead counts a read from the Local file; Read counts its own.
 	CountRead(n int)
 }
 
-// LocalFile is a file of this machine that has an object's bytes.
+// LocalFile is a file on this machine that contains an object's bytes.
 type LocalFile interface {
 	File() *os.File
 	Release()
-	// Changed reports whether somebody may have changed the file; Verify repairs it
-	// then, or fails.
+	// Changed reports whether the file may have been modified; if so, Verify repairs it or fails.
 	Changed() bool
 	Verify(ctx context.Context) error
 }
 
-// blockHandle is an open object whose bytes come through the block cache.
+// blockHandle is an open object read through the block cache.
 type blockHandle struct {
 	o    *objectFile
 	file *cache.File
 }
 
-// Read returns fewer bytes than were asked for at the end of the file only: the kernel
-// would take what is missing for zeroes.
+// Read returns fewer bytes than requested only at the end of the file, since the kernel would fill
+// the gap with zeros.
 func (h *blockHandle) Read(ctx context.Context, p []byte, off int64) ([]byte, func(), error) {
 	p = clip(p, off, h.o.size)
 	if len(p) == 0 {
@@ -213,15 +211,15 @@ func (h *blockHandle) Local() LocalFile {
 	return nil
 }
 
-// localHandle is an open file of a local store.
+// localHandle is an open object of a local store.
 type localHandle struct {
 	o      *objectFile
 	file   *os.File
 	opened os.FileInfo // at open
 }
 
-// Read fails with store.ErrStale for a file that was written to in place since it was
-// opened: it is another version.
+// Read fails with store.ErrStale if the file was modified in place since it was opened, since it is
+// then another version.
 func (h *localHandle) Read(ctx context.Context, p []byte, off int64) ([]byte, func(), error) {
 	if isChanged(h.file, h.opened) {
 		return nil, nil, h.o.fail(store.ErrStale)
@@ -238,13 +236,13 @@ func (h *localHandle) Read(ctx context.Context, p []byte, off int64) ([]byte, fu
 	return p, nil, nil
 }
 
-// isChanged reports whether a file is not as it was when its info was read.
+// isChanged reports whether a file has changed since was was read.
 func isChanged(f *os.File, was os.FileInfo) bool {
 	now, err := f.Stat()
 	return err != nil || now.Size() != was.Size() || !now.ModTime().Equal(was.ModTime())
 }
 
-// Seek moves the position of the file, which is not used: all reads have an offset.
+// Seek moves the position of the file, which is unused: all reads specify an offset.
 func (h *localHandle) Seek(off int64, whence int) (int64, error) {
 	at, err := h.file.Seek(off, whence)
 	if errors.Is(err, unix.ENXIO) {
@@ -255,7 +253,7 @@ func (h *localHandle) Seek(off int64, whence int) (int64, error) {
 
 func (h *localHandle) Close(context.Context) error { return h.file.Close() }
 
-// Local returns the file under another descriptor.
+// Local returns a duplicate of the file.
 func (h *localHandle) Local() LocalFile {
 	fd, err := unix.FcntlInt(h.file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
@@ -275,7 +273,7 @@ func (f storeFile) Release()                     { f.file.Close() }
 func (f storeFile) Changed() bool                { return isChanged(f.file, f.opened) }
 func (f storeFile) Verify(context.Context) error { return nil }
 
-// clip cuts a read off at the end of a file of size bytes.
+// clip shortens p to the part of a read at off that is within a file of size bytes.
 func clip(p []byte, off, size int64) []byte {
 	return p[:max(0, min(int64(len(p)), size-off))]
 }

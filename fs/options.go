@@ -15,9 +15,9 @@ import (
 	"thothfs/store"
 )
 
-// Corpus is what the tree needs of a catalogue; *corpus.Corpus is one. Errors
-// are those of package store, corpus.ErrAmbiguous, those of ctx, or, of Edit, those of
-// package dump and corpus.ErrReadOnlyField.
+// Corpus is the part of *corpus.Corpus that the tree uses. Errors are those of package store,
+// corpus.ErrAmbiguous and those of ctx; Edit also returns those of package dump and
+// corpus.ErrReadOnlyField.
 type Corpus interface {
 	Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error)
 	Cached(ctx context.Context, id dump.ID) (*corpus.Dump, error)
@@ -30,7 +30,7 @@ type Corpus interface {
 	HasValue(ctx context.Context, f *corpus.Field, text string) (bool, error)
 	Days(ctx context.Context, year, month int) ([]int, error)
 	Files(ctx context.Context, id dump.ID) ([]store.Entry, error)
-	Stale(id dump.ID) // what Files listed is not there any more
+	Stale(id dump.ID) // the list that Files returned is outdated
 	FilesNow(ctx context.Context, id dump.ID) ([]store.Entry, error)
 	DumpFile(ctx context.Context, id dump.ID) (store.Entry, error)
 	Analyzers(ctx context.Context) ([]store.Entry, error)
@@ -43,7 +43,7 @@ type Corpus interface {
 	Subscribe(fn func([]corpus.Change)) (cancel func())
 }
 
-// Blocks is what the tree needs of a block cache; *cache.Cache is one.
+// Blocks is the part of *cache.Cache that the tree uses.
 type Blocks interface {
 	Open(ref store.Ref, size int64) *cache.File
 	Held(ref store.Ref) int64
@@ -51,20 +51,20 @@ type Blocks interface {
 
 // Stat is one line of .thothfs/stats.
 type Stat struct {
-	Name  string // lower case, dots between the parts: "cache.bytes_fetched"
+	Name  string // lower case, with parts separated by dots, such as "cache.bytes_fetched"
 	Value int64
 }
 
 // Options are the settings of a tree.
 type Options struct {
 	Corpus Corpus      // required; the caller runs and closes it
-	Cache  Blocks      // required unless Store hands out local files; the caller closes it
-	Store  store.Store // used for store.Local only; may be nil
+	Cache  Blocks      // required unless Store has local files; the caller closes it
+	Store  store.Store // used only for store.Local; may be nil
 
 	AttrTimeout time.Duration // how long clients may cache attributes in by-hash; 0: 1 s
 
 	Stats  func() []Stat // counters of the other layers for .thothfs/stats; may be nil
-	Config func() []byte // .thothfs/config, the settings in force; may be nil
+	Config func() []byte // contents of .thothfs/config, the settings in effect; may be nil
 	Log    *slog.Logger  // nil: slog.Default()
 }
 
@@ -86,7 +86,7 @@ func (o *Options) setDefaults() error {
 	return nil
 }
 
-// localStore is store.AsLocal for a store that may be nil.
+// localStore is like store.AsLocal but accepts nil.
 func localStore(s store.Store) (store.Local, bool) {
 	if s == nil {
 		return nil, false

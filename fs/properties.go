@@ -12,8 +12,8 @@ import (
 	"thothfs/query"
 )
 
-// propertiesDir returns by-hash/HASH/properties: the custom properties as files, an
-// object among them as one file. It exists even when there are none.
+// propertiesDir returns by-hash/HASH/properties, which shows the custom properties as files; a
+// property that is an object is a single file. The directory exists even when it is empty.
 func (t *Tree) propertiesDir(id dump.ID) *writableDir {
 	return &writableDir{
 		t: t, backend: &propertyFiles{t, id}, key: id.String(), dump: id, mode: modeValue,
@@ -22,8 +22,8 @@ func (t *Tree) propertiesDir(id dump.ID) *writableDir {
 	}
 }
 
-// propertyFiles are the custom properties of a dump. A file is the text of a value and
-// a newline. A name with a dot that is no property itself is a path, as in dump
+// propertyFiles is the backend for the custom properties of a dump. A file contains the text of a
+// value and a newline. A name with a dot that is not itself a property is a path, as in dump
 // specifications: triage.engineer.
 type propertyFiles struct {
 	t  *Tree
@@ -43,7 +43,7 @@ func (s *propertyFiles) check(name string) error {
 	return err
 }
 
-// keyOf returns the key that a file name stands for: see FileName.
+// keyOf returns the key that a file name stands for. It is the inverse of FileName.
 func keyOf(name string) (string, error) {
 	if isPlainName(name) {
 		return name, nil
@@ -55,8 +55,8 @@ func keyOf(name string) (string, error) {
 	return key, nil
 }
 
-// isTemporary reports whether a name is an editor's, or the name of a property that is
-// no object followed by a dot and more: triage.tmp.
+// isTemporary reports whether editors use a name for temporary files, or whether it is the name of
+// a property that is not an object, followed by a dot and a suffix, such as triage.tmp.
 func (s *propertyFiles) isTemporary(ctx context.Context, name string) bool {
 	if isEditorName(name) {
 		return true
@@ -103,8 +103,8 @@ func (s *propertyFiles) read(ctx context.Context, name string) ([]byte, error) {
 	return s.text(d.Doc, name)
 }
 
-// put stores the contents of a file by the rule of Thoth's set. The newline at the end
-// is not part of the value.
+// put stores the contents of a file by the rule of Thoth's set. A newline at the end is not part of
+// the value.
 func (s *propertyFiles) put(ctx context.Context, name string, data []byte, gone string) error {
 	edits := []document.Edit{document.Set(pathOf(name), strings.TrimSuffix(string(data), "\n"))}
 	if gone != "" {
@@ -121,7 +121,7 @@ func (s *propertyFiles) remove(ctx context.Context, name string) error {
 	return asNotThere(name, err)
 }
 
-// rename moves the value unchanged, in one edit.
+// rename moves the value unchanged, in a single edit.
 func (s *propertyFiles) rename(ctx context.Context, from, to string) error {
 	d, err := s.t.o.Corpus.Dump(ctx, s.id)
 	if err != nil {
@@ -138,13 +138,13 @@ func (s *propertyFiles) rename(ctx context.Context, from, to string) error {
 	return asNotThere(from, err)
 }
 
-// pathOf returns the path of a property in the document. The name was checked before.
+// pathOf returns the path of a property in the document. The name must be valid.
 func pathOf(name string) string {
 	key, _ := keyOf(name)
 	return propertiesName + "." + key
 }
 
-// text returns the contents of the file of a custom property.
+// text returns the contents of a custom property's file.
 func (s *propertyFiles) text(doc *document.Document, name string) ([]byte, error) {
 	v, ok := s.find(doc, name)
 	if !ok {
@@ -153,7 +153,8 @@ func (s *propertyFiles) text(doc *document.Document, name string) ([]byte, error
 	return []byte(v.Text() + "\n"), nil
 }
 
-// find returns the custom property that a file name means. One that is null is not set.
+// find returns the custom property that a file name refers to. A property that is null counts as
+// not set.
 func (s *propertyFiles) find(doc *document.Document, name string) (document.Value, bool) {
 	if v, ok := s.t.docs.of(doc).names()[name]; ok {
 		return v, true
@@ -165,8 +166,8 @@ func (s *propertyFiles) find(doc *document.Document, name string) (document.Valu
 	return v, ok && v.Kind() != document.KindNull
 }
 
-// propertiesByName returns the custom properties that are set, by file name. If the
-// document has a key twice, the last one counts.
+// propertiesByName returns the custom properties that are set, by file name. If the document
+// contains a key twice, the last one counts.
 func propertiesByName(doc *document.Document) map[string]document.Value {
 	object, _ := doc.Get(propertiesName)
 	byName := map[string]document.Value{}

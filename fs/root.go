@@ -18,7 +18,7 @@ func (r *rootDir) Attr(context.Context) (Attr, error) {
 	return attrOf(modeDir, 0, r.t.started), nil
 }
 
-// child returns the node of a name at the root, or nil.
+// child returns the directory of that name in the root, or nil.
 func (r *rootDir) child(name string) Dir {
 	t := r.t
 	switch name {
@@ -45,7 +45,7 @@ func (r *rootDir) child(name string) Dir {
 	return nil
 }
 
-// rootNames returns the names at the root that are listed.
+// rootNames returns the names listed in the root.
 func rootNames() []string {
 	all := []string{analyzersName, hashDirName, "by-time", "query"}
 	for _, f := range catalog.Fields {

@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	slowAfter = 100 * time.Millisecond // reads that take longer are recorded
-	maxSlow   = 128                    // records kept
+	slowAfter = 100 * time.Millisecond // minimum duration of a recorded read
+	maxSlow   = 128                    // number of records kept
 )
 
-// slowRead is a slow read, with where the time went.
+// slowRead is the record of a slow read, with a breakdown of its time.
 type slowRead struct {
 	ended time.Time
 	took  time.Duration
@@ -27,16 +27,16 @@ type slowRead struct {
 	err   error
 }
 
-// slowLog records the last slow reads, for .thothfs/slow.
+// slowLog keeps the most recent slow reads for .thothfs/slow.
 type slowLog struct {
 	mu   sync.Mutex // guards what follows
-	last []slowRead // a ring once it is full
+	last []slowRead // a ring buffer once it is full
 	next int
-	n    int64 // since the start
+	n    int64 // number of slow reads since the start
 }
 
-// record records a read that has ended if it was slow. ctx is its context, with a
-// *cache.Trace; path is called only then.
+// record records a read that has just ended, if it was slow. ctx is its context and contains a
+// *cache.Trace; path is called only if the read was slow.
 func (s *slowLog) record(ctx context.Context, started time.Time, path func() string, off int64, size int, err error) {
 	now := time.Now()
 	took := now.Sub(started)
@@ -65,7 +65,7 @@ func (s *slowLog) count() int64 {
 	return s.n
 }
 
-// text returns a line for each record, the oldest first.
+// text returns the records, one per line, oldest first.
 func (s *slowLog) text() []byte {
 	s.mu.Lock()
 	last := append(append([]slowRead(nil), s.last[s.next:]...), s.last[:s.next]...)
@@ -93,7 +93,7 @@ func (r slowRead) String() string {
 	return s
 }
 
-// waited returns what the read waited for.
+// waited returns a description of what the read waited for.
 func (r slowRead) waited() string {
 	var parts []string
 	if r.trace.Requests > 0 {

@@ -11,19 +11,19 @@ import (
 	"thothfs/dump"
 )
 
-// streamList is the list of all dumps, in the order of their hashes. It can be read
-// while the catalogue is still being scanned: a scan of a million dumps takes most of
-// a second, and passing them on takes as long again.
+// streamList is the list of all dumps, in order of their hashes. It can be read while the catalogue
+// is still being scanned: scanning a million dumps takes most of a second, and returning them to
+// the client takes as long again.
 type streamList struct {
 	mu    sync.Mutex // guards what follows
 	parts [][]corpus.Row
-	ended bool          // no more will come
-	err   error         // why, if not for there being no more
-	more  chan struct{} // closed when one of these has changed, and replaced
+	ended bool          // the list is complete or has failed
+	err   error         // why reading failed, or nil
+	more  chan struct{} // closed and replaced when any of the above changes
 }
 
-// listDumps starts to read a list of all dumps. Reading ends when it is complete, or
-// with the tree.
+// listDumps starts reading a list of all dumps. Reading ends when the list is complete or the tree
+// is closed.
 func (t *Tree) listDumps() *streamList {
 	l := &streamList{more: make(chan struct{})}
 	t.workers.Go(func(ctx context.Context) {
@@ -43,7 +43,7 @@ func (l *streamList) add(part []corpus.Row, err error, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(part) > 0 {
-		l.parts = append(l.parts, part) // past the end of the slices that readers have
+		l.parts = append(l.parts, part) // appends beyond the slices that readers hold
 	}
 	if err != nil {
 		l.err = err
@@ -53,7 +53,7 @@ func (l *streamList) add(part []corpus.Row, err error, last bool) {
 	l.more = make(chan struct{})
 }
 
-// longer waits until the list has more than have parts or is complete, and returns it.
+// longer waits until the list contains more than have parts or is complete, and returns it.
 func (l *streamList) longer(ctx context.Context, have int) ([][]corpus.Row, error) {
 	for {
 		l.mu.Lock()
@@ -61,7 +61,7 @@ func (l *streamList) longer(ctx context.Context, have int) ([][]corpus.Row, erro
 		l.mu.Unlock()
 		switch {
 		case len(parts) > have:
-			return parts, nil // before any error
+			return parts, nil // report any error later
 		case ended:
 			return parts, err
 		}
@@ -73,12 +73,12 @@ func (l *streamList) longer(ctx context.Context, have int) ([][]corpus.Row, erro
 	}
 }
 
-// find returns the row of a dump if it has been read.
+// find returns the row of a dump if it has already been read.
 func (l *streamList) find(id dump.ID) (corpus.Row, bool) {
 	l.mu.Lock()
 	parts := l.parts
 	l.mu.Unlock()
-	// The last part whose first row is not after id.
+	// Find the last part whose first row is not after id.
 	i := sort.Search(len(parts), func(i int) bool { return bytes.Compare(parts[i][0].ID[:], id[:]) > 0 }) - 1
 	if i < 0 {
 		return corpus.Row{}, false

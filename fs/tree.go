@@ -14,11 +14,11 @@ import (
 	"thothfs/store"
 )
 
-// Tree is the corpus as a tree of directories, files and links. It knows no
-// protocol: package fusefs serves it to the kernel.
+// Tree presents the corpus as a tree of directories, files and links. It is independent of any
+// protocol; package fusefs serves it to the kernel.
 type Tree struct {
 	o       Options
-	local   store.Local // nil: contents come through o.Cache
+	local   store.Local // nil if contents come through o.Cache
 	uid     uint32      // owns everything
 	started time.Time
 	root    *rootDir
@@ -30,10 +30,10 @@ type Tree struct {
 	buffers writeBuffers
 	docs    documentCache
 	tickets emptyTickets
-	renames atomic.Uint64 // of files in writable directories
+	renames atomic.Uint64 // number of renames in writable directories
 	workers *workers
 
-	missingTTL time.Duration // of names that are missing, where an edit cannot add them
+	missingTTL time.Duration // TTL of missing names that an edit cannot add
 
 	mu         sync.Mutex // guards what follows
 	generation uint64
@@ -41,7 +41,7 @@ type Tree struct {
 	edited     func(corpus.Change)
 }
 
-// New makes the tree of a corpus. Close must be called.
+// New returns a tree for a corpus. The caller must call Close.
 func New(o Options) (*Tree, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
@@ -58,27 +58,27 @@ func New(o Options) (*Tree, error) {
 	return t, nil
 }
 
-// Close ends what the tree does in the background. No node may be used any more.
+// Close stops the background work of the tree. Its nodes must not be used afterwards.
 func (t *Tree) Close() { t.workers.stop() }
 
-// Root returns the root directory. Its answers never need the store.
+// Root returns the root directory. Its methods never access the store.
 func (t *Tree) Root() Dir { return t.root }
 
 // Owner returns the user who owns everything in the tree.
 func (t *Tree) Owner() uint32 { return t.uid }
 
-// AttrTimeout returns how long attributes may be cached that are not volatile.
+// AttrTimeout returns how long attributes that are not volatile may be cached.
 func (t *Tree) AttrTimeout() time.Duration { return t.o.AttrTimeout }
 
-// MissingTimeout returns how long a missing name may be cached, at most.
+// MissingTimeout returns the maximum time for which a missing name may be cached.
 func (t *Tree) MissingTimeout() time.Duration { return t.missingTTL }
 
 // WaitUntilRead waits until the whole corpus is known.
 func (t *Tree) WaitUntilRead(ctx context.Context) error { return t.o.Corpus.Whole(ctx) }
 
-// lastChange returns the time of the last change to the corpus that this tree saw,
-// with the generation that it brought. It is the mtime of every directory that is
-// made from the catalogue, so that clients may cache the listing.
+// lastChange returns the current generation of the corpus and the time when this tree first saw it.
+// That time is the mtime of every directory generated from the catalogue, so that clients may cache
+// the listing.
 func (t *Tree) lastChange() (uint64, time.Time) {
 	g := t.o.Corpus.Generation()
 	t.mu.Lock()
@@ -94,15 +94,15 @@ func (t *Tree) lastChange() (uint64, time.Time) {
 	return g, t.changed
 }
 
-// callerKey is the key of the user ID of the process that makes a call, a uint32.
+// callerKey is the type of CallerKey.
 type callerKey struct{}
 
-// CallerKey is the key of a context value: the user ID (uint32) of the caller. A
-// call without one is by the owner.
+// CallerKey is the context key for the user ID (uint32) of the caller. A call without one is made
+// by the owner.
 var CallerKey any = callerKey{}
 
-// mayWrite returns ErrNotOwner unless the caller is the owner of the tree or root:
-// the store knows them all as the owner.
+// mayWrite returns ErrNotOwner unless the caller is the owner of the tree or root. The store cannot
+// tell users apart: it sees every write as the owner's.
 func (t *Tree) mayWrite(ctx context.Context) error {
 	if uid, known := ctx.Value(CallerKey).(uint32); known && uid != 0 && uid != t.uid {
 		return ErrNotOwner
@@ -110,8 +110,8 @@ func (t *Tree) mayWrite(ctx context.Context) error {
 	return nil
 }
 
-// MayWrite reports whether the caller may write to a node: nil, ErrNotOwner, or
-// ErrReadOnly for a node that nobody may write to.
+// MayWrite returns nil if the caller may write to a node, ErrNotOwner if not, and ErrReadOnly for a
+// node that nobody may write to.
 func (t *Tree) MayWrite(ctx context.Context, n Node) error {
 	switch n.(type) {
 	case WritableDir, WritableFile:
@@ -120,17 +120,17 @@ func (t *Tree) MayWrite(ctx context.Context, n Node) error {
 	return ErrReadOnly
 }
 
-// withOrigin records the edits under a context as made by a call to the mount.
+// withOrigin marks edits made with the returned context as coming from a call to the mount.
 func withOrigin(ctx context.Context, call string) context.Context {
 	return corpus.WithHow(ctx, "mount: "+call)
 }
 
-// edit changes the document of a dump. When it returns the edit is stored, and
-// clients know what it did to the views.
+// edit changes the document of a dump. When it returns, the edit is stored and the affected views
+// are invalidated.
 func (t *Tree) edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*corpus.Dump, error) {
 	old, err := t.o.Corpus.Cached(ctx, id)
 	if err != nil {
-		old = nil // it will be there by the time it can be edited
+		old = nil // it will exist by the time it can be edited
 	}
 	now, err := t.o.Corpus.Edit(ctx, id, edits...)
 	if err != nil {
@@ -146,12 +146,12 @@ func (t *Tree) edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*c
 	return now, nil
 }
 
-// CountReaddir counts a listing that was read by a client.
+// CountReaddir counts a directory listing read by a client.
 func (t *Tree) CountReaddir() { t.counts.readdirs.Add(1) }
 
-// Fail counts and logs the failure of op on path, and returns its kind: the error of
-// an interrupted call is that of its context, whatever a layer below made of it.
-// describe gives the words for the kind in the log.
+// Fail counts and logs the failure of op on path, and returns the error. If the call was
+// interrupted, that is the error of its context, whatever err is. describe returns the text for the
+// error in the log.
 func (t *Tree) Fail(ctx context.Context, op, path string, err error, describe func(error) string) error {
 	if err == nil {
 		return nil
@@ -169,7 +169,7 @@ func (t *Tree) Fail(ctx context.Context, op, path string, err error, describe fu
 	return err
 }
 
-// counts are what this package adds to .thothfs/stats.
+// counts are the counters that this package adds to .thothfs/stats.
 type counts struct {
 	lookups, readdirs, opens, handles, reads, readBytes, interrupted, failures, edits atomic.Int64
 }
@@ -179,7 +179,7 @@ func (c *counts) stats() []Stat {
 		{"fs.lookups", c.lookups.Load()},
 		{"fs.readdirs", c.readdirs.Load()},
 		{"fs.opens", c.opens.Load()},
-		{"fs.handles", c.handles.Load()}, // gauge: dumps' files that are open
+		{"fs.handles", c.handles.Load()}, // gauge: open objects
 		{"fs.reads", c.reads.Load()},
 		{"fs.read_bytes", c.readBytes.Load()},
 		{"fs.edits", c.edits.Load()},
@@ -188,7 +188,7 @@ func (c *counts) stats() []Stat {
 	}
 }
 
-// workers are goroutines that may outlive the call that started them.
+// workers runs goroutines that may outlive the call that started them.
 type workers struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -206,7 +206,7 @@ func (b *workers) Go(f func(context.Context)) {
 	b.running.Go(func() { f(b.ctx) })
 }
 
-// stop cancels what is running and waits for it. Go must not be called any more.
+// stop cancels the goroutines and waits for them. Go must not be called afterwards.
 func (b *workers) stop() {
 	b.cancel()
 	b.running.Wait()

@@ -22,27 +22,27 @@ type viewDir struct {
 	catalogDir
 	placed
 	spec  query.Spec
-	depth int // below the root: by-cmd/node is 2
+	depth int // depth below the root: by-cmd/node is 2
 	rows  cachedList[[]corpus.Row]
 }
 
-// maxDepth is how often views can be narrowed: a link that leads up from there
-// must stay a path.
+// maxDepth is the maximum depth of narrowed views; the relative link target from there must not
+// exceed the maximum length of a path.
 const maxDepth = 200
 
-// viewEntry returns the view under a name in the directory d, depth below the root.
-// in is d, and has the name at that generation of the corpus.
+// viewEntry returns the view called name in d, which is depth levels below the root. in is d as a
+// nameDir, and name existed in it at the given generation of the corpus.
 func (d *catalogDir) viewEntry(in nameDir, name string, spec query.Spec, depth int, generation uint64) Entry {
 	v := &viewDir{catalogDir: d.t.catalogDir(d.below(name)), spec: spec, depth: depth + 1}
 	v.place(in, name, generation)
 	return Entry{Node: v, Attr: v.attr(), TTL: nameTimeout}
 }
 
-// queryDir is query: every specification is a name in it. It lists none.
+// queryDir is query. Every specification is a name in it, but it lists none.
 type queryDir struct{ catalogDir }
 
-// Lookup returns the view of a specification. One that nothing matches is an empty
-// directory; a malformed one does not exist.
+// Lookup returns the view for a specification. If nothing matches, the view is an empty directory;
+// a malformed specification does not exist.
 func (d *queryDir) Lookup(_ context.Context, name string) (Entry, error) {
 	d.t.counts.lookups.Add(1)
 	spec, err := parseSpec(name)
@@ -71,8 +71,9 @@ func parseSpec(name string) (query.Spec, error) {
 	return spec, nil
 }
 
-// maxAge returns how long a list of the view stays true while the corpus does not
-// change, 0 for ever: the meaning of "newer than an hour" moves by itself.
+// maxAge returns how long a list of the view stays valid while the corpus does not change, or 0 for
+// ever. It is limited for relative times: the meaning of "newer than an hour" changes as time
+// passes.
 func (v *viewDir) maxAge() time.Duration {
 	for _, c := range v.spec.Constraints() {
 		if (c.Op == query.OpNewer || c.Op == query.OpOlder) && c.At.IsZero() {
@@ -82,8 +83,8 @@ func (v *viewDir) maxAge() time.Duration {
 	return 0
 }
 
-// Lookup finds a dump of the view by its hash or by a prefix that only one dump of
-// the view has; a name with "=" narrows the view.
+// Lookup finds a dump of the view by its hash or by a prefix that is unique within the view; a name
+// with "=" narrows the view.
 func (v *viewDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	v.t.counts.lookups.Add(1)
 	generation := v.t.o.Corpus.Generation()
@@ -107,8 +108,8 @@ func (v *viewDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return v.linkEntry(row, name, generation), nil
 }
 
-// linkTTL returns how long a link may be followed without a lookup: not at all if an
-// edit may take the dump out of the view.
+// linkTTL returns how long a link may be followed without another lookup. It is 0 if an edit may
+// remove the dump from the view.
 func (v *viewDir) linkTTL(name string) time.Duration {
 	for _, c := range v.spec.Constraints() {
 		if document.Writable(c.Path) {
@@ -129,8 +130,7 @@ func (v *viewDir) has(ctx context.Context, name string) (int64, error) {
 	return row.Time, err
 }
 
-// Attr fails with ErrNotExist when no dump has the value any more that the directory
-// stands for.
+// Attr fails with ErrNotExist when no dump has the directory's value any more.
 func (v *viewDir) Attr(ctx context.Context) (Attr, error) {
 	if _, _, err := v.check(ctx, v.t); err != nil {
 		return Attr{}, err
@@ -138,7 +138,7 @@ func (v *viewDir) Attr(ctx context.Context) (Attr, error) {
 	return v.attr(), nil
 }
 
-// find returns the one dump of the view whose hash begins with prefix.
+// find returns the only dump of the view whose hash begins with prefix.
 func (v *viewDir) find(ctx context.Context, prefix string) (corpus.Row, error) {
 	prefix, err := v.expand(ctx, prefix)
 	if err != nil {
@@ -159,8 +159,8 @@ func (v *viewDir) find(ctx context.Context, prefix string) (corpus.Row, error) {
 	return rows[0], nil
 }
 
-// candidates returns dumps of the view whose hashes begin with prefix, two at most.
-// Without a cached list it asks the catalogue for these alone.
+// candidates returns dumps of the view whose hashes begin with prefix, two at most. Without a
+// cached list it queries only these in the catalogue.
 func (v *viewDir) candidates(ctx context.Context, prefix string) ([]corpus.Row, error) {
 	s := v.rows.fresh(v.t, v.maxAge())
 	if s == nil && v.spec.Limit() == 0 {
@@ -205,9 +205,9 @@ func (v *viewDir) List(ctx context.Context) (Listing, error) {
 // linkListing lists dumps as links.
 type linkListing struct {
 	dir        *viewDir
-	ino        uint64 // of dir
+	ino        uint64 // inode number of dir
 	rows       []corpus.Row
-	generation uint64 // of the corpus that has them
+	generation uint64 // generation of the corpus that contains the rows
 }
 
 func (l linkListing) Len() int { return len(l.rows) }
@@ -223,17 +223,16 @@ func (l linkListing) EntryAt(i int) Entry {
 	return l.dir.linkEntry(r, r.ID.String(), l.generation)
 }
 
-// dumpLink is a dump in a view: a link to its directory in by-hash. There may be
-// very many.
+// dumpLink is a link in a view to a dump's directory in by-hash. There may be a great many of them.
 type dumpLink struct {
 	placed
 	view *viewDir
 	dump dump.ID
-	time atomic.Int64 // of the dump, as corpus.Row
+	time atomic.Int64 // time of the dump, as in corpus.Row
 }
 
-// linkEntry returns the link to the dump r under a name in the view, where it was at
-// that generation of the corpus.
+// linkEntry returns the link to the dump r under a name that existed in the view at the given
+// generation of the corpus.
 func (v *viewDir) linkEntry(r corpus.Row, name string, generation uint64) Entry {
 	l := &dumpLink{view: v, dump: r.ID}
 	l.time.Store(r.Time)
@@ -255,7 +254,7 @@ func (l *dumpLink) Target() string {
 	return strings.Repeat("../", l.view.depth) + hashDirName + "/" + l.dump.String()
 }
 
-// Attr fails with ErrNotExist when the dump is not in the view any more.
+// Attr fails with ErrNotExist when the dump is no longer in the view.
 func (l *dumpLink) Attr(ctx context.Context) (Attr, error) {
 	seconds, asked, err := l.check(ctx, l.view.t)
 	if err != nil {
@@ -275,12 +274,12 @@ func linkAttr(target string, seconds int64) Attr {
 	return a
 }
 
-// nameLink is a link to a name in the same directory.
+// nameLink is a link to another name in the same directory.
 type nameLink struct {
 	dumpNode
 	fileID FileID
 	target string
-	time   int64 // of the dump, as corpus.Row
+	time   int64 // time of the dump, as in corpus.Row
 }
 
 func (l *nameLink) ID() FileID     { return l.fileID }

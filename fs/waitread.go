@@ -9,15 +9,15 @@ import (
 	"thothfs/dump"
 )
 
-// A new catalogue knows a part of the corpus until it has read all of it. What it knows
-// is shown at once, but a list waits until it is complete, and a name that the catalogue
-// does not know is looked up in the store, or waits as well.
+// A new catalogue contains only part of the corpus until it has read all of it. That part is shown
+// at once, but a list waits until it is complete, and a name missing from the catalogue is looked
+// up in the store or waits as well.
 
-// errCatalogReplaced is the error of a list that was read while the catalogue was
-// replaced.
+// errCatalogReplaced is the error for a list that was being read when the catalogue was replaced.
 var errCatalogReplaced = errors.New("the catalogue was replaced while it was read")
 
-// fromWhole loads a value that depends on the whole corpus.
+// fromWhole calls load, which depends on the whole corpus, when the whole corpus has been read. It
+// tries again if the catalogue was replaced meanwhile.
 func fromWhole[T any](ctx context.Context, t *Tree, load func() (T, error)) (T, error) {
 	for {
 		if err := t.o.Corpus.Whole(ctx); err != nil {
@@ -31,9 +31,8 @@ func fromWhole[T any](ctx context.Context, t *Tree, load func() (T, error)) (T, 
 	}
 }
 
-// expand returns the whole hash that begins with prefix, as the store has it, while the
-// catalogue does not know the whole corpus. It waits for the whole corpus where nothing
-// else decides what the view has.
+// expand expands prefix to a full hash, using the store, while the catalogue does not contain the
+// whole corpus. It waits for the whole corpus if the result depends on it.
 func (v *viewDir) expand(ctx context.Context, prefix string) (string, error) {
 	switch {
 	case v.t.o.Corpus.IsWhole():
@@ -50,8 +49,8 @@ func (v *viewDir) expand(ctx context.Context, prefix string) (string, error) {
 	return id.String(), err
 }
 
-// arrived returns the dump with a whole hash if it is in the view and the catalogue did
-// not know it before.
+// arrived returns the dump with the given full hash if it is in the view but was not in the
+// catalogue before.
 func (v *viewDir) arrived(ctx context.Context, hash string) ([]corpus.Row, error) {
 	id, err := dump.ParseID(hash)
 	if err != nil || v.spec.Limit() > 0 {

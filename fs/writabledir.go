@@ -14,18 +14,18 @@ import (
 	"thothfs/dump"
 )
 
-// fileBackend stores the files of a writable directory, each as a whole: the custom
-// properties of a dump, or the analyzers. Names are those in the directory. The error
-// for a missing file is of kind ErrNotExist.
+// fileBackend stores the files of a writable directory, each as a whole: the custom properties of a
+// dump, or the analyzers. Names are file names in the directory. The error for a missing file is of
+// kind ErrNotExist.
 type fileBackend interface {
-	check(name string) error                           // ErrBadName if no file can have that name
-	isTemporary(ctx context.Context, name string) bool // whether only an editor uses that name, for a moment
-	modTime(ctx context.Context) (time.Time, error)    // of the directory
+	check(name string) error                           // returns ErrBadName if no file can have that name
+	isTemporary(ctx context.Context, name string) bool // reports whether an editor uses that name only temporarily
+	modTime(ctx context.Context) (time.Time, error)    // modification time of the directory
 	names(ctx context.Context) ([]string, error)
 	stat(ctx context.Context, name string) (size int64, mtime time.Time, err error)
-	open(ctx context.Context, name string) (Handle, error) // for reading
+	open(ctx context.Context, name string) (Handle, error) // opens the file for reading
 	read(ctx context.Context, name string) ([]byte, error) // the caller owns the result
-	// put stores data under name, and removes the file gone unless it is "".
+	// put stores data under name, and removes the file gone unless gone is "".
 	put(ctx context.Context, name string, data []byte, gone string) error
 	remove(ctx context.Context, name string) error
 	rename(ctx context.Context, from, to string) error // replaces to
@@ -36,11 +36,11 @@ type writableDir struct {
 	fixedDir
 	t       *Tree
 	backend fileBackend
-	key     string      // of the directory in the store
-	dump    dump.ID     // whose attributes the files have; zero for none
-	id      FileID      // of the directory
-	fileID  FileID      // of a file, without its name
-	mode    os.FileMode // of all files
+	key     string      // key of the directory in the store
+	dump    dump.ID     // the dump whose attributes the files have; zero for none
+	id      FileID      // ID of the directory
+	fileID  FileID      // ID of a file, without its name
+	mode    os.FileMode // mode of all files
 }
 
 var _ WritableDir = (*writableDir)(nil)
@@ -55,9 +55,9 @@ func (d *writableDir) Attr(ctx context.Context) (Attr, error) {
 
 func (d *writableDir) Open(context.Context) (bool, error) { return false, nil }
 
-// List lists what is stored and not hidden, and what is being written.
+// List lists the files that are stored and not hidden, and those being written.
 func (d *writableDir) List(ctx context.Context) (Listing, error) {
-	var written, hidden []string // before the stored names: what is stored meanwhile is among those
+	var written, hidden []string // collect these first: a file stored meanwhile is then in the stored names
 	d.t.buffers.mu.Lock()
 	for _, w := range d.t.buffers.list {
 		if w.dir.key == d.key && w.name != "" {
@@ -79,7 +79,7 @@ func (d *writableDir) List(ctx context.Context) (Listing, error) {
 	return l, nil
 }
 
-// idOf returns the ID of the file of that name.
+// idOf returns the ID of the file called name.
 func (d *writableDir) idOf(name string) FileID {
 	id := d.fileID
 	id.name = name
@@ -91,7 +91,7 @@ func (d *writableDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	return d.entry(ctx, name)
 }
 
-// entry has no TTL: edits add and remove files without an invalidation of names.
+// entry sets no TTL because edits add and remove files without invalidating names.
 func (d *writableDir) entry(ctx context.Context, name string) (Entry, error) {
 	f := &writableFile{dir: d, name: name, renames: d.t.renames.Load()}
 	a, err := f.stat(ctx)
@@ -101,7 +101,7 @@ func (d *writableDir) entry(ctx context.Context, name string) (Entry, error) {
 	return Entry{Node: f, Attr: a}, nil
 }
 
-// isStored reports whether the backend has a file that is not hidden.
+// isStored reports whether the backend has a file of that name that is not hidden.
 func (d *writableDir) isStored(ctx context.Context, name string) (bool, error) {
 	if _, hidden := d.t.buffers.find(d, name); hidden {
 		return false, nil
@@ -113,7 +113,7 @@ func (d *writableDir) isStored(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-// Create makes a file. It is stored when it is closed, a temporary one never.
+// Create creates a file. It is stored when it is closed, unless it is temporary.
 func (d *writableDir) Create(ctx context.Context, name string, flags OpenFlags) (Entry, Handle, error) {
 	if len(name) > MaxName {
 		return Entry{}, nil, ErrNameTooLong
@@ -121,7 +121,7 @@ func (d *writableDir) Create(ctx context.Context, name string, flags OpenFlags) 
 	if err := d.backend.check(name); err != nil {
 		return Entry{}, nil, err
 	}
-	flags.Write = true // a file that is created is written, if only with nothing
+	flags.Write = true // a created file is stored even if nothing is written to it
 	h, err := d.open(ctx, name, flags, true)
 	if err != nil {
 		return Entry{}, nil, err
@@ -130,8 +130,8 @@ func (d *writableDir) Create(ctx context.Context, name string, flags OpenFlags) 
 	return e, h, err
 }
 
-// open opens a file, and makes one that is missing if create is set. What is known to
-// keep it from being stored is an error now: shells ignore the outcome of close(2).
+// open opens a file; if create is set, it creates a missing one. Reasons why the file cannot be
+// stored are reported here if possible, because shells ignore the result of close(2).
 func (d *writableDir) open(ctx context.Context, name string, flags OpenFlags, create bool) (h Handle, err error) {
 	if !flags.readOnly() {
 		if err := d.t.mayWrite(ctx); err != nil {
@@ -160,10 +160,10 @@ func (d *writableDir) open(ctx context.Context, name string, flags OpenFlags, cr
 	return h, nil
 }
 
-// openNew makes the buffer of a file.
+// openNew opens a file with a new buffer.
 func (d *writableDir) openNew(ctx context.Context, name string, flags OpenFlags, create bool) (_ Handle, err error) {
 	w, stored := &writeBuffer{dir: d, name: name, writers: 1}, true
-	if create { // another client may have created it meanwhile
+	if create { // another client may have created it in the meantime
 		if stored, err = d.isStored(ctx, name); err != nil {
 			return nil, err
 		}
@@ -187,7 +187,7 @@ func (d *writableDir) Remove(ctx context.Context, name string) error {
 	if err := d.t.mayWrite(ctx); err != nil {
 		return err
 	}
-	unlock, err := d.t.buffers.storing.Lock(ctx, d.key) // a close that is storing the file comes first
+	unlock, err := d.t.buffers.storing.Lock(ctx, d.key) // waits for a close that is storing the file
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (d *writableDir) Remove(ctx context.Context, name string) error {
 	return d.backend.remove(ctx, name)
 }
 
-// removeBuffer removes a file that is being written, and what may be stored of it.
+// removeBuffer removes a file that is being written, including its stored version if there is one.
 func (d *writableDir) removeBuffer(ctx context.Context, w *writeBuffer, stored bool) error {
 	s := w.state()
 	if s.temporary {
@@ -220,8 +220,8 @@ func (d *writableDir) removeBuffer(ctx context.Context, w *writeBuffer, stored b
 	return nil
 }
 
-// Rename renames a file within the directory. Between directories it fails with
-// ErrCrossDevice: mv(1) copies then.
+// Rename renames a file within the directory. Between directories it fails with ErrCrossDevice, and
+// mv(1) copies instead.
 func (d *writableDir) Rename(ctx context.Context, from string, to Dir, name string, noReplace bool) error {
 	other, ok := to.(*writableDir)
 	switch {
@@ -275,8 +275,8 @@ func (d *writableDir) rename(ctx context.Context, from, to string, noReplace boo
 	return nil
 }
 
-// renameToTemporary gives a file a temporary name, and replaces the buffer target of
-// that name. The stored file stays as it is, in case the editor or this process dies.
+// renameToTemporary renames a file to a temporary name, replacing the buffer target of that name.
+// The stored file stays as it is, in case the editor or this process dies.
 func (d *writableDir) renameToTemporary(ctx context.Context, w, target *writeBuffer, from, to string, stored bool) error {
 	if target != nil {
 		if err := d.removeBuffer(ctx, target, false); err != nil {
@@ -300,7 +300,7 @@ func (d *writableDir) renameToTemporary(ctx context.Context, w, target *writeBuf
 	return nil
 }
 
-// commitRename stores a buffer under a name that is not temporary: an editor's save.
+// commitRename stores a buffer under a name that is not temporary, as when an editor saves a file.
 // stored says whether the backend has a file under the old name.
 func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to string, stored bool) error {
 	s := w.state()
@@ -309,7 +309,7 @@ func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to
 		gone = from
 	}
 	unchanged := false
-	if gone == to { // back where it came from
+	if gone == to { // renamed back to its original name
 		gone = ""
 		_, _, err := d.backend.stat(ctx, to)
 		unchanged = err == nil && s.changes == 0
@@ -329,8 +329,8 @@ func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to
 	return err
 }
 
-// writableFile is a file in a writable directory, by its name: what is being written
-// under it, else what is stored. A handle shows one version.
+// writableFile is the file under a name in a writable directory: the buffer being written, or else
+// the stored file. A handle shows one version.
 type writableFile struct {
 	dir     *writableDir
 	renames uint64 // see ID
@@ -341,8 +341,8 @@ type writableFile struct {
 
 var _ WritableFile = (*writableFile)(nil)
 
-// ID changes with each rename in the tree: a renamed file keeps its node, which must not
-// be taken for that of its former name.
+// ID changes with each rename in the tree: a renamed file keeps its node, which must not be
+// mistaken for that of its old name.
 func (f *writableFile) ID() FileID {
 	id := f.dir.idOf(f.called())
 	if f.renames > 0 {
@@ -370,7 +370,7 @@ func (f *writableFile) SetName(name string) {
 func (f *writableFile) Attr(ctx context.Context) (Attr, error) {
 	a, err := f.stat(ctx)
 	if errors.Is(err, ErrNotExist) {
-		err = ErrGone // it was there when its name was looked up
+		err = ErrGone // it existed when the name was looked up
 	}
 	return a, err
 }
@@ -386,12 +386,12 @@ func (f *writableFile) stat(ctx context.Context) (Attr, error) {
 	}
 	size, mtime, err := f.dir.backend.stat(ctx, name)
 	if w != nil && errors.Is(err, ErrNotExist) {
-		return f.attr(w.stat()), nil // removed by another client, and open here
+		return f.attr(w.stat()), nil // removed by another client but open here
 	}
 	return f.attr(size, mtime), err
 }
 
-// HandleAttr returns the attributes of what a handle has, for a file that was removed.
+// HandleAttr returns the attributes of a handle's contents, for a file that was removed.
 func (f *writableFile) HandleAttr(h Handle) (Attr, bool) {
 	s, ok := h.(interface{ Stat() (int64, time.Time) })
 	if !ok {
@@ -410,7 +410,7 @@ func (f *writableFile) Open(ctx context.Context, flags OpenFlags) (Handle, error
 	return f.dir.open(ctx, f.called(), flags, false)
 }
 
-// Truncate changes what is being written, or, if nobody writes the file, what is stored.
+// Truncate changes the buffer if the file is being written, and otherwise the stored file.
 func (f *writableFile) Truncate(ctx context.Context, h Handle, size int64) error {
 	if err := f.dir.t.mayWrite(ctx); err != nil {
 		return err
@@ -432,12 +432,12 @@ func (f *writableFile) Truncate(ctx context.Context, h Handle, size int64) error
 	return f.dir.backend.put(ctx, name, resized(data, size), "")
 }
 
-// sedName matches the name of the file that sed -i renames over the original.
+// sedName matches the temporary file that sed -i renames over the original.
 var sedName = regexp.MustCompile(`^sed[A-Za-z0-9]{6}$`)
 
-// isEditorName reports whether editors use a name for a file beside the one they save:
-// .NAME.swp, .#NAME, .NAME.XXXX, NAME~, #NAME#, and 4913, which vim creates to test
-// whether the directory is writable.
+// isEditorName reports whether editors use a name for a file beside the one they save: .NAME.swp,
+// .#NAME, .NAME.XXXX, NAME~, #NAME#, and 4913, which vim creates to test whether the directory is
+// writable.
 func isEditorName(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), sedName.MatchString(name):

@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// maxFile is the size limit of a file that is written, in bytes.
+	// maxFile is the maximum size of a file that is written, in bytes.
 	maxFile = 16 << 20
-	// maxBuffered is the limit of all files being written in one tree, in bytes.
+	// maxBuffered is the maximum total size of the buffers of one tree, in bytes.
 	maxBuffered = 256 << 20
 )
 
-// writeBuffer holds the contents of a file while it is written. All handles on the name
-// share it; the backend gets the contents as a whole.
+// writeBuffer holds the contents of a file while it is written. It is shared by all handles on the
+// name and stored by the backend as a whole.
 //
-// A temporary one is a file that an editor puts beside the file it saves. It exists in
-// this tree only, until it is renamed to another kind of name or removed.
+// A temporary buffer is a file that an editor puts beside the file it saves. It exists only in this
+// tree, until it is renamed to a name that is not temporary or removed.
 type writeBuffer struct {
 	all *writeBuffers
 	dir *writableDir
@@ -32,24 +32,24 @@ type writeBuffer struct {
 	mtime     time.Time
 	writers   int
 	temporary bool
-	hides     string // a stored file that was renamed to this temporary name, and stays stored
-	empty     bool   // the last change was to create the file, or to truncate it at open
+	hides     string // name of the stored file that was renamed to this temporary name
+	empty     bool   // no change since the file was created or truncated at open
 
 	changes uint64 // number of changes so far
-	tried   uint64 // changes when storing was last tried
-	stored  uint64 // changes when it last succeeded
+	tried   uint64 // value of changes when storing was last tried
+	stored  uint64 // value of changes when storing last succeeded
 }
 
-// writeBuffers are all files of a tree that are being written.
+// writeBuffers holds all files of a tree that are being written.
 type writeBuffers struct {
-	storing keyedlock.Mutexes[string] // by directory: held while files are stored, renamed or removed
+	storing keyedlock.Mutexes[string] // one per directory; held while files are stored, renamed or removed
 
 	mu   sync.Mutex // guards list and the buffers; taken after storing
 	list []*writeBuffer
 }
 
-// find returns the buffer of a name, or nil, and whether a temporary file hides the
-// stored file of that name.
+// find returns the buffer of a name, or nil, and whether a temporary file hides the stored file of
+// that name.
 func (bs *writeBuffers) find(d *writableDir, name string) (w *writeBuffer, hidden bool) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -69,9 +69,8 @@ func (bs *writeBuffers) findLocked(d *writableDir, name string) (w, hider *write
 	return w, hider
 }
 
-// join returns the buffer of a name for one more handle, or nil. A handle that only
-// reads gets the stored file when the two are equal: handles may be closed some time
-// after close(2) returned.
+// join returns the buffer of a name for another handle, or nil. If the stored file is up to date, a
+// read-only handle gets that instead: handles may be closed some time after close(2) returned.
 func (bs *writeBuffers) join(d *writableDir, name string, flags OpenFlags) *writeBuffer {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -89,8 +88,8 @@ func (bs *writeBuffers) join(d *writableDir, name string, flags OpenFlags) *writ
 	return w
 }
 
-// isStored reports whether the stored file is what was written last. Its text may differ
-// from the buffer's: a property is stored as a value.
+// isStored reports whether the latest contents are stored. The stored text may differ from the
+// buffer because a property is stored as a value.
 func (w *writeBuffer) isStored() bool {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -99,8 +98,8 @@ func (w *writeBuffer) isStored() bool {
 
 func (w *writeBuffer) isStoredLocked() bool { return !w.temporary && w.changes == w.stored }
 
-// add adds a buffer. If another handle has made one of the same name meanwhile, it adds
-// the writers to that one and returns it.
+// add adds a buffer. If another handle has added one of the same name in the meantime, it adds the
+// writers to that buffer and returns it.
 func (bs *writeBuffers) add(w *writeBuffer) *writeBuffer {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -116,13 +115,13 @@ func (bs *writeBuffers) add(w *writeBuffer) *writeBuffer {
 	return w
 }
 
-// change counts a change.
+// change records a change.
 func (w *writeBuffer) change() {
 	w.changes++
 	w.mtime = time.Now()
 }
 
-// discard takes a buffer's name from it: nothing of it is stored.
+// discard removes a buffer's name, so that the buffer is never stored.
 func (w *writeBuffer) discard() {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -134,7 +133,7 @@ func (w *writeBuffer) discardLocked() {
 	w.releaseLocked()
 }
 
-// releaseLocked forgets a buffer that nobody writes, unless it is a temporary file.
+// releaseLocked drops a buffer that has no writers, unless it is a temporary file.
 func (w *writeBuffer) releaseLocked() {
 	if w.writers == 0 && (w.name == "" || !w.temporary) {
 		w.name = ""
@@ -142,7 +141,7 @@ func (w *writeBuffer) releaseLocked() {
 	}
 }
 
-// discardTemporaries discards the temporary files of a directory that is gone.
+// discardTemporaries discards the temporary files of a directory that has been removed.
 func (bs *writeBuffers) discardTemporaries(dir string) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -153,7 +152,7 @@ func (bs *writeBuffers) discardTemporaries(dir string) {
 	}
 }
 
-// size returns the number of buffers and of bytes in them.
+// size returns the number of buffers and their total size in bytes.
 func (bs *writeBuffers) size() (buffers, bytes int64) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -167,14 +166,14 @@ func (bs *writeBuffers) bytesLocked() (n int64) {
 	return n
 }
 
-// stat returns the size of a buffer in bytes, and when it was changed.
+// stat returns the size of a buffer in bytes and its modification time.
 func (w *writeBuffer) stat() (int64, time.Time) {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
 	return int64(len(w.data)), w.mtime
 }
 
-// write changes a buffer; off -1 is its end.
+// write changes a buffer. An off of -1 appends.
 func (w *writeBuffer) write(data []byte, off int64) error {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -188,7 +187,7 @@ func (w *writeBuffer) write(data []byte, off int64) error {
 	return nil
 }
 
-// truncate shortens a buffer, or extends it by zeroes.
+// truncate shortens a buffer or extends it with zeros.
 func (w *writeBuffer) truncate(size int64) error {
 	w.all.mu.Lock()
 	defer w.all.mu.Unlock()
@@ -207,7 +206,7 @@ func (w *writeBuffer) resizeLocked(size int64) error {
 	return nil
 }
 
-// resized returns data with another length, zeroes at its end if it grows.
+// resized returns data with a new length, padded with zeros if it grows.
 func resized(data []byte, size int64) []byte {
 	if size <= int64(len(data)) {
 		return data[:size]
@@ -224,8 +223,8 @@ func (w *writeBuffer) state() writeBuffer {
 	return s
 }
 
-// commit stores a buffer if it was changed since it was stored. See WriteHandle.Commit
-// for atClose.
+// commit stores a buffer if it has changed since it was last stored. See WriteHandle.Commit for
+// atClose.
 func (w *writeBuffer) commit(ctx context.Context, atClose bool) error {
 	if !w.isDue(atClose) {
 		return nil
@@ -252,7 +251,7 @@ func (w *writeBuffer) commit(ctx context.Context, atClose bool) error {
 		hider.hides = ""
 	}
 	if serr == nil && w.changes == s.changes {
-		w.mtime = mtime // editors check whether the file changed since they wrote it
+		w.mtime = mtime // editors check whether the file has changed since they wrote it
 	}
 	return nil
 }
@@ -263,9 +262,9 @@ func (w *writeBuffer) isDue(atClose bool) bool {
 	return w.name != "" && !w.temporary && w.changes > w.stored && !(atClose && w.empty)
 }
 
-// rename gives the buffer w, or nil, another name, and discards the buffer that had it.
-// s is the state of w that is stored under that name now; of a temporary file it says
-// what w hides.
+// rename renames the buffer w, if not nil, and discards any buffer that had the new name. s is the
+// state of w that is now stored under that name or, for a temporary file, contains the name that w
+// hides.
 func (bs *writeBuffers) rename(d *writableDir, w *writeBuffer, to string, s writeBuffer) {
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
@@ -286,7 +285,7 @@ func (bs *writeBuffers) rename(d *writableDir, w *writeBuffer, to string, s writ
 	}
 }
 
-// bufferHandle is an open file with a buffer.
+// bufferHandle is an open file that has a buffer.
 type bufferHandle struct {
 	*writeBuffer
 	flags OpenFlags
@@ -300,8 +299,7 @@ func (h *bufferHandle) Read(_ context.Context, p []byte, off int64) ([]byte, fun
 	return p[:copy(p, h.data[min(off, int64(len(h.data))):])], nil, nil
 }
 
-// Write appends at the end that the buffer has now, whatever off is, if the file was
-// opened so.
+// Write ignores off and appends to the buffer if the file was opened for appending.
 func (h *bufferHandle) Write(_ context.Context, data []byte, off int64) error {
 	if h.flags.Append {
 		off = -1
@@ -323,7 +321,7 @@ func (h *bufferHandle) Commit(ctx context.Context, atClose bool) error {
 	return h.commit(ctx, atClose)
 }
 
-// Close stores a file that was created or emptied and then not written.
+// Close stores changes that have not been committed, such as a file created but never written.
 func (h *bufferHandle) Close(ctx context.Context) (err error) {
 	if h.flags.readOnly() {
 		return nil

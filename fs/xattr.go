@@ -8,19 +8,19 @@ import (
 	"thothfs/dump/document"
 )
 
-// xattrPrefix precedes the path in info.json in the name of an attribute. Other names,
-// as ls asks for, do not exist, and no layer below is asked.
+// xattrPrefix is followed by a path in info.json in the name of an attribute. Other names, such as
+// those that ls requests, do not exist and are rejected without calling another layer.
 const xattrPrefix = "user.thoth."
 
-// The limits of xattr(7), in bytes.
+// The limits from xattr(7), in bytes.
 const (
 	maxXattrName  = 255
 	maxXattrValue = 64 << 10
 	maxXattrList  = 64 << 10
 )
 
-// dumpOf returns the dump whose document a node shows as extended attributes: that of
-// the directory of the dump and of everything in it.
+// dumpOf returns the dump whose document a node shows as extended attributes. The node is the
+// directory of the dump or anything in it.
 func dumpOf(n Node) (dump.ID, bool) {
 	var id dump.ID
 	switch n := n.(type) {
@@ -40,7 +40,7 @@ func dumpOf(n Node) (dump.ID, bool) {
 	return id, id != dump.ID{}
 }
 
-// Getxattr returns the text form of one leaf of the document, an array as JSON.
+// Getxattr returns one leaf of the document as text, an array as JSON.
 func (t *Tree) Getxattr(ctx context.Context, n Node, name string) (string, error) {
 	path, ours := strings.CutPrefix(name, xattrPrefix)
 	id, ok := dumpOf(n)
@@ -63,14 +63,13 @@ func (t *Tree) Getxattr(ctx context.Context, n Node, name string) (string, error
 	return value, nil
 }
 
-// Listxattr returns the names of the leaves of the document in its order, each followed
-// by NUL. It omits what the interface cannot carry: names over 255 bytes, values over
-// 64 KiB, and names after the first 64 KiB of names. It answers from the catalogue:
-// ls -l of newer coreutils, cp -a and rsync -X list the attributes of every file, and a
-// walk must not ask the store for each dump.
+// Listxattr returns the names of the leaves of the document in its order, each followed by NUL. It
+// omits what the interface cannot carry: names over 255 bytes, values over 64 KiB, and names after
+// the first 64 KiB of names. It uses the catalogue: ls -l in newer coreutils, cp -a and rsync -X
+// list the attributes of every file, and a walk must not query the store for each dump.
 //
-// A property has no list, though its attributes can be read and set: cp -a and mv of one
-// property to another dump must not copy all of them, and the ticket.
+// A property lists no attributes, though they can be read and set: cp -a and mv of one property to
+// another dump must not copy all properties and the ticket as well.
 func (t *Tree) Listxattr(ctx context.Context, n Node) (string, error) {
 	id, ok := dumpOf(n)
 	if _, isProperty := n.(*writableFile); isProperty || !ok {
@@ -87,14 +86,14 @@ func (t *Tree) Listxattr(ctx context.Context, n Node) (string, error) {
 // SetMode says whether an attribute must be missing or present before it is set.
 type SetMode int
 
-// The modes of Setxattr, as those of setxattr(2).
+// The modes of Setxattr, which match those of setxattr(2).
 const (
 	SetAny     SetMode = iota
 	SetCreate          // the attribute must be missing
 	SetReplace         // the attribute must exist
 )
 
-// Setxattr sets the ticket or a custom property. It returns when the value is stored.
+// Setxattr sets the ticket or a custom property. When it returns, the value is stored.
 func (t *Tree) Setxattr(ctx context.Context, n Node, name, value string, mode SetMode) error {
 	path, ours := strings.CutPrefix(name, xattrPrefix)
 	id, ok := dumpOf(n)
@@ -136,8 +135,8 @@ func (t *Tree) editXattr(ctx context.Context, id dump.ID, edit document.Edit) er
 	return err
 }
 
-// xattrValue returns the value at path if it is a leaf: the members of an object have
-// attributes of their own.
+// xattrValue returns the value at path if it is a leaf; the members of an object have their own
+// attributes.
 func xattrValue(doc *document.Document, path string) (string, bool) {
 	v, ok := doc.Get(path)
 	if !ok || !isLeaf(v) {
@@ -146,8 +145,8 @@ func xattrValue(doc *document.Document, path string) (string, bool) {
 	return v.Text(), true
 }
 
-// isLeaf reports whether a value is a leaf of Document.Walk and not null: a property
-// that is null is not set, as in specifications.
+// isLeaf reports whether a value is a leaf of Document.Walk and not null. A property that is null
+// counts as not set, as in specifications.
 func isLeaf(v document.Value) bool {
 	switch v.Kind() {
 	case document.KindNone, document.KindNull:
@@ -162,7 +161,7 @@ func isLeaf(v document.Value) bool {
 	return true
 }
 
-// xattrList returns what Listxattr does.
+// xattrList returns the result of Listxattr.
 func xattrList(doc *document.Document) string {
 	var list strings.Builder
 	seen := map[string]bool{}
