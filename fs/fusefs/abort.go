@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connections is where the kernel's control file system for FUSE usually is: a
-// directory for each mount, named by its device number (fs/fuse/control.c).
+// connections is where the kernel's control file system for FUSE is usually mounted. It contains a
+// directory for each FUSE mount, named by device number (fs/fuse/control.c).
 const connections = "/sys/fs/fuse/connections"
 
 // Abort ends the connection of a file system by force: all calls on it fail with

@@ -15,13 +15,13 @@ import (
 // Holder is a process that keeps a mount busy.
 type Holder struct {
 	PID  int
-	Name string // of its program, at most 15 bytes
+	Name string // program name, at most 15 bytes
 	What string // the first thing found: "working directory", "open file /mnt/by-hash/…", "mapped file …"
 }
 
-// Holders lists the processes that use the file system mounted at mountpoint, an absolute
-// path, as far as the caller may see. It reads only /proc and sends the file system no
-// request, so it works when the process of the mount is the caller, or dead.
+// Holders returns the processes that use the file system mounted at mountpoint, an absolute path,
+// as far as they are visible to the caller. It reads only /proc and sends no request to the file
+// system, so it works even if the mount is served by the caller or its process is dead.
 func Holders(mountpoint string) (holders []Holder) {
 	m, err := mountAt(mountpoint)
 	if err != nil || m == nil {
@@ -38,16 +38,16 @@ func Holders(mountpoint string) (holders []Holder) {
 	return holders
 }
 
-// processes returns the directories of all processes in /proc.
+// processes returns the directories in /proc of all processes.
 func processes() []string {
 	procs, _ := filepath.Glob("/proc/[0-9]*") // the pattern is well-formed
 	return procs
 }
 
-// device is the number of a file system, as stat(2) shows it.
+// device is the device number of a file system, as reported by stat(2).
 type device struct{ major, minor uint32 }
 
-// heldBy returns what the process in the directory proc uses on d, "" for nothing.
+// heldBy returns what the process in the directory proc uses on d, or "" for nothing.
 func (d device) heldBy(proc string) string {
 	for _, l := range []struct{ name, what string }{
 		{"cwd", "working directory"}, {"root", "root directory"}, {"exe", "program"},
@@ -67,15 +67,15 @@ func (d device) heldBy(proc string) string {
 	return d.mappedBy(proc)
 }
 
-// has reports whether the target of link is on d. AT_STATX_DONT_SYNC answers from the
-// kernel's caches, without a request to the file system.
+// has reports whether the target of link is on d. With AT_STATX_DONT_SYNC the kernel uses its
+// caches and sends no request to the file system.
 func (d device) has(link string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, link, unix.AT_STATX_DONT_SYNC|unix.AT_NO_AUTOMOUNT, 0, &st)
 	return err == nil && st.Dev_major == d.major && st.Dev_minor == d.minor
 }
 
-// mappedBy searches maps, whose lines are "range perms offset major:minor inode path".
+// mappedBy searches proc/maps, whose lines are "range perms offset major:minor inode path".
 func (d device) mappedBy(proc string) string {
 	f, err := os.Open(proc + "/maps")
 	if err != nil {

@@ -11,11 +11,11 @@ import (
 	"thothfs/fs"
 )
 
-// The calls that change a directory. Every one is answered here, with EROFS where the
-// directory cannot be written: the answers of go-fuse would not do, since its unlink
+// The calls that change a directory. Every one is implemented here and returns EROFS if the
+// directory is not writable. The defaults of go-fuse are unsuitable; for example, its unlink
 // succeeds.
 
-// change calls do with the directory if it can be written.
+// change calls do with the directory if it is writable.
 func (n *node) change(ctx context.Context, op, name string, do func(c *request, d fs.WritableDir) error) syscall.Errno {
 	d, ok := n.n.(fs.WritableDir)
 	if !ok {
@@ -47,7 +47,7 @@ func (n *node) Symlink(ctx context.Context, target, name string, out *fuse.Entry
 	return n.add(ctx, "symlink", name, out, func(c *request, d fs.WritableDir) (fs.Entry, error) { return d.Symlink(c, target, name) })
 }
 
-// add is change with a call that adds a name.
+// add is change for a call that adds a name.
 func (n *node) add(ctx context.Context, op, name string, out *fuse.EntryOut, do func(c *request, d fs.WritableDir) (fs.Entry, error)) (inode *gofs.Inode, errno syscall.Errno) {
 	errno = n.change(ctx, op, name, func(c *request, d fs.WritableDir) error {
 		e, err := do(c, d)
@@ -67,7 +67,7 @@ func (n *node) Rmdir(ctx context.Context, name string) syscall.Errno {
 	return n.change(ctx, "rmdir", name, func(c *request, d fs.WritableDir) error { return d.RemoveDir(c, name) })
 }
 
-// Rename also sets the name of the node, which the kernel keeps.
+// Rename also updates the name in the node, which the kernel keeps.
 func (n *node) Rename(ctx context.Context, name string, newParent gofs.InodeEmbedder, newName string, flags uint32) syscall.Errno {
 	to, ok := newParent.(*node)
 	if !ok {
@@ -105,7 +105,7 @@ func (n *node) Tmpfile(context.Context, uint32, uint32, *fuse.EntryOut) (*gofs.I
 	return nil, nil, 0, n.cannotHold(fs.ErrNotSupported)
 }
 
-// cannotHold returns the errno of kind for a directory that can be written, else EROFS.
+// cannotHold returns the errno of kind for a writable directory, and otherwise EROFS.
 func (n *node) cannotHold(kind error) syscall.Errno {
 	if _, ok := n.n.(fs.WritableDir); !ok {
 		return syscall.EROFS

@@ -7,10 +7,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setCloseOnExec keeps programs that this process starts from inheriting the connection
-// to the kernel, as they would after a mount by root (go-fuse 2.12, mountDirect). A
-// debugger that outlived this process would keep the mount, and its calls would never be
-// answered, not even after SIGKILL.
+// setCloseOnExec prevents programs started by this process from inheriting the connection to the
+// kernel, as they would after a mount by root (go-fuse 2.12, mountDirect). A debugger that outlived
+// this process would keep the mount alive, and calls on it would never return, not even after
+// SIGKILL.
 func setCloseOnExec() error {
 	fds, err := connectionFDs("/proc/self")
 	for _, fd := range fds {
@@ -21,7 +21,7 @@ func setCloseOnExec() error {
 	return err
 }
 
-// connectionFDs returns the open descriptors of /dev/fuse of the process with the
+// connectionFDs returns the descriptors of /dev/fuse that are open in the process with the
 // directory proc.
 func connectionFDs(proc string) (fds []string, err error) {
 	open, err := os.ReadDir(proc + "/fd")

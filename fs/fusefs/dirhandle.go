@@ -10,14 +10,13 @@ import (
 	"thothfs/fs"
 )
 
-// dirHandle is an open directory. It reads from one listing, taken when reading begins
-// and again after rewinddir(3); positions are indexes, so that any seek is exact. "."
-// and ".." come first.
+// dirHandle is an open directory. It reads from one listing, taken at the first read and again
+// after rewinddir(3). Positions are indexes, so any seek is exact. "." and ".." come first.
 type dirHandle struct {
 	node *node
 	dir  fs.Dir
 	list fs.Listing // nil before the first read
-	next int        // index of the next entry, "." and ".." included
+	next int        // index of the next entry, including "." and ".."
 }
 
 var _ interface {
@@ -26,7 +25,7 @@ var _ interface {
 	gofs.FileLookuper
 } = (*dirHandle)(nil)
 
-// dots is the number of entries before those of the listing.
+// dots is the number of entries before those in the listing.
 const dots = 2
 
 func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
@@ -51,7 +50,7 @@ func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Err
 	return &e, 0
 }
 
-// grow reports whether the listing has become longer.
+// grow reports whether the listing has grown.
 func (h *dirHandle) grow(ctx context.Context) (bool, syscall.Errno) {
 	g, ok := h.list.(fs.GrowingListing)
 	if !ok {
@@ -78,7 +77,7 @@ func (h *dirHandle) entry(i int) fuse.DirEntry {
 	return fuse.DirEntry{Name: e.Name, Mode: modeOf(e.Mode), Ino: e.Ino}
 }
 
-// Seekdir sets the position; position 0 takes a new listing.
+// Seekdir sets the position. Position 0 takes a new listing.
 func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 	if off == 0 {
 		h.list = nil
@@ -90,7 +89,7 @@ func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
 	return 0
 }
 
-// Lookup is called by READDIRPLUS for the entry that was read last.
+// Lookup is called for READDIRPLUS with the most recently read entry.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	last := h.next - 1 - dots
 	if l, ok := h.list.(fs.NodeListing); ok && last >= 0 && last < l.Len() && l.At(last).Name == name {

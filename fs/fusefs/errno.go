@@ -11,9 +11,9 @@ import (
 	"thothfs/store"
 )
 
-// errnoOf returns the errno of an error. No other function does. An error that is not in
-// the table is EIO: a failure of this process does not mean that a file does not exist.
-// ENOSYS is in no row, since the kernel would not make such a call again.
+// errnoOf returns the errno for an error; no other function does this. An error that is not in the
+// table becomes EIO, since a failure of this process does not mean that a file does not exist. No
+// row contains ENOSYS, since the kernel would never make such a call again.
 func errnoOf(err error) syscall.Errno {
 	if err == nil {
 		return 0
@@ -23,7 +23,7 @@ func errnoOf(err error) syscall.Errno {
 		errno syscall.Errno
 	}{
 		{context.Canceled, syscall.EINTR},
-		{store.ErrConflict, syscall.EBUSY}, // others were faster until the deadline
+		{store.ErrConflict, syscall.EBUSY}, // other edits kept winning until the deadline
 		{context.DeadlineExceeded, syscall.ETIMEDOUT},
 		{fs.ErrReadOnly, syscall.EROFS},
 		{fs.ErrNotPermitted, syscall.EPERM},
@@ -51,7 +51,7 @@ func errnoOf(err error) syscall.Errno {
 		{corpus.ErrReadOnlyField, syscall.EPERM},
 		{corpus.ErrAmbiguous, syscall.ENOTUNIQ},
 		{store.ErrNotExist, syscall.ENOENT},
-		{store.ErrReadOnly, syscall.EROFS}, // before its kind
+		{store.ErrReadOnly, syscall.EROFS}, // must precede the kind that it wraps
 		{store.ErrPermission, syscall.EACCES},
 		{store.ErrStale, syscall.ESTALE},
 		{store.ErrTooLarge, syscall.EFBIG},

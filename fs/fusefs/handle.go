@@ -10,7 +10,7 @@ import (
 	"thothfs/fs"
 )
 
-// fileHandle is an open file that the kernel asks this process for.
+// fileHandle is an open file that is served by this process.
 type fileHandle struct {
 	node *node
 	h    fs.Handle
@@ -43,8 +43,8 @@ func (h *fileHandle) Read(ctx context.Context, dest []byte, off int64) (fuse.Rea
 	return &borrowed{data, release}, 0
 }
 
-// borrowed are bytes of the cache. It has Slices because go-fuse would otherwise try to
-// splice it through a pipe, and find out that it cannot after three system calls.
+// borrowed holds bytes that belong to the cache. It implements Slices so that go-fuse does not
+// waste three system calls on trying to splice them through a pipe.
 type borrowed struct {
 	data    []byte
 	release func()
@@ -76,12 +76,12 @@ func (h *fileHandle) Lseek(ctx context.Context, off uint64, whence uint32) (uint
 	return uint64(at), 0
 }
 
-// Flush commits what was written: this is where close(2) gets errors. It comes with
-// every close of a duplicated descriptor, so often there is nothing to do.
+// Flush commits what was written; its error is returned by close(2). It is called for every close
+// of a duplicated descriptor, so often there is nothing to do.
 func (h *fileHandle) Flush(ctx context.Context) syscall.Errno { return h.commit(ctx, "close", true) }
 
-// commitGrace is how many times longer than other calls one waits after a signal that
-// stores what a program has written: close(2) cannot be repeated.
+// commitGrace is the factor by which the grace after a signal is longer for calls that store what a
+// program has written, since close(2) cannot be repeated.
 const commitGrace = 25
 
 func (h *fileHandle) commit(ctx context.Context, op string, atClose bool) syscall.Errno {
@@ -94,7 +94,7 @@ func (h *fileHandle) commit(ctx context.Context, op string, atClose bool) syscal
 	return h.fail(c, op, w.Commit(c, atClose))
 }
 
-// Release is the last close of an open file description.
+// Release is called when the last reference to an open file description is closed.
 func (h *fileHandle) Release(ctx context.Context) syscall.Errno {
 	c := newRequest(context.WithoutCancel(ctx), h.node.b.o.OpTimeout, h.node.b.o.Grace)
 	defer c.end()

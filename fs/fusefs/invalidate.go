@@ -12,18 +12,18 @@ import (
 	"thothfs/fs"
 )
 
-// The kernel is told what has changed, so that its caches can live long: attributes and
-// listings, never names.
+// The kernel is notified of changes to attributes and listings, so that it can cache them for long,
+// but never of changes to names.
 //
-// To invalidate a name (FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_DELETE) the kernel takes the
-// lock of the directory, which a call that waits for this process may hold. A process that
-// is killed meanwhile leaves a thread in the kernel that no signal ends: the thread waits
-// for the lock, its owner for the answer, and the connection stays open. Attributes and
-// listings are invalidated without any lock that is held across a call to this process
-// (fuse_reverse_inval_inode in fs/fuse/inode.c of Linux), so nothing here waits.
-// fs/nametimeout.go says how long names are kept.
+// To invalidate a name (FUSE_NOTIFY_INVAL_ENTRY, FUSE_NOTIFY_DELETE) the kernel takes the lock of
+// the directory, which may be held by a call that waits for this process. If this process is killed
+// in the meantime, a kernel thread remains that no signal can end: it waits for the lock, the
+// holder of the lock waits for a reply, and the connection stays open. Invalidating attributes and
+// listings takes no lock that is held across a call to this process (fuse_reverse_inval_inode in
+// fs/fuse/inode.c of Linux), so nothing here blocks. fs/nametimeout.go explains how long names are
+// cached.
 
-// watchedDirs are the directories that the kernel has looked into.
+// watchedDirs is the set of directories that the kernel has looked into.
 type watchedDirs struct {
 	mu  sync.Mutex // guards set
 	set map[*node]struct{}
@@ -47,28 +47,29 @@ func (w *watchedDirs) remove(n *node) {
 	delete(w.set, n)
 }
 
-// all returns the directories in no order.
+// all returns the directories in arbitrary order.
 func (w *watchedDirs) all() []*node {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Collect(maps.Keys(w.set))
 }
 
-// invalidations are the changes of dumps that were invalidated last. An edit by this
-// process is reported twice: before it returns, and in the order of all changes.
+// invalidations holds the most recently invalidated changes of dumps. An edit by this process is
+// reported twice: once before it returns, and once in the order of all changes.
 type invalidations struct {
 	mu    sync.Mutex // guards what follows
 	last  [64]documentChange
-	count int // of changes invalidated so far
+	count int // number of changes invalidated so far
 }
 
-// documentChange is a change of a dump's document, by ETags, which name versions.
+// documentChange is a change of a dump's document. ETags identify the versions.
 type documentChange struct {
 	id       dump.ID
 	old, now string
 }
 
-// changeOf reports whether c is one, and not one of other objects beside the dump.
+// changeOf reports whether c is a change of a document, rather than of other objects in the dump's
+// directory.
 func changeOf(c corpus.Change) (d documentChange, ok bool) {
 	if c.Old == nil || c.New == nil || c.Old.ETag == c.New.ETag {
 		return d, false
@@ -76,7 +77,7 @@ func changeOf(c corpus.Change) (d documentChange, ok bool) {
 	return documentChange{c.ID, c.Old.ETag, c.New.ETag}, true
 }
 
-// has reports whether a change was invalidated already.
+// has reports whether a change has already been invalidated.
 func (i *invalidations) has(c corpus.Change) bool {
 	d, ok := changeOf(c)
 	i.mu.Lock()
@@ -93,7 +94,7 @@ func (i *invalidations) add(changes []corpus.Change) {
 	}
 }
 
-// invalidate invalidates what changes of the corpus did to views and dumps.
+// invalidate invalidates the views and dumps affected by changes of the corpus.
 func (b *bridge) invalidate(changes []corpus.Change) {
 	if slices.ContainsFunc(changes, corpus.Change.Everything) {
 		b.invalidateAll()
@@ -116,7 +117,7 @@ func (b *bridge) invalidate(changes []corpus.Change) {
 	b.invalidations.add(changes)
 }
 
-// invalidateViews invalidates what changes did to one directory.
+// invalidateViews invalidates the parts of one directory affected by changes.
 func (n *node) invalidateViews(changes []corpus.Change) {
 	changed := false
 	for _, c := range changes {
@@ -132,8 +133,8 @@ func (n *node) invalidateViews(changes []corpus.Change) {
 	}
 }
 
-// invalidateAttr invalidates the attributes of n. The pages of an object stay: they are
-// those of a version.
+// invalidateAttr invalidates the attributes of n. The pages of an object stay valid because they
+// belong to one version.
 func invalidateAttr(n *gofs.Inode) { n.NotifyContent(-1, 0) }
 
 func invalidateListing(dir *gofs.Inode) { dir.NotifyContent(0, 0) }

@@ -17,28 +17,28 @@ import (
 	"thothfs/fs"
 )
 
-// maxBackground is how many reads the kernel keeps in flight. With its default of 12
-// random reads over a slow link take five times as long.
+// maxBackground is the maximum number of reads that the kernel keeps in flight. With its default of
+// 12, random reads over a slow link take five times as long.
 const maxBackground = 128
 
-// maxReadAhead is how much the kernel reads ahead of a reader, and around a page fault,
-// in bytes. With its default of 128 KiB a debugger that maps the dump waits for twice as
-// many unwanted pages. Sequential readers lose nothing: the cache reads ahead by itself.
+// maxReadAhead is the maximum number of bytes that the kernel reads ahead of a reader or around a
+// page fault. With its default of 128 KiB, a debugger that maps the dump waits for twice as many
+// unwanted pages. Sequential reads do not suffer because the cache has its own read-ahead.
 const maxReadAhead = 64 << 10
 
-// maxRead is the largest read the kernel may ask for, in bytes.
+// maxRead is the maximum size of a read request from the kernel, in bytes.
 const maxRead = 1 << 20
 
 // Options are the settings of a mount.
 type Options struct {
-	Tree fs.Options // what to mount
+	Tree fs.Options // the tree to mount
 
-	FsName        string        // source shown by df and mount: "thothfs#/srv/corpus"; "": "thothfs"
-	AllowOther    bool          // let other users in
-	MountOptions  []string      // as after mount -o; unknown ones fail the mount
-	OpTimeout     time.Duration // after which a call that waits fails with ETIMEDOUT; 0: 60 s
-	Grace         time.Duration // from a signal to EINTR; 0: 200 ms
-	NoPassthrough bool          // all reads go through this process
+	FsName        string        // source shown by df and mount, such as "thothfs#/srv/corpus"; "" means "thothfs"
+	AllowOther    bool          // allow other users to access the mount
+	MountOptions  []string      // as after mount -o; an unknown option makes the mount fail
+	OpTimeout     time.Duration // time after which a waiting call fails with ETIMEDOUT; 0 means 60 s
+	Grace         time.Duration // time from a signal to EINTR; 0 means 200 ms
+	NoPassthrough bool          // serve all reads through this process
 }
 
 // The defaults of Options.
@@ -62,7 +62,7 @@ func (o *Options) setDefaults() {
 	}
 }
 
-// newBridge makes the tree of a mount.
+// newBridge returns the bridge of a mount, with its tree.
 func newBridge(o Options) (*bridge, error) {
 	o.setDefaults()
 	b := &bridge{o: o, nodes: nodeLimit{max: maxNodes, wake: make(chan struct{}, 1)}}
@@ -85,9 +85,9 @@ func newBridge(o Options) (*bridge, error) {
 	return b, nil
 }
 
-// Mount mounts the corpus at mountpoint, a directory, and returns when it can be used. A
-// mountpoint whose former process died is repaired first. The error is ErrMounted when a
-// live corpus is mounted there. The caller ends the Server by Unmount.
+// Mount mounts the corpus at mountpoint, a directory, and returns when it is ready. If a dead mount
+// is in the way, it is removed first. The error is ErrMounted when a live corpus is mounted there.
+// The caller must call Server.Unmount.
 func Mount(mountpoint string, o Options) (*Server, error) {
 	b, err := newBridge(o)
 	if err != nil {
@@ -123,7 +123,7 @@ func mount(mountpoint string, b *bridge) (*Server, error) {
 
 func (b *bridge) log() *slog.Logger { return b.o.Tree.Log }
 
-// resolve returns a mountpoint as in the kernel's table, absolute and without links. It
+// resolve returns a mountpoint as it appears in the kernel's table: absolute and without links. It
 // does not access the directory itself, which may be a dead mount.
 func resolve(mountpoint string) (string, error) {
 	abs, err := filepath.Abs(mountpoint)
@@ -144,8 +144,9 @@ func resolve(mountpoint string) (string, error) {
 	return direct, nil
 }
 
-// nameLimit answers ENAMETOOLONG for names of more than the 255 bytes that statfs(2)
-// reports, which the kernel does not check. Every call looks its names up first.
+// nameLimit returns ENAMETOOLONG for names longer than the 255 bytes reported by statfs(2), a limit
+// that the kernel does not enforce. It only needs to override Lookup, since every call looks up its
+// names first.
 type nameLimit struct{ fuse.RawFileSystem }
 
 func (l nameLimit) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string, out *fuse.EntryOut) fuse.Status {
@@ -155,7 +156,7 @@ func (l nameLimit) Lookup(cancel <-chan struct{}, in *fuse.InHeader, name string
 	return l.RawFileSystem.Lookup(cancel, in, name, out)
 }
 
-// libraryLog logs what go-fuse prints.
+// libraryLog logs the output of go-fuse.
 type libraryLog struct{ log *slog.Logger }
 
 func (l libraryLog) Write(p []byte) (int, error) {
@@ -195,11 +196,12 @@ func (b *bridge) mountOptions() fuse.MountOptions {
 	return mo
 }
 
-// wantsPassthrough reports whether to ask the kernel for passthrough. It does not ask where
-// passthrough cannot work: a mount that has it counts as stacked, and overlayfs rejects it.
+// wantsPassthrough reports whether to request passthrough from the kernel. It is not requested
+// where it cannot work, because a mount with passthrough counts as stacked, and overlayfs rejects
+// it.
 func (b *bridge) wantsPassthrough() bool { return !b.o.NoPassthrough && os.Geteuid() == 0 }
 
-// panicked answers a call that panicked with EIO. The mount continues.
+// panicked returns EIO for a call that panicked. The mount continues.
 func (b *bridge) panicked(what any) fuse.Status {
 	b.log().Error("a bug in thothfs: the call answers EIO", "panic", fmt.Sprint(what), "stack", string(debug.Stack()))
 	return fuse.EIO

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mountFlag is an option of mount(8) that is a bit of mount(2).
+// mountFlag is an option of mount(8) that corresponds to a flag bit of mount(2).
 type mountFlag struct {
 	bit uintptr
 	off bool // the option clears the bit
@@ -26,7 +26,7 @@ var mountFlags = map[string]mountFlag{
 	"relatime": {unix.MS_RELATIME, false}, "norelatime": {unix.MS_RELATIME, true},
 }
 
-// addMountOptions adds the options after -o. Some are bits of mount(2), which accepts few
+// addMountOptions adds the options given with -o. Some are flag bits of mount(2), which accepts few
 // others; fusermount3 accepts all of them as words.
 func (b *bridge) addMountOptions(mo *fuse.MountOptions) {
 	flags := uintptr(unix.MS_NOSUID | unix.MS_NODEV)
@@ -60,8 +60,8 @@ func (b *bridge) addMountOptions(mo *fuse.MountOptions) {
 
 func isFlag(option string) bool { return mountFlags[option].bit != 0 }
 
-// needsFusermount reports whether an option is neither a flag of mount(2) nor an option of
-// the kernel's FUSE.
+// needsFusermount reports whether an option is neither a flag of mount(2) nor an option of the
+// kernel's FUSE.
 func needsFusermount(option string) bool {
 	name, _, _ := strings.Cut(option, "=")
 	return !isFlag(option) && !slices.Contains([]string{"default_permissions", "blksize", "context", "fscontext", "defcontext"}, name)

@@ -16,19 +16,19 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// fsType is the type of the file system in df -T and /proc/mounts, after "fuse.".
+// fsType is the file system type shown by df -T and in /proc/mounts, after "fuse.".
 const fsType = "thothfs"
 
-// maxStacked limits how many dead mounts on one mountpoint Mend removes.
+// maxStacked is the maximum number of dead mounts on one mountpoint that Mend removes.
 const maxStacked = 16
 
-// ErrMounted is the error for a mountpoint on which a corpus is mounted already.
+// ErrMounted is the error for a mountpoint on which a corpus is already mounted.
 var ErrMounted = errors.New("a corpus is mounted there already")
 
-// Mend unmounts what a file system whose process died has left at mountpoint, an absolute
-// path ("Transport endpoint is not connected"). It does nothing when nothing dead is
-// there. The error is ErrMounted when a live corpus is mounted, and ErrSilent when the
-// mount does not answer though its process lives.
+// Mend unmounts a dead mount, whose process has died ("Transport endpoint is not connected"), from
+// mountpoint, an absolute path. It does nothing if there is no dead mount. The error is ErrMounted
+// when a live corpus is mounted there, and ErrSilent when the mount does not respond although its
+// process is alive.
 func Mend(mountpoint string) error { return mend(mountpoint, silentAfter) }
 
 func mend(mountpoint string, patience time.Duration) error {
@@ -68,10 +68,10 @@ func mendTop(mountpoint string, top *mountinfo.Info, patience time.Duration) (en
 	return false, nil
 }
 
-// lockMountpoint waits up to two seconds until no other process is mounting here: two
-// that read the table at the same time would put one mount upon the other. It locks the
-// directory above, since the mountpoint itself may be dead. Without the lock only such a
-// coincidence goes unnoticed, so errors are ignored.
+// lockMountpoint waits up to two seconds until no other process is mounting here: two processes
+// that read the mount table at the same time would stack their mounts. It locks the parent
+// directory, since the mountpoint itself may be dead. Errors are ignored, because without the lock
+// only this unlikely race goes undetected.
 func lockMountpoint(mountpoint string) (unlock func()) {
 	f, err := os.Open(filepath.Dir(mountpoint))
 	if err != nil {
@@ -83,8 +83,8 @@ func lockMountpoint(mountpoint string) (unlock func()) {
 	return func() { f.Close() }
 }
 
-// mountAt returns the topmost mount on exactly that directory, or nil. It reads the
-// kernel's table and touches no file system.
+// mountAt returns the topmost mount on exactly that directory, or nil. It reads the kernel's mount
+// table and accesses no file system.
 func mountAt(mountpoint string) (*mountinfo.Info, error) {
 	all, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.Mountpoint != mountpoint, false })
 	if err != nil || len(all) == 0 {
@@ -93,11 +93,11 @@ func mountAt(mountpoint string) (*mountinfo.Info, error) {
 	return all[len(all)-1], nil
 }
 
-// Unmount is umount(2), or fusermount3 where only that is permitted. A mount in use is
-// EBUSY.
+// Unmount calls umount(2), or fusermount3 if only that is permitted. If the mount is in use, the
+// error is EBUSY.
 func Unmount(mountpoint string) error { return umount(mountpoint, 0, "-u") }
 
-// Detach is Unmount that also succeeds for a mount in use: the file system lives until the
+// Detach is like Unmount but also succeeds for a mount in use. The file system then lives until the
 // last file on it is closed.
 func Detach(mountpoint string) error { return umount(mountpoint, unix.MNT_DETACH, "-uz") }
 

@@ -14,7 +14,7 @@ import (
 	"thothfs/fs"
 )
 
-// bridge is what all nodes of a mount share.
+// bridge is the state shared by all nodes of a mount.
 type bridge struct {
 	tree        *fs.Tree
 	o           Options
@@ -26,12 +26,12 @@ type bridge struct {
 	invalidations invalidations
 }
 
-// node is the kernel's side of a node of the tree: the only type of inode here.
+// node connects an inode of the kernel to a node of the tree. It is the only inode type.
 type node struct {
 	gofs.Inode
 	b    *bridge
 	n    fs.Node
-	pass passthroughState // of an object
+	pass passthroughState // objects only
 }
 
 var _ interface {
@@ -60,10 +60,11 @@ var _ interface {
 	gofs.NodeUnlinker
 } = (*node)(nil)
 
-// noTime is a timeout that has passed at once. 0 would be the default of go-fuse.
+// noTime is a timeout that expires immediately. 0 would mean the default of go-fuse.
 const noTime = time.Nanosecond
 
-// fail returns the errno of a failed operation, and logs it if it is no answer.
+// fail returns the errno for a failed operation. It logs real failures, but not errors that are
+// ordinary results.
 func (b *bridge) fail(ctx context.Context, op, path string, err error) syscall.Errno {
 	return errnoOf(b.tree.Fail(ctx, op, path, err, func(err error) string { return errnoOf(err).Error() }))
 }
@@ -76,7 +77,7 @@ func (n *node) below(name string) string {
 	return name
 }
 
-// attr fills in the attributes for the kernel.
+// attr converts attributes for the kernel.
 func (b *bridge) attr(a fs.Attr, out *fuse.Attr) {
 	out.Mode = modeOf(a.Mode)
 	out.Size = uint64(a.Size)
@@ -89,7 +90,7 @@ func (b *bridge) attr(a fs.Attr, out *fuse.Attr) {
 
 func (b *bridge) gid() uint32 { return uint32(os.Getegid()) }
 
-// modeOf returns the st_mode of a mode.
+// modeOf returns m as an st_mode.
 func modeOf(m os.FileMode) uint32 {
 	mode := uint32(m.Perm())
 	switch {
@@ -101,8 +102,8 @@ func modeOf(m os.FileMode) uint32 {
 	return mode | syscall.S_IFREG
 }
 
-// entry fills in the answer to a lookup and returns the inode: a new one, or the one
-// that the kernel has for the node already.
+// entry fills in the reply to a lookup and returns the inode: a new one, or the one that the kernel
+// already has for the node.
 func (n *node) entry(ctx context.Context, e fs.Entry, out *fuse.EntryOut) *gofs.Inode {
 	n.b.attr(e.Attr, &out.Attr)
 	out.SetEntryTimeout(e.TTL)
@@ -134,7 +135,7 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 
 func (n *node) OnForget() { n.b.watched.remove(n) }
 
-// Getattr asks an open file where its name is gone.
+// Getattr uses the open file if its name is gone.
 func (n *node) Getattr(ctx context.Context, h gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	c := n.b.request(ctx)
 	defer c.end()
@@ -158,8 +159,8 @@ func (n *node) Getattr(ctx context.Context, h gofs.FileHandle, out *fuse.AttrOut
 	return 0
 }
 
-// Setattr changes the length of a file. Mode, owner and times of what can be written
-// stay as they are, but cp -p, mkdir -m and editors set them and must not fail.
+// Setattr changes the length of a file. It ignores changes of mode, owner and times on writable
+// nodes, because cp -p, mkdir -m and editors make them and must not fail.
 func (n *node) Setattr(ctx context.Context, h gofs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
 	c := n.b.request(ctx)
 	defer c.end()
@@ -183,13 +184,13 @@ func (n *node) Setattr(ctx context.Context, h gofs.FileHandle, in *fuse.SetAttrI
 	return n.Getattr(ctx, h, out)
 }
 
-// The bits of access(2).
+// The mode bits of access(2).
 const (
 	accessExec  = 1
 	accessWrite = 2
 )
 
-// Access lets everybody read.
+// Access allows everybody to read.
 func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
 	if mask&accessWrite != 0 {
 		c := n.b.request(ctx)
@@ -212,7 +213,7 @@ func (n *node) isExecutable(ctx context.Context) bool {
 	return err == nil && a.Mode&0o111 != 0
 }
 
-// Statfs answers from memory: df must not hang on a store that does not answer.
+// Statfs uses only memory, so that df does not hang if the store does not respond.
 func (n *node) Statfs(ctx context.Context, out *fuse.StatfsOut) syscall.Errno {
 	const blockSize = 4096
 	*out = fuse.StatfsOut{Bsize: blockSize, Frsize: blockSize, NameLen: fs.MaxName}
@@ -245,7 +246,7 @@ func (n *node) OpendirHandle(ctx context.Context, flags uint32) (gofs.FileHandle
 	return h, 0, 0
 }
 
-// openFlags returns the flags of open(2) for the tree.
+// openFlags converts the flags of open(2).
 func openFlags(flags uint32) fs.OpenFlags {
 	return fs.OpenFlags{
 		Write:     flags&syscall.O_ACCMODE != syscall.O_RDONLY,
@@ -255,8 +256,8 @@ func openFlags(flags uint32) fs.OpenFlags {
 	}
 }
 
-// Open hands objects to the kernel's page cache, since a version never changes. All
-// other files are read past it: there a handle is one version, and the node a name.
+// Open uses the kernel's page cache for objects, since a version never changes. All other files
+// bypass it: for these a handle is one version, and the node stands for the name.
 func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
 	f, ok := n.n.(fs.File)
 	if !ok {
@@ -279,7 +280,7 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 	return entered, fuse.FOPEN_KEEP_CACHE, 0
 }
 
-// Fsync stores what was written so far.
+// Fsync stores what has been written so far.
 func (n *node) Fsync(ctx context.Context, h gofs.FileHandle, flags uint32) syscall.Errno {
 	if h, ok := h.(*fileHandle); ok {
 		return h.commit(ctx, "fsync", false)
@@ -287,8 +288,8 @@ func (n *node) Fsync(ctx context.Context, h gofs.FileHandle, flags uint32) sysca
 	return 0
 }
 
-// Getxattr follows xattr(7): a probe (no buffer) gets the size, a buffer that is too
-// small ERANGE, and never a part of the value.
+// Getxattr follows xattr(7): a probe (no buffer) returns the size, and a buffer that is too small
+// returns ERANGE, never part of the value.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
 	c := n.b.request(ctx)
 	defer c.end()

@@ -9,17 +9,17 @@ import (
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 )
 
-// maxNodes limits the inodes that the kernel makes this process keep; beyond it the oldest
-// are removed. The kernel forgets inodes by itself only when the whole machine is short of
-// memory: one find over a million dumps would take gigabytes here first.
+// maxNodes is the number of inodes beyond which the oldest are removed. This process must keep an
+// inode until the kernel forgets it, and the kernel does that by itself only when the whole machine
+// is short of memory. Without a limit, a find over a million dumps would take gigabytes.
 const maxNodes = 50_000
 
 // nodeLimit limits the number of inodes.
 type nodeLimit struct {
 	root *gofs.Inode
-	wake chan struct{} // holds a token when there are too many
+	wake chan struct{} // holds a token when there are too many inodes
 
-	made atomic.Int64 // since the mount
+	made atomic.Int64 // inodes created since the mount
 
 	mu   sync.Mutex                 // guards what follows
 	max  int                        // maxNodes, lower in tests
@@ -41,7 +41,7 @@ func (p *nodeLimit) add(n *gofs.Inode) {
 	}
 }
 
-// run removes the oldest inodes that are not in use until quit is closed.
+// run removes the oldest unused inodes until quit is closed.
 func (p *nodeLimit) run(quit <-chan struct{}) {
 	for {
 		select {
@@ -54,8 +54,8 @@ func (p *nodeLimit) run(quit <-chan struct{}) {
 	}
 }
 
-// prune asks the kernel to forget a quarter of the inodes when there are too many.
-// Children go before their directories, which the kernel could not forget otherwise.
+// prune asks the kernel to forget a quarter of the inodes if there are too many. Children go before
+// their directories, since the kernel cannot forget a directory that has children.
 func (p *nodeLimit) prune() bool {
 	p.mu.Lock()
 	// A repeated lookup makes a second inode, which go-fuse discards.
@@ -76,7 +76,7 @@ func (p *nodeLimit) prune() bool {
 			}
 		}
 		if len(nodes) > 0 && p.root.NotifyPrune(nodes) != 0 {
-			return false // a kernel older than 6.18 cannot
+			return false // kernels before 6.18 do not support it
 		}
 	}
 	return true

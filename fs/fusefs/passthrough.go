@@ -15,39 +15,38 @@ import (
 	"thothfs/fs"
 )
 
-// With passthrough the kernel reads a local file without this process, at its own speed.
-// To the kernel an inode is either read through this process, with its pages cached under
-// the FUSE file, or from the backing file, with the pages cached under that; an open of
-// one kind while there are handles or mappings of the other is EIO. So the first open of
-// each version decides, and the others follow until the last handle is released. (A
-// mapping of a file read through this process keeps its handle from being released; one of
-// a backing file outlives it.) See Documentation/filesystems/fuse-passthrough.rst and
-// fs/fuse/iomode.c of Linux.
+// With passthrough the kernel reads a local file without involving this process, at full speed. The
+// kernel reads an inode either through this process, with its pages cached under the FUSE file, or
+// from a backing file, with its pages cached under that file; opening it one way while there are
+// handles or mappings of the other kind fails with EIO. So the first open of each version decides,
+// and later opens follow until the last handle is released. (A mapping of a file read through this
+// process delays the release of its handle; a mapping of a backing file outlives the handle.) See
+// Documentation/filesystems/fuse-passthrough.rst and fs/fuse/iomode.c of Linux.
 
-// passthroughState is how the handles of one version are served.
+// passthroughState describes how the handles of one version are served.
 type passthroughState struct {
 	mu      sync.Mutex   // guards what follows
-	handles int          // not released
-	file    fs.LocalFile // which the kernel reads; nil: it asks this process
+	handles int          // number of unreleased handles
+	file    fs.LocalFile // backing file that the kernel reads; nil if this process serves reads
 }
 
-// enter adds a handle and decides, if it is the first one, whether the kernel or this
-// process serves the version. While the kernel serves it, a file that was changed meanwhile
-// is verified first: if it cannot be repaired the open fails, and h is closed.
+// enter adds a handle. The first handle decides whether the kernel or this process serves the
+// version. While the kernel serves it, a file that has been modified is verified first; if it
+// cannot be repaired, the open fails and h is closed.
 func (n *node) enter(ctx context.Context, h fs.ObjectHandle) (gofs.FileHandle, error) {
 	s, p := &n.pass, &n.b.passthrough
 	s.mu.Lock()
 	handles, passing := s.handles, s.file != nil
 	s.mu.Unlock()
 	var file fs.LocalFile
-	if !passing { // to find out whether a dump is complete takes some system calls
+	if !passing { // finding out whether a dump is complete takes several system calls
 		file = h.Local()
 	}
 	accepted := file != nil && handles == 0 && p.on.Load() && p.accepts(file.File())
 	s.mu.Lock()
 	s.handles++
 	if s.handles == 1 && accepted {
-		s.file, file = file, nil // owned by s now
+		s.file, file = file, nil // s owns the file now
 	}
 	backing := s.file
 	s.mu.Unlock()
@@ -69,8 +68,8 @@ func (n *node) enter(ctx context.Context, h fs.ObjectHandle) (gofs.FileHandle, e
 	return &passthroughHandle{own, int(backing.File().Fd())}, nil
 }
 
-// leave removes a handle that was released. The kernel has closed the local file by then,
-// or refers to it by itself.
+// leave removes a handle that was released. By then the kernel has closed the local file or holds
+// its own reference to it.
 func (s *passthroughState) leave() {
 	var last fs.LocalFile
 	s.mu.Lock()
@@ -83,7 +82,7 @@ func (s *passthroughState) leave() {
 	}
 }
 
-// objectHandle is an open object that the kernel asks this process for.
+// objectHandle is an open object that is served by this process.
 type objectHandle struct{ fileHandle }
 
 func (h *objectHandle) Release(ctx context.Context) syscall.Errno {
@@ -92,9 +91,9 @@ func (h *objectHandle) Release(ctx context.Context) syscall.Errno {
 	return errno
 }
 
-// spliceHandle is an open object that the kernel gets from the local file with all its
-// bytes, without copying them through this process. Once the file was changed by somebody
-// else the tree serves it, block by block.
+// spliceHandle is an open object that is spliced to the kernel from a complete local file, without
+// copying the bytes through this process. If the file has been modified by someone else, the tree
+// serves the object block by block.
 type spliceHandle struct {
 	objectHandle
 	object fs.ObjectHandle
@@ -115,18 +114,18 @@ func (h *spliceHandle) Release(ctx context.Context) syscall.Errno {
 	return h.objectHandle.Release(ctx)
 }
 
-// passthroughHandle is an open object that the kernel reads by itself. The handle of the
-// tree stays open, and with it all that belongs to an open version; it also serves a
-// kernel that did not take the file after all.
+// passthroughHandle is an open object that the kernel reads directly. The tree's handle stays open
+// so that the version counts as open; it also serves reads if the kernel did not accept the file
+// after all.
 type passthroughHandle struct {
 	objectHandle
-	fd int // open until passthroughState.leave
+	fd int // valid until passthroughState.leave
 }
 
 var _ gofs.FilePassthroughFder = (*passthroughHandle)(nil)
 
-// PassthroughFd implements gofs.FilePassthroughFder. It is called for the first handle of
-// an inode; the others share its backing file.
+// PassthroughFd implements gofs.FilePassthroughFder. It is called for the first handle of an inode;
+// the others share its backing file.
 func (h *passthroughHandle) PassthroughFd() (int, bool) { return h.fd, true }
 
 // backingFiles is the part of fuse.Server that registers files for passthrough.
@@ -135,17 +134,17 @@ type backingFiles interface {
 	UnregisterBackingFd(id int32) syscall.Errno
 }
 
-// passthrough says whether passthrough works on this mount.
+// passthrough records whether passthrough works on this mount.
 type passthrough struct {
 	kernel backingFiles // set before the first request is served
 	log    *slog.Logger // likewise
-	on     atomic.Bool  // the kernel took a file at mount
+	on     atomic.Bool  // the kernel accepted a file during the mount
 	logged sync.Once
-	opens  atomic.Int64 // that the kernel serves
+	opens  atomic.Int64 // number of opens served by the kernel
 }
 
-// probe tries passthrough once the kernel has mounted: it needs Linux 6.9, and a
-// privilege (CAP_SYS_ADMIN) that an ordinary user's mount does not have.
+// probe tests passthrough after the mount. It needs Linux 6.9 and a privilege (CAP_SYS_ADMIN) that
+// an ordinary user's mount does not have.
 func (p *passthrough) probe(kernel backingFiles, negotiated bool, log *slog.Logger) {
 	p.kernel, p.log = kernel, log
 	if !negotiated {
@@ -163,7 +162,7 @@ func (p *passthrough) probe(kernel backingFiles, negotiated bool, log *slog.Logg
 	}
 }
 
-// try registers a file and takes it back.
+// try registers a file and unregisters it again.
 func (p *passthrough) try(fd int) syscall.Errno {
 	id, errno := p.kernel.RegisterBackingFd(&fuse.BackingMap{Fd: int32(fd)})
 	if errno != 0 {
@@ -172,9 +171,10 @@ func (p *passthrough) try(fd int) syscall.Errno {
 	return p.kernel.UnregisterBackingFd(id)
 }
 
-// accepts reports whether the kernel takes this file, and logs once why not: it may be on
-// a file system that is stacked too high. If go-fuse finds out, it gives up passthrough
-// for the whole mount, open files included.
+// accepts reports whether the kernel accepts a file for passthrough, and logs the first refusal;
+// the file may be on a file system that is stacked too deeply. This is checked first because
+// go-fuse gives up passthrough for the whole mount, open files included, if it gets the error
+// itself.
 func (p *passthrough) accepts(f *os.File) bool {
 	errno := p.try(int(f.Fd()))
 	if errno != 0 {

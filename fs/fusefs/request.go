@@ -11,38 +11,39 @@ import (
 	"thothfs/fs"
 )
 
-// request is the context of one request of the kernel. It ends at the request's
-// deadline, and some grace after the kernel reports a signal to the caller: Go programs
-// and shells send themselves signals all the time, and a read that is about to succeed
-// must not fail with EINTR for that.
+// request is the context of one kernel request. It ends at the request's deadline, or a grace
+// period after the kernel reports a signal to the caller. The grace period is needed because Go
+// programs and shells constantly send themselves signals, and a read that is about to succeed must
+// not fail with EINTR.
 //
-// A request starts no goroutine until a layer below waits for its Done.
+// A request starts no goroutine until a layer below calls Done.
 type request struct {
-	context.Context                 // for its values; never done itself
-	interrupt       <-chan struct{} // closed by the kernel's INTERRUPT
+	context.Context                 // used only for its values; never done itself
+	interrupt       <-chan struct{} // closed on an INTERRUPT from the kernel
 	grace           time.Duration
 	deadline        time.Time
 
-	trace cache.Trace // where the time of a read goes
+	trace cache.Trace // timings of a read
 
 	mu      sync.Mutex // guards what follows
 	done    chan struct{}
 	err     error
-	ended   chan struct{} // ends the watcher
+	ended   chan struct{} // closing it ends the watcher
 	stopped bool          // ended is closed
 }
 
-// untilRead is how long opendir(2) waits until the corpus has been read. It holds no lock
-// of the kernel meanwhile, a signal ends it, and it fails when the store does not answer.
+// untilRead is the maximum time that opendir(2) waits until the corpus has been read. Waiting that
+// long is harmless: no kernel lock is held meanwhile, a signal ends the wait, and it fails when the
+// store does not respond.
 const untilRead = 1000 * time.Hour
 
-// request returns the context of an ordinary request. end must be called.
+// request returns the context of an ordinary request. The caller must call end.
 func (b *bridge) request(ctx context.Context) *request {
 	return newRequest(ctx, b.o.OpTimeout, b.o.Grace)
 }
 
-// newRequest returns a context for a request whose context is ctx. end must be called
-// when the request is answered.
+// newRequest returns a context for a request whose original context is ctx. The caller must call
+// end once the reply is ready.
 func newRequest(ctx context.Context, timeout, grace time.Duration) *request {
 	return &request{
 		Context:   context.WithoutCancel(ctx),
@@ -52,7 +53,7 @@ func newRequest(ctx context.Context, timeout, grace time.Duration) *request {
 	}
 }
 
-// Value implements context.Context, with the trace of the cache and the caller.
+// Value implements context.Context. It provides the cache trace and the caller.
 func (c *request) Value(key any) any {
 	switch key {
 	case cache.TraceKey:
@@ -82,7 +83,7 @@ func (c *request) Done() <-chan struct{} {
 		return c.done
 	}
 	c.ended = make(chan struct{})
-	go c.watch(c.ended) // until end
+	go c.watch(c.ended) // ends at end
 	return c.done
 }
 
@@ -96,7 +97,7 @@ func (c *request) Err() error {
 	return c.err
 }
 
-// end releases what the request holds. Layers that still wait for it see it cancelled.
+// end releases the resources of the request. Layers still waiting on it see it cancelled.
 func (c *request) end() {
 	c.finish(context.Canceled)
 	c.mu.Lock()

@@ -17,14 +17,13 @@ import (
 // Server is a mount that is being served.
 type Server struct {
 	mountpoint string
-	device     int // minor number; 0 if not known
+	device     int // minor number; 0 if unknown
 	b          *bridge
 	kernel     *fuse.Server
 	served     chan struct{} // closed when the serving loop has ended
 }
 
-// BusyError is the error of an Unmount that had to abort the mount, since processes kept
-// using it.
+// BusyError is the error of an Unmount that had to abort the mount because processes kept using it.
 type BusyError struct {
 	Mountpoint string
 	Holders    []Holder
@@ -45,14 +44,14 @@ func holderList(holders []Holder) string {
 	return strings.Join(list, ", ")
 }
 
-// newServer serves a mount that the kernel has made, and waits until it answers.
+// newServer serves a mount that has been made in the kernel, and waits until it responds.
 func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, error) {
 	s := &Server{mountpoint: mountpoint, b: b, kernel: kernel, served: make(chan struct{})}
 	unsubscribe := b.tree.Subscribe(func(c corpus.Change) { b.invalidate([]corpus.Change{c}) }, b.invalidate)
 	b.nodes.root = b.root.EmbeddedInode()
 	unmounted := make(chan struct{})
-	go b.nodes.run(unmounted) // ended with the serving loop
-	go func() {               // ends when the file system is unmounted and its last file closed
+	go b.nodes.run(unmounted) // ends with the serving loop
+	go func() {               // ends when the file system is unmounted and its last file is closed
 		kernel.Serve()
 		unsubscribe()
 		b.tree.Close()
@@ -72,14 +71,13 @@ func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, erro
 // Mountpoint returns the absolute path of the mountpoint.
 func (s *Server) Mountpoint() string { return s.mountpoint }
 
-// Wait returns when the file system is unmounted, by whomever, and the last file on it is
-// closed.
+// Wait waits until the file system has been unmounted, by this process or another, and the last
+// file on it is closed.
 func (s *Server) Wait() { <-s.served }
 
-// Unmount unmounts the file system and waits as Wait does. If it is in use, it is detached
-// from its mountpoint and the processes that use it are logged; they can go on until ctx
-// ends. Then it is aborted, and the error is a *BusyError. Unmounting twice is not an
-// error.
+// Unmount unmounts the file system and waits as Wait does. If the file system is in use, it is
+// detached from its mountpoint and the processes that use it are logged; they can continue until
+// ctx ends. Then it is aborted, and the error is a *BusyError. Unmounting twice is not an error.
 func (s *Server) Unmount(ctx context.Context) error {
 	select {
 	case <-s.served:
@@ -94,7 +92,7 @@ func (s *Server) Unmount(ctx context.Context) error {
 			"mountpoint", s.mountpoint, "holders", holderList(holders))
 		err = Detach(s.mountpoint)
 	}
-	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: not a mountpoint any more
+	if err != nil && !errors.Is(err, unix.EINVAL) { // EINVAL: no longer a mountpoint
 		return fmt.Errorf("unmount %s: %w", s.mountpoint, err)
 	}
 	select {
@@ -110,7 +108,8 @@ func (s *Server) Unmount(ctx context.Context) error {
 	return busy
 }
 
-// tryUnmount tries for a third of a second: a file that was just closed may still count.
+// tryUnmount tries for a third of a second, since a file that was just closed may still count as
+// open.
 func (s *Server) tryUnmount(ctx context.Context) error {
 	for wait := 5 * time.Millisecond; ; wait *= 2 {
 		err := Unmount(s.mountpoint)

@@ -17,22 +17,22 @@ import (
 	"thothfs/fs"
 )
 
-// ErrSilent is the error for a mount that does not answer.
+// ErrSilent is the error for a mount that does not respond.
 var ErrSilent = errors.New("does not answer")
 
-// silentAfter is how long a mount may take to answer stat(2).
+// silentAfter is the time limit for a mount to respond to stat(2).
 const silentAfter = 10 * time.Second
 
-// ReadControl returns the file of that name in .thothfs of the mount at mountpoint. The
-// error is ErrSilent when the mount takes longer than patience.
+// ReadControl returns the contents of the file called name in .thothfs of the mount at mountpoint.
+// The error is ErrSilent when the mount takes longer than patience.
 func ReadControl(mountpoint, name string, patience time.Duration) ([]byte, error) {
 	return ask(patience, "cat", filepath.Join(mountpoint, fs.ControlDir, name))
 }
 
-// ask runs a program that looks at a mount, and returns its output. It takes another
-// process, since nothing ends a call that the mount has read and does not answer, not
-// even SIGKILL. A program that is late is killed; if its call was read, it stays until
-// the mount ends.
+// ask runs a program that accesses a mount, and returns its output. It uses a separate process
+// because a call that the mount has read but not answered cannot be interrupted, not even by
+// SIGKILL. A program that exceeds patience is killed; if its call was read, it remains until the
+// mount ends.
 func ask(patience time.Duration, program string, args ...string) ([]byte, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = "/"
@@ -41,7 +41,7 @@ func ask(patience time.Duration, program string, args ...string) ([]byte, error)
 	cmd.Stdout = &out
 	started, ended := make(chan error, 1), make(chan error, 1)
 	go func() { // ends with the program
-		// The kernel sends Pdeathsig when the thread that started the program ends.
+		// The kernel sends Pdeathsig when the thread that started the program ends, so stay on it.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := cmd.Start()
@@ -62,17 +62,16 @@ func ask(patience time.Duration, program string, args ...string) ([]byte, error)
 	}
 }
 
-// IsServed reports whether a process that can answer has the FUSE connection of that
-// number, the minor number of the mount's device, as far as this user may see. A killed
-// process that cannot end, because the kernel holds one of its threads, does not count.
-// Before Linux 6.16 connections cannot be told apart: every process that has /dev/fuse
-// open counts.
+// IsServed reports whether a live process holds the FUSE connection with the given number, the
+// minor number of the mount's device, as far as visible to this user. A killed process that cannot
+// exit, because the kernel still holds one of its threads, does not count. Before Linux 6.16
+// connections cannot be told apart, so every process that has /dev/fuse open counts.
 func IsServed(number int) bool {
 	return slices.ContainsFunc(processes(), func(proc string) bool { return !isDying(proc) && hasConnection(proc, number) })
 }
 
-// isDying reports whether the process in the directory proc has been killed: its first
-// thread has ended, or has yet to act on SIGKILL. See proc_pid_status(5).
+// isDying reports whether the process in the directory proc has been killed: its first thread has
+// ended or has a pending SIGKILL. See proc_pid_status(5).
 func isDying(proc string) bool {
 	status, err := os.ReadFile(proc + "/status")
 	if err != nil {
@@ -110,8 +109,8 @@ func hasConnection(proc string, number int) bool {
 	return false
 }
 
-// abortDead aborts a mount whose process is dead but still has the connection: the kernel
-// does so by itself only when the connection is closed.
+// abortDead aborts a mount whose process is dead but still holds the connection. The kernel aborts
+// by itself only when the connection is closed.
 func abortDead(mountpoint string, number int) error {
 	if IsServed(number) {
 		return fmt.Errorf("%s %w", mountpoint, ErrSilent)

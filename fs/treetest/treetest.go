@@ -1,8 +1,8 @@
-// Package treetest is a conformance suite for everything that shows the tree of package
-// fs: the tree itself, and each front end that serves it by a protocol.
+// Package treetest is a conformance suite for implementations of the tree of package fs: the tree
+// itself, and each front end that serves it over a protocol.
 //
-// A front end is a View: the calls that its clients make. [Run] mounts a small corpus
-// for each test, calls the View, and compares what it sees with the rules of
+// A front end is represented by a View, the calls that its clients can make. [Run] mounts a small
+// corpus for each test, calls the View, and checks the results against the rules of
 // docs/semantics.md.
 package treetest
 
@@ -26,22 +26,22 @@ import (
 	"thothfs/store/mem"
 )
 
-// Info is what a client sees of a node.
+// Info is the attributes of a node as seen by a client.
 type Info struct {
 	Mode os.FileMode
 	Size int64
 	Ino  uint64
 }
 
-// View is the tree as the clients of a front end see it. Names are paths from the root.
-// An error matches its kind in package fs, or in package store, under Is.
+// View is the tree as seen by the clients of a front end. Names are paths from the root. Use Is to
+// match errors with their kinds in packages fs and store.
 type View interface {
-	Stat(name string) (Info, error) // of the link itself
+	Stat(name string) (Info, error) // does not follow links
 	ReadDir(name string) ([]fs.DirEntry, error)
 	ReadFile(name string) ([]byte, error)
 	ReadAt(name string, p []byte, off int64) (int, error)
 	Readlink(name string) (string, error)
-	WriteFile(name string, data []byte) error // creates or replaces, and commits
+	WriteFile(name string, data []byte) error // creates or replaces the file and commits it
 	Mkdir(name string) error
 	Symlink(target, name string) error
 	Remove(name string) error
@@ -49,12 +49,12 @@ type View interface {
 	Rename(from, to string) error
 	Getxattr(name, attr string) (string, error)
 	Setxattr(name, attr, value string) error
-	// Is reports whether err is what a client gets for an error of that kind.
+	// Is reports whether err is the error that clients get for the given kind.
 	Is(err, kind error) bool
 }
 
-// Serve makes the View of a tree with these options, until the test ends. Clients may
-// cache attributes for the options' AttrTimeout.
+// Serve returns the View of a tree with the given options; it stays valid until the test ends.
+// Clients may cache attributes for the options' AttrTimeout.
 type Serve func(t *testing.T, o fs.Options) View
 
 // The dumps of the corpus.
@@ -70,7 +70,7 @@ type world struct {
 	corpus *corpus.Corpus
 }
 
-// content returns the bytes of the dump of HashA.
+// content returns the bytes of the dump HashA.
 func content() []byte {
 	data := make([]byte, 300<<10)
 	for i := range data {
@@ -79,8 +79,8 @@ func content() []byte {
 	return data
 }
 
-// Corpus returns the options of a tree over a corpus of two dumps and an analyzer, after
-// change, which may be nil, has changed its store.
+// Corpus returns the options for a tree over a corpus of two dumps and an analyzer. If change is
+// not nil, it is first called to modify the store.
 func Corpus(t *testing.T, change func(*mem.Store)) fs.Options {
 	t.Helper()
 	s := mem.New()
@@ -159,7 +159,7 @@ func (w *world) names(t *testing.T, dir string) []string {
 	return names
 }
 
-// wantKind reports an error that is not of a kind.
+// wantKind fails the test if an error is not of the given kind.
 func (w *world) wantKind(t *testing.T, what string, err, kind error) {
 	t.Helper()
 	if !w.Is(err, kind) {
@@ -167,7 +167,8 @@ func (w *world) wantKind(t *testing.T, what string, err, kind error) {
 	}
 }
 
-// Everything that is listed can be looked up, under the number and type of its entry.
+// testWalk checks that everything listed can be looked up, with the inode number and type of its
+// entry.
 func testWalk(t *testing.T, w *world) {
 	seen := []string{}
 	var walk func(dir string)
@@ -226,7 +227,8 @@ func testWalk(t *testing.T, w *world) {
 	}
 }
 
-// Inode numbers are the same on all machines and in all versions: tools remember them.
+// testNumbers checks that inode numbers are the same on all machines and in all versions, since
+// tools remember them.
 func testNumbers(t *testing.T, w *world) {
 	for name, want := range map[string]uint64{
 		"analyzers":                               8603669407694275685,
@@ -252,7 +254,7 @@ func testNumbers(t *testing.T, w *world) {
 			t.Errorf("%s: %d, %v; want %d", name, info.Ino, err, want)
 		}
 	}
-	// The two hashes differ in the last digit only, so this prefix is of neither.
+	// The two hashes differ only in the last digit, so this prefix is ambiguous.
 	if _, err := w.Stat("by-hash/" + HashA[:31]); err == nil {
 		t.Error("an ambiguous prefix leads somewhere")
 	}
@@ -342,7 +344,7 @@ func testWrite(t *testing.T, w *world) {
 	if _, err := w.Stat(properties + "/new"); !w.Is(err, fs.ErrNotExist) {
 		t.Errorf("a property that was removed: %v", err)
 	}
-	// A temporary file of an editor is in nobody's store.
+	// A temporary file of an editor is not stored.
 	if err := w.WriteFile(properties+"/.x.swp", []byte("secret")); err != nil || w.mustRead(t, properties+"/.x.swp") != "secret" {
 		t.Errorf("a temporary file: %v", err)
 	}
@@ -366,7 +368,7 @@ func testRename(t *testing.T, w *world) {
 	if got := w.mustRead(t, properties+"kept"); got != "bmc\n" {
 		t.Errorf("it holds %q", got)
 	}
-	// As an editor saves: the old file steps aside, the new one takes its place.
+	// Save as an editor does: rename the old file away, then put the new one in its place.
 	if err := w.Rename(properties+"kept", properties+"kept~"); err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +387,7 @@ func testRename(t *testing.T, w *world) {
 	if got := w.mustRead(t, properties+"kept"); got != "saved\n" || !strings.Contains(w.stored(HashA), `"saved"`) {
 		t.Errorf("it holds %q, stored %s", got, w.stored(HashA))
 	}
-	// A temporary file that is renamed is stored.
+	// A temporary file is stored when it is renamed to another name.
 	if err := w.WriteFile(properties+"sedABC123", []byte("by sed\n")); err != nil {
 		t.Fatal(err)
 	}
@@ -411,7 +413,7 @@ func testTickets(t *testing.T, w *world) {
 		t.Errorf("OS-2 has %q", got)
 	}
 	w.wantKind(t, "rmdir", w.RemoveDir("by-ticket/OS-2"), fs.ErrNotEmpty)
-	if err := w.RemoveDir("by-ticket/OS-1"); err != nil { // its last dump left
+	if err := w.RemoveDir("by-ticket/OS-1"); err != nil { // its last dump was moved away
 		t.Error(err)
 	}
 	if err := w.Rename("by-ticket/OS-2", "by-ticket/OS-3"); err != nil {
@@ -445,8 +447,9 @@ func testAttributes(t *testing.T, w *world) {
 	w.wantKind(t, "an attribute of somebody else's", w.Setxattr(dir, "user.other", "y"), fs.ErrNotSupported)
 }
 
-// An edit shows in all views when the call returns, although clients cache for an hour; an
-// edit by another client soon after the corpus has noticed it.
+// testInvalidate checks that an edit is visible in all views when the call returns, although
+// clients cache for an hour, and that an edit by another client is visible soon after the corpus
+// has noticed it.
 func testInvalidate(t *testing.T, w *world) {
 	if got := w.names(t, "by-ticket/OS-1"); !slices.Equal(got, []string{HashA}) {
 		t.Fatalf("OS-1 has %q", got)
