@@ -37,13 +37,13 @@ type cli struct {
 	log         string
 	verbose     bool
 
-	how          string   // the verb, for the history of edits
-	ready        *os.File // pipe to the process that waits for mount; nil if none waits
-	privateMount bool     // the mount is for this run of the program only
+	how          string   // the verb, recorded in the history of edits
+	ready        *os.File // pipe to the process that waits for the mount; nil if there is none
+	privateMount bool     // the mount is only for this run of the program
 	closers      []func()
 }
 
-// atExit registers f to be called when the verb is done, in reverse order.
+// atExit registers f to be called when the verb is done. Functions are called in reverse order.
 func (cl *cli) atExit(f func()) { cl.closers = append(cl.closers, f) }
 
 func (cl *cli) close() {
@@ -95,7 +95,8 @@ func globalFlags(cl *cli, f *pflag.FlagSet) {
 	f.BoolVarP(&cl.verbose, "verbose", "v", false, "log more")
 }
 
-// flagsFromEnv sets flags that were not given from variables THOTHFS_NAME.
+// flagsFromEnv sets flags that were not given on the command line from environment variables
+// THOTHFS_NAME.
 func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
@@ -111,13 +112,13 @@ func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 	return first
 }
 
-// cachePath makes the private directory for blocks and catalogues, and returns its path.
+// cachePath creates the private directory for blocks and catalogues and returns its path.
 func (cl *cli) cachePath() (path string, err error) {
 	if cl.cacheDir != "" {
 		path, err = filepath.Abs(cl.cacheDir)
 	} else if path, err = os.UserCacheDir(); err == nil {
 		path = filepath.Join(path, "thothfs")
-	} else if os.Geteuid() == 0 { // started by init, without a HOME
+	} else if os.Geteuid() == 0 { // started by init without HOME
 		path, err = "/var/cache/thothfs", nil
 	} else {
 		err = errors.New("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
@@ -128,8 +129,8 @@ func (cl *cli) cachePath() (path string, err error) {
 	return path, private(path)
 }
 
-// private makes dir, and fails if other users could have put links into it. Other errors
-// appear when the directory is used.
+// private creates dir, and fails if other users could have put links into it. Other errors are left
+// to be found when the directory is used.
 func private(dir string) error {
 	if err := cachedir.Private(dir); errors.Is(err, cachedir.ErrNotPrivate) {
 		return fmt.Errorf("cache: %w", err)
@@ -146,7 +147,7 @@ func (cl *cli) logger(fallback string) (*slog.Logger, error) {
 	return log, err
 }
 
-// verbLogger opens the log of a verb that ends by itself, which is quiet by default.
+// verbLogger opens the log for a short-running verb, which is quiet by default.
 func (cl *cli) verbLogger() (*slog.Logger, error) {
 	if cl.verbose {
 		return cl.logger("stderr")
@@ -154,9 +155,9 @@ func (cl *cli) verbLogger() (*slog.Logger, error) {
 	return cl.logger("none")
 }
 
-// readStdin reads all of standard input, at most limit bytes. what is a noun phrase for
-// messages. On a terminal it says how to end the input. Empty input is the error
-// errNoInput, since an argument was probably forgotten.
+// readStdin reads all of standard input, at most limit bytes. what is a noun phrase for messages.
+// On a terminal it prints how to end the input. For empty input it returns errNoInput, since an
+// argument was probably forgotten.
 func (cl *cli) readStdin(ctx context.Context, what string, limit int) ([]byte, error) {
 	cl.announceStdin(what)
 	text, err := orInterrupted(ctx, func() ([]byte, error) { return io.ReadAll(io.LimitReader(cl.stdin, int64(limit)+1)) })
@@ -178,7 +179,7 @@ func (cl *cli) say(format string, args ...any) {
 	fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
 }
 
-// confirm asks a question on the terminal, and reports whether the answer is yes.
+// confirm asks a question on the terminal and reports whether the user answered yes.
 func (cl *cli) confirm(ctx context.Context, question string) bool {
 	cl.say("%s [y/N]", question)
 	answer, err := orInterrupted(ctx, func() (string, error) { return bufio.NewReader(cl.stdin).ReadString('\n') })
@@ -186,7 +187,7 @@ func (cl *cli) confirm(ctx context.Context, question string) bool {
 	return err == nil && (answer == "y" || answer == "yes")
 }
 
-// announceStdin says on a terminal that the program waits for input.
+// announceStdin prints, if standard input is a terminal, that the program is waiting for input.
 func (cl *cli) announceStdin(what string) {
 	if cl.stdinIsTerminal() {
 		cl.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)
@@ -198,7 +199,7 @@ func (cl *cli) stdinIsTerminal() bool {
 	return ok && term.IsTerminal(int(in.Fd()))
 }
 
-// readValue reads a value from standard input, without the newline at its end.
+// readValue reads a value from standard input and removes a trailing newline.
 func (cl *cli) readValue(ctx context.Context, what string) (string, error) {
 	text, err := cl.readStdin(ctx, what, document.MaxSize)
 	return strings.TrimSuffix(string(text), "\n"), err

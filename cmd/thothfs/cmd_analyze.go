@@ -118,8 +118,8 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 	return errors.Join(run.Do(ctx, ids), env.Close())
 }
 
-// openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the
-// corpus, it makes one with the flags m. The caller closes the environment.
+// openAnalyzerEnv prepares the environment of analyzers. If this user has no mount of the corpus,
+// it makes one with the flags m. The caller must close the environment.
 func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze.Env, error) {
 	user := cmp.Or(c.cli.getenv("MANTA_USER"), c.location.Owner)
 	o := analyze.Options{Corpus: c.Corpus, Store: c.location.Name, Root: c.location.Path, CacheDir: c.cache, MantaUser: user,
@@ -138,7 +138,7 @@ func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze
 	return analyze.Open(o)
 }
 
-// shard is one of the parts into which all dumps are divided by their hash.
+// shard is one of the parts into which all dumps are divided by hash.
 type shard struct{ part, parts uint64 }
 
 func parseShard(text string) (shard, error) {

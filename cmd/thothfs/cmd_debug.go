@@ -97,7 +97,7 @@ func runDebug(ctx context.Context, cl *cli, words []string, f debugFlags, extra 
 	return errors.Join(debugIn(ctx, cl, env, id, words[1:], f.debugger, extra), env.Close())
 }
 
-// debugIn runs the shell for an analyzer, if one is named, else the debugger.
+// debugIn runs the shell for an analyzer if one is named, and otherwise the debugger.
 func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyzer []string, name string, extra []string) error {
 	d, err := env.Dump(ctx, id)
 	if errors.Is(err, store.ErrNotExist) {
@@ -114,7 +114,7 @@ func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyze
 	return shell.Run(ctx, d, analyzer[0])
 }
 
-// runDebugger runs the debugger called name, or the best one, on a dump.
+// runDebugger runs the debugger called name, or the best available one, on a dump.
 func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extra []string) error {
 	info, err := debugger.Inspect(d.Path)
 	if err != nil {
@@ -127,7 +127,7 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 	program := debugger.FindProgram(ctx, d.Path, info)
 	printProgram(cl, program, info)
 	if program.Path == "" && info.Type == dump.Crash && info.OS == "linux" {
-		if tool.Name == "crash" && len(extra) == 0 { // crash does nothing without a kernel
+		if tool.Name == "crash" && len(extra) == 0 { // crash is useless without a kernel
 			return errors.New(debugger.VMLinuxHint(info))
 		}
 		cl.say("%s", debugger.VMLinuxHint(info))
@@ -147,7 +147,7 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 	return debugger.RunForeground(cmd)
 }
 
-// printProgram says which program or kernel is used.
+// printProgram prints which program or kernel is used.
 func printProgram(cl *cli, program debugger.Executable, info *dump.Info) {
 	if program.Rejected != "" {
 		cl.say("%s", program.Rejected)

@@ -19,8 +19,8 @@ import (
 	"thothfs/store/manta"
 )
 
-// documentCommand is for scripts/thoth-init.sh, which edits an analyzer's copy of info.json
-// with it. Users have set, ticket and info.
+// documentCommand is used by scripts/thoth-init.sh to edit an analyzer's copy of info.json. Users
+// have set, ticket and info instead.
 func documentCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:                "document",
@@ -62,8 +62,8 @@ func documentCommand(cl *cli) *cobra.Command {
 
 var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...], mget PATH..., {stack|signal} DUMP, signature DUMP FILE LIST or skip-list")
 
-// setFromStdin sets the value at path from standard input. Empty input is an empty value
-// here, because an analyzer may store the output of a program.
+// setFromStdin sets the value at path from standard input. Empty input is allowed here, because an
+// analyzer may store the output of a program.
 func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
 	text, err := cl.readValue(ctx, "the value of "+path)
 	if err != nil && !errors.Is(err, errNoInput) {
@@ -93,8 +93,8 @@ func printStack(ctx context.Context, cl *cli, path string) error {
 	return nil
 }
 
-// printSignal prints the signal that ended the process and the address of a fault, or
-// nothing if there was no signal.
+// printSignal prints the signal that ended the process and its fault address, or nothing if there
+// was no signal.
 func printSignal(cl *cli, path string) error {
 	info, err := debugger.Inspect(path)
 	if err != nil {
@@ -112,8 +112,8 @@ func printSignal(cl *cli, path string) error {
 	return err
 }
 
-// setSignature sets the signature of the dump at path in a copy of its info.json. A
-// non-empty list is the file of functions to skip, instead of the built-in one.
+// setSignature sets the signature of the dump at path in a copy of its info.json. list is a file of
+// functions to skip; if it is empty, the built-in list is used.
 func setSignature(ctx context.Context, cl *cli, path, file, list string) error {
 	text := scripts.Skip
 	if list != "" {
@@ -146,8 +146,8 @@ func setSignature(ctx context.Context, cl *cli, path, file, list string) error {
 		asText("signature_program", s.Program), document.Set("properties.signature_rule", skip.RuleName(list == "")))
 }
 
-// mget replaces Manta's mget(1) for analyzers where that is not installed: it prints objects
-// of Manta, including those of other accounts.
+// mget replaces Manta's mget(1) for analyzers where that is not installed. It prints Manta objects,
+// including those of other accounts.
 func mget(ctx context.Context, cl *cli, args []string) error {
 	var paths []string
 	for _, arg := range args {

@@ -33,7 +33,7 @@ leave those of the dumps that match now, or that are named; analyzers/NAME is an
 analyzer. Times are UTC. Edits by the original thoth are not in it, nor is what an
 upload stored.`
 
-// thisUser returns the author of edits in the history, USER@HOST.
+// thisUser returns the author for edits in the history, as USER@HOST.
 func thisUser() string {
 	name := strconv.Itoa(os.Geteuid())
 	if u, err := user.Current(); err == nil {
@@ -46,7 +46,7 @@ func thisUser() string {
 	return name + "@" + host
 }
 
-// editFilter is the flags that select edits.
+// editFilter holds the flags that select edits.
 type editFilter struct {
 	since moment
 	by    string
@@ -68,8 +68,8 @@ func (f *editFilter) isBy(e *history.Edit) bool {
 	return f.by == ""
 }
 
-// selectEdits yields the edits that a filter and words select, the latest first, up to a
-// limit other than 0.
+// selectEdits yields the edits selected by a filter and words, latest first. A limit other than 0
+// is the maximum number of edits.
 func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []string, limit int) (iter.Seq2[*history.Edit, error], error) {
 	if _, err := path.Match(f.by, ""); err != nil {
 		return nil, fmt.Errorf("--by %q: %w", f.by, err)
@@ -95,7 +95,7 @@ func (c *openedCorpus) selectEdits(ctx context.Context, f *editFilter, words []s
 	}, nil
 }
 
-// targetOf returns the dump or the analyzer that was edited.
+// targetOf returns the dump or analyzer that was edited.
 func targetOf(e *history.Edit) corpus.UndoTarget {
 	targets, _ := corpus.UndoTargets([]*history.Edit{e})
 	if len(targets) == 0 {
@@ -160,7 +160,7 @@ func historyCommand(cl *cli) *cobra.Command {
 	return cmd
 }
 
-// historyRows is the number of rows whose columns are aligned with each other.
+// historyRows is the number of rows that are aligned together.
 const historyRows = 1000
 
 func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) error {
@@ -187,7 +187,7 @@ func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) 
 	return flush(nil)
 }
 
-// changeWidth returns how many characters of a change fit beside the other columns.
+// changeWidth returns the number of characters of a change that fit beside the other columns.
 func changeWidth(stdout io.Writer) int {
 	const others, least, most = 100, 40, 400
 	if f, ok := stdout.(*os.File); ok {
@@ -198,7 +198,7 @@ func changeWidth(stdout io.Writer) int {
 	return most
 }
 
-// changeText returns what an edit changed, in one line.
+// changeText returns the changes of an edit on one line.
 func changeText(e *history.Edit) string {
 	var parts []string
 	for _, ch := range e.Changes {
@@ -210,7 +210,7 @@ func changeText(e *history.Edit) string {
 	return strings.Join(parts, "; ")
 }
 
-// valueText returns a value in one line.
+// valueText returns a value on one line.
 func valueText(ch *history.Change, v *history.Value) string {
 	const most = 60
 	switch {
@@ -233,7 +233,7 @@ func valueText(ch *history.Change, v *history.Value) string {
 	return output.Shorten(output.Cell(text), most)
 }
 
-// historyJSON is the form of an edit in `history --json`.
+// historyJSON is the format of an edit in `history --json`.
 type historyJSON struct {
 	ID       string              `json:"id"`
 	Time     time.Time           `json:"time"`
@@ -276,12 +276,12 @@ func printHistoryJSON(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) e
 		}
 		between = ",\n"
 	}
-	out.WriteString("\n]\n") // its error comes from Flush
+	out.WriteString("\n]\n") // Flush returns any error
 	return out.Flush()
 }
 
-// valueJSON returns a value as JSON. A value that is not JSON is a string, and a value of
-// which only the beginning is stored an object with its size.
+// valueJSON returns a value as JSON. A value that is not JSON becomes a string. A value that is
+// stored only in part becomes an object that includes its size.
 func valueJSON(v *history.Value) any {
 	switch {
 	case !v.Is:

@@ -96,7 +96,7 @@ func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {
 	return nil
 }
 
-// readAll reads what is new, or every document to verify them.
+// readAll reads new documents, or verifies every document if verify is set.
 func readAll(ctx context.Context, cl *cli, c *corpus.Corpus, verify bool) error {
 	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	defer bar.Done()

@@ -35,7 +35,7 @@ when a dump that is named is not in the corpus.
 	return cmd
 }
 
-// printInfo prints the document of a single dump, or an array of documents, and says which
+// printInfo prints the document of a single dump, or an array of documents, and reports which ones
 // are damaged.
 func printInfo(cl *cli, dumps iter.Seq2[output.Dump, error], single bool) error {
 	reporting := func(yield func(output.Dump, error) bool) {

@@ -49,9 +49,9 @@ type mountFlags struct {
 }
 
 var (
-	// interactiveMount are the default flags.
+	// interactiveMount holds the default flags.
 	interactiveMount = mountFlags{complete: completion{when: cache.CompleteIdle}, learn: true, passthrough: true}
-	// batchMount are the flags of a mount for analyzers, which read little of each dump.
+	// batchMount holds the flags of a mount for analyzers, which read little of each dump.
 	batchMount = mountFlags{learn: true, passthrough: true}
 )
 
@@ -104,8 +104,8 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 	return serve(ctx, server, run)
 }
 
-// startMount opens store, catalogue and cache, and mounts. The returned function keeps the
-// catalogue up to date until its context ends.
+// startMount opens the store, the catalogue and the cache, and mounts the corpus. The returned
+// function keeps the catalogue up to date until its context is done.
 func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fusefs.Server, func(context.Context) error, error) {
 	cachePath, err := cl.cachePath()
 	if err != nil {
@@ -142,7 +142,7 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	return server, func(ctx context.Context) error { return follow(ctx, cl, c) }, nil
 }
 
-// follow keeps the catalogue up to date until ctx ends.
+// follow keeps the catalogue up to date until ctx is done.
 func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
 	var reporting sync.WaitGroup
 	reporting.Go(func() { reportReading(ctx, cl, c) })
@@ -153,19 +153,19 @@ func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
 	return c.Run(ctx)
 }
 
-// serve waits until the file system is unmounted: by somebody else, or by this process when
-// ctx ends.
+// serve waits until the file system has been unmounted, either externally or by this process when
+// ctx is done.
 func serve(ctx context.Context, server *fusefs.Server, run func(context.Context) error) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	synced := make(chan error, 1)
-	go func() { synced <- run(runCtx) }() // ended by cancel, awaited below
+	go func() { synced <- run(runCtx) }() // ends on cancel, awaited below
 	unmounted := make(chan struct{})
 	go func() { server.Wait(); close(unmounted) }() // ends with the mount
 	var err error
 	select {
 	case <-unmounted:
 	case <-ctx.Done():
-		// This waits for open files to be closed. A second signal stops the wait.
+		// Unmount waits for open files to be closed. A second signal stops the wait.
 		again, stop := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
 		err = server.Unmount(again)
 		stop()
@@ -175,8 +175,8 @@ func serve(ctx context.Context, server *fusefs.Server, run func(context.Context)
 	return errors.Join(err, <-synced)
 }
 
-// splitMountOptions sets the flags of this program that are in -o, and returns the kernel's
-// options.
+// splitMountOptions sets this program's flags given in -o and returns the remaining options for the
+// kernel.
 func splitMountOptions(given []string, lookup func(string) *pflag.Flag, set func(name, value string) error) ([]string, error) {
 	var kernel []string
 	for _, opt := range strings.Split(strings.Join(given, ","), ",") {

@@ -15,7 +15,7 @@ import (
 	"thothfs/dump/document"
 )
 
-// editsInFlight is how many dumps are edited at once.
+// editsInFlight is the number of dumps edited concurrently.
 const editsInFlight = 32
 
 // editVerb is one of set, unset, ticket and unticket.
@@ -76,7 +76,7 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 	return cmd
 }
 
-// parseSet takes the first word after the specification as PROP.
+// parseSet treats the first word after the specification as PROP.
 func parseSet(ctx context.Context, cl *cli, args []string) ([]string, document.Edit, error) {
 	n := 1
 	for n < len(args) && (strings.Contains(args[n], "=") || isHex(args[n]) && len(args[n]) >= minPrefix) {
@@ -110,8 +110,8 @@ func parseTicket(_ context.Context, _ *cli, args []string) ([]string, document.E
 	return args[:last], document.Set("ticket", ticket), nil
 }
 
-// isTicket reports whether text can be a ticket. With an equals sign it is more likely a
-// constraint whose ticket was forgotten.
+// isTicket reports whether text can be a ticket. Text with an equals sign is more likely to be a
+// constraint, with the ticket forgotten.
 func isTicket(text string) bool { return text != "" && !strings.Contains(text, "=") }
 
 func parseUnticket(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {

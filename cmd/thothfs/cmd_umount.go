@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	answerTimeout = 2 * time.Second  // for a mount to tell its settings
-	silentTimeout = 5 * time.Second  // after which umount aborts a mount that does not answer
-	exitTimeout   = 10 * time.Second // for the process of an unmounted file system to end
+	answerTimeout = 2 * time.Second  // for a mount to report its settings
+	silentTimeout = 5 * time.Second  // after which umount aborts a mount that does not respond
+	exitTimeout   = 10 * time.Second // for the process of an unmounted file system to exit
 )
 
 func umountCommand(cl *cli) *cobra.Command {
@@ -48,7 +48,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	if err != nil {
 		return err
 	}
-	// The last one is on top of the others.
+	// The last mount is on top of the others.
 	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
@@ -70,8 +70,9 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	return awaitExit(ctx, pid)
 }
 
-// abortMount removes a mount that does not answer, whose device has the given minor number.
-// Detaching alone would leave processes waiting for it that not even SIGKILL ends.
+// abortMount removes a mount that does not respond. minor is the minor number of its device.
+// Detaching the mount would not be enough: it would leave processes waiting that not even SIGKILL
+// can end.
 func abortMount(cl *cli, mountpoint string, minor int) error {
 	cl.say("%s does not answer: processes that wait for it get an error", mountpoint)
 	aborted := fusefs.Abort(minor)
@@ -84,15 +85,15 @@ func abortMount(cl *cli, mountpoint string, minor int) error {
 	return nil
 }
 
-// servingPID returns the process of the mount, or 0 if that is dead. It returns
-// fusefs.ErrSilent if the mount does not answer.
+// servingPID returns the PID of the process that serves the mount, or 0 if it is dead. It returns
+// fusefs.ErrSilent if the mount does not respond.
 func servingPID(mountpoint string) (int, error) {
 	text, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
 	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
 	return pid, err
 }
 
-// awaitExit waits until the process pid, if it exists, has ended.
+// awaitExit waits until the process pid, if it exists, has exited.
 func awaitExit(ctx context.Context, pid int) error {
 	if pid <= 0 {
 		return nil

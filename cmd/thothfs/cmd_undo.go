@@ -84,7 +84,7 @@ func runUndo(ctx context.Context, cl *cli, args []string, f *editFilter, dryRun 
 	return u.report(ctx)
 }
 
-// namedEdits returns the edits with these IDs, the latest first.
+// namedEdits returns the edits with the given IDs, latest first.
 func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*history.Edit, err error) {
 	var first time.Time
 	wanted := map[string]bool{}
@@ -117,7 +117,7 @@ func namedEdits(ctx context.Context, c *corpus.Corpus, ids []string) (edits []*h
 	return edits, nil
 }
 
-// editsSince returns the edits that a filter and words select, except undos.
+// editsSince returns the edits selected by a filter and words, except undos.
 func editsSince(ctx context.Context, c *openedCorpus, f *editFilter, words []string) (edits []*history.Edit, err error) {
 	seq, err := c.selectEdits(ctx, f, words, 0)
 	if err != nil {
@@ -142,10 +142,10 @@ type undoRun struct {
 	failed  map[corpus.UndoTarget]error
 
 	mu   sync.Mutex
-	done map[corpus.UndoTarget][]corpus.Undone // guarded by mu while edits are undone
+	done map[corpus.UndoTarget][]corpus.Undone // guarded by mu while edits are being undone
 }
 
-// report prints what became of the edits, and each value that was not undone.
+// report prints the outcome of the edits, and each value that was not undone.
 func (u *undoRun) report(ctx context.Context) error {
 	counts, dumps, analyzers := map[document.Outcome]int{}, 0, 0
 	for _, target := range u.targets {
@@ -202,8 +202,8 @@ func (u *undoRun) undoneText(edits, dumps, analyzers int) string {
 	return text
 }
 
-// worse returns the outcome of an edit with several changes: the worse of a, if one was
-// seen, and b.
+// worse returns the outcome of an edit with several changes: the worse of a and b, or b if seen is
+// false.
 func worse(a, b document.Outcome, seen bool) document.Outcome {
 	order := []document.Outcome{document.Differs, document.Reverted, document.Already}
 	if seen && slices.Index(order, a) < slices.Index(order, b) {
@@ -212,7 +212,7 @@ func worse(a, b document.Outcome, seen bool) document.Outcome {
 	return b
 }
 
-// printValue prints a value that a dry run would restore, or one that is not restored.
+// printValue prints a value that a dry run would restore, or a value that was not restored.
 func (u *undoRun) printValue(target corpus.UndoTarget, d corpus.Undone) {
 	what := output.Cell(d.Change.Path())
 	if target.Analyzer == "" {

@@ -71,7 +71,7 @@ func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) erro
 	if err != nil {
 		return err
 	}
-	// Without a writable cache, compressed dumps are unpacked in the system's directory.
+	// Without a writable cache, compressed dumps are unpacked in the system's temporary directory.
 	if dir := filepath.Join(c.cache, "tmp"); cachedir.Private(dir) == nil && unix.Access(dir, unix.W_OK) == nil {
 		options.TempDir = dir
 	}
@@ -97,7 +97,7 @@ func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o in
 	return err
 }
 
-// truncation says how much of a truncated dump exists.
+// truncation describes how much of a truncated dump exists.
 func truncation(info *dump.Info) string {
 	least := "at least "
 	if info.Exact {
@@ -130,8 +130,9 @@ func (u uploadFlags) options() (ingest.Options, error) {
 	return o, nil
 }
 
-// hotPack makes the pack of a dump that is being uploaded, from the ranges that a debugger
-// is predicted to read first. If the prediction fails, the pack has the ranges until then.
+// hotPack builds the pack of a dump that is being uploaded from the ranges that a debugger is
+// predicted to read first. If the prediction fails, the pack contains the ranges predicted until
+// then.
 func hotPack(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error) {
 	var ranges []hotpack.Range
 	err := dump.Predict(src, size, func(off, n int64) { ranges = append(ranges, hotpack.Range{Off: off, Len: n}) })

@@ -13,7 +13,7 @@ import (
 	"thothfs/store"
 )
 
-// warmAtOnce is how many dumps are warmed at once.
+// warmAtOnce is the number of dumps warmed concurrently.
 const warmAtOnce = 8
 
 func warmCommand(cl *cli) *cobra.Command {

@@ -12,7 +12,7 @@ import (
 	"thothfs/store"
 )
 
-// mountOptions returns the settings of a mount.
+// mountOptions returns the options for a mount.
 func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options []string) fusefs.Options {
 	return fusefs.Options{
 		Tree: fs.Options{
@@ -30,7 +30,7 @@ func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options [
 	}
 }
 
-// config returns the text of .thothfs/config: the settings in force, as flags.
+// config returns the contents of .thothfs/config: the settings in effect, as flags.
 func (c *openedCorpus) config(m mountFlags) []byte {
 	cl := c.cli
 	var b bytes.Buffer
@@ -65,7 +65,8 @@ func (cl *cli) mantaURL() string {
 	return u.String()
 }
 
-// logPath returns the absolute path of the file that --log names, or "" for no file.
+// logPath returns the absolute path of the log file given with --log, or "" if the log is not a
+// file.
 func (cl *cli) logPath() string {
 	switch cl.log {
 	case "", "stderr", "none", "syslog", "journal":
@@ -78,7 +79,7 @@ func (cl *cli) logPath() string {
 	return path
 }
 
-// stats returns the counters of corpus, cache and store for .thothfs/stats.
+// stats returns the counters of the corpus, the cache and the store for .thothfs/stats.
 func (c *openedCorpus) stats(blocks *cache.Cache) []fs.Stat {
 	known, total, _ := c.SyncState()
 	b := blocks.Stats()

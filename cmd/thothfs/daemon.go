@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// readyFD is the pipe on which the background process of `mount` reports to the
-	// process that the user started. The first line is "ok" or an error. Lines "DONE TOTAL"
-	// follow while the corpus is read, and an error line if it cannot be read.
+	// readyFD is the pipe on which the background process of `mount` reports to the process that
+	// the user started. The first line is "ok" or an error. Lines of the form "DONE TOTAL" follow
+	// while the corpus is being read, and an error line if it cannot be read.
 	readyFD = 3
 	// readyEnv marks the background process.
 	readyEnv = "THOTHFS_READY_FD"
 )
 
-// startBackground starts this program again with the same arguments, and waits until it
-// has mounted or failed. Go cannot fork, so the child is a new run with readyEnv set. It
-// keeps the terminal until it is ready, because it may ask for a passphrase.
+// startBackground starts this program again with the same arguments, and waits until it has mounted
+// or failed. Since Go cannot fork, the child is a new process with readyEnv set. It keeps the
+// terminal until it is ready, because it may ask for a passphrase.
 func startBackground(ctx context.Context, cl *cli) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -40,7 +40,7 @@ func startBackground(ctx context.Context, cl *cli) error {
 	cmd := exec.Command(self, os.Args[1:]...)
 	cmd.Args[0] = os.Args[0]
 	cmd.Env = append(os.Environ(), readyEnv+"=1")
-	cmd.Stderr = os.Stderr         // fusermount3 prints there until the child is ready
+	cmd.Stderr = os.Stderr         // fusermount3 writes there until the child is ready
 	cmd.ExtraFiles = []*os.File{w} // becomes readyFD
 	if err := cmd.Start(); err != nil {
 		w.Close()
@@ -53,14 +53,14 @@ func startBackground(ctx context.Context, cl *cli) error {
 	if err := awaitReady(lines, cmd); err != nil {
 		return err
 	}
-	stop() // from here on Ctrl-C does not end it
+	stop() // from here on Ctrl-C does not end the child
 	defer context.AfterFunc(ctx, func() { r.SetReadDeadline(time.Now()) })()
 	showReading(ctx, cl, lines)
 	return cmd.Process.Release()
 }
 
-// showReading shows on the terminal how much of the corpus has been read. Ctrl-C only stops
-// the display.
+// showReading shows on the terminal how much of the corpus has been read. Ctrl-C stops only the
+// display.
 func showReading(ctx context.Context, cl *cli, lines *bufio.Reader) {
 	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
 	if !bar.Shown() {
@@ -129,11 +129,11 @@ func reportReady(cl *cli, mountErr error) error {
 	return detachStdio()
 }
 
-// reportReading reads the whole corpus and reports the progress to the waiting process, if
-// there still is one.
+// reportReading reads the whole corpus and reports the progress to the waiting process, if there
+// still is one.
 func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
 	read := make(chan error, 1)
-	go func() { read <- c.Whole(ctx) }() // ended by ctx
+	go func() { read <- c.Whole(ctx) }() // ends with ctx
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	report := io.Writer(io.Discard)
@@ -155,13 +155,13 @@ func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
 		case <-tick.C:
 		}
 		if done, total, _ := c.SyncState(); total > 0 {
-			fmt.Fprintln(report, done, total) // fails if nobody waits any more
+			fmt.Fprintln(report, done, total) // fails if no process is waiting any more
 		}
 	}
 }
 
-// detachStdio leaves the terminal's session, redirects the standard streams to /dev/null
-// and leaves the working directory.
+// detachStdio starts a new session, redirects the standard streams to /dev/null and leaves the
+// working directory.
 func detachStdio() error {
 	if _, err := syscall.Setsid(); err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 	"thothfs/cache"
 )
 
-// byteSize is a pflag.Value: a number of bytes, such as 512MB or 20GiB.
+// byteSize is a pflag.Value for a number of bytes, such as 512MB or 20GiB.
 type byteSize int64
 
 func (b *byteSize) Type() string { return "SIZE" }
@@ -33,8 +33,8 @@ func (b *byteSize) Set(s string) error {
 	return nil
 }
 
-// completion is a pflag.Value: when the rest of an open dump is fetched, and the share of
-// the link's time in percent (0 means the cache's default).
+// completion is a pflag.Value that specifies when the rest of an open dump is fetched, and the
+// share of the link's time for it in percent (0 means the cache's default).
 type completion struct {
 	when  cache.Completion
 	share int
@@ -72,8 +72,8 @@ func (c *completion) Set(s string) error {
 	return nil
 }
 
-// duration is a pflag.Value such as 90s, 10m, 2h, 3d or 1w. m means minutes here,
-// but months in specifications.
+// duration is a pflag.Value such as 90s, 10m, 2h, 3d or 1w. Here m means minutes, but in
+// specifications it means months.
 type duration time.Duration
 
 func (s *duration) Type() string { return "DURATION" }
@@ -104,8 +104,8 @@ func (s *duration) Set(text string) error {
 	return nil
 }
 
-// moment is a pflag.Value: a time in the past, given as a duration before now, a day, or a
-// time in RFC 3339. The zero Time means that the flag was not given.
+// moment is a pflag.Value for a time in the past, given as a duration before now, a day, or a time
+// in RFC 3339 format. The zero Time means that the flag was not given.
 type moment struct {
 	time.Time
 	text string
@@ -129,7 +129,7 @@ func (m *moment) Set(text string) error {
 	return nil
 }
 
-// parseTime parses a time in RFC 3339, in UTC without a zone, or a day.
+// parseTime parses a day or a time in RFC 3339 format. Without a zone, the time is in UTC.
 func parseTime(text string) (time.Time, bool) {
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", time.DateTime, time.DateOnly} {
 		if t, err := time.Parse(layout, text); err == nil {

@@ -1,8 +1,8 @@
-// Command thothfs mounts a corpus of core and crash dumps as a file system, and has Thoth's
+// Command thothfs mounts a corpus of core and crash dumps as a file system, and provides Thoth's
 // verbs: upload, ls, info, report, object. See README.md.
 //
-// It opens the store and the catalogue that flags and environment name (openstore.go,
-// opencorpus.go), and hands them to the packages that do the work. Each verb is in its
+// It opens the store and the catalogue named by flags and environment variables (openstore.go,
+// opencorpus.go) and passes them to the packages that do the work. Each verb has its own
 // cmd_VERB.go.
 package main
 
@@ -26,7 +26,7 @@ import (
 const (
 	exitOK       = 0
 	exitFailure  = 1
-	exitNotFound = 2 // the dump is not in the corpus, as in the original
+	exitNotFound = 2 // dump not in the corpus; the original uses the same code
 )
 
 func main() {
@@ -38,8 +38,8 @@ func main() {
 	os.Exit(code)
 }
 
-// endSignals returns the signals that end the program in an orderly way. SIGHUP is one of
-// them unless nohup(1) ignores it.
+// endSignals returns the signals on which the program shuts down cleanly. They include SIGHUP
+// unless it is ignored, as under nohup(1).
 func endSignals() []os.Signal {
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	return exitFailure
 }
 
-// errNotInCorpus makes the exit code 2.
+// errNotInCorpus results in exit code 2.
 var errNotInCorpus = errors.New("not in the corpus")
 
 // verbs are the constructors of all commands.
@@ -87,8 +87,8 @@ var verbs = []func(*cli) *cobra.Command{
 	versionCommand, warmCommand,
 }
 
-// mountHelperArgs translates the arguments of mount(8) and fstab, which call the program
-// as `mount.thothfs SOURCE MOUNTPOINT [-o …]`. See mount(8), "External helpers".
+// mountHelperArgs translates the arguments used by mount(8) and fstab, which call the program as
+// `mount.thothfs SOURCE MOUNTPOINT [-o …]`. See mount(8), "External helpers".
 func mountHelperArgs(argv []string) []string {
 	args := argv[1:]
 	if filepath.Base(argv[0]) != "mount.thothfs" || len(args) < 2 {

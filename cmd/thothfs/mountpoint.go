@@ -17,8 +17,8 @@ import (
 	"thothfs/fs/fusefs"
 )
 
-// existingMount returns where this user has mounted the corpus with the same cache, by a
-// process that answers, or "".
+// existingMount returns the mountpoint where this user has mounted the corpus with the same cache,
+// if the mount responds, or "".
 func (c *openedCorpus) existingMount() string {
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
 		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
@@ -35,12 +35,12 @@ func (c *openedCorpus) existingMount() string {
 	return ""
 }
 
-// isOurs reports whether this user made the mount. Others may not be accessible.
+// isOurs reports whether this user made the mount. Mounts of other users may not be accessible.
 func isOurs(m *mountinfo.Info) bool {
 	return slices.Contains(strings.Split(m.VFSOptions, ","), "user_id="+strconv.Itoa(os.Geteuid()))
 }
 
-// fits reports whether the .thothfs/config of a mount has the settings of this corpus.
+// fits reports whether a mount's .thothfs/config matches the settings of this corpus.
 func (c *openedCorpus) fits(config []byte) bool {
 	want := map[string]string{"private": "false"}
 	for line := range strings.Lines(string(c.config(mountFlags{}))) {
@@ -58,8 +58,8 @@ func (c *openedCorpus) fits(config []byte) bool {
 	return len(want) == 0
 }
 
-// mountPrivately mounts the corpus at an existing directory, for this process only. The
-// returned function unmounts it.
+// mountPrivately mounts the corpus at an existing directory, for this process only. The returned
+// function unmounts it.
 func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFlags) (unmount func() error, err error) {
 	if err := checkOverlap(dir, map[string]string{"cache directory": c.cache, "corpus": c.location.Dir}); err != nil {
 		return nil, fmt.Errorf("%w (TMPDIR says where temporary files go)", err)
@@ -74,14 +74,14 @@ func (c *openedCorpus) mountPrivately(dir string, blocks *cache.Cache, m mountFl
 		defer cancel()
 		err := server.Unmount(ctx)
 		if busy := (*fusefs.BusyError)(nil); errors.As(err, &busy) {
-			return nil // it is detached, and its users are not of this program
+			return nil // it is detached, and its remaining users are not part of this program
 		}
 		return err
 	}, nil
 }
 
-// checkOverlap fails if a directory contains the mountpoint or is in it: the file system
-// would read itself and hang.
+// checkOverlap returns an error if the mountpoint is inside one of dirs or contains it, since the
+// file system would then read itself and hang.
 func checkOverlap(mountpoint string, dirs map[string]string) error {
 	m := realPath(mountpoint)
 	for what, dir := range dirs {
@@ -95,7 +95,7 @@ func checkOverlap(mountpoint string, dirs map[string]string) error {
 	return nil
 }
 
-// within reports whether path is dir or below it. Both are absolute and clean.
+// within reports whether path is dir or is below it. Both must be absolute and clean.
 func within(path, dir string) bool {
 	rel, err := filepath.Rel(dir, path)
 	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
@@ -118,7 +118,7 @@ func realPath(path string) string {
 	}
 }
 
-// checkMountpoint returns why nothing can be mounted at path. It removes dead mounts.
+// checkMountpoint returns an error if nothing can be mounted at path. It removes dead mounts.
 func checkMountpoint(ctx context.Context, path string) error {
 	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fusefs.Mend(mountedPath(path)) })
 	if errors.Is(err, fusefs.ErrSilent) {
@@ -139,8 +139,7 @@ func checkMountpoint(ctx context.Context, path string) error {
 	return nil
 }
 
-// mountedPath resolves symbolic links in path. It does not access the file system that is
-// mounted there.
+// mountedPath resolves symbolic links in path without accessing the file system mounted there.
 func mountedPath(path string) string {
 	direct := filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))
 	if mounts, err := mountinfo.GetMounts(mountinfo.SingleEntryFilter(direct)); err == nil && len(mounts) > 0 {

@@ -22,16 +22,16 @@ import (
 )
 
 const (
-	// awayAfter is how long a store may be silent before a verb goes on with what this
-	// machine knows. Connecting and the TLS handshake do not count as silence.
+	// awayAfter is how long a store may be silent before a verb continues with the local catalogue.
+	// Connecting and the TLS handshake do not count as silence.
 	awayAfter = 700 * time.Millisecond
-	// unknownAfter is the same for a verb that can only fail then.
+	// unknownAfter is the same for a verb that would then have to fail.
 	unknownAfter = 10 * time.Second
-	// readAround is how far the kernel reads to either side of a page fault, in bytes.
+	// readAround is the number of bytes that the kernel reads on each side of a page fault.
 	readAround = 32 << 10
 )
 
-// openedCorpus is the corpus of a verb, with its store and its catalogue open.
+// openedCorpus is the corpus for a verb, with its store and catalogue open.
 type openedCorpus struct {
 	*corpus.Corpus
 	*storeSet
@@ -39,7 +39,8 @@ type openedCorpus struct {
 	log *slog.Logger
 }
 
-// open opens the corpus of the flags for a verb. With create it makes a missing directory.
+// open opens the corpus selected by the flags for a verb. If create is set, it creates a missing
+// directory.
 func (cl *cli) open(ctx context.Context, create bool) (*openedCorpus, error) {
 	log, err := cl.verbLogger()
 	if err != nil {
@@ -81,7 +82,7 @@ func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
 	}
 }
 
-// openCache opens the cache of blocks, with the settings of a mount.
+// openCache opens the block cache with the settings of a mount.
 func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 	o := cache.Options{
 		Dir:       filepath.Join(c.cache, "blocks"),
@@ -108,7 +109,7 @@ func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 	return blocks, nil
 }
 
-// syncNow updates the catalogue from the store, and says what it could not read.
+// syncNow updates the catalogue from the store and reports what it could not read.
 func (c *openedCorpus) syncNow(ctx context.Context) error {
 	began := time.Now().Add(-c.cli.attrTimeout)
 	if err := c.takeSnapshot(ctx); err != nil {
@@ -116,7 +117,7 @@ func (c *openedCorpus) syncNow(ctx context.Context) error {
 	}
 	bar := output.NewProgress(c.cli.stderr, "reading the corpus", false)
 	err := c.Sync(ctx, bar.Set)
-	if err == nil && !c.Synced() { // another process found more to read
+	if err == nil && !c.Synced() { // another process found more documents to read
 		err = c.Whole(ctx)
 	}
 	bar.Done()
@@ -132,7 +133,7 @@ func (c *openedCorpus) syncNow(ctx context.Context) error {
 	return nil
 }
 
-// takeSnapshot fills an empty catalogue from the published one.
+// takeSnapshot fills an empty catalogue from the published snapshot.
 func (c *openedCorpus) takeSnapshot(ctx context.Context) error {
 	bar := output.NewProgress(c.cli.stderr, "the catalogue, as published", true)
 	defer bar.Done()
@@ -140,14 +141,14 @@ func (c *openedCorpus) takeSnapshot(ctx context.Context) error {
 	return err
 }
 
-// freshFlag adds --fresh to a verb that can answer while the store is away.
+// freshFlag adds --fresh to a verb that can work while the store is away.
 func freshFlag(cmd *cobra.Command, fresh *bool) {
 	cmd.Flags().BoolVar(fresh, "fresh", false, "fail when the store is away, instead of going on with what this machine knows")
 }
 
-// openSynced opens the corpus and updates the catalogue from the store. While the store is
-// away it says so and returns the corpus as this machine knows it, unless fresh is set or
-// the machine does not know it.
+// openSynced opens the corpus and updates the catalogue from the store. If the store is away, it
+// prints a message and returns the corpus as of the local catalogue, unless fresh is set or the
+// local catalogue is incomplete.
 func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error) {
 	c, err := cl.openKnown(ctx)
 	if err != nil {
@@ -174,8 +175,8 @@ func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error
 	return c, nil
 }
 
-// openKnown is open, which also opens a directory corpus that is absent if this machine
-// knows it.
+// openKnown is like open but also opens a missing directory corpus if the local catalogue contains
+// it.
 func (cl *cli) openKnown(ctx context.Context) (*openedCorpus, error) {
 	c, err := cl.open(ctx, false)
 	if !errors.Is(err, store.ErrAbsent) {
@@ -198,12 +199,11 @@ func (cl *cli) openKnown(ctx context.Context) (*openedCorpus, error) {
 	return c, nil
 }
 
-// away returns the error with which the store fails to answer within patience, or nil if
-// it answers.
+// away returns the store's error if it does not respond within patience, or nil if it responds.
 func (s *storeSet) away(ctx context.Context, patience time.Duration) error {
 	once := store.Retry(s.requests, store.RetryOptions{Tries: 1, Stall: patience})
 	limited := ctx
-	if _, local := store.AsLocal(s.store); local { // a file system that hangs ignores the context
+	if _, local := store.AsLocal(s.store); local { // a hung file system ignores the context
 		var cancel context.CancelFunc
 		limited, cancel = context.WithTimeout(ctx, patience)
 		defer cancel()
@@ -219,7 +219,8 @@ func (s *storeSet) away(ctx context.Context, patience time.Duration) error {
 	return err
 }
 
-// isAway reports whether the store is away and this machine knows the corpus. It says so.
+// isAway reports whether the store is away and the local catalogue can be used instead. If so, it
+// prints a message.
 func (c *openedCorpus) isAway(ctx context.Context) bool {
 	if !c.Synced() {
 		return false
@@ -231,7 +232,7 @@ func (c *openedCorpus) isAway(ctx context.Context) bool {
 	return err != nil
 }
 
-// goOffline makes the corpus answer from the catalogue, and says how old that is.
+// goOffline makes the corpus use only the catalogue, and prints how old it is.
 func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 	c.Away(why)
 	known := "as this machine knows it"
@@ -241,7 +242,7 @@ func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 	c.cli.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
 }
 
-// notFresh is the error of a verb with --fresh while the store is away.
+// notFresh returns the error of a verb with --fresh while the store is away.
 func notFresh(err error) error { return fmt.Errorf("the store is away: %w", causeOf(err)) }
 
 // causeOf returns the cause of a store's error, or err itself.
@@ -252,8 +253,8 @@ func causeOf(err error) error {
 	return err
 }
 
-// orInterrupted returns the result of f, or ctx's error if ctx ends first. f then keeps
-// running, which is fine for a process that is about to exit.
+// orInterrupted returns the result of f, or ctx's error if ctx ends first. In that case f keeps
+// running, which is fine in a process that is about to exit.
 func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		v   T
@@ -273,7 +274,7 @@ func orInterrupted[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	}
 }
 
-// absentStore is the store of a directory corpus that is absent. Every call fails.
+// absentStore is the store of a missing directory corpus. Every call fails.
 type absentStore struct{ err error }
 
 func (g absentStore) ReadAt(context.Context, store.Ref, []byte, int64) (int, error) { return 0, g.err }

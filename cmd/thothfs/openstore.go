@@ -14,16 +14,16 @@ import (
 	"thothfs/store/registry"
 )
 
-// storeSet is the store of the corpus with its wrappers, and what belongs to it: the store
-// itself, store.Count around it, and store.Retry around that.
+// storeSet is the store of the corpus with its wrappers: store.Retry around store.Count around the
+// store itself.
 type storeSet struct {
 	location store.Location
-	store    store.Store    // the outermost
-	requests *store.Counter // counts every try
-	cache    string         // the private directory
+	store    store.Store    // the outermost wrapper
+	requests *store.Counter // counts every attempt
+	cache    string         // private cache directory
 }
 
-// openStores opens the store of the corpus that flags and environment name. It makes a
+// openStores opens the store of the corpus named by flags and environment variables. It creates a
 // missing directory if create is set or no corpus is named.
 func (cl *cli) openStores(ctx context.Context, create bool, log *slog.Logger) (*storeSet, error) {
 	l, err := registry.Locate(cl.store, cl.getenv)
@@ -47,7 +47,7 @@ func (cl *cli) storeOptions(create bool, log *slog.Logger) store.OpenOptions {
 	return store.OpenOptions{Create: create, Getenv: cl.getenv, Passphrase: askPassphrase, Log: log}
 }
 
-// askPassphrase asks on the terminal for the passphrase of an encrypted key.
+// askPassphrase prompts on the terminal for the passphrase of an encrypted key.
 func askPassphrase(ctx context.Context, keyFile string) ([]byte, error) {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
@@ -60,7 +60,7 @@ func askPassphrase(ctx context.Context, keyFile string) ([]byte, error) {
 	}
 	fmt.Fprintf(tty, "passphrase of %s: ", output.Printable(keyFile))
 	defer fmt.Fprintln(tty)
-	// A read of a terminal cannot be canceled; it is left running when ctx ends.
+	// Reading from a terminal cannot be cancelled; the read is left running when ctx ends.
 	pass, err := orInterrupted(ctx, func() ([]byte, error) { return term.ReadPassword(int(tty.Fd())) })
 	if ctx.Err() != nil {
 		term.Restore(int(tty.Fd()), state)

@@ -23,26 +23,25 @@ import (
 	"thothfs/store"
 )
 
-// specHelp is for the help of verbs with a SPEC.
+// specHelp is the help text for verbs with a SPEC.
 const specHelp = `
 A dump is named by its hash, a unique prefix of it, or the path of a local copy.
 A specification is made of constraints that must all hold: cmd=svc.startd,
 node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
 (newer than), otime=1d (older than), limit=10, dump=stdin.`
 
-// selection is the dumps that the words of a verb select: those that match spec and, if
-// byID is set, are in ids.
+// selection is the set of dumps selected by the words of a verb: those that match spec and, if byID
+// is set, are also in ids.
 type selection struct {
 	corpus *corpus.Corpus
 	spec   query.Spec
 	ids    []dump.ID
 	byID   bool
-	words  []string // words that are neither dumps nor constraints: properties of ls and report
+	words  []string // words that are neither dumps nor constraints, such as properties for ls and report
 }
 
-// selectDumps sorts the words of a verb into constraints (prop=value), dumps (a hash, a
-// unique prefix, a local dump) and others. With dump=stdin it reads dumps from standard
-// input.
+// selectDumps sorts the words of a verb into constraints (prop=value), dumps (a hash, a unique
+// prefix, or a local dump) and others. For dump=stdin it reads dumps from standard input.
 func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selection, error) {
 	sel := &selection{corpus: c.Corpus}
 	var constraints []string
@@ -73,7 +72,7 @@ func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selecti
 	return sel, nil
 }
 
-// selectOnlyDumps is selectDumps for verbs whose words must all be constraints or dumps.
+// selectOnlyDumps is like selectDumps but requires all words to be constraints or dumps.
 func (c *openedCorpus) selectOnlyDumps(ctx context.Context, words []string) (*selection, error) {
 	sel, err := c.selectDumps(ctx, words)
 	if err == nil && len(sel.words) > 0 {
@@ -82,7 +81,7 @@ func (c *openedCorpus) selectOnlyDumps(ctx context.Context, words []string) (*se
 	return sel, err
 }
 
-// selectIDs returns the hashes of the dumps that words select, oldest first.
+// selectIDs returns the hashes of the dumps selected by words, oldest first.
 func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID, error) {
 	sel, err := c.selectOnlyDumps(ctx, words)
 	if err != nil {
@@ -98,8 +97,8 @@ func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID
 	return ids, nil
 }
 
-// findDump returns the one dump that a word names. It updates the catalogue only if the
-// word names none of the known dumps.
+// findDump returns the single dump that a word names. It updates the catalogue only if the word
+// names no known dump.
 func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
 		id, err := resolve(ctx, c.Corpus, word)
@@ -113,7 +112,7 @@ func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, erro
 	return c.findKnownDump(ctx, word)
 }
 
-// findKnownDump returns the one dump in the catalogue that a word names.
+// findKnownDump returns the single dump in the catalogue that a word names.
 func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
 	if !strings.Contains(word, "=") {
 		id, err := resolve(ctx, c.Corpus, word)
@@ -132,7 +131,7 @@ func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID,
 	return ids[0], nil
 }
 
-// readIdentifiers adds the dumps named by the words of standard input.
+// readIdentifiers adds the dumps named by the words on standard input.
 func (sel *selection) readIdentifiers(ctx context.Context, cl *cli) error {
 	sel.byID = true
 	cl.announceStdin("hashes of dumps")
@@ -154,7 +153,7 @@ func (sel *selection) readIdentifiers(ctx context.Context, cl *cli) error {
 	}
 }
 
-// all yields the selected dumps, oldest first. The sequence ends at an error.
+// all yields the selected dumps, oldest first. The sequence ends at the first error.
 func (sel *selection) all(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
 	if !sel.byID {
 		return sel.corpus.Dumps(ctx, sel.spec)
@@ -173,10 +172,10 @@ func (sel *selection) all(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
 	}
 }
 
-// named returns those of ids that match, oldest first.
+// named returns the dumps in ids that match, oldest first.
 func (sel *selection) named(ctx context.Context) (found []*corpus.Dump, err error) {
-	// A Sync asks the store for some documents only. A document that cannot be read now
-	// stays as it is known.
+	// A Sync compares only some documents with the store, so refresh each one. If a document cannot
+	// be read now, its known version is used.
 	var asking errgroup.Group
 	asking.SetLimit(32)
 	for _, id := range sel.ids {
@@ -222,7 +221,7 @@ func (sel *selection) dumps(ctx context.Context) iter.Seq2[output.Dump, error] {
 	}
 }
 
-// count returns how many dumps are selected.
+// count returns the number of selected dumps.
 func (sel *selection) count(ctx context.Context) (int, error) {
 	if !sel.byID {
 		return sel.corpus.Count(ctx, sel.spec)
@@ -231,7 +230,7 @@ func (sel *selection) count(ctx context.Context) (int, error) {
 	return len(found), err
 }
 
-// countBy returns how many of the selected dumps have each value of a property.
+// countBy counts the selected dumps for each value of a property.
 func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, error) {
 	counts := output.Counts{}
 	if !sel.byID {
@@ -253,12 +252,12 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 // errNoIdentifier means that a word is neither a hash nor a local dump.
 var errNoIdentifier = errors.New("neither a dump's hash nor a local dump")
 
-// minPrefix is the length from which a word of hexadecimal digits cannot be the name of a
-// property.
+// minPrefix is the length at which a word of hexadecimal digits is taken for a hash prefix rather
+// than the name of a property.
 const minPrefix = 8
 
-// resolve returns the dump that a word names: a hash, a unique prefix of one, or the path
-// of a local dump.
+// resolve returns the dump that a word names: a hash, a unique hash prefix, or the path of a local
+// dump.
 func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
 	unknown := errNoIdentifier
 	if isHex(word) {
@@ -291,7 +290,7 @@ func isHex(s string) bool {
 	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
-// forEach calls f for each item, atOnce at a time, with a progress bar, and returns the
+// forEach calls f for each item, at most atOnce at a time, with a progress bar, and returns the
 // errors.
 func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T) error) map[T]error {
 	var (
@@ -320,7 +319,7 @@ func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T
 	return failed
 }
 
-// reportEach prints what was done to many dumps, and why some of them failed.
+// reportEach prints what was done to a number of dumps, and why some of them failed.
 func reportEach(ctx context.Context, cl *cli, ids []dump.ID, done string, failed map[dump.ID]error) error {
 	for _, id := range ids {
 		if err := failed[id]; err != nil && !errors.Is(err, context.Canceled) {
@@ -337,7 +336,7 @@ func reportEach(ctx context.Context, cl *cli, ids []dump.ID, done string, failed
 	return ctx.Err()
 }
 
-// eachFile calls f for each file and prints its errors. It stops when ctx ends.
+// eachFile calls f for each file and prints the errors. It stops when ctx is done.
 func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) error) error {
 	var failed error
 	for _, file := range files {

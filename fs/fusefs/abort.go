@@ -13,8 +13,8 @@ import (
 // directory for each FUSE mount, named by device number (fs/fuse/control.c).
 const connections = "/sys/fs/fuse/connections"
 
-// Abort ends the connection of a file system by force: all calls on it fail with
-// ENOTCONN, also those that no signal can end. number is the minor number of its device.
+// Abort forcibly ends the connection of a file system. All calls on it fail with ENOTCONN, even
+// those that no signal can end. number is the minor number of its device.
 func Abort(number int) error {
 	err := writeAbort(connections, number)
 	if !errors.Is(err, os.ErrNotExist) {

@@ -16,25 +16,24 @@ import (
 	"thothfs/store"
 )
 
-// Options describe the corpus to Open. All but Mount, MountAt, Warm and Credentials are
-// required.
+// Options are the options for Open. All except Mount, MountAt, Warm and Credentials are required.
 type Options struct {
 	Corpus    *corpus.Corpus
-	Store     string // the corpus as --store names it
-	Root      string // the path that begins "name" in info.json
+	Store     string // the corpus, in the form of --store
+	Root      string // the path with which "name" in info.json begins
 	CacheDir  string
 	MantaUser string
 
-	Mount   string                                 // where the corpus is mounted; "" makes Open call MountAt
-	MountAt func(dir string) (func() error, error) // mounts the corpus and returns what unmounts it
-	Warm    func(ctx context.Context, id dump.ID)  // fetches what a debugger reads first; nil if everything is local
+	Mount   string                                 // where the corpus is mounted; if "", Open calls MountAt
+	MountAt func(dir string) (func() error, error) // mounts the corpus and returns a function that unmounts it
+	Warm    func(ctx context.Context, id dump.ID)  // fetches what a debugger reads first; nil if the corpus is local
 
 	Credentials bool                             // keep credentials in the environment
 	Say         func(format string, args ...any) // prints a message for the user
 }
 
-// Env is where analyzers run: a mount of the corpus, a private directory, and the
-// environment that scripts/thoth-init.sh describes. Its owner calls Close.
+// Env is the environment in which analyzers run: a mount of the corpus, a private directory, and
+// the variables that scripts/thoth-init.sh describes. The caller must call Close.
 type Env struct {
 	Options
 	dir     *runDir
@@ -63,7 +62,7 @@ func Open(o Options) (*Env, error) {
 	return e, nil
 }
 
-// Close unmounts what Open mounted, and removes the private directory.
+// Close unmounts the corpus if Open mounted it, and removes the private directory.
 func (e *Env) Close() error {
 	var err error
 	if e.unmount != nil {
@@ -72,8 +71,8 @@ func (e *Env) Close() error {
 	return errors.Join(err, e.dir.remove())
 }
 
-// setVars sets the environment of all analyzers, without variables that make bash run
-// something else first.
+// setVars sets the environment variables of all analyzers. It drops variables that would make bash
+// run something else first.
 func (e *Env) setVars() error {
 	self, err := os.Executable()
 	if err != nil {
@@ -108,11 +107,11 @@ func isCredential(name string) bool {
 		func(word string) bool { return strings.Contains(name, word) })
 }
 
-// Dump is a dump in the mount, with the document that was read last.
+// Dump is a dump in the mount, with its most recently read document.
 type Dump struct {
 	*corpus.Dump
-	File string // the name of the dump in its directory of the corpus
-	Path string // in the mount
+	File string // name of the dump in its directory in the corpus
+	Path string // path in the mount
 }
 
 var errPurged = errors.New("it was purged")
@@ -133,8 +132,8 @@ func (e *Env) Dump(ctx context.Context, id dump.ID) (Dump, error) {
 	return Dump{Dump: d, File: f.Name, Path: filepath.Join(e.Mount, "by-hash", id.String(), fs.FileName(f.Name))}, err
 }
 
-// prepare makes a working directory with a copy of a dump's document, whose path is info,
-// and returns the environment of the dump's analyzer.
+// prepare creates a working directory that contains a copy of the dump's document. It returns the
+// path of the copy and the environment for the dump's analyzer.
 func (e *Env) prepare(dir string, d Dump) (info string, vars []string, err error) {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return "", nil, err

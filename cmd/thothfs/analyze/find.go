@@ -1,7 +1,7 @@
 // Package analyze runs analyzers on dumps: it finds them, prepares the environment that
-// scripts/thoth-init.sh describes, runs them, reports what they print, and stores what
-// they change in a dump's info.json. An interactive shell in that environment is for
-// writing analyzers.
+// scripts/thoth-init.sh describes, runs them, reports their output, and stores the changes they
+// make to a dump's info.json. It also runs an interactive shell in that environment for writing
+// analyzers.
 package analyze
 
 import (
@@ -27,11 +27,10 @@ type Analyzer struct {
 	command  string
 }
 
-// builtinPrefix makes a name that of a built-in analyzer, even if the corpus has one of
-// that name.
+// builtinPrefix selects a built-in analyzer even if the corpus has one of the same name.
 const builtinPrefix = "builtin:"
 
-// fileText returns the text for the analyzer's file: the script, or the debugger's command.
+// fileText returns the content of the analyzer's file: the script, or the debugger's command.
 func (an Analyzer) fileText() []byte {
 	switch {
 	case an.script != nil:
@@ -42,8 +41,8 @@ func (an Analyzer) fileText() []byte {
 	return []byte(an.command + "\n")
 }
 
-// argv returns the command line that runs the analyzer on the dump at path. script is the
-// path of the analyzer's file.
+// argv returns the command line that runs the analyzer on the dump at path. script is the path of
+// the analyzer's file.
 func (an Analyzer) argv(ctx context.Context, script, path string) ([]string, error) {
 	if an.script != nil {
 		const sourceBoth = `. "$THOTH_INIT" || exit
@@ -54,9 +53,9 @@ func (an Analyzer) argv(ctx context.Context, script, path string) ([]string, err
 }
 
 // Find returns the analyzer that a word on the command line names: a debugger command;
-// builtin:NAME; a file, if the word has a slash; else the corpus's analyzer of that name,
-// or the built-in one. The slash is required so that a file in the working directory never
-// replaces an analyzer. say tells the user if a corpus's analyzer hides a built-in one.
+// builtin:NAME; a file, if the word contains a slash; otherwise the corpus's analyzer of that name,
+// or the built-in one. The slash is required so that a file in the working directory never replaces
+// an analyzer. Find calls say if an analyzer of the corpus hides a built-in one.
 func Find(ctx context.Context, c *corpus.Corpus, word string, say func(format string, args ...any)) (Analyzer, error) {
 	if an, ok := parseCommand(word); ok {
 		if _, err := exec.LookPath(an.debugger); err != nil {
@@ -150,7 +149,7 @@ func builtin(name string) []byte {
 	return text
 }
 
-// checkSyntax has bash parse a script, so that a syntax error is reported once and not for
+// checkSyntax checks a script with bash, so that a syntax error is reported once rather than for
 // every dump.
 func checkSyntax(ctx context.Context, name string, text []byte) error {
 	cmd := exec.CommandContext(ctx, "bash", "--noprofile", "--norc", "-n")

@@ -16,8 +16,8 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// copyInfo returns the document for an analyzer's copy. It is valid JSON, so that tools
-// can read it, even if the document is damaged.
+// copyInfo returns the document for an analyzer's copy. It is always valid JSON, even if the
+// document is damaged, so that tools can read it.
 func copyInfo(d *document.Document) []byte {
 	if d.IsJSON() {
 		return d.Text()
@@ -25,8 +25,8 @@ func copyInfo(d *document.Document) []byte {
 	return append(d.Value().JSON(), '\n')
 }
 
-// EditCopy makes edits to the copy of info.json in file, which it replaces as a whole. An
-// analyzer may run several edits at once; each waits for the others.
+// EditCopy applies edits to the copy of info.json in file, replacing the file atomically.
+// Concurrent edits by one analyzer are serialized.
 func EditCopy(ctx context.Context, file string, edits ...document.Edit) error {
 	return editCopy(ctx, file, func(*document.Document) ([]document.Edit, error) { return edits, nil })
 }
@@ -79,8 +79,8 @@ func editCopy(ctx context.Context, file string, edits func(*document.Document) (
 	return atomicfile.WriteFile(file, after)
 }
 
-// storeChanges stores what an analyzer changed in its copy of a dump's document, as one
-// edit. foreign are changed fields that only the corpus may change; they are not stored.
+// storeChanges stores an analyzer's changes to its copy of a dump's document as a single edit. It
+// returns the changed fields that only the corpus may change as foreign; they are not stored.
 func (e *Env) storeChanges(ctx context.Context, d *corpus.Dump, info string) (changed bool, foreign []string, err error) {
 	raw, err := ReadDocument(info)
 	if errors.Is(err, os.ErrNotExist) {
@@ -102,8 +102,8 @@ func (e *Env) storeChanges(ctx context.Context, d *corpus.Dump, info string) (ch
 	return err == nil, foreign, err
 }
 
-// ReadDocument reads a file that is at most as large as a document may be. It refuses a
-// FIFO instead of waiting for its writer.
+// ReadDocument reads a file of at most the maximum size of a document. It returns an error for a
+// FIFO rather than waiting for a writer.
 func ReadDocument(path string) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {

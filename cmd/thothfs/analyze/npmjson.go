@@ -19,7 +19,7 @@ import (
 //	json [-f FILE] [KEY...]   prints the values at the keys, or the whole document
 //	json --deep-merge         prints the documents on standard input merged into one
 //
-// Numbers keep their form. stdin reads standard input.
+// Numbers are printed unchanged. stdin reads standard input.
 func PrintJSON(w io.Writer, stdin func() ([]byte, error), args []string) error {
 	var file string
 	var keys []string
@@ -90,8 +90,8 @@ func dottedPath(key string) string {
 	return strings.TrimPrefix(jsonBrackets.ReplaceAllString(key, ".$1$2$3"), ".")
 }
 
-// deepMerge merges the consecutive JSON objects in raw, recursively. The last of several
-// other values wins.
+// deepMerge recursively merges the consecutive JSON objects in raw. For other values, the last one
+// wins.
 func deepMerge(raw []byte) ([]byte, error) {
 	merged := map[string]any{}
 	d := json.NewDecoder(bytes.NewReader(raw))

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// termGrace is how long a process has to end after SIGTERM.
+// termGrace is the time a process has to exit after SIGTERM.
 const termGrace = 5 * time.Second
 
-// runGroup runs a command in a new session, without a terminal, and leaves none of its
-// processes running. When ctx ends, the process group gets SIGTERM and, after termGrace,
-// SIGKILL; when the command ends, SIGKILL ends its background processes. The error is the
-// command's *exec.ExitError, or the cause of ctx's end.
+// runGroup runs a command in a new session without a terminal and leaves none of its processes
+// running. When ctx is done, the process group gets SIGTERM and, after termGrace, SIGKILL; when the
+// command exits, SIGKILL ends its background processes. The error is the command's *exec.ExitError,
+// or the cause of ctx.
 func runGroup(ctx context.Context, cmd *exec.Cmd) error {
-	// If this process is killed, the kernel kills the command. It does so when the thread
-	// that started the command ends.
+	// If this process is killed, the kernel kills the command. It also does so when the thread that
+	// started the command ends, so stay on that thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
@@ -32,7 +32,7 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	pid := cmd.Process.Pid
 	ended := make(chan struct{})
-	go func() { // ended by the end of the process
+	go func() { // ends with the process
 		awaitEnd(pid)
 		close(ended)
 	}()
@@ -40,14 +40,14 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
-		stopped = !isClosed(ended) // it may have ended at the same time
+		stopped = !isClosed(ended) // it may have exited at the same time
 		syscall.Kill(-pid, syscall.SIGTERM)
 		select {
 		case <-ended:
 		case <-time.After(termGrace):
 		}
 	}
-	// The command has not been reaped, so its group ID cannot be another group's yet.
+	// The command has not been reaped, so its group ID has not been reused yet.
 	syscall.Kill(-pid, syscall.SIGKILL)
 	err := cmd.Wait()
 	if stopped {

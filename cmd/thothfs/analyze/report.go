@@ -14,19 +14,19 @@ import (
 	"thothfs/cmd/thothfs/output"
 )
 
-// report prints the output of analyzers in the order of the dumps, and counts results.
+// report prints the output of analyzers in the order of the dumps and counts the results.
 type report struct {
 	total          int
 	stdout, stderr io.Writer
-	waiting        map[int]result // by index, until all before it are printed
+	waiting        map[int]result // by index; results whose predecessors have not all been printed
 	next           int            // index of the next result to print
 
 	seen, analyzed, changed, failed, purged int
 
-	broken error // the first error of writing to standard output
+	broken error // first error from writing to standard output
 }
 
-// add prints a result as soon as all before it are printed.
+// add prints a result once all its predecessors have been printed.
 func (r *report) add(res result) {
 	r.seen++
 	r.waiting[res.n] = res
@@ -41,7 +41,7 @@ func (r *report) add(res result) {
 	}
 }
 
-// flush prints the results that wait for a dump that was never analyzed.
+// flush prints the results still waiting for a dump that was never analyzed.
 func (r *report) flush() {
 	for _, n := range slices.Sorted(maps.Keys(r.waiting)) {
 		r.print(r.waiting[n])
@@ -92,8 +92,8 @@ func size(path string) int64 {
 	return fi.Size()
 }
 
-// copyLines writes the file at path to w in pieces that end in a newline. It does nothing
-// for an empty path.
+// copyLines writes the file at path to w in pieces that end in a newline. If path is empty, it does
+// nothing.
 func copyLines(w io.Writer, path string) error {
 	if size(path) == 0 {
 		return nil
@@ -109,13 +109,13 @@ func copyLines(w io.Writer, path string) error {
 		n += left
 		left = 0
 		if i := bytes.LastIndexByte(piece[:n], '\n') + 1; i > 0 && err == nil {
-			left = n - i // keep the beginning of a line until the rest is read
+			left = n - i // keep the start of a line until the rest has been read
 		}
 		if _, err := w.Write(piece[:n-left]); err != nil {
 			return err
 		}
 		copy(piece, piece[n-left:n])
-		if err != nil { // the end
+		if err != nil { // end of file
 			return nil
 		}
 	}

@@ -19,30 +19,30 @@ import (
 )
 
 const (
-	// storeGrace is how long storing the changes of a finished analyzer may take after the
-	// user has interrupted the run.
+	// storeGrace limits how long storing the changes of a finished analyzer may take after the user
+	// has interrupted the run.
 	storeGrace = 30 * time.Second
-	// warmAhead is how many dumps are fetched ahead, beyond those that run next.
+	// warmAhead is the number of dumps to fetch ahead, beyond those that run next.
 	warmAhead = 8
 )
 
-// Run is one analyzer run over dumps.
+// Run is a run of one analyzer over several dumps.
 type Run struct {
 	Env            *Env
 	Analyzer       Analyzer
-	Jobs           int           // dumps at a time
-	Timeout        time.Duration // for one dump; 0 means none
+	Jobs           int           // number of dumps analyzed concurrently
+	Timeout        time.Duration // per dump; 0 means no timeout
 	Stdout, Stderr io.Writer
 
 	script                     string   // path of the analyzer's file
-	directStdout, directStderr *os.File // where output goes at once; nil to collect it in files
+	directStdout, directStderr *os.File // where to write output immediately; nil to collect it in files
 }
 
-// result is what became of one dump.
+// result is the result for one dump.
 type result struct {
 	n        int // index of the dump
 	id       dump.ID
-	out, err string   // files with the output; "" if it was printed already
+	out, err string   // files containing the output; "" if it was printed directly
 	changed  bool     // the document was edited
 	foreign  []string // changed fields that were not stored
 	failure  error    // nil for success
@@ -51,8 +51,8 @@ type result struct {
 // errStopped means that the run was interrupted before the dump was analyzed.
 var errStopped = errors.New("it was not done")
 
-// Do runs the analyzer on dumps and reports. The error is output.ErrReported if it failed
-// for a dump.
+// Do runs the analyzer on the dumps and prints a report. The error is output.ErrReported if the
+// analyzer failed for any dump.
 func (r *Run) Do(ctx context.Context, ids []dump.ID) error {
 	var err error
 	if r.script, err = r.Env.dir.write("analyzer", r.Analyzer.fileText()); err != nil {
@@ -73,14 +73,14 @@ func (r *Run) Do(ctx context.Context, ids []dump.ID) error {
 		bar = output.NewProgress(r.Stderr, "analyzing", false)
 	}
 	results := make(chan result)
-	go func() { // ended by running, or when all is done
+	go func() { // ends when running is done or all dumps are finished
 		r.each(running, ids, results)
 		close(results)
 	}()
 	report := report{total: len(ids), stdout: bar.Above(r.Stdout), stderr: bar.Above(r.Stderr), waiting: map[int]result{}}
 	for res := range results {
 		if report.add(res); report.broken != nil {
-			stop() // analyzers that are running end, and are counted
+			stop() // running analyzers are ended and counted
 		}
 		bar.Set(report.seen, len(ids))
 	}
@@ -89,7 +89,7 @@ func (r *Run) Do(ctx context.Context, ids []dump.ID) error {
 	return report.finish(ctx, r.Stderr)
 }
 
-// each runs the analyzer on dumps and sends the results. It fetches dumps ahead.
+// each runs the analyzer on dumps and sends the results. It fetches upcoming dumps in advance.
 func (r *Run) each(ctx context.Context, ids []dump.ID, results chan<- result) {
 	var running, warming errgroup.Group
 	running.SetLimit(r.Jobs)
@@ -121,7 +121,7 @@ func (r *Run) each(ctx context.Context, ids []dump.ID, results chan<- result) {
 	warming.Wait()
 }
 
-// analyze runs the analyzer on one dump and stores what it changed.
+// analyze runs the analyzer on one dump and stores its changes.
 func (r *Run) analyze(ctx context.Context, res *result) error {
 	d, err := r.Env.Dump(ctx, res.id)
 	if err != nil {
@@ -133,7 +133,7 @@ func (r *Run) analyze(ctx context.Context, res *result) error {
 	if err != nil {
 		return err
 	}
-	refused := dir + ".failed" // thoth-init.sh makes it when an edit fails
+	refused := dir + ".failed" // created by thoth-init.sh when an edit fails
 	defer os.Remove(refused)
 	if err := r.execute(ctx, res, dir, d.Path, append(vars, "THOTH_ANALYZER="+r.script, "THOTH_FAILED="+refused)); err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 //	N/, N.out, N.err, N.failed  the N-th analyzer: working directory, output, a refused edit
 type runDir struct{ *tempdir.Dir }
 
-// newRunDir makes the directory, and removes those of killed runs of this user with their
-// dead mounts.
+// newRunDir creates the directory. It also removes the directories that killed runs of this user
+// have left, with their dead mounts.
 func newRunDir() (*runDir, error) {
 	const prefix = "thothfs-run-"
 	tempdir.Sweep(os.TempDir(), prefix, func(path string) error {
@@ -42,14 +42,14 @@ func (d *runDir) mnt() string { return d.join("mnt") }
 
 func (d *runDir) join(name string) string { return filepath.Join(d.Path, name) }
 
-// write makes a private file and returns its path.
+// write creates a private file and returns its path.
 func (d *runDir) write(name string, data []byte) (string, error) {
 	path := d.join(name)
 	return path, os.WriteFile(path, data, 0o600)
 }
 
-// remove removes the directory, unless the corpus is still mounted in it: removing the
-// files of a mount would edit the corpus.
+// remove removes the directory unless the corpus is still mounted in it, because removing files in
+// the mount would edit the corpus.
 func (d *runDir) remove() error {
 	if err := removeMountpoint(d.mnt()); err != nil {
 		return fmt.Errorf("%s stays: %w", d.Path, err)

@@ -29,7 +29,7 @@ fi
 json cmd <"$THOTH_INFO"
 `
 
-// shellRC is the start-up file of the shell. The user's own settings come first.
+// shellRC is the start-up file of the shell. It reads the user's own settings first.
 const shellRC = `unset BASH_ENV
 if [[ -n $THOTH_SHELL_TERMINAL && -r ~/.bashrc ]]; then
 	. ~/.bashrc
@@ -40,7 +40,7 @@ PS1="thoth ${THOTH_NAME:0:16}> "
 unset THOTH_SHELL_TERMINAL
 `
 
-// Shell is an interactive shell on a dump in which the user writes an analyzer.
+// Shell is an interactive shell in which the user writes an analyzer, with a dump to try it on.
 type Shell struct {
 	Env            *Env
 	Stdin          io.Reader
@@ -50,14 +50,14 @@ type Shell struct {
 
 	dump    Dump
 	info    string // path of the copy of the dump's document
-	name    string // of the analyzer
-	stored  []byte // the corpus's analyzer; nil if it has none of that name
+	name    string // name of the analyzer
+	stored  []byte // the corpus's analyzer; nil if there is none of that name
 	initial []byte // initial text of the copy
 	script  string // path of the copy
 }
 
-// Run runs the shell, and stores the changes to analyzer and document if it exits with 0,
-// or if the user confirms. Otherwise it keeps the changes in files, and prints their names.
+// Run runs the shell, and stores the changes to the analyzer and the document if it exits with 0 or
+// the user confirms. Otherwise it keeps the changes in files and prints their names.
 func (s *Shell) Run(ctx context.Context, d Dump, analyzer string) error {
 	s.dump, s.name = d, analyzer
 	if err := s.copyScript(ctx); err != nil {
@@ -88,8 +88,8 @@ func (s *Shell) Run(ctx context.Context, d Dump, analyzer string) error {
 	return errors.Join(s.storeProperties(storing), s.storeScript(storing))
 }
 
-// copyScript makes the editable copy of the corpus's analyzer, else of the built-in one,
-// else of a new one.
+// copyScript creates the editable copy: of the corpus's analyzer or, if there is none, of the
+// built-in one or of a template.
 func (s *Shell) copyScript(ctx context.Context) error {
 	if _, isCommand := parseCommand(s.name); isCommand || strings.Contains(s.name, "/") || strings.Trim(s.name, ".") == "" || s.name != output.Printable(s.name) {
 		return fmt.Errorf("%q: the name of an analyzer is meant, one of the corpus or a new one", s.name)
@@ -109,7 +109,7 @@ func (s *Shell) copyScript(ctx context.Context) error {
 	return err
 }
 
-// command returns bash with the functions of analyzers.
+// command returns the command for bash with the functions of analyzers.
 func (s *Shell) command() (*exec.Cmd, error) {
 	bash, err := exec.LookPath("bash")
 	if err != nil {
@@ -138,13 +138,13 @@ func (s *Shell) command() (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// change is a file that the user changed in the shell.
+// change is a file that the user has changed in the shell.
 type change struct {
 	what, name string
 	text       []byte
 }
 
-// changes returns the changed files, with their current text.
+// changes returns the changed files with their current contents.
 func (s *Shell) changes() []change {
 	var changed []change
 	for _, f := range []struct {
@@ -163,9 +163,9 @@ func (s *Shell) changes() []change {
 	return changed
 }
 
-// confirmed asks on a terminal whether to store the changes of a shell that ended with an
-// error. At Ctrl-D bash exits with the status of its last command, so an error does not
-// show that the changes are unwanted.
+// confirmed asks on a terminal whether to store the changes of a shell that exited with an error.
+// On Ctrl-D bash exits with the status of its last command, so an error does not mean that the
+// changes are unwanted.
 func (s *Shell) confirmed(ended error) bool {
 	var whats []string
 	for _, c := range s.changes() {
@@ -177,7 +177,7 @@ func (s *Shell) confirmed(ended error) bool {
 	return s.Confirm(fmt.Sprintf("the shell ended with %v. Save %s?", ended, strings.Join(whats, " and ")))
 }
 
-// keepChanges writes the changes into private files and prints their names.
+// keepChanges writes the changes to private files and prints their names.
 func (s *Shell) keepChanges() {
 	for _, c := range s.changes() {
 		s.Env.Say("%s are not stored%s", c.what, keepFile(c.name, c.text))
@@ -217,7 +217,7 @@ func (s *Shell) storeScript(ctx context.Context) error {
 	return nil
 }
 
-// putScript stores the analyzer, unless somebody else changed it in the meantime.
+// putScript stores the analyzer unless it has been changed elsewhere in the meantime.
 func (s *Shell) putScript(ctx context.Context, text []byte) error {
 	now, err := s.Env.Corpus.Analyzer(ctx, s.name)
 	if err != nil && !isAbsent(err) {
@@ -229,7 +229,7 @@ func (s *Shell) putScript(ctx context.Context, text []byte) error {
 	return s.Env.Corpus.PutAnalyzer(ctx, s.name, text)
 }
 
-// keepFile writes text into a private file, and returns the end of a message that names it.
+// keepFile writes text to a private file and returns a message suffix with its name.
 func keepFile(name string, text []byte) string {
 	f, err := os.CreateTemp("", "thothfs-"+name+"-")
 	if err != nil {

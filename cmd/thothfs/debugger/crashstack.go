@@ -15,18 +15,19 @@ import (
 	"thothfs/dump"
 )
 
-// stackTimeout limits the time in which a stack is read during an upload.
+// stackTimeout is the time limit for reading a stack during an upload.
 const stackTimeout = 2 * time.Minute
 
-// maxFrames limits a stack, since runaway recursion has hundreds of thousands of frames.
+// maxFrames is the maximum number of frames in a stack. Runaway recursion produces hundreds of
+// thousands.
 const maxFrames = 512
 
-// errNoStackTool means that no program that reads stacks is installed.
+// errNoStackTool means that no program for reading stacks is installed.
 var errNoStackTool = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
 
 // StackForUpload returns the stack of the thread that died, with frames in Thoth's form
-// (module`function+0xoffset()). It uses the debuggers on the PATH, and fails if none can
-// read the dump.
+// (module`function+0xoffset()). It uses the debuggers in PATH, and fails if none of them can read
+// the dump.
 func StackForUpload(ctx context.Context, path string, info *dump.Info) ([]string, error) {
 	if info.Type != dump.Core {
 		return nil, errors.New("a crash dump's stack is left to the kernel debugger")
@@ -39,8 +40,8 @@ func StackForUpload(ctx context.Context, path string, info *dump.Info) ([]string
 	return stackOf(ctx, path, recordedExecutable(info).Path, info)
 }
 
-// Stack is StackForUpload for a process of this operating system, whose program may also
-// be beside the dump or on a debuginfod server.
+// Stack is like StackForUpload for a process of this operating system. It also looks for the
+// program beside the dump and on debuginfod servers.
 func Stack(ctx context.Context, path string, info *dump.Info) ([]string, error) {
 	return stackOf(ctx, path, FindExecutable(ctx, path, info).Path, info)
 }
@@ -59,8 +60,8 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 	return stack, nil
 }
 
-// stackOf returns the stack that gdb or eu-stack reads: the first one with the name of a
-// function, else the first one with a frame.
+// stackOf returns a stack read by gdb or eu-stack: the first one that contains a function name or,
+// if neither does, the first one with any frames.
 func stackOf(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
 	err = errNoStackTool
 	for _, tool := range []struct {
@@ -83,11 +84,11 @@ func stackOf(ctx context.Context, path, exe string, info *dump.Info) (stack []st
 
 var frameNameless = regexp.MustCompile("^(?:(?:[^`(<]*`)?\\+?(?:0x[0-9a-f]+|0)?|sigreturn)\\(\\)$")
 
-// hasName reports whether a frame has a symbol.
+// hasName reports whether a frame contains a symbol.
 func hasName(frame string) bool { return !frameNameless.MatchString(frame) }
 
-// gdbFrames is a gdb script whose command prints the program counter of a frame, its
-// stack pointer, and the symbols there and at the byte before.
+// gdbFrames is a gdb script. Its command prints a frame's program counter and stack pointer, and
+// the symbols at the program counter and at the byte before it.
 const gdbFrames = `set pagination off
 set confirm off
 set width 0
@@ -128,7 +129,7 @@ func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string,
 	return parseGDBFrames(out, info.Modules), nil
 }
 
-// euStack is gdbStack with elfutils, which also reads cores of other processors.
+// euStack is like gdbStack but uses elfutils, which also reads cores of other architectures.
 func euStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
 	args := []string{"-v", "-m", "-n", strconv.Itoa(maxFrames)}
 	if exe != "" {
@@ -141,8 +142,8 @@ func euStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, 
 	return parseEUFrames(out, info.Modules), nil
 }
 
-// runTool runs a debugger and returns its output. An exit code other than 0 is an error
-// only if there is no output.
+// runTool runs a debugger and returns its output. A nonzero exit code is an error only if there is
+// no output.
 func runTool(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "DEBUGINFOD_URLS=")

@@ -11,9 +11,9 @@ import (
 	"thothfs/signature"
 )
 
-// Death returns how the process whose dump is at path died. stack comes from info.json; if
-// it has no function names, or older versions may have stored it with inlined functions
-// under their callers' names, the stack is read from the dump.
+// Death returns how the process died whose dump is at path. stack comes from info.json. Death reads
+// the stack from the dump instead if stack contains no function names, or if an older version may
+// have stored inlined functions under their callers' names.
 func Death(ctx context.Context, path string, stack []string) (signature.Death, error) {
 	info, err := Inspect(path)
 	if err != nil {
@@ -49,7 +49,7 @@ func Death(ctx context.Context, path string, stack []string) (signature.Death, e
 // repeatsFrame reports whether two adjacent frames are equal.
 func repeatsFrame(stack []string) bool { return len(slices.Compact(slices.Clone(stack))) < len(stack) }
 
-// programOf returns the path, or else the name, of the program that left a dump.
+// programOf returns the path of the program that left a dump or, failing that, its name.
 func programOf(info *dump.Info) string {
 	arg0, _, _ := strings.Cut(info.Psargs, " ")
 	return cmp.Or(info.Executable, arg0, info.Cmd)

@@ -1,8 +1,8 @@
-// Package debugger finds debuggers and what they need to read a dump (its program, shared
-// libraries, or kernel), builds their command lines, runs them in the foreground, and
-// reads stacks with them.
+// Package debugger finds debuggers and the files they need to read a dump (its program, shared
+// libraries, or kernel), builds their command lines, runs them in the foreground, and uses them to
+// read stacks.
 //
-// Dumps are hostile: no debugger loads scripts or files that a dump points to.
+// Dumps are untrusted: debuggers must not load scripts or files that a dump refers to.
 package debugger
 
 import (
@@ -20,11 +20,11 @@ import (
 
 // Debugger is an installed debugger.
 type Debugger struct {
-	Name string // as given, or as found on the PATH
+	Name string // as given, or as found in PATH
 	path string
 }
 
-// howToInstall says where each debugger comes from.
+// howToInstall describes where each debugger comes from.
 var howToInstall = map[string]string{
 	"mdb":           "a part of illumos: debug the dump on SmartOS or another illumos",
 	"gdb":           "Debian: apt-get install gdb",
@@ -35,7 +35,7 @@ var howToInstall = map[string]string{
 	"kgdb":          "a part of FreeBSD's package gdb",
 }
 
-// namesFor returns the names of the debuggers that can read a dump, the best first.
+// namesFor returns the names of the debuggers that can read a dump, best first.
 func namesFor(info *dump.Info) []string {
 	switch {
 	case info.OS == "illumos":
@@ -52,7 +52,7 @@ func namesFor(info *dump.Info) []string {
 	return []string{"gdb", "lldb"}
 }
 
-// machines lists, for each GOARCH, the machines of dumps whose programs it runs.
+// machines lists, for each GOARCH, the machine names in dumps whose programs run on it.
 var machines = map[string][]string{
 	"amd64": {"x86_64", "i386", "x32"}, "386": {"i386"}, "arm64": {"aarch64"}, "arm": {"arm"},
 	"ppc64le": {"ppc64le"}, "ppc64": {"ppc64"}, "s390x": {"s390x"}, "riscv64": {"riscv64"}, "loong64": {"loongarch64"},
@@ -62,7 +62,7 @@ func runsHere(machine string) bool {
 	return machine == "" || slices.Contains(machines[runtime.GOARCH], machine)
 }
 
-// Pick returns the debugger called name, or the best installed one if name is empty.
+// Pick returns the debugger called name or, if name is empty, the best one installed.
 func Pick(name string, info *dump.Info) (Debugger, error) {
 	if name != "" {
 		path, err := exec.LookPath(name)
@@ -84,7 +84,7 @@ func Pick(name string, info *dump.Info) (Debugger, error) {
 	return Debugger{}, fmt.Errorf("no debugger for %s is installed; what can read it: %s", describe(info), strings.Join(hints, ", or "))
 }
 
-// describe names the kind of a dump with its article: "an ELF core linux x86_64".
+// describe returns the kind of a dump with an article, such as "an ELF core linux x86_64".
 func describe(info *dump.Info) string {
 	words := []string{"a", info.Format}
 	if info.Format != "" && strings.ContainsAny(info.Format[:1], "AEIOaeio") {
@@ -106,17 +106,17 @@ func (d Debugger) Warning(info *dump.Info) string {
 	return fmt.Sprintf("this gdb may not know %s; gdb-multiarch does (%s)", info.Machine, howToInstall["gdb-multiarch"])
 }
 
-// Command returns the command that debugs a dump interactively. exe is its program, or ""
-// if that was not found; extra arguments come first.
+// Command returns the command that debugs a dump interactively. exe is its program, or "" if it was
+// not found; the extra arguments come first.
 func (d Debugger) Command(exe, dump string, extra []string) *exec.Cmd {
 	cmd := exec.Command(d.path, append(slices.Clone(extra), fileArgs(d.Name, exe, dump)...)...)
 	cmd.Args[0] = d.Name
 	return cmd
 }
 
-// fileArgs returns the arguments that name the program, if any, and the dump.
+// fileArgs returns the arguments for the program, if any, and the dump.
 func fileArgs(name, exe, dump string) []string {
-	exeFlag, dumpFlag := "", "" // mdb, crash, kgdb and unknown debuggers take them as operands
+	exeFlag, dumpFlag := "", "" // mdb, crash, kgdb and unknown debuggers take operands instead
 	switch base := filepath.Base(name); {
 	case strings.Contains(base, "lldb"):
 		exeFlag, dumpFlag = "--file", "--core"
@@ -135,14 +135,14 @@ func fileArgs(name, exe, dump string) []string {
 	return slices.DeleteFunc(args, func(arg string) bool { return arg == "" })
 }
 
-// BatchArgv returns the command line that runs one debugger command on the dump at path and
-// exits. script is a file that contains the command.
+// BatchArgv returns the command line that runs one debugger command on the dump at path and exits.
+// script is a file that contains the command.
 func BatchArgv(ctx context.Context, name, command, script, path string) ([]string, error) {
 	if name == "mdb" {
 		return []string{"mdb", "-e", command, path}, nil
 	}
 	exe := ""
-	if info, err := Inspect(path); err == nil { // else the debugger may still be able to read it
+	if info, err := Inspect(path); err == nil { // on error, the debugger may still be able to read it
 		exe = recordedExecutable(info).Path
 		if info.Type == dump.Crash {
 			if exe = FindVMLinux(ctx, path, info).Path; exe == "" {
@@ -167,5 +167,5 @@ func BatchArgv(ctx context.Context, name, command, script, path string) ([]strin
 	return argv, nil
 }
 
-// gdbBatch are the flags of a gdb that runs without a user. Nothing is auto-loaded.
+// gdbBatch holds the flags for running gdb unattended, with auto-loading disabled.
 var gdbBatch = []string{"-nx", "-q", "-batch", "-iex", "set auto-load off", "-iex", "set auto-load safe-path /nonexistent"}

@@ -17,18 +17,18 @@ import (
 )
 
 const (
-	maxBeside = 64       // files beside a dump that may be its program
-	maxNote   = 64 << 10 // bytes of a file's notes that are searched for its build-id
+	maxBeside = 64       // maximum number of files beside a dump to consider as its program
+	maxNote   = 64 << 10 // maximum number of bytes of notes to search for a build ID
 )
 
 // Executable is the result of a search for the program or kernel of a dump.
 type Executable struct {
 	Path     string // "" if none was found
 	How      string // where it was found, for messages
-	Rejected string // a message about a file of another build, or ""
+	Rejected string // a message about a file from another build, or ""
 }
 
-// Inspect returns what the dump at path says about itself.
+// Inspect returns the information contained in the dump at path.
 func Inspect(path string) (*dump.Info, error) {
 	fi, err := os.Stat(path) // opening a device or a FIFO could block
 	if err != nil {
@@ -49,8 +49,8 @@ func Inspect(path string) (*dump.Info, error) {
 	return info, nil
 }
 
-// FindProgram returns the kernel of a kernel dump, or the program that dumped core. mdb
-// finds both in the dump, so for illumos it returns the zero Executable.
+// FindProgram returns the kernel for a kernel dump, or the program that dumped core. For illumos it
+// returns the zero Executable, since mdb finds both in the dump.
 func FindProgram(ctx context.Context, path string, info *dump.Info) Executable {
 	switch {
 	case info.OS == "illumos":
@@ -61,9 +61,9 @@ func FindProgram(ctx context.Context, path string, info *dump.Info) Executable {
 	return FindExecutable(ctx, path, info)
 }
 
-// FindExecutable returns the program that dumped core to path: a file beside the dump, the
-// file at the path recorded in the dump, or one from the servers of $DEBUGINFOD_URLS. It
-// rejects files of another build.
+// FindExecutable returns the program whose core dump is at path: a file beside the dump, the file
+// at the path recorded in the dump, or one from the servers in $DEBUGINFOD_URLS. It rejects files
+// from another build.
 func FindExecutable(ctx context.Context, path string, info *dump.Info) Executable {
 	beside := executableBeside(path, info)
 	if beside.Path != "" {
@@ -77,8 +77,8 @@ func FindExecutable(ctx context.Context, path string, info *dump.Info) Executabl
 	return recorded
 }
 
-// addServed fills in the file of a kind (executable or debuginfo) that debuginfod-find
-// gets from the servers of $DEBUGINFOD_URLS, if they have it.
+// addServed fetches the file of the given kind (executable or debuginfo) with debuginfod-find from
+// the servers in $DEBUGINFOD_URLS and sets e to it, if they have it.
 func (e *Executable) addServed(ctx context.Context, kind string, info *dump.Info) {
 	if os.Getenv("DEBUGINFOD_URLS") == "" || info.BuildID == "" {
 		return
@@ -90,8 +90,8 @@ func (e *Executable) addServed(ctx context.Context, kind string, info *dump.Info
 	}
 }
 
-// executableBeside returns the regular file in the directory of the dump that has its
-// build-id, else the one with the program's name unless it is another build.
+// executableBeside returns the regular file in the dump's directory with the dump's build ID. If
+// there is none, it returns the file with the program's name, unless that is from another build.
 func executableBeside(path string, info *dump.Info) Executable {
 	isNamed := func(file string, _ BuildMatch) bool {
 		return filepath.Base(file) == filepath.Base(info.Executable) || filepath.Base(file) == info.Cmd
@@ -99,8 +99,8 @@ func executableBeside(path string, info *dump.Info) Executable {
 	return choose(regularBeside(path, "*"), info, isNamed, "beside the dump, by its build-id", "beside the dump, by its name: the build-ids cannot be compared")
 }
 
-// recordedExecutable returns the file at the path recorded in the dump, unless it is
-// another build.
+// recordedExecutable returns the file at the path recorded in the dump, unless it is from another
+// build.
 func recordedExecutable(info *dump.Info) Executable {
 	var paths []string
 	arg0, _, _ := strings.Cut(info.Psargs, " ")
@@ -113,7 +113,7 @@ func recordedExecutable(info *dump.Info) Executable {
 	return choose(paths, info, isHere, "as recorded, of the dump's build-id", "as recorded: the build-ids cannot be compared")
 }
 
-// regularBeside returns the first regular files beside the dump whose names match a pattern.
+// regularBeside returns the first regular files beside the dump whose names match pattern.
 func regularBeside(path, pattern string) []string {
 	var paths []string
 	beside, _ := os.ReadDir(filepath.Dir(path))
@@ -125,8 +125,8 @@ func regularBeside(path, pattern string) []string {
 	return paths
 }
 
-// choose returns the file of the dump's build, else the first plausible one whose build-id
-// cannot be compared with the dump's. It rejects plausible files of another build.
+// choose returns the file of the dump's build or, if there is none, the first plausible file whose
+// build ID cannot be compared with the dump's. It rejects plausible files from another build.
 func choose(paths []string, info *dump.Info, plausible func(string, BuildMatch) bool, how, howUnknown string) Executable {
 	var found Executable
 	for _, path := range paths {
@@ -143,17 +143,17 @@ func choose(paths []string, info *dump.Info, plausible func(string, BuildMatch) 
 	return found
 }
 
-// BuildMatch is the result of comparing a file with a build-id.
+// BuildMatch is the result of comparing the build of a file with a build ID.
 type BuildMatch string
 
 const (
 	Same    BuildMatch = "same"
 	Other   BuildMatch = "other"
-	Unknown BuildMatch = "unknown" // at least one side has no build-id
+	Unknown BuildMatch = "unknown" // at least one side has no build ID
 	Absent  BuildMatch = "absent"  // there is no program or library at the path
 )
 
-// CompareBuild compares the file at path with the build-id want of the dump info.
+// CompareBuild compares the build ID of the file at path with want, a build ID from the dump info.
 func CompareBuild(path, want string, info *dump.Info) BuildMatch {
 	id, machine, err := buildID(path)
 	switch {
@@ -167,8 +167,7 @@ func CompareBuild(path, want string, info *dump.Info) BuildMatch {
 	return Unknown
 }
 
-// buildID returns the GNU build-id of a program or library in hexadecimal, or "" if it has
-// none.
+// buildID returns the GNU build ID of a program or library in hexadecimal, or "" if it has none.
 func buildID(path string) (id string, machine elf.Machine, err error) {
 	fi, err := os.Stat(path) // opening a device or a FIFO could block
 	if err != nil {
@@ -197,8 +196,8 @@ func buildID(path string) (id string, machine elf.Machine, err error) {
 	return "", f.Machine, nil
 }
 
-// noteReaders returns readers of a file's notes. It also looks for the section by name,
-// because Go's linker makes no segment for it.
+// noteReaders returns readers for a file's notes. It also looks for the section by name, because
+// Go's linker creates no segment for it.
 func noteReaders(f *elf.File) []io.Reader {
 	var readers []io.Reader
 	for _, p := range f.Progs {

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/term"
 )
 
-// ExitStatus is the child's exit status, which becomes ours.
+// ExitStatus is the child's exit status, which becomes that of this program.
 type ExitStatus int
 
 func (s ExitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// hangupGrace is how long a program has to end after SIGHUP.
+// hangupGrace is the time a program has to exit after SIGHUP.
 const hangupGrace = 5 * time.Second
 
-// RunForeground runs an interactive program in the foreground of the terminal. It leaves
-// Ctrl-C and Ctrl-\ to the program, and passes SIGTERM and SIGHUP on as SIGHUP. The error
-// is an ExitStatus if the program's status is not 0.
+// RunForeground runs an interactive program in the foreground of the terminal. It leaves Ctrl-C and
+// Ctrl-\ to the program, and forwards SIGTERM and SIGHUP as SIGHUP. The error is an ExitStatus if
+// the program's exit status is not 0.
 func RunForeground(cmd *exec.Cmd) error {
 	received := make(chan os.Signal, 8)
 	signals := []os.Signal{os.Interrupt, syscall.SIGQUIT, syscall.SIGTERM}
@@ -34,8 +34,8 @@ func RunForeground(cmd *exec.Cmd) error {
 	signal.Notify(received, signals...)
 	defer signal.Stop(received)
 	defer saveTerminal()()
-	// If this process is killed, the kernel sends the program SIGHUP. It does so when the
-	// thread that started the program ends.
+	// If this process is killed, the kernel sends SIGHUP to the program. It also does so when the
+	// thread that started the program ends, so stay on that thread.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGHUP}
@@ -47,7 +47,7 @@ func RunForeground(cmd *exec.Cmd) error {
 	return waitForeground(cmd.Process, received, ended)
 }
 
-// waitForeground waits for the program, and ends it after SIGTERM or SIGHUP.
+// waitForeground waits for the program, ending it on SIGTERM or SIGHUP.
 func waitForeground(p *os.Process, received <-chan os.Signal, ended <-chan error) error {
 	var status ExitStatus
 	var timeout <-chan time.Time
@@ -72,8 +72,8 @@ func waitForeground(p *os.Process, received <-chan os.Signal, ended <-chan error
 	}
 }
 
-// statusOf returns the exit status as shells report it: 128 plus the signal if a signal
-// ended the program.
+// statusOf returns the exit status in the form used by shells: 128 plus the signal number if a
+// signal ended the program.
 func statusOf(err error) error {
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {
@@ -85,8 +85,8 @@ func statusOf(err error) error {
 	return ExitStatus(exit.ExitCode())
 }
 
-// saveTerminal returns a function that restores the terminal's settings and foreground
-// process group, which a killed program may have changed.
+// saveTerminal returns a function that restores the terminal's settings and foreground process
+// group, which a killed program may have changed.
 func saveTerminal() (restore func()) {
 	fd := int(os.Stdin.Fd())
 	state, err := term.GetState(fd)

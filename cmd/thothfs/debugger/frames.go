@@ -15,8 +15,8 @@ import (
 
 // gdbFrame is one frame in the output of the script gdbFrames.
 type gdbFrame struct {
-	function     string // from gdb's own line, which also names inlined functions
-	handler      bool   // the kernel's frame of a signal; gdb knows it even without a symbol
+	function     string // from gdb's own frame line, which includes inlined functions
+	handler      bool   // a signal frame of the kernel, which gdb recognizes even without a symbol
 	pc, sp       uint64
 	here, before symbol // at the program counter, and at the byte before it
 }
@@ -34,13 +34,13 @@ var (
 	frameSignal = regexp.MustCompile(`restore_rt|sigreturn|runtime\.sigpanic`)
 )
 
-// parseGDBFrames returns the frames of the output of gdbFrames in Thoth's form.
+// parseGDBFrames converts the output of gdbFrames to frames in Thoth's form.
 func parseGDBFrames(out []byte, modules []dump.Module) []string {
 	frames := scanGDBFrames(out)
 	stack := make([]string, 0, len(frames))
 	exact := true
 	for i, f := range frames {
-		// gdb prints an inlined function as a frame of its own with the same address.
+		// gdb prints an inlined function as a separate frame with the same address.
 		inner := i > 0 && frames[i-1].sameAs(f)
 		inlined := i+1 < len(frames) && f.sameAs(frames[i+1])
 		if i > 0 && !inner {
@@ -86,14 +86,14 @@ func scanGDBFrames(out []byte) (frames []gdbFrame) {
 	return frames
 }
 
-// sameAs reports whether two adjacent frames are one call, of functions that were inlined
-// into one another.
+// sameAs reports whether two adjacent frames belong to one call because one function was inlined
+// into the other.
 func (f gdbFrame) sameAs(next gdbFrame) bool {
 	return f.pc == next.pc && f.sp == next.sp && f.sp != 0 && !f.handler && !next.handler
 }
 
-// text returns the frame in Thoth's form. A return address may already belong to the next
-// function, so unless pc is exact, the function is that of the byte before.
+// text returns the frame in Thoth's form. A return address may already belong to the next function,
+// so unless pc is exact, the function is that of the byte before it.
 func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 	s := f.here
 	if f.before.name != "" && !exact && !frameSignal.MatchString(s.name) && !f.handler {
@@ -113,8 +113,8 @@ func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 
 var euFrame = regexp.MustCompile(`^#\d+ +(0x[0-9a-f]+)( - 1)?(?: +([^- ].*?|-[^ ].*?))?(?: +- (.+))?$`)
 
-// parseEUFrames returns the frames of the output of eu-stack -v -m in Thoth's form.
-// Return addresses are followed by "- 1"; exact addresses are not.
+// parseEUFrames converts the output of eu-stack -v -m to frames in Thoth's form. Return addresses
+// are followed by "- 1"; exact addresses are not.
 func parseEUFrames(out []byte, modules []dump.Module) (stack []string) {
 	threads := 0
 	for raw := range bytes.Lines(out) {
@@ -141,8 +141,8 @@ func parseEUFrames(out []byte, modules []dump.Module) (stack []string) {
 	return stack
 }
 
-// addressFrame formats a frame without a symbol: MODULE`+0xOFFSET(), or only the address
-// where no file was mapped.
+// addressFrame formats a frame without a symbol as MODULE`+0xOFFSET(), or as just the address if no
+// file was mapped there.
 func addressFrame(pc uint64, modules []dump.Module) string {
 	for _, m := range modules {
 		// Mappings of one file that are further apart have other memory between them.
@@ -153,7 +153,7 @@ func addressFrame(pc uint64, modules []dump.Module) string {
 	return fmt.Sprintf("%#x()", pc)
 }
 
-// inModule puts the name of the module before a frame, if it is a library.
+// inModule prefixes a frame with the name of its module, if that is a library.
 func inModule(module, frame string) string {
 	if base := filepath.Base(module); module != "" && strings.Contains(base, ".so") {
 		return base + "`" + frame

@@ -11,13 +11,12 @@ import (
 	"thothfs/dump"
 )
 
-// maxLibraries limits how many libraries of a dump are compared with the files here.
+// maxLibraries is the maximum number of a dump's libraries to compare with the local files.
 const maxLibraries = 1024
 
-// makeSysroot makes a directory for gdb's "set sysroot" with links to the libraries of a
-// dump, but for files of another build: gdb only warns about those, and then prints wrong
-// names. root is "" when there is no such file and gdb needs no sysroot. The caller calls
-// remove in any case.
+// makeSysroot creates a directory for gdb's "set sysroot" that links to the libraries of a dump but
+// leaves out files from another build: gdb only warns about those, and then prints wrong names. If
+// there are no such files, gdb needs no sysroot and root is "". The caller must always call remove.
 func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
 	remove = func() {}
 	if info.OS != runtime.GOOS {
@@ -61,8 +60,8 @@ func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
 	return root, remove, nil
 }
 
-// linkLibrary links to a library under the names by which a program may have loaded it:
-// the file name and the soname.
+// linkLibrary links to a library under the names by which a program may have loaded it: the file
+// name and the soname.
 func linkLibrary(root, path string) error {
 	dir := filepath.Join(root, filepath.Dir(path))
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,7 +76,7 @@ func linkLibrary(root, path string) error {
 	return nil
 }
 
-// sonames returns the DT_SONAME entries of a library that are file names.
+// sonames returns the DT_SONAME entries of a library that are plain file names.
 func sonames(path string) []string {
 	f, err := elf.Open(path)
 	if err != nil {

@@ -8,10 +8,10 @@ import (
 	"thothfs/dump"
 )
 
-// FindVMLinux returns the kernel's executable with its symbols for the kernel dump at
-// path: beside the dump, where distributions install it for the release that crashed, or
-// from debuginfod. A file whose build-id is not that of the dump's VMCOREINFO is rejected,
-// since its symbols would be wrong.
+// FindVMLinux finds the kernel executable, with symbols, for the kernel dump at path. It looks
+// beside the dump, where distributions install it for the release that crashed, and on debuginfod
+// servers. It rejects a file whose build ID differs from the one in the dump's VMCOREINFO, since
+// its symbols would be wrong.
 func FindVMLinux(ctx context.Context, path string, info *dump.Info) Executable {
 	any := func(string, BuildMatch) bool { return true }
 	found := choose(vmlinuxPaths(path, info), info, any, "by its build-id", "the build-ids cannot be compared")
@@ -21,7 +21,7 @@ func FindVMLinux(ctx context.Context, path string, info *dump.Info) Executable {
 	return found
 }
 
-// vmlinuxPaths returns paths that may be the kernel of a dump, those beside it first.
+// vmlinuxPaths returns candidate paths for the kernel of a dump, those beside the dump first.
 func vmlinuxPaths(path string, info *dump.Info) []string {
 	paths := regularBeside(path, "*vmlinux*")
 	release := strings.TrimPrefix(info.Platform, "Linux_")
@@ -35,7 +35,7 @@ func vmlinuxPaths(path string, info *dump.Info) []string {
 	return paths
 }
 
-// VMLinuxHint says which kernel a dump needs and how to get it.
+// VMLinuxHint describes which kernel a dump needs and how to get it.
 func VMLinuxHint(info *dump.Info) string {
 	release := strings.TrimPrefix(info.Platform, "Linux_")
 	what := "the vmlinux of this kernel"

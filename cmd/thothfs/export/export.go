@@ -21,11 +21,11 @@ import (
 	"thothfs/query"
 )
 
-// A Writer makes a file, which must not exist yet, from a corpus.
+// A Writer writes a corpus to a new file.
 type Writer func(ctx context.Context, c *corpus.Corpus) error
 
-// To returns the Writer of the file at path, by the extension of its name. version is that
-// of this program.
+// To returns a Writer for the file at path, based on the extension of its name. version is the
+// version of this program.
 func To(path, version string) (Writer, error) {
 	var write func(io.Writer, iter.Seq2[*corpus.Dump, error]) error
 	switch filepath.Ext(path) {
@@ -50,7 +50,7 @@ func To(path, version string) (Writer, error) {
 	}, nil
 }
 
-// writeLines writes a line of JSON for each dump.
+// writeLines writes one line of JSON for each dump.
 func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	for d, err := range dumps {
 		if err != nil {
@@ -70,9 +70,8 @@ func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	return nil
 }
 
-// documentJSON returns a document as valid UTF-8 without unpaired surrogates, or nil if it
-// is not a JSON object. A single document that DuckDB rejects makes the whole file
-// unreadable to it.
+// documentJSON returns a document as valid UTF-8 without unpaired surrogates, or nil if it is not a
+// JSON object. A single invalid document would make DuckDB reject the whole file.
 func documentJSON(doc *document.Document) json.RawMessage {
 	raw := doc.Raw()
 	if !doc.IsJSON() || !json.Valid(raw) {
@@ -90,10 +89,10 @@ func documentJSON(doc *document.Document) json.RawMessage {
 }
 
 // surrogates matches escaped unpaired surrogates. It also matches whole pairs and escaped
-// backslashes, so that no part of these is mistaken for one.
+// backslashes, so that no part of these is mistaken for an unpaired surrogate.
 var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB][[:xdigit:]]{2}\\u[dD][c-fC-F][[:xdigit:]]{2}|\\u[dD][89a-fA-F][[:xdigit:]]{2}`)
 
-// writeNew creates path when write has written the whole file. An existing file stays.
+// writeNew creates path once write has written the whole file. It never replaces an existing file.
 func writeNew(path string, write func(*os.File) error) error {
 	f, err := atomicfile.Create(path)
 	if err != nil {

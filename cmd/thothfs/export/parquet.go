@@ -16,23 +16,23 @@ import (
 	"thothfs/corpus/catalog"
 )
 
-// A row group is held in memory, compressed. These limits end it.
+// Limits of a row group, which is held in memory in compressed form.
 const (
 	groupRows  = 100_000
-	groupBytes = 64 << 20 // of documents
+	groupBytes = 64 << 20 // total size of documents
 )
 
-// parquetColumn is a column of the file: its name, its options as a tag of the library, its
-// type, and the value that it has for a dump.
+// parquetColumn is a column of the file: its name, its options in the library's tag syntax, its
+// type, and a function that returns its value for a dump.
 type parquetColumn struct {
 	name, options string
 	kind          any
 	value         func(*corpus.Dump) parquet.Value
 }
 
-// parquetColumns returns the columns. The value of a field is null when it is not set, or is
-// an array, which info has. Times are in microseconds: nanoseconds would end in 2262.
-// Dictionaries are for values that repeat.
+// parquetColumns returns the columns. A field is null if it is not set or is an array; info
+// contains arrays. Times are in microseconds because nanoseconds would overflow in 2262.
+// Dictionaries are used for values that repeat.
 func parquetColumns() []parquetColumn {
 	const micros = ",optional,timestamp(microsecond:utc)"
 	columns := []parquetColumn{{"id", "", "", func(d *corpus.Dump) parquet.Value { return textValue(d.ID.String()) }}}
@@ -57,8 +57,8 @@ func parquetSchema(columns []parquetColumn) *parquet.Schema {
 	return parquet.NewSchema("dumps", parquet.SchemaOf(reflect.New(reflect.StructOf(fields)).Interface()))
 }
 
-// parquetRow returns the row of one dump. The library's own conversion of a struct to a row
-// loses optional JSON (parquet-go 0.32).
+// parquetRow returns the row for one dump. It avoids the library's own conversion from structs,
+// which loses optional JSON (parquet-go 0.32).
 func parquetRow(columns []parquetColumn, d *corpus.Dump) parquet.Row {
 	row := make(parquet.Row, len(columns))
 	for i, c := range columns {
@@ -86,11 +86,11 @@ func timeValue(t time.Time) parquet.Value {
 	return parquet.Int64Value(t.UnixMicro())
 }
 
-// writeGroups writes a row for each dump, in row groups of at most about size bytes, one of
-// which is in memory at a time.
+// writeGroups writes one row per dump, in row groups of about size bytes at most. Only one group is
+// in memory at a time.
 func writeGroups(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], version string, size int) error {
-	// A large dictionary has values that do not repeat. Bounds of documents, which may be
-	// large, are of no use.
+	// A large dictionary means that values do not repeat. Bounds of documents are useless and may
+	// be large.
 	columns := parquetColumns()
 	out := parquet.NewWriter(w, parquetSchema(columns), parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("thothfs", version, ""),
 		parquet.DictionaryMaxBytes(1<<20), parquet.SkipPageBounds("info"))

@@ -19,9 +19,9 @@ import (
 
 const indent = "    "
 
-// WriteDocument prints the document of one dump, as `info` does: the members in their
-// order, numbers unchanged, indented by four blanks. It prints the readable part of a
-// damaged document; reporting the damage is up to the caller.
+// WriteDocument prints the document of one dump, as `info` does: members in their original order,
+// numbers unchanged, indented by four spaces. It prints the readable part of a damaged document;
+// the caller must report the damage.
 func WriteDocument(w io.Writer, d Dump) error {
 	text, err := indentJSON(d.Doc.Value().JSON(), "")
 	if err != nil {
@@ -31,10 +31,9 @@ func WriteDocument(w io.Writer, d Dump) error {
 	return err
 }
 
-// WriteDocuments prints an array of documents, as `info` does for a specification and
-// `ls --json` for its rows. Each document begins with the hash as "id", unless it has a
-// member of that name. It returns the first error of the sequence; the array is valid
-// JSON even then.
+// WriteDocuments prints an array of documents, as `info` does for a specification and `ls --json`
+// for its rows. Each document begins with the hash as "id", unless it has a member of that name.
+// WriteDocuments returns the first error of the sequence; the array is valid JSON even then.
 func WriteDocuments(w io.Writer, dumps iter.Seq2[Dump, error]) error {
 	out := bufio.NewWriter(w)
 	var failed error
@@ -60,7 +59,7 @@ func WriteDocuments(w io.Writer, dumps iter.Seq2[Dump, error]) error {
 	return cmp.Or(failed, out.Flush())
 }
 
-// withID returns the JSON of a document that begins with its ID.
+// withID returns a document as JSON that begins with its ID.
 func withID(d Dump) []byte {
 	raw := bytes.TrimSpace(d.Doc.Value().JSON())
 	if _, ok := d.Doc.Get("id"); ok || d.Doc.Value().Kind() != document.KindObject {
@@ -73,7 +72,7 @@ func withID(d Dump) []byte {
 	return append([]byte(id), raw[1:]...)
 }
 
-// indentJSON indents JSON, whose first line follows prefix, for a terminal.
+// indentJSON indents JSON for a terminal. prefix is put before every line but the first.
 func indentJSON(raw []byte, prefix string) ([]byte, error) {
 	var b bytes.Buffer
 	if err := json.Indent(&b, raw, prefix, indent); err != nil {
@@ -87,7 +86,7 @@ func quoteJSON(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.Encode(s) // a string is always encodable
+	e.Encode(s) // encoding a string never fails
 	return string(escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
 }
 
@@ -113,21 +112,21 @@ func escapeControls(raw []byte) []byte {
 	return []byte(b.String())
 }
 
-// Counts has the number of dumps for each value of a property.
+// Counts maps the values of a property to numbers of dumps.
 type Counts map[string]int
 
-// AddDump counts the value at path, unless d has none or it is null.
+// AddDump counts d's value at path, unless it is missing or null.
 func (c Counts) AddDump(d Dump, path string) {
 	if v, ok := d.Doc.Get(path); ok && v.Kind() != document.KindNull {
 		c.Add(v.Text(), 1)
 	}
 }
 
-// Add adds n dumps that have the value text.
+// Add adds n dumps with the value text.
 func (c Counts) Add(text string, n int) { c[strings.ToValidUTF8(text, "\ufffd")] += n }
 
-// Write prints the counts as a JSON object, the smallest first; equal counts are in byte
-// order of their values.
+// Write prints the counts as a JSON object, smallest first; values with equal counts are in byte
+// order.
 func (c Counts) Write(w io.Writer) error {
 	values := slices.SortedFunc(maps.Keys(c), func(a, b string) int {
 		return cmp.Or(cmp.Compare(c[a], c[b]), strings.Compare(a, b))

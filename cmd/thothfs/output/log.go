@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenLog opens a log: a file, "stderr", "syslog", "journal" or "none". The caller calls
-// closeLog when it is done.
+// OpenLog opens a log: a file, "stderr", "syslog", "journal" or "none". The caller must call
+// closeLog when done.
 func OpenLog(where string, verbose bool, stderr io.Writer) (log *slog.Logger, closeLog func() error, err error) {
 	var w io.Writer
 	closeLog = func() error { return nil }
@@ -42,9 +42,8 @@ func OpenLog(where string, verbose bool, stderr io.Writer) (log *slog.Logger, cl
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})), closeLog, nil
 }
 
-// openLogFile opens a log for appending. It neither follows a symbolic link nor waits for a
-// FIFO, with which others who may write to the directory could make root append to any
-// file.
+// openLogFile opens a log file for appending. It does not follow a symbolic link or wait for a
+// FIFO: otherwise others with write access to the directory could make root append to any file.
 func openLogFile(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err

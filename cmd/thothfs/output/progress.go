@@ -16,8 +16,8 @@ type Progress struct {
 	bar  *mpb.Bar
 }
 
-// NewProgress returns a bar on stderr that counts bytes or things. It appears at the
-// first call of Set.
+// NewProgress returns a bar on stderr that counts bytes or items. It appears at the first call of
+// Set.
 func NewProgress(stderr io.Writer, what string, bytes bool) *Progress {
 	f, ok := terminalOf(stderr)
 	if !ok {
@@ -36,13 +36,13 @@ func NewProgress(stderr io.Writer, what string, bytes bool) *Progress {
 	return &Progress{pool: pool, bar: bar}
 }
 
-// Shown reports whether there is a terminal to show the bar on.
+// Shown reports whether there is a terminal on which to show the bar.
 func (p *Progress) Shown() bool { return p.bar != nil }
 
-// Set is a callback of corpus.Sync.
+// Set updates the bar. It can be used as a callback of corpus.Sync.
 func (p *Progress) Set(done, total int) { p.SetBytes(int64(done), int64(total)) }
 
-// SetBytes is a callback of ingest.Upload.
+// SetBytes updates the bar. It can be used as a callback of ingest.Upload.
 func (p *Progress) SetBytes(done, total int64) {
 	if p.bar == nil {
 		return
@@ -60,8 +60,8 @@ func (p *Progress) Done() {
 	p.pool.Wait()
 }
 
-// Above returns a writer for text that appears above the bar: w itself, unless both are
-// on a terminal.
+// Above returns a writer for text that should appear above the bar. It returns w itself unless both
+// are on a terminal.
 func (p *Progress) Above(w io.Writer) io.Writer {
 	if _, ok := terminalOf(w); !ok || p.bar == nil {
 		return w
@@ -69,7 +69,7 @@ func (p *Progress) Above(w io.Writer) io.Writer {
 	return aboveBar{p.pool}
 }
 
-// aboveBar adds a missing newline, so that the bar does not cover the text.
+// aboveBar adds a missing trailing newline, so that the bar does not cover the text.
 type aboveBar struct{ pool *mpb.Progress }
 
 func (w aboveBar) Write(b []byte) (int, error) {

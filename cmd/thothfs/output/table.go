@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	maxPadding = 200     // width to which a long value widens its column
-	maxHeld    = 4 << 20 // bytes of rows that are held back to find the widths
+	maxPadding = 200     // maximum width of a column, even for longer values
+	maxHeld    = 4 << 20 // maximum number of bytes of rows held back to determine the widths
 )
 
 // column is one column of the table.
@@ -23,9 +23,8 @@ type column struct {
 	text  func(Dump) string
 }
 
-// tableColumns returns the columns of `ls`, which are those of the original thoth, and
-// one for each of props. Without props, two columns have a minimum width, so that tables
-// can be compared.
+// tableColumns returns the columns of `ls`, which are those of the original thoth, plus one for
+// each of props. Without props, two columns have a minimum width, so that tables can be compared.
 func tableColumns(props []string) []column {
 	columns := []column{
 		{"DUMP", 16, func(l Dump) string { return l.ID[:min(16, len(l.ID))] }},
@@ -69,9 +68,9 @@ func nodeOrCmd(l Dump) string {
 	return l.Doc.String("node")
 }
 
-// WriteTable prints the table of `ls`, with "-" for absent values. A column is as wide as
-// its widest value in the first 4 MiB of rows; later rows are printed as they come. It
-// stops at the first error of the sequence and returns it.
+// WriteTable prints the table of `ls`, with "-" for missing values. A column is as wide as its
+// widest value in the first 4 MiB of rows; later rows are printed as they arrive. It stops at the
+// first error of the sequence and returns it.
 func WriteTable(w io.Writer, dumps iter.Seq2[Dump, error], props []string) error {
 	out := bufio.NewWriter(w)
 	columns := tableColumns(props)
@@ -79,7 +78,7 @@ func WriteTable(w io.Writer, dumps iter.Seq2[Dump, error], props []string) error
 	for i, c := range columns {
 		heads[i] = c.head
 	}
-	rows, size := [][]string{heads}, 0 // that wait until the widths are fixed
+	rows, size := [][]string{heads}, 0 // rows held back until the widths are fixed
 	var failed error
 	for d, err := range dumps {
 		if failed = err; err != nil {
@@ -103,7 +102,7 @@ func WriteTable(w io.Writer, dumps iter.Seq2[Dump, error], props []string) error
 		}
 		rows = nil
 	}
-	printRows(out, columns, rows) // Flush returns its error
+	printRows(out, columns, rows) // errors are returned by Flush
 	return cmp.Or(failed, out.Flush())
 }
 

@@ -16,7 +16,7 @@ import (
 // ErrReported is an error whose message the user has already seen.
 var ErrReported = errors.New("already reported")
 
-// Dump is a dump as the verbs print it.
+// Dump is a dump to be printed.
 type Dump struct {
 	ID  string // all 32 digits
 	Doc *document.Document
@@ -25,11 +25,11 @@ type Dump struct {
 const (
 	TimeLayout = "2006-01-02T15:04:05" // in UTC
 
-	maxCell = 64 << 10 // characters of a value that are printed
+	maxCell = 64 << 10 // maximum number of characters of a value to print
 )
 
-// Printable returns a message without characters that control a terminal, which a file
-// name or a store may have put there.
+// Printable returns a message without terminal control characters, which may have come from a file
+// name or a store.
 func Printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\n' || r == '\t' || (r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f)) {
@@ -39,8 +39,8 @@ func Printable(s string) string {
 	}, s)
 }
 
-// Cell returns a value as one line of a terminal: unprintable characters are escaped as
-// in Go, and a very long value is cut.
+// Cell returns a value as one line for a terminal: unprintable characters are escaped as in Go, and
+// a very long value is truncated.
 func Cell(s string) string {
 	var b strings.Builder
 	for i, n := 0, 0; i < len(s); n++ {
@@ -62,7 +62,7 @@ func Cell(s string) string {
 	return b.String()
 }
 
-// Shorten cuts a text to at most "most" characters.
+// Shorten truncates text to at most most characters.
 func Shorten(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text
