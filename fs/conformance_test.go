@@ -11,7 +11,7 @@ import (
 	"thothfs/fs/treetest"
 )
 
-// directView calls the tree without any protocol between.
+// directView calls the tree directly, without a protocol.
 type directView struct{ tree *fs.Tree }
 
 func newDirectView(t *testing.T, o fs.Options) treetest.View {
@@ -115,7 +115,7 @@ func (v directView) Readlink(name string) (string, error) {
 	return n.(fs.Link).Target(), nil
 }
 
-// change calls do with the directory that a name is in.
+// change calls do with the directory that contains name.
 func (v directView) change(name string, do func(d fs.WritableDir, base string) error) error {
 	d, err := v.dir(path.Dir(name))
 	if path.Dir(name) == "." {
@@ -198,5 +198,5 @@ func (v directView) Setxattr(name, attr, value string) error {
 	return v.tree.Setxattr(background, n, attr, value, fs.SetAny)
 }
 
-// The tree keeps its promises without any protocol.
+// The tree passes the conformance tests without a protocol.
 func TestConformance(t *testing.T) { treetest.Run(t, newDirectView) }

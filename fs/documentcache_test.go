@@ -24,7 +24,8 @@ func manyProperties(n int) []byte {
 	return []byte(b.String())
 }
 
-// Listing the attributes takes time proportional to the size of the document.
+// TestListxattrOfALargeDocument checks that listing the attributes takes time proportional to the
+// size of the document.
 func TestListxattrOfALargeDocument(t *testing.T) {
 	perProperty := func(n int) float64 {
 		text := manyProperties(n)
@@ -63,7 +64,7 @@ func TestDocumentCache(t *testing.T) {
 	}
 }
 
-// A caller that waits for a large document can be interrupted.
+// TestExamineIsInterrupted checks that a caller waiting for a large document can be interrupted.
 func TestExamineIsInterrupted(t *testing.T) {
 	tr := &Tree{workers: newWorkers()}
 	release := make(chan struct{})

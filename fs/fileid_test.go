@@ -12,7 +12,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// Every node of the tree can be found again by its FileID, after a restart too.
+// TestFileIDs checks that every node of the tree can be found by its FileID, even after a restart.
 func TestFileIDs(t *testing.T) {
 	const hash = treetest.HashA
 	long := strings.Repeat("n", 200)

@@ -7,7 +7,7 @@ import (
 	"thothfs/corpus"
 )
 
-// changingCorpus has a generation, and panics where a test does not expect a call.
+// changingCorpus only has a generation. It panics if a test makes an unexpected call.
 type changingCorpus struct {
 	Corpus
 	generation uint64
@@ -29,8 +29,8 @@ func newTestTree(t testing.TB) (*Tree, *changingCorpus) {
 
 type noBlocks struct{ Blocks }
 
-// A directory that is listed repeatedly keeps one list, not one for each change of the
-// corpus.
+// TestListsDoNotAccumulate checks that a directory that is listed repeatedly keeps one list, not
+// one for each change of the corpus.
 func TestListsDoNotAccumulate(t *testing.T) {
 	tree, c := newTestTree(t)
 	heap := func() int64 {

@@ -14,7 +14,7 @@ func TestSlowIsBounded(t *testing.T) {
 	traced := context.WithValue(t.Context(), cache.TraceKey, &cache.Trace{Requests: 2, Queued: time.Second, Fetched: 2 * time.Second, Hedged: 1, Packed: 1})
 	begun := time.Now().Add(-time.Hour)
 	path := func() string { return "by-hash/x/core\x1b[2J" }
-	s.record(t.Context(), time.Now(), path, 0, 1, nil) // quick
+	s.record(t.Context(), time.Now(), path, 0, 1, nil) // too quick to be recorded
 	for i := range int64(maxSlow + 10) {
 		s.record(traced, begun, path, i, 1, context.DeadlineExceeded)
 	}

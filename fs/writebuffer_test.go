@@ -12,9 +12,9 @@ import (
 	"thothfs/store"
 )
 
-// slowBackend stores in memory, slowly or not at all.
+// slowBackend stores in memory, either slowly or not at all.
 type slowBackend struct {
-	fileBackend // panics where a test does not expect a call
+	fileBackend // panics on unexpected calls
 
 	mu     sync.Mutex // guards what follows
 	stored []string
@@ -56,8 +56,8 @@ func (s *slowBackend) has() []string {
 	return slices.Clone(s.stored)
 }
 
-// Concurrent commits store the latest contents last, and each returns when its own
-// contents are stored.
+// TestCommitsInOrder checks that concurrent commits store the latest contents last, and that each
+// returns only when its own contents are stored.
 func TestCommitsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bs writeBuffers
@@ -83,8 +83,8 @@ func TestCommitsInOrder(t *testing.T) {
 	})
 }
 
-// A reader shares the buffer of a file that is being written, unless its contents are
-// stored: close(2) returns before RELEASE arrives.
+// TestReadersOfWhatIsStored checks that a reader shares the buffer of a file that is being written,
+// unless the buffer's contents are stored: close(2) returns before RELEASE arrives.
 func TestReadersOfWhatIsStored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var bs writeBuffers
@@ -154,7 +154,7 @@ func TestBufferAccount(t *testing.T) {
 	if bs.bytesLocked() != 125 {
 		t.Errorf("%d bytes", bs.bytesLocked())
 	}
-	closeWriter(other) // a temporary one stays
+	closeWriter(other) // a temporary buffer is kept
 	bs.rename(slowDir(s), d, "temp", d.state())
 	if found(&bs, s, "temp") != d || found(&bs, s, "n") != nil || bs.bytesLocked() != 25 {
 		t.Errorf("%d bytes after a rename", bs.bytesLocked())

@@ -245,7 +245,7 @@ func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 // notFresh returns the error of a verb with --fresh while the store is away.
 func notFresh(err error) error { return fmt.Errorf("the store is away: %w", causeOf(err)) }
 
-// causeOf returns the cause of a store's error, or err itself.
+// causeOf returns the cause of a store error, or err itself.
 func causeOf(err error) error {
 	if e := (*store.Error)(nil); errors.As(err, &e) && e.Err != nil {
 		return e.Err

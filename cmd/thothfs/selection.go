@@ -37,7 +37,7 @@ type selection struct {
 	spec   query.Spec
 	ids    []dump.ID
 	byID   bool
-	words  []string // words that are neither dumps nor constraints, such as properties for ls and report
+	words  []string // other words, such as properties for ls and report
 }
 
 // selectDumps sorts the words of a verb into constraints (prop=value), dumps (a hash, a unique

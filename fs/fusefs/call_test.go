@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// interrupted is the context of a kernel request: it has no deadline and ends when a
-// channel is closed.
+// interrupted is the context of a kernel request. It has no deadline and ends when a channel is
+// closed.
 type interrupted struct {
 	context.Context
 	c chan struct{}
@@ -21,9 +21,9 @@ func TestCall(t *testing.T) {
 	const timeout, grace = time.Minute, 200 * time.Millisecond
 	tests := []struct {
 		name      string
-		interrupt time.Duration // when; 0 never
-		end       time.Duration // when the call is answered; 0 never
-		after     time.Duration // when Done must fire
+		interrupt time.Duration // time of the interrupt; 0 for none
+		end       time.Duration // time when the call is answered; 0 for never
+		after     time.Duration // time when Done must fire
 		err       error
 	}{
 		{"deadline", 0, 0, timeout, context.DeadlineExceeded},

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childRole names an environment variable. It is set when the test binary runs as a
-// program that uses a mount, for tests of signals and page faults.
+// childRole is the name of an environment variable that makes the test binary run as a program that
+// uses a mount, for tests of signals and page faults.
 const childRole = "THOTHFS_FS_TEST_ROLE"
 
-// roles are what a child can do with a path. Each prints "ready" before it may block.
+// roles are the actions of a child on a path. Each prints "ready" before it may block.
 var roles = map[string]func(path string) error{
 	"buffered": func(path string) error { return readOnce(path, 0) },
 	"random":   func(path string) error { return readAdvised(path) },
@@ -41,7 +41,7 @@ var roles = map[string]func(path string) error{
 	"serve hung":  func(dir string) error { return serveStuck(dir, true) },
 }
 
-// child runs a role and returns the exit code. Each errno has its own.
+// child runs a role and returns the exit code, which is different for each errno.
 func child(role string, args []string) int {
 	err := roles[role](args[0])
 	var errno syscall.Errno
@@ -100,7 +100,7 @@ func readMapped(path string) error {
 func storm() (stop func()) {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGURG, syscall.SIGUSR1)
 	end := make(chan struct{})
-	go func() { // ended by stop
+	go func() { // ends on stop
 		for {
 			select {
 			case <-end:
@@ -126,8 +126,8 @@ func saveInStorm(path string) error {
 	return unix.Close(fd)
 }
 
-// readInStorm reads a whole file while signals arrive, and returns the sum of its bytes.
-// No call may fail because of the signals.
+// readInStorm reads a whole file while signals arrive, and prints the sum of its bytes. No call may
+// fail because of the signals.
 func readInStorm(path string) error {
 	defer storm()()
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECT, 0)
@@ -147,7 +147,7 @@ func readInStorm(path string) error {
 	}
 }
 
-// hold keeps a file open until standard input ends, then reads it.
+// hold keeps a file open until standard input is closed, then reads the file.
 func hold(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -165,10 +165,10 @@ type actor struct {
 	cmd   *exec.Cmd
 	in    io.WriteCloser
 	out   *logged
-	ended chan error // receives its exit error, once
+	ended chan error // receives the exit error once
 }
 
-// start runs a child and waits until it is ready. The child ends with the test.
+// start runs a child and waits until it is ready. The child is stopped when the test ends.
 func start(t testing.TB, role, path string) *actor {
 	t.Helper()
 	self, err := os.Executable()
@@ -196,7 +196,7 @@ func start(t testing.TB, role, path string) *actor {
 	return a
 }
 
-// wait returns the exit error of the child.
+// wait waits for the child to exit and returns its status.
 func (a *actor) wait(t testing.TB) syscall.WaitStatus {
 	t.Helper()
 	<-a.ended

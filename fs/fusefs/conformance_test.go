@@ -14,7 +14,7 @@ import (
 	"thothfs/fs/treetest"
 )
 
-// mountView calls the kernel.
+// mountView calls the kernel through a mount.
 type mountView struct{ mnt string }
 
 func newMountView(t *testing.T, o fs.Options) treetest.View {
@@ -35,7 +35,7 @@ func newMountView(t *testing.T, o fs.Options) treetest.View {
 
 func (v mountView) at(name string) string { return filepath.Join(v.mnt, name) }
 
-// Is reports whether err has the errno of the kind.
+// Is reports whether err is the errno for the given kind.
 func (v mountView) Is(err, kind error) bool {
 	var errno syscall.Errno
 	return errors.As(err, &errno) && errno == errnoOf(kind)
@@ -49,7 +49,7 @@ func (v mountView) Stat(name string) (treetest.Info, error) {
 	return treetest.Info{Mode: fi.Mode(), Size: fi.Size(), Ino: fi.Sys().(*syscall.Stat_t).Ino}, nil
 }
 
-// ReadDir returns the inode numbers of getdents64(2), not those of stat(2).
+// ReadDir returns the inode numbers from getdents64(2), not those from stat(2).
 func (v mountView) ReadDir(name string) ([]fs.DirEntry, error) {
 	d, err := os.Open(v.at(name))
 	if err != nil {
@@ -108,5 +108,5 @@ func (v mountView) Setxattr(name, attr, value string) error {
 	return unix.Setxattr(v.at(name), attr, []byte(value), 0)
 }
 
-// The tree keeps its promises through the kernel.
+// The tree passes the conformance tests through the kernel.
 func TestConformance(t *testing.T) { treetest.Run(t, newMountView) }

@@ -46,10 +46,10 @@ func TestListingMakesNoNodes(t *testing.T) {
 	}
 }
 
-// direntNames reads names and their positions with getdents(2) only.
+// position is a name in a directory, as read with getdents(2).
 type position struct {
 	name string
-	next int64 // position after it
+	next int64 // position after the entry
 }
 
 func positions(t testing.TB, fd, buf int) []position {
@@ -177,7 +177,7 @@ func checkDirents(t testing.TB, dir string, ino func(string) uint64) {
 	}
 }
 
-// A walk over very many dumps does not keep a node for each.
+// TestWalkIsForgotten checks that a walk over a great many dumps does not keep a node for each.
 func TestWalkIsForgotten(t *testing.T) {
 	const most = 4000
 	m := mountStore(t, manyDumps(most*3/2), func(o *Options) { o.Tree.AttrTimeout = time.Hour })

@@ -6,14 +6,14 @@ import (
 	"iter"
 )
 
-// direntry is one struct linux_dirent64.
+// direntry is a struct linux_dirent64.
 type direntry struct {
 	number uint64
-	next   int64 // position after it
+	next   int64 // position after the entry
 	name   string
 }
 
-// dirents returns the entries in a buffer that getdents64(2) filled.
+// dirents yields the entries in a buffer filled by getdents64(2).
 func dirents(b []byte) iter.Seq[direntry] {
 	return func(yield func(direntry) bool) {
 		for len(b) > 0 {

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate delays the parts of the list of all dumps after the first.
+// gate delays all parts of the list of all dumps except the first.
 type gate struct {
 	open chan struct{}
-	err  error // of the second part, once the gate is open
+	err  error // error for the second part, once the gate is open
 }
 
 func (g *gate) pass(ctx context.Context) error {
@@ -46,7 +46,8 @@ func otherNames(t testing.TB, dir *os.File) []string {
 	return names
 }
 
-// The first dumps are listed while the catalogue still reads the rest.
+// TestListingBegins checks that the first dumps are listed while the catalogue is still reading the
+// rest.
 func TestListingBegins(t *testing.T) {
 	const n = 20_000
 	m, g := mountGated(t, n)
@@ -95,7 +96,8 @@ func TestListingBegins(t *testing.T) {
 	}
 }
 
-// A listing fails when the catalogue fails in the middle. The next listing is complete.
+// TestListingFails checks that a listing fails when the catalogue fails midway, and that the next
+// listing is complete.
 func TestListingFails(t *testing.T) {
 	const n = 1000
 	m, g := mountGated(t, n)
@@ -127,7 +129,8 @@ func TestListingFails(t *testing.T) {
 	}
 }
 
-// A process that waits for the list can be killed, and an unmount does not wait for it.
+// TestListingStuck checks that a process waiting for the list can be killed, and that an unmount
+// does not wait for the list.
 func TestListingStuck(t *testing.T) {
 	m, _ := mountGated(t, 1000)
 	fd, err := unix.Open(m.path("by-hash"), unix.O_RDONLY|unix.O_DIRECTORY, 0)
@@ -158,8 +161,8 @@ func TestListingStuck(t *testing.T) {
 	}
 }
 
-// Names in a list that was read are looked up in the list, as by ls -l; all others are
-// looked up in the catalogue.
+// TestLookupInTheList checks that names in a list that has been read are looked up in that list, as
+// for ls -l, and all others in the catalogue.
 func TestLookupInTheList(t *testing.T) {
 	const n = 500
 	m := mountStore(t, manyDumps(n), func(o *Options) { o.Tree.AttrTimeout = time.Hour })

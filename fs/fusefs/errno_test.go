@@ -49,7 +49,7 @@ func TestErrnoOf(t *testing.T) {
 		{fs.ErrNoAttr, syscall.ENODATA},
 		{fs.ErrAttrTooBig, syscall.E2BIG},
 		{fmt.Errorf("%w: x", fs.ErrSpec), syscall.ENOENT},
-		// A failure of the local disk or database says nothing about the corpus.
+		// A failure of the local disk or the database says nothing about the corpus.
 		{iofs.ErrNotExist, syscall.EIO},
 		{syscall.ENOENT, syscall.EIO},
 		{syscall.ENOSYS, syscall.EIO},

@@ -24,19 +24,19 @@ import (
 	"thothfs/store/mem"
 )
 
-// plainCorpus is a corpus without a catalogue: each call reads the store. Tests compare
-// the tree with it, and use it where the corpus must fail or block on demand.
+// plainCorpus is a corpus without a catalogue: each call reads the store. Tests use it to check the
+// tree against, and where the corpus must fail or block on demand.
 type plainCorpus struct {
 	store   *mem.Store
-	editing sync.Mutex // one edit at a time
+	editing sync.Mutex // serializes edits
 
 	mu         sync.Mutex // guards what follows
 	generation uint64
 	known      map[dump.ID]*corpus.Dump
 	subscriber func([]corpus.Change)
-	fail       error                       // error of every call
-	failOf     map[string]error            // error of one kind of call
-	block      func(context.Context) error // called first by every call
+	fail       error                       // error returned by every call
+	failOf     map[string]error            // errors returned by single methods
+	block      func(context.Context) error // called at the start of every call
 	calls      map[string]int
 
 	betweenParts func(context.Context) error // called by All between two parts
@@ -75,7 +75,7 @@ func (c *plainCorpus) break_(fail error, block func(context.Context) error) {
 	c.fail, c.block = fail, block
 }
 
-// failing makes calls of one kind fail with err; nil ends it.
+// failing makes calls of one method fail with err, or succeed again if err is nil.
 func (c *plainCorpus) failing(name string, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -197,7 +197,7 @@ func (c *plainCorpus) Whole(ctx context.Context) error { return c.begin(ctx, "wh
 
 func (c *plainCorpus) IsWhole() bool { return true }
 
-// All yields small parts.
+// All yields the dumps in small parts.
 func (c *plainCorpus) All(ctx context.Context) iter.Seq2[[]corpus.Row, error] {
 	return func(yield func([]corpus.Row, error) bool) {
 		err := c.begin(ctx, "all")
@@ -401,7 +401,7 @@ func (c *plainCorpus) Subscribe(fn func([]corpus.Change)) func() {
 	}
 }
 
-// putDump stores a dump. members are those of the document, as JSON.
+// putDump stores a dump. members are the members of its document, as JSON.
 func putDump(t testing.TB, s *mem.Store, id, object string, content []byte, members string) {
 	t.Helper()
 	if object != "" {
@@ -417,10 +417,10 @@ func putDump(t testing.TB, s *mem.Store, id, object string, content []byte, memb
 // hashOf returns a hash with the given prefix.
 func hashOf(prefix string) string { return prefix + strings.Repeat("0", 2*len(dump.ID{})-len(prefix)) }
 
-// Stale does nothing: every list is read from the store.
+// Stale does nothing, since every list is read from the store.
 func (c *plainCorpus) Stale(dump.ID) {}
 
-// unixOf returns the time of a dump as corpus.Row has it.
+// unixOf returns the time of a dump in the form that corpus.Row uses.
 func unixOf(d *corpus.Dump) int64 {
 	if d.Time.IsZero() {
 		return 0

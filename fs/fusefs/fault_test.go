@@ -14,14 +14,14 @@ import (
 	"thothfs/store/storetest"
 )
 
-// allowed are the errnos that a fault of the store may cause.
+// allowed lists the errnos that a fault of the store may cause.
 var allowed = []syscall.Errno{syscall.EIO, syscall.EACCES, syscall.ENOENT, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENODATA}
 
-// The n-th call to the store fails, for every n, while the mount is used. Every result is
-// right or an allowed errno, and everything is right once the store works again.
+// TestFaultLoop uses the mount while the n-th call to the store fails, for every n. Every result
+// must be right or an allowed errno, and everything must work once the store works again.
 func TestFaultLoop(t *testing.T) {
 	content := noise(9, 300_000)
-	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.AfterApply }) // nothing is written
+	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.AfterApply }) // this test writes nothing
 	storetest.Faults(t, faults, func(t *testing.T, arm func(*mem.Faulty)) {
 		s := mem.New()
 		threeDumps(t)(s)
@@ -43,8 +43,7 @@ func TestFaultLoop(t *testing.T) {
 	})
 }
 
-// useMount makes the calls that users make and returns the errors. Wrong data fails the
-// test.
+// useMount makes the calls that users make and returns their errors. Wrong data fails the test.
 func useMount(t *testing.T, mnt string, content []byte) (failed []error) {
 	dump := filepath.Join(mnt, "by-hash", hashA)
 	try := func(do func() error) {

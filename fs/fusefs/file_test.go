@@ -17,7 +17,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// noise returns n reproducible bytes that compress badly.
+// noise returns n reproducible bytes that do not compress well.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n)
 	r := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
@@ -93,8 +93,8 @@ func TestSeekData(t *testing.T) {
 	}
 }
 
-// An object is replaced while it is read. A new open sees the new version, the old handle
-// only what it has read already, and never a mixture.
+// TestReplaced replaces an object while it is being read. A new open must see the new version; the
+// old handle may only return bytes of the old version, never a mixture.
 func TestReplaced(t *testing.T) {
 	first, second := noise(1, 8<<20), noise(2, 8<<20+1)
 	m := mountStore(t, oneDump(t, first), nil)
@@ -141,9 +141,9 @@ func TestDocumentChanges(t *testing.T) {
 	}
 }
 
-// Objects with difficult names, or the names of virtual files.
+// TestObjectNames checks objects with difficult names or the names of virtual files.
 func TestObjectNames(t *testing.T) {
-	objects := map[string]string{ // in the store, in the mount
+	objects := map[string]string{ // name in the store to name in the mount
 		"..": "%2E%2E", ".": "%2E", "a b=c": "a b=c", "100%": "100%25", "line\nbreak": "line%0Abreak", "caf\xc3\xa9": "caf\xc3\xa9", "bad\xff": "bad%FF",
 		"stack": "stack", "dump": "dump", "core": "core", "properties": "properties",
 	}
@@ -191,7 +191,7 @@ func TestLongObjectName(t *testing.T) {
 	t.Error("an object with a name of 300 bytes is not there")
 }
 
-// The errno of read(2) for each error of the store.
+// TestReadFaults checks the errno of read(2) for each error of the store.
 func TestReadFaults(t *testing.T) {
 	for kind, want := range map[error]syscall.Errno{
 		store.ErrUnavailable: syscall.EIO,

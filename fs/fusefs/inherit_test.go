@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Child processes do not inherit the connection to the kernel: it would keep the mount
-// after this process has ended.
+// TestChildrenDoNotInheritTheMount checks that child processes do not inherit the connection to the
+// kernel, which would keep the mount alive after this process has ended.
 func TestChildrenDoNotInheritTheMount(t *testing.T) {
 	mountStore(t, threeDumps(t), nil)
 	said, err := exec.Command("ls", "-l", "/proc/self/fd").CombinedOutput()

@@ -18,12 +18,12 @@ import (
 	"thothfs/store/mem"
 )
 
-// unknownHash is the hash of no dump. A lookup asks the store.
+// unknownHash is not the hash of any dump, so a lookup queries the store.
 var unknownHash = hashOf("abcd")
 
-// stuckCorpus is a corpus whose store never answers edits and questions about an unknown
-// dump: the calls end with their deadline. The first such call also changes the documents
-// of two dumps, as another client would.
+// stuckCorpus is a corpus whose store never responds to edits and to queries about an unknown dump,
+// so these calls only end at their deadline. The first such call also changes the documents of two
+// dumps, as another client would.
 type stuckCorpus struct {
 	*plainCorpus
 	once sync.Once
@@ -39,7 +39,7 @@ func (c *stuckCorpus) stick(ctx context.Context) error {
 		if c.hang != nil {
 			go c.hang() // never ends
 		}
-		time.Sleep(300 * time.Millisecond) // by now, others wait for the lock in the kernel
+		time.Sleep(300 * time.Millisecond) // by now, other calls are waiting for the lock in the kernel
 		fmt.Println("stuck")
 	})
 	<-ctx.Done()
@@ -67,8 +67,9 @@ func putStuck(s *mem.Store, hash, ticket string) {
 	s.Set(hash+"/"+corpus.InfoName, []byte(`{"type": "core", "ticket": "`+ticket+`", "properties": {"triage": "bmc"}}`))
 }
 
-// serveStuck serves a mount of a stuckCorpus until it is killed. With hangs it survives
-// SIGKILL: while a lookup in by-hash waits, it has the kernel invalidate a name there.
+// serveStuck serves a mount of a stuckCorpus until it is killed. If hangs is set, the process
+// survives SIGKILL: while a lookup in by-hash is waiting, it makes the kernel invalidate a name
+// there.
 func serveStuck(dir string, hangs bool) error {
 	s := mem.New()
 	putStuck(s, hashA, "DEAD")
@@ -89,9 +90,9 @@ func serveStuck(dir string, hangs bool) error {
 // noBlocks is a cache for tests that read no dump.
 type noBlocks struct{ fs.Blocks }
 
-// A process is killed while calls wait for the store, and while it invalidates their
-// directories. The callers get ENOTCONN, and the next mount repairs the mountpoint. Each
-// call here holds the lock of a directory until it is answered.
+// TestKilledWhileCallsWaitForTheStore kills a process while calls wait for the store and while it
+// invalidates their directories. The callers must get ENOTCONN, and the next mount must repair the
+// mountpoint. Each call here holds the lock of a directory until it is answered.
 func TestKilledWhileCallsWaitForTheStore(t *testing.T) {
 	for name, script := range map[string]string{
 		"lookup":            "stat $M/by-hash/" + unknownHash,
@@ -138,7 +139,7 @@ func TestKilledWhileCallsWaitForTheStore(t *testing.T) {
 	}
 }
 
-// caller is a script that makes calls on a mount.
+// caller returns a command that runs a script making calls on a mount.
 func caller(mount, script string) *exec.Cmd {
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Dir = "/"
@@ -146,9 +147,9 @@ func caller(mount, script string) *exec.Cmd {
 	return cmd
 }
 
-// The process of a mount is killed while one of its threads waits in the kernel for a lock
-// whose owner waits for the process. The kernel does not abort the connection; Mend does,
-// if the kernel shows which connection a process has.
+// TestMendProcessThatCannotEnd kills the process of a mount while one of its threads waits in the
+// kernel for a lock whose holder waits for the process. The kernel does not abort the connection;
+// Mend must do so if the kernel shows which connection a process holds.
 func TestMendProcessThatCannotEnd(t *testing.T) {
 	needFUSE(t)
 	dir := t.TempDir()

@@ -22,8 +22,8 @@ func manyProperties(n int) []byte {
 	return []byte(b.String())
 }
 
-// Reading all attributes and properties of a large document reads it from the catalogue
-// once. A change still shows.
+// TestLargeDocumentIsKept checks that reading all attributes and properties of a large document
+// fetches it from the catalogue only once, and that a change is still visible.
 func TestLargeDocumentIsKept(t *testing.T) {
 	const n = 2000
 	m := mountForAnHour(t, func(s *mem.Store) { s.Set(hashA+"/info.json", manyProperties(n)) })

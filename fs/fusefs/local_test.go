@@ -56,7 +56,7 @@ type realMount struct {
 	server     *Server
 }
 
-// passes reports whether passthrough works.
+// passes reports whether passthrough works on the mount.
 func (m *realMount) passes() bool { return m.server.b.passthrough.on.Load() }
 
 // passed returns the number of passthrough opens.
@@ -86,7 +86,7 @@ func mountWith(t testing.TB, s store.Store, o Options) *realMount {
 	return &realMount{c, mountpoint, server}
 }
 
-// putFile writes a dump as a directory of a local corpus.
+// putFile writes a dump to a directory of a local corpus.
 func putFile(t testing.TB, root, hash, object string, content []byte) string {
 	t.Helper()
 	d := filepath.Join(root, hash)
@@ -157,7 +157,7 @@ func mustOpen(t testing.TB, name string) *os.File {
 	return f
 }
 
-// A local object is replaced while it is read.
+// TestLocalReplaced replaces a local object while it is being read.
 func TestLocalReplaced(t *testing.T) {
 	root, first, second := t.TempDir(), noise(1, 4<<20), noise(2, 4<<20+1)
 	file := putFile(t, root, hashA, "core.x", first)
@@ -175,8 +175,8 @@ func TestLocalReplaced(t *testing.T) {
 	}
 }
 
-// A local object is overwritten in place while it is read, which thothfs never does. Reads
-// through this process fail; passthrough reads show the new bytes.
+// TestLocalWrittenInPlace overwrites a local object in place while it is being read, which thothfs
+// itself never does. Reads through this process must fail; passthrough reads show the new bytes.
 func TestLocalWrittenInPlace(t *testing.T) {
 	for name, through := range map[string]bool{"through us": true, "as it comes": false} {
 		t.Run(name, func(t *testing.T) {

@@ -15,12 +15,12 @@ import (
 	"thothfs/store/mem"
 )
 
-// The fault loop over HTTP: the n-th request to Manta fails, once or from then on, for
-// every n. Without Retry every fault reaches the mount.
+// TestFaultLoopOverManta is the fault loop over HTTP: for every n, the n-th request to Manta fails,
+// either once or from then on. Without Retry every fault reaches the mount.
 func TestFaultLoopOverManta(t *testing.T) {
 	content := noise(9, 300_000)
 	stalls := make(chan struct{})
-	close(stalls) // a stall that ends at once: the body comes in two parts
+	close(stalls) // a stall that ends immediately: the body arrives in two parts
 	for name, fault := range map[string][]mantatest.Action{
 		"reset":         {mantatest.Reset()},
 		"503":           {mantatest.AnswerError(503, "ServiceUnavailable", "no")},
@@ -41,8 +41,8 @@ func TestFaultLoopOverManta(t *testing.T) {
 	}
 }
 
-// useMantaUnder uses a mount while Manta has a fault and again without it. It reports
-// whether any request met the fault.
+// useMantaUnder uses a mount while Manta has a fault, and again without the fault. It reports
+// whether any request was affected.
 func useMantaUnder(t *testing.T, content []byte, on mantatest.On, fault []mantatest.Action) bool {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s, err := manta.Open(manta.Options{URL: srv.URL, Account: "u", NoAuth: true})

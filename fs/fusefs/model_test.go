@@ -21,10 +21,10 @@ import (
 	"thothfs/store/mem"
 )
 
-// model has the expected node of every path: "dir", "-> TARGET" or the contents.
+// model maps every path to its expected node: "dir", "-> TARGET" or the contents.
 type model map[string]string
 
-// modelOf derives the tree from the objects of a store by the documented rules.
+// modelOf derives the expected tree from the objects of a store by the documented rules.
 func modelOf(s *mem.Store) model {
 	m := model{}
 	for _, top := range rootNames() {
@@ -117,7 +117,7 @@ func seen(dir string) model {
 	return m
 }
 
-// change makes a random change to the store, as another client may.
+// changeSomething makes a random change to the store, as another client may.
 func changeSomething(s *mem.Store, r *rand.Rand) {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	hash := fmt.Sprintf("%02x%030d", 20+r.IntN(11)*20, 0)
@@ -145,14 +145,14 @@ func changeSomething(s *mem.Store, r *rand.Rand) {
 	if r.IntN(2) > 0 {
 		doc += `, "stack": ["f", "g"]`
 	}
-	if r.IntN(10) > 0 { // otherwise it is truncated and damaged
+	if r.IntN(10) > 0 { // otherwise it is truncated, so it is damaged
 		doc += "}"
 	}
 	s.Set(hash+"/info.json", []byte(doc))
 }
 
-// writeSomething makes a random change through the mount, as a user may, and checks the
-// store if it succeeds.
+// writeSomething makes a random change through the mount, as a user may. If it succeeds, it checks
+// the store.
 func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 	pick := func(of ...string) string { return of[r.IntN(len(of))] }
 	hash := fmt.Sprintf("%02x%030d", 20+r.IntN(11)*20, 0)
@@ -192,7 +192,7 @@ func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 		return
 	}
 	for _, t := range []string{"T1", "T2", "a%2Fb"} {
-		os.Remove(filepath.Join(mnt, "by-ticket", t)) // an empty one would stay
+		os.Remove(filepath.Join(mnt, "by-ticket", t)) // an empty directory would persist
 	}
 	data, ok := s.Data(hash + "/info.json")
 	if got := document.Parse(data).String(path); err == nil && (!ok || got != want) {
@@ -200,8 +200,8 @@ func writeSomething(t *testing.T, s *mem.Store, mnt string, r *rand.Rand) {
 	}
 }
 
-// The mount shows what is in the store, after changes by other clients and through the
-// mount.
+// TestModel checks that the mount shows what is in the store, after changes both by other clients
+// and through the mount.
 func TestModel(t *testing.T) {
 	needFUSE(t)
 	for seed := range uint64(4) {
@@ -237,7 +237,7 @@ func TestModel(t *testing.T) {
 	}
 }
 
-// alias returns the fixed name of a dump, for the kinds that these tests use.
+// alias returns the fixed name of a dump, for the kinds used in these tests.
 func alias(doc *document.Document, object string) string {
 	switch {
 	case doc.String("type") == "core":

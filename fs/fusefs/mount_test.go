@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// needFUSE skips a test where nothing can be mounted. It does not open /dev/fuse: on some
+// needFUSE skips the test where nothing can be mounted. It does not open /dev/fuse, since on some
 // kernels that alone blocks the Go runtime.
 func needFUSE(t testing.TB) {
 	t.Helper()
@@ -68,7 +68,7 @@ func (l *logged) String() string {
 	return l.text.String()
 }
 
-// mounted is a mount of a corpus in memory.
+// mounted is a mount of an in-memory corpus.
 type mounted struct {
 	*Server
 	dir    string
@@ -82,7 +82,7 @@ func (m *mounted) path(names ...string) string {
 	return filepath.Join(append([]string{m.dir}, names...)...)
 }
 
-// mountStore mounts a store that fill fills. change, which may be nil, changes the options.
+// mountStore mounts a store filled by fill. If change is not nil, it may modify the options.
 func mountStore(t testing.TB, fill func(*mem.Store), change func(*Options)) *mounted {
 	t.Helper()
 	needFUSE(t)
@@ -119,7 +119,7 @@ func openCache(t testing.TB, s store.Store) *cache.Cache {
 	return blocks
 }
 
-// ls returns the names in a directory in the order of readdir(3).
+// ls returns the names in a directory in readdir(3) order.
 func ls(t testing.TB, dir string) []string {
 	t.Helper()
 	f, err := os.Open(dir)
@@ -143,7 +143,7 @@ func read(t testing.TB, name string) string {
 	return string(data)
 }
 
-// eventually waits until a condition holds.
+// eventually waits until a condition is true.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); !ok(); {

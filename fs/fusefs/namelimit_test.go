@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A name of more than 255 bytes is ENAMETOOLONG in every call and every directory; one of
-// 255 bytes is looked up.
+// TestLongNames checks that a name of more than 255 bytes causes ENAMETOOLONG in every call and
+// every directory, and that a name of 255 bytes is looked up.
 func TestLongNames(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	long := strings.Repeat("n", 256)

@@ -7,8 +7,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// The kernel keeps the links of a view that no edit can change, also after other edits.
-// In a view that an edit can change it looks up each link.
+// TestKnownLinksAreNotLookedUp checks that the kernel caches the links of a view that no edit can
+// change, even after other edits, and that it looks up each link in a view that an edit can change.
 func TestKnownLinksAreNotLookedUp(t *testing.T) {
 	m := mountForAnHour(t, manyDumps(20))
 	lookups := func(dir string) int64 {
@@ -37,8 +37,9 @@ func TestKnownLinksAreNotLookedUp(t *testing.T) {
 	}
 }
 
-// stat of a node whose name is gone fails, and works again when the name comes back. While
-// the corpus does not change, the catalogue is not asked.
+// TestNodesKnowThatTheirNameHasGone checks that stat of a node whose name is gone fails, and works
+// again when the name comes back. While the corpus does not change, the catalogue must not be
+// queried.
 func TestNodesKnowThatTheirNameHasGone(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) { s.Set(hashA+"/info.json", []byte(`{"cmd": "x", "time": 1}`)) }, nil)
 	paths := []string{m.path("by-cmd/x"), m.path("by-cmd/x", hashA), m.path("by-time/1970"), m.path("by-time/1970/01"), m.path("by-time/1970/01/01")}

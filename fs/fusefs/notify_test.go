@@ -15,7 +15,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// With timeouts of an hour, only notifications can make a change show.
+// mountForAnHour mounts a store with timeouts of an hour, so that only notifications make a change
+// visible.
 func mountForAnHour(t testing.TB, fill func(*mem.Store)) *mounted {
 	return mountStore(t, fill, func(o *Options) { o.Tree.AttrTimeout = time.Hour })
 }
@@ -122,8 +123,9 @@ func TestNotifyManyChanges(t *testing.T) {
 	eventually(t, "thousands of new dumps", func() bool { return len(ls(t, m.path("by-hash"))) == 8192+500 })
 }
 
-// While a lookup in a directory waits for the store, lookups that do not need the store
-// continue, also during an invalidation, which takes effect.
+// TestNotifyWhileAsking checks that while a lookup in a directory waits for the store, lookups that
+// do not need the store continue, even during an invalidation, and that the invalidation takes
+// effect.
 func TestNotifyWhileAsking(t *testing.T) {
 	unknown, _ := dump.ParseID(hashOf("abcd"))
 	asked, release := make(chan struct{}), make(chan struct{})
@@ -139,11 +141,11 @@ func TestNotifyWhileAsking(t *testing.T) {
 		t.Fatal("not as it should be at first")
 	}
 	gone := make(chan struct{})
-	go func() { defer close(gone); exists(m.path("by-hash", unknown.String())) }() // ended by let
+	go func() { defer close(gone); exists(m.path("by-hash", unknown.String())) }() // ends on let
 	<-asked
 	putDump(t, m.store, fresh, "core.x", []byte("x"), `"type": "core"`)
 	m.corpus.refresh()
-	time.Sleep(100 * time.Millisecond) // time for an invalidation that would wait for the lookup
+	time.Sleep(100 * time.Millisecond) // long enough to detect an invalidation that waits for the lookup
 	seen := make(chan bool, 1)
 	go func() { seen <- exists(m.path("by-hash", known[1].ID.String())) }()
 	select {
@@ -175,7 +177,8 @@ func (c *slowDump) Dump(ctx context.Context, id dump.ID) (*corpus.Dump, error) {
 	return c.plainCorpus.Dump(ctx, id)
 }
 
-// A setxattr invalidates once, though it is reported twice.
+// TestSetxattrNotifiesOnce checks that a setxattr invalidates only once although it is reported
+// twice.
 func TestSetxattrNotifiesOnce(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	count := func() int {
@@ -200,8 +203,8 @@ func TestSetxattrNotifiesOnce(t *testing.T) {
 	}
 }
 
-// A change of the document by another client shows in the first stat after the corpus has
-// noticed it.
+// TestNotifyStat checks that a change of the document by another client is visible in the first
+// stat after the corpus has noticed it.
 func TestNotifyStat(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	size := func() int64 {

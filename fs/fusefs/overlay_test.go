@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mount without passthrough can be a lower layer of overlayfs.
+// TestOverlayUponAMount checks that a mount without passthrough can be a lower layer of overlayfs.
 func TestOverlayUponAMount(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount overlayfs")

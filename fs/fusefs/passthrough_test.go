@@ -25,20 +25,20 @@ import (
 	"thothfs/store/mem"
 )
 
-// passing is a mount of one dump that the test can fetch into the cache completely.
+// passing is a mount of one dump that the test can fetch completely into the cache.
 type passing struct {
 	*realMount
 	t       *testing.T
 	s       *mem.Store
 	blocks  *cache.Cache
-	dir     string // of blocks
+	dir     string // block directory
 	content []byte
 	core    string
 	want    int64 // expected number of passthrough opens
 }
 
-// mountPassing mounts a dump that is read through the cache. Without passthrough the same
-// tests must pass, except for the number of passthrough opens.
+// mountPassing mounts a dump that is read through the cache. On a mount without passthrough the
+// same tests must pass, except for the number of passthrough opens.
 func mountPassing(t *testing.T) *passing {
 	t.Helper()
 	return mountPassingWith(t, Options{})
@@ -66,7 +66,7 @@ func mountPassingWith(t *testing.T, o Options) *passing {
 	return p
 }
 
-// complete fetches all of the dump into the cache.
+// complete fetches the whole dump into the cache.
 func (p *passing) complete() {
 	p.t.Helper()
 	e, err := p.corpus.DumpFile(p.t.Context(), idOf(p.t, hashA))
@@ -97,7 +97,7 @@ func (p *passing) check(f *os.File) {
 	}
 }
 
-// passedNow checks the number of passthrough opens since the last call.
+// passedNow checks the number of passthrough opens since the previous call.
 func (p *passing) passedNow(n int64) {
 	p.t.Helper()
 	if p.want += n; p.passes() && p.passed() != p.want {
@@ -105,7 +105,7 @@ func (p *passing) passedNow(n int64) {
 	}
 }
 
-// drained waits until the handles on the dump are released, some time after close(2).
+// drained waits until the handles on the dump are released, which happens some time after close(2).
 func (p *passing) drained() {
 	p.t.Helper()
 	for range 3000 {
@@ -126,7 +126,7 @@ func idOf(t *testing.T, hash string) dump.ID {
 	return id
 }
 
-// mapped maps a file until the end of the test.
+// mapped maps a file until the test ends.
 func mapped(t *testing.T, f *os.File, n int) []byte {
 	t.Helper()
 	m, err := unix.Mmap(int(f.Fd()), 0, n, unix.PROT_READ, unix.MAP_SHARED)
@@ -156,8 +156,8 @@ func TestPassthroughOfACompleteDump(t *testing.T) {
 	}
 }
 
-// Without passthrough a complete dump is spliced from its file, also through a handle that
-// is open beside handles that read through the cache.
+// TestSplicedCompleteDump checks that without passthrough a complete dump is spliced from its file,
+// even on a handle opened alongside handles that read through the cache.
 func TestSplicedCompleteDump(t *testing.T) {
 	p := mountPassingWith(t, Options{NoPassthrough: true})
 	old := p.open()
@@ -193,7 +193,8 @@ func TestSplicedCompleteDump(t *testing.T) {
 	}
 }
 
-// While a dump is open, its becoming complete does not change how any handle is served.
+// TestPassthroughWaitsForTheOthers checks that if a dump becomes complete while it is open,
+// existing and new handles are served as before.
 func TestPassthroughWaitsForTheOthers(t *testing.T) {
 	p := mountPassing(t)
 	old := p.open()
@@ -210,7 +211,8 @@ func TestPassthroughWaitsForTheOthers(t *testing.T) {
 	p.passedNow(1)
 }
 
-// A mapping of a dump that is read through this process counts as an open file.
+// TestPassthroughWaitsForMappings checks that a mapping of a dump that is read through this process
+// counts as an open file.
 func TestPassthroughWaitsForMappings(t *testing.T) {
 	p := mountPassing(t)
 	old := p.open()
@@ -233,8 +235,8 @@ func TestPassthroughWaitsForMappings(t *testing.T) {
 	p.passedNow(1)
 }
 
-// A mapping of a backing file stays valid when all handles are closed and the dump is
-// evicted and read through this process.
+// TestPassthroughMappingOutlivesTheHandles checks that a mapping of a backing file stays valid when
+// all handles are closed and the dump is evicted and then read through this process.
 func TestPassthroughMappingOutlivesTheHandles(t *testing.T) {
 	p := mountPassing(t)
 	p.complete()
@@ -281,7 +283,7 @@ func blockFiles(t *testing.T, p *passing) (names []string) {
 	return names
 }
 
-// A dump is replaced while its old version is passed through.
+// TestPassthroughOfAReplacedDump replaces a dump while its old version is open with passthrough.
 func TestPassthroughOfAReplacedDump(t *testing.T) {
 	p := mountPassing(t)
 	p.complete()
@@ -313,7 +315,7 @@ func TestPassthroughOfAReplacedDump(t *testing.T) {
 	p.check(p.open())
 }
 
-// O_DIRECT works with both kinds of open.
+// TestPassthroughAndDirectIO checks that O_DIRECT works with and without passthrough.
 func TestPassthroughAndDirectIO(t *testing.T) {
 	p := mountPassing(t)
 	direct := func() {
@@ -330,7 +332,7 @@ func TestPassthroughAndDirectIO(t *testing.T) {
 		defer unix.Munmap(page)
 		n, err := unix.Pread(fd, page, 1<<20)
 		if errors.Is(err, unix.EINVAL) {
-			return // the file system of the cache has no O_DIRECT
+			return // the file system of the cache does not support O_DIRECT
 		}
 		if err != nil || !bytes.Equal(page[:n], p.content[1<<20:1<<20+n]) || n != len(page) {
 			t.Errorf("%d bytes, or other bytes: %v", n, err)
@@ -346,8 +348,9 @@ func TestPassthroughAndDirectIO(t *testing.T) {
 	p.passedNow(2)
 }
 
-// Many goroutines open, map, read and close the dump while it becomes complete, is evicted
-// and becomes complete again. No call fails with EIO, and no byte is wrong.
+// TestPassthroughUnderRaces opens, maps, reads and closes a dump in many goroutines while it
+// becomes complete, is evicted and becomes complete again. No call may fail with EIO, and no byte
+// may be wrong.
 func TestPassthroughUnderRaces(t *testing.T) {
 	p := mountPassing(t)
 	stop := make(chan struct{})
@@ -412,18 +415,18 @@ type fakeObject struct {
 func (h *fakeObject) Close(context.Context) error { h.released++; return nil }
 func (h *fakeObject) Local() fs.LocalFile         { h.file.given++; return h.file }
 
-// fakeFile counts how often it was given out and released.
+// fakeFile counts how often it was handed out and released.
 type fakeFile struct {
 	fs.LocalFile
 	given, released int
-	err             error // of Verify
+	err             error // returned by Verify
 }
 
 func (f *fakeFile) File() *os.File               { return os.Stdin }
 func (f *fakeFile) Release()                     { f.released++ }
 func (f *fakeFile) Verify(context.Context) error { return f.err }
 
-// fakeBridge is a mount whose kernel is kernel.
+// fakeBridge returns a bridge that is not mounted.
 func fakeBridge(t testing.TB) *bridge {
 	t.Helper()
 	b, err := newBridge(Options{Tree: fs.Options{Corpus: newPlainCorpus(mem.New()), Cache: noBlocks{}}})
@@ -434,8 +437,9 @@ func fakeBridge(t testing.TB) *bridge {
 	return b
 }
 
-// A file that the kernel rejects is read through this process, which is logged once. The
-// next file is tried again. Each local file is released once.
+// TestPassthroughRefused checks that a file that the kernel rejects is read through this process,
+// and that the rejection is logged once. The next file must be tried again, and each local file
+// released exactly once.
 func TestPassthroughRefused(t *testing.T) {
 	var said bytes.Buffer
 	kernel := &fakeKernel{errno: syscall.ELOOP}
@@ -494,7 +498,8 @@ func TestPassthroughRefused(t *testing.T) {
 	}
 }
 
-// Passthrough is off when the kernel does not support it or the privilege is missing.
+// TestPassthroughProbe checks that passthrough is off when the kernel does not support it or the
+// privilege is missing.
 func TestPassthroughProbe(t *testing.T) {
 	for _, tc := range []struct {
 		negotiated bool

@@ -76,7 +76,8 @@ func TestPropertyNames(t *testing.T) {
 	}
 }
 
-// All ways to change a file: write(2), truncate(2), O_APPEND and so on.
+// TestPropertyWrites changes a file in all possible ways: write(2), truncate(2), O_APPEND and so
+// on.
 func TestPropertyWrites(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/p")
@@ -157,11 +158,12 @@ func TestPropertyWrites(t *testing.T) {
 	})
 }
 
-// Several descriptors of one file share a buffer, which is stored when they are closed.
+// TestPropertyShared checks that several descriptors of one file share a buffer, which is stored
+// when they are closed.
 func TestPropertyShared(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/log")
-	write(t, name, "0\n") // reads the same before and after the last RELEASE
+	write(t, name, "0\n") // "0" reads the same before and after the last RELEASE
 	var files []*os.File
 	for range 8 {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
@@ -205,7 +207,7 @@ func TestPropertySizes(t *testing.T) {
 	if err := f.Truncate(16 << 20); err != nil {
 		t.Error(err)
 	}
-	if err := f.Close(); !errors.Is(err, syscall.EFBIG) { // the document around it makes it too large
+	if err := f.Close(); !errors.Is(err, syscall.EFBIG) { // the rest of the document makes it too large
 		t.Errorf("close: %v", err)
 	}
 	if got := m.stored(t, hashA, "properties.big"); len(got) < len(big) || len(got) > 2*len(big) {
@@ -275,7 +277,8 @@ func TestPropertyRemoveAndRename(t *testing.T) {
 	}
 }
 
-// A rename moves the value, not its text: a string stays a string.
+// TestRenameKeepsTheKind checks that a rename moves the value rather than its text, so that a
+// string stays a string.
 func TestRenameKeepsTheKind(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) { putDump(t, s, hashA, "", nil, `"properties": {"s": "12", "n": 1.50}`) }, nil)
 	for from, to := range map[string]string{"s": "s2", "n": "n2"} {
@@ -288,8 +291,8 @@ func TestRenameKeepsTheKind(t *testing.T) {
 	}
 }
 
-// A file that is removed or replaced while it is open can be read until its last close,
-// which does not store it.
+// TestRemovedWhileOpen checks that a file removed or replaced while it is open can be read until
+// its last close, which does not store it.
 func TestRemovedWhileOpen(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	name := m.path("by-hash", hashA, "properties/p")
@@ -328,7 +331,8 @@ func TestRemovedWhileOpen(t *testing.T) {
 	}
 }
 
-// Mode, owner and times cannot be changed, but cp -p and editors do not get an error.
+// TestAttributesOfWritableFiles checks that mode, owner and times cannot be changed, but that cp -p
+// and editors do not get an error.
 func TestAttributesOfWritableFiles(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	ino := func(path string) uint64 {

@@ -9,8 +9,9 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// A new open sees the version in the store before any poll. An open file keeps its
-// version, and while the store is down the known version is opened.
+// TestOpenSeesANewVersion checks that a new open sees the version in the store before any poll,
+// that an open file keeps its version, and that the known version is opened while the store is
+// down.
 func TestOpenSeesANewVersion(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -36,8 +37,8 @@ func TestOpenSeesANewVersion(t *testing.T) {
 	}
 }
 
-// An open makes no request while the list is recent, otherwise one. While the store is
-// down the known version is opened.
+// TestOpenAsksSeldom checks that an open makes no request while the list is recent and one request
+// otherwise, and that the known version is opened while the store is down.
 func TestOpenAsksSeldom(t *testing.T) {
 	s, srv := openManta(t)
 	fill(t, s)
@@ -45,7 +46,7 @@ func TestOpenAsksSeldom(t *testing.T) {
 	path := filepath.Join(w.mnt, "by-hash", hashA, "core")
 	for range 3 {
 		read(t, path)
-		if n := w.store.Snapshot().List.Calls; n != 2 { // the corpus, and the dump when it was looked up
+		if n := w.store.Snapshot().List.Calls; n != 2 { // one for the corpus, one for the dump when it was looked up
 			t.Errorf("%d lists", n)
 		}
 	}

@@ -1,14 +1,14 @@
 package fusefs
 
-// script is a shell command that is run in the mount.
+// script is a shell command to run in the mount.
 type script struct {
 	name, script, says string
-	path, stored       string // expected in the store of dump A
+	path, stored       string // expected value at path in the stored document of dump A
 }
 
 const vim = "vim -N -u NONE -i NONE -es "
 
-// propertyScripts write attributes and properties.
+// propertyScripts returns scripts that write attributes and properties.
 func propertyScripts() []script {
 	return []script{
 		{"setfattr", "setfattr -n user.thoth.ticket -v OS-2359 by-hash/$A && ls by-ticket", "OS-1\nOS-2359\n", "ticket", `"OS-2359"`},
@@ -48,7 +48,7 @@ func propertyScripts() []script {
 	}
 }
 
-// otherScripts write tickets, analyzers, and files that cannot be written.
+// otherScripts returns scripts that write tickets, analyzers, and files that are not writable.
 func otherScripts() []script {
 	return []script{
 		{"mkdir and ln", "mkdir by-ticket/OS-9 && ln -s ../../by-hash/$A by-ticket/OS-9/ && ls by-ticket/OS-9 && cat by-ticket/OS-9/$A/core", hashA + "\nthe dump", "ticket", `"OS-9"`},

@@ -16,7 +16,7 @@ import (
 
 var sealedDamage = flag.Int("fs.sealed", 9, "TestDamagedCacheOfACompleteDump: how often the cache is damaged, in each mode")
 
-// cacheFiles returns the data and the map file of the one dump in the cache.
+// cacheFiles returns the paths of the data file and the map file of the only dump in the cache.
 func (p *passing) cacheFiles() (data, records string) {
 	p.t.Helper()
 	found, err := filepath.Glob(filepath.Join(p.dir, "*", "*", "*.data"))
@@ -26,7 +26,7 @@ func (p *passing) cacheFiles() (data, records string) {
 	return found[0], found[0][:len(found[0])-len("data")] + "map"
 }
 
-// damage changes the file at path at a random place.
+// damage changes a random byte of the file at path.
 func (p *passing) damage(path string, r *rand.Rand) {
 	p.t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -47,7 +47,7 @@ func (p *passing) run(args ...string) {
 	}
 }
 
-// uncached is open after the kernel has dropped its pages of the dump.
+// uncached opens the dump after making the kernel drop its cached pages.
 func (p *passing) uncached() *os.File {
 	p.t.Helper()
 	f := mustOpen(p.t, p.core)
@@ -60,7 +60,7 @@ func (p *passing) uncached() *os.File {
 
 var dumpDamages = []func(p *passing, data, records string, r *rand.Rand){
 	func(p *passing, data, _ string, r *rand.Rand) { p.damage(data, r) },
-	func(p *passing, data, _ string, r *rand.Rand) { // a damaged backup restored
+	func(p *passing, data, _ string, r *rand.Rand) { // a damaged backup is restored
 		p.run("cp", "-a", data, data+".copy")
 		p.damage(data+".copy", r)
 		p.run("touch", "-r", data, data+".copy")
@@ -94,8 +94,8 @@ var dumpDamages = []func(p *passing, data, records string, r *rand.Rand){
 	func(p *passing, data, _ string, _ *rand.Rand) { p.run("cp", "/bin/true", data) },
 }
 
-// The cache files of a complete dump are damaged. A dump that is opened afterwards reads
-// correctly: by passthrough, spliced, and through the cache.
+// TestDamagedCacheOfACompleteDump damages the cache files of a complete dump. When the dump is
+// opened afterwards, it must read correctly: with passthrough, spliced, and through the cache.
 func TestDamagedCacheOfACompleteDump(t *testing.T) {
 	for _, o := range []Options{{}, {NoPassthrough: true}} {
 		t.Run(fmt.Sprintf("passthrough=%v", !o.NoPassthrough), func(t *testing.T) {
@@ -117,9 +117,9 @@ func TestDamagedCacheOfACompleteDump(t *testing.T) {
 	}
 }
 
-// The file is changed while the dump is open. The next open repairs it for all handles;
-// if it cannot, opens fail until the dump is closed. A dump that is spliced, not passed
-// through, never reads wrongly.
+// TestDamagedCacheOfAnOpenDump modifies the file while the dump is open. The next open repairs it
+// for all handles; if it cannot, opens fail until the dump is closed. A dump that is spliced,
+// without passthrough, must never return wrong bytes.
 func TestDamagedCacheOfAnOpenDump(t *testing.T) {
 	for _, o := range []Options{{}, {NoPassthrough: true}} {
 		t.Run(fmt.Sprintf("passthrough=%v", !o.NoPassthrough), func(t *testing.T) {
@@ -160,7 +160,8 @@ func TestDamagedCacheOfAnOpenDump(t *testing.T) {
 	}
 }
 
-// An open that fails because the kernel's file cannot be repaired leaves nothing open.
+// TestPassthroughOfAFileThatCannotBeMended checks that an open that fails because the backing file
+// cannot be repaired leaves nothing open.
 func TestPassthroughOfAFileThatCannotBeMended(t *testing.T) {
 	b := fakeBridge(t)
 	b.passthrough.kernel = &fakeKernel{}

@@ -57,7 +57,8 @@ func TestHolders(t *testing.T) {
 	}
 }
 
-// A busy mount is detached at once, and serves open files until they are closed.
+// TestUnmountBusy checks that a busy mount is detached immediately and serves open files until they
+// are closed.
 func TestUnmountBusy(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	a := start(t, "hold", m.path("by-hash", hashA, "core"))
@@ -81,7 +82,7 @@ func TestUnmountBusy(t *testing.T) {
 	}
 }
 
-// Processes that keep the mount busy are cut off when the time is up.
+// TestUnmountAborts checks that processes that keep the mount busy are cut off when the time is up.
 func TestUnmountAborts(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	if _, err := os.Stat(connections + "/" + itoa(m.device)); err != nil && os.Geteuid() != 0 {
@@ -108,14 +109,14 @@ func TestMountTwice(t *testing.T) {
 	}
 }
 
-// Of many concurrent mounts on one directory, one succeeds.
+// TestMountAtOnce checks that exactly one of many concurrent mounts on one directory succeeds.
 func TestMountAtOnce(t *testing.T) {
 	needFUSE(t)
 	for range 10 {
 		dir := t.TempDir()
 		results := make(chan *Server)
 		for range 6 {
-			go func() { // ended by Mount's return
+			go func() { // ends when Mount returns
 				s, err := Mount(dir, Options{Tree: fs.Options{Corpus: newPlainCorpus(mustStore()), Cache: openCache(t, mustStore())}})
 				if err != nil && !errors.Is(err, ErrMounted) {
 					t.Error(err)
@@ -143,7 +144,7 @@ func TestMountAtOnce(t *testing.T) {
 	}
 }
 
-// deadMount makes a mount whose /dev/fuse is closed, as a killed process leaves it.
+// deadMount makes a mount whose /dev/fuse is closed, as left behind by a killed process.
 func deadMount(t *testing.T, dir string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -222,7 +223,7 @@ func TestMountErrors(t *testing.T) {
 func TestMountOptions(t *testing.T) {
 	m := mountStore(t, threeDumps(t), func(o *Options) {
 		o.MountOptions = []string{"ro", "noexec", "fsname=a,b"}
-		if os.Geteuid() == 0 { // others need user_allow_other in /etc/fuse.conf
+		if os.Geteuid() == 0 { // other users need user_allow_other in /etc/fuse.conf
 			o.MountOptions = append(o.MountOptions, "allow_other")
 		}
 	})

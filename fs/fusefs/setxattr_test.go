@@ -16,7 +16,7 @@ import (
 	"thothfs/store"
 )
 
-// stored returns the value at a path of a stored document as JSON, "" if there is none.
+// stored returns the value at a path in a stored document as JSON, or "" if there is none.
 func (m *mounted) stored(t testing.TB, hash, path string) string {
 	t.Helper()
 	v, ok := document.Parse(mustData(t, m.store, hash+"/info.json")).Get(path)
@@ -79,7 +79,8 @@ func TestSetxattr(t *testing.T) {
 	}
 }
 
-// Attributes can be set on a dump and on all its files, by any path.
+// TestSetxattrThroughLinks checks that attributes can be set on a dump and all its files, by any
+// path.
 func TestSetxattrThroughLinks(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	for _, dir := range []string{"by-hash", "by-cmd/node", "by-ticket/OS-1", "by-type/core", "by-time/2013/07/11", "query/type=core", "by-cmd/node/type=core"} {
@@ -116,7 +117,7 @@ func TestRemovexattr(t *testing.T) {
 	}
 }
 
-// Attributes outside user.thoth, and nodes that belong to no dump.
+// TestSetxattrForeign checks attributes outside user.thoth, and nodes that belong to no dump.
 func TestSetxattrForeign(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	for _, tt := range []struct {
@@ -143,7 +144,8 @@ func TestSetxattrForeign(t *testing.T) {
 	}
 }
 
-// A value is too big for an attribute: the log says which file has it.
+// TestXattrTooBigSaysWhereElse checks that if a value is too big for an attribute, the log names
+// the file that contains it.
 func TestXattrTooBigSaysWhereElse(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	big := bytes.Repeat([]byte("v"), (64<<10)+1)
@@ -158,8 +160,8 @@ func TestXattrTooBigSaysWhereElse(t *testing.T) {
 	}
 }
 
-// When setxattr returns, the views of this mount show the change, whatever the kernel had
-// cached.
+// TestSetxattrMovesTheViews checks that when setxattr returns, the views of this mount show the
+// change, whatever the kernel had cached.
 func TestSetxattrMovesTheViews(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	has := func(dir, name string) bool {
@@ -181,7 +183,7 @@ func TestSetxattrMovesTheViews(t *testing.T) {
 	tickets := []string{"OS-1", "OS-2", "OS-3"}
 	for round := range 20 {
 		ticket := tickets[round%3]
-		for _, other := range tickets { // the kernel caches all of it
+		for _, other := range tickets { // make the kernel cache everything
 			has("by-ticket", other)
 			has("by-ticket/"+other, hashA)
 			has("query/ticket="+other, hashA)
@@ -208,7 +210,8 @@ func TestSetxattrMovesTheViews(t *testing.T) {
 	}
 }
 
-// Other users may only read: the store would know their changes as the owner's.
+// TestOthersMayNotWrite checks that other users may only read, since the store would see their
+// changes as the owner's.
 func TestOthersMayNotWrite(t *testing.T) {
 	if os.Geteuid() != 0 {
 		missing(t, "only root can become somebody else")
@@ -218,7 +221,7 @@ func TestOthersMayNotWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir := m.dir; dir != "/" && dir != os.TempDir(); dir = dir[:strings.LastIndex(dir, "/")] {
-		os.Chmod(dir, 0o755) // the mount itself answers EROFS
+		os.Chmod(dir, 0o755) // the mount itself returns EROFS
 	}
 	as := func(script string) string {
 		cmd := exec.Command("bash", "-c", "cd $M; "+script)
@@ -250,7 +253,7 @@ func TestOthersMayNotWrite(t *testing.T) {
 	}
 }
 
-// The errno of setxattr and close for each error of an edit.
+// TestEditFaults checks the errno of setxattr and close for each error of an edit.
 func TestEditFaults(t *testing.T) {
 	for err, want := range map[error]syscall.Errno{
 		error(&store.Error{Op: "put", Kind: store.ErrUnavailable}):                        syscall.EIO,

@@ -13,12 +13,12 @@ import (
 	"thothfs/store/mem"
 )
 
-// stalled is a mount whose store never answers, and whose catalogue does not once stall
-// is called. Both answer at the end of the test.
+// stalled is a mount whose store never responds, and whose catalogue stops responding once stall is
+// called. Both are released when the test ends.
 type stalled struct {
 	*mounted
 	release chan struct{}
-	waiting atomic.Int64 // calls of the catalogue that are waiting
+	waiting atomic.Int64 // number of catalogue calls that are waiting
 }
 
 func mountStalled(t *testing.T) *stalled {
@@ -40,7 +40,7 @@ func (m *stalled) stall() {
 	})
 }
 
-// Every call that waits for a store that does not answer is ended by a signal.
+// TestSignals checks that a signal ends every kind of call that waits for an unresponsive store.
 func TestSignals(t *testing.T) {
 	object := m1 + "/core.x.1"
 	for role, path := range map[string]string{
@@ -71,7 +71,7 @@ func TestSignals(t *testing.T) {
 
 const m1 = "by-hash/" + hashA
 
-// A program that does not handle SIGTERM and SIGINT is ended by them.
+// TestCat checks that SIGTERM and SIGINT end a program that does not handle them.
 func TestCat(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		m := mountStalled(t)
@@ -90,7 +90,8 @@ func TestCat(t *testing.T) {
 	}
 }
 
-// Signals that a program sends itself do not interrupt calls that are about to succeed.
+// TestSignalStorm checks that signals that a program sends itself do not interrupt calls that are
+// about to succeed.
 func TestSignalStorm(t *testing.T) {
 	m := mountStore(t, oneDump(t, noise(1, 2<<20)), nil)
 	m.store.Inject(mem.Fault{Op: mem.Read, Times: mem.Always, Delay: 5 * time.Millisecond})
@@ -99,7 +100,8 @@ func TestSignalStorm(t *testing.T) {
 	}
 }
 
-// close(2) cannot be repeated, so after a signal it waits longer for a slow store.
+// TestSignalStormAtClose checks that after a signal close(2) waits longer for a slow store, since
+// it cannot be repeated.
 func TestSignalStormAtClose(t *testing.T) {
 	m := mountStore(t, oneDump(t, nil), func(o *Options) { o.Grace = 20 * time.Millisecond })
 	m.store.Inject(mem.Fault{Op: mem.Put, Times: mem.Always, Delay: 100 * time.Millisecond})
@@ -111,7 +113,8 @@ func TestSignalStormAtClose(t *testing.T) {
 	}
 }
 
-// Calls on a store that never answers fail with ETIMEDOUT, and the mount stays usable.
+// TestDeadline checks that calls on an unresponsive store fail with ETIMEDOUT, and that the mount
+// stays usable.
 func TestDeadline(t *testing.T) {
 	content := noise(1, 1<<20)
 	m := mountStore(t, oneDump(t, content), func(o *Options) { o.OpTimeout = 50 * time.Millisecond })
@@ -133,7 +136,7 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// The errno of every kind of call for each error of the catalogue.
+// TestFaults checks the errno of every kind of call for each error of the catalogue.
 func TestFaults(t *testing.T) {
 	dump := "by-hash/" + hashA
 	calls := map[string]string{

@@ -16,9 +16,9 @@ import (
 	"thothfs/store/mem"
 )
 
-// One of Manta's two storage nodes stops in the middle of every response and leaves the
-// connection open. Reads return the right bytes, and only missing bytes are requested
-// again.
+// TestReadWhileANodeFallsSilent checks reads while one of Manta's two storage nodes stops in the
+// middle of every response and leaves the connection open. Reads must return the right bytes, and
+// only missing bytes may be requested again.
 func TestReadWhileANodeFallsSilent(t *testing.T) {
 	const size, at = 30 << 20, 300 << 10
 	content := noise(11, size)
@@ -55,7 +55,7 @@ func TestReadWhileANodeFallsSilent(t *testing.T) {
 	if err != nil || !bytes.Equal(got, content) {
 		t.Errorf("%d bytes, %v", len(got), err)
 	}
-	// A stalled response has brought at bytes, or all; a hedged one comes twice.
+	// A stalled response delivered the first at bytes or everything; a hedged request counts twice.
 	if n := silent.Load(); n == 0 || n > 2*(size/at+size/(128<<10)) {
 		t.Errorf("%d answers from the node that dies", n)
 	}

@@ -19,7 +19,7 @@ import (
 // slowReadAfter is the time after which a read is recorded.
 const slowReadAfter = 100 * time.Millisecond
 
-// slowSource takes longer than slowReadAfter.
+// slowSource is a source whose reads take longer than slowReadAfter.
 type slowSource struct{ cache.Source }
 
 func (s slowSource) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
@@ -31,7 +31,7 @@ func (s slowSource) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int
 	return s.Source.ReadAt(ctx, ref, p, off)
 }
 
-// .thothfs/slow lists slow reads, with where the time went.
+// TestSlow checks that .thothfs/slow lists slow reads with a breakdown of their time.
 func TestSlow(t *testing.T) {
 	content := noise(1, 3<<20)
 	m := mountStore(t, oneDump(t, content), func(o *Options) {
@@ -66,7 +66,8 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// It also lists reads that the store did not answer in time.
+// TestSlowReadThatGaveUp checks that it also lists reads to which the store did not respond in
+// time.
 func TestSlowReadThatGaveUp(t *testing.T) {
 	m := mountStore(t, oneDump(t, noise(1, 3<<20)), func(o *Options) { o.OpTimeout = 2 * slowReadAfter })
 	release := make(chan struct{})

@@ -8,7 +8,7 @@ import (
 	"thothfs/fs"
 )
 
-// stat returns a counter of .thothfs/stats, -1 if there is none of that name.
+// stat returns a counter of .thothfs/stats, or -1 if there is none of that name.
 func stat(b *bridge, name string) (value int64) {
 	n, err := b.tree.Walk(context.Background(), ".thothfs/stats")
 	if err != nil {

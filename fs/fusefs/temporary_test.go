@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The temporary files of editors are not stored.
+// TestTemporaryNames checks that the temporary files of editors are not stored.
 func TestTemporaryNames(t *testing.T) {
 	for _, name := range []string{".p.swp", ".p.swx", "4913", "5036", "p~", ".#p", "#p#", "sedAbCdE1", "triage.tmp", "triage.1f2e3d"} {
 		t.Run(name, func(t *testing.T) {
@@ -45,8 +45,8 @@ func TestTemporaryNames(t *testing.T) {
 	}
 }
 
-// A file that is renamed to a backup name stays in the store until it is replaced or the
-// backup is removed: if the editor dies, nothing is lost.
+// TestSetAside checks that a file renamed to a backup name stays stored until it is replaced or the
+// backup is removed, so that nothing is lost if the editor dies.
 func TestSetAside(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	dir := m.path("by-hash", hashA, "properties")
@@ -66,7 +66,7 @@ func TestSetAside(t *testing.T) {
 		t.Errorf("taken back: %v, %s", err, stored())
 	}
 	aside()
-	f, err := os.Create(p) // the editor gives up in the middle
+	f, err := os.Create(p) // the editor gives up midway
 	if err != nil {
 		t.Fatal(err)
 	}

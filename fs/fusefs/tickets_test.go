@@ -17,8 +17,8 @@ import (
 	"thothfs/store/mem"
 )
 
-// Tickets are changed by directories and links, while the kernel may cache attributes for
-// an hour.
+// TestTickets changes tickets through directories and links, while the kernel may cache attributes
+// for an hour.
 func TestTickets(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	at := func(names ...string) string { return m.path(append([]string{"by-ticket"}, names...)...) }
@@ -100,7 +100,7 @@ func TestTickets(t *testing.T) {
 	}
 }
 
-// ticketsSeen returns the contents of by-ticket, by listings and by lookups.
+// ticketsSeen returns the contents of by-ticket as seen by listings and lookups.
 func ticketsSeen(m *mounted) map[string]string {
 	dumps := map[string]string{hashA: "A", hashB: "B", hashC: "C"}
 	found := map[string]string{}
@@ -125,8 +125,8 @@ func ticketsSeen(m *mounted) map[string]string {
 	return found
 }
 
-// A ticket directory is renamed while one dump cannot be edited. Nothing is lost, and that
-// dump can be moved later.
+// TestTicketRenamedInPart renames a ticket directory while one dump cannot be edited. Nothing may
+// be lost, and it must be possible to move that dump later.
 func TestTicketRenamedInPart(t *testing.T) {
 	m := mountForAnHour(t, func(s *mem.Store) {
 		for _, hash := range []string{hashA, hashB, hashC} {
@@ -152,8 +152,8 @@ func TestTicketRenamedInPart(t *testing.T) {
 	eventually(t, "all are there", func() bool { return cmp.Equal(map[string]string{"OS-1": "", "OS-2": "ABC"}, ticketsSeen(m)) })
 }
 
-// A ticket that another client sets, while the mount removes or moves the former one,
-// stays.
+// TestTicketThatSomebodyReplaces checks that a ticket set by another client while the mount removes
+// or moves the old one is kept.
 func TestTicketThatSomebodyReplaces(t *testing.T) {
 	s := mem.New()
 	all := []string{hashA, hashB, hashC}
@@ -171,7 +171,7 @@ func TestTicketThatSomebodyReplaces(t *testing.T) {
 	if err := os.Remove(at("OS-1", hashD)); !errors.Is(err, syscall.ENOENT) {
 		t.Errorf("rm of what is gone: %v", err)
 	}
-	for _, hash := range all { // at the last moment
+	for _, hash := range all { // just before the edit is stored
 		s.Inject(mem.Fault{Op: mem.Put, Key: hash + "/info.json", Before: func() { put(hash, "theirs") }})
 	}
 	if err := os.Remove(at("OS-1", hashA)); !errors.Is(err, syscall.ENOENT) {
@@ -190,8 +190,8 @@ func TestTicketThatSomebodyReplaces(t *testing.T) {
 	}
 }
 
-// Concurrent symlink calls, each of which takes a dump out of the directory of another,
-// do not deadlock.
+// TestTicketsCrosswise checks that concurrent symlink calls, each of which takes a dump out of the
+// other's directory, do not deadlock.
 func TestTicketsCrosswise(t *testing.T) {
 	m := mountForAnHour(t, threeDumps(t))
 	for _, ticket := range []string{"X", "Y"} {
@@ -236,7 +236,7 @@ func sorted(s string) string {
 	return string(b)
 }
 
-// A dump with a list of tickets is not changed.
+// TestTicketArray checks that a dump with an array of tickets is not changed.
 func TestTicketArray(t *testing.T) {
 	m := mountStore(t, func(s *mem.Store) {
 		putDump(t, s, hashA, "", nil, `"ticket": ["OS-1", "OS-2"]`)

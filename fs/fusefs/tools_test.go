@@ -30,7 +30,7 @@ func run(t testing.TB, name string, args ...string) string {
 	return string(out)
 }
 
-// coreFiles returns the real cores that are available, by made-up hashes.
+// coreFiles returns the available real cores by made-up hashes.
 func coreFiles(t testing.TB) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(cores + "/*.core")
@@ -46,8 +46,8 @@ func coreFiles(t testing.TB) map[string]string {
 	return all
 }
 
-// mountCores mounts the cores twice: from memory through the block cache, and from a
-// local directory.
+// mountCores mounts the cores twice: from memory through the block cache, and from a local
+// directory.
 func mountCores(t testing.TB) map[string]string {
 	t.Helper()
 	s, root := mem.New(), t.TempDir()
@@ -77,7 +77,7 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// Debuggers print the same for a core in the mount as for the file.
+// TestGDB checks that gdb prints the same for a core in the mount as for the original file.
 func TestGDB(t *testing.T) {
 	if _, err := exec.LookPath("gdb"); err != nil {
 		missing(t, "gdb is not installed")
@@ -85,7 +85,7 @@ func TestGDB(t *testing.T) {
 	gdb := func(core string) string {
 		out, _ := exec.Command("gdb", "-nx", "-batch", "-ex", "bt", "-ex", "thread apply all bt", "-ex", "info registers",
 			filepath.Join(cores, "lldb-linux-x86_64.exe"), core).CombinedOutput()
-		// The object in the store has another time.
+		// The object in the store has a different modification time.
 		said := strings.Replace(string(out), "\nwarning: exec file is newer than core file.\n", "", 1)
 		return strings.ReplaceAll(said, core, "CORE")
 	}

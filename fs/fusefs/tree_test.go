@@ -111,7 +111,8 @@ func mustData(t testing.TB, s *mem.Store, key string) []byte {
 	return data
 }
 
-// Views can be narrowed many times, and their links still lead to the dump.
+// TestNarrowedDeeply checks that views can be narrowed many times, and that their links still lead
+// to the dump.
 func TestNarrowedDeeply(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	dir := m.path("query/type=core")

@@ -55,7 +55,8 @@ func walkedWorld(t *testing.T) (*world, *watched) {
 	return newWorld(t, s, time.Second), s
 }
 
-// A walk over the mount sees every name and fetches no byte of a dump.
+// TestWalkersFetchNoDump checks that a walk over the mount sees every name and fetches no bytes of
+// a dump.
 func TestWalkersFetchNoDump(t *testing.T) {
 	w, s := walkedWorld(t)
 	for name, c := range map[string]struct{ script, want string }{
@@ -74,14 +75,14 @@ func TestWalkersFetchNoDump(t *testing.T) {
 	if keys := s.fetched(); len(keys) > 0 {
 		t.Errorf("fetched of %v", keys)
 	}
-	// The check works: a read is recorded.
+	// Check that a read would be recorded.
 	if said := w.sh(t, "cat by-hash/$A/core"); said != "the dump" || len(s.fetched()) == 0 {
 		t.Errorf("%q, %v", said, s.fetched())
 	}
 }
 
-// updatedb(8) fetches nothing either, and skips the mount with the configuration in
-// docs/operations.md.
+// TestUpdatedb checks that updatedb(8) fetches nothing either, and that it skips the mount with the
+// configuration in docs/operations.md.
 func TestUpdatedb(t *testing.T) {
 	for _, tool := range []string{"updatedb", "plocate"} {
 		if _, err := exec.LookPath(tool); err != nil {

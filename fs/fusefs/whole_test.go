@@ -22,8 +22,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// wholeDumps is the number of dumps. Every fourth has the same command, every fifth a
-// ticket.
+// wholeDumps is the number of dumps. Every fourth has the same command, and every fifth a ticket.
 const wholeDumps = 60
 
 func wholeHash(i int) string { return fmt.Sprintf("%02x%030x", 4*i, i+1) }
@@ -39,8 +38,9 @@ func fillMany(t testing.TB, s store.Store) {
 	}
 }
 
-// unread mounts a corpus with the catalogue in dir, which may know a part of it. The rest
-// is read in the background until the test ends, or only by calls that wait for it.
+// unread mounts a corpus with the catalogue in dir, which may contain part of it. If run is set,
+// the rest is read in the background until the test ends; otherwise only calls that wait for it
+// read it.
 func unread(t testing.TB, s store.Store, dir string, run bool) (mnt string, c *corpus.Corpus) {
 	t.Helper()
 	needFUSE(t)
@@ -76,7 +76,7 @@ func unread(t testing.TB, s store.Store, dir string, run bool) (mnt string, c *c
 	return mnt, c
 }
 
-// wholeChecks count names in a mount; want is the right number.
+// wholeChecks count names in a mount; want is the correct number.
 var wholeChecks = []struct {
 	name, pattern string
 	want          int
@@ -102,8 +102,9 @@ var wholeChecks = []struct {
 	{"a value", "by-node/n" + itoa(wholeDumps-1) + "/*", 1},
 }
 
-// Right after the mount every directory shows the whole corpus, whichever is listed first,
-// whoever reads the corpus, and whatever an interrupted read has left.
+// TestWholeRightAfterMount checks that right after the mount every directory shows the whole
+// corpus, no matter which is listed first, what reads the corpus, and what an interrupted read has
+// left.
 func TestWholeRightAfterMount(t *testing.T) {
 	for kind, open := range openStores(t) {
 		s := open()
@@ -130,10 +131,10 @@ func TestWholeRightAfterMount(t *testing.T) {
 	}
 }
 
-// unlocal is a store without local files.
+// unlocal is a store that has no local files.
 type unlocal struct{ store.Store }
 
-// interrupt reads a part of a corpus.
+// interrupt reads part of a corpus into the catalogue in dir.
 func interrupt(t testing.TB, s store.Store, dir string) {
 	c, err := corpus.Open(t.Context(), corpus.Options{Store: s, Name: "test", Root: "/u/stor/thoth", Dir: dir})
 	if err != nil {
@@ -147,8 +148,8 @@ func interrupt(t testing.TB, s store.Store, dir string) {
 	}
 }
 
-// Names that are known or can be looked up in the store appear at once, no other name is
-// reported missing, and processes that wait can be killed.
+// TestWholeIsWaitedFor checks that names that are known or can be looked up in the store appear
+// immediately, that no other name is reported missing, and that waiting processes can be killed.
 func TestWholeIsWaitedFor(t *testing.T) {
 	s := mem.New()
 	fillMany(t, s)
@@ -197,7 +198,8 @@ func TestWholeIsWaitedFor(t *testing.T) {
 	}
 }
 
-// Listing a corpus that cannot be read is an error; a later attempt reads it.
+// TestWholeFails checks that listing a corpus that cannot be read is an error, and that a later
+// attempt reads it.
 func TestWholeFails(t *testing.T) {
 	for _, run := range []bool{false, true} {
 		t.Run(fmt.Sprint("run ", run), func(t *testing.T) {

@@ -31,7 +31,7 @@ type world struct {
 	log    *logged
 }
 
-// openStores open the stores for tests of writing.
+// openStores returns functions that open the stores for tests of writing.
 func openStores(t testing.TB) map[string]func() store.Store {
 	return map[string]func() store.Store{
 		"dir": func() store.Store {
@@ -91,7 +91,7 @@ func newWorld(t testing.TB, bare store.Store, attrTimeout time.Duration) *world 
 	return w
 }
 
-// put stores an object, and replaces an earlier one.
+// put stores an object, replacing an earlier one.
 func put(t testing.TB, s store.Store, key, data string) {
 	t.Helper()
 	attr, err := s.Stat(t.Context(), key)
@@ -112,7 +112,7 @@ func fill(t testing.TB, s store.Store) {
 	put(t, s, "analyzers/old", "echo old\n")
 }
 
-// stored returns the value at a path of a stored document as JSON.
+// stored returns the value at a path in a stored document as JSON.
 func (w *world) stored(t testing.TB, hash, path string) string {
 	t.Helper()
 	data, _, err := w.bare.Get(context.Background(), store.Ref{Key: hash + "/info.json"}, 1<<30)
@@ -123,8 +123,8 @@ func (w *world) stored(t testing.TB, hash, path string) string {
 	return string(v.JSON())
 }
 
-// sh runs a script in the mount and returns its output and its exit status. The script
-// changes the directory itself: a fork that waited for our own mount would block us.
+// sh runs a script in the mount and returns its output and exit status. The script changes the
+// directory itself, because a fork that waited for our own mount would block this process.
 func (w *world) sh(t testing.TB, script string) string {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", "set -o pipefail; cd $M; "+script)
@@ -137,7 +137,7 @@ func (w *world) sh(t testing.TB, script string) string {
 	return string(out)
 }
 
-// Commands that people type, with common programs.
+// TestToolsThatWrite runs commands that users type, with common programs.
 func TestToolsThatWrite(t *testing.T) {
 	for _, tool := range []string{"setfattr", "getfattr", "vim", "ed", "sed"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -170,7 +170,7 @@ func TestToolsThatWrite(t *testing.T) {
 	}
 }
 
-// The number of requests to the store for one setfattr.
+// TestSetfattrRoundTrips checks the number of requests to the store for one setfattr.
 func TestSetfattrRoundTrips(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -189,7 +189,7 @@ func TestSetfattrRoundTrips(t *testing.T) {
 					w.sh(t, "setfattr -n user.thoth.ticket -v T0 by-hash/$A")
 				}
 			}
-			// Another client has edited the document, and the catalogue does not know.
+			// Another client has edited the document, but the catalogue has not noticed.
 			put(t, s, hashA+"/info.json", `{ "cmd": "x", "theirs": true }`)
 			before := w.store.Snapshot().Total().Calls
 			if said := w.sh(t, "setfattr -n user.thoth.ticket -v ours by-hash/$A"); said != "" {
@@ -205,7 +205,8 @@ func TestSetfattrRoundTrips(t *testing.T) {
 	}
 }
 
-// The same as an ordinary user, who mounts by fusermount3.
+// TestToolsThatWriteAsOrdinaryUser runs the same test as an ordinary user, who mounts with
+// fusermount3.
 func TestToolsThatWriteAsOrdinaryUser(t *testing.T) {
 	needFUSE(t)
 	if os.Geteuid() != 0 {

@@ -16,8 +16,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// A write that cannot be stored fails when the file is opened: bash ignores the error of
-// close(2).
+// TestWritesFailEarly checks that a write that cannot be stored fails when the file is opened,
+// because bash ignores the error of close(2).
 func TestWritesFailEarly(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -36,7 +36,7 @@ func TestWritesFailEarly(t *testing.T) {
 			s, srv := openManta(t)
 			fill(t, s)
 			w := newWorld(t, s, time.Minute)
-			w.sh(t, "ls by-hash/$A/* analyzers") // so that their lists are known
+			w.sh(t, "ls by-hash/$A/* analyzers") // cache their lists
 			heal := srv.Fault(tt.on, tt.fault(t))
 			w.failsEarly(t, tt.first, tt.says)
 			heal()
@@ -45,8 +45,8 @@ func TestWritesFailEarly(t *testing.T) {
 	}
 }
 
-// The same in a dump whose directory was never listed: its properties and its stack are
-// there without the store.
+// TestWritesFailEarlyInADumpNotListed does the same in a dump whose directory has never been
+// listed. Its properties and its stack do not depend on the store.
 func TestWritesFailEarlyInADumpNotListed(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -86,7 +86,7 @@ func openManta(t *testing.T) (store.Store, *mantatest.Server) {
 
 func resets(*testing.T) mantatest.Action { return mantatest.Reset() }
 
-// swallows leaves requests unanswered until the end of the test.
+// swallows leaves requests unanswered until the test ends.
 func swallows(t *testing.T) mantatest.Action {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
@@ -97,7 +97,7 @@ func answers(status int, code string) func(*testing.T) mantatest.Action {
 	return func(*testing.T) mantatest.Action { return mantatest.AnswerError(status, code, "no") }
 }
 
-// failsEarly opens files for writing in all ways. Nothing is stored, and bash reports the
+// failsEarly opens files for writing in all ways. Nothing may be stored, and bash must report the
 // error.
 func (w *world) failsEarly(t *testing.T, first, says string) {
 	t.Helper()
@@ -134,8 +134,8 @@ func (w *world) writesAgain(t *testing.T) {
 	}
 }
 
-// The same in a local directory: on a full disk, on a read-only one, and without
-// permission for parts of it.
+// TestWritesFailEarlyInADirectory does the same in a local directory: on a full disk, on a
+// read-only one, and without permission for parts of it.
 func TestWritesFailEarlyInADirectory(t *testing.T) {
 	needFUSE(t)
 	t.Run("full", func(t *testing.T) {
@@ -187,7 +187,7 @@ func newDirWorld(t *testing.T, root string) (*world, string) {
 	return newWorld(t, s, time.Minute), root
 }
 
-// onSmallDisk returns a world whose corpus is on a file system of its own, of 1 MiB.
+// onSmallDisk returns a world whose corpus is on its own file system of 1 MiB.
 func onSmallDisk(t *testing.T) (*world, string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -220,8 +220,8 @@ func fillDisk(t *testing.T, root string) {
 	}
 }
 
-// asOrdinaryUser runs tests of this binary again as another user, who mounts by
-// fusermount3. They must pass.
+// asOrdinaryUser runs tests of this binary again as another user, who mounts with fusermount3. They
+// must pass.
 func asOrdinaryUser(t *testing.T, pattern string) {
 	t.Helper()
 	for _, tool := range []string{"fusermount3", "setpriv", "unshare"} {
@@ -237,8 +237,9 @@ func asOrdinaryUser(t *testing.T, pattern string) {
 	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
 		os.Chmod(dir, 0o755)
 	}
-	// /dev/fuse may be accessible only to root. The script makes one as in Debian, in a mount namespace of its own.
-	// It unmounts the copies of other tests' mounts there, since a mount ends with its last copy.
+	// /dev/fuse may be accessible only to root. The script makes one like Debian's in its own mount
+	// namespace. It unmounts the copies of other tests' mounts there, since a mount lives until its
+	// last copy is gone.
 	const script = `set -e; cd "$ROOT"
 		while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
 		cp "$SELF" program; mkdir tmp; mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse; chown -R 65534:65534 program tmp

@@ -20,12 +20,12 @@ import (
 	"thothfs/store/storetest"
 )
 
-// written is a change by a user, and where the store has it afterwards.
+// written is a change by a user, and where it is found in the store afterwards.
 type written struct {
 	name string
 	do   func(mnt string) error
-	key  string // the object
-	path string // in the document; "": the object itself
+	key  string // key of the object
+	path string // path in the document; "" for the object itself
 	want string // as JSON
 }
 
@@ -67,7 +67,7 @@ func writes() []written {
 	}
 }
 
-// state returns the stored value of a change. A damaged document fails the test.
+// state returns the stored value for a change. A damaged document fails the test.
 func (w *written) state(t *testing.T, s *mem.Store) string {
 	data, ok := s.Data(w.key)
 	if w.path == "" {
@@ -81,9 +81,9 @@ func (w *written) state(t *testing.T, s *mem.Store) string {
 	return string(v.JSON())
 }
 
-// The n-th call to the store fails, for every n, during a write. A write that succeeded is
-// stored, one that failed is stored completely or not at all, and all succeed once the
-// store works again.
+// TestWriteFaults makes the n-th call to the store fail during a write, for every n. A write that
+// succeeds must be stored, one that fails must be stored completely or not at all, and all must
+// succeed once the store works again.
 func TestWriteFaults(t *testing.T) {
 	for _, w := range writes() {
 		t.Run(w.name, func(t *testing.T) {
@@ -117,7 +117,7 @@ func TestWriteFaults(t *testing.T) {
 	}
 }
 
-// Writes to a full store fail with ENOSPC, not EFBIG.
+// TestFullStore checks that writes to a full store fail with ENOSPC, not EFBIG.
 func TestFullStore(t *testing.T) {
 	s := mem.New()
 	threeDumps(t)(s)
@@ -133,8 +133,8 @@ func TestFullStore(t *testing.T) {
 	}
 }
 
-// A write that waits for a store that does not answer is ended by its deadline, and
-// nothing is stored later.
+// TestWriteDeadline checks that the deadline ends a write that waits for an unresponsive store, and
+// that nothing is stored later.
 func TestWriteDeadline(t *testing.T) {
 	m := mountStore(t, threeDumps(t), func(o *Options) { o.OpTimeout = 100 * time.Millisecond })
 	release := make(chan struct{})
@@ -157,8 +157,8 @@ func TestWriteDeadline(t *testing.T) {
 	}
 }
 
-// Eight mounts of one corpus, each with a catalogue of its own, edit one dump at the
-// same time by attributes and by files: every edit is in the document.
+// TestManyMountsEdit edits one dump concurrently through eight mounts of the corpus, each with its
+// own catalogue, by attributes and by files. Every edit must be in the document.
 func TestManyMountsEdit(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -203,8 +203,8 @@ func TestManyMountsEdit(t *testing.T) {
 	}
 }
 
-// An analyzer that another client replaced, since it was listed, opens as it is now. An
-// open one keeps its contents.
+// TestReplacedAnalyzer checks that an analyzer replaced by another client since it was listed opens
+// with its current contents, while an open one keeps its contents.
 func TestReplacedAnalyzer(t *testing.T) {
 	for kind, open := range openStores(t) {
 		t.Run(kind, func(t *testing.T) {

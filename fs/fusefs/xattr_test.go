@@ -15,7 +15,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// xattrsOf reads all attributes as getfattr does: it asks for the size, then for the value.
+// xattrsOf reads all attributes as getfattr does: it requests the size, then the value.
 func xattrsOf(t testing.TB, path string) map[string]string {
 	t.Helper()
 	size, err := unix.Listxattr(path, nil)
@@ -109,7 +109,7 @@ func TestXattrSizes(t *testing.T) {
 			n, err := get(tt.attr, tt.size)
 			if tt.err == nil && (err != nil || n != tt.want) || tt.err != nil && !errors.Is(err, tt.err) {
 				if tt.attr == "system.posix_acl_access" && errors.Is(err, syscall.EOPNOTSUPP) {
-					return // the kernel answers by itself
+					return // the kernel rejects the call itself
 				}
 				t.Errorf("got %d, %v; want %d, %v", n, err, tt.want, tt.err)
 			}
@@ -156,10 +156,11 @@ func TestXattrLimits(t *testing.T) {
 	}
 }
 
-// A walk that lists attributes, as ls -l does, makes no request to the store.
+// TestListingXattrsAsksNobody checks that a walk that lists attributes, as ls -l does, makes no
+// request to the store.
 func TestListingXattrsAsksNobody(t *testing.T) {
 	m := mountStore(t, manyDumps(20), nil)
-	for _, name := range ls(t, m.path("by-hash"))[1:] { // the first is zero, the hash of no dump
+	for _, name := range ls(t, m.path("by-hash"))[1:] { // the first hash is zero, which no dump has
 		if n, err := unix.Listxattr(m.path("by-hash", name), nil); err != nil || n == 0 {
 			t.Fatal(n, err)
 		}

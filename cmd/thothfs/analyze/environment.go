@@ -24,9 +24,9 @@ type Options struct {
 	CacheDir  string
 	MantaUser string
 
-	Mount   string                                 // where the corpus is mounted; if "", Open calls MountAt
-	MountAt func(dir string) (func() error, error) // mounts the corpus and returns a function that unmounts it
-	Warm    func(ctx context.Context, id dump.ID)  // fetches what a debugger reads first; nil if the corpus is local
+	Mount   string                                 // where the corpus is mounted; "" means call MountAt
+	MountAt func(dir string) (func() error, error) // mounts the corpus; the result unmounts it
+	Warm    func(ctx context.Context, id dump.ID)  // fetches what debuggers read first; nil if all is local
 
 	Credentials bool                             // keep credentials in the environment
 	Say         func(format string, args ...any) // prints a message for the user

@@ -35,7 +35,7 @@ func (an Analyzer) fileText() []byte {
 	switch {
 	case an.script != nil:
 		return an.script
-	case an.debugger == "crash": // would read more commands from the terminal
+	case an.debugger == "crash": // otherwise it would read more commands from the terminal
 		return []byte(an.command + "\nquit\n")
 	}
 	return []byte(an.command + "\n")

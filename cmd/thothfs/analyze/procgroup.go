@@ -65,7 +65,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// awaitEnd waits until a child has ended, without reaping it.
+// awaitEnd waits until a child process has exited, without reaping it.
 func awaitEnd(pid int) {
 	for {
 		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
