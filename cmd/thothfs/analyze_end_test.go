@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// A dump whose analyzer fails is reported, and nothing of it is stored; the others are done.
+// TestAnalyzeFailures checks that a dump whose analyzer fails is reported and none of its changes
+// are stored, while the other dumps are analyzed.
 func TestAnalyzeFailures(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -56,7 +57,8 @@ func TestAnalyzeFailures(t *testing.T) {
 	w.nothingLeft()
 }
 
-// An analyzer that takes too long is killed with its children, and only its dump fails.
+// TestAnalyzeTimeout checks that an analyzer that takes too long is killed with its children, and
+// that only its dump fails.
 func TestAnalyzeTimeout(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,7 +85,8 @@ func TestAnalyzeTimeout(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Background processes of an analyzer end with it.
+// TestAnalyzeLeavesNothingInTheBackground checks that background processes of an analyzer end with
+// it.
 func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -96,8 +99,8 @@ func TestAnalyzeLeavesNothingInTheBackground(t *testing.T) {
 	w.nothingLeft()
 }
 
-// However a run is ended, its analyzers end, finished changes are stored, and nothing is
-// left behind.
+// TestAnalyzeInterrupted checks that however a run is ended, its analyzers end, finished changes
+// are stored, and nothing is left behind.
 func TestAnalyzeInterrupted(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
@@ -143,7 +146,7 @@ func TestAnalyzeInterrupted(t *testing.T) {
 	}
 }
 
-// A run removes what a killed run has left.
+// TestAnalyzeKilled checks that a run removes what a killed run has left behind.
 func TestAnalyzeKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -164,7 +167,8 @@ func TestAnalyzeKilled(t *testing.T) {
 	w.nothingLeft()
 }
 
-// A run ends in an orderly way when the reader of its output goes away.
+// TestAnalyzeIntoAClosedPipe checks that a run shuts down cleanly when its output can no longer be
+// read.
 func TestAnalyzeIntoAClosedPipe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

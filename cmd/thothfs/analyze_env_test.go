@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// An analyzer of the corpus gets the caller's keys only with --credentials.
+// TestAnalyzeKeepsCredentials checks that an analyzer of the corpus gets the caller's keys only
+// with --credentials.
 func TestAnalyzeKeepsCredentials(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,8 +31,8 @@ func TestAnalyzeKeepsCredentials(t *testing.T) {
 	}
 }
 
-// Without /dev/fuse, as in a container, the verbs that need a mount say so and leave nothing
-// behind.
+// TestNoMountForTheRun checks that without /dev/fuse, as in a container, the verbs that need a
+// mount report that and leave nothing behind.
 func TestNoMountForTheRun(t *testing.T) {
 	t.Parallel()
 	need(t, "unshare")

@@ -13,8 +13,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// The output of each dump is printed in one piece and in the order of the dumps, even if
-// the first analyzer waits for the last. Large output is complete.
+// TestAnalyzeOrder checks that the output for each dump is printed in one piece and in the order of
+// the dumps, even if the first analyzer waits for the last, and that large output is complete.
 func TestAnalyzeOrder(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -51,7 +51,7 @@ func TestAnalyzeOrder(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Exactly --jobs analyzers run at once.
+// TestAnalyzeJobs checks that --jobs analyzers run concurrently, and no more.
 func TestAnalyzeJobs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -59,7 +59,7 @@ func TestAnalyzeJobs(t *testing.T) {
 	for n := 1; n <= 9; n++ {
 		w.dump(n, itoa(n), "x")
 	}
-	// Each waits until three have begun, and prints how many are running.
+	// Each analyzer waits until three have started, and prints how many are running.
 	script := w.script("x", `
 		mkdir -p `+w.dir+`/under; touch `+w.dir+`/begun.$THOTH_NAME `+w.dir+`/under/$THOTH_NAME
 		until [[ $(ls `+w.dir+`/begun.* | wc -l) -ge 3 ]]; do sleep 0.01; done
@@ -125,7 +125,8 @@ func TestAnalyzeDryRunChangesNothing(t *testing.T) {
 	}
 }
 
-// Concurrent runs, and edits by others while an analyzer runs, lose nothing.
+// TestAnalyzeLosesNoEdit checks that concurrent runs, and other edits while an analyzer runs, lose
+// nothing.
 func TestAnalyzeLosesNoEdit(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -160,7 +161,8 @@ func TestAnalyzeLosesNoEdit(t *testing.T) {
 	})
 }
 
-// An existing mount of the corpus is used, unless it has another cache or does not answer.
+// TestAnalyzeUsesAMount checks that an existing mount of the corpus is used, unless it has another
+// cache or does not respond.
 func TestAnalyzeUsesAMount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -184,7 +186,7 @@ func TestAnalyzeUsesAMount(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Dumps later in the list are fetched ahead.
+// TestAnalyzeFetchesAhead checks that dumps later in the list are fetched in advance.
 func TestAnalyzeFetchesAhead(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -194,7 +196,7 @@ func TestAnalyzeFetchesAhead(t *testing.T) {
 	}
 	asked := filepath.Join(w.dir, "asked")
 	srv.Fault(mantatest.On{Method: "GET", Path: "core.4"}, mantatest.Before(func() { os.WriteFile(asked, nil, 0o600) }))
-	// The first waits until the fourth is requested.
+	// The first analyzer waits until the fourth dump is requested.
 	script := w.script("x", `until [[ -e `+asked+` ]]; do sleep 0.01; done; wc -c <$THOTH_DUMP`)
 	if got := w.must("analyze", "id=*", script, "--jobs=1"); got != strings.Repeat("300000\n", 4) {
 		t.Errorf("%q", got)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// The article's analyzer that sets ticket OS-2359, verbatim.
+// TestAnalyzeArticleTicket runs the article's analyzer that sets ticket OS-2359, verbatim.
 func TestAnalyzeArticleTicket(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -48,7 +48,7 @@ func TestAnalyzeArticleTicket(t *testing.T) {
 	})
 }
 
-// The article's analyzer that finds a log in Manta, verbatim.
+// TestAnalyzeArticlePaniclog runs the article's analyzer that finds a log in Manta, verbatim.
 func TestAnalyzeArticlePaniclog(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -80,8 +80,8 @@ func TestAnalyzeArticlePaniclog(t *testing.T) {
 	})
 }
 
-// An analyzer may rewrite its whole info.json, as the stock ones do. Only what it changed is
-// stored.
+// TestAnalyzeRewritesInfo checks that an analyzer may rewrite its whole info.json, as the stock
+// ones do, and that only its changes are stored.
 func TestAnalyzeRewritesInfo(t *testing.T) {
 	t.Parallel()
 	rewrite := `
@@ -166,8 +166,8 @@ func TestAnalyzeRefuses(t *testing.T) {
 	w.nothingLeft()
 }
 
-// Names and values with special characters of the shell or JSON are plain values, even under
-// set -eu, and the environment is as documented.
+// TestAnalyzeEnvironment checks that names and values with characters special to the shell or JSON
+// are treated as plain values, even under set -eu, and that the environment is as documented.
 func TestAnalyzeEnvironment(t *testing.T) {
 	t.Parallel()
 	onBothJSONs(t, func(t *testing.T, prepare func(*world)) {
@@ -218,7 +218,7 @@ func TestAnalyzeEnvironment(t *testing.T) {
 	})
 }
 
-// Concurrent edits within an analyzer are all made.
+// TestAnalyzeConcurrentSets checks that all concurrent edits within an analyzer take effect.
 func TestAnalyzeConcurrentSets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -233,8 +233,8 @@ func TestAnalyzeConcurrentSets(t *testing.T) {
 	}
 }
 
-// An analyzer can read a damaged document, and edits it where that loses nothing. A purged
-// dump is left out. A missing dump is a failure.
+// TestAnalyzeOddDumps checks that an analyzer can read a damaged document, and edit it where that
+// loses nothing. A purged dump is skipped; a missing dump is a failure.
 func TestAnalyzeOddDumps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,7 +254,8 @@ func TestAnalyzeOddDumps(t *testing.T) {
 	}
 }
 
-// Debugger commands run in their debugger. Messages say where an analyzer comes from.
+// TestAnalyzeWhatIsRun checks that debugger commands run in their debugger, and that messages say
+// where an analyzer comes from.
 func TestAnalyzeWhatIsRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -276,7 +277,7 @@ func TestAnalyzeWhatIsRun(t *testing.T) {
 		{"both", 0, "corpus\n", ""},
 		{"./both", 0, "file\n", ""},
 		{w.dir + "/both", 0, "file\n", ""},
-		{"signature", 1, "", "not the core of a Linux process"}, // what comes with the program, whatever lies here
+		{"signature", 1, "", "not the core of a Linux process"}, // the built-in analyzer, whatever files are in the working directory
 		{"environment", 0, "corpus\n", "running the corpus's analyzer environment; builtin:environment is the one that comes with thothfs"},
 		{"builtin:environment", 1, "", "core of a Linux process"},
 		{"builtin:both", 1, "", `no analyzer "both" comes with thothfs`},

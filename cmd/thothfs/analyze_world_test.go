@@ -31,7 +31,7 @@ func (w *world) analyzing() {
 	w.setenv("TMPDIR="+filepath.Join(w.dir, "tmp"), "TZ=UTC")
 }
 
-// illumosTools puts stand-ins for illumos's tools on the PATH.
+// illumosTools puts stand-ins for the illumos tools on the PATH.
 func (w *world) illumosTools() {
 	dir, err := filepath.Abs("testdata/illumos")
 	if err != nil {
@@ -40,7 +40,7 @@ func (w *world) illumosTools() {
 	w.setenv("PATH=" + dir + ":" + w.envValue("PATH"))
 }
 
-// dump makes the n-th dump, which is text for the stand-ins, and its document.
+// dump creates the n-th dump, a text for the stand-ins, and its document.
 func (w *world) dump(n int, cmd, text string, more ...string) {
 	w.put(hash(n)+"/core."+cmd, text)
 	members := append([]string{fmt.Sprintf(`"dump": "/thoth/stor/thoth/%s/core.%s"`, hash(n), cmd), `"type": "core"`, fmt.Sprintf(`"cmd": %q`, cmd),
@@ -48,7 +48,7 @@ func (w *world) dump(n int, cmd, text string, more ...string) {
 	w.put(hash(n)+"/info.json", "{\n\t"+strings.Join(members, ",\n\t")+"\n}\n")
 }
 
-// script writes an analyzer, and returns its path.
+// script writes an analyzer and returns its path.
 func (w *world) script(name, text string) string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, name)
@@ -58,7 +58,7 @@ func (w *world) script(name, text string) string {
 	return path
 }
 
-// info returns the document of the n-th dump in the store.
+// info returns the stored document of the n-th dump.
 func (w *world) info(n int) string {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.corpus, hash(n), "info.json"))
@@ -68,7 +68,7 @@ func (w *world) info(n int) string {
 	return string(text)
 }
 
-// nothingLeft checks that runs have left neither mounts nor files.
+// nothingLeft checks that runs have left no mounts or files behind.
 func (w *world) nothingLeft() {
 	w.t.Helper()
 	if mounts, _ := os.ReadFile("/proc/self/mounts"); strings.Contains(string(mounts), " "+filepath.Join(w.dir, "tmp")) {

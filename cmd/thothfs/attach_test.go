@@ -62,8 +62,9 @@ func testAttach(t *testing.T, w *world) {
 	}
 }
 
-// A kernel dump is debugged with the vmlinux of its build, whatever other files are beside
-// it. An attached file appears at once, and a removed one disappears.
+// TestDebugTakesTheKernelOfTheBuild checks that a kernel dump is debugged with the vmlinux of its
+// build, whatever other files are beside it. An attached file must appear immediately, and a
+// removed one disappear.
 func TestDebugTakesTheKernelOfTheBuild(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)

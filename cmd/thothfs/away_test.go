@@ -13,10 +13,10 @@ import (
 type line struct {
 	net.Listener
 	to     string
-	silent atomic.Bool // what is sent is swallowed
+	silent atomic.Bool // discards what is sent
 }
 
-// cutable connects a world to its Manta by a line.
+// cutable connects a world to its Manta through a line.
 func (w *world) cutable(url string) *line {
 	w.t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -25,7 +25,7 @@ func (w *world) cutable(url string) *line {
 	}
 	x := &line{Listener: l, to: strings.TrimPrefix(url, "http://")}
 	w.t.Cleanup(x.refuse)
-	go x.serve() // ended by refuse
+	go x.serve() // ends on refuse
 	w.setenv("MANTA_URL=http://" + l.Addr().String())
 	return x
 }
@@ -51,12 +51,12 @@ func (x *line) serve() {
 			continue
 		}
 		open = append(open, far)
-		go x.carry(far, c) // ended with the connections
+		go x.carry(far, c) // ends with the connections
 		go x.carry(c, far)
 	}
 }
 
-// carry copies until the line falls silent.
+// carry copies data, discarding it once the line is silent.
 func (x *line) carry(to, from net.Conn) {
 	b := make([]byte, 64<<10)
 	for {
@@ -75,14 +75,15 @@ func (x *line) refuse() { x.Close() }
 
 func (x *line) swallow() { x.silent.Store(true) }
 
-// storesAway are the ways in which a store can be away, and the messages.
+// storesAway lists the ways in which a store can be away, with their messages.
 var storesAway = []struct {
 	name string
 	cut  func(*line)
 	says string
 }{{"refused", (*line).refuse, "connection refused"}, {"silent", (*line).swallow, "no progress"}}
 
-// While the store is away, verbs print what this machine knows, and say that it may be old.
+// TestVerbsWhileTheStoreIsAway checks that while the store is away, verbs print what is in the
+// local catalogue and warn that it may be out of date.
 func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for _, away := range storesAway {
@@ -114,7 +115,7 @@ func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
-// With --fresh they fail instead.
+// TestFreshWhileTheStoreIsAway checks that with --fresh they fail instead.
 func TestFreshWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -129,7 +130,7 @@ func TestFreshWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
-// A slow store is not away.
+// TestVerbsOfASlowStore checks that a slow store does not count as away.
 func TestVerbsOfASlowStore(t *testing.T) {
 	w, _ := newMantaWorld(t, 400*time.Millisecond)
 	w.seed(2, 100)
@@ -140,7 +141,7 @@ func TestVerbsOfASlowStore(t *testing.T) {
 	}
 }
 
-// Debugging a cached dump needs no store.
+// TestDebugWhileTheStoreIsAway checks that debugging a cached dump does not need the store.
 func TestDebugWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	for _, mounted := range []bool{false, true} {
@@ -161,7 +162,7 @@ func TestDebugWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
-// A mount can be made without its store.
+// TestMountWhileTheStoreIsAway checks that a corpus can be mounted without its store.
 func TestMountWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -175,7 +176,8 @@ func TestMountWhileTheStoreIsAway(t *testing.T) {
 	}
 }
 
-// A directory corpus whose file system is not mounted is away, not empty.
+// TestVerbsWhileTheDirectoryIsAway checks that a directory corpus whose file system is not mounted
+// is treated as away, not as empty.
 func TestVerbsWhileTheDirectoryIsAway(t *testing.T) {
 	t.Parallel()
 	for _, empty := range []bool{false, true} {

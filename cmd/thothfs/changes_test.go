@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// A ticket set through one mount appears in the views of a mount on another machine, even if
-// nobody looks at the dump there.
+// TestOtherMountsSeeATicketAtTheirNextPoll checks that a ticket set through one mount appears in
+// the views of a mount on another machine, even if the dump is not accessed there.
 func TestOtherMountsSeeATicketAtTheirNextPoll(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)

@@ -31,8 +31,9 @@ func TestCompletionFlag(t *testing.T) {
 	}
 }
 
-// An open dump is fetched completely and compared with the store's MD5. Then the kernel
-// reads it directly if it can. A debugger always reads the same bytes.
+// TestMountCompletes checks that an open dump is fetched completely and compared with the store's
+// MD5. After that the kernel reads it directly if it can. A debugger must always read the same
+// bytes.
 func TestMountCompletes(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -67,8 +68,8 @@ func TestMountCompletes(t *testing.T) {
 	}
 }
 
-// What one mount has read of a dump without a pack, a mount on another machine fetches at
-// once.
+// TestMountLearns checks that what one mount has read of a dump without a pack is fetched in
+// advance by a mount on another machine.
 func TestMountLearns(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// shippedCores are the real dumps that the project carries, by path.
+// shippedCores returns the paths of the real dumps in this repository.
 func shippedCores(t *testing.T) []string {
 	t.Helper()
 	paths, err := filepath.Glob("../../dump/testdata/cores/*.core")
@@ -28,7 +28,7 @@ func shippedCores(t *testing.T) []string {
 // crashed is a program and its core.
 type crashed struct{ exe, core string }
 
-// crashWorker runs scripts/demo/worker.c, with the given number of threads and MiB of heap,
+// crashWorker runs scripts/demo/worker.c, with the given number of threads and MiB of heap.
 func crashWorker(t *testing.T, dir string, threads, heapMiB int) crashed {
 	t.Helper()
 	need(t, "gcc", "gdb", "bash")
@@ -43,9 +43,9 @@ func crashWorker(t *testing.T, dir string, threads, heapMiB int) crashed {
 	}
 	script := exec.Command("bash", "-c", `ulimit -c unlimited; "$0" "$@"`, c.exe, args[0], args[1])
 	script.Dir = here
-	script.Run() // dies
+	script.Run() // it crashes
 	found, _ := filepath.Glob(filepath.Join(here, "*core*"))
-	if len(found) == 0 { // the kernel hands cores to another program here
+	if len(found) == 0 { // the kernel passes cores to another program here
 		gdb := exec.Command("gdb", "-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args", c.exe, args[0], args[1])
 		gdb.Dir = here
 		if out, err := gdb.CombinedOutput(); err != nil {

@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-// standIn puts a script on the PATH of a world, under the name of a tool that this machine
-// may not have.
+// standIn puts a script on the PATH of a world, under the name of a tool that may be missing on
+// this machine.
 func (w *world) standIn(name, script string) {
 	w.t.Helper()
 	dir := filepath.Join(w.dir, "standins")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	// A file that is open for writing cannot be executed (ETXTBSY), and a process that another
-	// test starts meanwhile inherits the open file for a moment.
+	// A file that is open for writing cannot be executed (ETXTBSY), and a process that another test
+	// starts in the meantime briefly inherits the open file.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/bash\n"+script), 0o755); err != nil {
@@ -30,7 +30,7 @@ func (w *world) standIn(name, script string) {
 	w.setenv("PATH=" + dir + ":" + os.Getenv("PATH"))
 }
 
-// tellArguments is a stand-in that reads the dump and prints the arguments.
+// tellArguments is a stand-in that reads the dump and prints its arguments.
 const tellArguments = `head -c 4 "${@: -1}" >/dev/null || exit 9
 echo "called: ${0##*/} $*"`
 
@@ -60,7 +60,7 @@ func newDebugWorld(t *testing.T) *world {
 	return w
 }
 
-// shipped returns the absolute path of a dump of this repository.
+// shipped returns the absolute path of a dump in this repository.
 func shipped(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("../../dump/testdata/cores", name))
@@ -70,10 +70,10 @@ func shipped(t *testing.T, name string) string {
 	return path
 }
 
-// vmcoreBuildID is the build-id of the kernel of linuxVMCore.
+// vmcoreBuildID is the build ID of the kernel of linuxVMCore.
 const vmcoreBuildID = "00112233445566778899aabbccddeeff00112233"
 
-// vmlinux makes an executable with a build-id, in place of a kernel with symbols.
+// vmlinux builds an executable with the given build ID, to stand in for a kernel with symbols.
 func vmlinux(t *testing.T, path, buildID string) {
 	t.Helper()
 	need(t, "gcc")
@@ -84,7 +84,7 @@ func vmlinux(t *testing.T, path, buildID string) {
 	}
 }
 
-// linuxVMCore writes a minimal ELF dump of a Linux kernel, which is one note.
+// linuxVMCore writes a minimal ELF dump of a Linux kernel, consisting of a single note.
 func linuxVMCore(t *testing.T, path string) {
 	t.Helper()
 	text := "OSRELEASE=6.1.0-test\nBUILD-ID=" + vmcoreBuildID + "\nCRASHTIME=1700000000\n\x00"
@@ -95,7 +95,7 @@ func linuxVMCore(t *testing.T, path string) {
 	le.PutUint16(b[16:], 4)  // ET_CORE
 	le.PutUint16(b[18:], 62) // EM_X86_64
 	le.PutUint32(b[20:], 1)
-	le.PutUint64(b[32:], 64) // program headers
+	le.PutUint64(b[32:], 64) // offset of the program headers
 	le.PutUint16(b[52:], 64)
 	le.PutUint16(b[54:], 56)
 	le.PutUint16(b[56:], 1)
@@ -109,7 +109,7 @@ func linuxVMCore(t *testing.T, path string) {
 	}
 }
 
-// expandedCrash writes the header of an illumos crash dump as savecore leaves it.
+// expandedCrash writes the header of an illumos crash dump as left by savecore.
 func expandedCrash(t *testing.T, path string) {
 	t.Helper()
 	b, err := os.ReadFile("../../dump/testdata/cores/synthetic-vmdump.0")
@@ -130,13 +130,13 @@ func TestDebugPicksTheDebugger(t *testing.T) {
 	kernel := strings.TrimSpace(w.must("upload", "vmcore"))
 	illumos := strings.TrimSpace(w.must("upload", "vmcore.0"))
 	w.must("upload", shipped(t, "synthetic-vmdump.1"))
-	core := w.aCore() // of FreeBSD
+	core := w.aCore() // from FreeBSD
 	vmlinux(t, filepath.Join(w.dir, "vmlinux-6.1.0-test"), vmcoreBuildID)
 	w.must("attach", kernel, "vmlinux-6.1.0-test")
 	w.setenv("PATH=/nonexistent:/usr/bin:/bin")
 	for _, c := range []struct{ id, want string }{{kernel, "crash (Debian: apt-get install crash), or drgn"}, {illumos, "mdb (a part of illumos"}} {
 		if _, err := exec.LookPath(strings.Fields(c.want)[0]); err == nil {
-			continue // this machine has it
+			continue // installed on this machine
 		}
 		if r := w.try("debug", c.id); r.code != 1 || !strings.Contains(r.stderr, c.want) {
 			t.Errorf("without debuggers: %+v, want %q", r, c.want)
@@ -214,7 +214,7 @@ func TestDebugInATerminal(t *testing.T) {
 	if said := term.expect("(gdb) "); !strings.Contains(said, "program: "+c.exe+" (as recorded, of the dump's build-id)") {
 		t.Errorf("what is used is not told:\n%s", said)
 	}
-	term.send("\x03") // Ctrl-C: gdb's
+	term.send("\x03") // Ctrl-C goes to gdb
 	term.expect("Quit")
 	term.expect("(gdb) ")
 	term.send("bt\n")
@@ -245,8 +245,9 @@ func TestDebugEndsWhenToldTo(t *testing.T) {
 	}
 }
 
-// When debug and its debugger are killed together, both end, and nobody waits for the mount.
-// A debugger that inherited the connection to the kernel would block both forever.
+// TestDebugKilled checks that when debug and its debugger are killed together, both end, and
+// nothing waits for the mount. A debugger that inherited the connection to the kernel would block
+// both forever.
 func TestDebugKilled(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb")
@@ -255,7 +256,7 @@ func TestDebugKilled(t *testing.T) {
 	term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
 	term.expect("(gdb) ")
 	mnt := filepath.Join(w.dir, strings.TrimSpace(w.sh("echo tmp/thothfs-run-*/mnt")))
-	t.Cleanup(func() { w.trySh("fusermount3 -uz " + mnt) }) // before anybody looks into it
+	t.Cleanup(func() { w.trySh("fusermount3 -uz " + mnt) }) // before anything accesses it
 	group := term.cmd.Process.Pid
 	syscall.Kill(-group, syscall.SIGKILL)
 	term.cmd.Wait()
@@ -265,7 +266,7 @@ func TestDebugKilled(t *testing.T) {
 	}
 }
 
-// runs reports whether a process group has threads that are not zombies.
+// runs reports whether a process group has any threads that are not zombies.
 func runs(group int) bool {
 	all, _ := filepath.Glob("/proc/[0-9]*/task/*/stat")
 	for _, name := range all {
@@ -307,7 +308,7 @@ func TestDebugShellStoresOnExit0(t *testing.T) {
 	if r := w.debugShell(id, "other", `exit 0`); r.code != 0 || strings.Contains(w.must("analyzers"), "other") {
 		t.Errorf("an analyzer that was not written: %+v", r)
 	}
-	// A built-in analyzer becomes the corpus's once it is edited.
+	// A built-in analyzer becomes an analyzer of the corpus once it is edited.
 	if r := w.debugShell(id, "signature", `grep -q 'a stable name' "$THOTH_ANALYZER" && echo 'echo ours' >"$THOTH_ANALYZER"`); r.code != 0 {
 		t.Errorf("signature: %+v", r)
 	}

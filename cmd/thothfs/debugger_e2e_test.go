@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// onBothStores runs a test in a world with a directory corpus, and in one with a corpus in
-// Manta at 20 ms latency.
+// onBothStores runs a test in a world with a directory corpus, and in one whose corpus is in Manta
+// with 20 ms latency.
 func onBothStores(t *testing.T, f func(t *testing.T, w *world)) {
 	t.Run("dir", func(t *testing.T) {
 		t.Parallel()
@@ -26,8 +26,8 @@ func onBothStores(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-// readers are commands that read a dump in different ways: gdb by read(2), eu-stack by
-// mmap(2), cmp from end to end. $exe is the dump's program, or empty.
+// readers are commands that read a dump in different ways: gdb with read(2), eu-stack with mmap(2),
+// cmp from start to end. $exe is the dump's program, or empty.
 var readers = []string{
 	`gdb -nx -q -batch -ex bt -ex 'thread apply all bt' -ex 'info registers' $exe -c "$core" 2>&1`,
 	`eu-stack --core="$core" ${exe:+-e $exe} 2>&1`,
@@ -35,8 +35,8 @@ var readers = []string{
 	`md5sum <"$core"`,
 }
 
-// sameAsLocal compares the output of every reader for the dump in the mount with that for the
-// local file.
+// sameAsLocal checks that every reader prints the same for the dump in the mount as for the local
+// file.
 func sameAsLocal(t *testing.T, exe, local, mounted string) {
 	t.Helper()
 	for _, reader := range readers {
@@ -56,7 +56,7 @@ func sameAsLocal(t *testing.T, exe, local, mounted string) {
 func readerOutput(exe, core, script string) string {
 	cmd := exec.Command("bash", "-c", script)
 	cmd.Env = append(cleanEnv(), "HOME=/nonexistent", "LC_ALL=C", "exe="+exe, "core="+core, "DEBUGINFOD_URLS=")
-	out, _ := cmd.CombinedOutput() // a truncated core makes the reader fail, on both sides alike
+	out, _ := cmd.CombinedOutput() // a truncated core makes the reader fail, equally for both
 	return strings.ReplaceAll(string(out), core, "CORE")
 }
 

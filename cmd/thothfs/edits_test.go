@@ -16,7 +16,7 @@ func TestEditVerbs(t *testing.T) {
 		w.thothsCorpus()
 		for _, step := range []struct {
 			args        []string
-			stdin, want string // want is what `report PROP` says afterwards
+			stdin, want string // want is the output of `report PROP` afterwards
 			report      string
 		}{
 			{[]string{"ticket", "cmd=svc*", "OS-9"}, "", `{"OS-9":2}`, "ticket"},
@@ -74,7 +74,7 @@ func TestEditVerbsRefuse(t *testing.T) {
 	}
 }
 
-// Each dump that failed is reported, and the others are edited.
+// TestEditThatFailsForSome checks that each dump that failed is reported and the others are edited.
 func TestEditThatFailsForSome(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -128,7 +128,8 @@ func TestAnalyzerVerbs(t *testing.T) {
 	}
 }
 
-// A verb that edits says how many dumps it changed, and how many were the same already.
+// TestEditsAreCounted checks that a verb that edits prints how many dumps it changed, and how many
+// already had the value.
 func TestEditsAreCounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -149,7 +150,7 @@ func TestEditsAreCounted(t *testing.T) {
 	}
 }
 
-// Warmed dumps are read without the store.
+// TestWarm checks that warmed dumps are read without the store.
 func TestWarm(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -161,7 +162,7 @@ func TestWarm(t *testing.T) {
 	w.must("warm", "--all", id)
 	w.mount()
 	core := filepath.Join(w.mnt, "by-hash", id, "core")
-	if _, err := os.Stat(core); err != nil { // learns the version
+	if _, err := os.Stat(core); err != nil { // makes the mount learn the version
 		t.Fatal(err)
 	}
 	srv.Fault(mantatest.On{Method: "GET", Path: "core.big"}, mantatest.Reset())

@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// build compiles a C program that dies, and returns its path. Other flags make another build.
+// build compiles a C program that crashes, and returns its path. Different flags make a different
+// build.
 func build(t *testing.T, path, source string, flags ...string) string {
 	t.Helper()
 	need(t, "gcc")
@@ -24,7 +25,7 @@ func build(t *testing.T, path, source string, flags ...string) string {
 	return path
 }
 
-// coreOf runs a program until it dies and returns its core.
+// coreOf runs a program until it crashes and returns the path of its core.
 func coreOf(t *testing.T, env []string, exe string, args ...string) string {
 	t.Helper()
 	need(t, "gdb", "bash")
@@ -35,12 +36,12 @@ func coreOf(t *testing.T, env []string, exe string, args ...string) string {
 	return core
 }
 
-// leaveCore runs a program in an empty directory until it dies, and returns its core as the
-// kernel or else gdb wrote it.
+// leaveCore runs a program in an empty directory until it crashes, and returns the path of the core
+// written by the kernel or, failing that, by gdb.
 func leaveCore(here string, env []string, argv ...string) (string, error) {
 	script := exec.Command("bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, argv...)...)
 	script.Dir, script.Env = here, append(os.Environ(), env...)
-	script.Run() // dies
+	script.Run() // it crashes
 	found, _ := filepath.Glob(filepath.Join(here, "*core*"))
 	if len(found) > 0 {
 		return found[0], nil
@@ -65,7 +66,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if got := strings.TrimSpace(w.must("executable", core)); got != exe {
 		t.Errorf("as recorded: %q, want %q", got, exe)
 	}
-	// Another build at the recorded path is reported, and not used.
+	// A different build at the recorded path is reported and not used.
 	kept := filepath.Join(dir, "kept")
 	if err := os.Rename(exe, kept); err != nil {
 		t.Fatal(err)
@@ -78,7 +79,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if out := w.must("modules", core); !strings.Contains(out, "\tother\t"+exe+"\n") {
 		t.Errorf("modules:\n%s", out)
 	}
-	// Beside the dump it is found by its build-id under any name.
+	// Beside the dump the program is found by its build ID, under any name.
 	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
 	w.sh("cp " + kept + " " + filepath.Join(w.corpus, id, "whatever"))
 	w.sh("cp " + exe + " " + filepath.Join(w.corpus, id, "prog"))
@@ -86,19 +87,19 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stderr, "/whatever (beside the dump, by its build-id)") || !strings.Contains(r.stdout, "in main ()") {
 		t.Errorf("beside the dump: %+v", r)
 	}
-	// Another build beside the dump is not used either.
+	// A different build beside the dump is not used either.
 	w.sh("rm " + filepath.Join(w.corpus, id, "whatever"))
 	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch")
 	if !strings.Contains(r.stderr, "is another build") || !strings.Contains(r.stderr, "prog is not here") {
 		t.Errorf("another build beside the dump: %+v", r)
 	}
-	// A stand-in for debuginfod-find and its servers.
+	// Use a stand-in for debuginfod-find and its servers.
 	w.standIn("debuginfod-find", `[[ $1 == executable && -n $2 ]] && echo `+kept)
 	w.setenv("DEBUGINFOD_URLS=http://127.0.0.1:1/")
 	if got := strings.TrimSpace(w.must("executable", core)); got != kept {
 		t.Errorf("from debuginfod: %q", got)
 	}
-	w.standIn("debuginfod-find", "echo "+exe) // answers with another build
+	w.standIn("debuginfod-find", "echo "+exe) // returns a different build
 	if r := w.try("executable", core); r.code != 1 {
 		t.Errorf("a wrong answer of debuginfod: %+v", r)
 	}

@@ -17,8 +17,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// bigDump uploads a core of some MiB, and returns its contents: the header of a real core
-// with a long tail of bytes that identify their offsets.
+// bigDump uploads a core of at least size bytes and returns its contents: a real core followed by a
+// long tail of bytes that identify their offsets.
 func (w *world) bigDump(size int) (id string, content []byte) {
 	w.t.Helper()
 	content, err := os.ReadFile(shippedCores(w.t)[0])
@@ -67,10 +67,10 @@ func TestKilledInMidReadTheCacheStillServes(t *testing.T) {
 		t.Errorf("fetched all %d bytes again", fetched)
 	}
 
-	// Everything is cached now, so reads need no store.
+	// Everything is cached now, so reads do not need the store.
 	w.must("umount", w.mnt)
 	w.must("mount", w.mnt)
-	os.ReadFile(path) // learns the version while the store is there
+	os.ReadFile(path) // makes the mount learn the version while the store is available
 	srv.Fault(mantatest.On{Method: "GET", Path: "core.big"}, mantatest.Reset())
 	w.sh("echo 3 >/proc/sys/vm/drop_caches 2>/dev/null || true")
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, content) {
@@ -103,8 +103,8 @@ func TestTwoMountsOnOneCache(t *testing.T) {
 	t.Logf("the first mount fetched %d of %d bytes", fetched, len(content))
 }
 
-// For every fault of the store: what a reading program gets, and that the cache keeps nothing
-// wrong.
+// TestStoreFaultsReachTheReaderAsErrors checks, for every fault of the store, which error a reading
+// program gets, and that the cache keeps no wrong data.
 func TestStoreFaultsReachTheReaderAsErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -120,7 +120,7 @@ func TestStoreFaultsReachTheReaderAsErrors(t *testing.T) {
 		"wrong Content-Range": {mantatest.WithHeader("Content-Range", "bytes 7-9/12"), []error{syscall.EIO}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel() // retrying takes its time
+			t.Parallel() // retries take a while
 			_, srv, path, content := mountedBig(t)
 			f, err := os.Open(path)
 			if err != nil {
@@ -172,7 +172,7 @@ func TestReaderOfAStalledStoreCanBeKilled(t *testing.T) {
 	}
 }
 
-// asleep reports whether a process waits in the kernel.
+// asleep reports whether a process is sleeping in the kernel.
 func asleep(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"thothfs/corpus/history"
 )
 
-// A history that cannot be printed is an error.
+// TestHistoryThatCannotBePrinted checks that failing to print the history is an error.
 func TestHistoryThatCannotBePrinted(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// The first open of a dump fetches what a debugger reads in one request. A missing or damaged
-// pack only costs time.
+// TestHotPack checks that the first open of a dump fetches what a debugger reads in a single
+// request, and that a missing or damaged pack only costs time.
 func TestHotPack(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -53,7 +53,8 @@ func TestHotPack(t *testing.T) {
 	}
 }
 
-// A file beside a dump has its own pack, which is learned like that of the dump.
+// TestHotPackOfWhatLiesBeside checks that a file beside a dump has its own pack, which is learned
+// like that of the dump.
 func TestHotPackOfWhatLiesBeside(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

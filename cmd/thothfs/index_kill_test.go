@@ -17,8 +17,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// seed writes n dumps directly into the corpus, each with the given number of incompressible
-// bytes in its document, and returns their hashes.
+// seed writes n dumps directly into the corpus and returns their hashes. Each document contains
+// size incompressible bytes.
 func (w *world) seed(n, size int) (ids []string) {
 	w.t.Helper()
 	random := rand.NewChaCha8([32]byte{})
@@ -40,7 +40,7 @@ func (w *world) seed(n, size int) (ids []string) {
 	return ids
 }
 
-// start starts `thothfs args…`; kill ends it abruptly.
+// start starts `thothfs args…`. kill kills it.
 func (w *world) start(args ...string) (kill func()) {
 	w.t.Helper()
 	cmd := w.command(args...)
@@ -55,7 +55,7 @@ func (w *world) start(args ...string) (kill func()) {
 	return kill
 }
 
-// catalogued returns how many dumps the catalogue on disk has.
+// catalogued returns the number of dumps in the catalogue on disk.
 func (w *world) catalogued() (n int) {
 	files, _ := filepath.Glob(filepath.Join(w.dir, "cache", "catalogue", "*.db"))
 	if len(files) != 1 {
@@ -66,12 +66,12 @@ func (w *world) catalogued() (n int) {
 		w.t.Fatal(err)
 	}
 	defer db.Close()
-	db.QueryRow(`SELECT count(*) FROM dumps`).Scan(&n) // 0 while it is being made
+	db.QueryRow(`SELECT count(*) FROM dumps`).Scan(&n) // 0 while the catalogue is being created
 	return n
 }
 
-// snapshotServes checks that a new machine loads the published snapshot and then knows n
-// dumps.
+// snapshotServes checks that a new machine can load the published snapshot and then has n dumps in
+// its catalogue.
 func (w *world) snapshotServes(n int) {
 	w.t.Helper()
 	r := w.newMachine().try("ls", "--log=stderr", "--attr-timeout=1h")
@@ -80,10 +80,11 @@ func (w *world) snapshotServes(n int) {
 	}
 }
 
-// An index that was killed during its first read continues from there.
+// TestIndexKilledInTheFirstReadGoesOn checks that an index killed during its first read continues
+// from there.
 func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
 	t.Parallel()
-	const dumps, answered, noted = 600, 300, 256 // a batch is noted at once
+	const dumps, answered, noted = 600, 300, 256 // documents are noted in batches
 	w, srv := newMantaWorld(t, 0)
 	w.seed(dumps, 100)
 	heal := srv.Fault(mantatest.On{Method: "GET", Path: "/info.json", Nth: answered + 1}, mantatest.StallAt(0, make(chan struct{})))
@@ -96,22 +97,22 @@ func TestIndexKilledInTheFirstReadGoesOn(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stderr, fmt.Sprintf("published %d dumps", dumps)) {
 		t.Errorf("%+v", r)
 	}
-	// The others are listings, the change log, and the absent snapshot.
+	// The other requests are listings, the change log, and the missing snapshot.
 	if n > dumps-noted+20 {
 		t.Errorf("%d requests for the %d documents that were not read", n, dumps-noted)
 	}
 	w.snapshotServes(dumps)
 }
 
-// An index that is killed while it publishes leaves the old snapshot, and the next one
-// publishes.
+// TestIndexKilledWhilePublishing checks that an index killed while publishing leaves the old
+// snapshot in place, and that the next one publishes.
 func TestIndexKilledWhilePublishing(t *testing.T) {
 	t.Parallel()
 	for name, size := range map[string]int{"before the first byte": 32 << 10, "in the midst": 256 << 10} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			const dumps = 64
-			midst := size > 32<<10 // more than the kernel holds of a connection
+			midst := size > 32<<10 // more than the kernel buffers for a connection
 			w, srv := newMantaWorld(t, 0)
 			ids := w.seed(dumps, size)
 			w.must("index")
@@ -144,7 +145,7 @@ func TestIndexKilledWhilePublishing(t *testing.T) {
 			close(release)
 			srv.SetBandwidth(0)
 			w.snapshotServes(dumps)
-			waitFor(t, "the next to publish", func() bool { // unless the server is not done with the first
+			waitFor(t, "the next to publish", func() bool { // retry in case the server is not done with the first
 				r := w.try("index", "--attr-timeout=1h")
 				if r.code != 0 {
 					t.Fatalf("the next: %+v", r)
@@ -159,7 +160,7 @@ func TestIndexKilledWhilePublishing(t *testing.T) {
 	}
 }
 
-// Unchanged documents are not read again by the next index.
+// TestIndexIsIncremental checks that the next index does not read unchanged documents again.
 func TestIndexIsIncremental(t *testing.T) {
 	t.Parallel()
 	const dumps, edits = 500, 3
@@ -170,7 +171,7 @@ func TestIndexIsIncremental(t *testing.T) {
 	for _, id := range ids[:edits] {
 		other.must("ticket", id, "OS-1")
 	}
-	// The others are the listings of the corpus, the change log and the history, with an
+	// The other requests are the listings of the corpus, the change log and the history, with an
 	// entry and a record for each edit.
 	if n := gets(srv, func() { w.must("index", "--attr-timeout=1h") }); n < edits || n > 4*edits+9 {
 		t.Errorf("%d requests for %d edits", n, edits)
@@ -181,7 +182,8 @@ func TestIndexIsIncremental(t *testing.T) {
 	}
 }
 
-// When two publish at once, neither fails, and the snapshot is whole.
+// TestTwoIndexesAtOnce checks that when two indexes publish concurrently, neither fails and the
+// snapshot is complete.
 func TestTwoIndexesAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, elsewhere := range map[string]bool{"on two machines": true, "on one": false} {
@@ -194,7 +196,7 @@ func TestTwoIndexesAtOnce(t *testing.T) {
 			if elsewhere {
 				other = w.newMachine()
 			}
-			// Each waits for the other when it is about to store.
+			// Each one waits for the other when it is about to store.
 			var arrived sync.WaitGroup
 			arrived.Add(2)
 			srv.Fault(mantatest.On{Method: "PUT", Path: ".thothfs/index", Times: 2}, mantatest.Before(func() {

@@ -18,7 +18,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// newMachine returns the same corpus on a machine that does not know it.
+// newMachine returns a world with the same corpus on a machine that has no catalogue of it.
 func (w *world) newMachine() *world {
 	w.t.Helper()
 	other := *w
@@ -27,21 +27,21 @@ func (w *world) newMachine() *world {
 	return &other
 }
 
-// uploadAll uploads the cores of this repository, and returns their hashes.
+// uploadAll uploads the cores in this repository and returns their hashes.
 func (w *world) uploadAll() []string {
 	w.t.Helper()
 	return strings.Fields(w.must(append([]string{"upload", "--no-stack"}, shippedCores(w.t)...)...))
 }
 
-// gets returns how many GET requests f makes.
+// gets returns the number of GET requests that f makes.
 func gets(srv *mantatest.Server, f func()) int64 {
 	srv.ResetCounters()
 	f()
 	return srv.Counters().Requests["GET"]
 }
 
-// A new machine begins with the published catalogue, and reads only documents that changed
-// since.
+// TestIndexIsWhatANewMachineBeginsWith checks that a new machine starts with the published
+// catalogue and reads only documents that have changed since.
 func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, time.Millisecond)
@@ -56,7 +56,7 @@ func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	if want := w.must("ls"); table != want {
 		t.Errorf("here:\n%s\nthere:\n%s", want, table)
 	}
-	// The snapshot in two parts, the listings, the entry of the log and one document.
+	// The requests are for the snapshot in two parts, the listings, the log entry and one document.
 	if n > 12 || int(n) >= len(ids) && len(ids) > 12 {
 		t.Errorf("%d requests for a corpus of %d dumps of which one has changed", n, len(ids))
 	}
@@ -70,7 +70,7 @@ func TestIndexIsWhatANewMachineBeginsWith(t *testing.T) {
 	}
 }
 
-// A damaged published catalogue only costs time.
+// TestIndexDamaged checks that a damaged published catalogue only costs time.
 func TestIndexDamaged(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, time.Millisecond)
@@ -84,14 +84,14 @@ func TestIndexDamaged(t *testing.T) {
 	if got := strings.Count(other.must("ls"), "\n"); got != len(ids)+1 {
 		t.Errorf("%d lines for %d dumps", got, len(ids))
 	}
-	other.must("index") // mends it
+	other.must("index") // repairs it
 	third := w.newMachine()
 	if r := third.try("ls", "--log=stderr"); r.code != 0 || strings.Contains(r.stderr, "of no use") {
 		t.Errorf("%+v", r)
 	}
 }
 
-// index --verify finds edits by the original thoth.
+// TestIndexVerify checks that index --verify finds edits by the original thoth.
 func TestIndexVerify(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,13 +108,14 @@ func TestIndexVerify(t *testing.T) {
 	}
 	w.must("index", "--verify")
 	other := w.newMachine()
-	other.must("ls", "--attr-timeout=1h") // takes what was published
+	other.must("ls", "--attr-timeout=1h") // loads what was published
 	if got := other.must("ls", "--attr-timeout=1h", "ticket=OS-3"); strings.Count(got, "\n") != 2 {
 		t.Errorf("%s", got)
 	}
 }
 
-// The catalogue is exported as a file for other tools, which is complete or absent.
+// TestIndexExport checks that the catalogue is exported as a file for other tools, which is either
+// complete or absent.
 func TestIndexExport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -160,7 +161,8 @@ func TestIndexExport(t *testing.T) {
 	}
 }
 
-// The verb writes each kind as a private file that is complete or absent.
+// TestIndexExportParquet checks that the verb writes each kind as a private file that is either
+// complete or absent.
 func TestIndexExportParquet(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

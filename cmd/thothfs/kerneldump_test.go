@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// guestKernel returns the directory that scripts/guest-kernel.sh fills.
+// guestKernel returns the directory filled by scripts/guest-kernel.sh.
 func guestKernel(t *testing.T) string {
 	t.Helper()
 	cache, err := os.UserCacheDir()
@@ -33,13 +33,13 @@ func guestKernel(t *testing.T) string {
 // guest is a virtual machine whose kernel has panicked.
 type guest struct {
 	t   *testing.T
-	dir string // of its files
+	dir string // directory of its files
 	qmp net.Conn
 	in  *bufio.Reader
 }
 
-// guestInit is the first process of the guest: it makes the kernel panic, and saves the
-// memory to the disk when it is that of the kernel that kexec started at the panic.
+// guestInit is the first process of the guest. It makes the kernel panic. In the second kernel,
+// which kexec starts on the panic, it saves the memory to the disk.
 const guestInit = `#!/bin/busybox sh
 PATH=/bin
 busybox mount -t proc proc /proc
@@ -63,8 +63,8 @@ busybox sleep 1
 busybox echo c >/proc/sysrq-trigger
 `
 
-// bootGuest boots a guest of 512 MiB whose kernel panics. With kexec the panic starts a
-// second kernel, which saves /proc/vmcore to the file "disk".
+// bootGuest boots a guest with 512 MiB of memory whose kernel panics. If kexec is set, the panic
+// starts a second kernel, which saves /proc/vmcore to the file "disk".
 func bootGuest(t *testing.T, kernel string, kexec bool) *guest {
 	t.Helper()
 	need(t, "qemu-system-x86_64", "busybox", "cpio")
@@ -106,7 +106,7 @@ func bootGuest(t *testing.T, kernel string, kexec bool) *guest {
 	return g
 }
 
-// says waits until the guest's console has said text.
+// says waits until the guest's console has printed text.
 func (g *guest) says(text string) {
 	g.t.Helper()
 	deadline := time.Now().Add(10 * time.Minute)
@@ -127,7 +127,7 @@ func (g *guest) serial() string {
 // connect opens QEMU's monitor (QMP, docs/interop/qmp-spec of QEMU).
 func (g *guest) connect() {
 	g.t.Helper()
-	// The address of a socket has 108 bytes at most, and the path of a test's directory may have more.
+	// A socket address is limited to 108 bytes, and the path of a test's directory may be longer.
 	dir, err := os.Open(g.dir)
 	if err != nil {
 		g.t.Fatal(err)
@@ -141,7 +141,7 @@ func (g *guest) connect() {
 	g.do("qmp_capabilities", nil)
 }
 
-// do runs a command of the monitor and waits for its answer.
+// do runs a monitor command and waits for the response.
 func (g *guest) do(command string, arguments map[string]any) {
 	g.t.Helper()
 	request := map[string]any{"execute": command}
@@ -185,7 +185,7 @@ func (g *guest) sh(script string) string {
 	return string(out)
 }
 
-// kernelScripts are the commands for the debuggers of kernel dumps.
+// kernelScripts maps debuggers of kernel dumps to the commands to run.
 var kernelScripts = map[string]string{
 	"crash": "bt\nps\nlog\nmod\nquit\n",
 	"drgn": `from drgn.helpers.linux.pid import for_each_task
@@ -195,8 +195,9 @@ for task in for_each_task(prog):
 `,
 }
 
-// Dumps of a real kernel that panicked, by QEMU and by makedumpfile: a truncated copy is
-// replaced by the whole one, and crash and drgn read the same in the mount as locally.
+// TestRealKernelDumps checks dumps of a real kernel that panicked, made by QEMU and by
+// makedumpfile. A truncated copy must be replaced by the complete one, and crash and drgn must
+// print the same in the mount as locally.
 func TestRealKernelDumps(t *testing.T) {
 	need(t, "crash", "drgn", "makedumpfile")
 	kernel := guestKernel(t)
@@ -230,7 +231,7 @@ func TestRealKernelDumps(t *testing.T) {
 		{made("vmcore.lzo"), made("vmcore.lzo"), "crash drgn"},
 		{made("disk"), made("disk"), "crash"},
 		// drgn finds no page tables in a dump that QEMU made without paging.
-		{flat, filepath.Join(g.dir, "vmcore.kdump"), "crash"}, // rearranged as makedumpfile does
+		{flat, filepath.Join(g.dir, "vmcore.kdump"), "crash"}, // rearranged as by makedumpfile
 		{elf, elf, "crash"},
 	} {
 		r := w.try("upload", c.upload)
@@ -259,7 +260,7 @@ func TestRealKernelDumps(t *testing.T) {
 	}
 }
 
-// kernelDebugger returns the output of commands in a debugger of kernel dumps.
+// kernelDebugger returns the output of commands run in a debugger of kernel dumps.
 func kernelDebugger(t *testing.T, tool, script, vmlinux, dump string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "script.py")

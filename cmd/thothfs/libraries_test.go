@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// A library of another build than the dump's gives no names to its stack.
+// TestUploadStackOfAnotherLibrary checks that a library from another build than the dump's is not
+// used to name functions in the stack.
 func TestUploadStackOfAnotherLibrary(t *testing.T) {
 	t.Parallel()
 	need(t, "gcc", "gdb", "bash")
@@ -41,7 +42,7 @@ cp libname.so kept.so; gcc -shared -fPIC -Wl,--build-id -o libname.so wrong.c`)
 		}
 		return string(doc)
 	}
-	named := regexp.MustCompile("libname\\.so`[^+]|_name|frame_dummy") // a place in it is no name
+	named := regexp.MustCompile("libname\\.so`[^+]|_name|frame_dummy") // an offset is not a name
 	if got := stack(); named.MatchString(got) || !strings.Contains(got, "abort+") || !strings.Contains(got, "main+") {
 		t.Errorf("another build:\n%s", got)
 	}

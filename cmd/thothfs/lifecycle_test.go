@@ -18,7 +18,7 @@ func (w *world) aCore() string {
 	return strings.TrimSpace(w.must("upload", "--no-stack", shippedCores(w.t)[0]))
 }
 
-// running reports whether a process has not ended. A zombie has ended.
+// running reports whether a process is still running. A zombie is not.
 func running(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	_, rest, _ := strings.Cut(string(text), ") ")
@@ -105,13 +105,13 @@ func TestBusyMountSaysWhoHoldsItAndDetaches(t *testing.T) {
 	waitFor(t, "the process to end after the last close", func() bool { return !running(pid) })
 }
 
-// A mount whose process is stopped does not answer. mount at the same place says so, and
-// umount removes it.
+// TestStoppedMountIsUnmounted checks a mount whose process is stopped and so does not respond.
+// mount at the same place must report that, and umount must remove it.
 func TestStoppedMountIsUnmounted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.aCore()
-	w.mount("--attr-timeout=1ms") // what the kernel remembers of it does not help
+	w.mount("--attr-timeout=1ms") // so that kernel caches do not help
 	pid := w.pid()
 	syscall.Kill(pid, syscall.SIGSTOP)
 	defer syscall.Kill(pid, syscall.SIGCONT)
@@ -144,7 +144,7 @@ func TestStoppedMountIsUnmounted(t *testing.T) {
 
 func isNotConnected(err error) bool { return errors.Is(err, syscall.ENOTCONN) }
 
-// mentioning lists the commands that use files below dir, except the mount's own.
+// mentioning returns the commands that use files below dir, except the mount's own.
 func mentioning(t *testing.T, dir string) (commands []string) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -286,7 +286,8 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.sh("cp " + self + " program && chmod 755 program && chown -R 65534:65534 .")
-	// /dev/fuse may be accessible only to root here. In its own mount namespace the script makes one as Debian does.
+	// /dev/fuse may be accessible only to root here. The script makes one like Debian's in its own
+	// mount namespace.
 	script := apart + `set -e
 		mknod -m 666 fuse c 10 229; mount --bind fuse /dev/fuse
 		as() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
@@ -336,7 +337,7 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, "the mount", func() bool { return mounted(w.mnt) })
-	// Until the process is ready it has a file open there.
+	// Until the process is ready, it has a file open there.
 	waitFor(t, "umount(8)", func() bool { return w.trySh("umount mnt").code == 0 })
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
@@ -351,7 +352,7 @@ func TestForegroundMountEndsWithUmount(t *testing.T) {
 	}
 }
 
-// TestUmountOfAMountOnAMount: /thoth may be a file system of its own.
+// TestUmountOfAMountOnAMount covers the case that /thoth is itself a file system.
 func TestUmountOfAMountOnAMount(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)

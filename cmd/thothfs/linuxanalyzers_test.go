@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// buggy is a program with several bugs, chosen by its first argument. PAD changes all addresses.
+// buggy is a program with several bugs, selected by its first argument. PAD changes all addresses.
 const buggy = `
 #include <assert.h>
 #include <pthread.h>
@@ -66,7 +66,7 @@ func TestSignatureIsThatOfTheBug(t *testing.T) {
 	}
 	one := build(t, filepath.Join(dir, "one", "buggy"), buggy, "-O0")
 	two := build(t, filepath.Join(dir, "two", "buggy"), buggy, "-O2", "-DPAD=100000")
-	signatures := map[string]string{} // by bug
+	signatures := map[string]string{} // signatures by bug
 	for _, c := range []struct{ bug, exe, how, stack string }{
 		{"take", one, "s", "--no-stack"}, {"take", one, "s", ""}, {"take", two, "s", "--no-stack"}, {"take", two, "s", ""},
 		{"take", two, "h", "--no-stack"}, // through a handler that aborts
@@ -88,7 +88,7 @@ func TestSignatureIsThatOfTheBug(t *testing.T) {
 			t.Errorf("%v: of %q", c, of)
 		}
 	}
-	// thread begins elsewhere than in main
+	// the thread does not begin in main
 	if signatures["take"] == signatures["assert"] || signatures["take"] == signatures["thread"] {
 		t.Errorf("different bugs, one signature: %v", signatures)
 	}
@@ -106,7 +106,7 @@ func TestStackAnalyzer(t *testing.T) {
 		{coreOf(t, nil, exe, "s"), `"take+0x`, "SIGSEGV", "0x0"},
 		{coreOf(t, nil, exe, "a"), "abort+0x", "SIGABRT", ""},
 		{shipped(t, "lldb-linux-x86_64.core"), `"bar+0x10()","foo+0x21()","_start+0x1b()"`, "SIGSEGV", "0x0"},
-		{shipped(t, "lldb-linux-aarch64.core"), `"bar()","foo()","_start()"`, "SIGSEGV", ""},    // by eu-stack, if gdb cannot
+		{shipped(t, "lldb-linux-aarch64.core"), `"bar()","foo()","_start()"`, "SIGSEGV", ""},    // with eu-stack, if gdb cannot read it
 		{shipped(t, "lldb-threads-x86_64.core"), "libpthread-2.24.so`+0x1153f()", "SIGILL", ""}, // sent by a process
 	} {
 		id := w.uploaded(c.core, "--no-stack")
@@ -134,7 +134,7 @@ func TestDuplicateTicketsTheLikes(t *testing.T) {
 			w.must("set", ids[i], "signature", sig)
 		}
 	}
-	w.must("set", ids[0], "signature", "x*") // a pattern is a text like any other
+	w.must("set", ids[0], "signature", "x*") // a pattern is treated as plain text
 	w.must("set", ids[1], "signature", "x*")
 	w.must("set", ids[2], "signature", "xyz")
 	w.must("ticket", ids[0], "OS-7 (first)")
@@ -143,7 +143,7 @@ func TestDuplicateTicketsTheLikes(t *testing.T) {
 	if got := w.property(ids[1], "ticket"); got != "OS-7 (first)" || !strings.Contains(out, ids[0]) {
 		t.Errorf("ticket %q\n%s", got, out)
 	}
-	for _, sig := range []string{"aaaa", "bbbb"} { // by the view of the mount
+	for _, sig := range []string{"aaaa", "bbbb"} { // through the view in the mount
 		w.must("unticket", ids[0], ids[1], ids[2])
 		w.must("set", ids[0], ids[1], "signature", sig)
 		w.must("ticket", ids[0], "OS-7")
@@ -152,7 +152,7 @@ func TestDuplicateTicketsTheLikes(t *testing.T) {
 			t.Errorf("ticket %q", got)
 		}
 	}
-	w.must("ticket", ids[3], "OS-9") // bbbb as well
+	w.must("ticket", ids[3], "OS-9") // also bbbb
 	w.must("set", ids[2], "signature", "bbbb")
 	if out := w.must("analyze", ids[2], "duplicate"); w.property(ids[2], "ticket") != "" || !strings.Contains(out, "not ticketed") {
 		t.Errorf("one of two tickets was taken:\n%s", out)
@@ -226,7 +226,7 @@ func TestEnvironmentAnalyzer(t *testing.T) {
 		"--password=hunter2", "--token", "hunter2", "--name", "a b", "postgres://me:hunter2@db/x")
 	id := w.uploaded(core, "--no-stack")
 	w.must("analyze", id, "environment")
-	if raw := w.must("info", id); strings.Count(raw, "hunter2") > 2 { // psargs is the dump's own
+	if raw := w.must("info", id); strings.Count(raw, "hunter2") > 2 { // psargs is in the dump itself
 		t.Errorf("secrets are stored:\n%s", raw)
 	}
 	env := map[string]string{}
@@ -272,7 +272,7 @@ func TestLinuxAnalyzersRefuse(t *testing.T) {
 	if r := w.try("analyze", nameless, "signature"); r.code != 1 || !strings.Contains(r.stderr, "no function on its stack has a name") {
 		t.Errorf("nothing to hash: %+v", r)
 	}
-	// Where neither gdb nor elfutils is installed.
+	// Without gdb and elfutils:
 	w.sh(`mkdir bare; ln -s /usr/bin/* /bin/* bare/ 2>/dev/null; rm -f bare/*gdb* bare/eu-*; true`)
 	w.setenv("PATH=" + filepath.Join(w.dir, "bare"))
 	for name, want := range map[string]string{"stack": "neither gdb nor eu-stack is installed", "signature": "neither gdb nor eu-stack is installed", "environment": "gdb is not installed"} {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// A log is never written through a symbolic link, and opening a FIFO does not block.
+// TestLogFollowsNoLink checks that a log is never written through a symbolic link, and that opening
+// a FIFO does not block.
 func TestLogFollowsNoLink(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

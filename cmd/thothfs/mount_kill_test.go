@@ -17,13 +17,13 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// killRoundsEnv is the variable with the number of rounds of TestMountKilledAtRandom, which
-// is killRounds by default.
+// killRoundsEnv is an environment variable with the number of rounds of TestMountKilledAtRandom.
+// The default is killRounds.
 const killRoundsEnv = "THOTHFS_KILL_ROUNDS"
 
 const killRounds = 15
 
-// The bash loops that use the mount while it is killed. $P is its process, $I an existing
+// killUsers are bash loops that use the mount while it is killed. $P is its process, $I an existing
 // dump. Each command may fail.
 var killUsers = []string{
 	`while kill -0 $P; do rm mnt/by-ticket/*/$I; ln -s $I mnt/by-ticket/T$((RANDOM % 3))/$I; mv mnt/by-ticket/T0/$I mnt/by-ticket/T1/; done`,
@@ -34,8 +34,8 @@ var killUsers = []string{
 	`while kill -0 $P; do stat mnt/by-hash/$RANDOM$RANDOM mnt/by-hash/{0,1,2,3,4,5,6,7}* mnt/by-ticket/T{0,1,2,3}/$I; stat mnt/by-hash/00000000000000000000000000${RANDOM}f; done`,
 }
 
-// When a mount is killed at any moment, while programs use it and another client edits, no
-// program keeps waiting, and the next mount repairs the mountpoint.
+// TestMountKilledAtRandom kills a mount at random moments, while programs use it and another client
+// edits. No program may keep waiting, and the next mount must repair the mountpoint.
 func TestMountKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	need(t, "setfattr")
@@ -65,7 +65,7 @@ func TestMountKilledAtRandom(t *testing.T) {
 	}
 }
 
-// killRound uses the mount, kills its process, and reports whether all users ended.
+// killRound uses the mount, kills its process, and reports whether all users exited.
 func (w *world) killRound(srv *mantatest.Server, ids []string) (ok bool) {
 	w.t.Helper()
 	pid := w.pid()
@@ -80,10 +80,10 @@ func (w *world) killRound(srv *mantatest.Server, ids []string) (ok bool) {
 		users = append(users, cmd)
 	}
 	var other sync.WaitGroup
-	defer other.Wait() // once the store answers again
+	defer other.Wait() // once the store responds again
 	other.Go(func() { w.try("ticket", ids[rand.IntN(len(ids))], fmt.Sprint("T", rand.IntN(3))) })
 	time.Sleep(time.Duration(rand.IntN(500)) * time.Millisecond)
-	if rand.IntN(2) == 0 { // the store swallows what is written from now on
+	if rand.IntN(2) == 0 { // from now on the store swallows what is written
 		release := make(chan struct{})
 		defer close(release)
 		defer srv.Fault(mantatest.On{Method: "PUT"}, mantatest.StallAt(0, release))()
@@ -93,13 +93,13 @@ func (w *world) killRound(srv *mantatest.Server, ids []string) (ok bool) {
 	return w.allEnd(users, pid)
 }
 
-// allEnd reports whether the processes that used a mount and the one that served it end.
-// Otherwise it prints which of them wait in the kernel, and aborts the connection.
+// allEnd reports whether the processes that used a mount and the one that served it exit. If not,
+// it prints which of them are waiting in the kernel, and aborts the connection.
 func (w *world) allEnd(users []*exec.Cmd, pid int) bool {
 	w.t.Helper()
 	var ending sync.WaitGroup
 	for _, u := range users {
-		ending.Go(func() { u.Wait() }) // at the latest when they are cut off
+		ending.Go(func() { u.Wait() }) // ends when they are cut off at the latest
 	}
 	ended := make(chan struct{})
 	go func() { ending.Wait(); close(ended) }()
@@ -130,7 +130,7 @@ func stuckProcesses() string {
 	return list.String()
 }
 
-// hasThreads reports whether a process, or zombie, has a thread that has not ended.
+// hasThreads reports whether a process, or zombie, has a thread that has not exited.
 func hasThreads(pid int) bool {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if errors.Is(err, os.ErrNotExist) {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// npmJSON is the version of the npm package json.
+// npmJSON is the version of the npm package json to test with.
 const npmJSON = "11.0.0"
 
 // withNPMJSON puts npm's json on the PATH of later commands.
@@ -37,7 +37,7 @@ var npmInstall sync.Mutex
 func npmJSONDir(t *testing.T) string {
 	t.Helper()
 	need(t, "npm")
-	npmInstall.Lock() // one installs, the others find it
+	npmInstall.Lock() // one test installs it, the others find it
 	defer npmInstall.Unlock()
 	tools := os.Getenv("THOTHFS_TEST_TOOLS")
 	if tools == "" {
@@ -65,14 +65,14 @@ func npmJSONDir(t *testing.T) string {
 	if out, err := exec.CommandContext(ctx, "npm", "install", "--prefix", tmp, "--no-audit", "--no-fund", "json@"+npmJSON).CombinedOutput(); err != nil {
 		missing(t, fmt.Sprintf("the npm package json could not be installed: %v\n%s", err, out))
 	}
-	// If two tests install it, the first wins.
+	// If two processes install it, the first one wins.
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, os.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		t.Fatal(err)
 	}
 	return bin
 }
 
-// onBothJSONs runs a test with npm's json, and with its replacement.
+// onBothJSONs runs a test with npm's json and with its replacement.
 func onBothJSONs(t *testing.T, f func(t *testing.T, prepare func(*world))) {
 	t.Run("json of npm", func(t *testing.T) {
 		t.Parallel()
@@ -84,7 +84,7 @@ func onBothJSONs(t *testing.T, f func(t *testing.T, prepare func(*world))) {
 	})
 }
 
-// The replacement of json prints what json prints.
+// TestAnalyzeJSON checks that the replacement of json prints what json prints.
 func TestAnalyzeJSON(t *testing.T) {
 	t.Parallel()
 	bin := npmJSONDir(t)
@@ -94,7 +94,7 @@ func TestAnalyzeJSON(t *testing.T) {
 		script := "printf '%s' '" + doc + "' | "
 		want := w.sh(script + "PATH=" + bin + ":$PATH json " + keys)
 		r := w.tryInput(doc, append([]string{"document", "json"}, strings.Fields(keys)...)...)
-		if keys == "--deep-merge" { // the order of keys is not kept
+		if keys == "--deep-merge" { // the order of keys is not preserved
 			want, r.stdout = sortedLines(want), sortedLines(r.stdout)
 		}
 		if r.code != 0 || r.stdout != want {

@@ -9,8 +9,9 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// Changes by verbs appear at once in mounts with the same cache directory, which poll the
-// store once an hour and have the kernel cache attributes as long.
+// TestOwnVerbsShowInOwnMounts checks that changes made by verbs appear immediately in mounts with
+// the same cache directory, although these poll the store only once an hour and let the kernel
+// cache attributes for an hour.
 func TestOwnVerbsShowInOwnMounts(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -27,8 +28,8 @@ func TestOwnVerbsShowInOwnMounts(t *testing.T) {
 	var asked atomic.Int64
 	srv.Fault(mantatest.On{Match: func(r *http.Request) bool { return !strings.Contains(r.URL.Path, "/.thothfs/changes") }},
 		mantatest.Before(func() { asked.Add(1) }))
-	// shows waits until a script, in each mount, prints want. Unless asks is set, the mounts
-	// must not need the store.
+	// shows waits until a script prints want in each mount. Unless asks is set, the mounts must not
+	// need the store.
 	shows := func(script, want string, asks bool) {
 		t.Helper()
 		before := asked.Load()

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// Every verb refuses a cache directory in which others could have put links, and says what
-// to do. A private directory below one such as /tmp is accepted.
+// TestCacheDirectoryThatOthersWriteTo checks that every verb refuses a cache directory into which
+// others could have put links, and prints what to do. A private directory below one such as /tmp is
+// accepted.
 func TestCacheDirectoryThatOthersWriteTo(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// Without symbols a signature identifies the build, by offsets and build-id.
+// TestSignatureOfStrippedPrograms checks that without symbols a signature identifies the build, by
+// offsets and build ID.
 func TestSignatureOfStrippedPrograms(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb", "eu-stack")
@@ -50,8 +51,8 @@ func TestSignatureOfStrippedPrograms(t *testing.T) {
 	}
 }
 
-// A corpus can have its own list of functions to skip, which makes a rule of its own.
-// Signatures of an older rule are replaced.
+// TestSignatureListOfACorpus checks that a corpus can have its own list of functions to skip, which
+// defines a separate rule, and that signatures of an older rule are replaced.
 func TestSignatureListOfACorpus(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb")

@@ -14,15 +14,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// crashBuild is a way to build a program of testdata/crash.
+// crashBuild is a way to build the programs in testdata/crash.
 type crashBuild struct {
 	name    string
-	flags   []string // of gcc
+	flags   []string // flags for gcc
 	goFlags []string
 	rust    []string
 }
 
-// crashBuilds are two builds for each optimization level, like two releases.
+// crashBuilds contains two builds for each optimization level, like two releases.
 var crashBuilds = []crashBuild{
 	{"O0", []string{"-O0"}, []string{"-gcflags=-N -l"}, []string{"-C", "opt-level=0"}},
 	{"O2", []string{"-O2"}, nil, []string{"-C", "opt-level=2"}},
@@ -30,7 +30,7 @@ var crashBuilds = []crashBuild{
 	{"O2-padded", []string{"-O2", "-DPAD=100000"}, []string{"-ldflags=-X main.pad=1"}, []string{"-C", "opt-level=2", "-C", "codegen-units=1"}},
 }
 
-// crashBug is a bug and how to trigger it. Bugs with the same name are the same bug.
+// crashBug is a bug and how to trigger it. Entries with the same name are the same bug.
 type crashBug struct{ name, program, args, class string }
 
 var crashBugs = []crashBug{
@@ -71,8 +71,8 @@ var crashBugs = []crashBug{
 	{"unpack of Python", "pack.so", "unpack", "memory"},
 }
 
-// crashPrograms builds the programs of testdata/crash below dir, and returns those that cannot
-// be built here.
+// crashPrograms builds the programs in testdata/crash below dir, and returns the names of those
+// that cannot be built here.
 func crashPrograms(t *testing.T, dir string) (absent []string) {
 	t.Helper()
 	need(t, "gcc", "g++", "go")
@@ -123,7 +123,7 @@ func crashPrograms(t *testing.T, dir string) (absent []string) {
 	return absent
 }
 
-// crashCompiler compiles sources of the directory src into out.
+// crashCompiler compiles sources in the directory src into out.
 type crashCompiler struct {
 	group    *errgroup.Group
 	src, out string
@@ -148,8 +148,8 @@ func (c *crashCompiler) run(argv ...string) error {
 	return nil
 }
 
-// pythonExtension returns the directory of Python's headers, or "", and the suffix of the
-// names of its extensions.
+// pythonExtension returns the directory of Python's headers, or "", and the file name suffix of
+// Python extensions.
 func pythonExtension() (include, suffix string) {
 	const ask = `import sysconfig; print(sysconfig.get_paths()["include"], sysconfig.get_config_var("EXT_SUFFIX"))`
 	out, err := exec.Command("python3", "-c", ask).Output()
@@ -163,7 +163,7 @@ func pythonExtension() (include, suffix string) {
 	return include, suffix
 }
 
-// crash is a core with its bug and its build.
+// crash is a core together with its bug and build.
 type crash struct {
 	bug   crashBug
 	build int
@@ -172,7 +172,7 @@ type crash struct {
 	of    string // properties.signature_of
 }
 
-// signed is the properties that the analyzer signature sets.
+// signed holds the properties set by the analyzer signature.
 type signed struct {
 	Signature string
 	Of        string `json:"signature_of"`
@@ -181,7 +181,7 @@ type signed struct {
 	Program   string `json:"signature_program"`
 }
 
-// signatureOf reads them from a dump's info.json.
+// signatureOf reads these properties from a dump's info.json.
 func (w *world) signatureOf(id string) (s signed) {
 	w.t.Helper()
 	raw, err := os.ReadFile(filepath.Join(w.corpus, id, "info.json"))
@@ -194,7 +194,7 @@ func (w *world) signatureOf(id string) (s signed) {
 	return s
 }
 
-// crashesOf runs the programs below dir into all bugs.
+// crashesOf triggers all bugs in the programs below dir.
 func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
 	t.Helper()
 	var dying errgroup.Group
@@ -228,8 +228,8 @@ func crashesOf(t *testing.T, dir string, absent []string) (crashes []*crash) {
 	return crashes
 }
 
-// Small programs in several languages die from each bug in four builds. No two bugs have the
-// same signature, and nearly all builds of a bug do.
+// TestSignaturesOfManyPrograms crashes small programs in several languages with each bug, in four
+// builds. No two bugs may have the same signature, and nearly all builds with the same bug must.
 func TestSignaturesOfManyPrograms(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)
@@ -277,7 +277,7 @@ func TestSignaturesOfManyPrograms(t *testing.T) {
 	w.elfutilsAgree(crashes)
 }
 
-// uploadCrashes uploads cores, every other one without a stack.
+// uploadCrashes uploads the cores, every other one without its stack.
 func (w *world) uploadCrashes(crashes []*crash) {
 	w.t.Helper()
 	for part, flags := range [][]string{{"--no-stack"}, nil} {
@@ -298,7 +298,7 @@ func (w *world) uploadCrashes(crashes []*crash) {
 	}
 }
 
-// duplicatesAgree checks the result of the analyzer duplicate for the signatures.
+// duplicatesAgree checks that the results of the analyzer duplicate match the signatures.
 func (w *world) duplicatesAgree(crashes []*crash) {
 	w.t.Helper()
 	one := func(bug, program string, build int) string {
@@ -332,7 +332,7 @@ func (w *world) elfutilsAgree(crashes []*crash) {
 	w.withoutGDB()
 	for _, c := range crashes {
 		if c.bug.program != "server" || c.build != 1 || c.bug.name == "dispatch" {
-			continue // eu-stack does not find the caller of what is no code
+			continue // eu-stack does not find the caller of an address that is not code
 		}
 		info := filepath.Join(w.dir, "eu.json")
 		if err := os.WriteFile(info, []byte("{}"), 0o600); err != nil {

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// Without a value, set reads standard input, and a forgotten value is never an empty one.
+// TestSetReadsStandardInput checks that set reads standard input if no value is given, and that a
+// forgotten value is never taken for an empty one.
 func TestSetReadsStandardInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -36,7 +37,8 @@ func TestSetReadsStandardInput(t *testing.T) {
 	}
 }
 
-// On a terminal the program says that it reads standard input, and Ctrl-C ends it.
+// TestStandardInputIsATerminal checks that on a terminal the program says that it reads standard
+// input, and that Ctrl-C ends it.
 func TestStandardInputIsATerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,8 +67,8 @@ func TestStandardInputIsATerminal(t *testing.T) {
 	}
 }
 
-// At Ctrl-D bash exits with the status of its last command. Changes are then stored if the
-// user confirms, and kept in files otherwise.
+// TestDebugShellAfterAFailedCommand checks that when Ctrl-D makes bash exit with the status of a
+// failed command, changes are stored if the user confirms, and kept in files otherwise.
 func TestDebugShellAfterAFailedCommand(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a program that runs as the leader of a session with its own terminal, as if
-// started by a user's shell.
+// terminal is a program that runs as a session leader with its own terminal, as if started by a
+// user's shell.
 type terminal struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	master *os.File
-	closed chan struct{} // when nobody has the terminal open any more
+	closed chan struct{} // closed when no process has the terminal open any more
 
 	mu   sync.Mutex // guards seen
 	seen bytes.Buffer
@@ -67,7 +67,7 @@ func (term *terminal) read() {
 		term.seen.Write(buf[:n])
 		term.mu.Unlock()
 		if err != nil {
-			return // EIO once nobody has the terminal open
+			return // EIO once no process has the terminal open
 		}
 	}
 }
@@ -78,7 +78,7 @@ func (term *terminal) text() string {
 	return term.seen.String()
 }
 
-// expect waits until the program has written want, and forgets what it wrote so far.
+// expect waits until the program has written want, and discards its output so far.
 func (term *terminal) expect(want string) string {
 	term.t.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
@@ -98,7 +98,7 @@ func (term *terminal) expect(want string) string {
 	return text[:at]
 }
 
-// send writes text as if typed.
+// send writes keys as if typed.
 func (term *terminal) send(keys string) {
 	term.t.Helper()
 	if _, err := term.master.WriteString(keys); err != nil {
@@ -106,8 +106,8 @@ func (term *terminal) send(keys string) {
 	}
 }
 
-// code waits for the program and its last output, and returns its exit code. It does not wait
-// for output of a process that the program left behind.
+// code waits for the program and its last output, and returns its exit code. It does not wait for
+// output from processes that the program left behind.
 func (term *terminal) code() int {
 	term.t.Helper()
 	killer := time.AfterFunc(2*time.Minute, func() { term.cmd.Process.Kill() })

@@ -14,7 +14,7 @@ import (
 	"thothfs/corpus/history"
 )
 
-// editable is the editable part of a corpus: the exact tickets and properties by dump, and the
+// editable returns the editable part of a corpus: the exact tickets and properties by dump, and the
 // analyzers.
 func (w *world) editable() map[string]any {
 	w.t.Helper()
@@ -59,7 +59,7 @@ func (w *world) triaged(n int) {
 	w.put("analyzers/large", strings.Repeat("# a long script\n", 10_000))
 }
 
-// One command restores everything after rm -rf on a mount.
+// TestRmRfOfAMountIsUndone checks that one command restores everything after rm -rf on a mount.
 func TestRmRfOfAMountIsUndone(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -89,7 +89,7 @@ func TestRmRfOfAMountIsUndone(t *testing.T) {
 	})
 }
 
-// An undo that was killed at any point is completed by the next one.
+// TestUndoKilled checks that an undo killed at any point is completed by the next one.
 func TestUndoKilled(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
@@ -122,7 +122,8 @@ func TestUndoKilled(t *testing.T) {
 	}
 }
 
-// Edits by two mounts during an undo are all there in the end.
+// TestUndoBesideMountsThatEdit checks that edits by two mounts during an undo are all present in
+// the end.
 func TestUndoBesideMountsThatEdit(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, w *world) {
@@ -191,7 +192,8 @@ func (w *world) docs() (all []string) {
 	return all
 }
 
-// The history says who did what and how, for every way to edit.
+// TestHistoryVerb checks that the history records who made each edit and how, for every way to
+// edit.
 func TestHistoryVerb(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -229,7 +231,7 @@ func TestHistoryVerb(t *testing.T) {
 	}
 	for _, c := range []struct {
 		args string
-		want int // lines
+		want int // number of lines
 	}{
 		{"history -n 3", 4}, {"history --since 1h", 10}, {"history --since 2030-01-01", 1}, {"history --by nobody", 1}, {"history --by *@nowhere", 1},
 		{"history cmd=cmd1", 1}, {"history analyzers/fmri", 2}, {"history " + id, 8}, {"history --by " + thisUser(), 10},
@@ -248,7 +250,7 @@ func TestHistoryVerb(t *testing.T) {
 	if err := json.Unmarshal([]byte(w.must("history", "--json")), &edits); err != nil || len(edits) != 9 || edits[8].Changes[0].New != "a\x1b[2Jb" || edits[1].Analyzer != "large" {
 		t.Errorf("%v, %+v", err, edits)
 	}
-	// An edit is undone by its name, but not one whose value was edited later.
+	// An edit can be undone by its ID, but not if its value was edited later.
 	if r := w.try("undo", edits[0].ID, edits[1].ID); r.code != 0 || !strings.Contains(r.stderr, "2 edits undone, in 1 dump and 1 analyzer\n") {
 		t.Errorf("%+v", r)
 	}
@@ -271,7 +273,7 @@ func TestHistoryVerb(t *testing.T) {
 	}
 }
 
-// index compacts the history without losing any of it.
+// TestIndexCompactsTheHistory checks that index compacts the history without losing any of it.
 func TestIndexCompactsTheHistory(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 0)
@@ -300,7 +302,7 @@ func TestIndexCompactsTheHistory(t *testing.T) {
 	}
 }
 
-// A restored object is printed in one line.
+// TestValuesAreShownInOneLine checks that a restored object is printed on one line.
 func TestValuesAreShownInOneLine(t *testing.T) {
 	ch := &history.Change{At: []string{"properties", "source"}}
 	for text, want := range map[string]string{

@@ -10,7 +10,7 @@ import (
 	"thothfs/dump/dumptest"
 )
 
-// write writes a file into the directory of a world.
+// write writes a file to the directory of a world.
 func (w *world) write(name string, data []byte) {
 	w.t.Helper()
 	if err := os.WriteFile(filepath.Join(w.dir, name), data, 0o600); err != nil {
@@ -60,7 +60,7 @@ func TestUploadOfAFlattenedDump(t *testing.T) {
 	if r := w.try("upload", "whole"); r.code != 0 || !strings.Contains(r.stderr, "already") {
 		t.Errorf("%+v", r)
 	}
-	// Nothing says which node it comes from.
+	// The dump does not record which node it comes from.
 	if got := w.must("report", "node=undefined", "format"); got != "{\n    \"kdump\": 1\n}\n" {
 		t.Error(got)
 	}

@@ -63,7 +63,7 @@ func TestVerbsOnACorpusOfTheOriginal(t *testing.T) {
 	})
 }
 
-// TestInfoIsCurrent: in a corpus of more dumps than one Sync asks for again.
+// TestInfoIsCurrent uses a corpus with more dumps than one Sync compares with the store.
 func TestInfoIsCurrent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

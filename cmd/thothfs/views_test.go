@@ -22,8 +22,8 @@ func (w *world) put(key, text string) {
 // hash returns the hash of the n-th synthetic dump.
 func hash(n int) string { return fmt.Sprintf("%08x%024x", n*0x01010101, n) }
 
-// thothsCorpus lays out a corpus as the original thoth does: with verbatim info.json files,
-// one member per line, some of them damaged, and other objects.
+// thothsCorpus creates a corpus as the original thoth does, with verbatim info.json files, one
+// member per line, some of them damaged, and other objects.
 func (w *world) thothsCorpus() {
 	core := func(n int, members ...string) {
 		w.put(hash(n)+"/core."+itoa(n), strings.Repeat("x", 100+n))

@@ -14,17 +14,18 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// forget makes the machine forget the corpus.
+// forget deletes the machine's catalogue and cache of the corpus.
 func (w *world) forget() {
 	w.t.Helper()
 	w.sh("rm -rf cache")
 }
 
-// A script that uses a mount at once finds the whole corpus, by every path.
+// TestListsAreWholeRightAfterMount checks that a script that uses a mount immediately finds the
+// whole corpus, by every path.
 func TestListsAreWholeRightAfterMount(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
-	const n = 301 // 43 of each of seven commands
+	const n = 301 // 43 for each of seven commands
 	ids := w.seed(n, 100)
 	for _, tt := range []struct{ script, want string }{
 		{"ls mnt/by-hash | wc -l", "301"},
@@ -44,7 +45,8 @@ func TestListsAreWholeRightAfterMount(t *testing.T) {
 	}
 }
 
-// A first reading that was killed is continued, and nobody sees a part of the corpus.
+// TestListsAreWholeAfterAKilledReading checks that a first read that was killed is continued, and
+// that a partial corpus is never shown.
 func TestListsAreWholeAfterAKilledReading(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 5*time.Millisecond)
@@ -57,19 +59,20 @@ func TestListsAreWholeAfterAKilledReading(t *testing.T) {
 		w.mount()
 		pid := w.pid()
 		waitFor(t, "some are known", func() bool { return w.catalogued() > 100 })
-		kill := w.start("ls", "mnt/by-hash") // a verb, which reads the corpus as well
+		kill := w.start("ls", "mnt/by-hash") // a verb, which also reads the corpus
 		syscall.Kill(pid, syscall.SIGKILL)
 		waitFor(t, "its end", func() bool { return !running(pid) })
 		kill()
 	}
 	time.AfterFunc(300*time.Millisecond, release)
-	w.mount() // mends the mountpoint
+	w.mount() // repairs the mountpoint
 	if got := strings.TrimSpace(w.sh("ls mnt/by-hash | wc -l")); got != "300" {
 		t.Errorf("%s of 300 are listed", got)
 	}
 }
 
-// A store that does not answer is not an empty corpus.
+// TestListsFailWhenTheCorpusIsNotKnown checks that an unresponsive store is not treated as an empty
+// corpus.
 func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
 	t.Parallel()
 	w, srv := newMantaWorld(t, 0)
@@ -83,8 +86,8 @@ func TestListsFailWhenTheCorpusIsNotKnown(t *testing.T) {
 	waitFor(t, "the corpus is listed", func() bool { return strings.Count(w.trySh("ls mnt/by-hash").stdout, "\n") == 3 })
 }
 
-// On a terminal, mount shows the progress of reading the corpus, and Ctrl-C leaves the mount
-// in place.
+// TestMountShowsHowTheCorpusIsRead checks that on a terminal mount shows the progress of reading
+// the corpus, and that Ctrl-C leaves the mount in place.
 func TestMountShowsHowTheCorpusIsRead(t *testing.T) {
 	t.Parallel()
 	needFUSE(t)
@@ -100,7 +103,7 @@ func TestMountShowsHowTheCorpusIsRead(t *testing.T) {
 			term := onTerminal(t, w.command("mount", w.mnt))
 			t.Cleanup(w.unmount)
 			if err := unix.IoctlSetWinsize(int(term.master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 100}); err != nil {
-				t.Fatal(err) // without a width no bar is drawn
+				t.Fatal(err) // no bar is drawn without a width
 			}
 			term.expect("reading the corpus")
 			waitFor(t, "the mount", func() bool { return mounted(w.mnt) })

@@ -18,8 +18,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// asProgram makes the test binary behave as the program itself, so that tests
-// run the real command, in processes of its own, under the race detector.
+// asProgram is an environment variable that makes the test binary behave as the program itself, so
+// that tests run the real command in separate processes, under the race detector.
 const asProgram = "THOTHFS_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// parallelize runs more tests at once than there are processors, unless -parallel is given,
+// parallelize runs more tests concurrently than there are processors, unless -parallel is given,
 // since tests mostly wait for stores, mounts and processes.
 func parallelize() {
 	flag.Parse()
@@ -43,8 +43,8 @@ func parallelize() {
 	}
 }
 
-// heedSignals undoes what nohup(1) or a shell's & did. Programs inherit ignored signals, and
-// tests end programs by signals.
+// heedSignals stops ignoring signals that nohup(1) or a shell's & made this process ignore. Child
+// processes inherit ignored signals, and tests end programs with signals.
 func heedSignals() {
 	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if signal.Ignored(sig) {
@@ -53,11 +53,11 @@ func heedSignals() {
 	}
 }
 
-// world is one user's machine: a corpus, a cache, a mountpoint.
+// world is one user's machine, with a corpus, a cache and a mountpoint.
 type world struct {
 	t      *testing.T
 	dir    string
-	corpus string // of a directory corpus
+	corpus string // directory of the corpus
 	mnt    string
 	env    []string
 }
@@ -184,7 +184,7 @@ func (w *world) trySh(script string) result {
 	return finish(w.t, cmd)
 }
 
-// mount mounts the world's corpus in the background. The test's end unmounts it.
+// mount mounts the world's corpus in the background. It is unmounted when the test ends.
 func (w *world) mount(args ...string) {
 	w.t.Helper()
 	needFUSE(w.t)
@@ -192,7 +192,7 @@ func (w *world) mount(args ...string) {
 	w.t.Cleanup(func() { w.unmount() })
 }
 
-// unmount removes the mount, whatever the test did to it.
+// unmount removes the mount, whatever state the test left it in.
 func (w *world) unmount() {
 	if !mounted(w.mnt) {
 		return
@@ -203,7 +203,7 @@ func (w *world) unmount() {
 	}
 }
 
-// pid returns the process that serves the mount.
+// pid returns the PID of the process that serves the mount.
 func (w *world) pid() int {
 	w.t.Helper()
 	text, err := os.ReadFile(filepath.Join(w.mnt, ".thothfs", "pid"))
@@ -217,8 +217,8 @@ func (w *world) pid() int {
 	return n
 }
 
-// waitFor polls until ok returns true. It polls less and less often, because ok may start
-// processes while other tests run.
+// waitFor polls until ok returns true. It polls less and less often, because ok may start processes
+// while other tests run.
 func waitFor(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	const limit = 3 * time.Minute
@@ -236,12 +236,12 @@ func mounted(dir string) bool {
 	return strings.Contains(string(text), " "+dir+" fuse.thothfs ")
 }
 
-// apart begins a script that runs in its own mount namespace, and removes the namespace's
-// copies of other tests' mounts: the process of a mount ends with its last copy.
+// apart is the start of a script that runs in its own mount namespace. It removes the namespace's
+// copies of other tests' mounts, since a mount lives until its last copy is gone.
 const apart = `while read -r _ at type _; do [[ $type != fuse.thothfs ]] || umount -cil "$at"; done < <(cat /proc/self/mounts)
 `
 
-// needFUSE and need skip a test whose tools are missing. In CI they fail it.
+// needFUSE and need skip a test whose tools are missing. In CI they fail it instead.
 func needFUSE(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("/dev/fuse"); err != nil {

@@ -7,8 +7,9 @@ import (
 	"thothfs/dump"
 )
 
-// The function of a call is that of the byte before the return address. The address of an
-// interrupted frame is exact, whether the signal's frame has a symbol or only gdb knows it.
+// TestGDBFrames checks that the function of a call is that of the byte before the return address.
+// The address of an interrupted frame is exact, whether the signal frame has a symbol or is only
+// recognized by gdb.
 func TestGDBFrames(t *testing.T) {
 	const text = `[New LWP 25564]
 #0  0x00007f3fcd2d8eec in ?? () from /lib/x86_64-linux-gnu/libc.so.6
@@ -66,8 +67,8 @@ before + 1 in section .text
 	}
 }
 
-// An inlined function is a frame of its own with the same address and gdb's name. A frame
-// without a symbol has module and offset.
+// TestGDBFramesOfInlinedFunctions checks that an inlined function becomes a separate frame with the
+// same address and gdb's name, and that a frame without a symbol gets its module and offset.
 func TestGDBFramesOfInlinedFunctions(t *testing.T) {
 	const text = `#0  peek (p=...)
 FRAME 0x401260 0x7ff0

@@ -24,7 +24,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// oddDocuments are unusual documents of a corpus, by the first digit of the hash.
+// oddDocuments maps the first digit of a hash to an unusual document.
 var oddDocuments = map[string]string{
 	"1": `{"cmd": "java", "ticket": ["OS-1", "OS-2"], "time": 1373566305}`,
 	"2": `{"cmd": "no time"}`,
@@ -55,8 +55,8 @@ func oddCorpus(t *testing.T) *corpus.Corpus {
 	return c
 }
 
-// parquetTable reads a file with the library: the names of the columns, and the rows of each
-// group.
+// parquetTable reads a file with the library. It returns the names of the columns and the rows of
+// each group.
 func parquetTable(t *testing.T, file []byte) (names []string, groups [][]parquet.Row) {
 	t.Helper()
 	f, err := parquet.OpenFile(bytes.NewReader(file), int64(len(file)))
@@ -87,10 +87,10 @@ func parquetTable(t *testing.T, file []byte) (names []string, groups [][]parquet
 	return names, groups
 }
 
-// timeColumn is the column behind those of fields.
+// timeColumn is the index of the column after those of the fields.
 const timeColumn = 1 + len(catalog.Fields)
 
-// wantRow returns the expected texts of a dump's row.
+// wantRow returns the expected values of a dump's row, as text.
 func wantRow(d *corpus.Dump) []string {
 	text := func(s string) string {
 		if s == "" {
@@ -129,7 +129,7 @@ func gotRow(row parquet.Row) (texts []string) {
 	return texts
 }
 
-// A Parquet file agrees with the corpus for all kinds of documents.
+// TestExportParquet checks that a Parquet file agrees with the corpus for all kinds of documents.
 func TestExportParquet(t *testing.T) {
 	c := oddCorpus(t)
 	var file bytes.Buffer
@@ -157,7 +157,7 @@ func TestExportParquet(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	for _, row := range got { // and by a second opinion, what matters of it
+	for _, row := range got { // independently check the important values
 		if strings.HasPrefix(row[0], "11") && (row[5] != "null" || row[timeColumn] != "1373566305000000" || !strings.Contains(row[timeColumn+3], "OS-2")) {
 			t.Errorf("an array: %q", row)
 		}
@@ -167,7 +167,7 @@ func TestExportParquet(t *testing.T) {
 	}
 }
 
-// The columns have the documented types.
+// TestExportParquetTypes checks that the columns have the documented types.
 func TestExportParquetTypes(t *testing.T) {
 	s := parquetSchema(parquetColumns())
 	for _, column := range []struct{ name, kind string }{{"id", "STRING"}, {"cmd", "STRING"}, {"time", "TIMESTAMP(isAdjustedToUTC=true,unit=MICROS)"}, {"info", "JSON"}} {
@@ -178,7 +178,8 @@ func TestExportParquetTypes(t *testing.T) {
 	}
 }
 
-// Row groups limit the memory. Errors of the corpus and of the disk are returned.
+// TestExportParquetGroups checks that row groups limit memory use, and that errors of the corpus
+// and of the disk are returned.
 func TestExportParquetGroups(t *testing.T) {
 	const size = 1 << 20
 	large := &corpus.Dump{Doc: document.Parse([]byte("{" + strings.Repeat(" ", size/2+1) + "}"))}
@@ -231,7 +232,7 @@ type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, os.ErrClosed }
 
-// Each line is valid JSON, with null for a document that is not.
+// TestExportLines checks that each line is valid JSON, with null for a document that is not.
 func TestExportLines(t *testing.T) {
 	c := oddCorpus(t)
 	var file bytes.Buffer
@@ -260,7 +261,7 @@ func TestExportLines(t *testing.T) {
 	}
 }
 
-// A single odd document must not make the whole file unreadable.
+// TestExportedDocument checks that a single odd document cannot make the whole file unreadable.
 func TestExportedDocument(t *testing.T) {
 	for in, want := range map[string]string{
 		`{"a": "\ud83d\ude00 \uD83D\uDE00"}`:   `{"a": "\ud83d\ude00 \uD83D\uDE00"}`,

@@ -11,7 +11,7 @@ import (
 	"thothfs/dump/document"
 )
 
-// sequence yields dumps whose hashes begin with 0, 1, 2, …, and then err, if any.
+// sequence yields dumps whose hashes begin with 0, 1, 2, …, followed by err, if not nil.
 func sequence(err error, documents ...string) iter.Seq2[Dump, error] {
 	return func(yield func(Dump, error) bool) {
 		for i, raw := range documents {
@@ -87,8 +87,8 @@ DUMP             TYPE  TIME                NODE/CMD                    TICKET
 	}
 }
 
-// A long table is printed as rows arrive, and a long value widens its column only up to a
-// limit.
+// TestTableStreams checks that a long table is printed as rows arrive, and that a long value widens
+// its column only up to a limit.
 func TestTableStreams(t *testing.T) {
 	r, w := io.Pipe()
 	go func() { // ends with the reader
