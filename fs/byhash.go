@@ -53,7 +53,7 @@ func (d *hashDir) lookupPrefix(ctx context.Context, prefix string) (Entry, error
 		dumpNode: d.t.dumpNode(id), target: id.String(),
 		fileID: FileID{kind: kindPrefix, name: prefix, version: id.String()},
 	}
-	return Entry{Node: l, Attr: l.attr(), TTL: d.t.o.AttrTimeout}, nil // a new dump may make it ambiguous
+	return Entry{Node: l, Attr: l.attr(), TTL: d.t.o.AttrTimeout}, nil // may become ambiguous
 }
 
 func (d *hashDir) entry(id dump.ID, seconds int64) Entry {

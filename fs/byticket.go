@@ -336,7 +336,7 @@ func isNameOf(id dump.ID, name string) bool {
 	return isHashPrefix(name) && strings.HasPrefix(id.String(), name)
 }
 
-// Remove takes the ticket from a dump.
+// Remove unsets the ticket of a dump.
 func (d *ticketDir) Remove(ctx context.Context, name string) error {
 	if err := d.t.mayWrite(ctx); err != nil {
 		return err

@@ -62,7 +62,7 @@ func (d *valueDir) value(ctx context.Context, name string) (string, error) {
 	return value, nil
 }
 
-// hasValue returns nil if some dump has the value text, else ErrNotExist.
+// hasValue returns nil if some dump has the value text, and otherwise ErrNotExist.
 func (d *valueDir) hasValue(ctx context.Context, name, text string) error {
 	ask := func() (bool, error) { return d.t.o.Corpus.HasValue(ctx, d.field, text) }
 	has, err := ask()

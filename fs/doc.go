@@ -3,19 +3,19 @@
 //
 // # The tree
 //
-//	by-hash/HASH/         one dump, the only real directory of it
+//	by-hash/HASH/         one dump; its only real directory
 //	    info.json         the document, ending in a newline
-//	    OBJECT            every object of the dump's directory in the store
+//	    OBJECT            every object in the dump's directory in the store
 //	    core|vmcore|vmdump, dump   links to the dump itself
-//	    stack             one frame a line; absent when the document has none
+//	    stack             one frame per line; absent if the document has none
 //	    properties/NAME   a custom property: its text and a newline. A string is
-//	                      shown as it is, everything else (an object too) as JSON
+//	                      shown as it is, everything else (even an object) as JSON
 //	by-node/NODE/HASH     links to ../../by-hash/HASH; likewise by-cmd, by-ticket,
 //	                      by-type, by-platform, by-signature (properties.signature)
 //	by-time/YYYY/MM/DD/HASH
 //	query/SPEC/HASH       any specification; query itself lists nothing
 //	analyzers/NAME
-//	.thothfs/             how the mount does: stats, config, pid
+//	.thothfs/             state of the mount: stats, slow, config, pid
 //
 // The contents of directories come from the catalogue (package corpus). The bytes of files come
 // from the block cache (package cache) or, when the store is a local directory, from the local
@@ -47,7 +47,7 @@
 //	by-ticket/TICKET          mkdir and rmdir, while no dump has it; mv to one that no
 //	                          dump has
 //	by-ticket/TICKET/HASH     ln -s, mv between tickets, rm
-//	analyzers/NAME            as properties
+//	analyzers/NAME            like properties/NAME
 //
 // Values are stored by the rule of Thoth's set (document.Set): JSON as what it is, everything else
 // as a string. A property file contains the value and a newline; the newline is not part of the

@@ -25,7 +25,7 @@ type errorLog struct {
 
 type loggedMessage struct {
 	at         time.Time // when it was last logged
-	suppressed int       // since then
+	suppressed int       // number of times since then
 }
 
 func newErrorLog(l *slog.Logger) *errorLog {

@@ -36,8 +36,8 @@ const (
 type FileID struct {
 	kind    kind
 	dump    dump.ID // the dump whose directory the node is, is in, or links to
-	dir     string  // kindDir: the path; kindLink: the path of its directory; kindText: "properties" if in that directory
-	name    string  // name in the directory; kindObject: name in the store; kindLink: "" for the full hash
+	dir     string  // path (kindDir), path of the directory (kindLink), or "properties" (kindText)
+	name    string  // name in the directory or, for kindObject, the store; kindLink: "" for a full hash
 	version string  // distinguishes nodes at the same path: an ETag, or the target of a link
 }
 

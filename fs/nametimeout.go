@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// How long a client may cache a name is decided at lookup, since the kernel cannot be notified
-// later that a name has changed (fusefs/invalidate.go):
+// How long a client may cache a name is decided at lookup, since the kernel is never notified later
+// that a name has changed (fusefs/invalidate.go):
 //
 //   - A name is cached for long if its node's Attr reports that the name is gone. An
 //     invalidation makes the kernel ask for the attributes.
@@ -41,9 +41,8 @@ func (p *placed) place(in nameDir, name string, generation uint64) {
 	p.seen.Store(generation)
 }
 
-// check returns ErrNotExist if the node is no longer under its name. Otherwise it returns the
-// result of has; asked is false if has was not needed, because the corpus has not changed, or
-// failed.
+// check returns ErrNotExist if the node is no longer under its name. Otherwise it returns the result
+// of has; asked is false if has failed or was not called because the corpus has not changed.
 func (p *placed) check(ctx context.Context, t *Tree) (seconds int64, asked bool, err error) {
 	generation := t.o.Corpus.Generation()
 	if p.in == nil || p.seen.Load() == generation {

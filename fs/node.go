@@ -18,7 +18,7 @@ type Node interface {
 	Attr(ctx context.Context) (Attr, error)
 }
 
-// Attr are the attributes of a node.
+// Attr holds the attributes of a node.
 type Attr struct {
 	Mode      os.FileMode // type and permissions
 	Size      int64       // in bytes

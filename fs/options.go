@@ -61,7 +61,7 @@ type Options struct {
 	Cache  Blocks      // required unless Store has local files; the caller closes it
 	Store  store.Store // used only for store.Local; may be nil
 
-	AttrTimeout time.Duration // how long clients may cache attributes in by-hash; 0: 1 s
+	AttrTimeout time.Duration // how long clients may cache attributes in by-hash; 0 means 1 s
 
 	Stats  func() []Stat // counters of the other layers for .thothfs/stats; may be nil
 	Config func() []byte // contents of .thothfs/config, the settings in effect; may be nil

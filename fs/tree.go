@@ -19,7 +19,7 @@ import (
 type Tree struct {
 	o       Options
 	local   store.Local // nil if contents come through o.Cache
-	uid     uint32      // owns everything
+	uid     uint32      // owner of everything
 	started time.Time
 	root    *rootDir
 
@@ -64,7 +64,7 @@ func (t *Tree) Close() { t.workers.stop() }
 // Root returns the root directory. Its methods never access the store.
 func (t *Tree) Root() Dir { return t.root }
 
-// Owner returns the user who owns everything in the tree.
+// Owner returns the ID of the user who owns everything in the tree.
 func (t *Tree) Owner() uint32 { return t.uid }
 
 // AttrTimeout returns how long attributes that are not volatile may be cached.
@@ -73,7 +73,7 @@ func (t *Tree) AttrTimeout() time.Duration { return t.o.AttrTimeout }
 // MissingTimeout returns the maximum time for which a missing name may be cached.
 func (t *Tree) MissingTimeout() time.Duration { return t.missingTTL }
 
-// WaitUntilRead waits until the whole corpus is known.
+// WaitUntilRead waits until the whole corpus has been read.
 func (t *Tree) WaitUntilRead(ctx context.Context) error { return t.o.Corpus.Whole(ctx) }
 
 // lastChange returns the current generation of the corpus and the time when this tree first saw it.

@@ -16,8 +16,8 @@ import (
 	"thothfs/query"
 )
 
-// viewDir is a directory of links to the dumps that match a specification:
-// by-cmd/node, by-time/2013/07/11, query/type=core, and views that narrow these.
+// viewDir is a directory of links to the dumps that match a specification, such as by-cmd/node,
+// by-time/2013/07/11, query/type=core, and views that narrow these.
 type viewDir struct {
 	catalogDir
 	placed

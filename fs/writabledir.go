@@ -18,8 +18,8 @@ import (
 // dump, or the analyzers. Names are file names in the directory. The error for a missing file is of
 // kind ErrNotExist.
 type fileBackend interface {
-	check(name string) error                           // returns ErrBadName if no file can have that name
-	isTemporary(ctx context.Context, name string) bool // reports whether an editor uses that name only temporarily
+	check(name string) error                           // ErrBadName if no file can have that name
+	isTemporary(ctx context.Context, name string) bool // whether editors use the name temporarily
 	modTime(ctx context.Context) (time.Time, error)    // modification time of the directory
 	names(ctx context.Context) ([]string, error)
 	stat(ctx context.Context, name string) (size int64, mtime time.Time, err error)
@@ -28,7 +28,7 @@ type fileBackend interface {
 	// put stores data under name, and removes the file gone unless gone is "".
 	put(ctx context.Context, name string, data []byte, gone string) error
 	remove(ctx context.Context, name string) error
-	rename(ctx context.Context, from, to string) error // replaces to
+	rename(ctx context.Context, from, to string) error // replaces the file to
 }
 
 // writableDir is a directory of files that can be written.
@@ -57,7 +57,7 @@ func (d *writableDir) Open(context.Context) (bool, error) { return false, nil }
 
 // List lists the files that are stored and not hidden, and those being written.
 func (d *writableDir) List(ctx context.Context) (Listing, error) {
-	var written, hidden []string // collect these first: a file stored meanwhile is then in the stored names
+	var written, hidden []string // read first, so that no file is missed
 	d.t.buffers.mu.Lock()
 	for _, w := range d.t.buffers.list {
 		if w.dir.key == d.key && w.name != "" {

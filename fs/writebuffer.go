@@ -42,7 +42,7 @@ type writeBuffer struct {
 
 // writeBuffers holds all files of a tree that are being written.
 type writeBuffers struct {
-	storing keyedlock.Mutexes[string] // one per directory; held while files are stored, renamed or removed
+	storing keyedlock.Mutexes[string] // by directory; held while storing, renaming or removing
 
 	mu   sync.Mutex // guards list and the buffers; taken after storing
 	list []*writeBuffer

@@ -277,7 +277,7 @@ func TestAnalyzeWhatIsRun(t *testing.T) {
 		{"both", 0, "corpus\n", ""},
 		{"./both", 0, "file\n", ""},
 		{w.dir + "/both", 0, "file\n", ""},
-		{"signature", 1, "", "not the core of a Linux process"}, // the built-in analyzer, whatever files are in the working directory
+		{"signature", 1, "", "not the core of a Linux process"}, // built-in, whatever files are here
 		{"environment", 0, "corpus\n", "running the corpus's analyzer environment; builtin:environment is the one that comes with thothfs"},
 		{"builtin:environment", 1, "", "core of a Linux process"},
 		{"builtin:both", 1, "", `no analyzer "both" comes with thothfs`},

@@ -138,7 +138,7 @@ func private(dir string) error {
 	return nil
 }
 
-// logger opens the log that --log names, or fallback without --log.
+// logger opens the log given with --log, or fallback without --log.
 func (cl *cli) logger(fallback string) (*slog.Logger, error) {
 	log, closeLog, err := output.OpenLog(cmp.Or(cl.log, fallback), cl.verbose, cl.stderr)
 	if err == nil {

@@ -97,7 +97,7 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 			server.Unmount(ctx)
 		}
 		if isBackground(cl) && rerr == nil {
-			return output.ErrReported // by the waiting process
+			return output.ErrReported // the waiting process reports it
 		}
 		return errors.Join(err, rerr)
 	}

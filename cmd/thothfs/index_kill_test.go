@@ -145,7 +145,7 @@ func TestIndexKilledWhilePublishing(t *testing.T) {
 			close(release)
 			srv.SetBandwidth(0)
 			w.snapshotServes(dumps)
-			waitFor(t, "the next to publish", func() bool { // retry in case the server is not done with the first
+			waitFor(t, "the next to publish", func() bool { // the server may still be busy with the first
 				r := w.try("index", "--attr-timeout=1h")
 				if r.code != 0 {
 					t.Fatalf("the next: %+v", r)

@@ -271,7 +271,7 @@ func TestUnprivilegedUserMounts(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.aCore()
-	// The other user must own the world and reach it and the program.
+	// The other user must own the world and have access to it and to the program.
 	for dir := w.dir; dir != "/"; dir = filepath.Dir(dir) {
 		fi, err := os.Stat(dir)
 		if err != nil {

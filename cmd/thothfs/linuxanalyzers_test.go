@@ -248,7 +248,7 @@ func TestEnvironmentAnalyzer(t *testing.T) {
 	if got, want := strings.Join(argv, "|"), exe+"|--password="+hidden+"|--token|"+hidden+"|--name|a b|postgres://me:"+hidden+"@db/x"; got != want {
 		t.Errorf("argv %q\nwant %q", got, want)
 	}
-	// A 32-bit core from another machine.
+	// Test a 32-bit core from another machine.
 	id = w.uploaded(shipped(t, "pyelftools-linux32.core"), "--no-stack")
 	w.must("analyze", id, "environment")
 	if got := strings.Join(strings.Fields(w.property(id, "argv")), ""); got != `["./coredump","foo","bar","42"]` {

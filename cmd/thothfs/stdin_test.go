@@ -18,7 +18,7 @@ func TestSetReadsStandardInput(t *testing.T) {
 		stdin string
 		args  []string
 		code  int
-		want  string // in the document
+		want  string // expected in the document
 	}{
 		{"one\n", nil, 0, `"p": "one"`},
 		{"two", []string{"-"}, 0, `"p": "two"`},

@@ -179,7 +179,7 @@ func TestUndoBesideMountsThatEdit(t *testing.T) {
 	})
 }
 
-// docs returns the text of all documents.
+// docs returns the contents of all documents.
 func (w *world) docs() (all []string) {
 	infos, _ := filepath.Glob(filepath.Join(w.corpus, "*", "info.json"))
 	for _, path := range infos {

@@ -21,7 +21,7 @@ var allowed = []syscall.Errno{syscall.EIO, syscall.EACCES, syscall.ENOENT, sysca
 // must be right or an allowed errno, and everything must work once the store works again.
 func TestFaultLoop(t *testing.T) {
 	content := noise(9, 300_000)
-	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.AfterApply }) // this test writes nothing
+	faults := slices.DeleteFunc(storetest.AllFaults(), func(f mem.Fault) bool { return f.AfterApply }) // for writes only
 	storetest.Faults(t, faults, func(t *testing.T, arm func(*mem.Faulty)) {
 		s := mem.New()
 		threeDumps(t)(s)

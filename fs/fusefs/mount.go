@@ -33,7 +33,7 @@ const maxRead = 1 << 20
 type Options struct {
 	Tree fs.Options // the tree to mount
 
-	FsName        string        // source shown by df and mount, such as "thothfs#/srv/corpus"; "" means "thothfs"
+	FsName        string        // source shown by df and mount; "" means "thothfs"
 	AllowOther    bool          // allow other users to access the mount
 	MountOptions  []string      // as after mount -o; an unknown option makes the mount fail
 	OpTimeout     time.Duration // time after which a waiting call fails with ETIMEDOUT; 0 means 60 s

@@ -46,7 +46,7 @@ func TestOpenAsksSeldom(t *testing.T) {
 	path := filepath.Join(w.mnt, "by-hash", hashA, "core")
 	for range 3 {
 		read(t, path)
-		if n := w.store.Snapshot().List.Calls; n != 2 { // one for the corpus, one for the dump when it was looked up
+		if n := w.store.Snapshot().List.Calls; n != 2 { // of the corpus and of the dump
 			t.Errorf("%d lists", n)
 		}
 	}

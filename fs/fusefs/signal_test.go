@@ -49,7 +49,7 @@ func TestSignals(t *testing.T) {
 	} {
 		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 			if sig == syscall.SIGTERM && (role == "buffered" || role == "random" || role == "mmap") {
-				continue // Go handles SIGTERM itself, and the kernel waits for pages until a signal kills: see TestCat
+				continue // Go handles SIGTERM, and page faults end only on fatal signals: see TestCat
 			}
 			t.Run(role+" "+sig.String(), func(t *testing.T) {
 				m := mountStalled(t)

@@ -19,7 +19,7 @@ const (
 // column is one column of the table.
 type column struct {
 	head  string
-	width int // minimum
+	width int // minimum width
 	text  func(Dump) string
 }
 
