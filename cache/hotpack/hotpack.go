@@ -1,17 +1,17 @@
-// Package hotpack has the format of a hot pack: the pages that a debugger reads first of one
-// version of an object, in one small object of its own.
+// Package hotpack defines the format of hot packs. A hot pack is a small separate object that
+// holds the pages of one object version that a debugger reads first.
 //
 // A pack is little-endian:
 //
 //	0 magic, 16 XXH64 of all that follows, 24 identity (SHA-256 of key, ETag and
 //	size), 56 length of the payload as uint32, 60 the payload in one zstd frame
 //
-// The payload is the number of runs; for each run the number of pages between it and the run
-// before, and the number of its pages, all as uvarints; then the pages, of 4 KiB, the last
-// page of the object possibly shorter.
+// The payload is the number of runs; for each run, the gap to the previous run and the length
+// of the run, in pages, all as uvarints; then the 4 KiB pages themselves. The last page of the
+// object may be shorter.
 //
-// A pack's content is trusted as much as the object's, because whoever can write one can
-// write the other. Its form is not trusted.
+// A pack's content is trusted as much as the object's, because anyone who can write one can
+// write the other. Its structure is not trusted.
 package hotpack
 
 import (
@@ -34,29 +34,29 @@ const (
 	page   = 4 << 10
 	magic  = "thothfs hot 1\r\n\x00"
 	header = 60
-	// MaxSize is how many bytes an encoded pack has at most.
+	// MaxSize is the maximum size of an encoded pack in bytes.
 	MaxSize = 4 << 20
-	// maxPages is how many pages of the object a pack holds at most: stacks and tables of
-	// pointers compress well.
+	// maxPages is the maximum number of pages in a pack. It allows more bytes than MaxSize
+	// because stacks and pointer tables compress well.
 	maxPages   = (24 << 20) / page
 	maxPayload = maxPages*page + 2*binary.MaxVarintLen64*(maxPages+1)
 	maxObject  = 1 << 62
 )
 
-// Range is Len bytes from Off.
+// Range is the Len bytes starting at Off.
 type Range struct{ Off, Len int64 }
 
-// identity ties a pack to a version.
+// identity returns the hash that ties a pack to an object version.
 func identity(ref store.Ref, size int64) [sha256.Size]byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(ref.Key)))
 	b = append(append(b, ref.Key...), ref.ETag...)
 	return sha256.Sum256(binary.LittleEndian.AppendUint64(b, uint64(size)))
 }
 
-// Encode makes the hot pack of the version ref, whose size bytes src reads. It takes the
-// pages that ranges touch, in that order, then the pages within around bytes of them, as
-// far as [MaxSize] allows. It ignores ranges outside the object, and pages that cannot be
-// read if skip is set.
+// Encode builds the hot pack for the object version that ref identifies; src reads its content,
+// size bytes in all. It takes the pages that ranges touch, in that order, then the pages within
+// around bytes of them, until the pack reaches [MaxSize]. It ignores ranges outside the object
+// and, if skip is set, pages that cannot be read.
 func Encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around int64, skip bool) ([]byte, error) {
 	pages := choosePages(size, ranges, around)
 	for {
@@ -68,7 +68,7 @@ func Encode(ref store.Ref, size int64, src io.ReaderAt, ranges []Range, around i
 		if err != nil || len(b) <= MaxSize {
 			return b, err
 		}
-		// What is left compresses about as well as the whole did.
+		// Assume that the remaining pages compress about as well as all of them did.
 		pages = pages[:int64(len(pages))*MaxSize/int64(len(b))*15/16]
 	}
 }
@@ -95,19 +95,19 @@ func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 	return pages
 }
 
-// Pack is a decoded hot pack. It does not change.
+// Pack is a decoded hot pack. It is immutable.
 type Pack struct {
 	Runs []Run // in order of offset
 	Size int64 // bytes in all runs
 }
 
-// Run is pages that follow one another, with their content.
+// Run is a sequence of consecutive pages and their content.
 type Run struct {
 	Range
 	Data []byte
 }
 
-// gather reads the pages. If skip it leaves out those that cannot be read.
+// gather reads the pages. If skip is set, it leaves out pages that cannot be read.
 func gather(size int64, src io.ReaderAt, pages []int64, skip bool) (*Pack, error) {
 	p := &Pack{}
 	for _, n := range pages {
@@ -160,8 +160,8 @@ func (p *Pack) encode(ref store.Ref, size int64) ([]byte, error) {
 // ErrUnusable means that a pack is malformed or belongs to another version.
 var ErrUnusable = errors.New("unusable hot pack")
 
-// Decode returns the pack in b if it is one of the version ref. It uses a bounded amount of
-// memory whatever b claims.
+// Decode decodes the pack in b and checks that it belongs to the version that ref identifies.
+// Its memory use is bounded regardless of the sizes that b claims.
 func Decode(ref store.Ref, size int64, b []byte) (*Pack, error) {
 	id := identity(ref, size)
 	switch {
@@ -188,7 +188,7 @@ func Decode(ref store.Ref, size int64, b []byte) (*Pack, error) {
 	return parse(size, payload)
 }
 
-// parse cuts a payload into its runs.
+// parse splits a payload into its runs.
 func parse(size int64, b []byte) (*Pack, error) {
 	next := func() int64 {
 		v, n := binary.Uvarint(b)
@@ -224,7 +224,7 @@ func parse(size int64, b []byte) (*Pack, error) {
 	return p, nil
 }
 
-// find returns the run that has n bytes from off on, or nil.
+// find returns the run that contains the n bytes starting at off, or nil.
 func (p *Pack) find(off, n int64) *Run {
 	i, found := slices.BinarySearchFunc(p.Runs, off, func(r Run, off int64) int { return cmp.Compare(r.Off, off) })
 	if !found {
@@ -236,10 +236,10 @@ func (p *Pack) find(off, n int64) *Run {
 	return &p.Runs[i]
 }
 
-// Has reports whether the pack has n bytes from off on.
+// Has reports whether the pack contains the n bytes starting at off.
 func (p *Pack) Has(off, n int64) bool { return p.find(off, n) != nil }
 
-// Read fills dst with the bytes from off on if the pack has all of them.
+// Read fills dst with the bytes starting at off if the pack contains all of them.
 func (p *Pack) Read(dst []byte, off int64) bool {
 	r := p.find(off, int64(len(dst)))
 	if r == nil {
@@ -249,7 +249,7 @@ func (p *Pack) Read(dst []byte, off int64) bool {
 	return true
 }
 
-// WithoutContent returns a copy of p that knows its ranges but not their content.
+// WithoutContent returns a copy of p that keeps its ranges but not their content.
 func (p *Pack) WithoutContent() *Pack {
 	q := &Pack{Size: p.Size}
 	for _, r := range p.Runs {
@@ -258,9 +258,9 @@ func (p *Pack) WithoutContent() *Pack {
 	return q
 }
 
-// WorthStoring reports whether p, encoded in n bytes, should replace old. It must have pages
-// that old lacks and, if p is as large as a pack may be, at least a sixteenth of its pages:
-// otherwise each session that reads more than a pack holds would store another one.
+// WorthStoring reports whether p, encoded in n bytes, should replace old. p must contain pages
+// that old lacks. If p is close to the maximum size, at least 1/16 of its content must be new;
+// otherwise every session that reads more than fits in a pack would store another one.
 func (p *Pack) WorthStoring(n int, old *Pack) bool {
 	added, least := int64(0), int64(0)
 	for _, r := range p.Runs {
