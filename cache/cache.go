@@ -26,8 +26,8 @@ import (
 	"thothfs/store"
 )
 
-// Source is where blocks come from that are not held: the part of [store.Store] that the
-// cache calls. It must be safe for concurrent use and follow the contract of
+// Source provides the blocks that the cache does not hold. It is the part of [store.Store] that
+// the cache calls. It must be safe for concurrent use and follow the contract of
 // store.Store.ReadAt.
 type Source interface {
 	ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (n int, err error)
@@ -35,40 +35,41 @@ type Source interface {
 
 // Options configure a cache.
 type Options struct {
-	Dir       string // made if absent (0700); may be shared by processes of one user
+	Dir       string // created if absent (0700); may be shared by processes of one user
 	Quota     int64  // bytes on disk in Dir; 0: 10 % of the disk, at most 50 GiB
 	Source    Source
-	Namespace string       // names the store: one Dir may serve several
-	Log       *slog.Logger // nil: nothing is logged
+	Namespace string       // identifies the store, since one Dir may serve several
+	Log       *slog.Logger // nil: no logging
 	BlockSize int          // bytes, a power of two from 4 KiB to 1 MiB; 0: 128 KiB
-	Memory    int64        // bytes of block buffers, and also of blocks that cannot be stored on disk; 0: 64 MiB
+	Memory    int64        // bytes of block buffers, and separately of blocks that cannot be stored on disk; 0: 64 MiB
 	Fetches   int          // concurrent requests to the Source; 0: 32
 
-	// Predict calls want for the ranges of an object that will be read first, from any
-	// goroutine. It is called with the first handle on a version, first to read from what
-	// is held alone, then, unless all that it wants is held, to read through the cache. It
-	// calls want for a range before it reads it. Its reads fail when the last handle is
-	// closed. It must bound itself. Its error ends the prediction only. nil: nothing is predicted.
+	// Predict calls want for the ranges of an object that will be read first; it may do so from
+	// any goroutine. It is called when the first handle on a version is opened: first with a
+	// reader that returns only cached data, then, unless everything it predicts is cached, with
+	// one that reads through the cache. It calls want for a range before it reads it. Its reads
+	// fail when the last handle is closed. It must limit its own work. Its error ends only the
+	// prediction. nil: nothing is predicted.
 	Predict func(r io.ReaderAt, size int64, want func(off, n int64)) error
-	// Hot returns the hot pack of a version, as hotpack.Encode made it, in one round
-	// trip, or store.ErrNotExist. It is called concurrently with Predict, and its pack ends
-	// the prediction. An unusable pack is ignored. nil: there are none.
+	// Hot returns the hot pack of a version, as encoded by hotpack.Encode, in one round trip,
+	// or store.ErrNotExist. It is called concurrently with Predict; if it returns a pack, the
+	// prediction ends. An unusable pack is ignored. nil: there are no hot packs.
 	Hot func(ctx context.Context, ref store.Ref, size int64) ([]byte, error)
-	// Learned stores a hot pack where Hot looks, for the next to open the version on any
-	// machine. The pack has what was predicted, what the stored pack has, and what was read
-	// on demand in the first minute. Learned is called after that minute and after the last
-	// handle is closed, each time only if the stored pack lacks something. After it returns
-	// store.ErrPermission it is not called any more. nil: nothing is learned.
+	// Learned stores a hot pack where Hot finds it, for the next program that opens the version
+	// on any machine. The pack contains what was predicted, what the stored pack contains, and
+	// what was read on demand in the first minute. Learned is called after that minute and
+	// after the last handle is closed, each time only if the stored pack lacks something. After
+	// it returns store.ErrPermission, it is not called again. nil: nothing is learned.
 	Learned func(ctx context.Context, ref store.Ref, size int64, pack []byte) error
 	Around  int64 // how far the kernel reads to either side of a page fault; 0: 32 KiB, negative: not at all
 
-	// Complete says when open versions are fetched to the end, one after the other. That
-	// ends with the last handle on a version, and what was fetched is kept. A version of
-	// more than half the quota is not completed.
+	// Complete determines when open versions are fetched completely, one at a time. The
+	// fetching stops when the last handle on a version is closed; what was fetched is kept. A
+	// version larger than half the quota is not completed.
 	Complete Completion
-	Share    int // of the link's time for CompleteIdle, percent; 0: 50
+	Share    int // percentage of the link's time that CompleteIdle may use; 0: 50
 
-	floor int64                 // bytes to leave free on the disk, for tests; 0: 5 % of it
+	floor int64                 // bytes to leave free on the disk, for tests; 0: 5 % of the disk
 	fault func(op string) error // makes disk operations fail, for tests
 }
 
@@ -76,7 +77,7 @@ const (
 	defaultBlock   = 128 << 10
 	defaultMemory  = 64 << 20
 	defaultFetches = 32
-	maxRange       = 1 << 20 // bytes in one request, except for wide read-ahead
+	maxRange       = 1 << 20 // maximum bytes in one request, except for wide read-ahead
 )
 
 // Cache keeps blocks of object versions on the local disk. It is safe for
@@ -84,8 +85,8 @@ const (
 type Cache struct {
 	source     Source
 	block      int64
-	maxRun     int64 // blocks in one request
-	maxWindow  int64 // bytes of read-ahead for one stream
+	maxRun     int64 // maximum blocks in one request
+	maxWindow  int64 // maximum bytes of read-ahead for one stream
 	around     int64 // bytes by which predictions are widened
 	warms      bool  // versions have warmups
 	packSlots  *semaphore.Weighted
@@ -103,9 +104,9 @@ type Cache struct {
 	latencies  latencies
 	wg         sync.WaitGroup // housekeeper, warmups and fetches
 	closing    context.Context
-	stop       context.CancelFunc // ends closing
+	stop       context.CancelFunc // cancels closing
 
-	publishCtx    context.Context // ends some time after closing
+	publishCtx    context.Context // cancelled some time after closing
 	publishCancel context.CancelFunc
 	publishing    *semaphore.Weighted // held while a pack is published
 	publishOff    atomic.Bool         // the store refuses packs
@@ -115,18 +116,18 @@ type Cache struct {
 	closed   bool
 }
 
-// versionKey distinguishes versions, and the sizes that callers claim for one.
+// versionKey identifies a version together with the size that a caller gave for it.
 type versionKey struct {
 	name string
 	size int64
 }
 
-// Open makes or reopens the cache in o.Dir, in constant time: the directory is measured in the
-// background. It returns an error for a directory that belongs to another user, that others may
-// write to (see [cachedir.Private]), or that others may read and that holds other files. With a
-// disk that is full or read-only the cache works from memory.
+// Open creates or reopens the cache in o.Dir. It takes constant time: the directory is measured
+// in the background. It returns an error for a directory that belongs to another user, that
+// others can write to (see [cachedir.Private]), or that others can read and that contains other
+// files. If the disk is full or read-only, the cache works from memory.
 //
-// The caller closes the cache.
+// The caller must close the cache.
 func Open(o Options) (*Cache, error) {
 	if o.Source == nil || o.Dir == "" {
 		return nil, fmt.Errorf("cache: no directory or no source")
@@ -144,7 +145,7 @@ func Open(o Options) (*Cache, error) {
 		return nil, fault
 	}
 	if real, err := filepath.EvalSymlinks(o.Dir); err == nil {
-		o.Dir = real // below it no link is followed
+		o.Dir = real // no symbolic link is followed below it
 	}
 	c := newCache(o)
 	if fault != nil {
@@ -154,7 +155,7 @@ func Open(o Options) (*Cache, error) {
 	return c, nil
 }
 
-// setDefaults fills in the defaults and validates the rest.
+// setDefaults fills in defaults and validates the options.
 func (o *Options) setDefaults() error {
 	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	o.BlockSize = cmp.Or(o.BlockSize, defaultBlock)
@@ -212,7 +213,7 @@ func newCache(o Options) *Cache {
 	return c
 }
 
-// bootID returns a hash of the machine's boot ID, or of this process where that is unknown.
+// bootID returns a hash of the machine's boot ID, or a random number if that is unknown.
 func bootID() uint64 {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
@@ -221,8 +222,8 @@ func bootID() uint64 {
 	return xxhash.Sum64(b)
 }
 
-// Close ends all fetches and goroutines of the cache and waits for them. Reads that wait
-// return fs.ErrClosed. What is on disk stays.
+// Close ends all fetches and goroutines of the cache and waits for them. Pending reads return
+// fs.ErrClosed. Data on disk is kept.
 func (c *Cache) Close() error {
 	c.mu.Lock()
 	again := c.closed
@@ -255,7 +256,7 @@ func (c *Cache) Close() error {
 	return nil
 }
 
-// addWorker adds a goroutine to wg. It returns false if the cache is closed.
+// addWorker registers a goroutine with wg. It returns false if the cache is closed.
 func (c *Cache) addWorker() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -266,16 +267,17 @@ func (c *Cache) addWorker() bool {
 	return true
 }
 
-// Open returns a handle on the version ref, which has size bytes. It does not touch the
-// disk; ReadAt returns an error for an invalid ref or size. The first handle on a version
-// starts to prefetch, see Options, until the last one is closed. The caller closes the handle.
+// Open returns a handle on the version that ref identifies, which has size bytes. It does not
+// access the disk; ReadAt returns an error if ref or size is invalid. The first handle on a
+// version starts prefetching (see Options), which continues until the last one is closed. The
+// caller must close the handle.
 func (c *Cache) Open(ref store.Ref, size int64) *File {
 	o := c.acquire(blockfile.NewVersion(ref, size, c.block))
 	c.openHandle(o)
 	return &File{o: o, streams: streams{block: c.block, size: size, maxWindow: c.maxWindow}}
 }
 
-// acquire returns the openVersion of v with a reference.
+// acquire returns the openVersion of v and takes a reference to it.
 func (c *Cache) acquire(v blockfile.Version) *openVersion {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -288,7 +290,7 @@ func (c *Cache) acquire(v blockfile.Version) *openVersion {
 	return o
 }
 
-// remove removes o, which has no references, from the cache.
+// remove removes o, which has no references left, from the cache.
 func (c *Cache) remove(o *openVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -297,7 +299,7 @@ func (c *Cache) remove(o *openVersion) {
 	}
 }
 
-// lookup returns the version with that name and size if it is open here, or nil.
+// lookup returns the version with the given name and size if this process has it open, or nil.
 func (c *Cache) lookup(name string, size int64) blockfile.OpenVersion {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -313,8 +315,8 @@ func (c *Cache) freeBuffer(buf []byte) {
 	c.buffers.put(buf)
 }
 
-// Held returns the bytes that the version ref takes on the local disk, whichever process
-// stored them: its st_blocks. Blocks of zeros take none. It costs one stat(2).
+// Held returns the number of bytes that the version ref takes on the local disk (st_blocks), no
+// matter which process stored them. Blocks of zeros take no space. It costs one stat(2).
 func (c *Cache) Held(ref store.Ref) int64 {
 	v := blockfile.NewVersion(ref, 0, c.block)
 	return c.disk.files.Usage(&v)

@@ -13,30 +13,30 @@ import (
 	"thothfs/store"
 )
 
-// fetch is a range request in flight for a run of blocks, shared by all readers that want
-// one of them. It has its own context and lives while a reader or a prefetch wants it. When
-// the last one leaves, its blocks are forgotten, so that the next reader starts another
-// fetch, and it is cancelled.
+// fetch is a range request in flight for a run of blocks, shared by all readers that need one
+// of them. It has its own context and lives as long as a reader or a prefetcher needs it. When
+// the last one leaves, the fetch is cancelled and its blocks are forgotten, so that the next
+// reader starts a new fetch.
 //
-// The fetch copies into the buffers of its readers, so that it does not wait for them, and
-// stores the blocks after that.
+// The fetch copies into its readers' buffers, so it does not wait for them, and stores the
+// blocks afterwards.
 type fetch struct {
 	o       *openVersion
 	span    span
 	why     priority
 	cancel  context.CancelFunc
 	file    *blockfile.File // where to store the blocks; nil: not open yet
-	recheck bool            // blocks may have been stored since the reader looked
+	recheck bool            // blocks may have been stored since the reader's look
 
-	// All below is guarded by o.mu.
+	// The fields below are guarded by o.mu.
 	state       fetchState
 	err         error // why it failed
 	waiters     map[*waiter]struct{}
-	prefetchers int           // handles and warmups that want it before a reader does
-	buf         []byte        // nil unless it is filled and in use
-	users       int           // of buf; the last one frees it
-	unread      int64         // bytes of buf that no reader has had yet
-	ready       bool          // it is stored and its buffer is kept, see readyBuffers
+	prefetchers int           // handles and warmups that need it before any reader does
+	buf         []byte        // nil unless filled and in use
+	users       int           // users of buf; the last one frees it
+	unread      int64         // bytes of buf that no reader has received yet
+	ready       bool          // stored, with its buffer kept; see readyBuffers
 	admission   *admission    // nil for read-ahead and background
 	times       times         // set when the buffer is filled
 	done        chan struct{} // closed at the end of run
@@ -46,19 +46,20 @@ type fetchState int
 
 const (
 	fetching fetchState = iota
-	filled              // buf has all blocks, and is being stored
+	filled              // buf contains all blocks and is being stored
 	ended               // its blocks are forgotten
 )
 
-// waiter is a reader's interest in a fetch. The fetch writes to p until it has sent to done.
+// waiter is a reader waiting for a fetch. The fetch may write to p until it has sent to done.
 type waiter struct {
 	f    *fetch
 	p    []byte
-	off  int64 // of p in the object
+	off  int64 // offset of p in the object
 	done chan error
 }
 
-// part returns the part of w.p that the fetch covers, and where in the fetch it begins.
+// part returns the part of w.p that the fetch covers, and the offset in the fetch where it
+// begins.
 func (w *waiter) part() (dst []byte, from int64) { return w.f.o.part(w.p, w.off, w.f.span) }
 
 func (w *waiter) length() int64 {
@@ -71,8 +72,8 @@ func (w *waiter) copyFrom(buf []byte) {
 	copy(dst, buf[from:])
 }
 
-// startFetches joins or starts the fetches for the missing blocks of a read. It copies what
-// is filled already. A prefetch that demand joins gets its priority.
+// startFetches joins or starts the fetches for the missing blocks of a read. It copies blocks
+// that have already arrived. A prefetch that a demand read joins is raised to demand priority.
 func (l *look) startFetches(p []byte, off int64, missing []span, why priority) ([]*waiter, error) {
 	o := l.o
 	o.mu.Lock()
@@ -141,8 +142,9 @@ func (o *openVersion) splitLocked(spans []span) (parts []span) {
 	return parts
 }
 
-// startLocked starts a fetch, whose goroutine ends by itself, when nobody wants the fetch any
-// more, or with the cache. The caller has a slot in the limiter for read-ahead and background.
+// startLocked starts a fetch. Its goroutine ends by itself, or when nobody needs the fetch any
+// more, or when the cache is closed. For read-ahead and background, the caller must hold a slot
+// in the limiter.
 func (l *look) startLocked(s span, why priority) (*fetch, error) {
 	o, c := l.o, l.o.c
 	if !c.addWorker() {
@@ -164,13 +166,13 @@ func (l *look) startLocked(s span, why priority) (*fetch, error) {
 	if why == prefetch {
 		o.markPredicted(s)
 	}
-	o.refs.Add(1) // the caller has one, so it is not 0
+	o.refs.Add(1) // the caller holds one, so it is not 0
 	go f.run(ctx)
 	return f, nil
 }
 
-// startAhead starts a fetch that nobody waits for, with one prefetcher. It returns nil if a
-// block of s is in flight already or the cache is closed.
+// startAhead starts a fetch that no reader waits for yet, with one prefetcher. It returns nil
+// if a block of s is already in flight or the cache is closed.
 func (l *look) startAhead(s span, why priority) *fetch {
 	l.o.mu.Lock()
 	defer l.o.mu.Unlock()
@@ -187,8 +189,8 @@ func (l *look) startAhead(s span, why priority) *fetch {
 	return f
 }
 
-// wait returns nil when all waiters have been served, or ctx.Err() at once when ctx ends. With
-// an error it also returns how many bytes from off on are right.
+// wait returns nil when all waiters have been served, or ctx.Err() as soon as ctx is done. With
+// an error it also returns how many of the bytes starting at off are valid.
 func (o *openVersion) wait(ctx context.Context, waits []*waiter, off int64) (int, error) {
 	trace := traceOf(ctx)
 	for i, w := range waits {
@@ -208,7 +210,7 @@ func (o *openVersion) wait(ctx context.Context, waits []*waiter, off int64) (int
 	return 0, nil
 }
 
-// stopWaiting withdraws the waiters. When it returns nothing writes to their buffers.
+// stopWaiting withdraws the waiters. After it returns, nothing writes to their buffers.
 func (o *openVersion) stopWaiting(waits []*waiter) {
 	for _, w := range waits {
 		o.mu.Lock()
@@ -242,8 +244,8 @@ func (o *openVersion) dropAhead(fetches ...*fetch) {
 	}
 }
 
-// abandonLocked forgets a fetch that nobody wants any more, and reports whether the caller
-// must cancel it.
+// abandonLocked forgets a fetch that nobody needs any more, and reports whether the caller must
+// cancel it.
 func (o *openVersion) abandonLocked(f *fetch) bool {
 	if f.state != fetching || len(f.waiters) > 0 || f.prefetchers > 0 {
 		return false
@@ -274,7 +276,7 @@ func (o *openVersion) allFetches() (all []*fetch) {
 	return all
 }
 
-// waitDone waits until all fetches have ended, successfully or not, or ctx ends.
+// waitDone waits until all fetches have ended, successfully or not, or until ctx is done.
 func waitDone(ctx context.Context, fetches []*fetch) error {
 	for _, f := range fetches {
 		select {
@@ -313,7 +315,7 @@ func (f *fetch) run(ctx context.Context) {
 	}
 	queued := time.Since(begun)
 	buf := c.buffers.get(o.Bytes(f.span.first, f.span.n))
-	// Completion looks for missing blocks right before, and takes no other bytes.
+	// Completion has just looked for missing blocks, and accepts only bytes from the Source.
 	stored := f.recheck && f.why != background && f.readStored(buf)
 	var err error
 	if !stored {
@@ -339,8 +341,8 @@ func (f *fetch) run(ctx context.Context) {
 	f.releaseBuffer()
 }
 
-// readStored fills buf with blocks that another fetch or process has stored since the
-// reader looked. It returns false if one is missing.
+// readStored fills buf with blocks that another fetch or process has stored since the reader's
+// look. It returns false if any is missing.
 func (f *fetch) readStored(buf []byte) bool {
 	o := f.o
 	l := o.look()
@@ -354,8 +356,9 @@ func (f *fetch) readStored(buf []byte) bool {
 	return true
 }
 
-// deliver passes buf or err to the readers. It returns false if the caller keeps buf: after an
-// error, or if nobody wants the blocks any more. Then the blocks are forgotten.
+// deliver passes buf or err to the readers. It returns false if the caller keeps buf, which is
+// the case after an error or if nobody needs the blocks any more; the blocks are then
+// forgotten.
 func (f *fetch) deliver(buf []byte, err error, took times) bool {
 	f.o.mu.Lock()
 	waiters, ok := f.waiters, err == nil && f.state != ended
@@ -382,7 +385,7 @@ func (f *fetch) deliver(buf []byte, err error, took times) bool {
 	return ok
 }
 
-// failure returns why a fetch that is done failed, or nil.
+// failure returns the error of a fetch that is done, or nil if it succeeded.
 func (f *fetch) failure() error {
 	f.o.mu.Lock()
 	defer f.o.mu.Unlock()
@@ -403,12 +406,12 @@ func (f *fetch) releaseBuffer() {
 	}
 }
 
-// minStall is the least time after which a request counts as stalled.
+// minStall is the minimum time after which a request counts as stalled.
 const minStall = 1500 * time.Millisecond
 
-// latencies are those of the last requests that succeeded.
+// latencies holds the durations of the last successful requests.
 type latencies struct {
-	minStall time.Duration // the constant, but in tests
+	minStall time.Duration // the constant, except in tests
 
 	mu   sync.Mutex // guards all below
 	last [128]time.Duration
@@ -422,8 +425,8 @@ func (l *latencies) add(d time.Duration) {
 	l.n++
 }
 
-// stallTime is how long a request may take before it is repeated: twice the median of the
-// last requests, and at least minStall. A median ignores the requests that stalled.
+// stallTime returns how long a request may take before it is repeated: twice the median of the
+// last requests, but at least minStall. The median ignores requests that stalled.
 func (l *latencies) stallTime() time.Duration {
 	l.mu.Lock()
 	last := slices.Clone(l.last[:min(l.n, len(l.last))])
@@ -435,9 +438,9 @@ func (l *latencies) stallTime() time.Duration {
 	return max(l.minStall, 2*last[len(last)/2])
 }
 
-// request reads the blocks from the Source into buf. A request that stalls is hedged: a
-// second one is made, the first answer wins and the other request is cancelled. If the second
-// one wins, request frees buf and returns another buffer.
+// request reads the blocks from the Source into buf. A request that stalls is hedged: a second
+// one is sent, the first response wins and the other request is cancelled. If the second one
+// wins, request frees buf and returns another buffer.
 func (f *fetch) request(ctx context.Context, buf []byte) ([]byte, error) {
 	c := f.o.c
 	first, cancelFirst := context.WithCancel(ctx)
@@ -472,7 +475,8 @@ func (f *fetch) request(ctx context.Context, buf []byte) ([]byte, error) {
 	return other, nil
 }
 
-// hedge makes the second request if the limiter has room for it. It returns nil if that fails.
+// hedge sends the second request. It returns nil if the limiter has no room for it or if it
+// fails.
 func (f *fetch) hedge(ctx context.Context, size int) []byte {
 	c := f.o.c
 	if !c.limiter.tryAcquire(c.buffers.capacity(int64(size))) {
@@ -492,7 +496,7 @@ func (f *fetch) hedge(ctx context.Context, size int) []byte {
 	return buf
 }
 
-// requestOnce asks the Source once. A short answer is store.ErrCorrupt.
+// requestOnce sends one request to the Source. A short response is store.ErrCorrupt.
 func (f *fetch) requestOnce(ctx context.Context, buf []byte) error {
 	o, c := f.o, f.o.c
 	c.n.Fetches.Add(1)

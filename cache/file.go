@@ -27,15 +27,15 @@ type File struct {
 // Size returns the size of the object in bytes, as given to [Cache.Open].
 func (f *File) Size() int64 { return f.o.Size }
 
-// ReadAt reads as io.ReaderAt does: it returns fewer than len(p) bytes only with an error,
-// and io.EOF at the end. It waits for blocks that are not held, and returns ctx.Err() at
-// once if ctx ends while it waits; it returns what is held even after ctx has ended. After
-// an error, p may hold garbage beyond n.
+// ReadAt behaves like io.ReaderAt: it returns fewer than len(p) bytes only with an error, and
+// io.EOF at the end. It waits for blocks that are not in the cache, and returns ctx.Err()
+// immediately if ctx is done while it waits; it returns cached data even after ctx is done.
+// After an error, p may contain garbage beyond n.
 //
-// ReadAt returns an error of the Source unchanged, and the next read asks again. The error is
-// store.ErrCorrupt if the Source returns fewer bytes than the size of the object promises,
+// ReadAt returns an error from the Source unchanged, and the next read tries again. The error
+// is store.ErrCorrupt if the Source returns fewer bytes than the size of the object implies,
 // store.ErrInvalid for a ref without an ETag or a negative offset or size, and fs.ErrClosed
-// after Close of the handle or the cache. A closed cache still serves what is in memory.
+// after the handle or the cache is closed. A closed cache still serves data in memory.
 func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if f.o.Ref.ETag == "" || off < 0 || f.o.Size < 0 || f.o.Size > maxSize {
 		return 0, &store.Error{Op: "read", Key: f.o.Ref.Key, Kind: store.ErrInvalid,
@@ -59,7 +59,7 @@ func (f *File) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// read is ReadAt inside the object, after startRead.
+// read implements ReadAt within the object, after startRead.
 func (f *File) read(ctx context.Context, p []byte, off int64) (n int, err error) {
 	if len(p) > 0 {
 		n, err = f.o.read(ctx, p, off, demand)
@@ -68,8 +68,9 @@ func (f *File) read(ctx context.Context, p []byte, off int64) (n int, err error)
 	return n, err
 }
 
-// Lend is a zero-copy ReadAt: it returns the bytes in p or in memory of the cache. The
-// caller does not modify them, and calls release exactly once if there is no error but io.EOF.
+// Lend is a zero-copy ReadAt: it returns the bytes in p or in memory owned by the cache. The
+// caller must not modify them, and must call release exactly once if the error is nil or
+// io.EOF.
 func (f *File) Lend(ctx context.Context, p []byte, off int64) (data []byte, release func(), err error) {
 	if n := int64(len(p)); n > 0 && off >= 0 && n <= f.o.Size-off && f.startRead(off, n) {
 		defer f.o.release()
@@ -114,7 +115,8 @@ func (f *File) startRead(off, n int64) bool {
 	return true
 }
 
-// Warm waits until what is prefetched at the first open of the version is there or given up.
+// Warm waits until everything that is prefetched when the version is first opened has arrived
+// or has been given up.
 func (f *File) Warm(ctx context.Context) error {
 	f.o.c.mu.Lock()
 	w := f.o.warmup
@@ -130,8 +132,8 @@ func (f *File) Warm(ctx context.Context) error {
 	}
 }
 
-// Expect sets the MD5 of the whole version, 16 bytes; any other length is ignored. It is
-// compared when the version is complete, so it is best set right after Open.
+// Expect sets the expected MD5 of the whole version, 16 bytes; a value of any other length is
+// ignored. It is checked when the version is complete, so it is best set right after Open.
 func (f *File) Expect(md5 []byte) {
 	if len(md5) == len(blockfile.Digest{}) {
 		sum := blockfile.Digest(md5)
@@ -139,7 +141,7 @@ func (f *File) Expect(md5 []byte) {
 	}
 }
 
-// Close releases the handle and drops its read-ahead. Reads in progress go on.
+// Close releases the handle and drops its read-ahead. Reads in progress continue.
 func (f *File) Close() error {
 	f.mu.Lock()
 	if f.closed {

@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// After maxFailures in short order the disk counts as failing. Then one write a second is
-// tried, and the disk recovers after a minute without failure. The rule is juicefs's.
+// The disk counts as failing after maxFailures failures in quick succession. Then one write per
+// second is tried, and the disk has recovered after a minute without a failure. JuiceFS uses
+// the same rule.
 const (
 	maxFailures  = 3
 	probeEvery   = time.Second
@@ -22,7 +23,7 @@ type health struct {
 
 	mu         sync.Mutex // guards all below
 	failures   int        // in a row, none older than recoverAfter
-	last       time.Time  // of the failures
+	last       time.Time  // time of the last failure
 	probe      time.Time  // when the next write may be tried
 	readFailed bool
 }
@@ -42,7 +43,7 @@ func (h *health) mayWrite() bool {
 	return true
 }
 
-// mayRead reports whether to look for blocks on disk, as long as only writes fail.
+// mayRead reports whether to look for blocks on disk. It returns true while only writes fail.
 func (h *health) mayRead() bool {
 	if !h.degraded.Load() {
 		return true
@@ -52,7 +53,7 @@ func (h *health) mayRead() bool {
 	return !h.readFailed
 }
 
-// failed records an error of the disk.
+// failed records a disk error.
 func (h *health) failed(op string, err error) {
 	h.mu.Lock()
 	now := time.Now()
@@ -73,7 +74,7 @@ func (h *health) failed(op string, err error) {
 	}
 }
 
-// succeeded records a write.
+// succeeded records a successful write.
 func (h *health) succeeded() {
 	if !h.degraded.Load() {
 		return

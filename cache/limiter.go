@@ -8,31 +8,31 @@ import (
 )
 
 // limiter bounds the number of requests and the bytes of their buffers, over all handles.
-// Demand waits in order of arrival. Prefetch waits behind it and gets at most half of the
-// requests, and at most maxPrefetchRequests. Read-ahead does not wait. Prefetch and
+// Demand waits in order of arrival. Prefetch waits behind demand and gets at most half of the
+// requests, and never more than maxPrefetchRequests. Read-ahead does not wait. Prefetch and
 // read-ahead leave a quarter of both bounds to demand.
 //
-// There is no deadlock: a fetch that has bytes waits for the Source and the disk only.
+// There is no deadlock: a fetch that holds bytes waits only for the Source and the disk.
 type limiter struct {
 	maxSlots, maxBytes int64
 
 	mu            sync.Mutex // guards all below
 	slots, bytes  int64      // in use
-	prefetchSlots int64      // of slots
+	prefetchSlots int64      // slots used by prefetch
 	demandQueue   list.List  // of *admission
 	prefetchQueue list.List  // of *admission
 }
 
-// maxPrefetchRequests bounds the requests of prefetch in flight.
+// maxPrefetchRequests is the maximum number of prefetch requests in flight.
 const maxPrefetchRequests = 16
 
-// priority is why blocks are fetched, which decides the order.
+// priority is the reason for a fetch, which determines its order.
 type priority int
 
 const (
-	demand     priority = iota // a reader waits
+	demand     priority = iota // a reader is waiting
 	prefetch                   // a reader is expected to ask for exactly this
-	readAhead                  // a sequential reader comes this way
+	readAhead                  // a sequential reader is approaching
 	background                 // completion
 )
 
@@ -44,7 +44,7 @@ type admission struct {
 	element  *list.Element // guarded by limiter.mu
 }
 
-// pending reports whether a waits in a queue.
+// pending reports whether a is still in a queue.
 func (a *admission) pending() bool {
 	select {
 	case <-a.admitted:
@@ -54,18 +54,18 @@ func (a *admission) pending() bool {
 	}
 }
 
-// fitsLocked reports whether a request for n bytes may begin.
+// fitsLocked reports whether a request for n bytes may start.
 func (l *limiter) fitsLocked(n int64) bool {
 	return l.slots < l.maxSlots && (l.bytes+n <= l.maxBytes || l.bytes == 0)
 }
 
-// fitsBesideDemandLocked is fitsLocked for a request that leaves room to demand.
+// fitsBesideDemandLocked is fitsLocked for a request that must leave room for demand.
 func (l *limiter) fitsBesideDemandLocked(n int64) bool {
 	return l.demandQueue.Len() == 0 && l.slots < l.maxSlots-l.maxSlots/4 && l.bytes+n <= l.maxBytes-l.maxBytes/4 && l.fitsLocked(n)
 }
 
-// prefetchFitsLocked is fitsBesideDemandLocked for prefetch. However small the bounds are,
-// one prefetch may begin if no other request is in flight.
+// prefetchFitsLocked is fitsBesideDemandLocked for prefetch. However small the bounds are, one
+// prefetch may start if no other request is in flight.
 func (l *limiter) prefetchFitsLocked(n int64) bool {
 	if l.slots == 0 && l.demandQueue.Len() == 0 {
 		return l.fitsLocked(n)
@@ -73,14 +73,14 @@ func (l *limiter) prefetchFitsLocked(n int64) bool {
 	return l.prefetchSlots < min(maxPrefetchRequests, l.maxSlots/2) && l.fitsBesideDemandLocked(n)
 }
 
-// halfFree reports whether half of the bytes are free and no request waits.
+// halfFree reports whether half of the bytes are free and no request is waiting.
 func (l *limiter) halfFree() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.demandQueue.Len()+l.prefetchQueue.Len() == 0 && l.bytes <= l.maxBytes/2
 }
 
-// enqueue queues a request for n bytes. The caller calls wait.
+// enqueue queues a request for n bytes. The caller must then call wait.
 func (l *limiter) enqueue(n int64, prefetch bool) *admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,8 +90,8 @@ func (l *limiter) enqueue(n int64, prefetch bool) *admission {
 	return a
 }
 
-// wait waits until a is admitted. The caller then calls releaseSlot and free. If ctx ends
-// first, wait returns its error and gives back what was admitted.
+// wait waits until a is admitted. The caller must then call releaseSlot and free. If ctx is
+// done first, wait returns its error and releases what was admitted.
 func (l *limiter) wait(ctx context.Context, a *admission) error {
 	select {
 	case <-a.admitted:
@@ -132,7 +132,7 @@ func (l *limiter) promote(a *admission) {
 	l.admitLocked()
 }
 
-// tryAcquire takes a slot and n bytes if that leaves room to demand. It does not wait.
+// tryAcquire takes a slot and n bytes if that leaves room for demand. It does not wait.
 func (l *limiter) tryAcquire(n int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,7 +144,7 @@ func (l *limiter) tryAcquire(n int64) bool {
 	return true
 }
 
-// releaseSlot gives back the slot of a, or one that tryAcquire took if a is nil.
+// releaseSlot releases the slot of a or, if a is nil, a slot taken by tryAcquire.
 func (l *limiter) releaseSlot(a *admission) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -159,14 +159,14 @@ func (l *limiter) releaseSlotLocked(a *admission) {
 	}
 }
 
-// charge counts n bytes that are in use already.
+// charge accounts for n bytes that are already in use.
 func (l *limiter) charge(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.bytes += n
 }
 
-// free gives back n bytes.
+// free releases n bytes.
 func (l *limiter) free(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,14 +191,14 @@ func (l *limiter) admitFrontLocked(queue *list.List) {
 	close(a.admitted)
 }
 
-// gauges returns how many prefetches wait, and how many bytes are in use.
+// gauges returns the number of queued prefetches and the number of bytes in use.
 func (l *limiter) gauges() (queued, bytes int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return int64(l.prefetchQueue.Len()), l.bytes
 }
 
-// bufferPool has buffers of 1, 2, 4, … blocks. The limiter counts them by their capacity.
+// bufferPool pools buffers of 1, 2, 4, … blocks. The limiter counts a buffer by its capacity.
 type bufferPool struct {
 	block int64
 	pools [16]sync.Pool

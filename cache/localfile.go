@@ -13,7 +13,7 @@ import (
 var errUnverified = errors.New("not complete and verified")
 
 // LocalFile is a complete version as a local file, which the kernel can read without this
-// process. Until Release the file is pinned: no process evicts, truncates or punches it. It
+// process. Until Release, the file is pinned: no process evicts, truncates or punches it. It
 // may outlive the handle and the cache.
 type LocalFile struct {
 	o    *openVersion
@@ -21,13 +21,13 @@ type LocalFile struct {
 	once sync.Once
 
 	mu    sync.Mutex      // guards state
-	state blockfile.State // when the content was last known to be right
+	state blockfile.State // when the content was last known to be correct
 }
 
-// LocalFile returns the version as a local file if it is complete, its content was compared
-// with the MD5 expected of it (see [File.Expect]), or with its checksums if none is expected,
-// and the file did not change since. It does not wait, and is cheap if it returns false. The
-// caller releases the file.
+// LocalFile returns the version as a local file if it is complete, its content has been
+// compared with the expected MD5 (see [File.Expect]), or with its checksums if no MD5 is
+// expected, and the file has not changed since. It does not wait, and is cheap when it returns
+// false. The caller must release the file.
 func (f *File) LocalFile() (*LocalFile, bool) {
 	o := f.o
 	f.mu.Lock()
@@ -52,7 +52,7 @@ func (f *File) LocalFile() (*LocalFile, bool) {
 	return &LocalFile{o: o, file: file, state: state}, true
 }
 
-// reportChange counts a verified file that another program changed.
+// reportChange counts and logs a verified file that another program has changed.
 func (o *openVersion) reportChange() {
 	if !o.changeLogged.Swap(true) {
 		o.c.n.Changed.Add(1)
@@ -60,8 +60,8 @@ func (o *openVersion) reportChange() {
 	}
 }
 
-// File returns the file, open for reading. Release closes it, so a caller that has handed it
-// to the kernel must take it back first.
+// File returns the file, open for reading. Release closes it, so a caller that has passed it to
+// the kernel must take it back first.
 func (l *LocalFile) File() *os.File { return l.file.Data() }
 
 // Release unpins the file and closes it.
@@ -81,10 +81,10 @@ func (l *LocalFile) Changed() bool {
 	return err != nil || !l.state.EqualUnlinked(now)
 }
 
-// Verify returns nil if the file holds the version. It reads a changed file to the end,
-// fetches damaged blocks again and repairs them in place, so that those who have the file
-// open read the right bytes from then on. If the file cannot be repaired the error is
-// store.ErrCorrupt or that of [File.Complete].
+// Verify returns nil if the file contains the version. It reads a changed file to the end,
+// fetches damaged blocks again and repairs them in place, so that programs that have the file
+// open read correct data from then on. If the file cannot be repaired, the error is
+// store.ErrCorrupt or one returned by [File.Complete].
 func (l *LocalFile) Verify(ctx context.Context) error {
 	if !l.Changed() {
 		return nil
@@ -99,7 +99,7 @@ func (l *LocalFile) Verify(ctx context.Context) error {
 		return err
 	}
 	state, err := o.verifiedState(l.file)
-	if err != nil { // the file was replaced as well, and the new one is the version
+	if err != nil { // another file has taken its place, and was verified instead
 		return &store.Error{Op: "read", Key: o.Ref.Key, Kind: store.ErrCorrupt, Err: err}
 	}
 	l.mu.Lock()
@@ -108,7 +108,7 @@ func (l *LocalFile) Verify(ctx context.Context) error {
 	return nil
 }
 
-// verifiedState returns the state of f's data file if f has a mark for that state.
+// verifiedState returns the state of f's data file if f has a valid mark for that state.
 func (o *openVersion) verifiedState(f *blockfile.File) (blockfile.State, error) {
 	m, ok := f.Mark()
 	if want := o.expected.Load(); !ok || m.Boot != o.c.boot || want != nil && *want != m.Sum {

@@ -15,20 +15,20 @@ import (
 const page = blockfile.Page
 
 // memory holds the blocks that could not be stored on disk, up to a limit. It does not hold
-// blocks that are on disk, because the page cache has them already.
+// blocks that are on disk, because those are already in the page cache.
 type memory struct {
 	blocks *lru.Cache[blockKey, memoryBlock]
-	used   atomic.Bool // a healthy cache never looks here
+	used   atomic.Bool // set by the first add; lookups are skipped before that
 	block  int64
 }
 
-// blockKey names a block among all versions.
+// blockKey identifies a block among all versions.
 type blockKey struct {
 	id [sha256.Size]byte
 	b  int64
 }
 
-// memoryBlock does not change.
+// memoryBlock is immutable.
 type memoryBlock struct {
 	data  []byte // nil: all zeros
 	pages []bool // which pages are present; nil: all
@@ -39,7 +39,7 @@ func newMemory(limit, block int64) *memory {
 	return &memory{blocks: blocks, block: block}
 }
 
-// add copies the blocks in buf, from first on.
+// add copies the blocks in buf, which begins with block first.
 func (m *memory) add(v *blockfile.Version, first int64, buf []byte) {
 	m.used.Store(true)
 	for b := first; len(buf) > 0; b++ {
@@ -53,7 +53,7 @@ func (m *memory) add(v *blockfile.Version, first int64, buf []byte) {
 	}
 }
 
-// addPages adds pages of block b, from first on.
+// addPages adds the pages in data, which begins with page first of block b.
 func (m *memory) addPages(v *blockfile.Version, b, first int64, data []byte) {
 	m.used.Store(true)
 	key := blockKey{v.ID, b}
@@ -71,7 +71,7 @@ func (m *memory) addPages(v *blockfile.Version, b, first int64, data []byte) {
 	m.blocks.Add(key, k)
 }
 
-// read fills dst from offset from of block b on, if that is held.
+// read fills dst with the bytes of block b starting at offset from, if they are in memory.
 func (m *memory) read(v *blockfile.Version, b int64, dst []byte, from int64) bool {
 	if !m.used.Load() {
 		return false
@@ -90,7 +90,7 @@ func (m *memory) read(v *blockfile.Version, b int64, dst []byte, from int64) boo
 	return true
 }
 
-// has reports whether block b is held in full.
+// has reports whether all of block b is in memory.
 func (m *memory) has(v *blockfile.Version, b int64) bool {
 	if !m.used.Load() {
 		return false
@@ -99,5 +99,5 @@ func (m *memory) has(v *blockfile.Version, b int64) bool {
 	return ok && k.pages == nil
 }
 
-// bytes is an upper bound: blocks of zeros take nothing.
+// bytes returns an upper bound of the memory in use; blocks of zeros take none.
 func (m *memory) bytes() int64 { return int64(m.blocks.Len()) * m.block }

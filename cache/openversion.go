@@ -8,25 +8,26 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// maxTracked bounds the blocks of a blockSet: a store may claim any size for an object.
+// maxTracked is the maximum number of blocks in a blockSet. A store may claim any size for an
+// object.
 const maxTracked = 1 << 24
 
-// openVersion is what all handles on one version share while there are any, or fetches in
-// flight.
+// openVersion is the state shared by all handles on one version. It exists while there are
+// handles, reads or fetches.
 type openVersion struct {
 	blockfile.Version
 	c            *Cache
-	refs         atomic.Int64 // handles, reads, fetches; at 0 it is removed from the cache
+	refs         atomic.Int64 // handles, reads and fetches; at 0 the version is removed from the cache
 	damageLogged atomic.Bool
 	changeLogged atomic.Bool
 	lastTouch    atomic.Int64 // Unix nanoseconds
 
-	recent    blockSet // blocks read since the evictor last passed
-	predicted blockSet // blocks prefetched and not read yet
+	recent    blockSet // blocks read since the evictor's last pass
+	predicted blockSet // blocks prefetched but not read yet
 
 	pack     atomic.Pointer[hotpack.Pack] // nil unless a pack is being stored
 	history  atomic.Pointer[accessHistory]
-	expected atomic.Pointer[blockfile.Digest] // nil: not known
+	expected atomic.Pointer[blockfile.Digest] // nil: unknown
 
 	handles int     // guarded by Cache.mu
 	warmup  *warmup // guarded by Cache.mu; nil without handles
@@ -46,10 +47,10 @@ func newOpenVersion(c *Cache, v blockfile.Version) *openVersion {
 	return o
 }
 
-// plausible reports whether anything can be read of a version with this ref and size.
+// plausible reports whether a version with this ref and size can be read at all.
 func (o *openVersion) plausible() bool { return o.Ref.ETag != "" && o.Size > 0 && o.Size <= maxSize }
 
-// retain takes a reference. It returns false if the last one is gone.
+// retain takes a reference. It returns false if the last reference has been released.
 func (o *openVersion) retain() bool {
 	for {
 		n := o.refs.Load()
@@ -69,13 +70,13 @@ func (o *openVersion) release() {
 	}
 }
 
-// ClearRead and Drop make it a [blockfile.OpenVersion].
+// ClearRead and Drop implement [blockfile.OpenVersion].
 func (o *openVersion) ClearRead(b int64) bool { return o.recent.remove(b) }
 
 func (o *openVersion) Drop() { o.c.disk.files.Drop(&o.Version) }
 
-// blockSet is a set of block numbers, safe for concurrent use. The set of an object with
-// more than maxTracked blocks is always empty.
+// blockSet is a set of block numbers, safe for concurrent use. For an object with more than
+// maxTracked blocks it is always empty.
 type blockSet []atomic.Uint32
 
 func newBlockSet(n int64) blockSet {
@@ -103,10 +104,10 @@ func (s blockSet) remove(b int64) bool {
 	return w.Load()&bit != 0 && w.And(^bit)&bit != 0
 }
 
-// span is n blocks from first.
+// span is the n blocks starting at first.
 type span struct{ first, n int64 }
 
-// appendBlock adds b to the last span, or to a new one after a gap or after limit blocks.
+// appendBlock adds b to the last span, or starts a new one after a gap or after limit blocks.
 func appendBlock(spans []span, b, limit int64) []span {
 	if k := len(spans) - 1; k >= 0 && spans[k].first+spans[k].n == b && spans[k].n < limit {
 		spans[k].n++
@@ -121,7 +122,8 @@ func (o *openVersion) blocksOf(r hotpack.Range) span {
 	return span{first, (r.Off+r.Len+o.Block-1)/o.Block - first}
 }
 
-// part returns the part of p, a read at off, that lies in s, and where in s it begins.
+// part returns the part of p, a read at off, that lies in s, and the offset in s where it
+// begins.
 func (o *openVersion) part(p []byte, off int64, s span) (dst []byte, from int64) {
 	begin := s.first * o.Block
 	lo, hi := max(off, begin), min(off+int64(len(p)), begin+o.Bytes(s.first, s.n))

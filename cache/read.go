@@ -6,13 +6,13 @@ import (
 	"thothfs/cache/blockfile"
 )
 
-// look is one look at what is held of a version. It opens the version's file at most once,
-// and the fetches of what is missing store into that file.
+// look is one check of which blocks of a version are cached. It opens the version's file at
+// most once, and fetches of missing blocks store into that file.
 type look struct {
 	o       *openVersion
 	changes int64 // o.changes when the look began
 	opened  bool
-	file    *blockfile.File // nil if it is not open or cannot be read
+	file    *blockfile.File // nil if not open or not readable
 }
 
 func (o *openVersion) look() look { return look{o: o, changes: o.changes.Load()} }
@@ -27,8 +27,8 @@ func (l *look) open() *blockfile.File {
 	return l.file
 }
 
-// readStored fills dst from offset from of block b on, if the block is on disk or in the memory
-// that replaces a failing disk.
+// readStored fills dst with the bytes of block b starting at offset from, if the block is on
+// disk or in the memory that replaces a failing disk.
 func (l *look) readStored(b int64, dst []byte, from int64) bool {
 	c := l.o.c
 	if c.memory.read(&l.o.Version, b, dst, from) {
@@ -38,7 +38,7 @@ func (l *look) readStored(b int64, dst []byte, from int64) bool {
 	return f != nil && c.disk.read(l.o, f, b, dst, from)
 }
 
-// read fills p from off on, which must lie within the object.
+// read fills p with the bytes starting at off. The range must lie within the object.
 func (o *openVersion) read(ctx context.Context, p []byte, off int64, why priority) (int, error) {
 	l := o.look()
 	defer l.close()
@@ -53,7 +53,7 @@ func (o *openVersion) read(ctx context.Context, p []byte, off int64, why priorit
 	if err != nil {
 		return 0, err
 	}
-	if pk := o.pack.Load(); pk != nil { // it arrived since we looked
+	if pk := o.pack.Load(); pk != nil { // it arrived during the look
 		o.serveFromPack(pk)
 	}
 	if n, err := o.wait(ctx, waits, off); err != nil {
@@ -62,14 +62,14 @@ func (o *openVersion) read(ctx context.Context, p []byte, off int64, why priorit
 	return len(p), nil
 }
 
-// holds reports whether all of a read is held, and fills p then.
+// holds reports whether the whole range is cached, and if so, fills p.
 func (o *openVersion) holds(p []byte, off int64) bool {
 	l := o.look()
 	defer l.close()
 	return len(l.read(p, off, prefetch)) == 0
 }
 
-// read fills p with what is held, and returns the rest in spans of one request each.
+// read fills p with cached data, and returns the missing blocks in spans of one request each.
 func (l *look) read(p []byte, off int64, why priority) (missing []span) {
 	o := l.o
 	first, last := off/o.Block, (off+int64(len(p))-1)/o.Block
@@ -92,8 +92,8 @@ func (l *look) read(p []byte, off int64, why priority) (missing []span) {
 	return missing
 }
 
-// absent returns the blocks of s that are neither held nor in flight, in spans of at most
-// limit blocks. For background only what is on disk counts as held.
+// absent returns the blocks of s that are neither cached nor in flight, in spans of at most
+// limit blocks. For background, only blocks on disk count as cached.
 func (l *look) absent(s span, limit int64, why priority) (spans []span) {
 	o := l.o
 	inFlight := o.inFlight(s)
@@ -129,8 +129,8 @@ func (o *openVersion) inFlight(s span) map[int64]bool {
 	return blocks
 }
 
-// readInFlight fills dst from offset from of block b on, if a fetch still has the block in
-// memory.
+// readInFlight fills dst with the bytes of block b starting at offset from, if a fetch still
+// holds the block in memory.
 func (o *openVersion) readInFlight(b int64, dst []byte, from int64) bool {
 	data, release := o.lend(b, b, b*o.Block+from, int64(len(dst)))
 	if data == nil {
@@ -141,8 +141,8 @@ func (o *openVersion) readInFlight(b int64, dst []byte, from int64) bool {
 	return true
 }
 
-// lend returns n bytes at off, which lie in the blocks from first to last, without a copy if one
-// fetch has them all in memory. The caller calls release.
+// lend returns the n bytes at off, which lie in blocks first to last, without a copy. It
+// returns nil unless a single fetch holds all of them in memory. The caller must call release.
 func (o *openVersion) lend(first, last, off, n int64) (data []byte, release func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -3,19 +3,19 @@ package cache
 import "slices"
 
 const (
-	maxWindow    = 8 << 20 // bytes that read-ahead goes ahead of a reader
-	maxRequest   = 2 << 20 // bytes in one request of read-ahead: a request costs both sides as much as some 100 KiB do
-	provenWindow = 4       // blocks; from this window on a sequence grows faster, and outlives reads elsewhere
-	maxStreams   = 8       // places of one handle that are tracked
+	maxWindow    = 8 << 20 // maximum bytes that read-ahead is ahead of a reader
+	maxRequest   = 2 << 20 // maximum bytes in one read-ahead request; a request costs both sides about as much as 100 KiB of data
+	provenWindow = 4       // blocks; a stream with at least this window grows faster, and survives reads elsewhere
+	maxStreams   = 8       // maximum number of streams tracked per handle
 )
 
-// stream finds out whether a handle is read sequentially, and how far to read ahead. It
+// stream detects whether a handle is read sequentially, and decides how far to read ahead. It
 // is not safe for concurrent use.
 //
-// Sequential means at least two reads close behind one another, over at least two blocks
-// of which they covered at least half. The reads may be slightly out of order, as the kernel
-// sends them. A debugger's reads of single pages never qualify, nor do the reads of mmap, of
-// 128 KiB around each fault.
+// Sequential means at least two reads close to each other, which span at least two blocks and
+// cover at least half of that span. The reads may be slightly out of order, as the kernel sends
+// them. A debugger's reads of single pages never qualify, nor do the reads of 128 KiB around
+// each page fault of an mmap.
 type stream struct {
 	block, size int64
 	maxWindow   int64
@@ -23,21 +23,21 @@ type stream struct {
 	fetches []*fetch // read-ahead in flight or just ended
 
 	reads   int
-	start   int64 // where it began
+	start   int64 // start of the sequence
 	next    int64 // the furthest end of a read
-	covered int64 // bytes read between the two, each once
+	covered int64 // bytes read between start and next, each counted once
 	window  int64 // 0: not sequential so far
-	grown   int64 // next when the window last grew
-	ahead   int64 // end of what was fetched ahead
+	grown   int64 // value of next when the window last grew
+	ahead   int64 // end of the read-ahead
 }
 
-// continues reports whether a read is close to where the stream is.
+// continues reports whether a read is close to the current position of the stream.
 func (s *stream) continues(off, n int64) bool {
 	slack := max(2*n, 2*s.block)
 	return s.reads > 0 && off <= s.next+slack && off+n >= s.next-slack
 }
 
-// record records a read and returns the range to fetch ahead, empty if from == to.
+// record records a read and returns the range to fetch ahead, which is empty if from == to.
 func (s *stream) record(off, n int64) (from, to int64) {
 	if !s.continues(off, n) {
 		*s = stream{block: s.block, size: s.size, maxWindow: s.maxWindow, reads: 1, start: off, next: off + n, covered: n}
@@ -58,8 +58,8 @@ func (s *stream) record(off, n int64) (from, to int64) {
 	return s.extend()
 }
 
-// extend advances the window when there is room for a request in it. It widens the window
-// whenever half of it was read: twofold, and fourfold for a proven sequence.
+// extend advances the window when it has room for a request. Whenever half of the window has
+// been read, extend widens it: twofold, or fourfold for a proven stream.
 func (s *stream) extend() (from, to int64) {
 	switch {
 	case s.window == 0:
@@ -84,34 +84,34 @@ func (s *stream) extend() (from, to int64) {
 
 func (s *stream) proven() bool { return s.window >= provenWindow*s.block }
 
-// requestSize is how many bytes one request asks for: four requests fill a wide window.
+// requestSize returns the size of one request in bytes: four requests fill a wide window.
 func (s *stream) requestSize() int64 {
 	return max(min(maxRange, s.maxWindow), min(s.window/4, maxRequest))
 }
 
-// shrink halves the window, because there was no room for all of it.
+// shrink halves the window, because there was not enough room for all of it.
 func (s *stream) shrink() { s.window = max(s.window/2, s.block) }
 
-// reset forgets the window but not the place, and returns the fetches to drop.
+// reset forgets the window but not the position, and returns the fetches to drop.
 func (s *stream) reset() (drop []*fetch) {
 	drop, s.fetches = s.fetches, nil
 	s.window, s.ahead = 0, 0
 	return drop
 }
 
-// streams are the places where one handle is being read, the last one first: several
-// threads, or the parts of a file that are compared, read one sequence each. It is not
+// streams tracks the places where one handle is being read, most recently used first. Several
+// threads, or parts of a file that are being compared, each read their own sequence. It is not
 // safe for concurrent use.
 type streams struct {
 	block, size, maxWindow int64
 	list                   []*stream
 }
 
-// record records a read. It returns its stream, the range to fetch ahead, empty if
-// from == to, and the fetches to drop.
+// record records a read. It returns the stream of the read, the range to fetch ahead, which is
+// empty if from == to, and the fetches to drop.
 //
-// A read that continues no stream begins one. Then the least recently used stream goes
-// if there are too many, and streams that are not proven lose their read-ahead.
+// A read that continues no stream starts a new one. If there are then too many streams, the
+// least recently used one is dropped; streams that are not proven lose their read-ahead.
 func (t *streams) record(off, n int64) (s *stream, from, to int64, drop []*fetch) {
 	at := t.nearest(off, n)
 	if at < 0 {
@@ -154,8 +154,8 @@ func (t *streams) reset() (drop []*fetch) {
 	return drop
 }
 
-// readAhead starts to fetch what is missing of sp, in requests of at most size bytes, as far
-// as there is room for it now.
+// readAhead starts to fetch the missing blocks of sp, in requests of at most size bytes, as far
+// as there is room now.
 func (f *File) readAhead(s *stream, sp span, size int64) {
 	o, c := f.o, f.o.c
 	l := o.look()

@@ -10,9 +10,9 @@ import (
 // readyFor is how long read-ahead stays in memory after it is stored.
 const readyFor = time.Second
 
-// readyBuffers keeps the buffers of read-ahead that is stored, so that the reader it is for
-// need not read it from disk and verify it. They take at most half of the limiter's bytes,
-// and are released as soon as a request lacks some.
+// readyBuffers keeps the buffers of stored read-ahead, so that the reader it was fetched for
+// need not read it from disk and verify it. They take at most half of the limiter's bytes, and
+// are released as soon as a request has to wait.
 type readyBuffers struct {
 	limiter *limiter
 	maxAge  time.Duration
@@ -21,9 +21,9 @@ type readyBuffers struct {
 	timers map[*fetch]*time.Timer
 }
 
-// add keeps the buffer of a stored fetch if there is memory for it and a reader has not had
-// all of it. If add returns false the caller forgets the fetch; otherwise r has taken over
-// the caller's use of the buffer.
+// add keeps the buffer of a stored fetch if there is memory for it and readers have not yet
+// received all of it. If add returns false, the caller must forget the fetch; otherwise r has
+// taken over the caller's use of the buffer.
 func (r *readyBuffers) add(f *fetch) bool {
 	if f.why != readAhead || !r.limiter.halfFree() {
 		return false
@@ -41,13 +41,13 @@ func (r *readyBuffers) add(f *fetch) bool {
 	f.o.mu.Lock()
 	ready = f.ready
 	f.o.mu.Unlock()
-	if !ready || !r.limiter.halfFree() { // that changed since we looked
+	if !ready || !r.limiter.halfFree() { // changed since the first check
 		f.endReady()
 	}
 	return true
 }
 
-// releaseAll releases all buffers, and reports whether there was one.
+// releaseAll releases all buffers, and reports whether there were any.
 func (r *readyBuffers) releaseAll() bool {
 	r.mu.Lock()
 	all := slices.Collect(maps.Keys(r.timers))
@@ -58,7 +58,7 @@ func (r *readyBuffers) releaseAll() bool {
 	return len(all) > 0
 }
 
-// endReady forgets a fetch whose buffer is kept. It does nothing to another fetch.
+// endReady forgets a fetch whose buffer is kept. It does nothing for any other fetch.
 func (f *fetch) endReady() {
 	f.o.mu.Lock()
 	wasReady := f.endReadyLocked()
@@ -66,8 +66,8 @@ func (f *fetch) endReady() {
 	f.releaseReady(wasReady)
 }
 
-// endReadyLocked is the first half of endReady. The caller passes its result to
-// releaseReady, without the lock.
+// endReadyLocked is the first half of endReady. The caller passes its result to releaseReady
+// after unlocking.
 func (f *fetch) endReadyLocked() bool {
 	wasReady := f.ready
 	if f.ready = false; wasReady {
@@ -89,7 +89,7 @@ func (f *fetch) releaseReady(wasReady bool) {
 	}
 }
 
-// endLoan ends a loan of the buffer. A buffer that was read to the end is not kept.
+// endLoan ends a loan of the buffer. A buffer that has been read to the end is not kept.
 func (f *fetch) endLoan() {
 	f.o.mu.Lock()
 	read := f.unread <= 0

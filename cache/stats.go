@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Stats is what the cache did since it was opened, and holds now.
+// Stats describes what the cache has done since it was opened, and what it holds now.
 type Stats struct {
 	Hits         int64 // blocks served from disk or memory
 	Misses       int64 // blocks that a reader had to wait for
-	BytesRead    int64 // returned to readers
+	BytesRead    int64 // bytes returned to readers
 	Fetches      int64 // range requests to the Source
-	BytesFetched int64 // by them, and in hot packs
+	BytesFetched int64 // bytes received by these requests and in hot packs
 	FetchErrors  int64 // range requests that failed
 	Hedges       int64 // requests repeated because they stalled
-	HedgesWon    int64 // hedges that answered first
+	HedgesWon    int64 // repeated requests that finished first
 	ReadAhead    int64 // blocks of read-ahead fetched
 	AheadDropped int64 // blocks of read-ahead not fetched for lack of memory or requests
 
@@ -24,13 +24,13 @@ type Stats struct {
 	PacksRefused    int64 // unusable hot packs
 	PacksLearned    int64 // hot packs published
 	Prefetched      int64 // blocks fetched for a prediction, or at least partly in a pack
-	PrefetchUsed    int64 // prefetched blocks that were read: precision is used / prefetched
-	PrefetchLate    int64 // used blocks that had not arrived; misses - late were not predicted
-	PrefetchDropped int64 // prefetched blocks given up: failed, or the last handle was closed
+	PrefetchUsed    int64 // prefetched blocks that were read; PrefetchUsed/Prefetched is the precision
+	PrefetchLate    int64 // used blocks that had not arrived in time; Misses-PrefetchLate were not predicted
+	PrefetchDropped int64 // prefetched blocks given up: the fetch failed, or the last handle was closed
 
 	Completed  int64 // blocks fetched to complete a version
-	Verified   int64 // versions read to the end and found right
-	Mismatched int64 // versions discarded because they were not what was expected
+	Verified   int64 // versions read to the end and found correct
+	Mismatched int64 // versions discarded because their content was not the expected one
 	Changed    int64 // verified versions whose file another program changed
 	Pinned     int64 // gauge: local files in use
 
@@ -41,18 +41,18 @@ type Stats struct {
 
 	Sessions       int64 // gauge: versions being warmed up or completed
 	Lessons        int64 // gauge: versions for which a hot pack may be published
-	PrefetchQueued int64 // gauge: prefetch requests that wait for their turn
+	PrefetchQueued int64 // gauge: prefetch requests waiting for their turn
 
-	InFlight      int64  // gauge: fetches that are not stored yet
-	BufferedBytes int64  // gauge: buffers of fetches
-	MemoryBytes   int64  // gauge: blocks that could not be stored on disk
+	InFlight      int64  // gauge: fetches not stored yet
+	BufferedBytes int64  // gauge: bytes in buffers of fetches
+	MemoryBytes   int64  // gauge: bytes of blocks that could not be stored on disk
 	OpenFiles     int64  // gauge: local files open
-	DiskBytes     int64  // gauge: estimate of what Dir takes, all processes together
+	DiskBytes     int64  // gauge: estimated disk space used under Dir, by all processes together
 	Quota         int64  // bytes
-	State         string // "normal", or "degraded": the disk fails, new blocks stay in memory
+	State         string // "normal", or "degraded" if the disk is failing and new blocks stay in memory
 }
 
-// counters are the fields of Stats that are counted; the names are the same.
+// counters holds the fields of Stats that are counted, under the same names.
 type counters struct {
 	Hits, Misses, BytesRead, Fetches, BytesFetched, FetchErrors, Hedges, HedgesWon atomic.Int64
 	ReadAhead, AheadDropped, FilesEvicted, BlocksEvicted, Corrupt, DiskErrors      atomic.Int64
@@ -61,8 +61,8 @@ type counters struct {
 	Completed, Verified, Mismatched, Changed, Pinned                               atomic.Int64
 }
 
-// Stats returns the counters and gauges. It is cheap. They are read one after the other, not
-// at one instant.
+// Stats returns the counters and gauges. It is cheap. The values are read one after the other,
+// not at one instant.
 func (c *Cache) Stats() Stats {
 	s := Stats{
 		MemoryBytes: c.memory.bytes(),
@@ -80,16 +80,16 @@ func (c *Cache) Stats() Stats {
 	return s
 }
 
-// Trace shows where the time of a read went that had to wait. ReadAt fills the Trace that its
-// context has under [TraceKey]; a read of what is held leaves it unchanged. A Trace is for one
-// goroutine.
+// Trace shows how a read that had to wait spent its time. ReadAt fills the Trace that its
+// context contains under [TraceKey]; a read of cached data leaves it unchanged. A Trace must be
+// used by only one goroutine.
 type Trace struct {
-	Requests int           // range requests that the read waited for, whoever started them
-	Queued   time.Duration // the longest time one of them waited for its turn
-	Fetched  time.Duration // the longest time the Source took for one
+	Requests int           // range requests that the read waited for, including those of other readers
+	Queued   time.Duration // longest time that one of them waited for its turn
+	Fetched  time.Duration // longest time that the Source took for one of them
 	Hedged   int           // requests that were repeated because they stalled
-	Packed   int           // requests that the hot pack overtook
-	Unended  int           // further requests, which the read waited for when its context ended
+	Packed   int           // requests for which the hot pack arrived first
+	Unended  int           // further requests, for which the read was still waiting when its context ended
 }
 
 type traceKey struct{}
@@ -97,7 +97,7 @@ type traceKey struct{}
 // TraceKey is the key of a *Trace in a context.
 var TraceKey any = traceKey{}
 
-// times are those of a fetch.
+// times holds the durations of a fetch.
 type times struct {
 	queued, fetched time.Duration
 	hedged          bool
