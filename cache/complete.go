@@ -17,8 +17,8 @@ import (
 // Completion says whether open versions are fetched to the end in the background.
 type Completion string
 
-// A version is completed never; while the link is idle, with a share of it; or at once, at
-// full speed, but still behind readers.
+// CompleteIdle completes versions while the link is idle, using a share of it. CompleteAlways
+// completes them at once and at full speed, but with lower priority than readers.
 const (
 	CompleteNever  Completion = ""
 	CompleteIdle   Completion = "idle"
@@ -26,24 +26,24 @@ const (
 )
 
 const (
-	idleAfter        = 500 * time.Millisecond // without a fetch
+	idleAfter        = 500 * time.Millisecond // time without a fetch after which the link is idle
 	pollEvery        = 50 * time.Millisecond
 	defaultShare     = 50
-	completeRequests = 8                      // in flight
-	batchTime        = 100 * time.Millisecond // a reader may have to wait that long for completion
-	completeAttempts = 3                      // evictors may take blocks meanwhile
+	completeRequests = 8                      // maximum requests in flight
+	batchTime        = 100 * time.Millisecond // intended duration of a batch; a reader may have to wait that long
+	completeAttempts = 3                      // evictors may remove blocks in the meantime
 	retryAfter       = 30 * time.Second
-	// verifyEvery is the age at which a mark is renewed in the background: a write to the raw
-	// device, or a disk that forgets, does not change the state of a file.
+	// verifyEvery is the age at which a mark is renewed in the background. A write to the raw
+	// device, or a disk that loses data, does not change the state of a file.
 	verifyEvery = 24 * time.Hour
 )
 
 var errMissing = errors.New("the cache does not keep all blocks")
 
-// idleTracker tracks fetches other than those of completion.
+// idleTracker tracks all fetches except those for completion.
 type idleTracker struct {
 	fetches atomic.Int64
-	last    atomic.Int64 // Unix nanoseconds when the last one ended
+	last    atomic.Int64 // Unix nanoseconds when the last fetch ended
 }
 
 func (t *idleTracker) begin() { t.fetches.Add(1) }
@@ -59,10 +59,10 @@ func (t *idleTracker) idle() bool {
 	return t.fetches.Load() == 0 && time.Now().UnixNano()-t.last.Load() > int64(idleAfter)
 }
 
-// Complete fetches what is missing of the version, behind readers, and compares it with the
-// MD5 expected of it. A version that differs is store.ErrCorrupt, and is discarded. A version
-// of more than half the quota is store.ErrTooLarge. Other errors are those of the Source or
-// the disk; what was fetched is kept.
+// Complete fetches the missing blocks of the version, with lower priority than readers, and
+// compares the content with the expected MD5. If the content differs, Complete discards it and
+// returns store.ErrCorrupt. It returns store.ErrTooLarge for a version larger than half the
+// quota. Other errors come from the Source or the disk; the blocks fetched until then are kept.
 func (f *File) Complete(ctx context.Context) error {
 	if !f.o.plausible() {
 		return &store.Error{Op: "read", Key: f.o.Ref.Key, Kind: store.ErrInvalid}
@@ -77,7 +77,7 @@ func (f *File) Complete(ctx context.Context) error {
 	return f.o.complete(ctx, false)
 }
 
-// complete is Complete. With idle it fetches only while the link is idle.
+// complete implements Complete. If idle is set, it fetches only while the link is idle.
 func (o *openVersion) complete(ctx context.Context, idle bool) error {
 	if o.Size > o.c.disk.quota.limit/2 {
 		return &store.Error{Op: "read", Key: o.Ref.Key, Kind: store.ErrTooLarge, Err: errNoRoom}
@@ -99,7 +99,8 @@ func (o *openVersion) complete(ctx context.Context, idle bool) error {
 	return err
 }
 
-// isComplete reports whether all blocks are on disk, according to a valid mark or the records.
+// isComplete reports whether all blocks are on disk, according to a valid mark or to the
+// records.
 func (o *openVersion) isComplete() bool {
 	f := o.c.disk.openFile(o)
 	if f == nil {
@@ -113,7 +114,7 @@ func (o *openVersion) isComplete() bool {
 	return err == nil && n == 0
 }
 
-// fetchRest fetches the blocks that are absent, once.
+// fetchRest makes one pass over the version and fetches the absent blocks.
 func (o *openVersion) fetchRest(ctx context.Context, idle bool) error {
 	bf := &backfill{o: o, idle: idle, batch: completeRequests}
 	if idle {
@@ -136,16 +137,16 @@ func (o *openVersion) fetchRest(ctx context.Context, idle bool) error {
 	return waitDone(ctx, o.allFetches())
 }
 
-// backfill is the fetches of a completion.
+// backfill holds the fetches for a completion.
 type backfill struct {
 	o       *openVersion
 	idle    bool
-	batch   int // how many may be in flight
+	batch   int // maximum number of fetches in flight
 	fetches []*fetch
 	begun   time.Time // when the batch began
 }
 
-// fetch waits for its turn and starts to fetch s.
+// fetch waits for its turn and then starts to fetch s.
 func (bf *backfill) fetch(ctx context.Context, s span) error {
 	c := bf.o.c
 	if bf.idle && len(bf.fetches) == 0 {
@@ -183,8 +184,8 @@ func (bf *backfill) fetch(ctx context.Context, s span) error {
 	return bf.wait(ctx, bf.batch-1)
 }
 
-// pause waits for the batch, then leaves the link alone for as long as the share asks. It
-// adapts the size of the batch to batchTime.
+// pause waits for the batch, then leaves the link idle for as long as Options.Share requires.
+// It adapts the size of the batch to batchTime.
 func (bf *backfill) pause(ctx context.Context) error {
 	if err := bf.wait(ctx, 0); err != nil {
 		return err
@@ -214,8 +215,8 @@ func (bf *backfill) wait(ctx context.Context, n int) error {
 	return nil
 }
 
-// verify reads the version to the end and marks it as verified, unless it has a valid mark
-// that is not due. A version that differs from what is expected is discarded.
+// verify reads the version to the end and marks it as verified, unless it has a valid mark that
+// is not due for renewal. If the content is not the expected one, verify discards it.
 func (o *openVersion) verify(ctx context.Context) error {
 	f, err := o.c.disk.files.Acquire(&o.Version)
 	if err != nil {
@@ -256,11 +257,12 @@ func (o *openVersion) verify(ctx context.Context) error {
 }
 
 // readThrough reads the data file from end to end, compares each block with its record, and
-// returns the MD5 of the whole with the state of the file. It reads nothing else: what is in
+// returns the MD5 of the whole file and the file's state. It reads nothing else: data in
 // memory, or a record of zeros, proves nothing about the bytes that the kernel would read.
 //
-// Blocks that differ lose their record. Then the error is errMissing, after the whole file
-// was read. It is blockfile.ErrChanged if another program wrote to the file meanwhile.
+// Blocks that differ lose their records. The error is then errMissing, returned after the whole
+// file has been read. It is blockfile.ErrChanged if another program wrote to the file in the
+// meantime.
 func (o *openVersion) readThrough(ctx context.Context, f *blockfile.File) (sum blockfile.Digest, state blockfile.State, err error) {
 	before, err := f.StampAndSync()
 	if err != nil {
@@ -290,14 +292,14 @@ func (o *openVersion) readThrough(ctx context.Context, f *blockfile.File) (sum b
 	return blockfile.Digest(h.Sum(nil)), after, err
 }
 
-// complete completes the version in the background, if that is wanted. One version at a time
-// is completed.
+// complete completes the version in the background if Options.Complete asks for it. Only one
+// version is completed at a time.
 func (w *warmup) complete(ctx context.Context) {
 	o, c := w.o, w.o.c
 	if c.options.Complete == CompleteNever {
 		return
 	}
-	if o.isComplete() { // needs no turn, at most verification
+	if o.isComplete() { // needs at most verification, so it does not wait for a turn
 		if err := o.complete(ctx, false); err != nil {
 			c.options.Log.Debug("not verified", "key", o.Ref.Key, "err", err)
 		}

@@ -11,28 +11,29 @@ import (
 	"thothfs/cache/cachedir"
 )
 
-// touchEvery is how often the time of last use of a version is written.
+// touchEvery is the interval at which a version's time of last use is written.
 const touchEvery = time.Minute
 
 var errDegraded = errors.New("cache disk is failing")
 
-// disk is the files under Dir, the quota of their bytes, and the health of the disk.
+// disk combines the files under Dir, their quota, and the health of the disk.
 type disk struct {
 	n          *counters
 	files      *blockfile.Pool
 	health     *health
 	quota      *quota
-	notPrivate sync.Once // logs that something in Dir is not private
+	notPrivate sync.Once // guards logging that something in Dir is not private
 }
 
-// isDiskFault reports whether the disk is full, broken or gone. Other errors are mistakes in
-// the setup of the cache.
+// isDiskFault reports whether err means that the disk is full, broken or gone. Other errors are
+// mistakes in the cache's configuration.
 func isDiskFault(err error) bool {
 	return isAny(err, syscall.ENOSPC, syscall.EIO, syscall.EROFS, syscall.EDQUOT)
 }
 
-// isTransient reports whether err says nothing about the disk: it is about one moment, or
-// about one version with an impossible size or with something else in its place.
+// isTransient reports whether err says nothing about the health of the disk: it concerns a
+// single moment, or a single version with an impossible size or with something else at its
+// path.
 func isTransient(err error) bool {
 	return isAny(err, blockfile.ErrBusy, blockfile.ErrForeign, blockfile.ErrClosed, cachedir.ErrNotPrivate, errNoRoom,
 		errDegraded, context.Canceled, syscall.EFBIG, syscall.ELOOP, syscall.EISDIR)
@@ -47,7 +48,7 @@ func isAny(err error, targets ...error) bool {
 	return false
 }
 
-// openFile returns o's file, or nil if it cannot be read now. The caller releases it to d.files.
+// openFile returns o's file, or nil if it cannot be read now. The caller must release the file.
 func (d *disk) openFile(o *openVersion) *blockfile.File {
 	if !d.health.mayRead() {
 		return nil
@@ -60,12 +61,12 @@ func (d *disk) openFile(o *openVersion) *blockfile.File {
 	now := time.Now()
 	last := o.lastTouch.Load()
 	if now.UnixNano()-last >= int64(touchEvery) && o.lastTouch.CompareAndSwap(last, now.UnixNano()) && !f.Touch(now, touchEvery) {
-		o.Drop() // unlinked files would fill the disk
+		o.Drop() // do not let unlinked files fill the disk
 	}
 	return f
 }
 
-// failed counts an error of the disk.
+// failed counts a disk error.
 func (d *disk) failed(op string, err error) {
 	if errors.Is(err, cachedir.ErrNotPrivate) {
 		d.notPrivate.Do(func() { d.health.log.Warn("not cached on disk (logged once)", "err", err) })
@@ -76,7 +77,7 @@ func (d *disk) failed(op string, err error) {
 	}
 }
 
-// read fills dst from offset from of block b on, if the block is on disk.
+// read fills dst with the bytes of block b starting at offset from, if the block is on disk.
 func (d *disk) read(o *openVersion, f *blockfile.File, b int64, dst []byte, from int64) bool {
 	status, err := f.Read(b, dst, from)
 	if err != nil {
@@ -98,8 +99,8 @@ func (d *disk) countDamage(o *openVersion, b int64, status blockfile.Status) {
 	}
 }
 
-// store has write store blocks of o, which take at most cost bytes on disk. It passes f to
-// write, or o's file if f is nil. If it returns an error the blocks may or may not be on disk.
+// store calls write to store blocks of o, which take at most cost bytes on disk. It passes f to
+// write, or o's file if f is nil. If it returns an error, the blocks may or may not be on disk.
 func (d *disk) store(ctx context.Context, o *openVersion, f *blockfile.File, cost int64, write func(*blockfile.File) error) error {
 	if !d.health.mayWrite() {
 		return errDegraded
@@ -137,7 +138,8 @@ func (c *Cache) storeBlocks(ctx context.Context, f *fetch, buf []byte) {
 	}
 }
 
-// storePages stores pages of block b, from first on, on disk, or in memory if that fails.
+// storePages stores the pages of block b starting with first, on disk, or in memory if that
+// fails.
 func (c *Cache) storePages(ctx context.Context, o *openVersion, b, first int64, data []byte) {
 	o.recent.add(b)
 	err := c.disk.store(ctx, o, nil, o.MaxPagesCost(int64(len(data))), func(file *blockfile.File) error { return file.WritePages(b, first, data) })

@@ -26,7 +26,7 @@ type fetch struct {
 	why     priority
 	cancel  context.CancelFunc
 	file    *blockfile.File // where to store the blocks; nil: not open yet
-	recheck bool            // blocks may have been stored since the reader's look
+	recheck bool            // blocks may have been stored since the reader looked
 
 	// The fields below are guarded by o.mu.
 	state       fetchState

@@ -11,22 +11,22 @@ import (
 )
 
 const (
-	maxPackFetches = 3 // packs being fetched or stored, over all versions: an unpacked one may be large
+	maxPackFetches = 3 // maximum packs being fetched or stored, over all versions; a decoded pack may be large
 	minPackWait    = 150 * time.Millisecond
 	maxPackWait    = time.Second
 )
 
-// packWait is how long prefetch waits for a pack after a first read that took this long. To
-// learn that there is no pack takes a round trip. A pack is larger than a block, and arrives
-// sooner if nothing competes with it.
+// packWait returns how long prefetch waits for a pack after a first read that took firstRead.
+// It takes one round trip to find out that there is no pack. A pack is larger than a block, and
+// arrives sooner if nothing competes with it.
 func packWait(firstRead time.Duration) time.Duration {
 	return min(max(4*firstRead, minPackWait), maxPackWait)
 }
 
 // fetchPack fetches the hot pack and stores its pages.
 //
-// No reader waits for it: a reader that needs a block of the pack has asked the Source for
-// that, and gets it from whichever comes first.
+// No reader waits for it: a reader that needs a block of the pack has already requested it from
+// the Source, and gets it from whichever comes first.
 func (w *warmup) fetchPack(ctx context.Context) {
 	o, c := w.o, w.o.c
 	if w.history.recentlyRefused() {
@@ -64,8 +64,8 @@ func (c *Cache) getPack(ctx context.Context, o *openVersion, h *accessHistory) (
 	return pk, err
 }
 
-// storePack serves the readers that wait for what the pack has, then stores it. Until it is
-// stored, readers read from the pack.
+// storePack serves the waiting readers whose data is in the pack, then stores the pack. Until
+// it is stored, readers read from the pack.
 func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
 	o := w.o
 	for _, r := range pk.Runs {
@@ -89,9 +89,9 @@ func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
 	o.pack.Store(nil)
 }
 
-// serveFromPack serves readers that wait for a fetch if the pack has all they want of it. It
-// returns the fetches that nobody wants any more, with a prefetcher: they are not cancelled,
-// because that costs the connection.
+// serveFromPack serves readers that wait for a fetch if the pack contains everything they need
+// from it. It returns the fetches that nobody needs any more, each with a prefetcher added:
+// they are not cancelled, because that would cost the connection.
 func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 	var served []*waiter
 	all := o.allFetches()
@@ -112,7 +112,7 @@ func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 		}
 	}
 	o.mu.Unlock()
-	for _, w := range served { // they are removed, so the fetch does not write to them
+	for _, w := range served { // they have been removed, so the fetch does not write to them
 		dst, from := w.part()
 		pk.Read(dst, w.f.span.first*o.Block+from)
 		w.done <- nil
@@ -120,7 +120,7 @@ func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 	return unwanted
 }
 
-// dropQueued drops the prefetch that has not begun, because the pack has arrived instead.
+// dropQueued drops the prefetches that have not started, because the pack has arrived.
 func (w *warmup) dropQueued() {
 	var queued []*fetch
 	w.mu.Lock()

@@ -12,32 +12,32 @@ import (
 )
 
 const (
-	recordFor      = time.Minute // later reads say nothing about the next session
-	maxHistories   = 64          // versions remembered after their last handle is closed
-	maxReads       = 4096        // reads remembered of each
+	recordFor      = time.Minute // later reads do not predict the next session
+	maxHistories   = 64          // maximum number of histories, including those of closed versions
+	maxReads       = 4096        // maximum number of reads in a history
 	publishTimeout = 30 * time.Second
-	closeGrace     = 3 * time.Second // for publishing, after Close
-	refusedFor     = time.Hour       // an unusable pack is not fetched again
-	reopenWithin   = 5 * time.Second // after a close, in which the version may be opened again
+	closeGrace     = 3 * time.Second // time left for publishing after Close
+	refusedFor     = time.Hour       // time before a version's pack is fetched again after an unusable one
+	reopenWithin   = 5 * time.Second // time after the last close in which the version may be opened again
 )
 
-// accessHistory is what was predicted of a version and what was then read. It is the basis of
-// the next hot pack.
+// accessHistory records what was predicted for a version and what was then read. It is the
+// basis of the next hot pack.
 type accessHistory struct {
 	size  int64
 	begun time.Time
 
 	mu             sync.Mutex // guards all below
 	predicted      []hotpack.Range
-	predictionDone bool            // it ran to its end, or there is none
-	reads          []hotpack.Range // on demand, in order
-	readBytes      int64           // in reads
-	packKnown      bool            // whether the store has a pack is known, or cannot be known
-	pack           *hotpack.Pack   // the pack in the store without its content; nil: none
+	predictionDone bool            // the prediction ran to its end, or there is none
+	reads          []hotpack.Range // reads on demand, in order
+	readBytes      int64           // bytes in reads
+	packKnown      bool            // it is known, or cannot be known, whether the store has a pack
+	pack           *hotpack.Pack   // the pack in the store, without its content; nil: none
 	packRefused    time.Time
 }
 
-// historyOf returns the history of o, which may be older than o.
+// historyOf returns the history of o's version, which may have begun before o was opened.
 func (c *Cache) historyOf(o *openVersion) *accessHistory {
 	if h, ok := c.histories.Get(o.ID); ok && h.size == o.Size {
 		return h
@@ -53,15 +53,15 @@ func (h *accessHistory) addPredicted(ranges ...hotpack.Range) {
 	h.predicted = append(h.predicted, ranges[:min(len(ranges), maxPredicted-len(h.predicted))]...)
 }
 
-// endPrediction records that the prediction is complete. A pack of less would stand in the
-// way of a better one.
+// endPrediction records that the prediction is complete. A pack built from part of a prediction
+// would prevent a better one.
 func (h *accessHistory) endPrediction() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.predictionDone = true
 }
 
-// recordPack records what a fetch of the pack in the store returned, or that pk was stored.
+// recordPack records the result of fetching the pack in the store, or that pk was stored.
 func (h *accessHistory) recordPack(pk *hotpack.Pack, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -94,9 +94,9 @@ func (h *accessHistory) addRead(off, n int64) {
 	}
 }
 
-// candidates returns what belongs in a pack, in order of preference, and whether the pack in
-// the store lacks some of it. What was read comes first: a prediction may name much that is
-// never read, and must not fill the pack.
+// candidates returns the ranges that belong in a pack, in order of preference, and whether the
+// pack in the store lacks some of them. Reads come first, because a prediction may contain much
+// that is never read, and must not fill the pack.
 func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -129,11 +129,11 @@ func (h *accessHistory) stored() (*hotpack.Pack, bool) {
 	return h.pack, h.packKnown
 }
 
-// buildPack returns a hot pack of what was read of o on demand in the first minute, what the
-// pack in the store has, what was predicted, and what lies around all that (see
-// Options.Around), in this order, as far as it is held and fits. It returns false if the pack
-// would not be worth storing, or if it is not known whether the store has one. Sequential
-// reads do not count.
+// buildPack builds a hot pack from what was read of o on demand in the first minute, what the
+// pack in the store contains, what was predicted, and what surrounds all that (see
+// Options.Around), in this order, as far as it is cached and fits. Sequential reads are
+// ignored. buildPack returns false if the pack would not be worth storing, or if it is unknown
+// whether the store has one.
 func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
 	h, ok := c.histories.Peek(o.ID)
 	if !ok || h.size != o.Size {
@@ -161,8 +161,9 @@ func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
 	return b, old == nil || pk.WorthStoring(len(b), old)
 }
 
-// publish publishes what the warmup's version was read for: after a minute, and some time after
-// ctx ends unless the version was opened again. Debuggers open a version several times in a row.
+// publish publishes a pack for the warmup's version after a minute, and again some time after
+// ctx is done, unless the version has been opened again by then. Debuggers open a version
+// several times in a row.
 func (w *warmup) publish(ctx context.Context) {
 	c := w.o.c
 	defer c.wg.Done()
@@ -173,12 +174,12 @@ func (w *warmup) publish(ctx context.Context) {
 		<-ctx.Done()
 	}
 	if withctx.Sleep(c.closing, reopenWithin) == nil && c.isOpen(w.o) {
-		return // the next warmup publishes
+		return // the next warmup will publish
 	}
 	c.publishPack(w.o)
 }
 
-// isOpen reports whether there is a handle on o's version.
+// isOpen reports whether there is an open handle on o's version.
 func (c *Cache) isOpen(o *openVersion) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -187,13 +188,13 @@ func (c *Cache) isOpen(o *openVersion) bool {
 }
 
 // publishPack passes a pack to Options.Learned if there is one worth storing. Packs are large,
-// so one is made at a time.
+// so only one is built at a time.
 func (c *Cache) publishPack(o *openVersion) {
 	if c.publishOff.Load() || c.publishing.Acquire(c.publishCtx, 1) != nil {
 		return
 	}
 	defer c.publishing.Release(1)
-	_ = waitDone(c.publishCtx, o.allFetches()) // what was read last may not be stored yet
+	_ = waitDone(c.publishCtx, o.allFetches()) // the last reads may not be stored yet
 	ctx, cancel := context.WithTimeout(c.publishCtx, publishTimeout)
 	defer cancel()
 	h := c.historyOf(o)

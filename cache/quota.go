@@ -18,17 +18,17 @@ import (
 const (
 	quotaShare = 10       // percent of the disk
 	quotaMost  = 50 << 30 // bytes
-	floorShare = 5        // percent of the disk that stay free whatever the quota
+	floorShare = 5        // percent of the disk kept free regardless of the quota
 )
 
 // errNoRoom means that the quota has no room for a block and nothing can be evicted.
 var errNoRoom = errors.New("no room in the cache")
 
-// quota bounds the bytes that the files under Dir take (st_blocks), of all namespaces and
-// processes together. Each process adds what it writes to what it measured. It measures
-// again before it evicts, and whenever it has filled a quarter of the room that it measured.
-// So up to four processes that fill a cache at once stay within the bound, and more exceed
-// it only for a moment.
+// quota bounds the disk space (st_blocks) of the files under Dir, for all namespaces and
+// processes together. Each process adds what it writes to what it last measured. It measures
+// again before it evicts, and whenever it has filled a quarter of the room that it measured. So
+// up to four processes that fill a cache at the same time stay within the bound, and more
+// exceed it only briefly.
 type quota struct {
 	dir     string
 	limit   int64
@@ -36,18 +36,18 @@ type quota struct {
 	evictor *blockfile.Evictor
 	log     *slog.Logger
 
-	wake      chan struct{}       // makes run measure
+	wake      chan struct{}       // triggers a measurement by run
 	measuring *semaphore.Weighted // held while this process measures and evicts
 
 	mu         sync.Mutex // guards all below
-	used       int64      // the estimate
-	unmeasured int64      // of used, what the last measurement may not have seen
-	reserved   int64      // of unmeasured, not written yet
-	room       int64      // at the last measurement
+	used       int64      // estimated bytes in use
+	unmeasured int64      // part of used that the last measurement may have missed
+	reserved   int64      // part of unmeasured that has not been written yet
+	room       int64      // free bytes at the last measurement
 	futile     time.Time  // when an eviction last freed too little
 }
 
-// newQuota returns the quota for o. The first measurement is left to run.
+// newQuota returns the quota for o. It leaves the first measurement to run.
 func newQuota(o Options, evictor *blockfile.Evictor) *quota {
 	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evictor: evictor, log: o.Log,
 		wake: make(chan struct{}, 1), measuring: semaphore.NewWeighted(1)}
@@ -67,7 +67,7 @@ func newQuota(o Options, evictor *blockfile.Evictor) *quota {
 	return q
 }
 
-// diskSpace returns the size of the disk and how much of it this user may still fill.
+// diskSpace returns the size of the disk and the free space on it that this user may fill.
 func diskSpace(dir string) (size, free int64, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(dir, &st); err != nil {
@@ -76,8 +76,8 @@ func diskSpace(dir string) (size, free int64, err error) {
 	return int64(st.Blocks) * int64(st.Bsize), int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// reserve makes room for n bytes, by eviction if necessary. The caller calls endReservation
-// when they are written or given up.
+// reserve makes room for n bytes, by eviction if necessary. The caller must call endReservation
+// when the bytes have been written or given up.
 func (q *quota) reserve(ctx context.Context, n int64) error {
 	if q.tryReserve(n) {
 		return nil
@@ -108,7 +108,7 @@ func (q *quota) endReservation(n int64) {
 func (q *quota) tryReserve(n int64) bool {
 	_, free, err := diskSpace(q.dir)
 	if err != nil {
-		return true // the write will show what is wrong
+		return true // the write will report the error
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -119,7 +119,7 @@ func (q *quota) tryReserve(n int64) bool {
 	q.unmeasured += n
 	q.reserved += n
 	if q.unmeasured > max(q.room/4, q.limit/256) {
-		q.room = 4 * q.unmeasured // do not wake it again before it has measured
+		q.room = 4 * q.unmeasured // do not wake run again before it has measured
 		select {
 		case q.wake <- struct{}{}:
 		default:
@@ -128,8 +128,9 @@ func (q *quota) tryReserve(n int64) bool {
 	return true
 }
 
-// measure measures what is used and evicts if that leaves less room than need. It does
-// nothing for a second after an eviction that freed too little. The caller holds measuring.
+// measure measures the space in use and evicts if less than need bytes are left. For a second
+// after an eviction that freed too little, it only returns errNoRoom. The caller must hold
+// measuring.
 func (q *quota) measure(ctx context.Context, need int64) error {
 	q.mu.Lock()
 	written := q.unmeasured - q.reserved
@@ -149,13 +150,13 @@ func (q *quota) measure(ctx context.Context, need int64) error {
 		q.futile = time.Now()
 	}
 	q.unmeasured -= written
-	q.used = used + q.unmeasured // what was written meanwhile may count twice
+	q.used = used + q.unmeasured // bytes written in the meantime may count twice
 	q.room = q.limit - q.used
 	return nil
 }
 
 // excess returns how many bytes to evict so that need bytes fit, plus 1/16 of the quota, so
-// that not every block evicts.
+// that not every block causes an eviction.
 func (q *quota) excess(used, need int64) int64 {
 	over := used + need - q.limit
 	if _, free, err := diskSpace(q.dir); err == nil {
@@ -167,7 +168,7 @@ func (q *quota) excess(used, need int64) int64 {
 	return over + q.limit/16
 }
 
-// run measures whenever it is woken, until ctx ends.
+// run measures whenever it is woken, until ctx is done.
 func (q *quota) run(ctx context.Context) {
 	for {
 		select {

@@ -53,7 +53,7 @@ func (o *openVersion) read(ctx context.Context, p []byte, off int64, why priorit
 	if err != nil {
 		return 0, err
 	}
-	if pk := o.pack.Load(); pk != nil { // it arrived during the look
+	if pk := o.pack.Load(); pk != nil { // a pack has arrived in the meantime
 		o.serveFromPack(pk)
 	}
 	if n, err := o.wait(ctx, waits, off); err != nil {

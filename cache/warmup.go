@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	maxPrefetched       = 64 << 20  // bytes prefetched by one warmup
-	maxPredicted        = 4096      // ranges
-	maxCachedPrediction = 64 << 20  // bytes that predictFromCache reads
-	prefetchRange       = 512 << 10 // bytes in one request: a reader may wait for any part of it
-	defaultAround       = 32 << 10  // for a kernel that reads ahead 64 KiB
+	maxPrefetched       = 64 << 20  // maximum bytes prefetched by one warmup
+	maxPredicted        = 4096      // maximum number of predicted ranges
+	maxCachedPrediction = 64 << 20  // maximum bytes that predictFromCache reads
+	prefetchRange       = 512 << 10 // maximum bytes in one request; a reader may wait for any part of it
+	defaultAround       = 32 << 10  // suits a kernel that reads ahead 64 KiB
 )
 
 var (
@@ -26,24 +26,24 @@ var (
 	errPackArrived = errors.New("a pack has arrived")
 )
 
-// warmup fetches what nobody has asked for yet of a version that somebody has open: the hot
-// pack, what is predicted, and the rest if that is wanted. It ends with the last handle.
+// warmup fetches data of an open version that no reader has asked for yet: the hot pack, the
+// prediction, and the rest if Options.Complete asks for it. It ends with the last handle.
 type warmup struct {
 	o           *openVersion
 	cancel      context.CancelFunc
-	done        chan struct{} // closed when pack and prefetch are stored or given up
+	done        chan struct{} // closed when the pack and the prefetched blocks are stored or given up
 	history     *accessHistory
 	packArrived atomic.Bool
 
 	mu           sync.Mutex // guards all below; taken before openVersion.mu
 	ended        bool
-	wanted       []hotpack.Range // predicted, not being fetched yet
-	fetches      []*fetch        // of prefetch
+	wanted       []hotpack.Range // predicted ranges not being fetched yet
+	fetches      []*fetch        // prefetches
 	left         int64           // blocks that may still be prefetched
-	packDeadline time.Time       // until when prefetch waits for the pack
+	packDeadline time.Time       // when prefetch stops waiting for the pack
 }
 
-// openHandle counts a handle on o. The first one starts a warmup.
+// openHandle adds a handle to o. The first one starts a warmup.
 func (c *Cache) openHandle(o *openVersion) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,15 +52,15 @@ func (c *Cache) openHandle(o *openVersion) {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	// A prefetch larger than a part of the quota would be evicted before it is read.
+	// A prefetch larger than a fraction of the quota would be evicted before it is read.
 	w := &warmup{o: o, cancel: cancel, done: make(chan struct{}), left: min(maxPrefetched, c.disk.quota.limit/4) / c.block,
 		history: c.historyOf(o), packDeadline: time.Now().Add(maxPackWait)}
 	o.history.Store(w.history)
 	c.foreground.touch() // a reader is about to come
 	o.warmup = w
-	o.refs.Add(1) // the handle has one, so it is not 0
+	o.refs.Add(1) // the handle holds one, so it is not 0
 	c.wg.Add(1)
-	go w.run(ctx) // ended by end
+	go w.run(ctx) // stopped by end
 }
 
 // closeHandle removes a handle from o. The last one ends the warmup.
@@ -77,7 +77,7 @@ func (c *Cache) closeHandle(o *openVersion) {
 	}
 }
 
-// end drops what the warmup has started.
+// end stops the warmup and drops its fetches.
 func (w *warmup) end() {
 	w.cancel()
 	w.mu.Lock()
@@ -100,13 +100,13 @@ func (w *warmup) run(ctx context.Context) {
 	if c.options.Learned != nil && c.addWorker() {
 		w.o.refs.Add(1)
 		c.n.Lessons.Add(1) // before Sessions goes down: together they show that nothing is left to do
-		go w.publish(ctx)  // ended by end
+		go w.publish(ctx)  // stopped by end
 	}
 	w.complete(ctx)
 }
 
-// prefetch gets what will be read unless it is held: from the pack, or as predicted if there is
-// no pack or none in time.
+// prefetch fetches what will be read unless it is cached: from the pack, or as predicted if
+// there is no pack or it does not arrive in time.
 func (w *warmup) prefetch(ctx context.Context) {
 	predicts := w.o.c.options.Predict != nil
 	if predicts && w.predictFromCache() {
@@ -129,12 +129,12 @@ func (w *warmup) prefetch(ctx context.Context) {
 	_ = waitDone(ctx, fetches)
 }
 
-// readerAt is an io.ReaderAt.
+// readerAt is a function that implements io.ReaderAt.
 type readerAt func(p []byte, off int64) (int, error)
 
 func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }
 
-// reader makes an io.ReaderAt of read, which is called for ranges inside o only.
+// reader returns an io.ReaderAt that calls read only for ranges inside o.
 func (o *openVersion) reader(read func(p []byte, off int64) (int, error)) readerAt {
 	return func(p []byte, off int64) (int, error) {
 		if off < 0 || off >= o.Size {
@@ -152,7 +152,8 @@ func (o *openVersion) reader(read func(p []byte, off int64) (int, error)) reader
 	}
 }
 
-// clip returns the part of a predicted range that is in the object, or false if there is none.
+// clip returns the part of a predicted range that lies in the object, or false if there is
+// none.
 func (o *openVersion) clip(off, n int64) (hotpack.Range, bool) {
 	if off < 0 || n <= 0 || off >= o.Size {
 		return hotpack.Range{}, false
@@ -160,8 +161,8 @@ func (o *openVersion) clip(off, n int64) (hotpack.Range, bool) {
 	return hotpack.Range{Off: off, Len: min(n, o.Size-off)}, true
 }
 
-// predictFromCache runs the prediction on what is held alone. It reports whether all that is
-// predicted is held, too, so that there is nothing to fetch.
+// predictFromCache runs the prediction on cached data only. It reports whether everything
+// predicted is cached as well, so that there is nothing to fetch.
 func (w *warmup) predictFromCache() bool {
 	o := w.o
 	var read atomic.Int64
@@ -204,9 +205,9 @@ func (w *warmup) predictFromCache() bool {
 	return true
 }
 
-// predict runs the prediction and fetches what it wants. What it wants between two reads goes
-// together, so that neighbours are one request. It ends when a pack arrives. Before its second
-// read and before the first prefetch it waits a while for the pack.
+// predict runs the prediction and fetches the ranges it predicts. Ranges predicted between two
+// reads are fetched together, so that neighbours become one request. predict ends when a pack
+// arrives. Before its second read and before the first prefetch, it waits a while for the pack.
 func (w *warmup) predict(ctx context.Context, answered <-chan struct{}) {
 	o, begun := w.o, time.Now()
 	var first sync.Once
@@ -251,8 +252,8 @@ func (w *warmup) want(off, n int64) {
 	}
 }
 
-// fetchWanted starts to fetch what is wanted. It returns false if a pack has arrived instead,
-// for which it waits until packDeadline.
+// fetchWanted waits for a pack until packDeadline. It returns false if a pack has arrived;
+// otherwise it starts to fetch the predicted ranges.
 func (w *warmup) fetchWanted(ctx context.Context, answered <-chan struct{}) bool {
 	w.mu.Lock()
 	timer := time.NewTimer(time.Until(w.packDeadline))
@@ -276,8 +277,8 @@ func (w *warmup) fetchWanted(ctx context.Context, answered <-chan struct{}) bool
 	return true
 }
 
-// blocksAround returns the blocks of ranges and of what the kernel reads around a page fault
-// in them, merged.
+// blocksAround returns the blocks of ranges and of what the kernel reads around a page fault in
+// them. Adjacent spans are merged.
 func (o *openVersion) blocksAround(ranges []hotpack.Range) (spans []span) {
 	for _, r := range ranges {
 		lo := max(0, r.Off-o.c.around)
@@ -295,7 +296,7 @@ func (o *openVersion) blocksAround(ranges []hotpack.Range) (spans []span) {
 	return merged
 }
 
-// fetch starts to fetch what is absent of s, as far as the warmup may.
+// fetch starts to fetch the absent blocks of s, up to the warmup's limit.
 func (w *warmup) fetch(s span) {
 	w.mu.Lock()
 	s.n = min(s.n, w.left)
@@ -312,8 +313,8 @@ func (w *warmup) fetch(s span) {
 	}
 }
 
-// track adds a fetch, to drop it at the end, and takes n blocks off what is left. If the
-// warmup has ended or that is too much, it drops the fetch and returns false.
+// track adds f to the fetches dropped at the end, and subtracts n from the blocks left. If the
+// warmup has ended or n is too large, it drops f and returns false.
 func (w *warmup) track(f *fetch, n int64) bool {
 	w.mu.Lock()
 	ok := !w.ended && w.left >= n
@@ -328,7 +329,7 @@ func (w *warmup) track(f *fetch, n int64) bool {
 	return ok
 }
 
-// markPredicted marks blocks as predicted: they are prefetched or in a pack.
+// markPredicted marks blocks that are prefetched or in a pack as predicted.
 func (o *openVersion) markPredicted(s span) {
 	for b := s.first; b < s.first+s.n; b++ {
 		if o.predicted.add(b) {
@@ -346,8 +347,8 @@ func (o *openVersion) unmarkPredicted(s span) {
 	}
 }
 
-// countUse counts a block that a reader asked for if it was predicted. It is late if the
-// block had not arrived.
+// countUse counts a read of block b if the block was predicted. late means that the block had
+// not arrived.
 func (o *openVersion) countUse(b int64, late bool) {
 	if !o.predicted.remove(b) {
 		return

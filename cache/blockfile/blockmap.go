@@ -7,8 +7,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// The block map is a header of 4 KiB and a record for each block, all little-endian, at
-// an offset that depends only on the block's number:
+// The block map is a header of 4 KiB followed by a record for each block, all little-endian.
+// The offset of a record depends only on the number of its block.
 //
 //	header  0 magic, 16 size of the object, 24 size of a block, 32 identity
 //	        (SHA-256 of key, ETag and size of a block), 64 XXH3 of the 64 bytes
@@ -18,10 +18,10 @@ import (
 //	        8 state, 16 XXH3 of each 4 KiB page of the block, 0 for the absent pages
 //	        of a partial block
 //
-// A record counts only if its checksum holds, and the data only if it matches the
-// record's sums. So a torn write, a power cut that lost data but kept its record, a
-// hole punched by another process or a file from elsewhere can cost a fetch, never a
-// wrong byte.
+// A record is valid only if its checksum matches, and data only if it matches the checksums in
+// its record. So a torn write, a power failure that lost data but kept its record, a hole
+// punched by another process or a file from elsewhere can cause a fetch, but never a wrong
+// byte.
 const (
 	headerSize   = 4 << 10
 	headerFixed  = 72
@@ -34,7 +34,7 @@ const (
 	statePartial = 3 // some pages are present
 )
 
-// recordSize is the size of a record of a block with that many bytes.
+// recordSize returns the size of a record for a block of the given size.
 func recordSize(block int64) int64 { return recordFixed + 8*pages(block) }
 
 func recordOffset(block, b int64) int64 { return headerSize + b*recordSize(block) }
@@ -79,10 +79,10 @@ func (v *Version) encodeRecord(rec []byte, b int64, state byte, data []byte) {
 	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
 }
 
-// addPages adds pages of block b to an absent or partial record. The record stays
-// partial even when it has all pages: pages may come from a hot pack, and a complete
-// version consists of what the store returned. A page whose sum is zero cannot be told
-// from an absent one and counts as absent.
+// addPages adds pages of block b, starting with first, to an absent or partial record. The
+// record stays partial even when it contains all pages: pages may come from a hot pack, and a
+// complete version consists only of what the store returned. A page whose checksum is zero
+// cannot be distinguished from an absent one and counts as absent.
 func (v *Version) addPages(rec []byte, b, first int64, data []byte) {
 	putPageSums(rec, first, data)
 	rec[stateOffset] = statePartial
@@ -92,7 +92,7 @@ func (v *Version) addPages(rec []byte, b, first int64, data []byte) {
 // pageSum returns the bytes in rec that hold the checksum of page n.
 func pageSum(rec []byte, n int64) []byte { return rec[recordFixed+8*n:][:8] }
 
-// putPageSums enters the checksums of data, which begins with page first of its block.
+// putPageSums stores the checksums of data, which begins with page first of its block.
 func putPageSums(rec []byte, first int64, data []byte) {
 	for ; len(data) > 0; first++ {
 		p := data[:min(Page, len(data))]
@@ -113,7 +113,7 @@ func verify(rec, data []byte, first int64) bool {
 	return true
 }
 
-// hasPages reports whether the record has sums for n pages from first.
+// hasPages reports whether the record contains checksums for the n pages starting at first.
 func hasPages(rec []byte, first, n int64) bool {
 	for i := first; i < first+n; i++ {
 		if binary.LittleEndian.Uint64(pageSum(rec, i)) == 0 {
@@ -123,7 +123,7 @@ func hasPages(rec []byte, first, n int64) bool {
 	return true
 }
 
-// recordSum returns the checksum that belongs at the front of rec. It leaves rec as it was.
+// recordSum returns the checksum that belongs at the front of rec. It leaves rec unchanged.
 func (v *Version) recordSum(rec []byte, b int64) uint64 {
 	old := binary.LittleEndian.Uint64(rec)
 	binary.LittleEndian.PutUint64(rec, v.seed+uint64(b)*0x9e3779b97f4a7c15)
@@ -132,8 +132,8 @@ func (v *Version) recordSum(rec []byte, b int64) uint64 {
 	return sum
 }
 
-// recordState returns the state of block b according to rec, or stateAbsent if rec's
-// checksum does not hold.
+// recordState returns the state of block b according to rec, or stateAbsent if rec's checksum
+// does not match.
 func (v *Version) recordState(rec []byte, b int64) byte {
 	s := rec[stateOffset]
 	if s == stateAbsent || binary.LittleEndian.Uint64(rec) != v.recordSum(rec, b) {

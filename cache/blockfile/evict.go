@@ -18,15 +18,15 @@ import (
 	"thothfs/internal/sparsefile"
 )
 
-// Evictor frees disk space under Dir, in all namespaces. One process at a time evicts.
+// Evictor frees disk space under Dir, in all namespaces. Only one process evicts at a time.
 type Evictor struct {
 	Dir string
-	// Lookup returns the version with that name and size if this process has it open,
-	// else nil.
+	// Lookup returns the version with the given name and size if this process has it open, or
+	// nil.
 	Lookup        func(name string, size int64) OpenVersion
-	Files, Blocks *atomic.Int64 // count what was evicted
+	Files, Blocks *atomic.Int64 // numbers of files and blocks evicted
 
-	hands map[string]int64 // where the clock hand is in each file in use, a block
+	hands map[string]int64 // position of the clock hand in each file in use, as a block number
 }
 
 // OpenVersion is a version that this process has open.
@@ -37,17 +37,17 @@ type OpenVersion interface {
 	Drop()
 }
 
-// cachedFile is a block map with its data file, found by scan.
+// cachedFile is a block map and its data file, as found by scan.
 type cachedFile struct {
 	path string // without the suffix
 	used time.Time
 	size int64 // bytes on disk
 }
 
-// Run measures what the files under Dir take and evicts as many bytes as excess returns for
-// that: first whole files that nobody has open, least recently used first, then blocks of
-// files in use, or the whole file if it is verified. It returns the bytes that are left. Run
-// must not be called concurrently.
+// Run measures the disk space used under Dir and evicts as many bytes as excess returns for it:
+// first whole files that nobody has open, least recently used first, then blocks of files in
+// use, or the whole file if it is verified. It returns the number of bytes still used. Run must
+// not be called concurrently.
 func (e *Evictor) Run(ctx context.Context, excess func(used int64) int64) (int64, error) {
 	lock, err := e.lock(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (e *Evictor) Run(ctx context.Context, excess func(used int64) int64) (int64
 	return max(0, used-freed), nil
 }
 
-// lock waits up to a second for the evictors of other processes.
+// lock takes the eviction lock. It waits up to a second for the evictors of other processes.
 func (e *Evictor) lock(ctx context.Context) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(e.Dir, "evict.lock"), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -102,7 +102,7 @@ func (e *Evictor) lock(ctx context.Context) (*os.File, error) {
 }
 
 // scan finds the files of all namespaces and removes data files that a crash left without a
-// block map. It ignores names that are not the cache's.
+// block map. It ignores files that are not named like the cache's.
 func (e *Evictor) scan(ctx context.Context) (files []cachedFile, used int64, err error) {
 	for _, namespace := range subdirs(e.Dir, 32) {
 		for _, dir := range subdirs(namespace, 2) {
@@ -162,8 +162,8 @@ func scanDir(dir string) (files []cachedFile, used int64) {
 	return files, used
 }
 
-// unlinkUnused unlinks the files at path unless a process has them open or pinned. The lock
-// on the block map keeps others from opening them meanwhile.
+// unlinkUnused unlinks the files at path unless a process has them open or pinned. The lock on
+// the block map prevents other processes from opening them in the meantime.
 func unlinkUnused(path string) bool {
 	blockMap, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -182,8 +182,9 @@ func unlinkUnused(path string) bool {
 	return unlink(path)
 }
 
-// evictInUse frees up to want bytes of a file in use, and returns how many it freed. It skips
-// a file whose data file is locked, because that is pinned. It unlinks a verified one as a whole.
+// evictInUse frees up to want bytes of a file in use, and returns the number of bytes freed. It
+// skips a file whose data file is locked, because that file is pinned. It unlinks a verified
+// file as a whole.
 func (e *Evictor) evictInUse(c cachedFile, want int64) int64 {
 	f, err := openPair(c.path, os.O_RDWR)
 	if err != nil {
@@ -229,17 +230,17 @@ func (e *Evictor) evictInUse(c cachedFile, want int64) int64 {
 	return freed
 }
 
-// sweep is a turn of the clock algorithm: it passes over n blocks from first, or fewer once
-// want bytes are freed, skips those that this process read since the last pass, and punches
-// the others. It returns how many blocks it passed and how many bytes it freed. The version
-// is nil if only other processes have the file open.
+// sweep is one turn of the clock algorithm. It passes over the n blocks starting at first, or
+// fewer once want bytes are freed, skips blocks that this process has read since the last pass,
+// and punches the others. It returns the number of blocks passed and the number of bytes freed.
+// version is nil if only other processes have the file open.
 func (f *File) sweep(first, n, want int64, version OpenVersion) (passed, freed int64, err error) {
 	block, size := f.v.Block, recordSize(f.v.Block)
 	recs := make([]byte, n*size)
 	if err := f.readRecords(recs, first); err != nil {
 		return 0, 0, err
 	}
-	run := int64(0) // blocks before passed to be punched together
+	run := int64(0) // number of blocks before passed to punch together
 	for ; passed < n && freed+run*block < want; passed++ {
 		state := recs[passed*size+stateOffset]
 		if (state == statePresent || state == statePartial) && (version == nil || !version.ClearRead(first+passed)) {
@@ -258,8 +259,8 @@ func (f *File) sweep(first, n, want int64, version OpenVersion) (passed, freed i
 	return passed, freed + run*block, nil
 }
 
-// punchBlocks clears the records of n blocks, then punches them. A reader that has read the
-// record but not yet the data finds that the sums do not match.
+// punchBlocks clears the records of n blocks, then punches their data. A reader that has read a
+// record but not yet the data finds that the checksums do not match.
 func (f *File) punchBlocks(first, n int64) error {
 	if n == 0 {
 		return nil

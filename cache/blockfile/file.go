@@ -17,10 +17,10 @@ import (
 	"thothfs/internal/sparsefile"
 )
 
-// File is a version's data file and block map, open. Reads and writes may run
-// concurrently, here and in other processes: every result is checked, so no lock is needed.
+// File is a version's data file and block map, both open. Reads and writes may run
+// concurrently, in this and other processes: every result is checked, so no lock is needed.
 //
-// An open File holds a shared flock on the block map. An evictor needs that lock
+// An open File holds a shared flock on the block map. An evictor must hold that lock
 // exclusively to unlink the files.
 type File struct {
 	v        *Version
@@ -29,7 +29,7 @@ type File struct {
 	fault    Fault
 
 	refs    int  // guarded by Pool.mu
-	dropped bool // guarded by Pool.mu: close with the last reference
+	dropped bool // guarded by Pool.mu; the last reference closes the file
 }
 
 // Status is the result of reading a block.
@@ -41,12 +41,12 @@ const (
 	Corrupt        // there was a record, but the data does not match it
 )
 
-// scratch is memory for one operation on a File.
+// scratch holds the buffers for one operation on a File.
 type scratch struct{ record, again, block []byte }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// grow returns b with n bytes.
+// grow returns a slice of n bytes, which reuses b if possible. Its content is undefined.
 func grow(b []byte, n int64) []byte {
 	if int64(cap(b)) < n {
 		return make([]byte, n)
@@ -57,14 +57,14 @@ func grow(b []byte, n int64) []byte {
 // Data returns the data file, which f owns.
 func (f *File) Data() *os.File { return f.data }
 
-// Close closes both files and releases their locks. Only files that [Pool.Pin] returned
-// are closed by the caller.
+// Close closes both files and releases their locks. Callers close only the files that
+// [Pool.Pin] returned.
 func (f *File) Close() {
 	f.data.Close()
 	f.blockMap.Close()
 }
 
-// Fault is called before each operation on disk and may make it fail, for tests. It may be nil.
+// Fault is called before each disk operation and may make it fail, for tests. It may be nil.
 type Fault func(op string) error
 
 func (f Fault) check(op string) error {
@@ -74,7 +74,7 @@ func (f Fault) check(op string) error {
 	return f(op)
 }
 
-// Read fills dst with the bytes of block b from offset from of the block on.
+// Read fills dst with the bytes of block b starting at offset from.
 func (f *File) Read(b int64, dst []byte, from int64) (Status, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -106,8 +106,8 @@ func (f *File) readRecord(s *scratch, b int64) (state byte, err error) {
 	return f.v.recordState(s.record, b), nil
 }
 
-// readRecords fills recs with records from that of block b on. Records beyond the end of
-// the file are absent.
+// readRecords fills recs with the records starting with that of block b. Records beyond the end
+// of the file are absent.
 func (f *File) readRecords(recs []byte, b int64) error {
 	if err := f.fault.check("read"); err != nil {
 		return err
@@ -120,9 +120,9 @@ func (f *File) readRecords(recs []byte, b int64) error {
 	return err
 }
 
-// readVerified reads and verifies whole pages around the range asked for, straight into dst
-// where it begins and ends with a page. It verifies each time, because another process may
-// have punched the block since the last.
+// readVerified reads and verifies the whole pages that contain the requested range, directly
+// into dst if the range begins and ends at page boundaries. It verifies them every time,
+// because another process may have punched the block since the last read.
 func (f *File) readVerified(b int64, dst []byte, from int64, s *scratch) (Status, error) {
 	to := from + int64(len(dst))
 	first, last := from/Page*Page, min(pages(to)*Page, f.v.Length(b))
@@ -144,7 +144,7 @@ func (f *File) readVerified(b int64, dst []byte, from int64, s *scratch) (Status
 	return Intact, nil
 }
 
-// mismatch returns Absent if the record changed during the read, as it does in an eviction.
+// mismatch returns Absent if the record has changed during the read, as in an eviction.
 // Otherwise the block is damaged: mismatch clears its record and returns Corrupt.
 func (f *File) mismatch(b int64, s *scratch) (Status, error) {
 	s.again = grow(s.again, int64(len(s.record)))
@@ -159,8 +159,8 @@ func (f *File) mismatch(b int64, s *scratch) (Status, error) {
 	return Corrupt, err
 }
 
-// ReadWhole fills dst with block b as it is in the data file, and compares it with the
-// record of a full block. A block that differs loses its record.
+// ReadWhole fills dst with block b as it is in the data file, and compares it with the record
+// of a full block. It clears the record of a block that differs.
 func (f *File) ReadWhole(b int64, dst []byte) (Status, error) {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -181,7 +181,7 @@ func (f *File) ReadWhole(b int64, dst []byte) (Status, error) {
 	return f.mismatch(b, s)
 }
 
-// MissingBlocks calls fn for each of n blocks from first that is not held in full.
+// MissingBlocks calls fn for each of the n blocks starting at first that is not stored in full.
 func (f *File) MissingBlocks(first, n int64, fn func(b int64)) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -199,10 +199,10 @@ func (f *File) MissingBlocks(first, n int64, fn func(b int64)) error {
 	return nil
 }
 
-// RecordBatch is how many records are read together when all are.
+// RecordBatch is the number of records read at a time when all records are read.
 const RecordBatch = 1024
 
-// MissingBytes returns how many bytes are in blocks that are not held in full.
+// MissingBytes returns the number of bytes in blocks that are not stored in full.
 func (f *File) MissingBytes() (n int64, err error) {
 	for first := int64(0); first < f.v.Blocks() && err == nil; first += RecordBatch {
 		err = f.MissingBlocks(first, min(RecordBatch, f.v.Blocks()-first), func(b int64) { n += f.v.Length(b) })
@@ -210,14 +210,14 @@ func (f *File) MissingBytes() (n int64, err error) {
 	return n, err
 }
 
-// Write stores the blocks in buf, from first on: the data, then the records.
+// Write stores the blocks in buf, starting with first: the data, then the records.
 func (f *File) Write(first int64, buf []byte) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	block, size := f.v.Block, recordSize(f.v.Block)
 	n := (int64(len(buf)) + block - 1) / block
 	s.block = grow(s.block, n*size)
-	written := int64(0) // blocks of buf
+	written := int64(0) // number of blocks of buf done so far
 	for i := range n {
 		data := buf[i*block : min((i+1)*block, int64(len(buf)))]
 		state := byte(statePresent)
@@ -238,8 +238,8 @@ func (f *File) Write(first int64, buf []byte) error {
 	return f.writeRecords(first, s.block)
 }
 
-// WritePages stores pages of block b, from first on, unless the block is held in full. Of
-// two concurrent calls for one block, one may lose its pages.
+// WritePages stores pages of block b, starting with first, unless the block is stored in full.
+// If two calls for the same block run concurrently, one may lose its pages.
 func (f *File) WritePages(b, first int64, data []byte) error {
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -250,7 +250,8 @@ func (f *File) WritePages(b, first int64, data []byte) error {
 	if err := f.writeData(data, b*f.v.Block+first*Page); err != nil {
 		return err
 	}
-	// Read it again: an evictor may have taken the pages that were there before.
+	// Read the record again, since an evictor may have removed the pages that were there
+	// before.
 	if state, err = f.readRecord(s, b); err != nil || state == statePresent || state == stateZero {
 		return err
 	}
@@ -280,8 +281,8 @@ func (f *File) writeData(data []byte, off int64) error {
 	return err
 }
 
-// punchHole makes a hole for a block of zeros, so that the data file of a complete version
-// is the object itself.
+// punchHole makes a hole for a block of zeros, so that the data file of a complete version is
+// identical to the object.
 func (f *File) punchHole(off, n int64) bool {
 	return f.fault.check("write") == nil && punch(f.data, off, n) == nil
 }
@@ -291,7 +292,7 @@ func (f *File) InPlace() bool {
 	return isAt(f.blockMap, f.blockMap.Name()) && isAt(f.data, f.data.Name())
 }
 
-// Touch sets the time of last use to now if that differs by every or more. It reports
+// Touch sets the time of last use to now if it differs from now by at least every. It reports
 // whether the block map is still at its path.
 func (f *File) Touch(now time.Time, every time.Duration) bool {
 	if !isAt(f.blockMap, f.blockMap.Name()) {
@@ -311,9 +312,9 @@ func (f *File) Discard() {
 }
 
 // unlinkVerified unlinks the files of a verified version. The kernel may still have a mapping
-// of the data file, which would read zeros from a hole; the space comes back with the last
-// mapping and the last handle. The records are cleared first, so that a process that opens
-// the files meanwhile finds nothing in them.
+// of the data file, which would read zeros from a hole; the space is freed with the last
+// mapping and the last handle. The records are cleared first, so that a process that opens the
+// files in the meantime finds nothing in them.
 func (f *File) unlinkVerified() bool {
 	if _, err := f.blockMap.WriteAt(make([]byte, headerSize-markOffset), markOffset); err != nil {
 		return false
@@ -321,7 +322,7 @@ func (f *File) unlinkVerified() bool {
 	return f.blockMap.Truncate(headerSize) == nil && unlink(strings.TrimSuffix(f.blockMap.Name(), ".map"))
 }
 
-// unlink removes both files at path, which has no suffix, the block map last.
+// unlink removes both files at path, which has no suffix. It removes the block map last.
 func unlink(path string) bool {
 	if err := os.Remove(path + ".data"); err != nil && !os.IsNotExist(err) {
 		return false
@@ -329,8 +330,8 @@ func unlink(path string) bool {
 	return os.Remove(path+".map") == nil
 }
 
-// openPair opens the block map and the data file at path, and checks that nobody else may
-// write to them.
+// openPair opens the block map and the data file at path, and checks that nobody else can write
+// to them.
 func openPair(path string, dataMode int) (*File, error) {
 	blockMap, err := os.OpenFile(path+".map", os.O_RDWR|unix.O_NOFOLLOW, 0)
 	if err != nil {
@@ -349,7 +350,7 @@ func openPair(path string, dataMode int) (*File, error) {
 	return f, nil
 }
 
-// punch frees n bytes of f on disk; they read as zeros afterwards.
+// punch frees n bytes of f on disk, which then read as zeros.
 func punch(f *os.File, off, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 }
@@ -364,7 +365,7 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(a, b)
 }
 
-// diskBytes returns what a file takes on disk.
+// diskBytes returns the disk space that a file takes, in bytes.
 func diskBytes(st os.FileInfo) int64 {
 	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
 		return sys.Blocks * 512

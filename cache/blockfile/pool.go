@@ -18,8 +18,8 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// MaxOpen is how many Files a Pool keeps open. Files in use are never closed, so more may
-// be open while they are all being read.
+// MaxOpen is the number of Files that a Pool keeps open. Files in use are never closed, so more
+// may be open while all of them are being read.
 const MaxOpen = 256
 
 var (
@@ -33,29 +33,29 @@ type Pool struct {
 	dir       string // the cache directory
 	namespace string // the directory of the namespace
 	fault     Fault
-	opening   singleflight.Group // by name and size of the version
+	opening   singleflight.Group // keyed by name and size of the version
 
 	mu     sync.Mutex // guards all below, and refs and dropped of each File
 	open   *simplelru.LRU[*Version, *File]
-	idle   []*File // dropped and unused: unlock closes them
-	live   int     // not closed yet
+	idle   []*File // dropped and unused files; unlock closes them
+	live   int     // number of files not closed yet
 	closed bool
 }
 
-// NewPool returns a Pool of files in namespace, a directory directly in dir.
+// NewPool returns a Pool for the files in namespace, a subdirectory of dir.
 func NewPool(dir, namespace string, fault Fault) *Pool {
 	p := &Pool{dir: dir, namespace: filepath.Join(dir, namespace), fault: fault}
 	p.open, _ = simplelru.NewLRU(MaxOpen, func(_ *Version, f *File) { p.dropLocked(f) })
 	return p
 }
 
-// path returns the path of the files of that name, without the suffix.
+// path returns the path of the files with the given name, without suffix.
 func (p *Pool) path(name string) string { return filepath.Join(p.namespace, name[:2], name) }
 
 // DataPath returns the path of v's data file.
 func (p *Pool) DataPath(v *Version) string { return p.path(v.Name()) + ".data" }
 
-// Usage returns how many bytes v's data file takes on disk.
+// Usage returns the disk space that v's data file takes, in bytes.
 func (p *Pool) Usage(v *Version) int64 {
 	st, err := os.Stat(p.DataPath(v))
 	if err != nil {
@@ -64,8 +64,8 @@ func (p *Pool) Usage(v *Version) int64 {
 	return diskBytes(st)
 }
 
-// Acquire returns v's File. It opens or creates the files if they are not open. The caller
-// calls Release. Versions are told apart by address.
+// Acquire returns v's File. It opens or creates the files if they are not open. The caller must
+// call Release. Versions are identified by address.
 func (p *Pool) Acquire(v *Version) (*File, error) {
 	if err := p.fault.check("acquire"); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (p *Pool) add(v *Version) error {
 	return nil
 }
 
-// Retain takes another reference to a File that the caller has one to.
+// Retain takes another reference to a File. The caller must already hold one.
 func (p *Pool) Retain(f *File) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -166,15 +166,15 @@ func (p *Pool) Close() {
 	p.open.Purge()
 }
 
-// Len returns how many Files are open.
+// Len returns the number of open Files.
 func (p *Pool) Len() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.live
 }
 
-// openFile opens or creates v's files. An evictor holds them for milliseconds, so openFile
-// waits for it, but not for long.
+// openFile opens or creates v's files. An evictor locks them for a few milliseconds, so
+// openFile waits for it, but not for long.
 func (p *Pool) openFile(v *Version) (*File, error) {
 	if err := p.fault.check("open"); err != nil {
 		return nil, err
@@ -190,8 +190,8 @@ func (p *Pool) openFile(v *Version) (*File, error) {
 	return nil, err
 }
 
-// tryOpen locks the block map exclusively if nobody else has it open, to check or create
-// it. Otherwise those who have it open did so.
+// tryOpen locks the block map exclusively if nobody else has it open, and then checks or
+// creates it. Otherwise another process or Pool has already done so.
 func (p *Pool) tryOpen(v *Version) (*File, error) {
 	path := p.path(v.Name())
 	blockMap, err := p.create(path + ".map")
@@ -228,9 +228,9 @@ func (f *File) open(path string) error {
 	return nil
 }
 
-// create opens a file for reading and writing. It makes the file and the directories between
-// dir and the file if they are absent, and dir itself only if its parent exists: a disk that
-// is gone stays gone.
+// create opens a file for reading and writing. It creates the file and the directories between
+// dir and the file if they are absent, but dir itself only if its parent exists, so that
+// nothing is created in place of a disk that is gone.
 func (p *Pool) create(path string) (*os.File, error) {
 	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {
 		if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
@@ -250,8 +250,9 @@ func (f *File) owned() bool {
 	return (err == nil || errors.Is(err, io.EOF)) && f.v.owns(h)
 }
 
-// openData opens or creates the data file and gives it the object's size; the records
-// show what a file that was shorter has lost. If fresh it empties both files and writes a header.
+// openData opens or creates the data file and sets its size to that of the object; the records
+// show what a file that was too short has lost. If fresh is set, it empties both files and
+// writes a header.
 func (f *File) openData(path string, fresh bool) (err error) {
 	if fresh {
 		if err := f.blockMap.Truncate(0); err != nil {
@@ -283,9 +284,9 @@ func (f *File) openData(path string, fresh bool) (err error) {
 	return err
 }
 
-// Pin opens v's files with shared locks on both: the one on the block map keeps others from
-// starting the files afresh, the one on the data file keeps evictors away. It does not create
-// them. The caller checks the content, and calls Close on the result.
+// Pin opens v's files with shared locks on both: the lock on the block map prevents others from
+// recreating the files, and the lock on the data file keeps evictors away. Pin does not create
+// the files. The caller checks the content, and must call Close on the result.
 func (p *Pool) Pin(v *Version) (*File, error) {
 	path := p.path(v.Name())
 	for _, dir := range []string{p.dir, p.namespace, filepath.Dir(path)} {

@@ -18,16 +18,16 @@ var ErrChanged = errors.New("another program changed the cache's file")
 // Digest is the MD5 of an object.
 type Digest = [md5.Size]byte
 
-// Mark records in the block map that a version is complete and that its data file was read
-// from end to end. It is the last 56 bytes of the header: XXH64 of version and what follows,
-// Sum, Boot, File and Checked, and 8 bytes of zeros.
+// Mark records in the block map that a version is complete and that its data file was read from
+// end to end. It is stored in the last 56 bytes of the header: XXH64 of the version and of what
+// follows; Sum, Boot, File and Checked; and 8 bytes of zeros.
 //
-// A verified file is handed to the kernel, which verifies nothing. So a mark holds for one
-// state of one file, see [State]: a write, a truncation, a rename over the file or a copy
-// restored from elsewhere ends it, and so does a restart of the machine. A file without a
-// mark is read block by block, each compared with its checksums.
+// A verified file is handed to the kernel, which verifies nothing. So a mark is valid for only
+// one state of one file (see [State]): a write, a truncation, a rename over the file or a copy
+// restored from elsewhere invalidates it, and so does a reboot of the machine. A file without a
+// mark is read block by block, and each block is compared with its checksums.
 type Mark struct {
-	Sum     Digest // of the content
+	Sum     Digest // MD5 of the content
 	Boot    uint64 // hash of the machine's boot ID
 	File    uint64 // hash of the data file's state
 	Checked int64  // Unix seconds when content and state were compared
@@ -42,7 +42,7 @@ func (v *Version) encodeMark(m Mark) []byte {
 	return b
 }
 
-// Mark returns the mark in the header, whatever state it holds for, or false if there is none.
+// Mark returns the mark in the header, no matter for which state, or false if there is none.
 func (f *File) Mark() (m Mark, ok bool) {
 	b := make([]byte, headerSize-markOffset)
 	if n, _ := f.blockMap.ReadAt(b, markOffset); n < len(b) {
@@ -58,25 +58,25 @@ func (f *File) WriteMark(m Mark) error {
 	return err
 }
 
-// Valid reports whether m was made in this boot of the machine and for the present state of
-// f's data file.
+// Valid reports whether m was made in the given boot of the machine and for the current state
+// of f's data file.
 func (m Mark) Valid(f *File, boot uint64) bool {
 	now, err := f.State()
 	return err == nil && m.Boot == boot && m.File == now.Hash()
 }
 
-// State is the result of fstat(2) on a data file. Equal states mean equal bytes:
+// State is the result of fstat(2) on a data file. Equal states imply equal content:
 //
-//   - a file that was renamed or restored to the path has another inode, or at least
-//     another ctime, which no program can set;
-//   - write(2), truncate(2) and fallocate(2) set mtime and ctime to now. A stamped mtime
-//     is never now, so a write shows even if the clock of the file system has not
-//     advanced since StampAndSync;
-//   - a write through a mapping sets them at the first store to a page after the page
-//     was written to disk, and StampAndSync writes all pages to disk. On file systems
-//     without a disk (tmpfs) a mapping never sets them.
+//   - a file that was renamed or restored to the path has a different inode, or at least a
+//     different ctime, which no program can set;
+//   - write(2), truncate(2) and fallocate(2) set mtime and ctime to the current time. A stamped
+//     mtime is never the current time, so a write is detected even if the clock of the file
+//     system has not advanced since StampAndSync;
+//   - a write through a mapping sets both at the first store to a page after the page was
+//     written to disk, and StampAndSync writes all pages to disk. On file systems without a
+//     disk (tmpfs), a mapping never sets them.
 //
-// A write to the device under the file system changes none of it, so marks expire.
+// A write to the device below the file system changes none of these, so marks expire.
 type State struct {
 	dev, ino     uint64
 	size         int64
@@ -93,13 +93,13 @@ func (f *File) State() (State, error) {
 	return State{uint64(st.Dev), st.Ino, st.Size, st.Mtim, st.Ctim, uint64(st.Nlink)}, nil
 }
 
-// Equal reports whether s and t are states of one file with the same bytes.
+// Equal reports whether s and t are states of the same file with the same content.
 func (s State) Equal(t State) bool {
 	t.links = s.links
 	return s == t
 }
 
-// EqualUnlinked is Equal for a later state t. It ignores the change of the ctime by an unlink.
+// EqualUnlinked is Equal for a later state t, but ignores the change of ctime by an unlink.
 func (s State) EqualUnlinked(t State) bool {
 	if t.links == 0 {
 		s.ctime = t.ctime
@@ -107,10 +107,10 @@ func (s State) EqualUnlinked(t State) bool {
 	return s.Equal(t)
 }
 
-// Size is the size of the file in bytes.
+// Size returns the size of the file in bytes.
 func (s State) Size() int64 { return s.size }
 
-// Hash returns a hash of what Equal compares.
+// Hash returns a hash of the fields that Equal compares.
 func (s State) Hash() uint64 {
 	b := make([]byte, 0, 7*8)
 	for _, n := range []int64{int64(s.dev), int64(s.ino), s.size, int64(s.mtime.Sec), int64(s.mtime.Nsec), int64(s.ctime.Sec), int64(s.ctime.Nsec)} {
@@ -119,14 +119,15 @@ func (s State) Hash() uint64 {
 	return xxhash.Sum64(b)
 }
 
-// stampBefore is later than every stamped mtime and earlier than every real one: 1987.
+// stampBefore is later than any stamped mtime and earlier than any real one; it is in 1987.
 const stampBefore = 1 << 29
 
 func (s State) stamped() bool { return s.mtime.Sec < stampBefore }
 
-// StampAndSync gives the data file the object's size, and an old mtime unless it has one,
-// then flushes it to disk. It returns the state of the file, which any later write changes.
-// The error may be that of an earlier write that did not reach the disk.
+// StampAndSync sets the size of the data file to that of the object and its mtime to an old
+// time, unless the mtime is already stamped, and flushes the file to disk. It returns the state
+// of the file, which any later write changes. The error may be that of an earlier write that
+// did not reach the disk.
 func (f *File) StampAndSync() (State, error) {
 	s, err := f.State()
 	if err != nil {

@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// Page is the unit of verification: a read of 4 KiB hashes 4 KiB, not a block.
+	// Page is the unit of verification: a read of 4 KiB hashes 4 KiB, not a whole block.
 	Page = 4 << 10
-	// MaxBlock is the largest block, in bytes.
+	// MaxBlock is the maximum size of a block in bytes.
 	MaxBlock = 1 << 20
 )
 
-// ValidBlock reports whether a block may have n bytes.
+// ValidBlock reports whether n is a valid block size.
 func ValidBlock(n int64) bool { return n >= Page && n <= MaxBlock && bits.OnesCount64(uint64(n)) == 1 }
 
-// Version is one version of one object, cut into blocks. It does not change.
+// Version is one version of one object, divided into blocks. It is immutable.
 type Version struct {
 	Ref   store.Ref
 	Size  int64 // bytes in the object
@@ -29,8 +29,9 @@ type Version struct {
 	seed  uint64 // ties every record to this version
 }
 
-// NewVersion derives ID from key, ETag and block size, so that caches with different
-// block sizes can share a directory. The size is checked by the header instead.
+// NewVersion returns a Version whose ID is derived from key, ETag and block size, so that
+// caches with different block sizes can share a directory. The header is used to check the
+// size.
 func NewVersion(ref store.Ref, size, block int64) Version {
 	b := make([]byte, 0, 64+len(ref.Key)+len(ref.ETag))
 	b = append(b, magic...)
@@ -43,19 +44,19 @@ func NewVersion(ref store.Ref, size, block int64) Version {
 	return v
 }
 
-// Name is the file name without its suffix.
+// Name returns the name of the version's files, without suffix.
 func (v *Version) Name() string { return hex.EncodeToString(v.ID[:]) }
 
-// Blocks is the number of blocks, the last possibly short.
+// Blocks returns the number of blocks. The last one may be short.
 func (v *Version) Blocks() int64 { return (v.Size + v.Block - 1) / v.Block }
 
-// Length is the number of bytes in block b.
+// Length returns the number of bytes in block b.
 func (v *Version) Length(b int64) int64 { return min(v.Block, v.Size-b*v.Block) }
 
-// Bytes is the number of bytes in n blocks from first.
+// Bytes returns the number of bytes in the n blocks starting at first.
 func (v *Version) Bytes(first, n int64) int64 { return min((first+n)*v.Block, v.Size) - first*v.Block }
 
-// MaxCost returns an upper bound of the bytes that the blocks in buf take on disk.
+// MaxCost returns an upper bound of the disk space that the blocks in buf take.
 func (v *Version) MaxCost(buf []byte) (n int64) {
 	for len(buf) > 0 {
 		block := buf[:min(v.Block, int64(len(buf)))]
@@ -70,5 +71,5 @@ func (v *Version) MaxCost(buf []byte) (n int64) {
 // MaxPagesCost is MaxCost for n bytes in pages of one block.
 func (v *Version) MaxPagesCost(n int64) int64 { return recordSize(v.Block) + pages(n)*Page }
 
-// pages returns how many pages n bytes take.
+// pages returns the number of pages that n bytes take.
 func pages(n int64) int64 { return (n + Page - 1) / Page }

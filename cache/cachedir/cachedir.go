@@ -1,6 +1,6 @@
-// Package cachedir makes and checks the cache directory. It must be private to its
-// user: anybody who may write to it could leave links there, through which root would
-// write to any file.
+// Package cachedir creates and checks the cache directory. The directory must be private to its
+// user: anybody who can write to it could leave links in it, through which root would write to
+// arbitrary files.
 package cachedir
 
 import (
@@ -12,19 +12,19 @@ import (
 	"syscall"
 )
 
-// The tag marks a directory as a cache for backup programs (bford.info/cachedir) and
-// as ours for the next start.
+// The tag identifies the directory as a cache to backup programs (bford.info/cachedir), and as
+// our cache when it is opened again.
 const (
 	tagName = "CACHEDIR.TAG"
 	tagText = "Signature: 8a477f597d28d172789f06886806bc55\n# Local blocks of thothfs. May be deleted at any time.\n"
 )
 
-// ErrNotPrivate is returned for a file or directory that another user owns or may write to.
+// ErrNotPrivate is returned for a file or directory that another user owns or can write to.
 var ErrNotPrivate = errors.New("not private to this user")
 
-// Private makes dir (0700) if it is absent. It returns an error unless dir is a
-// directory of this user that nobody else may write to. Private closes an empty
-// directory to others, unless it is sticky like /tmp.
+// Private creates dir (0700) if it is absent. It returns an error unless dir is a directory
+// that belongs to this user and that nobody else can write to. Private closes an empty
+// directory to other users, unless it is sticky like /tmp.
 func Private(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -53,8 +53,8 @@ func isEmpty(dir string) bool {
 
 func isOwn(st os.FileInfo) bool { return int(st.Sys().(*syscall.Stat_t).Uid) == os.Geteuid() }
 
-// check returns an error unless path, with status st, belongs to this user and nobody else may
-// write to it.
+// check returns an error unless path, whose status is st, belongs to this user and nobody else
+// can write to it.
 func check(path string, st os.FileInfo) error {
 	if !isOwn(st) {
 		return fmt.Errorf("%s belongs to user %d, but this program runs as user %d (%w): chown it, or choose another --cache-dir", path, st.Sys().(*syscall.Stat_t).Uid, os.Geteuid(), ErrNotPrivate)
@@ -65,8 +65,8 @@ func check(path string, st os.FileInfo) error {
 	return nil
 }
 
-// CheckDir returns an error unless path is a directory, not a symbolic link, that only
-// this user may write to.
+// CheckDir returns an error unless path is a directory, not a symbolic link, that only this
+// user can write to.
 func CheckDir(path string) error {
 	st, err := os.Lstat(path)
 	if err != nil {
@@ -78,7 +78,7 @@ func CheckDir(path string) error {
 	return check(path, st)
 }
 
-// CheckFile returns an error unless f is a regular file that only this user may write to.
+// CheckFile returns an error unless f is a regular file that only this user can write to.
 func CheckFile(f *os.File) error {
 	st, err := f.Stat()
 	if err != nil {
@@ -90,8 +90,9 @@ func CheckFile(f *os.File) error {
 	return check(f.Name(), st)
 }
 
-// Prepare makes dir and its tag, or checks that dir is private to this user. If others may
-// read dir, Prepare closes it to them when that is safe: when it is empty or already a cache.
+// Prepare creates dir and its tag, or checks that dir is private to this user. If other users
+// can read dir, Prepare closes it to them when that is safe: when dir is empty or already a
+// cache.
 func Prepare(dir string) error {
 	if err := Private(dir); err != nil {
 		return err
