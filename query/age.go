@@ -13,7 +13,7 @@ const ageHint = "an age is a number and one of s, min, minute, h, d, w, week, fo
 
 const day = 24 * time.Hour
 
-// unitOf returns the length of a unit of age, as in the original Thoth.
+// unitOf returns the length of a unit of age. The units are those of the original Thoth.
 func unitOf(name string) (time.Duration, bool) {
 	switch name {
 	case "", "s":
@@ -36,9 +36,9 @@ func unitOf(name string) (time.Duration, bool) {
 	return 0, false
 }
 
-// ParseAge parses an age: a whole number and a unit. Units are s (the default), min, minute,
-// h, d, w, week, fortnight, m and month (31 days), y and year (365 days); a unit without a
-// number is one of it. An age beyond 292 years, the longest Duration, counts as that.
+// ParseAge parses an age: a whole number, which defaults to 1, and a unit. Units are s (the
+// default), min, minute, h, d, w, week, fortnight, m and month (31 days), y and year (365
+// days). An age longer than the maximum Duration, 292 years, is reduced to it.
 func ParseAge(s string) (time.Duration, error) {
 	digits := 0
 	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
@@ -75,9 +75,10 @@ func parseCutoff(op Op, s string) (Constraint, error) {
 	return Constraint{Path: "time", Op: op, Value: s, Age: age}, nil
 }
 
-// moment returns a constraint that compares with t, in a year that RFC 3339 can write.
+// moment returns a constraint that compares with t, limited to the years that RFC 3339 can
+// represent.
 func moment(op Op, t time.Time) Constraint {
-	first := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // the instant before is Time's zero
+	first := time.Date(1, 1, 1, 0, 0, 0, 1, time.UTC) // just after Time's zero value
 	last := time.Date(9999, 12, 31, 23, 59, 59, 999999999, time.UTC)
 	t = t.UTC().Round(0)
 	if t.Before(first) {

@@ -8,44 +8,44 @@ import (
 // Op is the kind of a [Constraint].
 type Op int
 
-// The kinds of constraint.
+// The kinds of constraints.
 const (
 	OpEqual     Op = iota // the text at Path is Value
 	OpGlob                // the text at Path matches the pattern Value
-	OpUndefined           // nothing, or null, is at Path
+	OpUndefined           // the value at Path is missing or null
 	OpNewer               // the dump's time is at or after the cutoff
 	OpOlder               // the dump's time is before the cutoff
 )
 
-// Constraint is one condition of a specification. Only this package makes them. An index may
-// use the fields to find candidates; Match decides.
+// Constraint is one condition of a specification. Only this package creates Constraints. An
+// index may use the fields to find candidates, but Match decides.
 type Constraint struct {
-	// Path is the literal path to look at; "time" for OpNewer and OpOlder.
+	// Path is the literal path of the property, or "time" for OpNewer and OpOlder.
 	Path string
 	Op   Op
 	// Value is the literal text (OpEqual), the pattern with its escapes (OpGlob), or
 	// the age or moment as written (OpNewer, OpOlder).
 	Value string
-	// Prefix begins every text that matches an OpGlob.
+	// Prefix is the beginning of every text that matches an OpGlob.
 	Prefix string
-	// At is the cutoff of OpNewer and OpOlder; zero when it is Age before now.
+	// At is the cutoff of OpNewer and OpOlder, or zero if the cutoff is Age before now.
 	At  time.Time
 	Age time.Duration
 
 	glob pattern
 }
 
-// Fields is the part of a dump that a specification looks at. *document.Document is one.
+// Fields is the part of a dump that specifications examine. *document.Document implements it.
 type Fields interface {
-	// Lookup returns the text form of the value at path. For an array it returns list
-	// instead, a text for each element; otherwise list is nil. ok is false for null and for
-	// no value.
+	// Lookup returns the text form of the value at path. For an array, it returns the texts of
+	// the elements in list instead; otherwise list is nil. ok is false if the value is null or
+	// missing.
 	Lookup(path string) (text string, list []string, ok bool)
-	// Time returns the time of the dump, or false when it is not known.
+	// Time returns the time of the dump, or false if it is unknown.
 	Time() (time.Time, bool)
 }
 
-// Cutoff returns the moment that OpNewer and OpOlder compare with.
+// Cutoff returns the time with which OpNewer and OpOlder compare.
 func (c Constraint) Cutoff(now time.Time) time.Time {
 	if !c.At.IsZero() {
 		return c.At
@@ -87,7 +87,7 @@ func (c Constraint) Match(d Fields, now time.Time) bool {
 	return false
 }
 
-// lookup is Fields.Lookup with a substitute for "id".
+// lookup is Fields.Lookup with a fallback for "id".
 func lookup(d Fields, p string) (string, []string, bool) {
 	text, list, ok := d.Lookup(p)
 	if ok || p != "id" {

@@ -2,10 +2,10 @@ package query
 
 import "fmt"
 
-// SyntaxError says what is wrong with a specification, where, and how to correct it.
+// SyntaxError describes what is wrong with a specification, where, and how to correct it.
 type SyntaxError struct {
 	Spec    string // what was parsed
-	Offset  int    // the byte in Spec at which the error is
+	Offset  int    // index of the byte in Spec at which the error is
 	Problem string // what is wrong
 	Hint    string // how to correct it; may be empty
 }

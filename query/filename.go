@@ -9,26 +9,26 @@ import (
 	"unicode/utf8"
 )
 
-// maxName is the limit of file systems for a name, in bytes.
+// maxName is the maximum length of a name in a file system, in bytes.
 const maxName = 255
 
-// cutMark begins the tail of a shortened name. No other name contains it.
+// cutMark begins the suffix of a shortened name. No other name contains it.
 const cutMark = "%~"
 
-// The errors of DecodeName.
+// Errors returned by DecodeName.
 var (
-	// ErrNotReversible means that the name was shortened because the value is too long. To
-	// find the value, encode candidates and compare.
+	// ErrNotReversible means that the name was shortened because the value is too long. To find
+	// the value, encode candidates and compare.
 	ErrNotReversible = errors.New("the name is cut, its value cannot be read from it")
-	// ErrName means that EncodeName never returns that name.
+	// ErrName means that EncodeName never returns this name.
 	ErrName = errors.New("not the name of a value")
 )
 
 // EncodeName returns the file name of a value in the tree. Different values have different
-// names, and most are their own name. A percent sign and two upper-case hexadecimal digits
-// replace "/", "%", "=" (which narrows a view), control characters, bytes that are not UTF-8,
-// and the dots of the names "." and "..". The empty value is "%". A name of more than 255
-// bytes keeps its first part, followed by "%~" and 32 digits of the value's SHA-256.
+// names, and most values are their own name. A percent sign and two upper-case hexadecimal
+// digits replace "/", "%", "=" (which narrows a view), control characters, bytes that are not
+// UTF-8, and the dots of the names "." and "..". The name of the empty value is "%". A name
+// longer than 255 bytes is cut and followed by "%~" and 32 digits of the value's SHA-256.
 func EncodeName(v string) string {
 	switch v {
 	case "":
@@ -39,7 +39,7 @@ func EncodeName(v string) string {
 		return "%2E%2E"
 	}
 	var b strings.Builder
-	cut := 0 // where a tail fits
+	cut := 0 // maximum length with which the suffix fits
 	sum := len(cutMark) + 32
 	for i := 0; i < len(v); {
 		r, size := utf8.DecodeRuneInString(v[i:])
@@ -60,8 +60,8 @@ func EncodeName(v string) string {
 	return b.String()
 }
 
-// DecodeName returns the value of a name that EncodeName returned. Its errors are
-// ErrNotReversible and ErrName.
+// DecodeName returns the value for which EncodeName returned s. The error is ErrNotReversible
+// or ErrName.
 func DecodeName(s string) (string, error) {
 	if s == "%" {
 		return "", nil
@@ -79,13 +79,13 @@ func DecodeName(s string) (string, error) {
 	return v, nil
 }
 
-// ParseName parses a specification that is the name of a directory: a percent sign and two
-// hexadecimal digits are a byte, since a name cannot contain "/" (%2F). Any other percent sign
-// is itself. The error is a *SyntaxError.
+// ParseName parses a specification given as the name of a directory. A percent sign and two
+// hexadecimal digits stand for a byte, since a name cannot contain "/" (%2F). Any other percent
+// sign stands for itself. The error is a *SyntaxError.
 func ParseName(name string) (Spec, error) { return Parse(unpercent(name)) }
 
-// Name returns the specification as the name of a directory, which ParseName parses. It may be
-// longer than a file system allows.
+// Name returns the specification as the name of a directory, which ParseName parses. The name
+// may be longer than a file system allows.
 func (s Spec) Name() string {
 	var b strings.Builder
 	text := s.String()

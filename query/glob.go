@@ -6,22 +6,22 @@ import (
 )
 
 // pattern is a glob, split at its stars. A star matches any text, so only the first and the
-// last segment have a fixed place. The others are searched from left to right, and the first
-// place found is as good as any. So matching takes time in proportion to text and pattern, and
-// never backtracks over a star.
+// last segment have a fixed position. The others are searched for from left to right, and the
+// first position found is as good as any. So matching takes at most time proportional to the
+// product of the lengths of text and pattern, and never backtracks over a star.
 type pattern []segment
 
-// segment has the literal pieces between the "?" of a stretch without stars: "a?b" is "a" and
-// "b"; "??" is three empty ones.
+// segment holds the literal pieces between the question marks of a part without stars: "a?b" is
+// split into "a" and "b", and "??" into three empty pieces.
 type segment []string
 
-// globConstraint returns an OpGlob for a pattern with escapes.
+// globConstraint returns an OpGlob constraint for a pattern with escapes.
 func globConstraint(path, raw string) Constraint {
 	p := compile(raw)
 	return Constraint{Path: path, Op: OpGlob, Value: p.String(), Prefix: p[0][0], glob: p}
 }
 
-// compile parses a pattern with escapes. Consecutive stars are one.
+// compile parses a pattern with escapes. Consecutive stars count as one.
 func compile(raw string) pattern {
 	p := pattern{}
 	var seg segment
@@ -46,7 +46,7 @@ func compile(raw string) pattern {
 	return append(p, append(seg, string(lit)))
 }
 
-// String returns the pattern in the form that compile parses.
+// String returns the pattern in the syntax that compile accepts.
 func (p pattern) String() string {
 	segments := make([]string, len(p))
 	for i, seg := range p {
@@ -59,7 +59,7 @@ func (p pattern) String() string {
 	return strings.Join(segments, "*")
 }
 
-// match reports whether the pattern matches the whole of s.
+// match reports whether the pattern matches all of s.
 func (p pattern) match(s string) bool {
 	n := p[0].prefix(s)
 	if n < 0 {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Parse parses a specification. The empty one matches all dumps. The error is a *SyntaxError.
+// Parse parses a specification. An empty one matches all dumps. The error is a *SyntaxError.
 func Parse(s string) (Spec, error) {
 	words, err := split(s)
 	if err != nil {
@@ -20,10 +20,10 @@ func Parse(s string) (Spec, error) {
 	return p.spec, nil
 }
 
-// ParseArgs parses a specification given as the arguments of a command. An argument is one
-// constraint, whose blanks are literal ("psargs=sh -c x"), unless each of its words after the
-// first has an equals sign: then it is a specification itself ("type=core cmd=svc*"). The
-// error is a *SyntaxError about one argument.
+// ParseArgs parses a specification given as command-line arguments. An argument is one
+// constraint whose blanks are literal ("psargs=sh -c x"), unless every word after the first
+// contains an equals sign; then it is itself a specification ("type=core cmd=svc*"). The error
+// is a *SyntaxError about one argument.
 func ParseArgs(args []string) (Spec, error) {
 	var p parser
 	for _, arg := range args {
@@ -44,7 +44,7 @@ func ParseArgs(args []string) (Spec, error) {
 	return p.spec, nil
 }
 
-// separate reports whether the words of an argument are a specification, rather than one
+// separate reports whether the words of an argument are a specification rather than one
 // constraint or file name with blanks. Only the first word can be an identifier.
 func separate(words []word) bool {
 	if len(words) < 2 {
@@ -105,7 +105,7 @@ func trailingBackslashes(s string) int {
 	return len(s) - len(strings.TrimRight(s, `\`))
 }
 
-// unescape removes the backslashes of escapes.
+// unescape removes the backslashes from escape sequences.
 func unescape(raw string) string {
 	if strings.IndexByte(raw, '\\') < 0 {
 		return raw
@@ -169,7 +169,7 @@ func (p *parser) limit(value string, at int) error {
 		return p.fail(at, "limit takes a whole number", "as in limit=20")
 	}
 	if n != 0 && (p.spec.limit == 0 || int(n) < p.spec.limit) {
-		p.spec.limit = int(n) // as in the original, limit=0 is none
+		p.spec.limit = int(n) // as in the original, limit=0 means no limit
 	}
 	return nil
 }

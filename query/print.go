@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Characters that need a backslash, by place. Blanks separate words.
+// Characters that need a backslash, by context. Blanks separate words.
 const (
 	blanks         = " \t\n\r"
 	wordSpecial    = blanks + `\=`
@@ -13,7 +13,7 @@ const (
 	patternSpecial = blanks + `\*?`
 )
 
-// String returns the specification in the form that Parse parses: the identifier, the
+// String returns the specification in the syntax that Parse accepts: the identifier, the
 // constraints in their order, and the limit.
 func (s Spec) String() string {
 	var words []string
@@ -50,7 +50,7 @@ func (c Constraint) String() string {
 	return printPath(c.Path) + "=" + printValue(c.Path, c.Value)
 }
 
-// printPath escapes a path that has the name of a special word.
+// printPath escapes a path, even if it is the same as a special word.
 func printPath(path string) string {
 	escaped := escape(path, wordSpecial)
 	switch path {

@@ -7,22 +7,23 @@ import (
 )
 
 // Spec is a dump specification. The zero value matches every dump. A Spec is immutable. Two
-// are the same when their String is.
+// Specs are equal if their String methods return the same text.
 type Spec struct {
-	id          string // "" is none
+	id          string // "" if there is none
 	stdin       bool
-	limit       int // 0 is none
+	limit       int // 0 means no limit
 	constraints []Constraint
 }
 
-// Equal returns the specification of the dumps whose property at path, which is not empty, has
-// exactly the text value. value may contain any characters.
+// Equal returns the specification of the dumps whose property at path has exactly the text
+// value. path must not be empty; value may contain any characters.
 func Equal(path, value string) Spec {
 	return Spec{constraints: []Constraint{{Path: path, Op: OpEqual, Value: value}}}
 }
 
 // Between returns the specification of the dumps whose time is at or after from and before to.
-// A zero time leaves that side open. Years outside 1 to 9999 count as the nearest of these.
+// A zero time leaves that side open. Years outside 1 to 9999 are replaced by the nearest of
+// these.
 func Between(from, to time.Time) Spec {
 	var s Spec
 	if !from.IsZero() {
@@ -34,26 +35,27 @@ func Between(from, to time.Time) Spec {
 	return s
 }
 
-// ID returns the word without an equals sign: a hash, a prefix of one, or the path
-// of a local dump. ok is false when the specification has none.
+// ID returns the word without an equals sign: a hash, a prefix of a hash, or the path of a
+// local dump. ok is false if there is none.
 func (s Spec) ID() (prefix string, ok bool) { return s.id, s.id != "" }
 
-// FromStdin reports whether the identifiers of the dumps are on standard input. They must
-// match the rest too.
+// FromStdin reports whether the identifiers of the dumps are on standard input. The dumps must
+// satisfy the constraints too.
 func (s Spec) FromStdin() bool { return s.stdin }
 
-// Limit returns the maximum number of dumps, 0 for no limit. The caller chooses which; Match
-// ignores it.
+// Limit returns the maximum number of dumps, or 0 for no limit. The caller chooses which dumps
+// to keep; Match ignores the limit.
 func (s Spec) Limit() int { return s.limit }
 
-// Constraints returns the conditions, in the order in which they were written. The
-// identifier, limit and stdin are not among them.
+// Constraints returns the constraints in the order in which they were written. The identifier,
+// limit and stdin are not among them.
 func (s Spec) Constraints() []Constraint { return slices.Clone(s.constraints) }
 
-// Equal reports whether two specifications are the same.
+// Equal reports whether two specifications are equal.
 func (s Spec) Equal(t Spec) bool { return s.String() == t.String() }
 
-// And returns the specification of the dumps that match both. The smaller limit applies.
+// And returns the specification of the dumps that match both s and t. The smaller limit
+// applies.
 func (s Spec) And(t Spec) Spec {
 	r := s
 	r.constraints = slices.Clone(s.constraints)
@@ -72,9 +74,9 @@ func (s Spec) And(t Spec) Spec {
 	return r
 }
 
-// Match reports whether a dump satisfies the identifier and all constraints at the time now.
-// An identifier that is the path of a local dump matches nothing: the caller must replace it
-// by the hash.
+// Match reports whether a dump satisfies the identifier and all constraints at time now. An
+// identifier that is the path of a local dump matches nothing: the caller must replace it with
+// the hash.
 func (s Spec) Match(d Fields, now time.Time) bool {
 	if s.id != "" {
 		if id, list, ok := lookup(d, "id"); !ok || list != nil || !strings.HasPrefix(id, s.id) {
@@ -89,7 +91,7 @@ func (s Spec) Match(d Fields, now time.Time) bool {
 	return true
 }
 
-// add appends a constraint unless it is there.
+// add appends a constraint unless it is already there.
 func (s *Spec) add(c Constraint) {
 	for _, have := range s.constraints {
 		if have.Op == c.Op && have.Path == c.Path && have.Value == c.Value {

@@ -10,10 +10,10 @@ import (
 
 const (
 	maxFrames = 1024
-	maxName   = 4096 // bytes of a frame; the rest is ignored
+	maxName   = 4096 // bytes in a frame; the rest is ignored
 
-	// maxModule bounds the offset in a module, since other memory may lie between two
-	// mappings of one file.
+	// maxModule is the maximum offset in a module. Larger offsets are not trusted, since other
+	// memory may lie between two mappings of a file.
 	maxModule = 1 << 32
 )
 
@@ -23,14 +23,14 @@ type Module struct {
 	Start, End    uint64
 }
 
-// frame is a frame of a stack.
+// frame is a parsed stack frame.
 type frame struct {
 	module   string // from moduleName; "" if unknown
 	function string // from functionName; "" without a symbol
-	place    string // without a symbol: "MODULE+0xOFFSET@BUILD-ID", "" outside of all modules
+	place    string // without a symbol: "MODULE+0xOFFSET@BUILD-ID", or "" outside all modules
 }
 
-// key identifies the function of a frame among the frames of a stack.
+// key identifies the function of a frame within a stack.
 func (f frame) key() string {
 	if f.function == "" {
 		return cmp.Or(f.place, "?")
@@ -44,8 +44,8 @@ var (
 	frameAddress = regexp.MustCompile(`^(0x[0-9a-f]+|[0-9]+|\?+|<unavailable>)$`)
 )
 
-// parseFrame parses a frame in the form of info.json: MODULE`FUNCTION+0xOFFSET(), in which any
-// part may be absent, or an address. Without MODULE the frame is of the program.
+// parseFrame parses a frame in the format of info.json: MODULE`FUNCTION+0xOFFSET(), any part of
+// which may be absent, or an address. A frame without MODULE belongs to the program.
 func parseFrame(text, program string, modules []Module) frame {
 	text = text[:min(len(text), maxName)]
 	var f frame
@@ -79,7 +79,7 @@ func place(module, offset, build string) string {
 	return p
 }
 
-// placeOf returns the module that contains an address, and the place in it.
+// placeOf returns the module that contains an address, and the place in that module.
 func placeOf(text string, modules []Module) (module, at string) {
 	addr, err := strconv.ParseUint(text, 0, 64)
 	if err != nil {
@@ -125,19 +125,19 @@ var (
 	rustHash = regexp.MustCompile(`::h[0-9a-f]{16}$`)
 	closure  = regexp.MustCompile(`\{(\{closure\}|closure#[0-9]+|closure_env#[0-9]+)\}`)
 
-	// Rust's names as a demangler of C++ leaves them.
+	// Rust names as a C++ demangler leaves them.
 	rustEscapes = strings.NewReplacer("$LT$", "<", "$GT$", ">", "$u7b$", "{", "$u7d$", "}", "$u20$", " ", "$C$", ",", "$RF$", "&", "$BP$", "*", "::_$", "::$")
 	toBraces    = strings.NewReplacer("<", "{lt}", ">", "{gt}", "()", "{call}", "[]", "{at}")
 	fromBraces  = strings.NewReplacer("{lt}", "<", "{gt}", ">", "{call}", "()", "{at}", "[]", ".{*", ".(*")
 )
 
-// GoName returns the name of a Go function in Go's form. gdb writes main.(*T).Method as
+// GoName returns the name of a Go function in Go's notation. gdb writes main.(*T).Method as
 // main.(*T)[Method], as if it were Objective-C.
 func GoName(s string) string { return goMethod.ReplaceAllString(s, "$1.$2") }
 
 // functionName returns the name of a function without the parts that differ between builds:
-// arguments, template arguments, return types of templates, versions, hashes of crates, and
-// suffixes of compilers and C libraries.
+// arguments, template arguments, return types of templates, versions, crate hashes, and
+// suffixes added by compilers and C libraries.
 func functionName(s string) string {
 	s = GoName(s)
 	if strings.Contains(s, "$") {
@@ -166,7 +166,7 @@ func functionName(s string) string {
 }
 
 // bare removes brackets and their contents: arguments, template arguments, [clone .cold],
-// [abi:cxx11]. The outer brackets of Rust's <TYPE as TRAIT>::METHOD stay.
+// [abi:cxx11]. It keeps the outer brackets of Rust's <TYPE as TRAIT>::METHOD.
 func bare(s string) string {
 	depth, keep := 0, 0
 	if strings.HasPrefix(s, "<") {

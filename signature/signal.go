@@ -6,7 +6,7 @@ import "strconv"
 var signals = [...]string{"", "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
 	"STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS"}
 
-// SignalName returns the name of a Linux signal, "" for 0.
+// SignalName returns the name of a Linux signal, or "" for 0.
 func SignalName(signal int) string {
 	switch {
 	case signal <= 0:
@@ -37,8 +37,8 @@ func Class(signal int) string {
 	return "other"
 }
 
-// isFault reports whether the class is that of a signal that the program's own instruction
-// raised.
+// isFault reports whether class is the class of a signal raised by the program's own
+// instructions.
 func isFault(class string) bool {
 	return class == "memory" || class == "abort" || class == "arithmetic" || class == "illegal"
 }

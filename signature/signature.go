@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Rule is the version of the rule that makes signatures. Signatures of different rules cannot
-// be compared.
+// Rule is the version of the rule that makes signatures. Signatures made by different rules
+// cannot be compared.
 const Rule = 2
 
 // depth is the number of functions in a signature.
@@ -19,20 +19,20 @@ const depth = 5
 
 // Death describes the end of a process.
 type Death struct {
-	Stack    []string // of the thread that died, innermost first, as in info.json
-	Program  string   // its path or name
+	Stack    []string // stack of the thread that died, innermost frame first, as in info.json
+	Program  string   // path or name of the program
 	Modules  []Module
 	Signal   int  // 0: none
 	Handled  int  // the signal whose handler was running; 0: unknown
-	Sent     bool // Handled is unknown, but was not a fault
+	Sent     bool // Handled is unknown, but is not a fault
 	Overflow bool // the first fault was a stack overflow
 }
 
 // Signature is the name of the way a process died.
 type Signature struct {
 	Hash    string // 16 hexadecimal digits
-	Text    string // for people: "CLASS/CAUSE MODULE: FUNCTION < CALLER"
-	Class   string // of the signal that began it
+	Text    string // for humans: "CLASS/CAUSE MODULE: FUNCTION < CALLER"
+	Class   string // class of the signal with which it began
 	Program string
 }
 
@@ -40,13 +40,13 @@ type Signature struct {
 var ErrNameless = errors.New("no function on its stack has a name, and none is in a file that was mapped")
 
 // ErrScript means that the functions of the program are not on the stack: an interpreter died,
-// and different bugs of a script look the same.
+// and different bugs in a script look the same.
 var ErrScript = errors.New("it died in the interpreter of a script, whose functions are not on the stack")
 
-// script is the cause in the skip list of functions that run a script.
+// script is the cause that the skip list gives to functions that run a script.
 const script = "script"
 
-// RuleName returns the name of the rule with this list. own reports whether it is the
+// RuleName returns the name of the rule combined with list s. own says whether s is the
 // program's own list.
 func (s *Skip) RuleName(own bool) string {
 	name := strconv.Itoa(Rule)
@@ -94,13 +94,13 @@ func Of(d Death, skip *Skip) (Signature, error) {
 	return s, nil
 }
 
-// signalFrames are the frames that the kernel makes for a signal.
+// signalFrames are the functions in the frames that the kernel creates for a signal.
 var signalFrames = []string{"sigreturn", "__restore", "__restore_rt", "__kernel_sigreturn", "__kernel_rt_sigreturn", "__sighndlr",
 	"runtime.sigreturn", "runtime.sigreturn.sigaction", "runtime.sigreturn__sigaction"}
 
 // beginning returns the frames in which the death began, and the class of the signal. A fault
-// began in the code that it interrupted, not in its handler. What a timer interrupted does not
-// count if its handler is at fault itself.
+// began in the code that it interrupted, not in its handler. The code that a timer interrupted
+// does not count if the handler itself is at fault.
 func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
 	isSignal := func(f frame) bool { return slices.Contains(signalFrames, f.function) }
 	class := Class(d.Signal)
@@ -129,7 +129,7 @@ func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
 }
 
 // counting returns the frames that say something about the bug, and the strongest cause given
-// by those above them.
+// by the skipped frames above them.
 func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 	strongest := -1
 	for i, f := range frames {
@@ -151,20 +151,20 @@ func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 	return counted, cause
 }
 
-// remaining returns the frames that have a name and a cause. It is for a stack on which no
-// frame says more, as that of a thread that waits in the C library.
+// remaining returns the frames that have a name and a cause. It is used if no frame of the
+// stack says more, as in a thread that waits in the C library.
 func remaining(frames []frame, skip *Skip) []frame {
 	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool { return f.function == "" || skip.of(f).cause == "" })
 }
 
-// inInterpreter reports whether a script was running and no counting function, main aside, is
-// of another module than the interpreter.
+// inInterpreter reports whether a script was running and no counted function, except main,
+// belongs to a module other than the interpreter.
 func inInterpreter(counted, frames []frame, skip *Skip) bool {
 	at := slices.IndexFunc(frames, func(f frame) bool { return skip.of(f).cause == script })
 	return at >= 0 && !slices.ContainsFunc(counted, func(f frame) bool { return f.module != frames[at].module && f.function != "main" })
 }
 
-// once returns the frames without repeated functions.
+// once returns the frames without those that repeat a function.
 func once(frames []frame) []frame {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(slices.Clone(frames), func(f frame) bool {
@@ -174,8 +174,8 @@ func once(frames []frame) []frame {
 	})
 }
 
-// repeated returns a frame for each function of a recursion, sorted by name, since it is
-// chance where in the recursion the stack ended.
+// repeated returns one frame for each function of a recursion, sorted by name because the
+// recursion may hit the end of the stack at any point.
 func repeated(frames []frame) []frame {
 	const often = 3
 	times := map[string]int{}
@@ -187,8 +187,8 @@ func repeated(frames []frame) []frame {
 	return cycle
 }
 
-// ofLibrary returns the frames up to the first outside of the library of the crash, if there
-// are two or more: a bug of a library is the same in all programs.
+// ofLibrary returns the frames up to the first one outside the library that crashed, if there
+// are two or more: a bug in a library is the same in all programs.
 func ofLibrary(frames []frame) []frame {
 	module := frames[0].module
 	n := slices.IndexFunc(frames, func(f frame) bool { return f.module != module })

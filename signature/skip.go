@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// maxSkip bounds a list of functions in bytes.
+// maxSkip is the maximum size of a list of functions in bytes.
 const maxSkip = 256 << 10
 
 // Skip is a list of functions that say nothing about a bug.
 type Skip struct {
 	lines []skipLine
 	sum   string
-	known map[string]skipVerdict // by module and function
+	known map[string]skipVerdict // keyed by module and function
 }
 
 type skipLine struct {
-	cause            string // "" for none
+	cause            string // "" if there is none
 	module, function *regexp.Regexp
 }
 
@@ -29,14 +29,14 @@ type skipLine struct {
 type skipVerdict struct {
 	skipped bool
 	cause   string
-	line    int // of the list; the first match is the strongest
+	line    int // index in the list; the first match is the strongest
 }
 
-// ParseSkip parses a list. A line is CAUSE and PATTERN separated by blanks, or a comment after
-// #. PATTERN is a regular expression (RE2) for a function, or MODULE`FUNCTION with one for
-// each. It matches whole names; without FUNCTION it matches all functions of the module. CAUSE
-// is - or a word that becomes part of the signature. The first line that matches a function
-// decides.
+// ParseSkip parses a list. A line is CAUSE and PATTERN separated by blanks, or a comment that
+// begins with #. PATTERN is a regular expression (RE2) for a function, or MODULE`FUNCTION with
+// an expression for each. It must match the whole name; without FUNCTION it matches all
+// functions of the module. CAUSE is - for no cause, or a word that becomes part of the
+// signature. The first line that matches a function decides.
 //
 // The list is not safe for concurrent use.
 func ParseSkip(text []byte) (*Skip, error) {

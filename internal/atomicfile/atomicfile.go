@@ -1,8 +1,9 @@
-// Package atomicfile writes files that appear under their names only when they are whole.
+// Package atomicfile writes files that appear under their final names only when they are
+// complete.
 //
-// The bytes go to a private file (mode 0600) beside the final name, which then takes that
-// name. Readers see the old file or the new one, never a part. Nothing is synced unless
-// the caller does it: after a crash of the machine the file may be incomplete.
+// The data goes to a private file (mode 0600) beside the final name, which is then renamed or
+// linked to that name. Readers see either the old file or the new one, never a part. Nothing is
+// synced unless the caller does so: after a crash of the machine the file may be incomplete.
 package atomicfile
 
 import (
@@ -10,15 +11,15 @@ import (
 	"path/filepath"
 )
 
-// File is a file that is being written. Its owner calls Replace or Link, and Discard in
-// any case; Discard does nothing after the others have succeeded.
+// File is a file that is being written. Its owner calls Replace or Link, and in any case
+// Discard, which does not affect the final name.
 type File struct {
 	*os.File
 	path string
 	done bool
 }
 
-// Create makes an empty file that is to become path.
+// Create creates an empty file that will become path.
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -27,7 +28,7 @@ func Create(path string) (*File, error) {
 	return &File{File: f, path: path}, nil
 }
 
-// Replace closes the file and renames it to its final name, over what is there.
+// Replace closes the file and renames it to its final name, replacing any existing file.
 func (f *File) Replace() error {
 	err := f.Close()
 	if err == nil {
@@ -37,14 +38,14 @@ func (f *File) Replace() error {
 	return err
 }
 
-// Link closes the file and gives it its final name. A file of that name stays, and is
-// an error that matches fs.ErrExist.
+// Link closes the file and links it to its final name. If a file of that name exists, Link
+// leaves it alone and returns an error that matches fs.ErrExist.
 func (f *File) Link() error {
 	err := f.Close()
 	if err == nil {
 		err = os.Link(f.Name(), f.path)
 	}
-	return err // Discard removes the other name
+	return err // Discard removes the temporary name
 }
 
 // Discard closes the file and removes its temporary name.
@@ -55,7 +56,7 @@ func (f *File) Discard() {
 	}
 }
 
-// WriteFile replaces the file at path, or makes it, with data.
+// WriteFile writes data to the file at path, replacing any existing file.
 func WriteFile(path string, data []byte) error {
 	f, err := Create(path)
 	if err != nil {

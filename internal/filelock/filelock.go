@@ -1,9 +1,9 @@
-// Package filelock locks open files against other processes, and against other opens of
-// the same file in this one.
+// Package filelock locks open files against other processes and against other open file
+// descriptions in the same process.
 //
-// A lock belongs to the open file description: closing the file, or the end of the
-// process, releases it. Every wait polls, because a context cannot interrupt a wait in the
-// kernel. A call that a signal interrupts is repeated.
+// A lock belongs to the open file description: closing the file, or the end of the process,
+// releases it. All waits poll, because a context cannot interrupt a wait in the kernel. A call
+// interrupted by a signal is repeated.
 package filelock
 
 import (
@@ -26,23 +26,24 @@ const (
 	Exclusive Mode = unix.LOCK_EX // only one at a time
 )
 
-// ErrLocked means that somebody else holds a lock that excludes this one.
+// ErrLocked means that another open file description holds a conflicting lock.
 var ErrLocked = errors.New("locked by another process")
 
-// TryLock locks f by flock(2), or changes the mode of the lock that f has. It returns
-// ErrLocked when somebody else holds a lock that excludes it; f may then have lost the
-// lock that it had. File systems without locks return another error.
+// TryLock locks f with flock(2), or changes the mode of the lock it holds. It returns ErrLocked
+// if another open file description holds a conflicting lock; in that case f may have lost its
+// previous lock. File systems without locks return another error.
 func TryLock(f *os.File, m Mode) error {
 	return try(func() error { return unix.Flock(int(f.Fd()), int(m)|unix.LOCK_NB) })
 }
 
-// Lock is TryLock that waits for others to release their locks until ctx ends.
+// Lock is like TryLock but waits until the lock is available or ctx is done.
 func Lock(ctx context.Context, f *os.File, m Mode) error {
 	return poll(ctx, func() error { return TryLock(f, m) })
 }
 
-// LockByte locks the byte at off of f, which must be open for writing, exclusively by
-// fcntl(2) (F_OFD_SETLK). It waits until ctx ends. The byte need not exist.
+// LockByte takes an exclusive lock on the byte at offset off of f with fcntl(2) (F_OFD_SETLK).
+// It waits until the lock is available or ctx is done. f must be open for writing; the byte
+// need not exist.
 func LockByte(ctx context.Context, f *os.File, off int64) error {
 	span := unix.Flock_t{Type: unix.F_WRLCK, Whence: io.SeekStart, Start: off, Len: 1}
 	return poll(ctx, func() error {

@@ -1,7 +1,8 @@
-// Package keyedlock has a mutex for each of many keys. A mutex exists only while somebody
-// holds it or waits for it.
+// Package keyedlock provides a mutex for each of many keys. A mutex exists only while it is
+// held or waited for.
 //
-// A single mutex that a context can interrupt is semaphore.NewWeighted(1) of golang.org/x/sync.
+// For a single mutex that a context can interrupt, use semaphore.NewWeighted(1) of
+// golang.org/x/sync.
 package keyedlock
 
 import (
@@ -11,20 +12,20 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Mutexes are the mutexes of keys of type K. The zero value is ready for use. It must not
-// be copied.
+// Mutexes is a set of mutexes, one for each key of type K. The zero value is ready for use. It
+// must not be copied.
 type Mutexes[K comparable] struct {
-	mu sync.Mutex // guards what follows
+	mu sync.Mutex // guards at
 	at map[K]*mutex
 }
 
 type mutex struct {
 	sem   *semaphore.Weighted
-	users int // the holder and those who wait
+	users int // the holder and the waiters
 }
 
-// Lock locks the mutex of key. The caller calls unlock once. If ctx ends first, Lock
-// returns ctx.Err() and locks nothing.
+// Lock locks the mutex of key. The caller must call unlock exactly once. If ctx is done first,
+// Lock returns ctx.Err() and locks nothing.
 func (m *Mutexes[K]) Lock(ctx context.Context, key K) (unlock func(), err error) {
 	m.mu.Lock()
 	x := m.at[key]

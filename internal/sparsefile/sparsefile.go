@@ -1,4 +1,5 @@
-// Package sparsefile writes files with holes for blocks of zeros: most of a dump is zeros.
+// Package sparsefile writes files with holes in place of blocks of zeros. Most of a dump is
+// zeros.
 package sparsefile
 
 import (
@@ -9,7 +10,7 @@ import (
 // blockSize is the length and the alignment of the smallest hole.
 const blockSize = 4096
 
-// IsZero reports whether p holds nothing but zeros.
+// IsZero reports whether p contains only zeros.
 func IsZero(p []byte) bool {
 	for len(p) > blockSize {
 		if !bytes.Equal(p[:blockSize], zeros[:]) {
@@ -22,8 +23,8 @@ func IsZero(p []byte) bool {
 
 var zeros [blockSize]byte
 
-// WriteAt writes p at off of w, except for blocks of zeros: there w must not have been
-// written to. A file that may end in such a block needs Truncate afterwards.
+// WriteAt writes p to w at off, except for blocks of zeros, where w must not have been written
+// to. A file that may end in such a block must be truncated to its size afterwards.
 func WriteAt(w io.WriterAt, p []byte, off int64) error {
 	for len(p) > 0 {
 		n, zero := run(p, off)
@@ -37,8 +38,8 @@ func WriteAt(w io.WriterAt, p []byte, off int64) error {
 	return nil
 }
 
-// run returns how many bytes at the start of p, which is at off of a file, lie in blocks
-// that are all zeros, or in blocks that are not.
+// run returns the length of the first part of p, which is at offset off of a file, that lies
+// only in blocks of zeros or only in other blocks. zero reports which of the two.
 func run(p []byte, off int64) (n int, zero bool) {
 	for n < len(p) {
 		end := min(n+blockSize-int((off+int64(n))%blockSize), len(p))
@@ -51,13 +52,13 @@ func run(p []byte, off int64) (n int, zero bool) {
 	return n, zero
 }
 
-// Writer writes a stream to an empty file by WriteAt.
+// Writer writes a stream to an empty file with WriteAt.
 type Writer struct {
 	w   io.WriterAt
 	off int64
 }
 
-// NewWriter returns a Writer that begins at the start of w.
+// NewWriter returns a Writer that starts at the beginning of w.
 func NewWriter(w io.WriterAt) *Writer { return &Writer{w: w} }
 
 func (w *Writer) Write(p []byte) (int, error) {

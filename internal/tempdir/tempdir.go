@@ -1,6 +1,6 @@
-// Package tempdir makes temporary directories that are removed even when the process that
-// made them was killed: each has a locked file in it, and a sweep removes those whose lock
-// nobody holds.
+// Package tempdir creates temporary directories that are removed even if the process that
+// created them is killed: each contains a locked file, and a sweep removes the directories
+// whose lock nobody holds.
 package tempdir
 
 import (
@@ -15,20 +15,20 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// lockName is the file that is locked while the directory is in use.
+// lockName is the name of the file that is locked while the directory is in use.
 const lockName = "lock"
 
-// unlockedAge is the age at which a directory without a lock file is removed. A younger
+// unlockedAge is the minimum age at which a directory without a lock file is removed. A younger
 // one may be about to get its lock.
 const unlockedAge = 24 * time.Hour
 
-// Dir is a private directory (mode 0700) that Sweep leaves until Remove.
+// Dir is a private directory (mode 0700) that Sweep leaves alone until Remove is called.
 type Dir struct {
 	Path string // absolute if the parent was, without symbolic links
 	lock *os.File
 }
 
-// Make makes a directory in parent whose name begins with prefix.
+// Make creates a directory in parent whose name begins with prefix.
 func Make(parent, prefix string) (*Dir, error) {
 	path, err := os.MkdirTemp(parent, prefix)
 	if err != nil {
@@ -44,7 +44,7 @@ func Make(parent, prefix string) (*Dir, error) {
 	return d, nil
 }
 
-// makeLock makes the lock file under another name first, so that no sweep finds it unlocked.
+// makeLock creates the lock file under another name first, so that no sweep finds it unlocked.
 func makeLock(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "locking"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -60,13 +60,13 @@ func makeLock(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// Remove removes the directory and all that is in it.
+// Remove removes the directory and everything in it.
 func (d *Dir) Remove() error {
 	defer d.lock.Close()
 	return remove(d.Path)
 }
 
-// remove removes the lock file last, so that another sweep finishes what this one cannot.
+// remove removes the lock file last, so that another sweep can finish what this one cannot.
 func remove(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -83,9 +83,9 @@ func remove(path string) error {
 	return os.RemoveAll(path)
 }
 
-// Sweep removes the directories that Make made in parent with prefix for processes of this
-// user that were killed. It calls prepare with the path of each first, and leaves the
-// directory if that fails; prepare may be nil. What cannot be removed is left.
+// Sweep removes the directories that Make created in parent with prefix for processes of this
+// user that were killed. It first calls prepare with the path of each, and leaves the directory
+// alone if that fails; prepare may be nil. Directories that cannot be removed are left.
 func Sweep(parent, prefix string, prepare func(path string) error) {
 	entries, err := os.ReadDir(parent)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package testenv has what tests of several packages need from the machine and from each
-// other. Only tests import it.
+// Package testenv contains helpers that the tests of several packages share. Only tests import
+// it.
 package testenv
 
 import (
@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Missing skips a test that cannot run here. Where everything must be tested (CI=true in
-// the environment) it fails the test.
+// Missing skips a test that cannot run on this machine. Where everything must be tested
+// (CI=true in the environment), it fails the test instead.
 func Missing(t testing.TB, format string, args ...any) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -21,8 +21,8 @@ func Missing(t testing.TB, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// NeedFUSE calls Missing where no file system can be mounted. It does not open /dev/fuse:
-// on some kernels that alone wedges the runtime.
+// NeedFUSE calls Missing if no file system can be mounted. It does not open /dev/fuse, because
+// that alone wedges the runtime on some kernels.
 func NeedFUSE(t testing.TB) {
 	t.Helper()
 	if err := unix.Access("/dev/fuse", unix.R_OK|unix.W_OK); err != nil {
@@ -33,7 +33,7 @@ func NeedFUSE(t testing.TB) {
 	}
 }
 
-// NeedTools calls Missing unless all programs are installed.
+// NeedTools calls Missing unless all named programs are installed.
 func NeedTools(t testing.TB, names ...string) {
 	t.Helper()
 	for _, name := range names {
@@ -43,9 +43,9 @@ func NeedTools(t testing.TB, names ...string) {
 	}
 }
 
-// Eventually waits until ok returns true, and fails the test when that takes minutes. It is
-// for what another process or goroutine brings about. It polls less and less often: ok may
-// start processes, and other tests run meanwhile.
+// Eventually waits until ok returns true, and fails the test if that takes minutes. It is for
+// effects of another process or goroutine. It polls at increasing intervals, because ok may
+// start processes, and other tests run at the same time.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	const limit = 3 * time.Minute

@@ -1,4 +1,4 @@
-// Package withctx has operations of the standard library that take no context, with one.
+// Package withctx provides operations of the standard library that take no context, with one.
 package withctx
 
 import (
@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// Sleep pauses for d, or until ctx ends; then it returns ctx.Err(). With d <= 0 it
-// returns ctx.Err() at once.
+// Sleep pauses for d, or until ctx is done, in which case it returns ctx.Err(). If d <= 0, it
+// returns ctx.Err() immediately.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
@@ -23,8 +23,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Reader returns a reader of r that returns ctx.Err() once ctx has ended. A Read under
-// way is not interrupted.
+// Reader returns a reader that reads from r and returns ctx.Err() once ctx is done. It does not
+// interrupt a Read in progress.
 func Reader(ctx context.Context, r io.Reader) io.Reader { return &reader{ctx, r} }
 
 type reader struct {
