@@ -14,13 +14,13 @@ import (
 
 const benchSize = 64 << 20
 
-// BenchmarkHit reads what is held, beside the same reads of a plain file.
+// BenchmarkHit reads cached blocks, and compares that with the same reads of a plain file.
 func BenchmarkHit(b *testing.B) {
 	o := options(b, &source{size: benchSize})
 	c := open(b, o)
 	f := openFile(b, c, "a", benchSize)
 	data := make([]byte, benchSize)
-	fill("b", data, 300<<10) // mostly not zeros
+	fill("b", data, 300<<10) // mostly nonzero
 	plain := filepath.Join(b.TempDir(), "plain")
 	if err := os.WriteFile(plain, data, 0o600); err != nil {
 		b.Fatal(err)
@@ -69,7 +69,8 @@ func BenchmarkHit(b *testing.B) {
 	}
 }
 
-// place returns an offset for read i of n bytes, in the part of the file that is not zeros.
+// place returns the offset of the i-th read of n bytes, in the part of the file that is not
+// zeros.
 func place(i, n int64) int64 {
 	for {
 		off := i * 7919 % (benchSize / n) * n
@@ -119,7 +120,7 @@ func noise() []byte {
 	return p
 }
 
-// flat is a Source that only copies.
+// flat is a Source that only copies from memory.
 type flat []byte
 
 func (s flat) ReadAt(_ context.Context, _ store.Ref, p []byte, off int64) (int, error) {

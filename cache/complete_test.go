@@ -53,8 +53,8 @@ func noFile(t *testing.T, f *File, why string) {
 	}
 }
 
-// progress returns how many bytes of the version are on disk in full blocks, and whether it is
-// complete and verified.
+// progress returns how many bytes of the version are in full blocks on disk, and whether the
+// version is complete and verified.
 func progress(t *testing.T, f *File) (held int64, verified bool) {
 	t.Helper()
 	file, err := f.o.c.disk.files.Acquire(&f.o.Version)
@@ -108,7 +108,7 @@ func TestComplete(t *testing.T) {
 	if s := c.Stats(); src.count() != before || s.Verified != 0 {
 		t.Errorf("%d requests after the remount, %+v", src.count()-before, s)
 	}
-	c.boot++ // as after a restart of the machine
+	c.boot++ // as after a reboot of the machine
 	noFile(t, f, "verified before the machine was started")
 	must(t, f.Complete(t.Context()))
 	sameFile(t, f, data)
@@ -150,7 +150,8 @@ func TestCompleteIsCompared(t *testing.T) {
 	noFile(t, f, "another MD5 is expected")
 }
 
-// TestPackIsNotPartOfACompleteVersion completes a version after a pack with wrong content.
+// TestPackIsNotPartOfACompleteVersion completes a version that was read from a pack with wrong
+// content.
 func TestPackIsNotPartOfACompleteVersion(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -204,7 +205,7 @@ func TestCompleteFaults(t *testing.T) {
 	}
 }
 
-// TestPinned has another cache evict all it can while the file is pinned.
+// TestPinned makes another cache evict all it can while the file is pinned.
 func TestPinned(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -234,7 +235,7 @@ func TestPinned(t *testing.T) {
 		must(t, q.measuring.Acquire(t.Context(), 1))
 		defer q.measuring.Release(1)
 		q.mu.Lock()
-		q.futile = time.Time{} // or the next eviction waits for a second
+		q.futile = time.Time{} // otherwise the next eviction would wait a second
 		q.mu.Unlock()
 		must(t, q.measure(t.Context(), 0))
 	}
@@ -251,7 +252,7 @@ func TestPinned(t *testing.T) {
 	wrong := openFile(t, other, "a", size)
 	wrong.Expect(make([]byte, 16))
 	limit(1 << 30)
-	if err := wrong.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) { // discards it, but does not punch it
+	if err := wrong.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) { // discards the file, but does not punch it
 		t.Error(err)
 	}
 	if n, err := file.File().ReadAt(got, 0); n != size || err != nil && err != io.EOF || !bytes.Equal(got, data) {
@@ -269,7 +270,8 @@ func TestPinned(t *testing.T) {
 }
 
 // TestMappingOutlivesEviction maps a local file, as the kernel does for a program that maps a
-// passthrough file, and evicts it after its release, while it is still read through the cache.
+// passthrough file. It evicts the file after its release, while it is still read through the
+// cache.
 func TestMappingOutlivesEviction(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -283,7 +285,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	if !ok {
 		t.Fatal("no local file")
 	}
-	kernels, err := os.Open(file.File().Name()) // the kernel opens the file again and takes no lock
+	kernels, err := os.Open(file.File().Name()) // the kernel opens the file again, without a lock
 	must(t, err)
 	mapped, err := unix.Mmap(int(kernels.Fd()), 0, size, unix.PROT_READ, unix.MAP_SHARED)
 	must(t, err)
@@ -318,7 +320,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 	sameFile(t, f, data)
 }
 
-// TestCompletionInTheBackground checks that completion waits until the link is idle, keeps to
+// TestCompletionInTheBackground checks that completion waits until the link is idle, uses only
 // its share, yields to readers, and ends with the last handle.
 func TestCompletionInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -374,7 +376,7 @@ func TestCompletionAlways(t *testing.T) {
 	for c.Stats().Verified == 0 {
 		check(t, f, 1<<20, 4096)
 	}
-	for c.Stats().Sessions > 0 { // it is marked as verified right after
+	for c.Stats().Sessions > 0 { // the version is marked as verified right after that
 		time.Sleep(time.Millisecond)
 	}
 	sameFile(t, f, data)

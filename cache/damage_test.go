@@ -10,7 +10,7 @@ import (
 	"thothfs/store"
 )
 
-// The layout of a block map, see package blockfile.
+// The layout of a block map; see package blockfile.
 const (
 	headerSize  = 4 << 10
 	markOffset  = headerSize - 56
@@ -22,7 +22,7 @@ func recordSize(block int64) int64 { return recordFixed + 8*block/page }
 
 func recordOffset(block, b int64) int64 { return headerSize + b*recordSize(block) }
 
-// localPath returns the path of the files of key, without the suffix.
+// localPath returns the path of the files of key, without suffix.
 func localPath(c *Cache, key string) string {
 	v := blockfile.NewVersion(store.Ref{Key: key, ETag: "v1"}, 0, c.block)
 	return strings.TrimSuffix(c.disk.files.DataPath(&v), ".data")
@@ -54,8 +54,8 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// TestDamage damages the local files of a complete version, between two runs and during one,
-// and reads everything.
+// TestDamage damages the local files of a complete version, between two runs or during one, and
+// reads everything.
 func TestDamage(t *testing.T) {
 	const size = 1<<20 + 100
 	record := func(b int64) int64 { return recordOffset(128*kib, b) }
@@ -63,7 +63,7 @@ func TestDamage(t *testing.T) {
 		name    string
 		do      func(t *testing.T, path string)
 		corrupt int64 // blocks counted as corrupt
-		fetched int64 // at most, in bytes
+		fetched int64 // maximum, in bytes
 	}{
 		{"nothing", func(*testing.T, string) {}, 0, 0},
 		{"flipped bit", func(t *testing.T, p string) { flip(t, p+".data", 300*kib) }, 1, 128 * kib},
@@ -115,7 +115,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestFilesFromElsewhere reads a version in whose place are other files.
+// TestFilesFromElsewhere reads a version whose files have been replaced by other files.
 func TestFilesFromElsewhere(t *testing.T) {
 	const size = 1 << 20
 	for _, tc := range []struct {
@@ -162,7 +162,7 @@ func TestWrongSizeStartsAnew(t *testing.T) {
 	o := options(t, &source{size: 2 << 20})
 	c := open(t, o)
 	small, large := openFile(t, c, "a", 1<<20), openFile(t, c, "a", 2<<20)
-	for range 3 { // one version with two sizes: one of them is wrong, but no byte may be
+	for range 3 { // one version with two sizes: one size is wrong, but no byte may be
 		check(t, small, 0, 1<<20)
 		check(t, large, 0, 2<<20)
 		settle(t, c)

@@ -16,7 +16,7 @@ import (
 
 const kib = 1 << 10
 
-// blocked returns a source that waits until release is closed or its context ends.
+// blocked returns a source whose reads wait until release is closed or their context is done.
 func blocked(size int64) (src *source, release chan struct{}, cancelled *atomic.Int64) {
 	release, cancelled = make(chan struct{}), new(atomic.Int64)
 	return &source{size: size, hook: func(ctx context.Context, _ int64, _ int) error {
@@ -57,7 +57,7 @@ func TestNeighboursAreOneRequest(t *testing.T) {
 	src := &source{size: size}
 	c := open(t, options(t, src))
 	f := openFile(t, c, "a", size)
-	check(t, f, 5*128*kib, 10) // block 5 is held
+	check(t, f, 5*128*kib, 10) // block 5 is cached
 	settle(t, c)
 	src.calls = nil
 	check(t, f, 100, size-100)
@@ -83,7 +83,7 @@ func TestInterruptedReaderLeavesTheFetchToOthers(t *testing.T) {
 		}()
 		synctest.Wait()
 		go func() {
-			check(t, openFile(t, c, "a", 1<<20), 0, 300*kib) // joins the fetch, and starts another for the rest
+			check(t, openFile(t, c, "a", 1<<20), 0, 300*kib) // joins the fetch, and starts another one for the rest
 			second <- nil
 		}()
 		synctest.Wait()
@@ -129,12 +129,13 @@ func TestLastReaderToLeaveCancels(t *testing.T) {
 			t.Errorf("a reader interrupted before it began: %v, %d requests", err, src.count())
 		}
 		close(release)
-		check(t, f, 0, 10) // starts another fetch
+		check(t, f, 0, 10) // starts a new fetch
 		settle(t, c)
 	})
 }
 
-// TestJoinWhileCancelling reads a block whose fetch is cancelled, before the Source returns.
+// TestJoinWhileCancelling reads a block whose fetch has been cancelled, before the Source
+// returns.
 func TestJoinWhileCancelling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stubborn := make(chan struct{})
@@ -174,7 +175,7 @@ func TestErrorsPassAndAreNotRemembered(t *testing.T) {
 				return nil
 			}}
 			o := options(t, src)
-			o.Memory = 512 * kib // two blocks a request
+			o.Memory = 512 * kib // two blocks per request
 			c := open(t, o)
 			f := openFile(t, c, "a", 1<<20)
 			p := make([]byte, 1<<20)
@@ -209,7 +210,7 @@ func TestCloseEndsReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src, _, _ := blocked(1 << 20)
 		o := options(t, src)
-		o.Fetches = 1 // so that one waits in the limiter
+		o.Fetches = 1 // so that one read waits in the limiter
 		c := open(t, o)
 		f := openFile(t, c, "a", 1<<20)
 		var wg sync.WaitGroup
@@ -232,7 +233,7 @@ func TestCloseEndsReads(t *testing.T) {
 	})
 }
 
-// TestReadsWaitForMemory has far more readers than memory and slots.
+// TestReadsWaitForMemory runs far more readers than there are memory and slots for.
 func TestReadsWaitForMemory(t *testing.T) {
 	const size = 64 << 20
 	var now, most atomic.Int64

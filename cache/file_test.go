@@ -86,7 +86,7 @@ func TestEmptyAndInvalid(t *testing.T) {
 }
 
 func TestHugeSizeIsServed(t *testing.T) {
-	const size = 1 << 61 // more than any file system takes
+	const size = 1 << 61 // more than any file system allows
 	c := open(t, options(t, &source{size: size}))
 	f := openFile(t, c, "a", size)
 	for range 5 {
@@ -99,8 +99,8 @@ func TestHugeSizeIsServed(t *testing.T) {
 	}
 }
 
-// TestOracle reads at random from many goroutines, with several block sizes and quotas down to
-// one block.
+// TestOracle reads at random offsets from many goroutines, with several block sizes and with
+// quotas down to less than one block.
 func TestOracle(t *testing.T) {
 	for _, block := range []int{4 << 10, 32 << 10, 128 << 10, 1 << 20} {
 		for _, quota := range []int64{1, int64(block), 8 * int64(block), 1 << 30} {

@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestWhatOthersLeftInTheCache plants links and files in the cache directory, as others could
-// while they had write access. Nothing is written through them, and reads are right.
+// TestWhatOthersLeftInTheCache plants links and files in the cache directory, as other users
+// could while they had write access. It checks that nothing is written through them and that
+// reads return the right data.
 func TestWhatOthersLeftInTheCache(t *testing.T) {
 	const size = 1 << 20
 	_, sum := whole(size)
@@ -21,7 +22,7 @@ func TestWhatOthersLeftInTheCache(t *testing.T) {
 	}
 	for _, tc := range []struct {
 		name  string
-		plant func(t *testing.T, pair, victim string) // pair is the path of the files without the suffix
+		plant func(t *testing.T, pair, victim string) // pair is the path of the two files, without suffix
 	}{
 		{"namespace is a link", func(t *testing.T, pair, victim string) {
 			ns := filepath.Dir(filepath.Dir(pair))
@@ -83,7 +84,7 @@ func TestWhatOthersLeftInTheCache(t *testing.T) {
 			if err != nil || string(text) != "precious" || len(left) != 1 {
 				t.Errorf("%q, %v; %v", text, err, left)
 			}
-			if n := strings.Count(said.String(), "not private"); n > 2 { // once for each cache
+			if n := strings.Count(said.String(), "not private"); n > 2 { // once per cache
 
 				t.Errorf("told %d times:\n%s", n, said.String())
 			}

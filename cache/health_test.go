@@ -43,7 +43,7 @@ func TestHealth(t *testing.T) {
 			t.Error("one write a second")
 		}
 		h.succeeded()
-		state("degraded") // one good write proves nothing
+		state("degraded") // one successful write proves nothing
 		time.Sleep(50 * time.Second)
 		h.failed("read", syscall.EIO)
 		if h.mayRead() {
@@ -67,8 +67,8 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// TestDiskFaults makes each kind of disk operation fail for a while. No reader notices, and the
-// cache recovers.
+// TestDiskFaults makes each kind of disk operation fail for a while. It checks that no reader
+// is affected and that the cache recovers.
 func TestDiskFaults(t *testing.T) {
 	const size = 500*kib + 9
 	for op, errnos := range map[string][]error{
@@ -156,7 +156,7 @@ func TestNthDiskFault(t *testing.T) {
 	}
 }
 
-// TestFullDisk fills a small file system.
+// TestFullDisk fills up a small file system.
 func TestFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=3m,mode=700"); err != nil {
@@ -164,7 +164,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	defer syscall.Unmount(dir, syscall.MNT_DETACH)
 	const size = 10 << 20
-	for _, floor := range []int64{0, 1 - 1<<40} { // with and without the 5 % that stay free
+	for _, floor := range []int64{0, 1 - 1<<40} { // with and without the 5 % that are kept free
 		o := options(t, &source{size: size})
 		o.Dir, o.floor, o.Namespace = filepath.Join(dir, "cache"), floor, fmt.Sprint(floor)
 		c := open(t, o)
@@ -209,7 +209,7 @@ func TestDirectoryRemoved(t *testing.T) {
 	settle(t, c)
 }
 
-// TestUnlinkedFilesAreLeft checks that the cache stops to use unlinked files within a minute.
+// TestUnlinkedFilesAreLeft checks that the cache stops using unlinked files within a minute.
 func TestUnlinkedFilesAreLeft(t *testing.T) {
 	const size = 1 << 20
 	c := open(t, options(t, &source{size: size}))
@@ -226,8 +226,8 @@ func TestUnlinkedFilesAreLeft(t *testing.T) {
 	}
 }
 
-// TestSourceFaults reads from several goroutines while the n-th request fails, for every n and
-// each kind of fault, once and permanently.
+// TestSourceFaults reads from several goroutines while the n-th request fails, once or
+// permanently, for every n and each kind of fault.
 func TestSourceFaults(t *testing.T) {
 	const size = 700 * kib
 	data := make([]byte, size)
@@ -236,7 +236,7 @@ func TestSourceFaults(t *testing.T) {
 		m := mem.New()
 		attr := m.Set("a", data)
 		o := options(t, m)
-		o.Memory = 512 * kib // several requests
+		o.Memory = 512 * kib // so that there are several requests
 		c := open(t, o)
 		f := c.Open(store.Ref{Key: "a", ETag: attr.ETag}, size)
 		defer f.Close()

@@ -11,12 +11,12 @@ import (
 )
 
 // TestHedge makes the first request for a block stall, for a while or for ever, and the second
-// one answer, fail or stall.
+// one succeed, fail or stall.
 func TestHedge(t *testing.T) {
 	fail := &store.Error{Op: "read", Key: "a", Kind: store.ErrUnavailable}
 	for _, tc := range []struct {
 		name         string
-		first        time.Duration // until it answers
+		first        time.Duration // time until it returns
 		firstErr     error
 		second       time.Duration
 		secondErr    error
@@ -99,7 +99,7 @@ func TestHedgeWaitsForWhatIsUsual(t *testing.T) {
 	}
 }
 
-// stalling is a Store where one answer in a hundred stalls: it stays silent, or arrives a few
+// stalling is a Store in which one response in a hundred stalls: nothing arrives, or only a few
 // bytes at a time.
 type stalling struct {
 	store.Store
@@ -126,9 +126,10 @@ func (s *stalling) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int6
 	return len(p), nil
 }
 
-// BenchmarkStalls reads 300 blocks, one after another, from a store that answers within 20 ms,
-// except for one answer in a hundred, which takes 20 s. The baseline is store.Retry without the
-// cache's hedge: it ends a try that is silent for 3 s. All times are scaled by 1/100.
+// BenchmarkStalls reads 300 blocks, one after another, from a store that responds within 20 ms,
+// except for one response in a hundred, which takes 20 s. The baseline is store.Retry without
+// the cache's hedging, which ends an attempt after 3 s of silence. All times are scaled by
+// 1/100.
 func BenchmarkStalls(b *testing.B) {
 	const size, reads = 64 << 20, 300
 	for _, kind := range []string{"silent", "trickle"} {

@@ -16,8 +16,8 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// TestPackIsServed reads what a pack has: from memory, from disk, after a remount, and with a
-// failing disk. The source gets no request.
+// TestPackIsServed reads the content of a pack from memory, from disk, after a remount, and
+// with a failing disk. It checks that the source gets no request.
 func TestPackIsServed(t *testing.T) {
 	const size = 20<<20 + 1234
 	hot := []hotpack.Range{{Off: 0, Len: 8192}, {Off: 5<<20 + 120*kib, Len: 20 * kib}, {Off: 7 << 20, Len: 128 * kib}, {Off: size - 1, Len: 1}}
@@ -46,7 +46,7 @@ func TestPackIsServed(t *testing.T) {
 		c := open(t, o)
 		f := openFile(t, c, "a", size)
 		must(t, f.Warm(t.Context()))
-		before := src.count() // the prediction may have begun
+		before := src.count() // the prediction may have started
 		for range 2 {
 			for _, r := range reads {
 				check(t, f, r.Off, int(r.Len))
@@ -79,7 +79,7 @@ func TestPackIsServed(t *testing.T) {
 	}
 }
 
-// TestPackAndDemandRace has a reader wait for a block that is being fetched, while the pack
+// TestPackAndDemandRace makes a reader wait for a block that is being fetched, while the pack
 // arrives earlier, later, or never.
 func TestPackAndDemandRace(t *testing.T) {
 	const size = 4 << 20
@@ -138,7 +138,8 @@ func TestPackAndDemandRace(t *testing.T) {
 	}
 }
 
-// TestPredictionWaitsForThePack checks that it does not wait for long.
+// TestPredictionWaitsForThePack checks that the prediction waits for the pack, but not for
+// long.
 func TestPredictionWaitsForThePack(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -181,7 +182,7 @@ func TestPredictionWaitsForThePack(t *testing.T) {
 type packStore struct {
 	pack atomic.Pointer[[]byte]
 	puts atomic.Int64
-	err  atomic.Pointer[error] // of the next puts
+	err  atomic.Pointer[error] // error returned by the next puts
 }
 
 func (s *packStore) hot(context.Context, store.Ref, int64) ([]byte, error) {
@@ -200,7 +201,7 @@ func (s *packStore) learned(_ context.Context, _ store.Ref, _ int64, b []byte) e
 	return nil
 }
 
-// waitPublished waits until no pack is left to publish. It needs a synctest bubble.
+// waitPublished waits until no packs are left to publish. It needs a synctest bubble.
 func waitPublished(t *testing.T, c *Cache) {
 	t.Helper()
 	for range 1000 {
@@ -227,7 +228,7 @@ func TestLearned(t *testing.T) {
 		must(t, f.Warm(t.Context()))
 		check(t, f, 30<<20, 5000)
 		for off := int64(40 << 20); off < 44<<20; off += 128 * kib {
-			check(t, f, off, 128*kib) // sequential: only the beginning is learned
+			check(t, f, off, 128*kib) // sequential, so only the beginning is learned
 		}
 		time.Sleep(recordFor + time.Second)
 		if packs.puts.Load() != 1 {
@@ -274,8 +275,8 @@ func TestLearned(t *testing.T) {
 	})
 }
 
-// TestSecondSessionWaitsForNothing reads pages all over a version that no prediction names,
-// then the same pages in an empty cache.
+// TestSecondSessionWaitsForNothing reads pages all over a version, none of them predicted, then
+// the same pages in an empty cache.
 func TestSecondSessionWaitsForNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 512 << 20
@@ -304,8 +305,8 @@ func TestSecondSessionWaitsForNothing(t *testing.T) {
 	})
 }
 
-// TestLearnedOfWhatIsHeld opens a version of which everything is held, so that the pack is not
-// fetched at the open.
+// TestLearnedOfWhatIsHeld opens a version that is completely cached, so that the pack is not
+// fetched when it is opened.
 func TestLearnedOfWhatIsHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
@@ -331,14 +332,15 @@ func TestLearnedOfWhatIsHeld(t *testing.T) {
 			t.Fatalf("%d packs", packs.puts.Load())
 		}
 		p, err := hotpack.Decode(refA, size, *packs.pack.Load())
-		// The pack also has what the kernel reads around a page fault, as far as it was fetched.
+		// The pack also contains what the kernel reads around a page fault, as far as it was
+		// fetched.
 		if err != nil || !p.Has(0, 100) || !p.Has(2<<20, 4096) || !p.Has(2<<20-32*kib, 68*kib) {
 			t.Errorf("%v, or not what was predicted", err)
 		}
 	})
 }
 
-// TestLittleIsLearnedFromALittle closes a handle before the prediction has ended.
+// TestLittleIsLearnedFromALittle closes a handle before the prediction ends.
 func TestLittleIsLearnedFromALittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 64 << 20
@@ -369,8 +371,8 @@ func TestLittleIsLearnedFromALittle(t *testing.T) {
 	})
 }
 
-// TestLearnedFaults checks that a store that refuses packs is asked once, and one that fails is
-// asked again.
+// TestLearnedFaults checks that no more packs are sent to a store that has refused one, and
+// that a store that fails is tried again.
 func TestLearnedFaults(t *testing.T) {
 	for kind, want := range map[error]int64{store.ErrPermission: 1, store.ErrUnavailable: 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -395,7 +397,7 @@ func TestLearnedFaults(t *testing.T) {
 	}
 }
 
-// TestCloseDoesNotWaitForTheLessonForLong closes a cache whose store does not answer.
+// TestCloseDoesNotWaitForTheLessonForLong closes a cache whose store does not respond.
 func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
@@ -411,15 +413,15 @@ func TestCloseDoesNotWaitForTheLessonForLong(t *testing.T) {
 		must(t, f.Warm(t.Context()))
 		begun := time.Now()
 		c.Close()
-		if took := time.Since(begun); took > 2*closeGrace { // in synctest's time
+		if took := time.Since(begun); took > 2*closeGrace { // in synctest's fake time
 			t.Errorf("closed after %v", took)
 		}
 		f.Close()
 	})
 }
 
-// TestPagesAndBlocksMix has two caches store packs, pages and blocks over one another, with and
-// without evictions.
+// TestPagesAndBlocksMix makes two caches store packs, pages and blocks over one another, with
+// and without evictions.
 func TestPagesAndBlocksMix(t *testing.T) {
 	const size = 3<<20 + 700
 	for _, quota := range []int64{1 << 20, 1 << 30} {

@@ -32,7 +32,7 @@ func learned(t *testing.T, src Source, size int64, packs *packStore, predicted h
 	return c.Stats()
 }
 
-// TestWhatWasReadComesFirst predicts more than a pack holds, and reads other pages.
+// TestWhatWasReadComesFirst predicts more than fits in a pack, and reads other pages.
 func TestWhatWasReadComesFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 256 << 20
@@ -56,7 +56,7 @@ func TestWhatWasReadComesFirst(t *testing.T) {
 	})
 }
 
-// TestFullPackIsNotStoredAgain reads more than a pack holds, in another order each time.
+// TestFullPackIsNotStoredAgain reads more than fits in a pack, in a different order each time.
 func TestFullPackIsNotStoredAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 256 << 20
@@ -80,7 +80,7 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 			t.Errorf("%d packs were stored", n)
 		}
 		r.Shuffle(len(offs), func(i, j int) { offs[i], offs[j] = offs[j], offs[i] })
-		for i := range offs[:600] { // an entirely different session
+		for i := range offs[:600] { // a completely different session
 			offs[i] = (offs[i] + 90<<20) % (size - page)
 		}
 		learned(t, src, size, &packs, hotpack.Range{Off: 0, Len: page}, offs)
@@ -90,7 +90,8 @@ func TestFullPackIsNotStoredAgain(t *testing.T) {
 	})
 }
 
-// TestRefusedPackIsFetchedOnce repeatedly opens a version whose pack belongs to another.
+// TestRefusedPackIsFetchedOnce repeatedly opens a version whose pack belongs to another
+// version.
 func TestRefusedPackIsFetchedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const size = 8 << 20
@@ -112,7 +113,7 @@ func TestRefusedPackIsFetchedOnce(t *testing.T) {
 			f.Close()
 			settle(t, c)
 			f.o.Drop()
-			must(t, os.RemoveAll(o.Dir)) // or all that is predicted would be held
+			must(t, os.RemoveAll(o.Dir)) // otherwise everything predicted would be cached
 		}
 		s := c.Stats()
 		if asked.Load() != 1 || s.PacksRefused != 1 {

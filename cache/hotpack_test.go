@@ -31,7 +31,7 @@ func packA(t *testing.T, size int64, ranges ...hotpack.Range) []byte {
 	return b
 }
 
-// TestHostilePacks checks that malformed packs are ignored and cost no memory.
+// TestHostilePacks checks that malformed packs are ignored and take no memory.
 func TestHostilePacks(t *testing.T) {
 	const size = 4 << 20
 	good := packA(t, size, hotpack.Range{Off: 0, Len: 100 << 10}, hotpack.Range{Off: 1 << 20, Len: 4096})
@@ -85,7 +85,7 @@ func TestHostilePacks(t *testing.T) {
 	}
 }
 
-// zeros returns a zstd frame of n zeros that does not state its size.
+// zeros returns a zstd frame of n zeros that does not contain its size.
 func zeros(n int) []byte {
 	b := []byte{0x28, 0xb5, 0x2f, 0xfd, 0, 0x58} // no content size, window of 2 MiB
 	for ; n > 0; n -= 128 << 10 {

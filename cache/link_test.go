@@ -13,20 +13,20 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// link is a Source behind a network link. Each request takes a round trip, and all share the
-// bandwidth in units of 64 KiB.
+// link is a Source behind a network link. Each request takes a round trip, and all requests
+// share the bandwidth in units of 64 KiB.
 type link struct {
 	data []byte
 	rtt  time.Duration
-	rate float64 // bytes a second
+	rate float64 // bytes per second
 
 	mu       sync.Mutex // guards all below
-	free     time.Time  // when the link has sent all that was requested
+	free     time.Time  // when the link will have sent everything requested
 	requests int
 	bytes    int64
 }
 
-// links are the links that the read path is designed for.
+// links are the network links that the read path is designed for.
 var links = []struct {
 	name string
 	rtt  time.Duration
@@ -120,8 +120,8 @@ func BenchmarkSequential(b *testing.B) {
 	}
 }
 
-// BenchmarkColdDebugger reads the pages of a cold core with 30 mappings that an mmap reader
-// faults in, one after another, with a prediction, with a pack, and without.
+// BenchmarkColdDebugger reads the pages that a debugger faults in through mmap, one after
+// another, from a cold core with 30 mappings: with a prediction, with a pack, and with neither.
 func BenchmarkColdDebugger(b *testing.B) {
 	data := noise()
 	var faults, predicted []hotpack.Range

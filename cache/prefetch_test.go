@@ -14,7 +14,7 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// predicts returns an Options.Predict that reads the first block and wants ranges.
+// predicts returns an Options.Predict that reads the first block and predicts ranges.
 func predicts(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int64)) error {
 	return func(r io.ReaderAt, _ int64, want func(off, n int64)) error {
 		want(0, 4096)
@@ -28,7 +28,7 @@ func predicts(ranges ...hotpack.Range) func(io.ReaderAt, int64, func(off, n int6
 	}
 }
 
-// warmed waits until the prefetch of f is stored.
+// warmed waits until the data prefetched for f is stored.
 func warmed(t testing.TB, f *File) {
 	t.Helper()
 	f.o.c.mu.Lock()
@@ -63,7 +63,7 @@ func TestPrefetch(t *testing.T) {
 	before := src.count()
 	check(t, openFile(t, c, "a", size), 0, 10) // the prediction does not run again
 	f.Close()
-	for range 2 { // nor when all is held, even after a remount
+	for range 2 { // nor when everything is cached, even after a remount
 		c.Close()
 		c = open(t, o)
 		f = openFile(t, c, "a", size)
@@ -107,7 +107,7 @@ func TestPrefetchIsBoundedAndBelowDemand(t *testing.T) {
 			t.Errorf("%d requests, %+v", src.count(), s)
 		}
 		var wg sync.WaitGroup
-		for _, off := range []int64{200 << 20, 90 << 20} { // not predicted, and queued
+		for _, off := range []int64{200 << 20, 90 << 20} { // one is not predicted, the other queued
 			wg.Go(func() { check(t, f, off, 10) })
 		}
 		synctest.Wait()
@@ -156,7 +156,7 @@ func TestLastCloseDropsPrefetch(t *testing.T) {
 			t.Errorf("%d cancelled, %+v", cancelled.Load(), s)
 		}
 		close(release)
-		h := openFile(t, c, "a", size) // starts over
+		h := openFile(t, c, "a", size) // starts from the beginning
 		synctest.Wait()
 		check(t, h, 0, 10)
 		c.Close()
@@ -166,7 +166,7 @@ func TestLastCloseDropsPrefetch(t *testing.T) {
 	})
 }
 
-// TestHostilePrediction wants ranges outside the object, and far too many.
+// TestHostilePrediction predicts ranges outside the object, and far too many of them.
 func TestHostilePrediction(t *testing.T) {
 	const size = 8 << 30
 	o := options(t, &source{size: size})
@@ -192,7 +192,7 @@ func TestHostilePrediction(t *testing.T) {
 	}
 }
 
-// TestPrefetchFaults reads while prefetch fails.
+// TestPrefetchFaults reads while prefetches fail.
 func TestPrefetchFaults(t *testing.T) {
 	const size = 16 << 20
 	for n := range int64(12) {

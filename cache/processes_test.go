@@ -20,7 +20,7 @@ const (
 )
 
 // runChild is the main function of a process that shares a cache. Its arguments are "DIR QUOTA
-// READS". It reads at random and exits with status 1 after a wrong byte.
+// READS". It reads at random offsets and exits with status 1 if it gets a wrong byte.
 func runChild(args string) {
 	word := strings.Fields(args)
 	quota, _ := strconv.ParseInt(word[1], 10, 64)
@@ -41,7 +41,7 @@ func runChild(args string) {
 	}
 }
 
-// churn reads at random from a few objects, in a few goroutines.
+// churn reads at random offsets from a few objects, in a few goroutines.
 func churn(c *Cache, reads int, seed uint64) error {
 	var wg sync.WaitGroup
 	errs := make(chan error, 4)
@@ -91,7 +91,7 @@ func start(t *testing.T, dir string, quota int64, reads int) (cmd *exec.Cmd, out
 	return cmd, &w.b, w.first
 }
 
-// lines collects output and closes first when some arrives.
+// lines collects output and closes first when the first output arrives.
 type lines struct {
 	once  sync.Once
 	b     strings.Builder
@@ -103,8 +103,8 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-// TestProcessesShare has several processes read, fill and evict in one directory, with room for
-// a quarter of the objects.
+// TestProcessesShare makes several processes read, fill and evict in the same directory, with
+// room for a quarter of the objects.
 func TestProcessesShare(t *testing.T) {
 	o := options(t, &source{size: sharedSize})
 	o.Quota = 5 << 20
@@ -132,7 +132,7 @@ func TestProcessesShare(t *testing.T) {
 	}
 }
 
-// TestKill repeatedly kills a process that fills the cache, and reads what it left.
+// TestKill repeatedly kills a process that is filling the cache, and reads what it left behind.
 func TestKill(t *testing.T) {
 	o := options(t, &source{size: sharedSize})
 	for i := range 3 {

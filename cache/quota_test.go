@@ -13,7 +13,7 @@ import (
 	"thothfs/internal/filelock"
 )
 
-// usage returns how many bytes the files under dir take on disk.
+// usage returns the disk space used by the files under dir, in bytes.
 func usage(t *testing.T, dir string) (n int64) {
 	t.Helper()
 	must(t, filepath.Walk(dir, func(_ string, st os.FileInfo, err error) error {
@@ -25,7 +25,7 @@ func usage(t *testing.T, dir string) (n int64) {
 	return n
 }
 
-// settleHouse waits until the housekeeper has nothing to do, and has it measure and evict
+// settleHouse waits until the housekeeper has nothing to do, and makes it measure and evict
 // even if it has just found nothing to evict.
 func settleHouse(t *testing.T, c *Cache) {
 	t.Helper()
@@ -66,7 +66,7 @@ func TestQuota(t *testing.T) {
 			}
 			s := c.Stats()
 			t.Logf("at most %d of %d; %+v", most, tc.quota, s)
-			if most > tc.quota+16*kib { // for the tag and the directories
+			if most > tc.quota+16*kib { // room for the tag and the directories
 				t.Errorf("%d bytes on disk, quota %d", most, tc.quota)
 			}
 			if tc.quota > 1<<20 && (most < tc.quota/2 || s.FilesEvicted+s.BlocksEvicted == 0) {
@@ -76,8 +76,8 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// TestQuotaShared fills one directory from several caches at once. Each keeps most of its files
-// open.
+// TestQuotaShared fills one directory from several caches at the same time. Each keeps most of
+// its files open.
 func TestQuotaShared(t *testing.T) {
 	const size, quota = 6 << 20, 10 << 20
 	o := options(t, &source{size: size})
@@ -119,7 +119,7 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 		_, err := os.Stat(localPath(c, key) + ".map")
 		return os.IsNotExist(err)
 	}
-	for i, want := range []string{"3", "1", "2", "0"} { // 3 is from the future
+	for i, want := range []string{"3", "1", "2", "0"} { // file 3 is dated in the future
 		if !gone(want) {
 			q := c.disk.quota
 			q.mu.Lock()

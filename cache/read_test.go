@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestColdReadLooksOnce counts operations on the disk in reads of blocks that are not held, and
+// TestColdReadLooksOnce counts the disk operations in reads of blocks that are not cached, and
 // of blocks that are.
 func TestColdReadLooksOnce(t *testing.T) {
 	const size, block = 8 << 20, 128 * kib

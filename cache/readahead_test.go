@@ -121,7 +121,7 @@ func TestCloseDropsReadAhead(t *testing.T) {
 		ctx, interrupt := context.WithCancel(t.Context())
 		left := make(chan struct{})
 		go func() {
-			_, _ = other.ReadAt(ctx, make([]byte, 10), 256*kib) // wants the same block
+			_, _ = other.ReadAt(ctx, make([]byte, 10), 256*kib) // waits for the same block
 			close(left)
 		}()
 		synctest.Wait()
@@ -186,8 +186,8 @@ func TestReadAheadYieldsToDemand(t *testing.T) {
 	}
 }
 
-// TestInterleavedReadersAreKeptApart reads one handle sequentially in several places in turn, and
-// sometimes at random.
+// TestInterleavedReadersAreKeptApart reads one handle sequentially in several places in turn,
+// and sometimes at random offsets.
 func TestInterleavedReadersAreKeptApart(t *testing.T) {
 	const size = 512 << 20
 	c := open(t, options(t, &source{size: size}))

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// readyCache returns a cache that keeps ready buffers for an hour, with a handle that was read
-// sequentially up to off. The read-ahead from off on is stored and in memory.
+// readyCache returns a cache that keeps ready buffers for an hour, and a handle that has been
+// read sequentially up to off. The read-ahead starting at off is stored and in memory.
 func readyCache(t *testing.T) (c *Cache, f *File, off int64) {
 	const size = 64 << 20
 	c = open(t, options(t, &source{size: size}))
@@ -29,11 +29,12 @@ func readyCache(t *testing.T) (c *Cache, f *File, off int64) {
 // waitStored waits until everything fetched is stored.
 func waitStored(c *Cache) {
 	for anyFetching(c) || c.n.InFlight.Load() > 0 {
-		time.Sleep(time.Microsecond) // for goroutines that still store blocks
+		time.Sleep(time.Microsecond) // wait for goroutines that are still storing blocks
 	}
 }
 
-// anyFetching reports whether a fetch is not filled; its goroutine may not run yet.
+// anyFetching reports whether any fetch is unfinished, including one whose goroutine has not
+// started.
 func anyFetching(c *Cache) bool {
 	c.mu.Lock()
 	versions := slices.Collect(maps.Values(c.versions))
@@ -91,14 +92,14 @@ func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
 	}
 	for c.ready.releaseAll() {
 	}
-	check(t, f, off, 128*kib) // fetched again
+	check(t, f, off, 128*kib) // fetched from the source again
 	if s := c.Stats(); s.Corrupt == 0 {
 		t.Errorf("the disk was not asked: %+v", s)
 	}
 }
 
-// TestReadyBuffersGoWhenTheyAreRead reads to the end: nothing is left in memory, although the
-// handle stays open.
+// TestReadyBuffersGoWhenTheyAreRead reads to the end and checks that no buffers are kept,
+// although the handle stays open.
 func TestReadyBuffersGoWhenTheyAreRead(t *testing.T) {
 	c, f, off := readyCache(t)
 	for ; off < f.Size(); off += 128 * kib {
@@ -126,20 +127,20 @@ func TestReadyBuffersGoAfterAWhile(t *testing.T) {
 		check(t, f, off, 128*kib)
 	}
 	for buffered(c) > 0 {
-		time.Sleep(time.Microsecond) // for the timers
+		time.Sleep(time.Microsecond) // wait for the timers
 	}
 }
 
-// TestReadyBuffersYieldToDemand reads while ready buffers have the last of the memory.
+// TestReadyBuffersYieldToDemand reads while ready buffers hold all the remaining memory.
 func TestReadyBuffersYieldToDemand(t *testing.T) {
 	c, f, _ := readyCache(t)
 	rest := c.limiter.maxBytes - buffered(c)
 	c.limiter.charge(rest)
-	check(t, f, 50<<20, 4096) // would block otherwise
+	check(t, f, 50<<20, 4096) // would block if the buffers were not released
 	c.limiter.free(rest)
 }
 
-// TestLentBytesStay closes the handle and asks for all memory while bytes are lent.
+// TestLentBytesStay closes the handle and uses all the memory while bytes are lent.
 func TestLentBytesStay(t *testing.T) {
 	c, f, off := readyCache(t)
 	data, giveBack, err := f.Lend(t.Context(), make([]byte, 64*kib), off)
@@ -150,7 +151,7 @@ func TestLentBytesStay(t *testing.T) {
 	c.ready.releaseAll()
 	other := openFile(t, c, "b", 32<<20)
 	for off := int64(0); off < 32<<20; off += 128 * kib {
-		check(t, other, off, 128*kib) // would reuse the buffer
+		check(t, other, off, 128*kib) // would overwrite the buffer if it were reused
 	}
 	compare(t, f, data, off)
 	giveBack()
@@ -158,7 +159,7 @@ func TestLentBytesStay(t *testing.T) {
 	settle(t, c)
 }
 
-// TestLendIsReadAt checks Lend when nothing is in memory.
+// TestLendIsReadAt checks that Lend behaves like ReadAt when nothing is in memory.
 func TestLendIsReadAt(t *testing.T) {
 	const size = 200 * kib
 	c := open(t, options(t, &source{size: size}))

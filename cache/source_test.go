@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fill fills p with the content of the object key at off. Every third 300 KiB are zeros, so that
-// some blocks are zeros and some are in part.
+// fill fills p with the content of the object key at off. Every third 300 KiB consist of zeros,
+// so that some blocks are all zeros and some are partly zeros.
 func fill(key string, p []byte, off int64) {
 	h := fnv.New64a()
 	h.Write([]byte(key))
@@ -45,7 +45,7 @@ func fill(key string, p []byte, off int64) {
 	}
 }
 
-// source is a Source with known content. Its hook can make it fail or wait.
+// source is a Source with known content. Its hook can make reads fail or wait.
 type source struct {
 	size int64
 	hook func(ctx context.Context, off int64, n int) error // nil: none
@@ -80,7 +80,7 @@ func (s *source) count() int {
 	return len(s.calls)
 }
 
-// options returns the options of most tests. There is no floor, because the disk of the
+// options returns the options used by most tests. They set no floor, because the disk of the
 // machine may be nearly full.
 func options(t testing.TB, src Source) Options {
 	return Options{Dir: filepath.Join(t.TempDir(), "cache"), Quota: 1 << 30, Source: src, Namespace: "test", floor: 1,
@@ -111,7 +111,7 @@ func openFile(t testing.TB, c *Cache, key string, size int64) *File {
 	return f
 }
 
-// check reads n bytes at off and compares them with the content.
+// check reads n bytes at off and compares them with the object's content.
 func check(t testing.TB, f *File, off int64, n int) {
 	t.Helper()
 	p := make([]byte, n)
@@ -136,16 +136,16 @@ func compare(t testing.TB, f *File, p []byte, off int64) {
 	}
 }
 
-// settle waits until everything fetched is stored and all buffers are released.
+// settle waits until everything fetched has been stored and all buffers have been released.
 func settle(t testing.TB, c *Cache) {
 	t.Helper()
 	for c.n.InFlight.Load() > 0 || buffered(c) > 0 {
 		c.ready.releaseAll()
-		time.Sleep(time.Microsecond) // for fetches that still store blocks
+		time.Sleep(time.Microsecond) // wait for fetches that are still storing blocks
 	}
 }
 
-// buffered returns how many bytes of buffers are in use.
+// buffered returns the number of bytes in buffers in use.
 func buffered(c *Cache) int64 {
 	_, n := c.limiter.gauges()
 	return n

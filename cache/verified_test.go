@@ -20,14 +20,15 @@ import (
 
 var damageCount = flag.Int("cache.sealed", 44, "TestDamagedSealedFiles: how many verified versions to damage")
 
-// verifiedFiles are the files of a verified version, which are damaged, and those of another.
+// verifiedFiles are the files of a verified version, which a test damages, and those of another
+// one.
 type verifiedFiles struct {
 	t           *testing.T
 	r           *rand.Rand
-	mine, other string // paths without the suffix
+	mine, other string // paths without suffix
 	size        int64
 	early       *os.File // the data file, opened for writing before it was verified
-	mapped      []byte   // a part of it, mapped and written to before it was verified
+	mapped      []byte   // a part of the data file, mapped and written to before it was verified
 }
 
 // edit opens the file at path for writing and passes it to change.
@@ -63,7 +64,7 @@ func (s *verifiedFiles) swap(a, b string) {
 	must(s.t, os.Rename(a, a+".x"), os.Rename(b, a), os.Rename(a+".x", b))
 }
 
-// verifiedDamages are ways to damage the files of a verified version.
+// verifiedDamages lists ways to damage the files of a verified version.
 var verifiedDamages = []struct {
 	name string
 	do   func(s *verifiedFiles)
@@ -148,8 +149,8 @@ var verifiedDamages = []struct {
 	{"bytes where a hole was", func(s *verifiedFiles) { s.flipSome(s.mine+".data", 400*kib, 500*kib) }},
 }
 
-// TestDamagedSealedFiles damages the files of verified versions, and reads them through LocalFile
-// and ReadAt, at once and after they are complete again.
+// TestDamagedSealedFiles damages the files of verified versions and reads them through
+// LocalFile and ReadAt, immediately and after they are complete again.
 func TestDamagedSealedFiles(t *testing.T) {
 	t.Parallel()
 	for n := range *damageCount {
@@ -221,7 +222,7 @@ func damageVerified(t *testing.T, n int, do func(s *verifiedFiles)) {
 	check(t, openFile(t, c, "b", size), 0, int(size))
 	err = f.Complete(t.Context())
 	if errors.Is(err, blockfile.ErrForeign) && !between {
-		return // the other version has the block map open that replaced ours
+		return // the block map that replaced ours is open for the other version
 	}
 	must(t, err)
 	sameFile(t, f, data)
@@ -235,8 +236,8 @@ func compareFile(t *testing.T, f *os.File, want []byte) {
 	}
 }
 
-// TestAuditReadsTheFile writes bytes to the file where a record says that it has zeros, before
-// the file is verified.
+// TestAuditReadsTheFile writes bytes to the file at a place that is all zeros according to its
+// record, before the file is verified.
 func TestAuditReadsTheFile(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -253,8 +254,8 @@ func TestAuditReadsTheFile(t *testing.T) {
 	}
 }
 
-// TestAuditIsRepeated changes the file without a trace, like a damaged device. The next
-// verification that is due finds it.
+// TestAuditIsRepeated changes the file without a trace, as a damaged device would, and checks
+// that the next verification detects it.
 func TestAuditIsRepeated(t *testing.T) {
 	const size = 2 << 20
 	data, sum := whole(size)
@@ -301,7 +302,7 @@ func sameFileBeside(t *testing.T, f *File, want []byte) {
 	compareFile(t, l.File(), want)
 }
 
-// TestVerifyOfAFileInUse changes a local file in use.
+// TestVerifyOfAFileInUse changes a local file while it is in use.
 func TestVerifyOfAFileInUse(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -354,7 +355,7 @@ func TestVerifyOfAFileInUse(t *testing.T) {
 	}
 }
 
-// TestSealedOnceByTwo has two caches verify one file at once.
+// TestSealedOnceByTwo makes two caches verify the same file at the same time.
 func TestSealedOnceByTwo(t *testing.T) {
 	const size = 3 << 20
 	data, sum := whole(size)

@@ -16,8 +16,8 @@ import (
 	"thothfs/cache/hotpack"
 )
 
-// TestManySessions reads 32 objects at once, sequentially and at random, with a pack for one of
-// them, with completion, and with a source that sometimes fails.
+// TestManySessions reads 32 objects at the same time, sequentially and at random offsets, with
+// a pack for one of them, with completion, and with a source that sometimes fails.
 func TestManySessions(t *testing.T) {
 	const objects, size = 32, 1<<20 + 99
 	var calls atomic.Int64

@@ -109,7 +109,7 @@ func FuzzEncodeName(f *testing.F) {
 	})
 }
 
-// checkName asserts what EncodeName promises of the name of any value.
+// checkName checks that the name of v has the properties that EncodeName promises.
 func checkName(t *testing.T, v string) {
 	t.Helper()
 	name := EncodeName(v)

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// fields is a dump for tests: strings, []string, or time.Time under "time".
+// fields is a dump for tests. Its values are strings, []string, or a time.Time under "time".
 type fields map[string]any
 
 func (f fields) Lookup(path string) (string, []string, bool) {
@@ -31,7 +31,7 @@ func (f fields) Time() (time.Time, bool) {
 	return t, ok
 }
 
-// checkRoundTrip asserts that p can be printed and read again, in both forms.
+// checkRoundTrip checks that p is parsed from what it prints, both as text and as a name.
 func checkRoundTrip(t *testing.T, p Spec) {
 	t.Helper()
 	for _, read := range []func() (Spec, error){
@@ -164,7 +164,8 @@ func TestAnd(t *testing.T) {
 	}
 }
 
-// And leaves its operands alone, even where their slices have room.
+// TestAndKeepsOperands checks that And does not modify its operands, even if their slices have
+// spare capacity.
 func TestAndKeepsOperands(t *testing.T) {
 	a, _ := Parse("a=1 b=2 c=3")
 	x, y := a.And(Equal("x", "1")), a.And(Equal("y", "1"))
@@ -189,7 +190,8 @@ func TestBetween(t *testing.T) {
 	}
 }
 
-// Any value whatever can be asked for, and the specification finds just that.
+// TestEqualAnyValue checks that Equal works for any value, and that its specification matches
+// only that value.
 func TestEqualAnyValue(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
@@ -206,8 +208,8 @@ func TestEqualAnyValue(t *testing.T) {
 	}
 }
 
-// Invariant: random specifications round trip and match as a plain reading of the
-// rules does.
+// TestMatchNaive checks that random specifications survive a round trip and match the same
+// dumps as a naive implementation.
 func TestMatchNaive(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	hits := 0
@@ -232,7 +234,8 @@ func TestMatchNaive(t *testing.T) {
 	}
 }
 
-// randomText draws from the characters that mean something, and some that do not.
+// randomText returns random text from characters and words with a special meaning and some
+// without.
 func randomText(rng *rand.Rand) string {
 	words := []string{"a", "b", "é", "€", " ", "\n", "\t", `\`, "*", "?", "=", "%", "/", ".", "..", "undefined", "stdin",
 		"limit", "mtime", "time", "otime", "dump", "name", "%2F", "\x00", "\xff", "\u0085", "~", "%~"}
@@ -281,7 +284,7 @@ func randomDump(rng *rand.Rand) fields {
 	return d
 }
 
-// naiveMatch knows nothing of the package: it reads the words one by one.
+// naiveMatch is an independent implementation of Match that reads the words one by one.
 func naiveMatch(spec string, d fields) bool {
 	for _, word := range strings.Fields(spec) {
 		prop, value, _ := strings.Cut(word, "=")
@@ -314,7 +317,7 @@ func naiveMatch(spec string, d fields) bool {
 	return true
 }
 
-// naiveGlob tries everything.
+// naiveGlob matches a pattern by trying all possibilities.
 func naiveGlob(pattern, s string) bool {
 	p, r := []rune(pattern), []rune(s)
 	switch {
@@ -326,8 +329,7 @@ func naiveGlob(pattern, s string) bool {
 	return len(r) > 0 && (p[0] == '?' || p[0] == r[0]) && naiveGlob(string(p[1:]), string(r[1:]))
 }
 
-// A pattern that would take for ever with backtracking is done at once: were it not,
-// the test would not end.
+// TestGlobHostile matches patterns that would take practically for ever with backtracking.
 func TestGlobHostile(t *testing.T) {
 	for _, pattern := range []string{strings.Repeat("a*", 60) + "b", strings.Repeat("*a?", 60) + "b", strings.Repeat("*", 5000) + "b"} {
 		p, err := Parse("cmd=" + pattern)
@@ -340,7 +342,7 @@ func TestGlobHostile(t *testing.T) {
 	}
 }
 
-// The pattern agrees with the standard library's, where that knows the language.
+// FuzzGlob compares patterns with those of the standard library, where the syntax is the same.
 func FuzzGlob(f *testing.F) {
 	f.Add("a*b?c", "axxbyc")
 	f.Add("*é?", "xéa")

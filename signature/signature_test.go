@@ -26,7 +26,7 @@ const (
 	alrm = 14
 )
 
-// Frames as debuggers write them, and what counts of them.
+// TestOf checks the signatures of stacks in the forms that debuggers write.
 func TestOf(t *testing.T) {
 	modules := []signature.Module{
 		{Path: "/usr/bin/app (deleted)", BuildID: "0123456789abcdef", Start: 0x400000, End: 0x500000},
@@ -53,12 +53,13 @@ func TestOf(t *testing.T) {
 		{"libc.so.6`poll+0x4d()|libc.so.6`start_thread+0x1()|libc.so.6`clone3+0x2c()", "app: libc.so`poll"},
 		{`a"b\c+0x1()|main+0x1()`, `app: a"b\c < main`},
 		{"libc.so.6`__assert_fail_base+0x1()|libc.so.6`__assert_fail+0x1()|a()|main()", "/assert app: a < main"},
-		// A bug of a library is that of all programs, if two of its functions say so.
+		// A bug in a library has the same signature in all programs if two of its functions are
+		// on top.
 		{"libx.so.1`f()|libx.so.1`g()|main()", "libx.so: f < g"},
 		{"libx.so.1`f()|main()", "libx.so: f < app`main"},
 		{"callback()|libx.so.1`g()|main()", "app: callback < libx.so`g < main"},
 		{"pack.cpython-311-x86_64-linux-gnu.so`f()|pack.cpython-311-x86_64-linux-gnu.so`g()|_PyEval_EvalFrameDefault()", "pack.so: f < g"},
-		// Without symbols.
+		// Frames without symbols.
 		{"libx.so.1`+0x1234()|libx.so.1`+0x42()|main()", "libx.so: libx.so+0x1234@fedcba98 < libx.so+0x42@fedcba98"},
 		{"0x7f0000001234()|0x401000()", "libx.so: libx.so+0x1234@fedcba98 < app+0x1000@01234567"},
 		{"0x7f0000011234()|app`+0x1000()", "/libc app: app+0x1000@01234567"},
@@ -76,7 +77,8 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// What a handler interrupted counts if it was at fault, and else the handler.
+// TestOfHandlers checks that the interrupted code counts if it was at fault, and otherwise the
+// handler.
 func TestOfHandlers(t *testing.T) {
 	const tail = "|libc.so.6`__restore_rt+0x0()|parse()|main()"
 	for _, c := range []struct {
@@ -101,7 +103,8 @@ func TestOfHandlers(t *testing.T) {
 	}
 }
 
-// Where in an endless recursion the stack ended does not matter.
+// TestOfRecursion checks that the function in which an endless recursion hit the end of the
+// stack does not matter.
 func TestOfRecursion(t *testing.T) {
 	deep := slices.Repeat([]string{"ping()", "pong()"}, 100)
 	want := ""
@@ -112,7 +115,7 @@ func TestOfRecursion(t *testing.T) {
 		}
 		want = got.Hash
 	}
-	// One that does not end by itself ends elsewhere.
+	// Without an overflow, the depth of a recursion does not matter either.
 	for _, n := range []int{1, 20, 300} {
 		stack := append(slices.Concat([]string{"leaf()"}, slices.Repeat([]string{"walk()"}, n)), "main()")
 		if got, err := signature.Of(signature.Death{Stack: stack, Program: "app", Signal: segv}, defaultSkip(t)); err != nil || got.Text != "memory app: leaf < walk < main" {
@@ -129,8 +132,8 @@ func TestOfNothing(t *testing.T) {
 	}
 }
 
-// Of a script only the interpreter is on the stack, and its functions look the same for
-// all bugs.
+// TestOfScripts checks that a crash inside an interpreter has no signature: only the
+// interpreter's functions are on the stack, and they look the same for all bugs in scripts.
 func TestOfScripts(t *testing.T) {
 	for stack, want := range map[string]string{
 		"libc.so.6`abort()|libpython3.11.so.1.0`os_abort()|libpython3.11.so.1.0`cfunction_vectorcall_NOARGS()|libpython3.11.so.1.0`_PyEval_EvalFrameDefault()|main()": "",
@@ -145,7 +148,7 @@ func TestOfScripts(t *testing.T) {
 	}
 }
 
-// What differs makes another signature; what does not count makes none.
+// TestOfDiffers checks which changes to a death change its signature and which do not.
 func TestOfDiffers(t *testing.T) {
 	base := signature.Death{Stack: []string{"add()", "main()"}, Program: "/usr/bin/checkout", Signal: abrt}
 	same := func(change func(*signature.Death)) bool {
@@ -214,7 +217,7 @@ func TestClass(t *testing.T) {
 	}
 }
 
-// Any text is a stack.
+// FuzzOf checks that Of accepts any text as a stack.
 func FuzzOf(f *testing.F) {
 	skip := defaultSkip(f)
 	f.Add("libc.so.1`raise+0x2b()|(anonymous namespace)::V<int>::operator<<(int)+0x1()|<a::B<T> as c::D>::m+0x1()|sigreturn()|0x10()|+0x3()|`()")

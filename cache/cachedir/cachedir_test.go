@@ -17,8 +17,8 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// TestPrivate checks that a refused directory stays unchanged, and that the message says what to
-// do.
+// TestPrivate checks that a rejected directory stays unchanged, and that the message says what
+// to do.
 func TestPrivate(t *testing.T) {
 	base := t.TempDir()
 	dir := filepath.Join(base, "cache")
@@ -33,7 +33,7 @@ func TestPrivate(t *testing.T) {
 	if st, err := os.Stat(dir); err != nil || st.Mode().Perm() != 0o755 {
 		t.Errorf("%v, %v", st.Mode(), err)
 	}
-	shared := filepath.Join(base, "tmp") // empty, but writable by all
+	shared := filepath.Join(base, "tmp") // empty, but writable by everybody
 	must(t, os.Mkdir(shared, 0o700), os.Chmod(shared, 0o777|os.ModeSticky))
 	if err := Private(shared); !errors.Is(err, ErrNotPrivate) {
 		t.Errorf("a directory as /tmp: %v", err)

@@ -13,12 +13,12 @@ import (
 
 var refA = store.Ref{Key: "a", ETag: "v1"}
 
-// reader is an io.ReaderAt.
+// reader is a function that implements io.ReaderAt.
 type reader func(p []byte, off int64) (int, error)
 
 func (r reader) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }
 
-// content is an object of size bytes.
+// content returns an object of size bytes.
 func content(size int64) io.ReaderAt {
 	return reader(func(p []byte, off int64) (int, error) {
 		n := max(0, min(int64(len(p)), size-off))
@@ -77,13 +77,13 @@ func TestPackFormat(t *testing.T) {
 	}
 }
 
-// TestPackFits checks that a pack takes at most 4 MiB, however poorly its pages compress, and
-// that it drops the last ranges first.
+// TestPackFits checks that a pack is at most 4 MiB, however poorly its pages compress, and that
+// the last ranges are dropped first.
 func TestPackFits(t *testing.T) {
 	const size = 64 << 20
 	noise := make([]byte, 1<<20)
 	rand.NewChaCha8([32]byte{1}).Read(noise)
-	src := reader(func(p []byte, off int64) (int, error) { // the first half is noise, the other zeros
+	src := reader(func(p []byte, off int64) (int, error) { // the first half is noise, the second zeros
 		clear(p)
 		for n := int64(0); off+n < size/2 && n < int64(len(p)); n++ {
 			p[n] = noise[(off+n+(off+n)>>20*37)%int64(len(noise))]

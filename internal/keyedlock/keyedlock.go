@@ -15,7 +15,7 @@ import (
 // Mutexes is a set of mutexes, one for each key of type K. The zero value is ready for use. It
 // must not be copied.
 type Mutexes[K comparable] struct {
-	mu sync.Mutex // guards at
+	mu sync.Mutex // guards the field below
 	at map[K]*mutex
 }
 

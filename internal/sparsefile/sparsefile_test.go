@@ -23,7 +23,7 @@ func TestIsZero(t *testing.T) {
 	}
 }
 
-// file notes what was written to it.
+// file is an io.WriterAt in memory that counts the bytes written to it.
 type file struct {
 	data    []byte
 	written int
@@ -38,7 +38,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return copy(f.data[off:], p), nil
 }
 
-// sample has the given blocks, '0' for zeros, and ends with part of a block.
+// sample returns the given blocks, where '0' is a block of zeros, followed by part of a block.
 func sample(blocks string) []byte {
 	var b []byte
 	for _, c := range blocks {
@@ -73,7 +73,8 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// Pieces that do not begin at a block's start make holes of the blocks within them.
+// TestUnaligned checks that writes that do not begin at a block boundary leave holes for the
+// blocks of zeros in them.
 func TestUnaligned(t *testing.T) {
 	data := sample("1000")
 	for _, piece := range []int{1, 1000, 5000} {

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// outcome is a testing.TB that notes how a test would end.
+// outcome is a testing.TB that records whether a test was skipped or failed.
 type outcome struct {
 	testing.TB
 	skipped, failed bool
