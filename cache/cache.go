@@ -33,7 +33,7 @@ type Source interface {
 	ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (n int, err error)
 }
 
-// Options configure a cache.
+// Options configures a cache.
 type Options struct {
 	Dir       string // created if absent (0700); may be shared by processes of one user
 	Quota     int64  // bytes on disk in Dir; 0: 10 % of the disk, at most 50 GiB
@@ -47,7 +47,7 @@ type Options struct {
 	// Predict calls want for the ranges of an object that will be read first; it may do so from
 	// any goroutine. It is called when the first handle on a version is opened: first with a
 	// reader that returns only cached data, then, unless everything it predicts is cached, with
-	// one that reads through the cache. It calls want for a range before it reads it. Its reads
+	// one that reads through the cache. It calls want for a range before reading it. Its reads
 	// fail when the last handle is closed. It must limit its own work. Its error ends only the
 	// prediction. nil: nothing is predicted.
 	Predict func(r io.ReaderAt, size int64, want func(off, n int64)) error
@@ -88,7 +88,7 @@ type Cache struct {
 	maxRun     int64 // maximum blocks in one request
 	maxWindow  int64 // maximum bytes of read-ahead for one stream
 	around     int64 // bytes by which predictions are widened
-	warms      bool  // versions have warmups
+	warms      bool  // whether versions have warmups
 	packSlots  *semaphore.Weighted
 	histories  *lru.Cache[[sha256.Size]byte, *accessHistory]
 	completing *semaphore.Weighted // held while a version is completed in the background
@@ -109,9 +109,9 @@ type Cache struct {
 	publishCtx    context.Context // cancelled some time after closing
 	publishCancel context.CancelFunc
 	publishing    *semaphore.Weighted // held while a pack is published
-	publishOff    atomic.Bool         // the store refuses packs
+	publishOff    atomic.Bool         // set when the store refuses packs
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards the fields below
 	versions map[versionKey]*openVersion
 	closed   bool
 }

@@ -14,7 +14,7 @@ import (
 	"thothfs/store"
 )
 
-// Completion says whether open versions are fetched to the end in the background.
+// Completion determines when open versions are fetched completely in the background.
 type Completion string
 
 // CompleteIdle completes versions while the link is idle, using a share of it. CompleteAlways

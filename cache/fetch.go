@@ -47,7 +47,7 @@ type fetchState int
 const (
 	fetching fetchState = iota
 	filled              // buf contains all blocks and is being stored
-	ended               // its blocks are forgotten
+	ended               // its blocks have been forgotten
 )
 
 // waiter is a reader waiting for a fetch. The fetch may write to p until it has sent to done.
@@ -341,8 +341,8 @@ func (f *fetch) run(ctx context.Context) {
 	f.releaseBuffer()
 }
 
-// readStored fills buf with blocks that another fetch or process has stored since the reader's
-// look. It returns false if any is missing.
+// readStored fills buf with blocks that another fetch or process has stored since the reader
+// looked. It returns false if any is missing.
 func (f *fetch) readStored(buf []byte) bool {
 	o := f.o
 	l := o.look()
@@ -413,7 +413,7 @@ const minStall = 1500 * time.Millisecond
 type latencies struct {
 	minStall time.Duration // the constant, except in tests
 
-	mu   sync.Mutex // guards all below
+	mu   sync.Mutex // guards the fields below
 	last [128]time.Duration
 	n    int
 }
@@ -448,7 +448,7 @@ func (f *fetch) request(ctx context.Context, buf []byte) ([]byte, error) {
 	second, cancelSecond := context.WithCancel(ctx)
 	defer cancelSecond()
 	ended := make(chan struct{})
-	var other []byte // guarded by ended
+	var other []byte // may be read once ended is closed
 	timer := time.AfterFunc(c.latencies.stallTime(), func() {
 		defer close(ended)
 		if other = f.hedge(second, len(buf)); other != nil {

@@ -203,7 +203,7 @@ func TestShortAnswerIsCorrupt(t *testing.T) {
 	}
 	settle(t, c)
 	src.size = 1 << 20
-	check(t, f, 0, 1<<20) // nothing wrong was stored
+	check(t, f, 0, 1<<20) // no wrong data was stored
 }
 
 func TestCloseEndsReads(t *testing.T) {

@@ -19,7 +19,7 @@ const maxSize = 1 << 62
 type File struct {
 	o *openVersion
 
-	mu      sync.Mutex // guards all below; taken before openVersion.mu
+	mu      sync.Mutex // guards the fields below; taken before openVersion.mu
 	streams streams
 	closed  bool
 }

@@ -21,8 +21,8 @@ type health struct {
 	log      *slog.Logger
 	degraded atomic.Bool
 
-	mu         sync.Mutex // guards all below
-	failures   int        // in a row, none older than recoverAfter
+	mu         sync.Mutex // guards the fields below
+	failures   int        // failures, each within recoverAfter of the one before
 	last       time.Time  // time of the last failure
 	probe      time.Time  // when the next write may be tried
 	readFailed bool

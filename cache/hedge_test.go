@@ -10,7 +10,7 @@ import (
 	"thothfs/store"
 )
 
-// TestHedge makes the first request for a block stall, for a while or for ever, and the second
+// TestHedge makes the first request for a block stall, for a while or forever, and the second
 // one succeed, fail or stall.
 func TestHedge(t *testing.T) {
 	fail := &store.Error{Op: "read", Key: "a", Kind: store.ErrUnavailable}

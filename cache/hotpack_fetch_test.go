@@ -234,7 +234,7 @@ func TestLearned(t *testing.T) {
 		if packs.puts.Load() != 1 {
 			t.Errorf("%d packs after a minute", packs.puts.Load())
 		}
-		check(t, f, 50<<20, 10) // too late
+		check(t, f, 50<<20, 10) // too late to be learned
 		f.Close()
 		waitPublished(t, c)
 		if packs.puts.Load() != 1 || c.Stats().PacksLearned != 1 {

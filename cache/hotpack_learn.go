@@ -27,12 +27,12 @@ type accessHistory struct {
 	size  int64
 	begun time.Time
 
-	mu             sync.Mutex // guards all below
+	mu             sync.Mutex // guards the fields below
 	predicted      []hotpack.Range
 	predictionDone bool            // the prediction ran to its end, or there is none
 	reads          []hotpack.Range // reads on demand, in order
 	readBytes      int64           // bytes in reads
-	packKnown      bool            // it is known, or cannot be known, whether the store has a pack
+	packKnown      bool            // we know whether the store has a pack, or cannot find out
 	pack           *hotpack.Pack   // the pack in the store, without its content; nil: none
 	packRefused    time.Time
 }

@@ -16,7 +16,7 @@ import (
 type limiter struct {
 	maxSlots, maxBytes int64
 
-	mu            sync.Mutex // guards all below
+	mu            sync.Mutex // guards the fields below
 	slots, bytes  int64      // in use
 	prefetchSlots int64      // slots used by prefetch
 	demandQueue   list.List  // of *admission

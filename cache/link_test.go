@@ -20,7 +20,7 @@ type link struct {
 	rtt  time.Duration
 	rate float64 // bytes per second
 
-	mu       sync.Mutex // guards all below
+	mu       sync.Mutex // guards the fields below
 	free     time.Time  // when the link will have sent everything requested
 	requests int
 	bytes    int64

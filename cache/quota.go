@@ -39,7 +39,7 @@ type quota struct {
 	wake      chan struct{}       // triggers a measurement by run
 	measuring *semaphore.Weighted // held while this process measures and evicts
 
-	mu         sync.Mutex // guards all below
+	mu         sync.Mutex // guards the fields below
 	used       int64      // estimated bytes in use
 	unmeasured int64      // part of used that the last measurement may have missed
 	reserved   int64      // part of unmeasured that has not been written yet

@@ -10,7 +10,7 @@ import (
 // most once, and fetches of missing blocks store into that file.
 type look struct {
 	o       *openVersion
-	changes int64 // o.changes when the look began
+	changes int64 // value of o.changes when the look began
 	opened  bool
 	file    *blockfile.File // nil if not open or not readable
 }

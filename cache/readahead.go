@@ -24,7 +24,7 @@ type stream struct {
 
 	reads   int
 	start   int64 // start of the sequence
-	next    int64 // the furthest end of a read
+	next    int64 // furthest end of any read
 	covered int64 // bytes read between start and next, each counted once
 	window  int64 // 0: not sequential so far
 	grown   int64 // value of next when the window last grew
@@ -52,7 +52,7 @@ func (s *stream) record(off, n int64) (from, to int64) {
 	if length < 2*s.block || 2*s.covered < length {
 		return 0, 0
 	}
-	if length > maxWindow { // old reads count less and less
+	if length > maxWindow { // old reads gradually lose weight
 		s.start, s.covered = s.next-length/2, s.covered/2
 	}
 	return s.extend()

@@ -35,7 +35,7 @@ type Stats struct {
 	Pinned     int64 // gauge: local files in use
 
 	FilesEvicted  int64
-	BlocksEvicted int64 // punched out of files in use
+	BlocksEvicted int64 // blocks punched out of files in use
 	Corrupt       int64 // blocks on disk that failed their checksum and were fetched again
 	DiskErrors    int64
 

@@ -375,7 +375,7 @@ func TestSealedOnceByTwo(t *testing.T) {
 	sameFile(t, files[1], data)
 }
 
-// TestDiskThatDidNotTakeIt makes fsync fail.
+// TestDiskThatDidNotTakeIt checks that a version does not become complete if fsync fails.
 func TestDiskThatDidNotTakeIt(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)
@@ -399,8 +399,8 @@ func TestDiskThatDidNotTakeIt(t *testing.T) {
 	sameFile(t, f, data)
 }
 
-// TestCompleteStoresWhatIsInMemory completes a version with a block that could not be stored when
-// it was read.
+// TestCompleteStoresWhatIsInMemory completes a version with a block that could not be stored on
+// disk when it was read.
 func TestCompleteStoresWhatIsInMemory(t *testing.T) {
 	const size = 1 << 20
 	data, sum := whole(size)

@@ -35,7 +35,7 @@ type warmup struct {
 	history     *accessHistory
 	packArrived atomic.Bool
 
-	mu           sync.Mutex // guards all below; taken before openVersion.mu
+	mu           sync.Mutex // guards the fields below; taken before openVersion.mu
 	ended        bool
 	wanted       []hotpack.Range // predicted ranges not being fetched yet
 	fetches      []*fetch        // prefetches
@@ -56,7 +56,7 @@ func (c *Cache) openHandle(o *openVersion) {
 	w := &warmup{o: o, cancel: cancel, done: make(chan struct{}), left: min(maxPrefetched, c.disk.quota.limit/4) / c.block,
 		history: c.historyOf(o), packDeadline: time.Now().Add(maxPackWait)}
 	o.history.Store(w.history)
-	c.foreground.touch() // a reader is about to come
+	c.foreground.touch() // a reader is about to arrive
 	o.warmup = w
 	o.refs.Add(1) // the handle holds one, so it is not 0
 	c.wg.Add(1)
@@ -99,7 +99,7 @@ func (w *warmup) run(ctx context.Context) {
 	close(w.done)
 	if c.options.Learned != nil && c.addWorker() {
 		w.o.refs.Add(1)
-		c.n.Lessons.Add(1) // before Sessions goes down: together they show that nothing is left to do
+		c.n.Lessons.Add(1) // before Sessions is decremented: if both are 0, nothing is left to do
 		go w.publish(ctx)  // stopped by end
 	}
 	w.complete(ctx)

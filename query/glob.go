@@ -78,7 +78,7 @@ func (p pattern) match(s string) bool {
 	return p[len(p)-1].suffix(s)
 }
 
-// prefix returns how many bytes the segment matches at the beginning of s, or -1.
+// prefix returns the length of the segment's match at the beginning of s, or -1.
 func (g segment) prefix(s string) int {
 	n := 0
 	for i, lit := range g {

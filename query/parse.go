@@ -62,7 +62,7 @@ func separate(words []word) bool {
 type word struct {
 	raw    string
 	at     int // offset of raw in the specification
-	equals int // the first equals sign without a backslash, or -1
+	equals int // index of the first unescaped equals sign, or -1
 }
 
 func newWord(raw string, at int) word {

@@ -329,7 +329,7 @@ func naiveGlob(pattern, s string) bool {
 	return len(r) > 0 && (p[0] == '?' || p[0] == r[0]) && naiveGlob(string(p[1:]), string(r[1:]))
 }
 
-// TestGlobHostile matches patterns that would take practically for ever with backtracking.
+// TestGlobHostile matches patterns that would take practically forever with backtracking.
 func TestGlobHostile(t *testing.T) {
 	for _, pattern := range []string{strings.Repeat("a*", 60) + "b", strings.Repeat("*a?", 60) + "b", strings.Repeat("*", 5000) + "b"} {
 		p, err := Parse("cmd=" + pattern)

@@ -135,7 +135,7 @@ func counting(frames []frame, skip *Skip) (counted []frame, cause string) {
 	for i, f := range frames {
 		v := skip.of(f)
 		switch {
-		case !v.skipped && f.key() == "?" && i > 0: // code made at run time, or no code
+		case !v.skipped && f.key() == "?" && i > 0: // code generated at run time, or no code
 		case !v.skipped:
 			counted = append(counted, f)
 		case len(counted) > 0:

@@ -83,7 +83,7 @@ func parseSkipLine(text string) (line skipLine, err error) {
 	return line, err
 }
 
-// of returns the verdict of the list on a frame.
+// of returns the list's verdict on a frame.
 func (s *Skip) of(f frame) skipVerdict {
 	key := f.key()
 	v, ok := s.known[key]

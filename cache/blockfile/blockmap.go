@@ -11,9 +11,9 @@ import (
 // The offset of a record depends only on the number of its block.
 //
 //	header  0 magic, 16 size of the object, 24 size of a block, 32 identity
-//	        (SHA-256 of key, ETag and size of a block), 64 XXH3 of the 64 bytes
-//	        before; then key and ETag for human readers, cut where the mark begins; at
-//	        the end the mark of a verified version, see [Mark]
+//	        (SHA-256 of key, ETag and size of a block), 64 XXH3 of the 64
+//	        bytes before; then key and ETag for human readers, truncated where the mark
+//	        begins; at the end the mark of a verified version, see [Mark]
 //	record  0 XXH3 of what follows, seeded with version and block number,
 //	        8 state, 16 XXH3 of each 4 KiB page of the block, 0 for the absent pages
 //	        of a partial block

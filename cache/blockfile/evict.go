@@ -39,7 +39,7 @@ type OpenVersion interface {
 
 // cachedFile is a block map and its data file, as found by scan.
 type cachedFile struct {
-	path string // without the suffix
+	path string // path without suffix
 	used time.Time
 	size int64 // bytes on disk
 }
@@ -152,7 +152,7 @@ func scanDir(dir string) (files []cachedFile, used int64) {
 			}
 			continue
 		case f.used.After(now.Add(time.Hour)):
-			f.used = time.Time{} // set by a wrong clock; do not keep the file for ever
+			f.used = time.Time{} // set by a wrong clock; do not keep the file forever
 		}
 		if st, err := os.Lstat(f.path + ".data"); err == nil {
 			f.size += diskBytes(st)

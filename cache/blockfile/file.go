@@ -106,7 +106,7 @@ func (f *File) readRecord(s *scratch, b int64) (state byte, err error) {
 	return f.v.recordState(s.record, b), nil
 }
 
-// readRecords fills recs with the records starting with that of block b. Records beyond the end
+// readRecords fills recs with consecutive records, starting with block b. Records beyond the end
 // of the file are absent.
 func (f *File) readRecords(recs []byte, b int64) error {
 	if err := f.fault.check("read"); err != nil {

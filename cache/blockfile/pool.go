@@ -35,7 +35,7 @@ type Pool struct {
 	fault     Fault
 	opening   singleflight.Group // keyed by name and size of the version
 
-	mu     sync.Mutex // guards all below, and refs and dropped of each File
+	mu     sync.Mutex // guards the fields below, and refs and dropped of each File
 	open   *simplelru.LRU[*Version, *File]
 	idle   []*File // dropped and unused files; unlock closes them
 	live   int     // number of files not closed yet

@@ -126,7 +126,7 @@ func (s State) stamped() bool { return s.mtime.Sec < stampBefore }
 
 // StampAndSync sets the size of the data file to that of the object and its mtime to an old
 // time, unless the mtime is already stamped, and flushes the file to disk. It returns the state
-// of the file, which any later write changes. The error may be that of an earlier write that
+// of the file, which any later write changes. It may return the error of an earlier write that
 // did not reach the disk.
 func (f *File) StampAndSync() (State, error) {
 	s, err := f.State()

@@ -1,7 +1,7 @@
 // Package hotpack defines the format of hot packs. A hot pack is a small separate object that
 // holds the pages of one object version that a debugger reads first.
 //
-// A pack is little-endian:
+// All numbers are little-endian. The fields of a pack and their offsets are:
 //
 //	0 magic, 16 XXH64 of all that follows, 24 identity (SHA-256 of key, ETag and
 //	size), 56 length of the payload as uint32, 60 the payload in one zstd frame
@@ -97,8 +97,8 @@ func choosePages(size int64, ranges []Range, around int64) (pages []int64) {
 
 // Pack is a decoded hot pack. It is immutable.
 type Pack struct {
-	Runs []Run // in order of offset
-	Size int64 // bytes in all runs
+	Runs []Run // sorted by offset
+	Size int64 // total bytes in all runs
 }
 
 // Run is a sequence of consecutive pages and their content.
