@@ -1,7 +1,7 @@
 // Package hotpack defines the format of hot packs. A hot pack is a small separate object that
 // holds the pages of one object version that a debugger reads first.
 //
-// All numbers are little-endian. The fields of a pack and their offsets are:
+// Fixed-size numbers are little-endian. The fields of a pack and their offsets are:
 //
 //	0 magic, 16 XXH64 of all that follows, 24 identity (SHA-256 of key, ETag and
 //	size), 56 length of the payload as uint32, 60 the payload in one zstd frame
