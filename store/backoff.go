@@ -11,13 +11,13 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// corruptTries is how often a call is repeated after ErrCorrupt.
+// corruptTries is the maximum number of times that a call is repeated after ErrCorrupt.
 const corruptTries = 2
 
 const (
-	// soon bounds the first pause that a store may ask for.
+	// soon is the limit for the first pause requested by a store.
 	soon = 5 * time.Second
-	// busyMost is the longest pause if the store asked for a shorter one.
+	// busyMost is the longest pause if the store requested a shorter one.
 	busyMost = time.Second
 )
 
@@ -25,11 +25,11 @@ const (
 type schedule struct {
 	o       *RetryOptions
 	pause   *backoff.ExponentialBackOff
-	failed  int           // failed tries in a row, without those for which the store asked for a pause
-	since   time.Time     // when the first try in a row failed; zero if none did
-	probe   time.Duration // bounds the next pause that the store may ask for
-	corrupt int           // tries that gave ErrCorrupt
-	// patience is how long the next try may make no progress.
+	failed  int           // consecutive failed tries, not counting those for which the store requested a pause
+	since   time.Time     // time of the first of the consecutive failures; zero if there is none
+	probe   time.Duration // limit for the next pause requested by the store
+	corrupt int           // tries that returned ErrCorrupt
+	// patience is how long the next try may go without progress.
 	patience time.Duration
 }
 
@@ -40,7 +40,7 @@ func newSchedule(o *RetryOptions) *schedule {
 	return &schedule{o: o, pause: b, patience: o.Stall, probe: soon}
 }
 
-// progress forgets the failures so far, because the call advanced.
+// progress resets the failures counted so far, because the call advanced.
 func (s *schedule) progress() {
 	if !s.since.IsZero() {
 		s.failed, s.since, s.probe = 0, time.Time{}, soon
@@ -49,8 +49,8 @@ func (s *schedule) progress() {
 	}
 }
 
-// wait pauses and returns nil if the call is to be repeated. Otherwise it returns the error to
-// give up with.
+// wait returns nil after a pause if the call should be repeated. Otherwise it returns the error
+// that the call should return.
 func (s *schedule) wait(ctx context.Context, err error) error {
 	if !s.repeatable(err) {
 		return err
@@ -74,7 +74,7 @@ func (s *schedule) wait(ctx context.Context, err error) error {
 		return err
 	}
 	if end, ok := ctx.Deadline(); ok && next.After(end) {
-		return err // it says more than the deadline's error
+		return err // more informative than the deadline error
 	}
 	return withctx.Sleep(ctx, next.Sub(now))
 }
@@ -87,7 +87,7 @@ func (s *schedule) repeatable(err error) bool {
 	return errors.Is(err, ErrUnavailable)
 }
 
-// askedFor returns the pause that the store asked for, or 0.
+// askedFor returns the pause that the store requested, or 0.
 func askedFor(err error) time.Duration {
 	var e *Error
 	if errors.As(err, &e) {
@@ -96,8 +96,8 @@ func askedFor(err error) time.Duration {
 	return 0
 }
 
-// delay returns the pause before the next try: our own, or what the store asked for, bounded
-// by probe, plus up to a quarter so that clients do not all return at once.
+// delay returns the pause before the next try: our own, or the one that the store requested,
+// limited by probe, plus up to a quarter so that clients do not all return at once.
 func (s *schedule) delay(asked time.Duration) time.Duration {
 	own := s.pause.NextBackOff()
 	if asked == 0 {

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quick retries often and without long pauses.
+// quick retries many times with short pauses.
 var quick = store.RetryOptions{Tries: 40, First: time.Microsecond, Most: time.Millisecond}
 
 func TestContract(t *testing.T) {
@@ -57,8 +57,8 @@ func openDir(t *testing.T) *dir.Store {
 	return s
 }
 
-// unreliable fails every third call that only reads. Writes with an unknown outcome have their
-// own tests: in a race their result is less definite than the contract demands.
+// unreliable fails every third read-only call. Writes with an unknown outcome have their own
+// tests: in a race their result is less definite than the contract requires.
 type unreliable struct {
 	store.Store
 	n atomic.Int64
@@ -161,7 +161,8 @@ func TestError(t *testing.T) {
 	}
 }
 
-// The life of an object, with every call failing in turn, in every way.
+// TestRetryFaults creates, replaces, reads and removes an object, with each call failing in turn
+// in every way.
 func TestRetryFaults(t *testing.T) {
 	o := store.RetryOptions{Tries: 4, First: time.Microsecond, Most: time.Microsecond}
 	faults := []mem.Fault{

@@ -12,10 +12,10 @@ import (
 type OpCounts struct {
 	Calls  int64
 	Errors int64 // failed calls, except io.EOF and ErrNotModified
-	Bytes  int64 // of content: read or stored
+	Bytes  int64 // bytes of content read or stored
 }
 
-// Counts has the counts of all operations.
+// Counts holds the counts of all operations.
 type Counts struct {
 	Read, Get, Stat, List, Put, Remove OpCounts
 }
@@ -31,8 +31,8 @@ func (c Counts) Total() OpCounts {
 	return sum
 }
 
-// Counter is a store that counts the calls to the store behind it. Inside [Retry] it counts
-// tries; outside of it, the calls that were requested.
+// Counter is a store that counts the calls to the store it wraps. Inside [Retry] it counts tries;
+// outside, requested calls.
 type Counter struct {
 	Store
 	read, get, stat, list, put, remove opCounter
@@ -40,10 +40,11 @@ type Counter struct {
 
 type opCounter struct{ calls, errors, bytes atomic.Int64 }
 
-// Count returns s with its calls counted. Local files (see [AsLocal]) go uncounted.
+// Count returns a store that counts the calls to s. Calls to local files (see [AsLocal]) are not
+// counted.
 func Count(s Store) *Counter { return &Counter{Store: s} }
 
-// Unwrap returns the store that Count was given.
+// Unwrap returns the store that was passed to Count.
 func (c *Counter) Unwrap() Store { return c.Store }
 
 // Snapshot returns the counts so far. A call counts when it ends.
@@ -58,7 +59,7 @@ func (o *opCounter) load() OpCounts {
 	return OpCounts{Calls: o.calls.Load(), Errors: o.errors.Load(), Bytes: o.bytes.Load()}
 }
 
-// add counts a call that has ended.
+// add counts a completed call.
 func (o *opCounter) add(bytes int64, err error) {
 	o.calls.Add(1)
 	o.bytes.Add(bytes)

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// ValidKey reports whether key is well-formed: "" (the corpus itself), or components separated
-// by single slashes that are not empty and hold no NUL. Each store decides what the components
-// may be.
+// ValidKey reports whether key is well-formed: either "" (the corpus itself), or nonempty
+// components without NUL, separated by single slashes. Each store may restrict the components
+// further.
 func ValidKey(key string) bool {
 	if key == "" {
 		return true
@@ -25,7 +25,7 @@ func Unwrap(s Store) Store {
 	return u.Unwrap()
 }
 
-// Kind returns the kind that err matches, or nil if it is none of the store's.
+// Kind returns the kind of err, or nil if err is not an error of this package.
 func Kind(err error) error {
 	var e *Error
 	if errors.As(err, &e) {

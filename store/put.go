@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Overwrite stores data at key in place of what is there. It is ErrConflict if somebody
-// else changes the object at the same time.
+// Overwrite stores data at key and replaces any existing object. It returns ErrConflict if
+// another client changes the object at the same time.
 func Overwrite(ctx context.Context, s Store, key string, data []byte) error {
 	ref := Ref{Key: key}
 	_, err := s.Put(ctx, ref, bytes.NewReader(data), int64(len(data)))
@@ -24,8 +24,8 @@ func Overwrite(ctx context.Context, s Store, key string, data []byte) error {
 	return err
 }
 
-// TrackReads returns src, of size bytes, such that each ReadAt calls progress with the end of
-// what was read and size. It returns src itself if progress is nil.
+// TrackReads wraps src, which has size bytes, so that each ReadAt calls progress with the end
+// offset of the data read and with size. If progress is nil, it returns src itself.
 func TrackReads(src io.ReaderAt, size int64, progress func(done, total int64)) io.ReaderAt {
 	if progress == nil {
 		return src

@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// RetryOptions are the limits of [Retry]. Zero fields mean the default.
+// RetryOptions sets the limits of [Retry]. A zero field means the default.
 type RetryOptions struct {
-	Tries  int           // calls in total, 8
-	Budget time.Duration // from the first failure to the start of the last try, 2 min
-	First  time.Duration // the first pause, before jitter; it doubles each time; 100 ms
-	Most   time.Duration // the longest pause, unless the store asks for more, 10 s
+	Tries  int           // maximum number of tries; default 8
+	Budget time.Duration // from the first failure to the start of the last try; default 2 min
+	First  time.Duration // first pause before jitter; it doubles each time; default 100 ms
+	Most   time.Duration // longest pause, unless the store requests a longer one; default 10 s
 
-	// Stall is how long a try that reads may make no progress (see [Progress]), 3 s. It doubles
-	// after each stalled try in a row, up to LongStall, 30 s. Put and Remove have LongStall from
-	// the start, since they are costly to repeat, and a Put has more after its last byte.
+	// Stall (default 3 s) is how long a read may go without progress (see [Progress]). It
+	// doubles after each consecutive stalled try, up to LongStall (default 30 s). Put and
+	// Remove start with LongStall, since they are expensive to repeat, and Put waits even
+	// longer after its last byte.
 	Stall, LongStall time.Duration
 }
 
@@ -38,20 +39,20 @@ func (o RetryOptions) withDefaults() RetryOptions {
 	return o
 }
 
-// Retry returns s with failed calls repeated: those that fail with [ErrUnavailable], and a few
-// times those that fail with [ErrCorrupt]. Pauses grow, with jitter. If a store asks for a
-// pause, the try counts against the budget but not against Tries, and the pause is what it
-// asked for, but at most 5 s the first time, 15 s the second, and so on, since many outages
-// are shorter than announced. Retry returns the last error when the tries or the budget are
-// used up, or at once when the next try would begin after ctx's deadline or the store asks for
-// more than the budget.
+// Retry returns a store that repeats failed calls to s: those that fail with [ErrUnavailable],
+// and a few times those that fail with [ErrCorrupt]. Pauses grow, with jitter. If the store
+// requests a pause, the try counts against the budget but not against Tries. The pause is then
+// the requested one, but at most 5 s the first time, 15 s the second, and so on, since many
+// outages are shorter than announced. Retry returns the last error when the tries or the budget
+// are used up. It gives up at once when the next try would start after ctx's deadline or the
+// store requests a pause longer than the budget.
 //
-// A Put whose outcome is unknown is repeated only after reading back. An object with the same
-// size and MD5 was stored by some try; the old version means that nothing was stored; anything
-// else is ErrConflict. That can also be a version that somebody based on ours, which existed
-// for a moment, so an edit that is repeated after a conflict should be idempotent. A Remove
-// whose outcome is unknown has succeeded when nothing is there. A List continues after the
-// last name that it yielded, a ReadAt after the last good byte.
+// A Put whose outcome is unknown is repeated only after reading back. If the object has the same
+// size and MD5, one of the tries stored it. If the old version is present, nothing was stored.
+// Anything else is ErrConflict. This includes a version that another client derived from ours
+// while ours existed briefly, so an edit that is repeated after a conflict should be idempotent.
+// A Remove whose outcome is unknown has succeeded if the object is absent. A List continues after
+// the last name that it yielded, a ReadAt after the last good byte.
 //
 // Local files (see [AsLocal]) are not affected.
 func Retry(s Store, o RetryOptions) Store {
@@ -63,10 +64,10 @@ type retrier struct {
 	o RetryOptions
 }
 
-// Unwrap returns the store that Retry was given.
+// Unwrap returns the store that was passed to Retry.
 func (r *retrier) Unwrap() Store { return r.Store }
 
-// again repeats try as s allows.
+// again calls try until it succeeds or s gives up.
 func again[T any](ctx context.Context, s *schedule, what call, try func(context.Context) (T, error)) (T, error) {
 	for {
 		v, err := attempt(ctx, what, s.patience, func(ctx context.Context, _ *watchdog) (T, error) { return try(ctx) })
@@ -79,8 +80,8 @@ func again[T any](ctx context.Context, s *schedule, what call, try func(context.
 	}
 }
 
-// worthwhile is how many bytes a try of ReadAt must bring for earlier failures to be
-// forgotten. It bounds the tries when a store hangs up every few bytes.
+// worthwhile is how many bytes a try of ReadAt must return to reset the count of failures. It
+// bounds the number of tries when a store closes the connection every few bytes.
 const worthwhile = 64 << 10
 
 func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int, error) {
@@ -91,7 +92,7 @@ func (r *retrier) ReadAt(ctx context.Context, ref Ref, p []byte, off int64) (int
 			return r.Store.ReadAt(ctx, ref, p[done:], off+int64(done))
 		})
 		if errors.Is(err, ErrCorrupt) {
-			n = 0 // do not trust a part of a wrong answer
+			n = 0 // do not trust any part of a wrong response
 		}
 		if done += n; n >= worthwhile {
 			s.progress()
@@ -144,7 +145,7 @@ func (r *retrier) List(ctx context.Context, dir, from string) iter.Seq2[Entry, e
 	}
 }
 
-// retriedList is a List in progress, over any number of tries.
+// retriedList is a List in progress, possibly over several tries.
 type retriedList struct {
 	r         *retrier
 	dir, from string
@@ -153,7 +154,7 @@ type retriedList struct {
 	some      bool // from has been yielded
 }
 
-// goOn makes one try. It returns nil at the end of the directory, or when the caller stops.
+// goOn makes one try. It returns nil at the end of the directory or when the caller stops.
 func (l *retriedList) goOn(ctx context.Context) error {
 	_, err := attempt(ctx, call{"list", l.dir}, l.s.patience, func(ctx context.Context, w *watchdog) (struct{}, error) {
 		for e, err := range l.r.Store.List(ctx, l.dir, l.from) {
@@ -165,7 +166,7 @@ func (l *retriedList) goOn(ctx context.Context) error {
 			}
 			l.from, l.some = e.Name, true
 			l.s.progress()
-			w.pause() // the caller may take its time
+			w.pause() // the caller may be slow
 			if !l.yield(e, nil) {
 				return struct{}{}, nil
 			}

@@ -16,7 +16,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// retried is a Retry over a store in memory that holds one object.
+// retried returns a Retry over a store in memory that holds one object.
 func retried(o store.RetryOptions) (*mem.Store, store.Store, store.Ref) {
 	m := mem.New()
 	attr := m.Set("d/o", []byte("some data"))
@@ -73,7 +73,8 @@ func TestBudget(t *testing.T) {
 	})
 }
 
-// A store that asks for a long pause is tried sooner at first, and later as it asked.
+// TestRetryAfter checks that a store that requests a long pause is tried sooner at first, and
+// after the requested pause later.
 func TestRetryAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem.New()
@@ -99,8 +100,8 @@ func TestRetryAfter(t *testing.T) {
 	})
 }
 
-// A store that says that the call may be repeated at once is not given up after a few tries,
-// and the pauses stay short.
+// TestBusy checks that Retry does not give up after a few tries if the store says that the call
+// may be repeated at once, and that the pauses stay short.
 func TestBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s, _ := retried(store.RetryOptions{})
@@ -147,7 +148,8 @@ func TestCallersContext(t *testing.T) {
 	})
 }
 
-// Only temporary errors are repeated, and wrong answers a few times.
+// TestNotRepeated checks that only temporary errors are repeated, and ErrCorrupt only a few
+// times.
 func TestNotRepeated(t *testing.T) {
 	for _, c := range []struct {
 		kind  error
@@ -222,7 +224,7 @@ func wantKind(t *testing.T, err, kind error) {
 	}
 }
 
-// All outcomes of a Put whose outcome is unknown.
+// TestUnknownPut checks every way in which a Put with an unknown outcome can end.
 func TestUnknownPut(t *testing.T) {
 	data := []byte("new data")
 	other := func(m *mem.Store) func() { return func() { m.Set("d/o", []byte("not ours")) } }

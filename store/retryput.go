@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// finishing is the least rate in bytes/s at which a store syncs or verifies what it received
-// at the end of a Put.
+// finishing is the minimum rate in bytes/s at which a store is assumed to sync or verify the
+// received data at the end of a Put.
 const finishing = 8 << 20
 
-// putting is a Put in progress, over any number of tries.
+// putting is a Put in progress, possibly over several tries.
 type putting struct {
 	r    *retrier
 	s    *schedule
@@ -21,7 +21,7 @@ type putting struct {
 	src  io.ReaderAt
 	size int64
 	sum  []byte // MD5 of src; nil until needed
-	// unknown is whether an earlier try may have stored the object, or still may.
+	// unknown reports whether an earlier try may have stored the object, or may still do so.
 	unknown bool
 }
 
@@ -38,7 +38,7 @@ func (r *retrier) Put(ctx context.Context, old Ref, src io.ReaderAt, size int64)
 	}
 }
 
-// step makes one try, after finding out what became of earlier ones.
+// step makes one try, after checking the outcome of earlier ones.
 func (p *putting) step(ctx context.Context) (Attr, error) {
 	if p.unknown {
 		attr, stored, err := p.readBack(ctx)
@@ -50,7 +50,7 @@ func (p *putting) step(ctx context.Context) (Attr, error) {
 	if errors.Is(err, ErrUnavailable) {
 		p.unknown = true
 	}
-	if p.unknown && errors.Is(err, ErrConflict) { // perhaps with our own earlier try
+	if p.unknown && errors.Is(err, ErrConflict) { // perhaps caused by our own earlier try
 		attr, stored, failed := p.readBack(ctx)
 		if stored || failed != nil {
 			return attr, failed
@@ -77,8 +77,9 @@ func (p *putting) giveUp(ctx context.Context, err error) (Attr, error) {
 	return Attr{}, err
 }
 
-// readBack finds out what is stored: our object (stored), the old version or something that a
-// further try will report (neither stored nor an error), or something else (ErrConflict).
+// readBack determines what is stored: our object (stored is true), the old version or something
+// that the next try will report (stored is false and err is nil), or something else
+// (ErrConflict).
 func (p *putting) readBack(ctx context.Context) (attr Attr, stored bool, err error) {
 	attr, err = attempt(ctx, call{"stat", p.old.Key}, p.s.patience, func(ctx context.Context, _ *watchdog) (Attr, error) {
 		return p.r.Store.Stat(ctx, p.old.Key)

@@ -7,41 +7,42 @@ import (
 	"log/slog"
 )
 
-// Scheme is a kind of store as the --store flag names it. Package registry lists all of
-// them. The environment that its functions read is given to them as getenv.
+// Scheme is a kind of store that the --store flag can select. Package registry lists all of them.
+// Its functions read the environment through getenv.
 type Scheme struct {
-	Name  string // what stands before the colon: "manta"
+	Name  string // prefix before the colon: "manta"
 	Usage string // how to name a corpus: "manta:[/ACCOUNT/stor/thoth]"
-	// DefaultUsage says when Default applies: "Manta when MANTA_URL is set".
+	// DefaultUsage describes when Default applies: "Manta when MANTA_URL is set".
 	DefaultUsage string
 
-	// Default returns the path of the corpus to use when none is named; false if it has none.
+	// Default returns the path of the corpus to use when none is specified, or false if there
+	// is no default.
 	Default func(getenv func(string) string) (path string, ok bool)
-	// Locate checks and completes what stands behind the colon.
+	// Locate checks and completes the part after the colon.
 	Locate func(path string, getenv func(string) string) (Location, error)
 	// Open opens the store. It need not access the network.
 	Open func(ctx context.Context, l Location, o OpenOptions) (OpenStore, error)
 }
 
-// Location says where a corpus is.
+// Location describes where a corpus is.
 type Location struct {
-	Name  string // as --store names it
-	Path  string // what "name" begins with in the documents of the corpus
-	Dir   string // the local directory that holds the corpus; "" if none does
-	Owner string // the account that owns the corpus; "" in a store without accounts
+	Name  string // value of --store
+	Path  string // prefix of "name" in the documents of the corpus
+	Dir   string // local directory that holds the corpus; "" if none
+	Owner string // account that owns the corpus; "" if the store has no accounts
 }
 
 func (l Location) String() string { return l.Name }
 
-// OpenOptions are what a Scheme may use to open a store.
+// OpenOptions holds what a Scheme may need to open a store.
 type OpenOptions struct {
-	Create     bool // make the directory of the corpus if there is none
+	Create     bool // create the directory of the corpus if it does not exist
 	Getenv     func(string) string
 	Passphrase func(ctx context.Context, keyFile string) ([]byte, error) // asks the user
 	Log        *slog.Logger
 }
 
-// OpenStore is a Store that the caller closes. No call may follow Close.
+// OpenStore is a Store that must be closed. It cannot be used after Close.
 type OpenStore interface {
 	Store
 	io.Closer

@@ -14,7 +14,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// Every operation that hangs is canceled and repeated.
+// TestStalled checks that every operation that hangs is canceled and repeated.
 func TestStalled(t *testing.T) {
 	for name, call := range map[string]func(context.Context, store.Store, store.Ref) error{
 		mem.Read: func(ctx context.Context, s store.Store, ref store.Ref) error {
@@ -63,7 +63,8 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// A store that is slow to send its first byte gets more and more time.
+// TestPatienceGrows checks that a store that is slow to send its first byte gets more time on
+// each try.
 func TestPatienceGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s, ref := retried(store.RetryOptions{})
@@ -72,20 +73,20 @@ func TestPatienceGrows(t *testing.T) {
 		if _, err := s.ReadAt(t.Context(), ref, p, 0); err != nil || string(p) != "some data" {
 			t.Errorf("%q, %v", p, err)
 		}
-		if n := m.Calls(mem.Read); n != 4 { // given up after 3, 6 and 12 s
+		if n := m.Calls(mem.Read); n != 4 { // earlier tries gave up after 3, 6 and 12 s
 			t.Errorf("%d tries", n)
 		}
 	})
 }
 
-// piece is how many bytes a moving store returns at a time.
+// piece is the number of bytes that a moving store returns at a time.
 const piece = 32 << 10
 
-// moving is a store whose reads return a piece every two seconds, and stall after the first
-// few.
+// moving is a store whose reads return one piece every two seconds and stall after the first few
+// pieces.
 type moving struct {
 	store.Store
-	few   int // 0: never
+	few   int // 0: never stalls
 	tries *int
 }
 
@@ -107,8 +108,8 @@ func (s moving) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return len(p), nil
 }
 
-// A read that makes progress is not canceled, however slow it is. One that stalls continues
-// where it was, any number of times, unless each try returns next to nothing.
+// TestSlowRead checks that a slow read is not canceled while it makes progress. A read that
+// stalls continues where it stopped, any number of times, unless each try returns almost nothing.
 func TestSlowRead(t *testing.T) {
 	for few, want := range map[int]int{0: 1, 2: 25, 1: 8} {
 		synctest.Test(t, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestSlowRead(t *testing.T) {
 	}
 }
 
-// slow is a store that takes a while for each piece of a put, and at its end.
+// slow is a store that sleeps before each piece of a Put, and at its end.
 type slow struct {
 	store.Store
 	piece, end time.Duration
@@ -154,7 +155,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A Put that makes progress is not canceled, however long it takes.
+// TestLongPut checks that a Put that makes progress is not canceled, however long it takes.
 func TestLongPut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := mem.New()

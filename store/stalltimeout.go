@@ -10,27 +10,27 @@ import (
 
 var errStalled = errors.New("no progress for too long")
 
-// call names a call in errors.
+// call identifies a call in errors.
 type call struct{ op, key string }
 
-// watchdogKey is the key of a try's *watchdog in its context.
+// watchdogKey is the context key of a try's *watchdog.
 type watchdogKey struct{}
 
-// Progress reports that the call with the context ctx advanced: bytes came in or went out, or
-// part of a long operation is done. A store calls it wherever a call may take long; [Retry]
-// ends a try without progress.
+// Progress reports that the call with context ctx advanced: bytes were received or sent, or part
+// of a long operation is done. A store calls it wherever a call may take long; [Retry] cancels a
+// try that makes no progress.
 func Progress(ctx context.Context) {
 	if w, ok := ctx.Value(watchdogKey{}).(*watchdog); ok {
 		w.progress()
 	}
 }
 
-// Stalled reports whether ctx belongs to a try that [Retry] ended because it made no progress.
+// Stalled reports whether ctx belongs to a try that [Retry] canceled because it made no progress.
 // The connection of such a try is useless, and other idle connections may be too.
 func Stalled(ctx context.Context) bool { return context.Cause(ctx) == errStalled }
 
-// attempt makes one try and cancels it when it makes no progress for patience. Such a try
-// fails with ErrUnavailable.
+// attempt makes one try and cancels it if it makes no progress for the duration patience. A
+// canceled try fails with ErrUnavailable.
 func attempt[T any](ctx context.Context, what call, patience time.Duration, try func(context.Context, *watchdog) (T, error)) (T, error) {
 	own, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -43,8 +43,8 @@ func attempt[T any](ctx context.Context, what call, patience time.Duration, try 
 	return v, err
 }
 
-// watchdog calls a function when there is no progress for a while. It is safe for concurrent
-// use, since an HTTP client reads a source in a goroutine of its own.
+// watchdog calls a function when there is no progress for a while. It is safe for concurrent use,
+// since an HTTP client reads a source in a separate goroutine.
 type watchdog struct {
 	t        *time.Timer
 	patience atomic.Int64 // ns
@@ -56,10 +56,10 @@ func newWatchdog(patience time.Duration, bite func()) *watchdog {
 	return w
 }
 
-// progress restarts the timer, also after pause.
+// progress restarts the timer, even after pause.
 func (w *watchdog) progress() { w.t.Reset(time.Duration(w.patience.Load())) }
 
-// pause stops the timer until progress.
+// pause stops the timer until progress is called.
 func (w *watchdog) pause() { w.t.Stop() }
 
 // watched is a source that reports progress when it is read.
@@ -67,7 +67,7 @@ type watched struct {
 	src  io.ReaderAt
 	size int64
 	w    *watchdog
-	// last is the patience after the last byte, when the store may have much to do.
+	// last is the patience after the last byte, when the store may have a lot of work to do.
 	last time.Duration
 }
 

@@ -10,8 +10,8 @@ import (
 	"thothfs/store"
 )
 
-// settled is the age from which the mtime of a directory reflects every change. Older kernels
-// update file times only at ticks, which are less than that apart.
+// settled is the minimum age at which the mtime of a directory reflects every change. Older
+// kernels update file times only on timer ticks, which are less than this apart.
 const settled = 20 * time.Millisecond
 
 // describeInfo returns the attributes of a file or directory. Anything else is an error.
@@ -23,8 +23,8 @@ func describeInfo(op, key string, fi iofs.FileInfo) (store.Attr, error) {
 	return attrOf(version{st.Ino, fi.Size(), st.Mtim.Nano(), st.Ctim.Nano()}, fi.IsDir()), nil
 }
 
-// version distinguishes two versions of a file. The ctime is part of it because cp -p and
-// rsync set the mtime back; the price is that chmod makes a new version of the same bytes.
+// version distinguishes versions of a file. It includes the ctime because cp -p and rsync set the
+// mtime back; as a side effect, chmod makes a new version of the same bytes.
 type version struct {
 	ino                uint64
 	size, mtime, ctime int64 // bytes; ns since 1970
@@ -39,8 +39,8 @@ func attrOf(v version, isDir bool) store.Attr {
 	return store.Attr{ETag: etag, Size: v.size, ModTime: mtime}
 }
 
-// directory returns the ETag of a directory. One that has just changed may change again
-// without a new mtime, so until it has settled every call returns another ETag.
+// directory returns the ETag of a directory. A recently changed directory may change again
+// without a new mtime, so until it has settled every call returns a different ETag.
 func (v version) directory(now time.Time) string {
 	etag := fmt.Sprintf("%x-%x", v.ino, v.mtime)
 	if now.UnixNano()-v.mtime < int64(settled) {

@@ -30,7 +30,7 @@ func BenchmarkStat(b *testing.B) {
 	}
 }
 
-// benchStore is a corpus of 10,000 empty directories and one object.
+// benchStore returns a corpus of 10,000 empty directories and one object.
 func benchStore(b *testing.B) (*dir.Store, store.Ref) {
 	b.Helper()
 	root := b.TempDir()

@@ -1,23 +1,22 @@
-// Package dir is the store over a local directory in Thoth's layout: an object is a regular
-// file, a directory a directory. It is the default store. Other programs may read and change
-// the directory; several processes may write to it at once.
+// Package dir is a store in a local directory with Thoth's layout: an object is a regular file.
+// It is the default store. Other programs may read and change the directory, and several
+// processes may write to it at the same time.
 //
-// Versions: an ETag is made of inode, size, mtime and ctime, so a file that was changed in
-// place is another version. Changes in place that are too fast for the clock of the file
-// system go unnoticed.
+// An ETag consists of inode, size, mtime and ctime, so a file that was changed in place is a new
+// version. Changes in place that are faster than the clock of the file system are not noticed.
 //
-// Writing: an object is written to ROOT/.thothfs/tmp, synced, read back from the disk and
-// compared, and moved into place with its directory synced. Blocks of zeros become holes.
-// [Open] removes what killed processes left in .thothfs/tmp; .thothfs itself is never shown.
-// New files and directories are private to the user (0600, 0700). Conditions are checked under
-// a lock of the parent directory, which all writers of this package take (see dirlock.go);
-// other programs do not, and may still change a file between the check and the move.
+// An object is written to ROOT/.thothfs/tmp, synced, read back from the disk and compared, and
+// moved into place; then its directory is synced. Blocks of zeros become holes. [Open] removes
+// files that killed processes left in .thothfs/tmp; .thothfs itself is never visible. New files
+// and directories are private to the user (0600, 0700). Conditions are checked under a lock on
+// the parent directory, which all writers of this package take (see dirlock.go). Other programs
+// do not take it, and can change a file between the check and the move.
 //
-// Symbolic links are followed inside the corpus and never out of it. Links that lead nowhere
-// or out, sockets, pipes and devices are not listed, and never opened.
+// Symbolic links are followed within the corpus but never out of it. Broken links, links that
+// lead out of the corpus, sockets, pipes and devices are not listed and never opened.
 //
-// Calls wait only for the disk and that lock: they check ctx between steps, not within a
-// read(2). No goroutines.
+// Calls wait only for the disk and the lock. They check ctx between steps, not within a read(2).
+// The package starts no goroutines.
 package dir
 
 import (
@@ -28,11 +27,11 @@ import (
 	"thothfs/store"
 )
 
-// private is our own directory at the top of the corpus.
+// private is the directory for internal files at the top of the corpus.
 const private = ".thothfs"
 
-// reserved are the names in it that cannot be objects: the directory of unfinished objects,
-// and the lock file.
+// reserved lists the names in the private directory that cannot be objects: the directory of
+// unfinished objects and the lock file.
 var reserved = []string{"tmp", "lock"}
 
 // Store is a corpus in a local directory.
@@ -46,8 +45,8 @@ var (
 	_ store.Prober = (*Store)(nil)
 )
 
-// Open opens the corpus in the existing directory path, and removes unfinished objects of
-// killed processes. Its error has a kind.
+// Open opens the corpus in the existing directory path, and removes unfinished objects of killed
+// processes. Any error has a kind.
 func Open(path string) (*Store, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
@@ -58,7 +57,7 @@ func Open(path string) (*Store, error) {
 	return s, nil
 }
 
-// Create is Open that makes the directory, private, if it is absent.
+// Create is like Open but creates the directory, private to the user, if it does not exist.
 func Create(path string) (*Store, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, failure("create", path, err)
@@ -66,10 +65,10 @@ func Create(path string) (*Store, error) {
 	return Open(path)
 }
 
-// Close closes the directory. No call may follow.
+// Close closes the directory. The Store cannot be used afterwards.
 func (s *Store) Close() error { return s.root.Close() }
 
-// Stat describes the file or directory at key.
+// Stat returns the attributes of the file or directory at key.
 func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Attr{}, err
@@ -81,7 +80,7 @@ func (s *Store) Stat(ctx context.Context, key string) (store.Attr, error) {
 	return s.describe("stat", key, name)
 }
 
-// describe is Stat for a checked name. It opens nothing.
+// describe is like Stat but takes a validated name. It opens nothing.
 func (s *Store) describe(op, key, name string) (store.Attr, error) {
 	fi, err := s.root.Stat(name)
 	if err != nil {
@@ -90,7 +89,7 @@ func (s *Store) describe(op, key, name string) (store.Attr, error) {
 	return describeInfo(op, key, fi)
 }
 
-// Remove removes the version ref, or an empty directory.
+// Remove removes the object version ref, or an empty directory.
 func (s *Store) Remove(ctx context.Context, ref store.Ref) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// features: a name cannot be "." or "..", nor longer than 255 bytes.
+// Names cannot be "." or "..", nor longer than 255 bytes.
 var features = storetest.Features{NoDotNames: true, NoLongNames: true, NoMD5: true, Entries: 600}
 
 func open(t *testing.T) (*dir.Store, string) {
@@ -127,7 +127,7 @@ func TestOwnFolderIsHidden(t *testing.T) {
 	}
 }
 
-// A file changed in place, by any means, is another version.
+// TestChangedInPlace checks that a file that is changed in place, in any way, is a new version.
 func TestChangedInPlace(t *testing.T) {
 	for name, change := range map[string]func(path string) error{
 		"written": func(path string) error { return os.WriteFile(path, []byte("DATA"), 0o600) },
@@ -195,7 +195,8 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
-// open(2) of a pipe without a writer would block forever.
+// TestSpecialFiles checks that special files are not opened: open(2) of a pipe without a writer
+// would block forever.
 func TestSpecialFiles(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -234,7 +235,7 @@ func TestZerosBecomeHoles(t *testing.T) {
 	}
 }
 
-// Errors of the disk have a kind. The test uses errors that root gets too.
+// TestKinds checks that disk errors have a kind. It uses errors that even root gets.
 func TestKinds(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -259,7 +260,7 @@ type failing struct{ err error }
 
 func (f failing) ReadAt([]byte, int64) (int, error) { return 0, f.err }
 
-// Directories come and go while objects are put into them.
+// TestDirectoriesComeAndGo puts objects into directories while they are being removed.
 func TestDirectoriesComeAndGo(t *testing.T) {
 	s, _ := open(t)
 	done := make(chan struct{})

@@ -22,8 +22,8 @@ type parent struct {
 	locks *os.File
 }
 
-// lockParent opens and locks the directory that holds name. All checks of a condition and the
-// change that follows happen under this lock. The kernel releases it when the process ends.
+// lockParent opens and locks the directory that contains name. A condition is always checked, and
+// the change made, under this lock. The kernel releases it when the process exits.
 func (s *Store) lockParent(ctx context.Context, name string) (*parent, error) {
 	d, err := s.openDir(path.Dir(name))
 	if err != nil {
@@ -47,7 +47,7 @@ func (p *parent) close() {
 	p.d.Close()
 }
 
-// sync makes changes of the directory durable.
+// sync makes changes to the directory durable.
 func (p *parent) sync() error { return p.d.Sync() }
 
 func (p *parent) remove(isDir bool) error {
@@ -58,8 +58,9 @@ func (p *parent) remove(isDir bool) error {
 	return unix.Unlinkat(int(p.d.Fd()), p.base, flags)
 }
 
-// move moves the file name of the directory from here. It replaces the present file if replace
-// is set; otherwise that is EEXIST. File systems without an exclusive rename have links.
+// move moves the file name in the directory from into this directory. If replace is set, it
+// replaces an existing file; otherwise an existing file is EEXIST. It uses links on file systems
+// without an exclusive rename.
 func (p *parent) move(from *os.File, name string, replace bool) error {
 	there, here := int(from.Fd()), int(p.d.Fd())
 	if replace {
@@ -72,7 +73,7 @@ func (p *parent) move(from *os.File, name string, replace bool) error {
 	return p.link(there, name)
 }
 
-// link is move without replacement for such file systems.
+// link moves without replacing, for file systems without an exclusive rename.
 func (p *parent) link(there int, name string) error {
 	if err := unix.Linkat(there, name, int(p.d.Fd()), p.base, 0); err != nil {
 		return err
@@ -80,7 +81,7 @@ func (p *parent) link(there int, name string) error {
 	return unix.Unlinkat(there, name, 0)
 }
 
-// makeDirs makes the directory name and its missing parents.
+// makeDirs creates the directory name and its missing parents.
 func (s *Store) makeDirs(name string) error {
 	fi, err := s.root.Stat(name)
 	switch {
@@ -109,17 +110,17 @@ func (s *Store) syncDir(name string) error {
 	return d.Sync()
 }
 
-// lockFile has a byte for each directory, which is locked while an entry of that directory is
-// checked and changed. The directories themselves are not locked: anybody who may read one
-// could hold a flock of it forever. Only writers may open this file.
+// lockFile contains a byte for each directory, which is locked while an entry of that directory
+// is checked and changed. The directories themselves are not locked, because any process that may
+// read one could hold a flock on it forever. Only writers can open this file.
 const lockFile = private + "/lock"
 
-// olderWait is how long to wait for a flock of the directory, which older versions of thothfs
-// lock instead. They hold it for a rename and a sync; others may hold it forever.
+// olderWait is how long to wait for a flock on the directory, which older versions of thothfs
+// lock instead. They hold it for a rename and a sync; other programs may hold it forever.
 const olderWait = 200 * time.Millisecond
 
-// openLocks opens lockFile, and makes it if it is absent. It returns nil if there is no space
-// for that, so that objects can still be removed.
+// openLocks opens lockFile, and creates it if it does not exist. It returns nil if there is no
+// space to create it, so that objects can still be removed.
 func (s *Store) openLocks() (*os.File, error) {
 	const flags = os.O_RDWR | syscall.O_NOFOLLOW | syscall.O_NONBLOCK
 	f, err := s.root.OpenFile(lockFile, flags, 0)
@@ -139,9 +140,9 @@ func (s *Store) openLocks() (*os.File, error) {
 	return f, nil
 }
 
-// guard gives lockFile the group of our directory, and a mode that lets those open it who may
-// write there, and nobody else: chmod -R or a copy may have changed it. It ignores errors, as
-// when the file belongs to another user.
+// guard gives lockFile the group of the private directory, and a mode that allows exactly those
+// who may write in that directory to open it, since chmod -R or a copy may have changed it. It
+// ignores errors, for example if the file belongs to another user.
 func (s *Store) guard(f *os.File) {
 	dir, err := s.root.Stat(private)
 	if err != nil {
@@ -180,6 +181,6 @@ func (p *parent) lock(ctx context.Context) error {
 	}
 	wait, cancel := context.WithTimeout(ctx, olderWait)
 	defer cancel()
-	_ = filelock.Lock(wait, p.d, filelock.Exclusive) // the lock that counts is held
+	_ = filelock.Lock(wait, p.d, filelock.Exclusive) // the lock that matters is already held
 	return ctx.Err()
 }

@@ -16,8 +16,8 @@ import (
 	"thothfs/store/dir"
 )
 
-// A Put waits for another writer's lock of its directory as long as its context allows, and
-// not for that of another directory.
+// TestLockedDirectory checks that a Put waits for another writer's lock on its directory as long
+// as its context allows, but not for a lock on another directory.
 func TestLockedDirectory(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -51,7 +51,8 @@ func TestLockedDirectory(t *testing.T) {
 	}
 }
 
-// A reader may flock the directories of the corpus, and does not block writers by that.
+// TestLockOfAReader checks that a reader's flock on directories of the corpus does not block
+// writers.
 func TestLockOfAReader(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -72,8 +73,8 @@ func TestLockOfAReader(t *testing.T) {
 	}
 }
 
-// The lock file is accessible to those who may write in the directory .thothfs, even after
-// chmod -R.
+// TestLockFileIsForWriters checks that the lock file is accessible to those who may write in the
+// directory .thothfs, even after chmod -R.
 func TestLockFileIsForWriters(t *testing.T) {
 	s, root := open(t)
 	ref := put(t, s, store.Ref{Key: "d/o"}, "data")
@@ -103,7 +104,8 @@ func TestLockFileIsForWriters(t *testing.T) {
 	}
 }
 
-// On a full disk, objects can be removed even without the lock file.
+// TestRemoveOnAFullDisk checks that objects can be removed from a full disk even without the lock
+// file.
 func TestRemoveOnAFullDisk(t *testing.T) {
 	root := smallDisk(t)
 	s, err := dir.Open(root)

@@ -14,7 +14,7 @@ import (
 	"thothfs/store/dir"
 )
 
-// smallDisk mounts a file system of 1 MiB, or skips.
+// smallDisk mounts a file system of 1 MiB, or skips the test.
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	at := t.TempDir()
@@ -78,7 +78,8 @@ func TestReadOnlyDisk(t *testing.T) {
 	}
 }
 
-// A directory on another file system is not a temporary error.
+// TestOtherFileSystem checks that a directory on another file system does not cause a temporary
+// error.
 func TestOtherFileSystem(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")

@@ -18,8 +18,8 @@ var (
 	errNotDir     = errors.New("it is not a directory")
 )
 
-// failure gives an error of the operating system its kind. It returns nil, errors of a
-// context, and errors that have a kind unchanged.
+// failure converts an error of the operating system to a store.Error with a kind. It returns nil,
+// context errors, and errors that already have a kind unchanged.
 func failure(op, key string, err error) error {
 	var has *store.Error
 	switch {
@@ -30,7 +30,7 @@ func failure(op, key string, err error) error {
 	return &store.Error{Op: op, Key: key, Kind: kind, Err: cause}
 }
 
-// kindOf is the only table of errnos. os.Root reports a link out of the corpus without one.
+// kindOf maps errnos to kinds. os.Root reports a link out of the corpus without an errno.
 func kindOf(err error) (kind, cause error) {
 	var no syscall.Errno
 	if !errors.As(err, &no) {

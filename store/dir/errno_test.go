@@ -29,8 +29,8 @@ func TestKindOf(t *testing.T) {
 	}
 }
 
-// A directory that has just changed may change again without a new mtime, so it gets a new
-// version until it has settled.
+// TestDirectoryVersion checks that a recently changed directory, which may change again without a
+// new mtime, gets a new version on every call until it has settled.
 func TestDirectoryVersion(t *testing.T) {
 	now := time.Now()
 	old := version{ino: 1, mtime: now.Add(-time.Second).UnixNano()}

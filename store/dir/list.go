@@ -15,11 +15,11 @@ import (
 	"thothfs/store"
 )
 
-// namesAtOnce is how many names are read between two checks of ctx.
+// namesAtOnce is the number of names read between two checks of ctx.
 const namesAtOnce = 4096
 
-// List yields the files and directories of dir. It reads all names first, to sort them, and
-// stats each just before yielding it.
+// List yields the files and directories in dir. It first reads all names in order to sort them,
+// and stats each one just before yielding it.
 func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		d, err := s.openListed(ctx, dir)
@@ -91,7 +91,7 @@ func namesFrom(ctx context.Context, d *os.File, dir, from string) ([]string, err
 	}
 }
 
-// entry describes one name. It returns ErrNotExist for a name that is not shown.
+// entry returns the entry for name. It returns ErrNotExist if the name must not be listed.
 func (s *Store) entry(ctx context.Context, d *os.File, dir, name string) (store.Entry, error) {
 	if err := ctx.Err(); err != nil {
 		return store.Entry{}, err

@@ -8,11 +8,11 @@ import (
 	"thothfs/store"
 )
 
-// maxName is the limit of Linux file systems for one component.
+// maxName is the maximum length of one component in Linux file systems.
 const maxName = 255
 
-// nameOf returns the path of a key below the root, "." for the corpus itself. The error says
-// why there can be no such file.
+// nameOf returns the path of a key below the root, "." for the corpus itself. The error says why
+// such a file cannot exist.
 func nameOf(key string) (string, error) {
 	if !store.ValidKey(key) {
 		return "", errors.New("malformed key")

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A writer also holds the lock of earlier versions, a flock of the directory, so that those
-// wait.
+// TestOlderVersionsWait checks that a writer also holds the lock used by earlier versions, a
+// flock on the directory, so that they wait.
 func TestOlderVersionsWait(t *testing.T) {
 	root := t.TempDir()
 	s, err := Open(root)

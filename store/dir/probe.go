@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// probeSize is how many bytes must fit on the disk for it to count as not full: more than
-// nearly all documents have.
+// probeSize is the number of bytes that must fit on the disk for it not to count as full. It is
+// more than the size of nearly all documents.
 const probeSize = 64 << 10
 
 // Probe implements store.Prober. It writes a temporary file as Put does and removes it,
@@ -27,7 +27,8 @@ func (s *Store) Probe(ctx context.Context, dir string) error {
 	return failure("put", dir, s.probeDisk())
 }
 
-// probeDir checks whether names can be made in a directory, or in its nearest existing parent.
+// probeDir checks whether entries can be created in a directory, or in its nearest existing
+// parent.
 func (s *Store) probeDir(name string) error {
 	d, err := s.openDir(name)
 	if isAbsent(err) && name != "." {

@@ -18,7 +18,8 @@ import (
 	"thothfs/store/dir"
 )
 
-// The test binary runs itself as a child: one variable has its role, the other its directory.
+// The test binary runs itself as a child. One variable holds the child's role, the other its
+// directory.
 const (
 	childRole = "THOTHFS_DIR_TEST_ROLE"
 	childRoot = "THOTHFS_DIR_TEST_ROOT"
@@ -43,7 +44,7 @@ func startChild(t *testing.T, role, root string) (*exec.Cmd, *bufio.Reader) {
 	return cmd, bufio.NewReader(out)
 }
 
-// child runs such a process.
+// child runs the given role in a child process.
 func child(role string) int {
 	s, err := dir.Open(os.Getenv(childRoot))
 	if err == nil {
@@ -88,7 +89,7 @@ func count(s store.Store) error {
 	return nil
 }
 
-// createMany tries to create each of some objects, and prints those that it created.
+// createMany tries to create a number of objects, and prints those that it created.
 func createMany(s store.Store) error {
 	for i := range creations {
 		me := []byte(strconv.Itoa(os.Getpid()))
@@ -102,7 +103,7 @@ func createMany(s store.Store) error {
 	return nil
 }
 
-// hanging is a source that reports when half was read, and then blocks.
+// hanging is a source that prints a line when half of it has been read, and then blocks.
 type hanging struct{}
 
 func (hanging) ReadAt(p []byte, off int64) (int, error) {
@@ -162,8 +163,8 @@ func TestCreatingProcesses(t *testing.T) {
 	}
 }
 
-// Unfinished objects of a killed process are invisible, and the next Open removes them. Those
-// of a living process stay.
+// TestKilledProcess checks that unfinished objects of a killed process are invisible and are
+// removed by the next Open, and that those of a running process stay.
 func TestKilledProcess(t *testing.T) {
 	s, root := open(t)
 	put(t, s, store.Ref{Key: "d/o"}, "data")

@@ -12,7 +12,7 @@ import (
 )
 
 // Put stores a new version of old.Key. ErrUnavailable means that nothing changed, unless the
-// directory could not be synced: then the new version is there but may not survive a crash of
+// directory could not be synced: then the new version is present but may not survive a crash of
 // the machine.
 func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size int64) (store.Attr, error) {
 	if err := ctx.Err(); err != nil {
@@ -25,7 +25,7 @@ func (s *Store) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size in
 	if size < 0 {
 		return store.Attr{}, invalid("put", old.Key, errors.New("negative size"))
 	}
-	if err := s.expect(old, name); err != nil { // before writing much
+	if err := s.expect(old, name); err != nil { // check before writing the data
 		return store.Attr{}, err
 	}
 	attr, err := s.put(ctx, old, name, src, size)
@@ -57,7 +57,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, name string, src io.Read
 	return attr, err
 }
 
-// expect returns ErrConflict unless the present version is old.
+// expect returns ErrConflict unless the current version is old.
 func (s *Store) expect(old store.Ref, name string) error {
 	attr, err := s.describe("put", old.Key, name)
 	switch {
@@ -74,9 +74,9 @@ func (s *Store) expect(old store.Ref, name string) error {
 	return err
 }
 
-// publish moves t into place. If somebody removes a directory after it was made and before it
-// is used, publish makes it again: a process that does nothing but remove it wins most of the
-// tries, on a busy machine 99 of 100.
+// publish moves t into place. If the directory is removed between its creation and its use,
+// publish creates it again. It makes many tries, because a process that does nothing but remove
+// the directory wins most of them, up to 99 of 100 on a busy machine.
 func (s *Store) publish(ctx context.Context, t *temp, old store.Ref, name string) error {
 	for range 5000 {
 		err := s.publishOnce(ctx, t, old, name)

@@ -10,7 +10,7 @@ import (
 	"thothfs/store"
 )
 
-// ReadAt reads from the version ref.
+// ReadAt reads from the object version ref.
 func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, invalid("read", ref.Key, errors.New("negative offset"))
@@ -30,8 +30,8 @@ func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return n, failure("read", ref.Key, err)
 }
 
-// OpenLocal opens the version ref for reading. A replacement does not affect the open file; a
-// change in place, which thothfs never makes, does.
+// OpenLocal opens the object version ref for reading. A replacement does not affect the open
+// file; a change in place, which thothfs never makes, does.
 func (s *Store) OpenLocal(ctx context.Context, ref store.Ref) (*os.File, error) {
 	f, _, err := s.openVersion(ctx, ref)
 	return f, err
@@ -39,7 +39,7 @@ func (s *Store) OpenLocal(ctx context.Context, ref store.Ref) (*os.File, error) 
 
 // Get reads a small object whole.
 func (s *Store) Get(ctx context.Context, known store.Ref, limit int64) ([]byte, store.Attr, error) {
-	for range 10 { // again if it was changed in place meanwhile
+	for range 10 { // repeat if it was changed in place meanwhile
 		data, attr, err := s.getOnce(ctx, known, limit)
 		if !errors.Is(err, store.ErrStale) {
 			return data, attr, err
@@ -91,9 +91,9 @@ func (s *Store) openVersion(ctx context.Context, ref store.Ref) (*os.File, store
 	return f, attr, nil
 }
 
-// open opens the regular file at key. It stats the file first, since opening a device can
-// have effects and opening a pipe can block. A file that replaces it in between is opened
-// without blocking, and refused.
+// open opens the regular file at key. It stats the file first, since opening a device can have
+// side effects and opening a pipe can block. A file that replaces it in between is opened without
+// blocking, and rejected.
 func (s *Store) open(ctx context.Context, op, key string) (*os.File, store.Attr, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, store.Attr{}, err
@@ -120,7 +120,7 @@ func (s *Store) open(ctx context.Context, op, key string) (*os.File, store.Attr,
 	return f, attr, err
 }
 
-// describeOpen describes an open file. Anything but a regular file is an error.
+// describeOpen returns the attributes of an open file. Anything but a regular file is an error.
 func describeOpen(op, key string, f *os.File) (store.Attr, error) {
 	fi, err := f.Stat()
 	if err != nil {
@@ -133,8 +133,8 @@ func describeOpen(op, key string, f *os.File) (store.Attr, error) {
 	return attr, err
 }
 
-// unchanged reports whether the bytes of f are still those that attr describes. The ctime may
-// differ: it changes when the next version replaces the name.
+// unchanged reports whether f still has the size and mtime in attr. The ctime may differ, since
+// it changes when the next version replaces the name.
 func unchanged(f *os.File, attr store.Attr) bool {
 	fi, err := f.Stat()
 	return err == nil && fi.Size() == attr.Size && fi.ModTime().Equal(attr.ModTime)

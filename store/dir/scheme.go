@@ -9,7 +9,7 @@ import (
 	"thothfs/store"
 )
 
-// Scheme is the entry of this store in package registry.
+// Scheme is the entry for this store in package registry.
 var Scheme = store.Scheme{
 	Name:         "dir",
 	DefaultUsage: "the directory $XDG_DATA_HOME/thothfs/corpus",
@@ -33,8 +33,8 @@ func defaultPath(getenv func(string) string) (string, bool) {
 	return filepath.Join(data, "thothfs", "corpus"), true
 }
 
-// openLocation does not make a directory that was named, unless o.Create is set: the name
-// may be a typing error.
+// openLocation opens the corpus. It creates the directory only if o.Create is set, since a
+// directory that was given by name may be a typing error.
 func openLocation(_ context.Context, l store.Location, o store.OpenOptions) (store.OpenStore, error) {
 	open := Open
 	if o.Create {

@@ -14,23 +14,23 @@ import (
 	"thothfs/store"
 )
 
-// pieceSize is how many bytes are copied between two checks of ctx.
+// pieceSize is the number of bytes copied between two checks of ctx.
 const pieceSize = 1 << 20
 
-// errSource marks an error of the source, as opposed to one of our disk.
+// errSource marks an error of the source, as opposed to an error of the disk.
 type errSource struct{ err error }
 
 func (e errSource) Error() string { return e.err.Error() }
 func (e errSource) Unwrap() error { return e.err }
 
-// sums are the checksums of what was written: the MD5 for the Attr, and one that is ten times
-// faster, for comparing with what the disk returns.
+// sums holds checksums of the written data: the MD5 for the Attr, and one that is ten times
+// faster, used for the comparison with the data read back.
 type sums struct {
 	md5   []byte
 	quick uint64 // XXH64
 }
 
-// fill writes size bytes of src to the file, syncs it, and returns their sums.
+// fill writes size bytes of src to the file, syncs it, and returns the checksums.
 func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) (sums, error) {
 	sum, quick := md5.New(), xxhash.New()
 	buf := make([]byte, min(size, pieceSize))
@@ -48,7 +48,7 @@ func (t *temp) fill(ctx context.Context, src io.ReaderAt, size int64) (sums, err
 			return sums{}, err
 		}
 	}
-	if err := t.f.Truncate(size); err != nil { // it may end in a hole
+	if err := t.f.Truncate(size); err != nil { // the file may end in a hole
 		return sums{}, err
 	}
 	if err := t.stamp(); err != nil {
@@ -68,8 +68,8 @@ func readPiece(src io.ReaderAt, buf []byte, off int64) error {
 	return fmt.Errorf("source at %d: %w", off+int64(n), err)
 }
 
-// verify reads the file back and compares. It first asks the kernel to drop its cached pages,
-// so that the bytes come from the disk, as far as a program can know.
+// verify reads the file back and compares it with want. It first asks the kernel to drop its
+// cached pages, so that the data comes from the disk, if possible.
 func (t *temp) verify(ctx context.Context, key string, want sums) error {
 	unix.Fadvise(int(t.f.Fd()), 0, 0, unix.FADV_DONTNEED)
 	sum := xxhash.New()

@@ -17,7 +17,7 @@ import (
 const tempDir = private + "/tmp"
 
 // temp is an unfinished object. The flock on its file shows other processes that its writer is
-// alive.
+// still running.
 type temp struct {
 	s    *Store
 	dir  *os.File // tempDir
@@ -25,7 +25,7 @@ type temp struct {
 	name string // in dir
 }
 
-// newTemp makes an empty private file, locked.
+// newTemp creates an empty private file and locks it.
 func (s *Store) newTemp() (*temp, error) {
 	if err := s.root.MkdirAll(tempDir, 0o700); err != nil {
 		return nil, err
@@ -61,19 +61,19 @@ func (t *temp) claim() bool {
 
 // discard removes the file unless it was moved, and closes all files.
 func (t *temp) discard() {
-	unix.Unlinkat(int(t.dir.Fd()), t.name, 0) // names are random: it is ours or absent
+	unix.Unlinkat(int(t.dir.Fd()), t.name, 0) // the name is random, so it is ours or absent
 	t.f.Close()
 	t.dir.Close()
 }
 
-// stamp sets the mtime with the clock's full resolution. The kernel's own times may change
-// only at ticks, and an inode number may be reused within one.
+// stamp sets the mtime with the full resolution of the clock. The kernel may update times only on
+// ticks, and may reuse an inode number within one tick.
 func (t *temp) stamp() error {
 	now := unix.NsecToTimespec(time.Now().UnixNano())
 	return unix.UtimesNanoAt(int(t.dir.Fd()), t.name, []unix.Timespec{now, now}, unix.AT_SYMLINK_NOFOLLOW)
 }
 
-// sweep removes the files in tempDir that no living process holds. It ignores errors.
+// sweep removes the files in tempDir that are not locked by a running process. It ignores errors.
 func (s *Store) sweep() {
 	d, err := s.openDir(tempDir)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Store) sweep() {
 	}
 }
 
-// sweepOne removes one file if it can lock it. A file that was moved into place meanwhile
+// sweepOne removes one file if it can lock it. If the file was moved into place meanwhile, it
 // stays: only the name in tempDir is removed.
 func (s *Store) sweepOne(path string) {
 	if fi, err := s.root.Lstat(path); err != nil || !fi.Mode().IsRegular() {

@@ -22,47 +22,47 @@ const (
 	Remove = "remove"
 )
 
-// Always is a Fault.Times for a fault that stays.
+// Always is a value of Fault.Times for a permanent fault.
 const Always = math.MaxInt
 
-// Fault says what goes wrong, and when. The zero value matches the next call of any kind,
-// once, and changes nothing.
+// Fault describes what goes wrong, and when. The zero value matches only the next call of any
+// kind, and changes nothing.
 type Fault struct {
 	Op  string // "": any operation
 	Key string // "": any key
 
-	Nth   int // the n-th matching call from now on; 0 is 1
-	Times int // how many matching calls in a row; 0 is 1
+	Nth   int // the n-th matching call from now; 0 means 1
+	Times int // number of matching calls in a row; 0 means 1
 
 	// Kind is the kind of the error that the call returns, with RetryAfter. If nil, the call
-	// only waits.
+	// is only delayed.
 	Kind       error
 	RetryAfter time.Duration
 	// Err, if not nil, is the cause within the error.
 	Err error
 
-	// Short is how much the call returns before the error: bytes of a read, entries of a
+	// Short is how much the call returns before the error: bytes for a read, entries for a
 	// list.
 	Short int
 	// Garbage fills the rest of a read's buffer, as the contract allows.
 	Garbage bool
-	// AfterApply makes the change before the error is returned, so that the client does not
-	// know the outcome.
+	// AfterApply makes the change before the error is returned, so that the client cannot
+	// tell the outcome.
 	AfterApply bool
-	// Before runs before the call does anything, for changes at the worst moment.
+	// Before runs before the call does anything. It can make changes at the worst moment.
 	Before func()
 
 	// Delay is a pause before the call does anything.
 	Delay time.Duration
-	// Block, if not nil, is received from before the call does anything.
+	// Block, if not nil, blocks the call before it does anything until a receive succeeds.
 	Block <-chan struct{}
 }
 
-// Faulty is a store that injects faults into another.
+// Faulty is a store that injects faults into another store.
 type Faulty struct {
 	s store.Store
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	armed  []*armed
 	calls  map[string]int
 	faults int
@@ -76,15 +76,15 @@ type armed struct {
 
 var _ store.Store = (*Faulty)(nil)
 
-// NewFaulty returns s without any fault yet.
+// NewFaulty returns s wrapped, initially without faults.
 func NewFaulty(s store.Store) *Faulty {
 	return &Faulty{s: s, calls: map[string]int{}}
 }
 
-// Unwrap returns the store behind. Local files bypass the faults that way.
+// Unwrap returns the wrapped store. Access to local files thus bypasses the faults.
 func (f *Faulty) Unwrap() store.Store { return f.s }
 
-// Inject adds a fault. Several may be pending; a call gets the oldest one that matches.
+// Inject adds a fault. Several may be pending; the oldest one that matches a call applies.
 func (f *Faulty) Inject(x Fault) {
 	x.Nth, x.Times = max(x.Nth, 1), max(x.Times, 1)
 	f.mu.Lock()
@@ -99,7 +99,7 @@ func (f *Faulty) Heal() {
 	f.armed = nil
 }
 
-// Calls returns the number of calls of op so far; "" means all.
+// Calls returns the number of calls of op so far, or of all calls if op is "".
 func (f *Faulty) Calls(op string) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +113,7 @@ func (f *Faulty) Calls(op string) int {
 	return sum
 }
 
-// Faults returns how many calls got a fault so far.
+// Faults returns the number of calls that have had a fault so far.
 func (f *Faulty) Faults() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -141,8 +141,8 @@ func (f *Faulty) meet(op, key string) *Fault {
 	return met
 }
 
-// begin starts every call. If it returns a fault, the call fails with it; with nil the call
-// goes on.
+// begin starts a call. If it returns a fault, the call must fail with it; otherwise the call
+// proceeds.
 func (f *Faulty) begin(ctx context.Context, op, key string) (*Fault, error) {
 	x := f.meet(op, key)
 	if x == nil {

@@ -15,7 +15,7 @@ import (
 	"thothfs/store/storetest"
 )
 
-// outcomes are the errors of n Stats in a row.
+// outcomes calls Stat n times and returns the numbers of the calls that failed.
 func outcomes(t *testing.T, s store.Store, key string, n int) (failed []int) {
 	for i := 1; i <= n; i++ {
 		if _, err := s.Stat(t.Context(), key); err != nil {
@@ -153,7 +153,7 @@ func TestBehindTheBack(t *testing.T) {
 	}
 }
 
-// The loop meets every call once in each way, and stops.
+// TestFaultLoop checks that the loop makes every call fail once in each way, and then stops.
 func TestFaultLoop(t *testing.T) {
 	runs := map[string]int{}
 	faults := []mem.Fault{{Kind: store.ErrUnavailable}, {Op: mem.Get, Kind: store.ErrCorrupt}}
@@ -167,10 +167,10 @@ func TestFaultLoop(t *testing.T) {
 		runs[fmt.Sprint(err1 != nil, err2 != nil, err3 != nil)]++
 	})
 	want := map[string]int{
-		"true false false": 1, "false true false": 2, "false false true": 2, // transient, and lasting from the last on
+		"true false false": 1, "false true false": 2, "false false true": 2, // transient, then permanent starting with the last call
 		"true true true": 1, "false true true": 1, "false false false": 4,
 	}
-	want["false true false"]++ // the get, lasting
+	want["false true false"]++ // the get, permanently
 	if fmt.Sprint(runs) != fmt.Sprint(want) {
 		t.Errorf("runs %v, want %v", runs, want)
 	}

@@ -13,19 +13,19 @@ import (
 	"thothfs/store"
 )
 
-// memObject is one version of an object, or a directory. It is replaced and never changed, so its
+// memObject is one version of an object, or a directory. It is replaced but never changed, so its
 // data needs no lock.
 type memObject struct {
 	data []byte
 	attr store.Attr
 }
 
-// objects is the tree, flat: each directory has an entry of its own.
+// objects is the flattened tree: each directory has its own entry.
 type objects struct {
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards the fields below
 	byKey  map[string]*memObject
 	names  map[string]map[string]bool // names in each directory
-	serial int                        // of the latest version
+	serial int                        // serial number of the latest version
 	noMD5  bool                       // hide the MD5
 }
 
@@ -51,7 +51,7 @@ func (o *objects) objectLocked(data []byte, now time.Time) *memObject {
 	}}
 }
 
-// attrLocked returns the attributes of x for clients.
+// attrLocked returns a copy of the attributes of x for clients.
 func (o *objects) attrLocked(x *memObject) store.Attr {
 	a := x.attr
 	a.MD5 = bytes.Clone(a.MD5)
@@ -67,7 +67,7 @@ func parent(key string) (dir, name string) {
 	return key[:max(i, 0)], key[i+1:]
 }
 
-// putLocked puts x at key, whose parents exist, and updates the parent.
+// putLocked stores x at key and updates the parent. All parents must exist.
 func (o *objects) putLocked(key string, x *memObject) {
 	dir, name := parent(key)
 	if o.byKey[key] == nil {
@@ -80,7 +80,7 @@ func (o *objects) putLocked(key string, x *memObject) {
 	o.byKey[key] = x
 }
 
-// dropLocked removes what is at key, with all below it, and updates the parent.
+// dropLocked removes key and everything below it, and updates the parent.
 func (o *objects) dropLocked(key string) {
 	for name := range o.names[key] {
 		o.dropLocked(join(key, name))
@@ -100,7 +100,7 @@ func (o *objects) touchLocked(key string) {
 	}
 }
 
-// mkdirsLocked makes the directories above key. It returns false if one of them is an object.
+// mkdirsLocked creates the directories above key. It returns false if one of them is an object.
 func (o *objects) mkdirsLocked(key string) bool {
 	if key == "" {
 		return true

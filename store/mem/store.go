@@ -81,7 +81,7 @@ func (o *objects) Stat(ctx context.Context, key string) (store.Attr, error) {
 	return store.Attr{}, fail("stat", key, store.ErrNotExist)
 }
 
-// List yields a copy, so that no lock is held during yield.
+// List yields from a copy, so that no lock is held during yield.
 func (o *objects) List(ctx context.Context, dir, from string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := ctx.Err(); err != nil {
@@ -160,7 +160,7 @@ func (o *objects) Put(ctx context.Context, old store.Ref, src io.ReaderAt, size 
 	return a, nil
 }
 
-// readAll reads src in pieces, like a store that sends it.
+// readAll reads src in pieces, like a store that sends it over a network.
 func readAll(ctx context.Context, src io.ReaderAt, size int64) ([]byte, error) {
 	data := make([]byte, 0, min(size, 1<<20))
 	for off := int64(0); off < size; off = int64(len(data)) {

@@ -1,6 +1,5 @@
-// Package registry lists the kinds of store in which a corpus can be, and opens the one
-// that the --store flag names. A new kind of store is one more package and one more line
-// in schemes.
+// Package registry lists the kinds of store that can hold a corpus, and opens the one selected by
+// the --store flag. A new kind of store needs a package and a line in schemes.
 package registry
 
 import (
@@ -13,8 +12,8 @@ import (
 	"thothfs/store/manta"
 )
 
-// schemes are in the order in which their defaults apply. A corpus named without a scheme
-// is a directory.
+// schemes are in the order in which their defaults are tried. A corpus without a scheme is a
+// directory.
 var schemes = []store.Scheme{manta.Scheme, dir.Scheme}
 
 // Corpus is a corpus that can be opened.
@@ -24,8 +23,8 @@ type Corpus struct {
 	named  bool
 }
 
-// Locate returns the corpus that spec, the value of --store, names. With "" it is the
-// first default that the environment provides. It reads the environment by getenv and
+// Locate returns the corpus that spec, the value of --store, selects. If spec is "", it returns
+// the first default that the environment provides. It reads the environment through getenv and
 // accesses no store.
 func Locate(spec string, getenv func(string) string) (Corpus, error) {
 	if spec == "" {
@@ -53,14 +52,14 @@ func locateDefault(getenv func(string) string) (Corpus, error) {
 	return Corpus{}, errors.New("no corpus named: give --store DIR, or set THOTHFS_STORE, MANTA_URL or HOME")
 }
 
-// Open opens the store of the corpus. The directory of a default corpus is made if it
-// does not exist, as if o.Create were set.
+// Open opens the store of the corpus. The directory of a default corpus is created if it does not
+// exist, as if o.Create were set.
 func (c Corpus) Open(ctx context.Context, o store.OpenOptions) (store.OpenStore, error) {
 	o.Create = o.Create || !c.named
 	return c.scheme.Open(ctx, c.Location, o)
 }
 
-// Usage returns the forms that a corpus's name has, for the help of a flag.
+// Usage returns the forms that a corpus name can have, for the help of a flag.
 func Usage() string {
 	usage := "a `DIR`"
 	for _, s := range schemes {
@@ -71,7 +70,7 @@ func Usage() string {
 	return usage
 }
 
-// Help returns a paragraph that says which corpus is used.
+// Help returns a paragraph that explains which corpus is used.
 func Help() string {
 	forms, defaults := "The corpus: --store DIR", "; else $THOTHFS_STORE"
 	for _, s := range schemes {

@@ -25,7 +25,7 @@ func (s *suite) context(t *testing.T) {
 	t.Run("cancelled in mid-call", s.cancelledPut)
 }
 
-// deadContext makes every call with a context that has ended.
+// deadContext makes every call with a context that is already done.
 func (s *suite) deadContext(t *testing.T, ctx context.Context, want error) {
 	st := s.open(t)
 	o := create(t, st, "d/o", "data")
@@ -62,7 +62,7 @@ func firstError(seq func(func(store.Entry, error) bool)) (failed error) {
 	return failed
 }
 
-// calling is a source that calls a function when it is first read at an offset.
+// calling is a source that calls a function when the given offset is first read.
 type calling struct {
 	io.ReaderAt
 	at   int64
@@ -84,7 +84,7 @@ func (s *suite) cancelledPut(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		attr, err := st.Put(ctx, ref, calling{src, s.f.Big / 2, cancel}, s.f.Big)
 		cancel()
-		if err == nil { // it was faster; then the object is complete
+		if err == nil { // completed before the cancellation, so the object must be complete
 			wantStream(t, st, store.Ref{Key: ref.Key, ETag: attr.ETag}, src, s.f.Big)
 			continue
 		}

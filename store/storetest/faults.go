@@ -8,11 +8,11 @@ import (
 	"thothfs/store/mem"
 )
 
-// maxCalls ends a loop in which every run meets a fault.
+// maxCalls bounds the number of runs in case every run has a fault.
 const maxCalls = 10000
 
-// AllFaults are the default faults of [Faults]: every kind of error that a store may return by
-// itself, a read that ends early with garbage behind it, and a write with an unknown outcome.
+// AllFaults returns the default faults of [Faults]: every kind of error that a store may return
+// on its own, a read that ends early followed by garbage, and a write with an unknown outcome.
 func AllFaults() []mem.Fault {
 	return []mem.Fault{
 		{Kind: store.ErrUnavailable},
@@ -25,14 +25,14 @@ func AllFaults() []mem.Fault {
 	}
 }
 
-// Faults runs a piece of work again and again. The first call to its store fails, then the
-// second, and so on until a run meets no fault. It does so for each fault, once transient (one
-// call fails) and once lasting (that call and all later ones fail).
+// Faults calls run repeatedly. In the first run the first call to the store fails, in the next
+// run the second call, and so on until a run has no fault. This is done for each fault, once
+// transient (one call fails) and once permanent (that call and all later ones fail).
 //
-// run builds everything from scratch, calls arm on its store before the part that is to meet
-// the fault, does its work, and checks the result. It also checks that the next try succeeds
-// after [mem.Faulty.Heal]. An error within a run must be one that the layer under test may
-// return; no error is fine if the result is right.
+// run builds everything from scratch, calls arm on its store before the part to be tested, does
+// its work, and checks the result. It also checks that the next try succeeds after
+// [mem.Faulty.Heal]. An error within a run must be one that the layer under test may return; no
+// error is fine if the result is right.
 func Faults(t *testing.T, faults []mem.Fault, run func(t *testing.T, arm func(*mem.Faulty))) {
 	t.Helper()
 	for _, f := range faults {

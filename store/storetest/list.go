@@ -12,7 +12,7 @@ import (
 	"thothfs/store"
 )
 
-// collect returns a whole listing, and fails if anything follows an error.
+// collect returns a complete listing, and fails the test if anything follows an error.
 func collect(t *testing.T, s store.Store, dir, from string) ([]store.Entry, error) {
 	t.Helper()
 	var all []store.Entry
@@ -79,7 +79,7 @@ func (s *suite) list(t *testing.T) {
 	t.Run("fresh corpus", func(t *testing.T) {
 		got, err := collect(t, s.open(t), "", "")
 		if err != nil {
-			wantKind(t, err, store.ErrNotExist) // the first Put makes it
+			wantKind(t, err, store.ErrNotExist) // the first Put creates it
 		}
 		if len(got) > 0 {
 			t.Errorf("it holds %q", namesOf(got))

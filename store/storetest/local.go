@@ -7,7 +7,7 @@ import (
 	"thothfs/store"
 )
 
-// local checks the interface store.Local if the store has it.
+// local checks the interface store.Local if the store implements it.
 func (s *suite) local(t *testing.T) {
 	st := s.open(t)
 	l, ok := store.AsLocal(st)

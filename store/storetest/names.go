@@ -9,14 +9,14 @@ import (
 	"thothfs/store"
 )
 
-// hostile are names that a store may change by mistake. All are legal in Manta.
+// hostile lists names that a store may alter by mistake. Manta accepts all of them.
 var hostile = []string{
 	" ", "with space", "trailing ", "new\nline", "cr\r", "tab\t", "\x01\x1b[31m", "\x7f", "100%", "%2F", "%2f", "%00", "%zz", "%",
 	"a;b", "a?b", "a#b", "a&b=c", "a+b", "a:b", "@a", "back\\slash", "\\", `"quoted"`, "'", "`id`", "$HOME", "*", "[a-z]", "{}", "|",
 	"-rf", "--", "~", ".hidden", "...", "..data", "CON", "UPPER", "upper", "\u00e9", "e\u0301", "日本語", "🧨", "\ufeffbom", "\u202etxt", "\u2028",
 }
 
-// refused is a name that this store cannot hold, and the error.
+// refusedNames returns the names that the store must refuse and those that it must hold.
 func (s *suite) refusedNames() (refused, held []string) {
 	long := strings.Repeat("n", 255)
 	held = append(slices.Clone(hostile), long)
@@ -55,7 +55,7 @@ func (s *suite) names(t *testing.T) {
 	})
 }
 
-// heldNames stores an object with its own content for each name, reads and lists them, and
+// heldNames stores an object with different content under each name, reads and lists them, and
 // removes them.
 func (s *suite) heldNames(t *testing.T, names []string, form string) {
 	st := s.open(t)
@@ -87,8 +87,7 @@ func (s *suite) heldNames(t *testing.T, names []string, form string) {
 	}
 }
 
-// refusedKey checks that an impossible key is never stored, and that asking for it does no
-// harm.
+// refusedKey checks that an invalid key is never stored, and that using it does no harm.
 func (s *suite) refusedKey(t *testing.T, key string) {
 	st := s.open(t)
 	ctx := t.Context()

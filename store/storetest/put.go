@@ -93,7 +93,7 @@ func (s *suite) putReplace(t *testing.T) {
 	s.wantAttr(t, wantData(t, st, "d/o", ""), gone)
 }
 
-// stream is deterministic content of any size with zeros in it, like a dump.
+// stream is deterministic content of any size that includes runs of zeros, like a dump.
 type stream struct {
 	size int64
 	seed uint64
@@ -117,7 +117,7 @@ func (s stream) ReadAt(p []byte, off int64) (n int, err error) {
 }
 
 func (s stream) fill(block []byte, i int64) {
-	if i/8%3 == 1 { // every third 32 KiB are zeros
+	if i/8%3 == 1 { // every third 32 KiB block is zeros
 		clear(block)
 		return
 	}
@@ -187,7 +187,7 @@ func wantStream(t *testing.T, st store.Store, ref store.Ref, src io.ReaderAt, si
 	}
 }
 
-// failing is a reader that fails from an offset on.
+// failing is a reader that fails at and after an offset.
 type failing struct {
 	r    io.ReaderAt
 	from int64

@@ -24,8 +24,8 @@ func (s *suite) races(t *testing.T) {
 	t.Run("nothing half-written", s.halfWritten)
 }
 
-// racingCreators checks that exactly one of many creators wins, also where the directory has
-// to be made.
+// racingCreators checks that exactly one of many concurrent creators succeeds, even if the
+// directory must be created first.
 func (s *suite) racingCreators(t *testing.T) {
 	st := s.open(t)
 	for round := range 5 {
@@ -53,7 +53,7 @@ func (s *suite) racingCreators(t *testing.T) {
 	}
 }
 
-// racingEdits checks that conditional edits lose no update.
+// racingEdits checks that no update is lost in concurrent conditional edits.
 func (s *suite) racingEdits(t *testing.T) {
 	st := s.open(t)
 	create(t, st, "d/n", "0")
@@ -78,8 +78,8 @@ func (s *suite) racingEdits(t *testing.T) {
 	}
 }
 
-// increment edits a number until it meets no conflict. It adds its name, so that no two
-// editors write the same bytes.
+// increment increments a number, and retries on conflicts. It appends the editor's number, so
+// that no two editors write the same bytes.
 func increment(ctx context.Context, st store.Store, key string, editor int) error {
 	for {
 		data, attr, err := st.Get(ctx, store.Ref{Key: key}, 100)
@@ -121,8 +121,8 @@ func (s *suite) racingRemovers(t *testing.T) {
 	wantAbsent(t, st, "d/o")
 }
 
-// racingReaders checks that a reader sees one version or an error, never a mixture, while
-// versions come and go.
+// racingReaders checks that a reader gets one version or an error, never a mixture, while the
+// object is replaced and removed.
 func (s *suite) racingReaders(t *testing.T) {
 	st := s.open(t)
 	version := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, 50000+i) }
@@ -176,7 +176,7 @@ func readOneVersion(t *testing.T, st store.Store) {
 	}
 }
 
-// halfWritten reads the store while it still reads a source.
+// halfWritten reads the store while a Put is still reading its source.
 func (s *suite) halfWritten(t *testing.T) {
 	st := s.open(t)
 	old := create(t, st, "d/old", "data")

@@ -178,7 +178,7 @@ func (s *suite) get(t *testing.T) {
 	})
 }
 
-// getNone gets what is not an object.
+// getNone calls Get on things that are not objects.
 func getNone(t *testing.T, st store.Store, o object) {
 	ctx := t.Context()
 	t.Run("absent", func(t *testing.T) {

@@ -1,5 +1,5 @@
-// Package storetest has the contract of package store as tests. [Run] tests a store or a
-// decorator; [Faults] makes the layers above meet every failure of a store.
+// Package storetest tests the contract of package store. [Run] tests a store or a decorator;
+// [Faults] exposes the layers above to every failure of a store.
 package storetest
 
 import (
@@ -13,30 +13,30 @@ import (
 	"thothfs/store"
 )
 
-// Features says what the store under test cannot hold or does not know. The zero value is a
-// store without limits. Names that it cannot hold must be refused as the contract says.
+// Features lists what the store under test does not support. The zero value is a store without
+// limits. Unsupported names must be refused as the contract says.
 type Features struct {
 	NoDotNames  bool // a component "." or ".." is refused
 	NoLongNames bool // a component over 255 bytes is refused
-	NoRawBytes  bool // a component that is not UTF-8 is refused
+	NoRawBytes  bool // Stat, Get and List return no MD5 (Put always does)
 	NoMD5       bool // Stat, Get and List give no MD5 (Put always does)
 
-	// Entries is how many entries the paging check makes; 0 is 2500, which is
-	// more than two of Manta's largest pages.
+	// Entries is the number of entries in the paging check; 0 means 2500, which is more than
+	// two of Manta's largest pages.
 	Entries int
-	// Big is how many bytes the big stream has; 0 is 9 MiB and a bit.
+	// Big is the size of the big stream in bytes; 0 means slightly more than 9 MiB.
 	Big int64
 }
 
-// suite is one run: how to open an empty store, and what it can do.
+// suite is one run of the contract tests.
 type suite struct {
 	open func(t *testing.T) store.Store
 	f    Features
 }
 
-// Run checks the whole contract. open returns an empty store; it is called once
-// for each check and cleans up by t.Cleanup. Checks that need many objects make
-// them by Put, several at a time.
+// Run checks the whole contract. open returns an empty store; it is called once for each check
+// and cleans up with t.Cleanup. Checks that need many objects create them with Put, several at a
+// time.
 func Run(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 	if f.Entries == 0 {
 		f.Entries = 2500
@@ -57,13 +57,13 @@ func Run(t *testing.T, open func(t *testing.T) store.Store, f Features) {
 	t.Run("Local", s.local)
 }
 
-// Kinds are all kinds of error of package store.
+// kinds lists all kinds of error of package store.
 var kinds = []error{
 	store.ErrNotExist, store.ErrPermission, store.ErrConflict, store.ErrStale, store.ErrCorrupt,
 	store.ErrUnavailable, store.ErrTooLarge, store.ErrNoSpace, store.ErrNotModified, store.ErrInvalid,
 }
 
-// wantKind fails unless err matches exactly one kind of error, one of want.
+// wantKind fails the test unless err matches exactly one kind, and that kind is in want.
 func wantKind(t *testing.T, err error, want ...error) {
 	t.Helper()
 	var got []error
@@ -80,7 +80,7 @@ func wantKind(t *testing.T, err error, want ...error) {
 	t.Errorf("error is %v (kinds %v), want exactly one of %v", err, got, want)
 }
 
-// object is an object that a check stored.
+// object is an object stored by a check.
 type object struct {
 	key  string
 	data []byte
@@ -89,13 +89,13 @@ type object struct {
 
 func (o object) ref() store.Ref { return store.Ref{Key: o.key, ETag: o.attr.ETag} }
 
-// create puts a new object that must not exist.
+// create stores a new object, which must not exist.
 func create(t *testing.T, s store.Store, key string, data string) object {
 	t.Helper()
 	return replace(t, s, store.Ref{Key: key}, data)
 }
 
-// replace puts a new version over old.
+// replace stores a new version over old.
 func replace(t *testing.T, s store.Store, old store.Ref, data string) object {
 	t.Helper()
 	o, err := put(s, old, []byte(data))
@@ -110,7 +110,7 @@ func put(s store.Store, old store.Ref, data []byte) (object, error) {
 	return object{key: old.Key, data: data, attr: attr}, err
 }
 
-// wantData fails unless the object at key has exactly that content.
+// wantData fails the test unless the object at key has exactly the content want.
 func wantData(t *testing.T, s store.Store, key, want string) store.Attr {
 	t.Helper()
 	got, attr, err := s.Get(t.Context(), store.Ref{Key: key}, int64(len(want))+1)
@@ -122,7 +122,7 @@ func wantData(t *testing.T, s store.Store, key, want string) store.Attr {
 	return attr
 }
 
-// wantAbsent fails unless nothing is at key, by Stat and by Get.
+// wantAbsent fails the test unless Stat and Get find nothing at key.
 func wantAbsent(t *testing.T, s store.Store, key string) {
 	t.Helper()
 	_, err := s.Stat(t.Context(), key)
@@ -131,7 +131,7 @@ func wantAbsent(t *testing.T, s store.Store, key string) {
 	wantKind(t, err, store.ErrNotExist)
 }
 
-// wantAttr fails unless attr describes an object with that content.
+// wantAttr fails the test unless got describes object o.
 func (s *suite) wantAttr(t *testing.T, got store.Attr, o object) {
 	t.Helper()
 	sum := md5.Sum(o.data)
@@ -150,7 +150,7 @@ func (s *suite) wantAttr(t *testing.T, got store.Attr, o object) {
 	wantTime(t, got.ModTime)
 }
 
-// wantTime allows a clock that is off by a day: it is the store's.
+// wantTime allows a difference of one day, since the time is from the store's clock.
 func wantTime(t *testing.T, m time.Time) {
 	t.Helper()
 	if m.IsZero() {
