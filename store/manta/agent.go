@@ -13,12 +13,13 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// errAgentP384 means that an agent holds a P-384 key: it would sign with SHA-384, since its
+// errAgentP384 means that an agent holds a P-384 key. It would sign with SHA-384, since its
 // protocol lets clients choose the hash only for RSA.
 var errAgentP384 = errors.New("an ssh agent signs with ECDSA P-384 keys as ecdsa-sha384 only, which Manta does not know")
 
-// findAgentKey returns the key in the agent, or nil. It returns old if that is the key. A key
-// that an agent cannot sign with is errAgentP384.
+// findAgentKey returns the matching key in the agent, or nil if there is none. If that key is
+// old, it returns old. If the agent holds the key but cannot sign with it, the error is
+// errAgentP384.
 func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	if socket == "" {
 		return nil, nil
@@ -48,11 +49,11 @@ func findAgentKey(ctx context.Context, socket string, match func(ssh.PublicKey) 
 	return found, err
 }
 
-// newAgentKey returns a key of the agent. Each signature connects to the agent again, since
-// the agent may have been restarted.
+// newAgentKey returns a key held by the agent. Each signature uses a new connection, since the
+// agent may have been restarted.
 func newAgentKey(socket string, public ssh.PublicKey) *Key {
 	format, flags := public.Type(), agent.SignatureFlags(0)
-	if format == ssh.KeyAlgoRSA { // the default is SHA-1
+	if format == ssh.KeyAlgoRSA { // the agent's default is SHA-1
 		format, flags = ssh.KeyAlgoRSASHA256, agent.SignatureFlagRsaSha256
 	}
 	sign := func(ctx context.Context, data []byte) (blob []byte, err error) {
@@ -72,8 +73,8 @@ func newAgentKey(socket string, public ssh.PublicKey) *Key {
 	return &Key{public: public, source: "the ssh agent", algorithm: algorithm(public), sign: sign}
 }
 
-// httpSignature converts an SSH signature to the form of HTTP signatures: ECDSA in ASN.1
-// instead of RFC 5656, section 3.1.2.
+// httpSignature converts an SSH signature to the format of HTTP signatures: ECDSA signatures are
+// in ASN.1 instead of RFC 5656, section 3.1.2.
 func httpSignature(sig *ssh.Signature) ([]byte, error) {
 	if !strings.HasPrefix(sig.Format, "ecdsa-") {
 		return sig.Blob, nil
@@ -85,7 +86,7 @@ func httpSignature(sig *ssh.Signature) ([]byte, error) {
 	return asn1.Marshal(rs)
 }
 
-// withAgent calls f with a connection to the agent, which is closed when ctx ends.
+// withAgent calls f with a connection to the agent, which is closed when ctx is done.
 func withAgent(ctx context.Context, socket string, f func(agent.ExtendedAgent) error) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", socket)

@@ -13,7 +13,7 @@ import (
 	"thothfs/store"
 )
 
-// agentTime bounds how long an agent may take to list its keys.
+// agentTime is the maximum time that an agent may take to list its keys.
 const agentTime = 10 * time.Second
 
 // auth signs requests, or leaves them unsigned.
@@ -22,10 +22,10 @@ type auth struct {
 	none bool
 	opts KeyOptions
 
-	mu     sync.Mutex    // guards all below; never held while signing
-	key    *Key          // nil: requests are not signed
-	skew   time.Duration // how far the server's clock is ahead of ours
-	date   string        // the date that header was signed for by signer
+	mu     sync.Mutex    // guards the fields below; never held while signing
+	key    *Key          // nil if requests are not signed
+	skew   time.Duration // how far the server's clock is ahead of the local clock
+	date   string        // date for which signer signed header
 	header string
 	signer *Key
 }
@@ -48,15 +48,15 @@ func newAuth(o Options) (*auth, error) {
 	return a, nil
 }
 
-// current returns the key that signs now.
+// current returns the current signing key.
 func (a *auth) current() *Key {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.key
 }
 
-// sign returns the Date header of a request made now and its Authorization header, which is ""
-// if requests are not signed. Requests of the same second share a signature, since it covers
+// sign returns the Date and Authorization headers of a request made now. Authorization is "" if
+// requests are not signed. Requests within the same second share a signature, since it covers
 // only the date.
 func (a *auth) sign(ctx context.Context) (date, header string, err error) {
 	a.mu.Lock()
@@ -69,7 +69,7 @@ func (a *auth) sign(ctx context.Context) (date, header string, err error) {
 	a.mu.Unlock()
 	header, err = a.signWith(ctx, key, date)
 	if err != nil && ctx.Err() == nil {
-		// The agent may have lost the key, or be gone, while the file still exists.
+		// The agent may have lost the key or stopped while the key file still exists.
 		if key = a.reload(ctx, key); key != nil {
 			header, err = a.signWith(ctx, key, date)
 		}
@@ -106,7 +106,7 @@ func signatureOf(header string) string {
 	return strings.TrimSuffix(sig, `"`)
 }
 
-// reload finds the key again, and returns it if it is not the one that was used.
+// reload looks up the key again, and returns it if it differs from used; otherwise nil.
 func (a *auth) reload(ctx context.Context, used *Key) *Key {
 	if now := a.current(); now != used {
 		return now // another request reloaded it
@@ -121,11 +121,11 @@ func (a *auth) reload(ctx context.Context, used *Key) *Key {
 	return key
 }
 
-// remedies records what was tried after a request was refused. Each is tried once.
+// remedies records what was tried after a request was refused. Each remedy is tried once.
 type remedies struct{ key, clock bool }
 
-// retryable reacts to a refusal, and reports whether to repeat the request. used is the key
-// that signed the request.
+// retryable reacts to a refusal and reports whether to repeat the request. used is the key that
+// signed the request.
 func (a *auth) retryable(ctx context.Context, err error, used *Key, tried *remedies) bool {
 	var e *statusError
 	if a.none || !errors.As(err, &e) {
@@ -142,12 +142,12 @@ func (a *auth) retryable(ctx context.Context, err error, used *Key, tried *remed
 	return false
 }
 
-// badKey reports whether the server does not know the key, or has another one.
+// badKey reports whether the server has no key with this name, or a different one.
 func (e *statusError) badKey() bool {
 	return e.status == http.StatusForbidden && (e.code == "InvalidSignature" || e.code == "KeyDoesNotExist")
 }
 
-// badClock reports whether the server's clock differs too much from ours.
+// badClock reports whether the server's clock differs too much from the local clock.
 func (e *statusError) badClock() bool {
 	return e.status == http.StatusBadRequest &&
 		(e.code == "RequestExpired" || e.code == "InvalidHeader" && strings.Contains(e.message, "skew"))

@@ -17,7 +17,7 @@ func debugLog(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// echoAuthorization answers with the Authorization header of the request.
+// echoAuthorization responds with the Authorization header of the request.
 func echoAuthorization() mantatest.Action {
 	return mantatest.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
@@ -25,7 +25,7 @@ func echoAuthorization() mantatest.Action {
 	})
 }
 
-// TestClock checks that a client with a wrong clock uses the time of the server.
+// TestClock checks that a client whose clock is wrong uses the server's time.
 func TestClock(t *testing.T) {
 	key, public := newKey(t, "ed25519")
 	name := writeKey(t, key)
@@ -50,7 +50,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestClockHopeless checks that a server that always refuses gets two requests.
+// TestClockHopeless checks that a server that always refuses receives only two requests.
 func TestClockHopeless(t *testing.T) {
 	key, public := newKey(t, "ed25519")
 	srv := mantatest.Start(t, mantatest.Options{})
@@ -94,7 +94,7 @@ func TestStrangers(t *testing.T) {
 	}
 }
 
-// TestPublic checks that public objects can be read by anybody, with or without a signature.
+// TestPublic checks that anybody can read public objects, with or without a signature.
 func TestPublic(t *testing.T) {
 	_, alice := newKey(t, "ed25519")
 	srv := mantatest.Start(t, mantatest.Options{})

@@ -15,7 +15,7 @@ import (
 	"thothfs/store"
 )
 
-// badAnswer is an invalid answer with a successful status, or a local failure that has a kind.
+// badAnswer is an invalid response with a successful status, or a local failure that has a kind.
 type badAnswer struct {
 	kind error
 	text string
@@ -27,24 +27,23 @@ func corrupt(format string, args ...any) error {
 	return &badAnswer{kind: store.ErrCorrupt, text: fmt.Sprintf(format, args...)}
 }
 
-// errDirectory and errObject mean that the path is a directory, or an object, instead of the
-// other.
+// errDirectory means that the path is a directory instead of an object, errObject the reverse.
 var (
 	errDirectory = &badAnswer{kind: store.ErrInvalid, text: "it is a directory"}
 	errObject    = &badAnswer{kind: store.ErrInvalid, text: "it is not a directory"}
 )
 
-// maxErrorBody is how many bytes of the body of an error are read.
+// maxErrorBody is the maximum number of bytes read from the body of an error response.
 const maxErrorBody = 64 << 10
 
-// statusError is an answer with a status of 300 or more.
+// statusError is a response with a status of 300 or more.
 type statusError struct {
 	status    int
-	code      string // Manta's error code; "" when the answer has none, as every answer to HEAD
+	code      string // Manta's error code; "" if the response has none, as with every response to HEAD
 	message   string
 	requestID string
 	header    http.Header
-	fromManta bool // and not from a proxy
+	fromManta bool // rather than from a proxy
 }
 
 func (e *statusError) Error() string {
@@ -58,7 +57,7 @@ func (e *statusError) Error() string {
 	return s
 }
 
-// newStatusError reads the error in resp.
+// newStatusError reads the error from resp.
 func newStatusError(req *http.Request, resp *http.Response) *statusError {
 	h := resp.Header
 	e := &statusError{status: resp.StatusCode, requestID: h.Get("X-Request-Id"), header: h}
@@ -70,7 +69,7 @@ func newStatusError(req *http.Request, resp *http.Response) *statusError {
 	if e.code == "" && e.message == "" {
 		e.message = http.StatusText(e.status)
 	}
-	// A server may repeat our request; its signature must not reach a log.
+	// A server may echo our request; its signature must not get into a log.
 	if sig := req.Header.Get("Authorization"); sig != "" && strings.Contains(e.message, signatureOf(sig)) {
 		e.message = "(the message repeats the signature)"
 	}
@@ -85,7 +84,7 @@ func asStatus(err error) *statusError {
 	return e
 }
 
-// printable returns at most n bytes of s on one line.
+// printable returns s on one line, cut to at most n bytes.
 func printable(s string, n int) string {
 	s = strings.ToValidUTF8(s[:min(len(s), n)], "")
 	return strings.Map(func(r rune) rune {
@@ -96,7 +95,7 @@ func printable(s string, n int) string {
 	}, s)
 }
 
-// kind returns the kind of error for an operation that reads or that writes.
+// kind returns the kind of the error for an operation that reads, or that writes.
 func (e *statusError) kind(writes bool) error {
 	changed := store.ErrStale
 	if writes {
@@ -111,7 +110,7 @@ func (e *statusError) kind(writes bool) error {
 		if e.fromManta {
 			return store.ErrNotExist
 		}
-		return store.ErrUnavailable // a proxy, or the wrong address: the object may exist
+		return store.ErrUnavailable // a proxy or the wrong address, so the object may exist
 	case http.StatusPreconditionFailed:
 		return changed
 	case http.StatusConflict:
@@ -139,7 +138,7 @@ func (e *statusError) kind(writes bool) error {
 	return store.ErrCorrupt
 }
 
-// badRequestKind returns the kind of a 400, which Manta uses for many things.
+// badRequestKind returns the kind for status 400, which Manta uses for many purposes.
 func (e *statusError) badRequestKind() error {
 	switch e.code {
 	case "DirectoryNotEmpty":
@@ -155,11 +154,11 @@ func (e *statusError) badRequestKind() error {
 	return store.ErrCorrupt
 }
 
-// maxRetryAfter bounds Retry-After, so that arithmetic does not overflow. It is longer than
-// anybody waits.
+// maxRetryAfter is the limit for Retry-After, to avoid arithmetic overflow. It is longer than any
+// client waits.
 const maxRetryAfter = 24 * time.Hour
 
-// retryAfter returns the pause that the server asks for, in the form of [store.Error].
+// retryAfter returns the pause requested by the server, in the format of [store.Error].
 func (e *statusError) retryAfter(now time.Time) time.Duration {
 	h := e.header.Get("Retry-After")
 	if n, err := strconv.Atoi(h); err == nil && n >= 0 {
@@ -174,8 +173,8 @@ func (e *statusError) retryAfter(now time.Time) time.Duration {
 // writes reports whether op changes the store.
 func writes(op string) bool { return op == "put" || op == "remove" }
 
-// failed returns err in the form of the contract. Only ctx's own errors stay unchanged. Of
-// other errors of the network only the text is kept, because some match those of a context.
+// failed converts err to a store.Error as the contract requires. Only ctx's own errors stay
+// unchanged. Other network errors are reduced to their text, because some match context errors.
 func failed(ctx context.Context, op, key string, err error) error {
 	var known *store.Error
 	if errors.As(err, &known) {
@@ -201,7 +200,7 @@ func failed(ctx context.Context, op, key string, err error) error {
 	return e
 }
 
-// plainText returns the text of err without its request.
+// plainText returns the text of err without the request.
 func plainText(err error) string {
 	var u *url.Error
 	if errors.As(err, &u) {

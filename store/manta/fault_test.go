@@ -19,7 +19,7 @@ import (
 
 const text = "0123456789abcdef"
 
-// calls are the calls of a store for d/o and the directory d.
+// calls returns the store calls for the object d/o and the directory d, by name.
 func calls(s store.Store, ref store.Ref) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
 		"read": func(ctx context.Context) error {
@@ -106,7 +106,7 @@ func TestFaultStatus(t *testing.T) {
 			}
 			srv.ClearFaults()
 			for _, op := range c.ops {
-				if op == "put" { // makes a new version, which the other calls do not request
+				if op == "put" { // makes a new version, which the other calls do not expect
 					continue
 				}
 				if err := calls(s, ref)[op](t.Context()); err != nil {
@@ -117,7 +117,8 @@ func TestFaultStatus(t *testing.T) {
 	}
 }
 
-// TestFaultReused checks that the connection is reused after an error, whatever its body.
+// TestFaultReused checks that the connection is reused after an error, whatever the body of the
+// response.
 func TestFaultReused(t *testing.T) {
 	for name, do := range map[string]mantatest.Action{
 		"JSON":     mantatest.AnswerError(503, "ServiceUnavailable", "no"),
@@ -137,7 +138,8 @@ func TestFaultReused(t *testing.T) {
 					}
 				}
 			}
-			// For 120 calls. On a loaded machine a connection may be returned late.
+			// This is for 120 calls. On a loaded machine a connection may be returned
+			// late.
 			if n := srv.Counters().Connections; n > 5 {
 				t.Errorf("%d connections", n)
 			}
@@ -161,7 +163,7 @@ func TestFaultRetryAfter(t *testing.T) {
 	}
 }
 
-// TestFaultBody checks that a wrong answer is never accepted.
+// TestFaultBody checks that a wrong response is never accepted.
 func TestFaultBody(t *testing.T) {
 	header := mantatest.WithHeader
 	for _, c := range []struct {
@@ -231,7 +233,7 @@ func TestFaultReplaced(t *testing.T) {
 	}
 }
 
-// TestFaultWrongMD5 checks that an object that was stored wrongly is removed, small or large.
+// TestFaultWrongMD5 checks that an object that was stored incorrectly is removed, small or large.
 func TestFaultWrongMD5(t *testing.T) {
 	for name, size := range map[string]int{"small": 100, "large": 2 << 20} {
 		t.Run(name, func(t *testing.T) {
@@ -254,7 +256,7 @@ func TestCancel(t *testing.T) {
 			srv, s := start(t)
 			ref := plant(t, srv, "d/o", text)
 			ctx, cancel := context.WithCancel(t.Context())
-			if at < 0 { // before the answer begins
+			if at < 0 { // before the response begins
 				release := make(chan struct{})
 				srv.Fault(mantatest.On{}, mantatest.Before(func() { cancel(); <-release }))
 				defer close(release)
@@ -269,7 +271,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// TestNobody uses an address where no server listens.
+// TestNobody uses addresses where no server is listening.
 func TestNobody(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	for name, url := range map[string]string{"refused": "http://127.0.0.1:1", "no such host": "http://nobody.invalid", "not TLS": strings.Replace(srv.URL, "http", "https", 1)} {
@@ -282,7 +284,8 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestReuse checks that many readers use no more connections than requests are in flight.
+// TestReuse checks that many readers do not use more connections than there are requests in
+// flight.
 func TestReuse(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "d/o", strings.Repeat(text, 1000))
@@ -304,7 +307,7 @@ func TestReuse(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if n := srv.Counters().Connections; n > 2*readers { // net/http may dial while one becomes free
+	if n := srv.Counters().Connections; n > 2*readers { // net/http may dial while another connection becomes free
 		t.Errorf("%d connections for %d readers", n, readers)
 	}
 }
@@ -323,8 +326,8 @@ func (g *guarded) ReadAt(p []byte, _ int64) (int, error) {
 	return len(p), nil
 }
 
-// TestPutLetsGo checks that Put does not read its source after it has returned, for whatever
-// reason.
+// TestPutLetsGo checks that Put does not read its source after returning, whatever the reason for
+// returning.
 func TestPutLetsGo(t *testing.T) {
 	for name, do := range map[string]mantatest.Action{
 		"refused": mantatest.AnswerError(503, "ServiceUnavailable", "no"), "reset": mantatest.Reset(),

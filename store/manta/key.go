@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/rand"
-	_ "crypto/sha256" // hashes of signatures
+	_ "crypto/sha256" // hash functions for signatures
 	_ "crypto/sha512"
 	"errors"
 	"fmt"
@@ -13,38 +13,38 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// KeyOptions say where to find the key that signs.
+// KeyOptions specifies where to find the signing key.
 type KeyOptions struct {
 	ID          string // fingerprint: MD5 with or without "MD5:" and colons, or "SHA256:…"
 	File        string // the private key; "" means search the agent, then Dir
-	Dir         string // a directory of keys, such as ~/.ssh; "" means none
+	Dir         string // directory of keys, such as ~/.ssh; "" means none
 	AgentSocket string // $SSH_AUTH_SOCK; "" means no agent
-	// Passphrase returns the passphrase of an encrypted key file. It is called again when
-	// the file has changed. nil means that such keys cannot be used.
+	// Passphrase returns the passphrase of an encrypted key file. It is called again if the
+	// file has changed. If nil, encrypted keys cannot be used.
 	Passphrase func(file string) ([]byte, error)
 }
 
-// Key signs. It is safe for concurrent use.
+// Key is a signing key. It is safe for concurrent use.
 type Key struct {
 	public    ssh.PublicKey
-	source    string // where it was found, for people
-	file      fileID // zero for a key of the agent
-	algorithm string // its name in HTTP signatures
+	source    string // where the key was found, for messages
+	file      fileID // zero for a key held by the agent
+	algorithm string // name in HTTP signatures
 	sign      func(ctx context.Context, data []byte) ([]byte, error)
 }
 
-// Fingerprint returns the name of the key in requests: the MD5 with colons.
+// Fingerprint returns the name of the key in requests: its MD5 fingerprint with colons.
 func (k *Key) Fingerprint() string { return ssh.FingerprintLegacyMD5(k.public) }
 
-// String returns the fingerprint and where the key was found.
+// String returns the fingerprint and the place where the key was found.
 func (k *Key) String() string { return k.Fingerprint() + " in " + k.source }
 
-// FindKey finds the key with the fingerprint o.ID. With a File and no ID it is the key in that
-// file.
+// FindKey finds the key with the fingerprint o.ID. If o.File is set and o.ID is not, it returns
+// the key in that file.
 func FindKey(ctx context.Context, o KeyOptions) (*Key, error) { return findKey(ctx, o, nil) }
 
-// findKey finds the key. It does not read a file again that has not changed since old was
-// read, because that may mean asking for a passphrase.
+// findKey finds the key. It does not reread a file that has not changed since old was read,
+// because that might require a passphrase.
 func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	match, err := parseKeyID(o.ID)
 	if err != nil {
@@ -73,7 +73,7 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	return nil, errors.Join(err, agentErr)
 }
 
-// places lists where keys are searched, for an error.
+// places lists the places where keys are searched for, for an error message.
 func places(o KeyOptions) string {
 	var p []string
 	if o.AgentSocket != "" {
@@ -88,7 +88,7 @@ func places(o KeyOptions) string {
 	return strings.Join(p, " or ")
 }
 
-// parseKeyID returns a predicate for a fingerprint. Without a fingerprint every key matches.
+// parseKeyID returns a predicate for a fingerprint. If id is "", every key matches.
 func parseKeyID(id string) (match func(ssh.PublicKey) bool, err error) {
 	if id == "" {
 		return func(ssh.PublicKey) bool { return true }, nil
@@ -106,7 +106,7 @@ func parseKeyID(id string) (match func(ssh.PublicKey) bool, err error) {
 	}, nil
 }
 
-// newFileKey returns the Key of a private key.
+// newFileKey returns the Key for a private key.
 func newFileKey(signer crypto.Signer, name string, id fileID) (*Key, error) {
 	public, err := ssh.NewPublicKey(signer.Public())
 	if err != nil {
@@ -128,8 +128,8 @@ func newFileKey(signer crypto.Signer, name string, id fileID) (*Key, error) {
 	return k, nil
 }
 
-// algorithm returns the name in HTTP signatures for keys like k, or "" if Manta accepts none
-// of them. Manta does not know SHA-384, so P-384 goes with SHA-512.
+// algorithm returns the HTTP signature algorithm for k's type of key, or "" if Manta does not
+// accept that type. Manta does not support SHA-384, so P-384 is used with SHA-512.
 func algorithm(k ssh.PublicKey) string {
 	switch k.Type() {
 	case ssh.KeyAlgoRSA:
@@ -144,8 +144,8 @@ func algorithm(k ssh.PublicKey) string {
 	return ""
 }
 
-// hashOf returns the hash to sign instead of the data, or 0 for Ed25519, which signs the data
-// itself.
+// hashOf returns the hash function to apply before signing, or 0 for Ed25519, which signs the
+// data itself.
 func hashOf(algorithm string) crypto.Hash {
 	switch algorithm {
 	case "rsa-sha256", "ecdsa-sha256":
@@ -156,7 +156,7 @@ func hashOf(algorithm string) crypto.Hash {
 	return 0
 }
 
-// signature signs data for HTTP signatures.
+// signature returns the signature of data in the format of HTTP signatures.
 func (k *Key) signature(ctx context.Context, data []byte) ([]byte, error) {
 	sig, err := k.sign(ctx, data)
 	if err != nil {

@@ -24,7 +24,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// encode returns key in PEM of the given kind.
+// encode returns key in PEM with the given block type.
 func encode(t *testing.T, kind string, key crypto.PrivateKey) []byte {
 	t.Helper()
 	var der []byte
@@ -43,7 +43,7 @@ func encode(t *testing.T, kind string, key crypto.PrivateKey) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }
 
-// signs fails the test unless a corpus opened with that key can be used.
+// signs checks that a corpus opened with the given key can be used.
 func signs(t *testing.T, public ssh.PublicKey, o manta.KeyOptions) {
 	t.Helper()
 	srv := mantatest.Start(t, mantatest.Options{})
@@ -113,7 +113,7 @@ func readPublic(t *testing.T, name string) ssh.PublicKey {
 	return k
 }
 
-// TestKeyID finds a key among others by each way to name it.
+// TestKeyID finds a key among others by each form of its ID.
 func TestKeyID(t *testing.T) {
 	dir := t.TempDir()
 	var want ssh.PublicKey
@@ -161,7 +161,7 @@ func copyKey(t *testing.T, from, to string, public ssh.PublicKey) {
 	}
 }
 
-// startAgent serves keys on a socket, and returns its name and a function that stops it.
+// startAgent serves keys on a socket and returns a function that stops it.
 func startAgent(t *testing.T, socket string, keys ...crypto.PrivateKey) (stop func()) {
 	t.Helper()
 	ring := agent.NewKeyring()
@@ -204,8 +204,8 @@ func TestKeyAgent(t *testing.T) {
 	}
 }
 
-// TestKeyAgentP384 checks the error for a P-384 key of an agent, which would sign with
-// SHA-384, which Manta refuses; and that a file with the key is used instead if there is one.
+// TestKeyAgentP384 checks the error for a P-384 key in an agent, which would sign with SHA-384,
+// which Manta refuses. It also checks that a file with the key is used instead if there is one.
 func TestKeyAgentP384(t *testing.T) {
 	key, public := newKey(t, "ecdsa-384")
 	dir := t.TempDir()
@@ -220,7 +220,7 @@ func TestKeyAgentP384(t *testing.T) {
 	signs(t, public, o)
 }
 
-// TestKeyTypes checks that signatures of every type of key are accepted.
+// TestKeyTypes checks that signatures by every type of key are accepted.
 func TestKeyTypes(t *testing.T) {
 	for _, kind := range keyTypes {
 		t.Run(kind, func(t *testing.T) {
@@ -230,8 +230,8 @@ func TestKeyTypes(t *testing.T) {
 	}
 }
 
-// TestKeyAgentGone checks that each signature connects to the agent again, so that a restarted
-// one is found, and that the file is used when the agent is gone.
+// TestKeyAgentGone checks that each signature uses a new connection to the agent, so that a
+// restarted agent is found, and that the file is used when the agent is gone.
 func TestKeyAgentGone(t *testing.T) {
 	key, public := newKey(t, "rsa")
 	dir := t.TempDir()
@@ -261,7 +261,7 @@ func TestKeyAgentGone(t *testing.T) {
 	}
 }
 
-// nextSecond returns when signatures of the current second are no longer valid.
+// nextSecond waits until signatures of the current second are no longer valid.
 func nextSecond(t *testing.T) {
 	t.Helper()
 	now := time.Now()
@@ -270,8 +270,8 @@ func nextSecond(t *testing.T) {
 	<-ctx.Done()
 }
 
-// TestKeyReloaded checks that a replaced key file is read again when the server refuses the
-// old key, once, and only then.
+// TestKeyReloaded checks that a replaced key file is reread when the server refuses the old key,
+// but only once and only then.
 func TestKeyReloaded(t *testing.T) {
 	one, onePublic := newKey(t, "ed25519")
 	two, twoPublic := newKey(t, "ecdsa-256")
@@ -294,7 +294,7 @@ func TestKeyReloaded(t *testing.T) {
 	if err := os.Rename(writeKey(t, two), name); err != nil {
 		t.Fatal(err)
 	}
-	// A refused HEAD has no error code.
+	// A refused HEAD returns no error code.
 	if _, err := s.Stat(t.Context(), "d/1"); err != nil {
 		t.Errorf("with the new key: %v", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// maxKeyFile bounds the size of a key file.
+// maxKeyFile is the maximum size of a key file in bytes.
 const maxKeyFile = 64 << 10
 
 // fileID identifies a version of a file.
@@ -37,7 +37,7 @@ func readSmall(name string) ([]byte, fileID, error) {
 	return b, fileID{name, fi.Size(), fi.ModTime()}, err
 }
 
-// readKeyFile reads the private key in the file name, which must match.
+// readKeyFile reads the private key in the file name. The key must match.
 func readKeyFile(o KeyOptions, name string, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	b, id, err := readSmall(name)
 	if err != nil {
@@ -64,8 +64,8 @@ func askPassphrase(o KeyOptions, name string) ([]byte, error) {
 	return o.Passphrase(name)
 }
 
-// parsePrivateKey reads a private key in the formats of OpenSSH, PKCS#1, SEC 1 or PKCS#8,
-// encrypted or not.
+// parsePrivateKey reads a private key in OpenSSH, PKCS#1, SEC 1 or PKCS#8 format, encrypted or
+// not.
 func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (crypto.Signer, error) {
 	if block, _ := pem.Decode(b); block != nil && block.Type == "ENCRYPTED PRIVATE KEY" {
 		pass, err := passphrase()
@@ -79,7 +79,7 @@ func parsePrivateKey(b []byte, passphrase func() ([]byte, error)) (crypto.Signer
 		b = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 		key, err := ssh.ParseRawPrivateKey(b)
 		if err != nil {
-			return nil, errPassphrase // the decrypted bytes are no key
+			return nil, errPassphrase // the decrypted bytes are not a key
 		}
 		return signerOf(key)
 	}
@@ -106,9 +106,8 @@ func signerOf(key any) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// findKeyInDir finds the key in o.Dir. It looks at the public keys first, and then at private
-// ones that show their public key without a passphrase. It returns nil if the key is not
-// there.
+// findKeyInDir finds the key in o.Dir. It checks the public keys first, and then private keys
+// whose public key can be read without a passphrase. It returns nil if the key is not found.
 func findKeyInDir(o KeyOptions, match func(ssh.PublicKey) bool, old *Key) (*Key, error) {
 	if o.Dir == "" {
 		return nil, nil
@@ -139,7 +138,7 @@ func findKeyInDir(o KeyOptions, match func(ssh.PublicKey) bool, old *Key) (*Key,
 	return nil, nil
 }
 
-// holdsPublic reports whether the file holds a matching public key.
+// holdsPublic reports whether the file contains a matching public key.
 func holdsPublic(name string, match func(ssh.PublicKey) bool) bool {
 	b, _, err := readSmall(name)
 	if err != nil {
@@ -149,8 +148,8 @@ func holdsPublic(name string, match func(ssh.PublicKey) bool) bool {
 	return err == nil && match(public)
 }
 
-// holdsPrivate reports whether the file holds a matching private key. Of encrypted files only
-// OpenSSH's own format shows it.
+// holdsPrivate reports whether the file contains a matching private key. If the file is
+// encrypted, only OpenSSH's own format reveals that.
 func holdsPrivate(name string, match func(ssh.PublicKey) bool) bool {
 	b, _, err := readSmall(name)
 	if err != nil || !bytes.Contains(b, []byte("PRIVATE KEY")) {

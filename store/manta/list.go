@@ -20,15 +20,15 @@ import (
 
 const (
 	pageSize = 1024 // Manta's maximum
-	// maxShort is how many pages in a row may be empty although more entries exist.
+	// maxShort is the maximum number of consecutive empty pages although more entries exist.
 	maxShort = 3
-	// maxLine bounds a line of a listing: a name, a type and a disposition, each from a
-	// header or a URL.
+	// maxLine is the maximum length of a line of a listing: a name, a type and a disposition,
+	// each of which came from a header or a URL.
 	maxLine = 128 << 10
 )
 
-// List implements store.Store. It reads a page whole before it yields the first entry, so that
-// a slow caller does not hold a connection.
+// List implements store.Store. It reads a whole page before it yields the page's first entry, so
+// that a slow caller does not hold a connection.
 func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entry, error] {
 	return func(yield func(store.Entry, error) bool) {
 		if err := checkKey("list", dir); err != nil {
@@ -53,18 +53,18 @@ func (s *Store) List(ctx context.Context, dir, from string) iter.Seq2[store.Entr
 
 // lister is the state of one listing.
 //
-// If a listing fails midway, Manta still ends it cleanly; pages can be short for other reasons
-// too, and entries come and go meanwhile. So a short page is not taken for the end. It is the
-// end if the first page has all entries of the directory, or if the directory, listed from the
-// other end, has no name greater than the last one received.
+// If a listing fails midway, Manta still ends it cleanly. Pages can also be short for other
+// reasons, and entries are added and removed meanwhile. So a short page does not mean the end of
+// the directory. The end is reached if the first page has all entries of the directory, or if the
+// directory, listed in reverse, has no name greater than the last one received.
 type lister struct {
 	s     *Store
 	path  string
-	from  string // where the caller began
-	last  string // the last name received, or from
-	count int    // of entries received
+	from  string // first name requested by the caller
+	last  string // last name received, initially from
+	count int    // number of entries received
 	pages int
-	short int // empty pages in a row although more entries exist
+	short int // number of consecutive empty pages although more entries exist
 	done  bool
 }
 
@@ -90,7 +90,7 @@ func (l *lister) next(ctx context.Context) ([]store.Entry, error) {
 	return fresh, l.lookAhead(ctx, len(fresh) > 0)
 }
 
-// fresh drops the entries of a page that came before, and checks that the rest is in order.
+// fresh drops entries that a previous page contained, and checks that the rest are in order.
 func (l *lister) fresh(entries []store.Entry) ([]store.Entry, error) {
 	// The marker is inclusive.
 	if len(entries) > 0 && l.count > 0 && entries[0].Name == l.last {
@@ -106,9 +106,9 @@ func (l *lister) fresh(entries []store.Entry) ([]store.Entry, error) {
 	return entries, nil
 }
 
-// lookAhead finds out whether entries follow a page that was not full.
+// lookAhead determines whether more entries follow a page that was not full.
 func (l *lister) lookAhead(ctx context.Context, progress bool) error {
-	// Two entries, because one of them may be a record that is not shown.
+	// Request two entries, because one may be a record that is not listed.
 	p, err := l.s.page(ctx, l.path, url.Values{"sort_order": {"reverse"}, "limit": {"2"}})
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (l *lister) lookAhead(ctx context.Context, progress bool) error {
 	return nil
 }
 
-// isMore reports whether the page from the other end shows that names are missing.
+// isMore reports whether p, a page listed in reverse, shows that names are missing.
 func (l *lister) isMore(p page) bool {
 	if len(p.entries) == 0 {
 		// /ACCOUNT/stor counts itself.
@@ -138,7 +138,7 @@ func (l *lister) isMore(p page) bool {
 // page is one page of a listing.
 type page struct {
 	entries []store.Entry
-	total   int // entries of the directory, by Manta's count
+	total   int // number of entries in the directory, as counted by Manta
 }
 
 // page requests one page of the directory at path.
@@ -193,7 +193,7 @@ func readEntries(r io.Reader) ([]store.Entry, error) {
 	}
 }
 
-// parseEntry reads a line of a listing.
+// parseEntry parses a line of a listing.
 func parseEntry(line []byte) (store.Entry, error) {
 	var l struct {
 		Name, ETag, Type, MTime, Code, Message string
@@ -211,7 +211,7 @@ func parseEntry(line []byte) (store.Entry, error) {
 		return store.Entry{}, corrupt("the listing has the line %.200q", line)
 	}
 	if t, err := time.Parse(time.RFC3339, l.MTime); err == nil {
-		e.ModTime = t.UTC().Truncate(time.Second) // as precise as Stat
+		e.ModTime = t.UTC().Truncate(time.Second) // same precision as Stat
 	}
 	if !e.Dir {
 		e.ETag, e.Size, e.MD5 = l.ETag, l.Size, decodeMD5(l.ContentMD5)

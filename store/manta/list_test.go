@@ -13,7 +13,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// startPlain starts a server over a corpus whose directory d has n plain files, and returns
+// startPlain starts a server over a corpus whose directory d has n plain files. It also returns
 // their names.
 func startPlain(t *testing.T, n int) (*mantatest.Server, *manta.Store, []string) {
 	t.Helper()
@@ -45,7 +45,7 @@ func list(t *testing.T, s store.Store, dir, from string) ([]string, error) {
 	return names, nil
 }
 
-// TestListRequests checks that a directory costs as few requests as possible.
+// TestListRequests checks that listing a directory takes as few requests as possible.
 func TestListRequests(t *testing.T) {
 	for _, c := range []struct {
 		entries  int
@@ -63,7 +63,7 @@ func TestListRequests(t *testing.T) {
 	}
 }
 
-// TestListTruncated checks that a listing that ends early but cleanly is never taken for
+// TestListTruncated checks that a listing that ends early but cleanly is never treated as
 // complete.
 func TestListTruncated(t *testing.T) {
 	srv, s, want := startPlain(t, 1100)
@@ -88,7 +88,7 @@ func TestListTruncated(t *testing.T) {
 	}
 }
 
-// TestListCountedLow checks that entries that were added after they were counted are listed
+// TestListCountedLow checks that entries that were added after Manta counted them are listed
 // after a full page.
 func TestListCountedLow(t *testing.T) {
 	srv, s, want := startPlain(t, 1100)
@@ -98,8 +98,8 @@ func TestListCountedLow(t *testing.T) {
 	}
 }
 
-// TestListChanging checks that entries that exist all the time are listed, whatever else comes
-// and goes.
+// TestListChanging checks that entries that exist throughout are listed, whatever else is added
+// or removed.
 func TestListChanging(t *testing.T) {
 	srv, s, names := startPlain(t, 3000)
 	for name, change := range map[string]func(){
@@ -143,7 +143,7 @@ func remove(t *testing.T, srv *mantatest.Server, names ...string) {
 	}
 }
 
-// TestListStor checks the root, which counts itself and gives itself a place on a page.
+// TestListStor checks the root, which counts itself as an entry and takes up a place on a page.
 func TestListStor(t *testing.T) {
 	srv, _ := start(t)
 	s := open(t, manta.Options{URL: srv.URL, NoAuth: true, Dir: "/alice/stor"})
@@ -206,8 +206,8 @@ func TestListBad(t *testing.T) {
 	}
 }
 
-// TestTimes checks that Stat and List return the same time, and that a change of metadata
-// changes it without a new version.
+// TestTimes checks that Stat and List return the same time, and that a change of metadata changes
+// the time but not the version.
 func TestTimes(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 987654321, time.UTC)
 	srv := mantatest.Start(t, mantatest.Options{Clock: func() time.Time { return now }})

@@ -41,10 +41,10 @@ func start(t *testing.T) (*mantatest.Server, *manta.Store) {
 	return srv, open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true})
 }
 
-// corpus is the path of the corpus in the servers of start.
+// corpus is the path of the corpus on the servers made by start.
 const corpus = "/alice/stor/thoth/"
 
-// plant stores an object without the client.
+// plant stores an object directly, without the client.
 func plant(t *testing.T, srv *mantatest.Server, key, data string) store.Ref {
 	t.Helper()
 	etag, err := srv.PutObject(corpus+key, []byte(data))
@@ -54,7 +54,7 @@ func plant(t *testing.T, srv *mantatest.Server, key, data string) store.Ref {
 	return store.Ref{Key: key, ETag: etag}
 }
 
-// newKey makes a private key.
+// newKey generates a private key.
 func newKey(t *testing.T, kind string) (crypto.PrivateKey, ssh.PublicKey) {
 	t.Helper()
 	var key crypto.Signer
@@ -83,7 +83,7 @@ func newKey(t *testing.T, kind string) (crypto.PrivateKey, ssh.PublicKey) {
 	return key, public
 }
 
-// keyTypes are all types of keys that Manta accepts.
+// keyTypes lists all types of key that Manta accepts.
 var keyTypes = []string{"rsa", "ecdsa-256", "ecdsa-384", "ecdsa-521", "ed25519"}
 
 // writeKey writes key in OpenSSH's format and returns the file's name.
@@ -105,7 +105,7 @@ func writeFile(t *testing.T, data []byte) string {
 	return name
 }
 
-// makeRoot makes a record for /alice/stor, as PUT does.
+// makeRoot creates a record for /alice/stor, as PUT does.
 func makeRoot(t *testing.T, srv *mantatest.Server) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/alice/stor", nil)

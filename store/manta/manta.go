@@ -1,30 +1,30 @@
 // Package manta is the store in Manta. It is the only user of triton-go.
 //
-// # What this package does itself
+// # Relation to triton-go
 //
 // Every request goes through triton-go's client, and then through our http.RoundTripper
-// (transport.go), which does what triton-go does wrong or not at all: it signs, dates, sets
-// the length of a body, turns every answer of 300 and more into a statusError, refuses
-// unexpected answers, and drains and closes bodies that nobody will read. Of triton-go's own
-// calls only the two that execute a request are used: the others clean paths, so that an
-// object called "." is unreachable, and lose the status of an answer.
+// (transport.go), which does what triton-go does incorrectly or not at all: it signs, dates, sets
+// the length of a body, turns every response with a status of 300 or more into a statusError,
+// rejects unexpected responses, and drains and closes bodies that nobody will read. Of
+// triton-go's own calls, only the two that execute a request are used. The others clean paths,
+// which makes an object called "." unreachable, and lose the status of a response.
 //
 // # Versions
 //
-// A version is Manta's ETag, a bare UUID, which is sent as it was received. A directory's
-// version is made from its number of entries, its only attribute that changes with its
+// A version is Manta's ETag, a bare UUID, which is sent exactly as received. The version of a
+// directory is derived from its number of entries, the only attribute that changes with its
 // entries.
 //
 // # Silence
 //
-// Only its context ends a call. A call reports its progress (store.Progress), and
-// [store.Retry] ends a try that makes none. That closes the connection and drops the idle
-// ones, so the next try uses a new one.
+// A call ends early only if its context is done. A call reports its progress (store.Progress),
+// and [store.Retry] cancels a try that makes none. This closes its connection and the idle ones,
+// so the next try uses a new connection.
 //
 // # Concurrency
 //
-// A Store is safe for concurrent use. A call leaves nothing running but idle connections,
-// which Close closes.
+// A Store is safe for concurrent use. A finished call leaves nothing running except idle
+// connections, which Close closes.
 package manta
 
 import (
@@ -43,13 +43,13 @@ import (
 	"thothfs/store"
 )
 
-// Options say which corpus to open, and as whom.
+// Options specifies which corpus to open, and as which user.
 type Options struct {
-	URL     string // of Manta: https://HOST[:PORT]
-	Account string // makes the requests (MANTA_USER)
-	SubUser string // a subuser of Account that makes the requests, or ""
-	Owner   string // whose corpus (THOTH_USER); "" means Account
-	Dir     string // the corpus directory; "" means /OWNER/stor/thoth
+	URL     string // Manta's URL: https://HOST[:PORT]
+	Account string // account that makes the requests (MANTA_USER)
+	SubUser string // subuser of Account that makes the requests, or ""
+	Owner   string // account that owns the corpus (THOTH_USER); "" means Account
+	Dir     string // corpus directory; "" means /OWNER/stor/thoth
 	Key     KeyOptions
 	NoAuth  bool // send no signature; Key is ignored
 
@@ -60,8 +60,8 @@ type Options struct {
 
 // Store is a corpus in Manta.
 type Store struct {
-	prefix string // path of the URL, which a proxy may want
-	dir    string // the corpus directory, decoded
+	prefix string // path of the URL, which a proxy may need
+	dir    string // corpus directory, decoded
 	client *client.Client
 	auth   *auth
 	wire   *transport
@@ -70,7 +70,7 @@ type Store struct {
 
 var _ store.Store = (*Store)(nil)
 
-// Open returns the store. It finds the key, and does not access the network.
+// Open returns the store. It finds the key but does not access the network.
 func Open(o Options) (*Store, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func Open(o Options) (*Store, error) {
 	return &Store{prefix: prefix, dir: o.Dir, client: c.Client, auth: a, wire: wire, log: o.Log}, nil
 }
 
-// complete sets fields that follow from others.
+// complete sets fields whose default depends on other fields.
 func (o *Options) complete() error {
 	if o.Account == "" && !o.NoAuth {
 		return errors.New("no Manta account given")
@@ -127,8 +127,8 @@ func (o *Options) complete() error {
 	return nil
 }
 
-// parseURL parses the address of a Manta. It drops credentials and the like, which Manta does
-// not use and which would appear in messages.
+// parseURL parses the address of a Manta. It drops credentials, query and fragment, which Manta
+// does not use and which would appear in messages.
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
@@ -137,7 +137,7 @@ func parseURL(s string) (*url.URL, error) {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, nil
 }
 
-// Close closes the idle connections. The store may still be used.
+// Close closes the idle connections. The store can still be used.
 func (s *Store) Close() error {
 	s.wire.base.CloseIdleConnections()
 	return nil
@@ -151,7 +151,7 @@ func (s *Store) path(key string) string {
 	return s.dir + "/" + key
 }
 
-// checkKey returns an error unless Manta could hold key.
+// checkKey returns an error if Manta cannot hold key.
 func checkKey(op, key string) error {
 	if store.ValidKey(key) && utf8.ValidString(key) {
 		return nil
@@ -159,7 +159,7 @@ func checkKey(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid}
 }
 
-// unsigned satisfies triton-go, which wants a signer. The transport signs instead, because it
+// unsigned satisfies triton-go, which requires a signer. The transport signs instead, because it
 // may have to correct the date.
 type unsigned struct{}
 

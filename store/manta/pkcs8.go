@@ -13,10 +13,11 @@ import (
 	"hash"
 )
 
-// errPassphrase means that the passphrase does not open the key.
+// errPassphrase means that the passphrase does not decrypt the key.
 var errPassphrase = errors.New("the passphrase is wrong")
 
-// maxIterations bounds the computation that a hostile file can cause.
+// maxIterations is the limit for the number of iterations, since a hostile file could request too
+// many.
 const maxIterations = 10_000_000
 
 // The structures of PKCS#8 (RFC 5208, section 6) and PBES2 (RFC 8018, appendix A).
@@ -41,7 +42,7 @@ var (
 	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
 )
 
-// aesKeyLength returns the key length of the AES-CBC cipher that oid names, or 0.
+// aesKeyLength returns the key length of the AES-CBC cipher identified by oid, or 0.
 func aesKeyLength(oid asn1.ObjectIdentifier) int {
 	switch oid.String() {
 	case "2.16.840.1.101.3.4.1.2":
@@ -54,7 +55,7 @@ func aesKeyLength(oid asn1.ObjectIdentifier) int {
 	return 0
 }
 
-// prf returns the hash of the pseudo-random function that oid names; the default is
+// prf returns the hash of the pseudo-random function identified by oid; the default is
 // HMAC-SHA-1.
 func prf(oid asn1.ObjectIdentifier) func() hash.Hash {
 	switch oid.String() {
@@ -70,8 +71,8 @@ func prf(oid asn1.ObjectIdentifier) func() hash.Hash {
 	return nil
 }
 
-// decryptPKCS8 decrypts an encrypted PKCS#8 key in the form that openssl writes: AES-CBC with
-// a key from PBKDF2.
+// decryptPKCS8 decrypts an encrypted PKCS#8 key in the format written by openssl: AES-CBC with a
+// key from PBKDF2.
 func decryptPKCS8(der, passphrase []byte) ([]byte, error) {
 	var (
 		outer  encryptedKey

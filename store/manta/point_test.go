@@ -13,7 +13,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// recorder records the requests that a server gets.
+// recorder records the requests that a server receives.
 type recorder struct {
 	mu       sync.Mutex // guards requests
 	requests []*http.Request
@@ -42,8 +42,8 @@ func startRecorded(t *testing.T, o mantatest.Options) (*mantatest.Server, *manta
 	return srv, open(t, manta.Options{URL: srv.URL, Owner: "alice", NoAuth: true}), rec
 }
 
-// TestWirePut checks that uploads send their length and, if that is cheap, their MD5, and that
-// large ones wait for 100 Continue.
+// TestWirePut checks that uploads send their length and, if cheap, their MD5, and that large
+// uploads wait for 100 Continue.
 func TestWirePut(t *testing.T) {
 	_, s, rec := startRecorded(t, mantatest.Options{})
 	for _, c := range []struct {
@@ -81,12 +81,12 @@ func TestWirePut(t *testing.T) {
 	}
 }
 
-// onlyReaderAt hides that a reader is a bytes.Reader, whose length net/http knows.
+// onlyReaderAt hides that a reader is a bytes.Reader, whose length net/http can determine.
 type onlyReaderAt struct{ r io.ReaderAt }
 
 func (o onlyReaderAt) ReadAt(p []byte, off int64) (int, error) { return o.r.ReadAt(p, off) }
 
-// TestWirePutRefused checks that a refusal costs no upload.
+// TestWirePutRefused checks that the body is not uploaded if the request is refused.
 func TestWirePutRefused(t *testing.T) {
 	srv, s := start(t)
 	plant(t, srv, "d/o", text)
@@ -101,7 +101,7 @@ func TestWirePutRefused(t *testing.T) {
 	}
 }
 
-// TestWireRead checks that a read is one request, with If-Match, a raw ETag and no
+// TestWireRead checks that a read makes one request, with If-Match, a raw ETag and no
 // compression.
 func TestWireRead(t *testing.T) {
 	srv, s, rec := startRecorded(t, mantatest.Options{Gzip: true})
@@ -132,7 +132,7 @@ func TestWireRead(t *testing.T) {
 	}
 }
 
-// TestWirePaths checks that names are sent unchanged, "." and ".." included.
+// TestWirePaths checks that names are sent unchanged, including "." and "..".
 func TestWirePaths(t *testing.T) {
 	_, s, rec := startRecorded(t, mantatest.Options{})
 	for _, key := range []string{"./..", "../.", "it's a+b;c%&=?#é/%2F", "a//"[:1] + "/ "} {
@@ -146,7 +146,7 @@ func TestWirePaths(t *testing.T) {
 	}
 }
 
-// TestURLPrefix uses a Manta behind a path.
+// TestURLPrefix uses a Manta whose URL has a path.
 func TestURLPrefix(t *testing.T) {
 	srv := mantatest.Start(t, mantatest.Options{})
 	s := open(t, manta.Options{URL: srv.URL + "/stor/", NoAuth: true, Dir: "/alice/stor/x"})
@@ -160,7 +160,7 @@ func TestURLPrefix(t *testing.T) {
 func TestNoMkdirOverObject(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "a/o", text)
-	// A server that reports a missing parent when the parent is an object.
+	// Simulate a server that reports a missing parent although the parent is an object.
 	srv.Fault(mantatest.On{Method: "PUT", Path: "/o/x"}, mantatest.AnswerError(404, "DirectoryDoesNotExist", "no"))
 	if err := putError(t.Context(), s, store.Ref{Key: "a/o/x"}); store.Kind(err) != store.ErrInvalid {
 		t.Errorf("put: %v", err)
@@ -170,7 +170,7 @@ func TestNoMkdirOverObject(t *testing.T) {
 	}
 }
 
-// TestParentsVanish removes directories as fast as they are made.
+// TestParentsVanish simulates directories that are removed as fast as they are created.
 func TestParentsVanish(t *testing.T) {
 	srv, s := start(t)
 	srv.Fault(mantatest.On{Method: "PUT", Path: "/o"}, mantatest.AnswerError(404, "DirectoryDoesNotExist", "no"))
@@ -182,8 +182,8 @@ func TestParentsVanish(t *testing.T) {
 	}
 }
 
-// TestETags checks that an ETag that cannot be Manta's never matches, and never means
-// everything.
+// TestETags checks that an ETag that cannot come from Manta never matches, and never acts as a
+// wildcard.
 func TestETags(t *testing.T) {
 	for _, etag := range []string{"*", `""`, `"x"`, "W/x", "a,b", " ", "\n", "é", "x\r\nX-Evil: 1"} {
 		srv, s := start(t)
@@ -209,7 +209,7 @@ func TestETags(t *testing.T) {
 	}
 }
 
-// TestParallel makes every call in many goroutines, for the race detector.
+// TestParallel makes every call from many goroutines, for the race detector.
 func TestParallel(t *testing.T) {
 	srv, s := start(t)
 	ref := plant(t, srv, "d/o", text)

@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// mustNotExist is the If-Match that creates an object and never replaces one. In Manta
-	// the usual If-None-Match: * never creates.
+	// mustNotExist is the If-Match value that creates an object and never replaces one. In
+	// Manta the usual If-None-Match: * never creates.
 	mustNotExist = `""`
-	// maxParents is how often one Put makes missing parents, which somebody may remove
-	// again.
+	// maxParents is the maximum number of times that one Put creates missing parents, which
+	// others may remove again.
 	maxParents = 3
-	// removalTime bounds the removal of an object that was stored wrongly.
+	// removalTime is the time limit for removing an object that was stored incorrectly.
 	removalTime = 30 * time.Second
 )
 
@@ -64,7 +64,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, body *uploadBody) (store
 	stored := decodeMD5(resp.header.Get("Computed-MD5"))
 	switch {
 	case resp.status != http.StatusNoContent || attr.ETag == "" || stored == nil:
-		// The object may have been stored or not.
+		// The object may or may not have been stored.
 		return attr, &badAnswer{kind: store.ErrUnavailable, text: fmt.Sprintf("status %d without version or MD5 in answer to an upload", resp.status)}
 	case !bytes.Equal(stored, attr.MD5):
 		s.removeWrong(ctx, store.Ref{Key: old.Key, ETag: attr.ETag})
@@ -73,7 +73,7 @@ func (s *Store) put(ctx context.Context, old store.Ref, body *uploadBody) (store
 	return attr, nil
 }
 
-// putHeader returns the header of a PUT over old.
+// putHeader returns the headers for a PUT that replaces old.
 func putHeader(old store.Ref, body *uploadBody) (http.Header, error) {
 	h := http.Header{"Content-Type": {contentType(old.Key)}, "If-Match": {mustNotExist}}
 	if old.ETag != "" {
@@ -85,7 +85,7 @@ func putHeader(old store.Ref, body *uploadBody) (http.Header, error) {
 	if body.size > smallBody {
 		return h, nil
 	}
-	// A small body is read twice, so that the server refuses a damaged one and keeps the
+	// A small body is read twice, so that the server can refuse a damaged one and keep the
 	// old version.
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func putHeader(old store.Ref, body *uploadBody) (http.Header, error) {
 	return h, nil
 }
 
-// contentType returns the type that the original Thoth gives objects of that name.
+// contentType returns the type that the original Thoth uses for objects with such a name.
 func contentType(key string) string {
 	switch path.Ext(key) {
 	case ".json":
@@ -105,7 +105,7 @@ func contentType(key string) string {
 	return "application/octet-stream"
 }
 
-// putWithParents makes the request r, and the directories above it if they are missing.
+// putWithParents makes the request r, and creates the parent directories if they are missing.
 func (s *Store) putWithParents(ctx context.Context, old store.Ref, r apiRequest) (*response, error) {
 	for try := 0; ; try++ {
 		resp, err := s.do(ctx, r)
@@ -121,16 +121,16 @@ func (s *Store) putWithParents(ctx context.Context, old store.Ref, r apiRequest)
 	}
 }
 
-// parentOf returns the path of the directory above. path.Dir would clean "..".
+// parentOf returns the path of the parent directory. path.Dir would clean "..".
 func parentOf(p string) string { return p[:strings.LastIndexByte(p, '/')] }
 
-// noParent reports whether a PUT was refused because the directory above is missing.
+// noParent reports whether a PUT was refused because the parent directory is missing.
 func noParent(err error) bool {
 	e := asStatus(err)
 	return e != nil && e.status == http.StatusNotFound && e.code == "DirectoryDoesNotExist"
 }
 
-// mkdirAll makes a missing directory and its missing parents.
+// mkdirAll creates a missing directory and its missing parents.
 func (s *Store) mkdirAll(ctx context.Context, dir string) error {
 	for try := 0; ; try++ {
 		err := s.mkdir(ctx, dir)
@@ -144,9 +144,9 @@ func (s *Store) mkdirAll(ctx context.Context, dir string) error {
 	}
 }
 
-// mkdir makes a directory. If an object has its name, Manta replaces the object by the
-// directory, and no condition prevents that. So mkdir checks first, although an answer has
-// just said that nothing is there.
+// mkdir creates a directory. If there is an object with its name, Manta replaces the object with
+// the directory, and no condition prevents that. So mkdir checks first, although a previous
+// response has just said that nothing exists there.
 func (s *Store) mkdir(ctx context.Context, dir string) error {
 	attr, err := s.head(ctx, dir)
 	e := asStatus(err)
@@ -167,8 +167,8 @@ func (s *Store) mkdir(ctx context.Context, dir string) error {
 	return resp.body.Close()
 }
 
-// removeWrong removes an object that was stored wrongly. It returns no error, since the caller
-// reports a corrupt object in any case.
+// removeWrong removes an object that was stored incorrectly. It returns no error, since the
+// caller reports a corrupt object in any case.
 func (s *Store) removeWrong(ctx context.Context, ref store.Ref) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), removalTime)
 	defer cancel()

@@ -10,14 +10,14 @@ type byteSpan struct{ first, last int64 }
 
 func (s byteSpan) String() string { return fmt.Sprintf("bytes=%d-%d", s.first, s.last) }
 
-// parseSpan parses a Range header that span wrote.
+// parseSpan parses a Range header written by span.
 func parseSpan(h string) (s byteSpan, err error) {
 	_, err = fmt.Sscanf(h, "bytes=%d-%d", &s.first, &s.last)
 	return s, err
 }
 
-// parseContentRange parses a Content-Range header. If the range is beyond the object, it has
-// only the size.
+// parseContentRange parses a Content-Range header. If the requested range is beyond the end of
+// the object, only the size is returned.
 func parseContentRange(h string) (s byteSpan, size int64, ok bool) {
 	if n, err := fmt.Sscanf(h, "bytes %d-%d/%d", &s.first, &s.last, &size); err == nil && n == 3 {
 		return s, size, h == fmt.Sprintf("bytes %d-%d/%d", s.first, s.last, size)
@@ -28,8 +28,8 @@ func parseContentRange(h string) (s byteSpan, size int64, ok bool) {
 	return s, 0, false
 }
 
-// checkRange returns what is wrong with the answer to a range request with If-Match. A 200 is
-// right for an empty object, and for a directory, which has no ranges.
+// checkRange checks the response to a range request with If-Match. A 200 is correct for an empty
+// object, and for a directory, which does not support ranges.
 func checkRange(req *http.Request, resp *http.Response) error {
 	if isDirectory(resp.Header) {
 		return errDirectory
@@ -58,8 +58,8 @@ func checkRange(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// isDirectory reports whether an answer is that of a directory. The type is not enough: an
-// object may have any.
+// isDirectory reports whether a response describes a directory. The content type is not
+// sufficient, since an object may have any type.
 func isDirectory(h http.Header) bool {
 	return h.Get("Etag") == "" && h.Get("Result-Set-Size") != ""
 }

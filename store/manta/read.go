@@ -14,12 +14,12 @@ import (
 	"thothfs/store"
 )
 
-// noVersion is an ETag that no object has. It replaces an ETag that cannot be sent or that has
-// a special meaning.
+// noVersion is an ETag that no object has. It replaces an ETag that cannot be sent or that has a
+// special meaning.
 const noVersion = "00000000-0000-0000-0000-000000000000"
 
-// wireETag returns the ETag for a conditional header: raw, because a quoted UUID never
-// matches. An ETag that a header would read as a list or a wildcard cannot be Manta's, and
+// wireETag returns the ETag for a conditional header. It is not quoted, because a quoted UUID
+// never matches. An ETag that would be parsed as a list or a wildcard cannot come from Manta, and
 // becomes noVersion.
 func wireETag(etag string) string {
 	plain := strings.IndexFunc(etag, func(r rune) bool { return r < ' ' || r > '~' || strings.ContainsRune(`,"*`, r) }) < 0
@@ -48,7 +48,7 @@ func (s *Store) ReadAt(ctx context.Context, ref store.Ref, p []byte, off int64) 
 	return n, err
 }
 
-// readRange is ReadAt with checked arguments.
+// readRange is like ReadAt but with validated arguments.
 func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int64) (int, error) {
 	asked := byteSpan{off, off + int64(len(p)) - 1}
 	if asked.last < off {
@@ -61,7 +61,7 @@ func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int6
 		return 0, rangeError(err, off)
 	}
 	defer resp.body.Close()
-	if resp.status == http.StatusOK { // empty, as the transport has checked
+	if resp.status == http.StatusOK { // the object is empty, as checked by the transport
 		return 0, io.EOF
 	}
 	got, _, _ := parseContentRange(resp.header.Get("Content-Range"))
@@ -72,7 +72,8 @@ func (s *Store) readRange(ctx context.Context, ref store.Ref, p []byte, off int6
 	return n, err
 }
 
-// rangeError converts the error of a read at off: beyond the end of the object it is io.EOF.
+// rangeError converts the error from a read at off. If off is beyond the end of the object, it
+// returns io.EOF.
 func rangeError(err error, off int64) error {
 	e := asStatus(err)
 	if e == nil || e.status != http.StatusRequestedRangeNotSatisfiable {
@@ -84,8 +85,8 @@ func rangeError(err error, off int64) error {
 	return err
 }
 
-// fill fills p and checks that nothing follows. A body that ends too early is corrupt; if the
-// connection ended, r returns its own error.
+// fill fills p and checks that nothing follows. A body that ends too early is corrupt. If the
+// connection was closed, fill returns the error from r.
 func fill(r io.Reader, p []byte) (int, error) {
 	n, ended := 0, false
 	for n < len(p) && !ended {
@@ -102,7 +103,7 @@ func fill(r io.Reader, p []byte) (int, error) {
 	if ended {
 		return n, nil
 	}
-	// Reading to the end also lets the connection be reused.
+	// Reading to the end also makes the connection reusable.
 	switch m, err := io.CopyN(io.Discard, r, 1); {
 	case m > 0:
 		return 0, corrupt("more than %d bytes came", len(p))
@@ -184,7 +185,7 @@ func (s *Store) head(ctx context.Context, path string) (store.Attr, error) {
 	return objectAttr(resp)
 }
 
-// objectAttr returns the attributes in the headers of an object.
+// objectAttr returns the attributes from the headers of an object.
 func objectAttr(resp *response) (store.Attr, error) {
 	h := resp.header
 	a := store.Attr{ETag: h.Get("Etag"), ModTime: lastModified(h), MD5: decodeMD5(h.Get("Content-MD5"))}
@@ -198,17 +199,17 @@ func objectAttr(resp *response) (store.Attr, error) {
 	return a, nil
 }
 
-// directoryAttr returns the attributes in the headers of a directory. The number of entries is
-// all that changes when entries come or go.
+// directoryAttr returns the attributes from the headers of a directory. Only the number of
+// entries changes when entries are added or removed.
 func directoryAttr(h http.Header) store.Attr {
 	a := store.Attr{Dir: true, ModTime: lastModified(h), ETag: h.Get("Result-Set-Size")}
 	if !a.ModTime.IsZero() {
-		a.ETag += fmt.Sprintf("-%d", a.ModTime.Unix()) // a directory that was removed and made again
+		a.ETag += fmt.Sprintf("-%d", a.ModTime.Unix()) // detects a directory that was removed and created again
 	}
 	return a
 }
 
-// lastModified returns the time in the headers, zero if there is none.
+// lastModified returns the Last-Modified time, or zero if there is none.
 func lastModified(h http.Header) time.Time {
 	t, err := http.ParseTime(h.Get("Last-Modified"))
 	if err != nil {
@@ -217,7 +218,7 @@ func lastModified(h http.Header) time.Time {
 	return t.UTC()
 }
 
-// decodeMD5 returns the checksum in a header or listing, nil if there is none.
+// decodeMD5 returns the checksum from a header or listing, or nil if there is none.
 func decodeMD5(s string) []byte {
 	sum, err := base64.StdEncoding.DecodeString(s)
 	if err != nil || len(sum) != md5.Size {

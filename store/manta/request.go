@@ -13,23 +13,23 @@ import (
 // apiRequest is one request to Manta.
 type apiRequest struct {
 	method string
-	path   string // decoded, below the URL
+	path   string // decoded, relative to the URL
 	query  url.Values
 	header http.Header
-	body   *uploadBody // nil: none; rewound when the request is repeated
+	body   *uploadBody // nil means none; rewound when the request is repeated
 }
 
-// response is a successful answer. The caller closes its body, which can be read only until
-// the context of the request ends.
+// response is a successful response. The caller must close its body, which can be read only until
+// the context of the request is done.
 type response struct {
 	status int
-	length int64 // of the body, or of the object of a HEAD; -1: unknown
+	length int64 // of the body or, for HEAD, of the object; -1 means unknown
 	header http.Header
 	body   io.ReadCloser
 }
 
-// do makes the request. It repeats a request that was refused for a changed key or a wrong
-// clock. The error is a *statusError, a *badAnswer, or the error that prevented an answer.
+// do makes the request. It repeats a request that was refused because of a changed key or a wrong
+// clock. The error is a *statusError, a *badAnswer, or the error that prevented a response.
 func (s *Store) do(ctx context.Context, r apiRequest) (*response, error) {
 	var tried remedies
 	for {
@@ -46,7 +46,7 @@ func (s *Store) do(ctx context.Context, r apiRequest) (*response, error) {
 	}
 }
 
-// exchange receives from the transport what triton-go does not pass on.
+// exchange receives values from the transport that triton-go does not pass on.
 type exchange struct {
 	status int
 	length int64
@@ -56,8 +56,8 @@ type exchangeKey struct{}
 
 // once makes the request through triton-go once.
 func (s *Store) once(ctx context.Context, r apiRequest) (*response, error) {
-	// triton-go resets a field of the client after each call. A copy for each call avoids
-	// the data race.
+	// triton-go resets a field of the client after each call. Using a copy for each call
+	// avoids the data race.
 	c := *s.client
 	x := new(exchange)
 	ctx = context.WithValue(ctx, exchangeKey{}, x)
@@ -77,8 +77,8 @@ func (s *Store) once(ctx context.Context, r apiRequest) (*response, error) {
 	return &response{status: x.status, length: x.length, header: header, body: body}, nil
 }
 
-// explain finds the error code of a refused HEAD, whose answer has none, by requesting one
-// byte with GET.
+// explain determines the error code of a refused HEAD, whose response contains none, by
+// requesting one byte with GET.
 func (s *Store) explain(ctx context.Context, r apiRequest, err error) error {
 	var e *statusError
 	if r.method != http.MethodHead || !errors.As(err, &e) || e.status != http.StatusForbidden && e.status != http.StatusBadRequest {

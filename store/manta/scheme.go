@@ -12,7 +12,7 @@ import (
 	"thothfs/store"
 )
 
-// Scheme is the entry of this store in package registry.
+// Scheme is the entry for this store in package registry.
 var Scheme = store.Scheme{
 	Name:  "manta",
 	Usage: "manta:[/ACCOUNT/stor/thoth]",
@@ -29,7 +29,7 @@ var Scheme = store.Scheme{
 	},
 }
 
-// locate returns the corpus at path, by default that of THOTH_USER or MANTA_USER.
+// locate returns the corpus at path. The default is the corpus of THOTH_USER or MANTA_USER.
 func locate(path string, getenv func(string) string) (store.Location, error) {
 	if getenv("MANTA_URL") == "" {
 		return store.Location{}, errors.New("the corpus is in Manta but MANTA_URL is not set: export MANTA_URL, MANTA_USER and MANTA_KEY_ID")
@@ -51,8 +51,9 @@ func locate(path string, getenv func(string) string) (store.Location, error) {
 	return store.Location{Name: "manta:" + path, Path: path, Owner: parts[0]}, nil
 }
 
-// EnvOptions returns the options for the directory dir of Manta that the environment asks
-// for, which it reads as node-manta and thoth do. ctx ends questions for a passphrase.
+// EnvOptions returns the options for the Manta directory dir as specified by the environment,
+// which it interprets as node-manta and thoth do. When ctx is done, prompts for a passphrase are
+// canceled.
 func EnvOptions(ctx context.Context, dir string, o store.OpenOptions) Options {
 	var sshDir string
 	if home, err := os.UserHomeDir(); err == nil {
@@ -75,7 +76,7 @@ func EnvOptions(ctx context.Context, dir string, o store.OpenOptions) Options {
 	}
 }
 
-// isSet reports whether a switch is on: not empty, and neither false nor 0.
+// isSet reports whether a switch is on, that is, neither empty nor false nor 0.
 func isSet(value string) bool {
 	on, err := strconv.ParseBool(value)
 	return value != "" && (err != nil || on)

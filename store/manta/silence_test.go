@@ -20,7 +20,7 @@ func impatient(s store.Store) store.Store {
 	return store.Retry(s, store.RetryOptions{Stall: 50 * time.Millisecond, LongStall: 50 * time.Millisecond, First: time.Millisecond})
 }
 
-// A server that stalls forever is given up in the end.
+// TestStall checks that Retry finally gives up on a server that stalls forever.
 func TestStall(t *testing.T) {
 	for _, at := range []int64{0, 3} {
 		for _, op := range []string{"read", "get", "list"} {
@@ -38,8 +38,8 @@ func TestStall(t *testing.T) {
 	}
 }
 
-// An answer that stalls is continued over a new connection, from the byte where it stopped and
-// with the same version.
+// TestReadGoesOnElsewhere checks that a stalled response is continued over a new connection, from
+// the byte where it stopped and with the same version.
 func TestReadGoesOnElsewhere(t *testing.T) {
 	var asked []string
 	var mu sync.Mutex
@@ -69,11 +69,11 @@ func TestReadGoesOnElsewhere(t *testing.T) {
 	}
 }
 
-// Idle connections that died cost one wait in all, not one each.
+// TestDeadIdleConnections checks that dead idle connections cost one wait in total, not one each.
 func TestDeadIdleConnections(t *testing.T) {
 	srv, bare := start(t)
 	ref := plant(t, srv, "d/o", text)
-	var old sync.Map // the addresses of the connections that die
+	var old sync.Map // addresses of the connections that will die
 	var all, in sync.WaitGroup
 	in.Add(8)
 	srv.Fault(mantatest.On{}, mantatest.AnswerWith(func(w http.ResponseWriter, r *http.Request) {
@@ -98,7 +98,7 @@ func TestDeadIdleConnections(t *testing.T) {
 	}
 }
 
-// A slow line is not cut while it makes progress.
+// TestSlowLineIsNotCut checks that a slow connection is not closed while it makes progress.
 func TestSlowLineIsNotCut(t *testing.T) {
 	srv, bare := start(t)
 	data := strings.Repeat("0123456789abcdef", 64<<10) // 1 MiB

@@ -18,7 +18,7 @@ func TestContract(t *testing.T) {
 	}, storetest.Features{NoRawBytes: true})
 }
 
-// brief is the contract with fewer entries and bytes.
+// brief selects a shorter contract test, with fewer entries and bytes.
 var brief = storetest.Features{NoRawBytes: true, Entries: 40, Big: 2<<20 + 7}
 
 func TestContractGzip(t *testing.T) {
@@ -37,7 +37,7 @@ func TestContractLatency(t *testing.T) {
 	}, brief)
 }
 
-// TestContractOtherDirectory uses a corpus in another directory, whose name is hostile.
+// TestContractOtherDirectory uses a corpus in another directory, which has a hostile name.
 func TestContractOtherDirectory(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) store.Store {
@@ -69,7 +69,7 @@ func TestContractCrossAccount(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) store.Store {
 		srv := mantatest.Start(t, mantatest.Options{})
 		srv.AddKey("bob", "", public)
-		srv.Allow("bob", "bobby") // a name with the same beginning, which triton-go confuses
+		srv.Allow("bob", "bobby") // a name with the same prefix, which confuses triton-go
 		return open(t, manta.Options{URL: srv.URL, Account: "bob", Owner: "bobby", Key: manta.KeyOptions{File: name}})
 	}, brief)
 }

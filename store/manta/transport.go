@@ -14,22 +14,23 @@ import (
 )
 
 const (
-	// smallBody is the largest body that is read twice, to send its MD5 ahead. The MD5 of
-	// a larger one is compared with what the server computed.
+	// smallBody is the size of the largest body that is read twice in order to send its MD5
+	// in advance. For larger bodies, the MD5 is compared with the one computed by the server.
 	smallBody = 1 << 20
-	// eagerBody is the largest body that is sent at once. Larger ones wait for 100
-	// Continue: then a refusal costs no upload, and is not lost when the server closes the
-	// connection during the upload.
+	// eagerBody is the size of the largest body that is sent at once. Larger ones wait for
+	// 100 Continue, so that a refusal costs no upload and is not lost when the server closes
+	// the connection during the upload.
 	eagerBody = 64 << 10
-	// continueWait is how long to wait for 100 Continue, which Manta sends only when its
+	// continueWait is how long to wait for 100 Continue, which Manta does not send until its
 	// storage nodes are connected.
 	continueWait = 10 * time.Second
-	// idleConns is how many idle connections are kept; the layers above have at most some
-	// dozens of requests in flight.
+	// idleConns is the maximum number of idle connections. The layers above have at most a
+	// few dozen requests in flight.
 	idleConns = 128
-	// idleTimeout is shorter than the 120 s after which Manta's front end hangs up.
+	// idleTimeout is shorter than the 120 s after which Manta's front end closes a
+	// connection.
 	idleTimeout = 90 * time.Second
-	// connectTime bounds connecting and the TLS handshake, each.
+	// connectTime is the time limit for connecting, and for the TLS handshake.
 	connectTime = 30 * time.Second
 )
 
@@ -41,12 +42,12 @@ type transport struct {
 
 func newTransport(a *auth, o Options) *transport {
 	p := new(http.Protocols)
-	p.SetHTTP1(true) // Manta's front end has only HTTP/1
+	p.SetHTTP1(true) // Manta's front end supports only HTTP/1
 	dialer := &net.Dialer{Timeout: connectTime, KeepAlive: 30 * time.Second}
 	return &transport{auth: a, base: &http.Transport{
 		Proxy:       http.ProxyFromEnvironment,
 		DialContext: dialer.DialContext,
-		// The user asked for it, for a test Manta with its own certificate.
+		// InsecureTLS is set by the user, for a test Manta with its own certificate.
 		TLSClientConfig:       &tls.Config{InsecureSkipVerify: o.InsecureTLS, MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:   connectTime,
 		ExpectContinueTimeout: continueWait,
@@ -59,8 +60,8 @@ func newTransport(a *auth, o Options) *transport {
 	}}
 }
 
-// RoundTrip makes one request. Every answer of 300 and more is a *statusError, every invalid
-// answer a *badAnswer; neither leaves a body to close.
+// RoundTrip makes one request. A response with a status of 300 or more results in a *statusError,
+// an invalid response in a *badAnswer; neither leaves a body to close.
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	ctx := req.Context()
 	out, err := t.prepare(ctx, req)
@@ -87,7 +88,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// connecting returns ctx with a new connection counting as progress.
+// connecting returns a context in which a new connection counts as progress.
 func connecting(ctx context.Context) context.Context {
 	done := func(err error) {
 		if err == nil {
@@ -100,7 +101,7 @@ func connecting(ctx context.Context) context.Context {
 	})
 }
 
-// prepare returns the request with the headers that Manta needs.
+// prepare returns the request with the headers that Manta requires.
 func (t *transport) prepare(ctx context.Context, req *http.Request) (*http.Request, error) {
 	out := req.Clone(ctx)
 	h := out.Header
@@ -109,18 +110,18 @@ func (t *transport) prepare(ctx context.Context, req *http.Request) (*http.Reque
 		return nil, err
 	}
 	h.Set("Date", date)
-	h.Del("Accept-Version") // triton-go's version is not Manta's
+	h.Del("Accept-Version") // triton-go's version is not a version of Manta
 	h.Del("Authorization")
 	if authorization != "" {
 		h.Set("Authorization", authorization)
 	}
 	h.Set("User-Agent", "thothfs")
-	// Otherwise production compresses whole dumps on the fly and sends no length.
+	// Without this, production compresses whole dumps on the fly and sends no length.
 	h.Set("Accept-Encoding", "identity")
 	return out, setBody(out)
 }
 
-// setBody sets the length of the body, which triton-go sets only as a header that net/http
+// setBody sets the length of the body. triton-go sets it only as a header, which net/http
 // ignores.
 func setBody(out *http.Request) error {
 	src, ok := out.Body.(*uploadBody)
@@ -131,14 +132,14 @@ func setBody(out *http.Request) error {
 	out.ContentLength = src.size
 	out.Header.Set("Content-Length", strconv.FormatInt(src.size, 10))
 	if src.size == 0 {
-		// For net/http, length 0 with a body means unknown.
+		// To net/http, a length of 0 with a body means unknown.
 		out.Body = http.NoBody
 		return src.Close()
 	}
 	return nil
 }
 
-// check returns what is wrong with an answer.
+// check returns an error if the response is invalid.
 func (t *transport) check(req *http.Request, resp *http.Response) error {
 	switch {
 	case resp.StatusCode >= 300:
@@ -151,18 +152,18 @@ func (t *transport) check(req *http.Request, resp *http.Response) error {
 	return nil
 }
 
-// dropDead closes the idle connections if the request of ctx was ended for lack of progress:
-// if one connection is dead, others may be too.
+// dropDead closes the idle connections if the request with context ctx was canceled for lack of
+// progress: if one connection is dead, others may be too.
 func (t *transport) dropDead(ctx context.Context) {
 	if store.Stalled(ctx) {
 		t.base.CloseIdleConnections()
 	}
 }
 
-// body is the body of an answer, which reports its progress.
+// body is a response body that reports progress.
 type body struct {
 	io.ReadCloser
-	ctx context.Context // of the request, to report progress
+	ctx context.Context // context of the request, for reporting progress
 	t   *transport
 }
 

@@ -7,18 +7,18 @@ import (
 	"sync"
 )
 
-// uploadBody is the body of an upload: size bytes of src, counted and summed. src is not read
+// uploadBody is the body of an upload: size bytes of src, counted and hashed. src is not read
 // after the call has returned.
 type uploadBody struct {
 	src  io.ReaderAt
 	size int64
 
-	mu     sync.Mutex // guards all below; held while src is read, so that close waits
+	mu     sync.Mutex // guards the fields below; held while src is read, so that Close waits
 	off    int64
 	sum    hash.Hash
-	err    error // why src could not be read
+	err    error // error from reading src
 	closed bool
-	begun  bool          // the transport has it and will close it
+	begun  bool          // whether the transport has it and will close it
 	done   chan struct{} // closed by Close
 }
 
@@ -28,7 +28,7 @@ func newUploadBody(src io.ReaderAt, size int64) *uploadBody {
 	return s
 }
 
-// rewind starts again from the beginning.
+// rewind starts over at the beginning.
 func (s *uploadBody) rewind() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -36,14 +36,14 @@ func (s *uploadBody) rewind() {
 	s.done = make(chan struct{})
 }
 
-// begin marks s as taken by the transport, which will close it.
+// begin marks s as passed to the transport, which will close it.
 func (s *uploadBody) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.begun = true
 }
 
-// Read implements io.Reader. A source that is shorter than its size fails with
+// Read implements io.Reader. If the source is shorter than its size, Read fails with
 // io.ErrUnexpectedEOF.
 func (s *uploadBody) Read(p []byte) (int, error) {
 	s.mu.Lock()
@@ -71,7 +71,7 @@ func (s *uploadBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends reading.
+// Close makes further reads fail.
 func (s *uploadBody) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -82,8 +82,8 @@ func (s *uploadBody) Close() error {
 	return nil
 }
 
-// wait returns when nobody will read s any more. net/http may continue to write a body for a
-// moment after it has returned the answer.
+// wait waits until s is no longer read. net/http may continue to write a body for a moment after
+// it has returned the response.
 func (s *uploadBody) wait() {
 	s.mu.Lock()
 	begun, done := s.begun, s.done
@@ -100,7 +100,7 @@ func (s *uploadBody) failure() error {
 	return s.err
 }
 
-// md5 returns the MD5 of the bytes that were read.
+// md5 returns the MD5 of the bytes read so far.
 func (s *uploadBody) md5() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// answer is a ResponseWriter that applies the ordered faults and counts.
+// answer is a ResponseWriter that applies the faults of its request, and counts.
 type answer struct {
 	http.ResponseWriter
 	s     *Server
@@ -15,12 +15,12 @@ type answer struct {
 	plan  *plan
 	began time.Time
 	line  sender
-	wrote bool  // the header was sent
-	sent  int64 // body bytes so far
+	wrote bool  // whether the header was sent
+	sent  int64 // body bytes sent so far
 	lines int   // writes so far
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap is used by http.ResponseController.
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) WriteHeader(status int) {
@@ -66,7 +66,7 @@ func (a *answer) Write(p []byte) (int, error) {
 	return done, nil
 }
 
-// writeSome writes up to the next point at which a fault applies.
+// writeSome writes up to the next offset at which a fault applies.
 func (a *answer) writeSome(p []byte) (int, error) {
 	pl := a.plan
 	p = p[:min(len(p), 32<<10)]
@@ -92,8 +92,8 @@ func (a *answer) writeSome(p []byte) (int, error) {
 	return n, err
 }
 
-// countEvery is after how many bytes sent by the kernel the counters are updated, so that they
-// are current during a long answer.
+// countEvery is the number of bytes sent by the kernel after which the counters are updated, so
+// that they are current during a long response.
 const countEvery = 1 << 20
 
 // ReadFrom lets the kernel send a file unless a fault applies to its body.
@@ -122,13 +122,13 @@ func (a *answer) count(n int64) {
 	a.s.counts.sent(n)
 }
 
-// cut sends what was written and closes the connection.
+// cut flushes the response and closes the connection.
 func (a *answer) cut() {
 	_ = http.NewResponseController(a.ResponseWriter).Flush()
 	panic(http.ErrAbortHandler)
 }
 
-// stall sends what was written and waits to be released.
+// stall flushes the response and waits to be released.
 func (a *answer) stall() {
 	_ = http.NewResponseController(a.ResponseWriter).Flush()
 	select {
@@ -146,7 +146,7 @@ func invert(p []byte) []byte {
 	return q
 }
 
-// hangUp closes the connection without an answer, by a TCP reset if reset is set.
+// hangUp closes the connection without a response, with a TCP reset if reset is set.
 func hangUp(w http.ResponseWriter, reset bool) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 	"strconv"
 )
 
-// apiError is an error in the form of Manta's answers.
+// apiError is an error in the format of a Manta error response.
 type apiError struct {
 	status  int
 	Code    string            `json:"code"`
 	Message string            `json:"message"`
-	header  map[string]string // further headers
-	close   bool              // close the connection after the answer
+	header  map[string]string // additional headers
+	close   bool              // close the connection after the response
 }
 
 func (e *apiError) Error() string { return e.Code + ": " + e.Message }
 
-// with adds a header to the answer.
+// with adds a header to the response.
 func (e *apiError) with(name, value string) *apiError {
 	if e.header == nil {
 		e.header = map[string]string{}
@@ -38,10 +38,10 @@ func notFound(p path) *apiError {
 	return apiErrorf(http.StatusNotFound, "ResourceNotFound", "%s was not found", p.escaped())
 }
 
-// errNotModified is the answer 304.
+// errNotModified is the 304 Not Modified response.
 var errNotModified = errors.New("not modified")
 
-// sendError answers with err. body is false for HEAD, whose errors have no body.
+// sendError responds with err. body is false for HEAD, whose errors have no body.
 func sendError(w http.ResponseWriter, body bool, err error) {
 	if errors.Is(err, errNotModified) {
 		w.WriteHeader(http.StatusNotModified)

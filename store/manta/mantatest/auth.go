@@ -5,7 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha1" // hashes of signatures
+	_ "crypto/sha1" // hash functions for signatures
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/base64"
@@ -19,8 +19,8 @@ import (
 )
 
 const (
-	maxSkew = 300 * time.Second // of signed requests, in either direction
-	maxAge  = 600 * time.Second // of all requests with a date, in production
+	maxSkew = 300 * time.Second // for signed requests, in either direction
+	maxAge  = 600 * time.Second // for all requests with a date, in production
 )
 
 // caller is the account or subuser that makes a request.
@@ -79,11 +79,12 @@ func (s *Server) authenticate(r *http.Request) (caller, error) {
 	return caller{who: who}, nil
 }
 
-// algorithms are the algorithms in muskie's list whose hash its signature parser knows. The
-// list also has rsa-sha384 and ecdsa-sha384, which the parser rejects first.
+// algorithms lists the algorithms in muskie's list whose hash its signature parser supports. The
+// list also contains rsa-sha384 and ecdsa-sha384, which the parser rejects first.
 var algorithms = []string{"rsa-sha1", "rsa-sha256", "rsa-sha512", "dsa-sha1", "dsa-sha256", "ecdsa-sha256", "ecdsa-sha512", "ed25519-sha512"}
 
-// checkAlgorithm returns the error of a signature by algorithm: the parser's, or muskie's own.
+// checkAlgorithm returns the error for an unsupported algorithm: the parser's error, or muskie's
+// own.
 func checkAlgorithm(algorithm string) error {
 	kind, hash, _ := strings.Cut(algorithm, "-")
 	if algorithm != "" && (!slices.Contains([]string{"rsa", "dsa", "ecdsa", "ed25519", "hmac"}, kind) || !slices.Contains([]string{"sha1", "sha256", "sha512"}, hash)) {
@@ -96,7 +97,7 @@ func checkAlgorithm(algorithm string) error {
 	return nil
 }
 
-// signedText returns the text that r must sign. It checks the date.
+// signedText returns the text that the signature of r must cover. It checks the date.
 func (s *Server) signedText(r *http.Request, names []string) (string, error) {
 	dated := ""
 	lines := make([]string, len(names))
@@ -128,7 +129,7 @@ func (s *Server) signedText(r *http.Request, names []string) (string, error) {
 	return strings.Join(lines, "\n"), nil
 }
 
-// hashOf returns the hash that the second half of an algorithm names, or 0.
+// hashOf returns the hash in the second half of the algorithm's name, or 0.
 func hashOf(name string) crypto.Hash {
 	switch name {
 	case "sha1":
@@ -141,7 +142,7 @@ func hashOf(name string) crypto.Hash {
 	return 0
 }
 
-// verify reports whether sig is the signature of text by key.
+// verify reports whether sig is a valid signature of text by key.
 func verify(key ssh.PublicKey, algorithm string, text, sig []byte) bool {
 	ck, ok := key.(ssh.CryptoPublicKey)
 	kind, hashName, _ := strings.Cut(algorithm, "-")
@@ -163,7 +164,7 @@ func verify(key ssh.PublicKey, algorithm string, text, sig []byte) bool {
 	return false
 }
 
-// authorize checks that the caller may do to p what r requests.
+// authorize checks that who is allowed to do what r requests to p.
 func (s *Server) authorize(who caller, r *http.Request, p path) error {
 	reading := slices.Contains([]string{http.MethodGet, http.MethodHead}, r.Method)
 	if s.keys.open() || p.public() && reading || !who.anonymous && s.keys.allows(who.who, p[0]) {
@@ -171,7 +172,7 @@ func (s *Server) authorize(who caller, r *http.Request, p path) error {
 	}
 	if !who.anonymous && reading && len(p) > 2 {
 		if rec, err := s.tree.lookup(p); err == nil && rec == nil {
-			return notFound(p) // anybody may know that an object is absent
+			return notFound(p) // anybody may learn that an object is absent
 		}
 	}
 	name := who.who

@@ -18,7 +18,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// signer makes HTTP signatures of kinds that our client does not make.
+// signer makes kinds of HTTP signatures that our client does not make.
 type signer struct {
 	key    crypto.Signer
 	public ssh.PublicKey
@@ -48,7 +48,7 @@ func (s signer) sign(t *testing.T, hash crypto.Hash, text string) string {
 	return base64.StdEncoding.EncodeToString(sig)
 }
 
-// header returns an Authorization header over the date only.
+// header returns Date and Authorization headers with a signature that covers only the date.
 func (s signer) header(t *testing.T, who, algorithm string, hash crypto.Hash, date string) []string {
 	t.Helper()
 	return []string{"Date: " + date, fmt.Sprintf(`Authorization: Signature keyId="/%s/keys/%s",algorithm="%s",signature="%s"`,
@@ -142,7 +142,7 @@ func TestAuthorization(t *testing.T) {
 	}
 	c.wantStatus(200, "GET", "/alice/stor/o", "", as(alice, "alice")...)
 	c.wantError(403, "AuthorizationFailed", "GET", "/alice/stor/o", "", as(bob, "bob")...)
-	c.wantError(404, "ResourceNotFound", "GET", "/alice/stor/none", "", as(bob, "bob")...) // but anybody may know that
+	c.wantError(404, "ResourceNotFound", "GET", "/alice/stor/none", "", as(bob, "bob")...) // anybody may learn that it is absent
 	c.wantError(403, "AuthorizationFailed", "PUT", "/alice/stor/o", "x", as(bob, "bob")...)
 	c.wantError(403, "AuthorizationFailed", "GET", "/alice/stor/o", "", as(bob, "alice/ops")...)
 	c.wantError(403, "KeyDoesNotExist", "GET", "/alice/stor/o", "", as(bob, "alice")...)
@@ -154,7 +154,7 @@ func TestAuthorization(t *testing.T) {
 	c.wantError(400, "InvalidHeader", "GET", "/alice/stor/o", "", "Date: "+httpDate(noon), "Authorization: Signature nonsense")
 	bare := as(alice, "alice")
 	bare[1] = strings.Replace(bare[1], ssh.FingerprintLegacyMD5(alice.public), strings.ReplaceAll(ssh.FingerprintLegacyMD5(alice.public), ":", ""), 1)
-	c.wantError(403, "KeyDoesNotExist", "GET", "/alice/stor/o", "", bare...) // without colons it is not the name of a key
+	c.wantError(403, "KeyDoesNotExist", "GET", "/alice/stor/o", "", bare...) // a fingerprint without colons does not identify a key
 	for _, h := range [][]string{nil, {"Authorization: "}} {
 		c.wantError(403, "AuthorizationFailed", "GET", "/alice/stor/o", "", h...)
 		c.wantError(403, "AuthorizationFailed", "GET", "/alice/stor/none", "", h...)

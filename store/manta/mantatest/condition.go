@@ -8,14 +8,14 @@ import (
 )
 
 var (
-	// listComma separates the ETags of a list.
+	// listComma separates the ETags in a list.
 	listComma = regexp.MustCompile(`\s*,\s*`)
-	// quotedWord is the only kind of quoted ETag whose quotes are removed. A UUID, which
-	// has hyphens, is not of that kind.
+	// quotedWord matches the only kind of quoted ETag whose quotes are removed. A UUID does
+	// not match, since it contains hyphens.
 	quotedWord = regexp.MustCompile(`^"([A-Za-z0-9_]*)"$`)
 )
 
-// header returns a request header as Node sees it: repeated ones are joined.
+// header returns a request header as Node presents it: repeated headers are joined.
 func header(r *http.Request, name string) string {
 	return strings.Join(r.Header.Values(name), ", ")
 }
@@ -36,7 +36,7 @@ func headerDate(r *http.Request, name string) (time.Time, bool) {
 	return parseDate(r.Header.Get(name))
 }
 
-// parseDate parses a date in GMT or, as triton-go writes it, UTC.
+// parseDate parses a date in GMT or, since triton-go writes it, in UTC.
 func parseDate(s string) (time.Time, bool) {
 	for _, zone := range []string{"GMT", "UTC"} {
 		if t, err := time.Parse("Mon, 02 Jan 2006 15:04:05 "+zone, s); err == nil {
@@ -46,8 +46,8 @@ func parseDate(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// checkConditions checks the four conditional headers against the object rec, which is nil for
-// an absent object. An empty header is no condition.
+// checkConditions checks the four conditional headers against the object rec, which is nil if the
+// object does not exist. An empty header is not a condition.
 func checkConditions(r *http.Request, rec *record) error {
 	reading := r.Method == http.MethodGet || r.Method == http.MethodHead
 	failed := func(format string, args ...any) error {
@@ -79,8 +79,8 @@ func checkConditions(r *http.Request, rec *record) error {
 	return nil
 }
 
-// commitBase returns the version that a write must still find when it commits. It is nil for a
-// request without conditions, which is not checked again.
+// commitBase returns the version that must still be current when a write commits. It is nil if
+// the request has no conditions; then the version is not checked again.
 func commitBase(r *http.Request, rec *record) *string {
 	if header(r, "If-Match") == "" && header(r, "If-None-Match") == "" {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// TestConditions checks which conditions an existing object satisfies, and the answer to those
-// that fail.
+// TestConditions checks which conditions an existing object satisfies, and the response if they
+// fail.
 func TestConditions(t *testing.T) {
 	c := newClient(t, mantatest.Options{Clock: at(noon)})
 	etag := c.put("/alice/stor/o", "data")
@@ -64,7 +64,8 @@ func TestConditions(t *testing.T) {
 	}
 }
 
-// TestCreateOnly checks which condition creates, and what Manta does with the usual idiom.
+// TestCreateOnly checks which condition creates an object, and what Manta does with the usual
+// idiom.
 func TestCreateOnly(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	for i, k := range []struct {
@@ -85,7 +86,7 @@ func TestCreateOnly(t *testing.T) {
 	c.wantError(404, "ResourceNotFound", "GET", "/alice/stor/none", "", "If-Match: x")
 }
 
-// TestETagMoves checks that every body is a new version, and metadata is not.
+// TestETagMoves checks that every upload makes a new version, even of the same bytes.
 func TestETagMoves(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	one := c.put("/alice/stor/o", "same")
@@ -94,8 +95,8 @@ func TestETagMoves(t *testing.T) {
 	}
 }
 
-// TestRace checks that of writers with conditions one wins and the rest fail, and that without
-// conditions all succeed.
+// TestRace checks that one of several writers with conditions wins and the rest fail, and that
+// without conditions all succeed.
 func TestRace(t *testing.T) {
 	for header, want := range map[string]map[int]int{`""`: {204: 1, 409: 5}, "": {204: 6}} {
 		got := newClient(t, mantatest.Options{}).race(header)
@@ -105,7 +106,7 @@ func TestRace(t *testing.T) {
 	}
 }
 
-// race makes six uploads that all begin before any of them ends.
+// race makes six uploads, all of which start before any of them ends.
 func (c client) race(ifMatch string) map[int]int {
 	var begun, done sync.WaitGroup
 	begun.Add(6)
@@ -113,7 +114,7 @@ func (c client) race(ifMatch string) map[int]int {
 	got := map[int]int{}
 	for range 6 {
 		done.Go(func() {
-			// The server reads the body only after it has checked the target.
+			// The server does not read the body until it has checked the target.
 			body := &gate{text: strings.NewReader("x"), reached: sync.OnceFunc(begun.Done), open: begun.Wait}
 			req, err := http.NewRequest("PUT", c.srv.URL+"/alice/stor/race", body)
 			if err != nil {

@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// Counters has the totals of a Server since it began or since ResetCounters.
+// Counters holds the totals of a Server since it started or since ResetCounters.
 type Counters struct {
 	Requests    map[string]int64 // by method
 	Total       int64            // requests of all methods
 	BodyBytes   int64            // sent in bodies of answers, including errors
-	Uploaded    int64            // received in bodies of requests
-	Connections int64            // accepted
+	Uploaded    int64            // sent in response bodies, including errors
+	Connections int64            // received in request bodies
 }
 
-// liveCounters are the live Counters.
+// liveCounters holds the Counters that are being updated.
 type liveCounters struct {
 	mu sync.Mutex // guards c
 	c  Counters

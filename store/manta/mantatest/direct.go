@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// PutObject stores data at path ("/alice/stor/x") without HTTP. It makes the parent
-// directories and returns the new ETag.
+// PutObject stores data at path ("/alice/stor/x") without HTTP. It creates the parent directories
+// and returns the new ETag.
 func (s *Server) PutObject(path string, data []byte) (etag string, err error) {
 	p, err := s.directPath(path)
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *Server) PutObject(path string, data []byte) (etag string, err error) {
 	return rec.ETag, s.tree.commit(p, tmp, rec, nil)
 }
 
-// mkdirAll makes the directory p and its missing parents.
+// mkdirAll creates the directory p and its missing parents.
 func (t *tree) mkdirAll(p path) error {
 	if r, err := t.lookup(p); err != nil || r != nil {
 		return err
@@ -43,7 +43,7 @@ func (t *tree) mkdirAll(p path) error {
 	return t.mkdir(p, nil)
 }
 
-// Object returns the bytes and the ETag of the object at path.
+// Object returns the content and the ETag of the object at path.
 func (s *Server) Object(path string) (data []byte, etag string, err error) {
 	p, err := s.directPath(path)
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *Server) Remove(path string) error {
 	return s.tree.remove(p, nil)
 }
 
-// Mkdir makes the directory at path, whose parent must exist, without HTTP.
+// Mkdir creates the directory at path, whose parent must exist, without HTTP.
 func (s *Server) Mkdir(path string) error {
 	p, err := s.directPath(path)
 	if err != nil {

@@ -8,19 +8,20 @@ import (
 	"sync"
 )
 
-// On selects the requests that a fault applies to.
+// On selects the requests to which a fault applies.
 type On struct {
 	Method string // "" means any
-	Path   string // a suffix of the decoded path; "" means any
-	Nth    int    // the first matching request, from 1; 0 means 1
-	Times  int    // how many requests from then on; 0 means all
-	// Match, if not nil, selects among the requests of that method and path; see [Share].
-	// It must be safe for concurrent use.
+	Path   string // suffix of the decoded path; "" means any
+	Nth    int    // first matching request, counted from 1; 0 means 1
+	Times  int    // number of requests starting with the first; 0 means all
+	// Match, if not nil, further restricts the selected requests; see [Share]. It must be
+	// safe for concurrent use.
 	Match func(*http.Request) bool
 }
 
-// Share is an [On.Match] that selects requests at random with probability p. With 0.5 and
-// [StallAt] it simulates that one of two storage nodes dies while it answers.
+// Share returns a function for [On.Match] that selects requests at random with probability p.
+// Share(0.5) together with [StallAt] simulates the failure of one of two storage nodes during a
+// response.
 func Share(p float64) func(*http.Request) bool {
 	return func(*http.Request) bool { return rand.Float64() < p }
 }
@@ -28,7 +29,7 @@ func Share(p float64) func(*http.Request) bool {
 // Action is one effect of a fault.
 type Action func(*plan)
 
-// plan has the effects of all faults on one request.
+// plan holds the effects of all faults on one request.
 type plan struct {
 	before      []func()
 	answer      http.HandlerFunc
@@ -38,10 +39,10 @@ type plan struct {
 	header      map[string]string
 	after       []func()
 
-	// Effects on the body, at an offset in bytes; -1: none.
+	// Effects on the body, at a byte offset; -1 means none.
 	cutAt, stallAt, garbleAt int64
 	release                  <-chan struct{}
-	lines                    int // end the answer cleanly after that many writes; -1: no
+	lines                    int // end the response cleanly after this many writes; -1 means no
 }
 
 func newPlan() *plan { return &plan{cutAt: -1, stallAt: -1, garbleAt: -1, lines: -1} }
@@ -51,8 +52,8 @@ func (p *plan) plainBody() bool {
 	return p.cutAt < 0 && p.stallAt < 0 && p.garbleAt < 0 && p.lines < 0
 }
 
-// Answer answers with status, header and body instead of serving the request.
-// X-Request-Id and Server are set as usual.
+// Answer responds with status, header and body instead of serving the request. X-Request-Id and
+// Server are set as usual.
 func Answer(status int, header map[string]string, body string) Action {
 	return func(p *plan) {
 		p.answer = func(w http.ResponseWriter, _ *http.Request) {
@@ -65,7 +66,7 @@ func Answer(status int, header map[string]string, body string) Action {
 	}
 }
 
-// AnswerError answers with a Manta error instead of serving the request.
+// AnswerError responds with a Manta error instead of serving the request.
 func AnswerError(status int, code, message string) Action {
 	return func(p *plan) {
 		p.answer = func(w http.ResponseWriter, r *http.Request) {
@@ -74,37 +75,36 @@ func AnswerError(status int, code, message string) Action {
 	}
 }
 
-// AnswerWith answers with f instead of serving the request.
+// AnswerWith responds with f instead of serving the request.
 func AnswerWith(f http.HandlerFunc) Action { return func(p *plan) { p.answer = f } }
 
 // Reset resets the connection before the request is served.
 func Reset() Action { return func(p *plan) { p.reset = true } }
 
-// ApplyThenCut serves the request and then closes the connection without an answer, so that
-// the client does not know the outcome.
+// ApplyThenCut serves the request and then closes the connection without a response, so that the
+// client does not know the outcome.
 func ApplyThenCut() Action { return func(p *plan) { p.outcomeLost = true } }
 
-// CutAt closes the connection after k bytes of the answer's body.
+// CutAt closes the connection after k bytes of the response body.
 func CutAt(k int64) Action { return func(p *plan) { p.cutAt = k } }
 
-// StallAt stalls after k bytes of the answer's body, with the connection open, until release
-// is closed or the client disconnects. Manta does so when a storage node dies while it
-// answers.
+// StallAt stalls after k bytes of the response body, with the connection open, until release is
+// closed or the client disconnects. Manta does this when a storage node fails during a response.
 func StallAt(k int64, release <-chan struct{}) Action {
 	return func(p *plan) { p.stallAt, p.release = k, release }
 }
 
-// GarbleAt inverts all bytes of the answer's body from k on.
+// GarbleAt inverts all bytes of the response body starting at offset k.
 func GarbleAt(k int64) Action { return func(p *plan) { p.garbleAt = k } }
 
 // EndAfterLines ends a listing cleanly after n entries. Manta does so when its metadata tier
 // fails midway.
 func EndAfterLines(n int) Action { return func(p *plan) { p.lines = n } }
 
-// WholeForRange answers a range request with 200 and the whole object.
+// WholeForRange responds to a range request with 200 and the whole object.
 func WholeForRange() Action { return func(p *plan) { p.wholeBody = true } }
 
-// WithHeader replaces a header of the answer; an empty value removes it.
+// WithHeader replaces a header of the response; an empty value removes it.
 func WithHeader(name, value string) Action {
 	return func(p *plan) {
 		if p.header == nil {
@@ -132,8 +132,8 @@ type faults struct {
 	orders []*fault
 }
 
-// Fault applies all of do to the requests that on selects, together with the actions of every
-// other fault that selects them. remove removes the fault.
+// Fault applies all actions in do to the requests selected by on, in addition to the actions of
+// any other fault that selects them. remove removes the fault.
 func (s *Server) Fault(on On, do ...Action) (remove func()) {
 	f := &fault{on: on, actions: do}
 	s.faults.mu.Lock()
@@ -155,7 +155,7 @@ func (fs *faults) remove(f *fault) {
 	fs.orders = slices.DeleteFunc(fs.orders, func(o *fault) bool { return o == f })
 }
 
-// plan counts the request and returns the effects on it.
+// plan counts the request and returns the effects of the faults on it.
 func (fs *faults) plan(r *http.Request) *plan {
 	p := newPlan()
 	fs.mu.Lock()
@@ -170,8 +170,8 @@ func (fs *faults) plan(r *http.Request) *plan {
 	return p
 }
 
-// meets counts a request and reports whether the fault applies to it. The caller holds the
-// lock of the faults.
+// meets counts a request and reports whether the fault applies to it. The caller must hold the
+// mutex of the faults.
 func (f *fault) meets(r *http.Request) bool {
 	if f.on.Method != "" && f.on.Method != r.Method || !strings.HasSuffix(r.URL.Path, f.on.Path) {
 		return false

@@ -12,7 +12,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// fetch makes a GET by net/http and returns the body and the error of reading it.
+// fetch makes a GET request with net/http. It returns the body and the error from reading it.
 func fetch(t *testing.T, url string, header ...string) (*http.Response, string, error) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
@@ -84,7 +84,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestFaultOrder checks which requests a fault applies to.
+// TestFaultOrder checks to which requests a fault applies.
 func TestFaultOrder(t *testing.T) {
 	for name, k := range map[string]struct {
 		on   mantatest.On

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// compress wraps w if production would compress the answer: the length is removed, and the
+// compress wraps w if production would compress the response: the length is removed, and the
 // other headers still describe the uncompressed object.
 func (s *Server) compress(w http.ResponseWriter, r *http.Request) (_ http.ResponseWriter, done func()) {
 	if !s.gzip || !acceptsGzip(header(r, "Accept-Encoding")) {
@@ -16,7 +16,7 @@ func (s *Server) compress(w http.ResponseWriter, r *http.Request) (_ http.Respon
 	return z, z.close
 }
 
-// acceptsGzip reports whether an Accept-Encoding header admits gzip.
+// acceptsGzip reports whether an Accept-Encoding header allows gzip.
 func acceptsGzip(h string) bool {
 	for e := range strings.SplitSeq(h, ",") {
 		name, q, _ := strings.Cut(e, ";")
@@ -32,7 +32,7 @@ func acceptsGzip(h string) bool {
 type gzipAnswer struct {
 	http.ResponseWriter
 	head bool
-	z    *gzip.Writer // nil when the answer has no body
+	z    *gzip.Writer // nil if the response has no body
 }
 
 func (g *gzipAnswer) Unwrap() http.ResponseWriter { return g.ResponseWriter }

@@ -37,7 +37,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serve answers with a fault or with the object.
+// serve responds with a fault or with the object.
 func (s *Server) serve(a *answer, r *http.Request, p path, err error) {
 	if a.plan.answer != nil {
 		a.plan.answer(a, r)
@@ -90,14 +90,14 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, p path, pl *plan)
 		with("Allow", "PUT, OPTIONS, GET, HEAD, DELETE")
 }
 
-// redirect answers a request for "/".
+// redirect responds to a request for "/".
 func redirect(w http.ResponseWriter) {
 	w.Header().Set("Location", "http://apidocs.tritondatacenter.com/manta/")
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusFound)
 }
 
-// options answers a browser's OPTIONS request.
+// options responds to a browser's OPTIONS request.
 func (s *Server) options(w http.ResponseWriter, p path) error {
 	rec, err := s.tree.lookup(p)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) options(w http.ResponseWriter, p path) error {
 	return nil
 }
 
-// standardHeaders sets the headers of every answer.
+// standardHeaders sets the headers that every response has.
 func (s *Server) standardHeaders(h http.Header, r *http.Request) {
 	h.Set("Server", "Manta/2")
 	h.Set("Date", s.clock().UTC().Format(http.TimeFormat))
@@ -122,7 +122,7 @@ func (s *Server) standardHeaders(h http.Header, r *http.Request) {
 	}
 }
 
-// responseTime is the header with the duration of the request in milliseconds.
+// responseTime returns the duration of the request in milliseconds, for a header.
 func responseTime(began time.Time) string {
 	return strconv.FormatInt(time.Since(began).Milliseconds(), 10)
 }

@@ -16,18 +16,18 @@ const (
 	octetStream       = "application/octet-stream"
 	listingType       = "application/x-json-stream; type=directory"
 	defaultDurability = 2
-	maxDurability     = 6    // in the template for production
-	maxHeaderBytes    = 4096 // of all m- values together
+	maxDurability     = 6    // from the template for production
+	maxHeaderBytes    = 4096 // total of all m- values
 )
 
-// stored are the headers, besides m-*, that are stored with an object.
+// stored lists the headers, besides m-*, that are stored with an object.
 var stored = []string{
 	"cache-control", "surrogate-key", "access-control-allow-origin", "access-control-allow-methods",
 	"access-control-allow-headers", "access-control-expose-headers", "access-control-max-age",
 }
 
-// userHeaders returns the headers of r to store: those in stored, and m-* up to a total of
-// 4096 bytes. The first m-* header beyond that is dropped, and all after it.
+// userHeaders returns the headers of r that are stored: those in stored, and m-* up to a total of
+// 4096 bytes. The m-* header that exceeds the limit and all later ones are dropped.
 func userHeaders(r *http.Request, p path) map[string]string {
 	kept := map[string]string{}
 	total, full := 0, false
@@ -56,8 +56,8 @@ func userHeaders(r *http.Request, p path) map[string]string {
 
 func sameHeaders(a, b map[string]string) bool { return maps.Equal(a, b) }
 
-// contentType returns the type to store for an object. A value that does not have the form x/y
-// is an extension.
+// contentType returns the type to store for an object. A value that is not in the form x/y is
+// treated as a file extension.
 func contentType(h string) string {
 	if h == "" {
 		return octetStream
@@ -68,8 +68,8 @@ func contentType(h string) string {
 	return h
 }
 
-// typeByExtension returns the type of files with that extension. It ignores the system's
-// tables so that tests are the same everywhere.
+// typeByExtension returns the type of files with the extension ext. It ignores the system's
+// tables so that tests give the same results everywhere.
 func typeByExtension(ext string) string {
 	switch strings.ToLower(ext) {
 	case ".json":
@@ -88,7 +88,8 @@ func typeByExtension(ext string) string {
 	return octetStream
 }
 
-// disposition parses and formats a Content-Disposition, without directories in the file name.
+// disposition parses and formats a Content-Disposition header. It removes directories from the
+// file name.
 func disposition(h string) (string, error) {
 	if h == "" {
 		return "", nil
@@ -123,7 +124,7 @@ func durability(r *http.Request) (int, error) {
 	return n, nil
 }
 
-// contentMD5 returns the checksum that the client sent for its body, or nil.
+// contentMD5 returns the body checksum sent by the client, or nil.
 func contentMD5(r *http.Request) ([]byte, error) {
 	h := r.Header.Get("Content-MD5")
 	if h == "" {
@@ -136,8 +137,8 @@ func contentMD5(r *http.Request) ([]byte, error) {
 	return sum, nil
 }
 
-// isDirectoryType reports whether a PUT of that type makes a directory, and in link whether it
-// makes a snaplink.
+// isDirectoryType reports whether a PUT with content type h makes a directory (dir) or a snaplink
+// (link).
 func isDirectoryType(h string) (dir, link bool) {
 	kind, params, err := mime.ParseMediaType(h)
 	if err != nil || kind != "application/json" {
@@ -146,7 +147,7 @@ func isDirectoryType(h string) (dir, link bool) {
 	return params["type"] == "directory", params["type"] == "link"
 }
 
-// acceptable reports whether the Accept header allows the type.
+// acceptable reports whether the Accept header allows the type ctype.
 func acceptable(accept, ctype string) bool {
 	kind, _, err := mime.ParseMediaType(ctype)
 	if err != nil {

@@ -10,18 +10,18 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// keyring has the accounts, their keys and permissions.
+// keyring holds the accounts, their keys and permissions.
 type keyring struct {
-	mu       sync.RWMutex             // guards all below
-	accounts map[string]bool          // those added by AddAccount
+	mu       sync.RWMutex             // guards the fields below
+	accounts map[string]bool          // accounts added by AddAccount
 	users    map[string]bool          // subusers, as "account/user"
 	keys     map[string]ssh.PublicKey // by keyId
 	allowed  map[[2]string]bool       // {who, owner}
 	verified map[string]bool          // valid signatures
 }
 
-// AddAccount makes account exist. Accounts with a directory below Root exist too; until the
-// first AddAccount, all accounts do.
+// AddAccount creates account. Accounts that have a directory below Root exist too. Before the
+// first AddAccount, every account exists.
 func (s *Server) AddAccount(account string) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -36,8 +36,8 @@ func (k *keyring) addAccountLocked(account string) {
 	k.accounts[account] = true
 }
 
-// AddKey registers a key of account or, with a subUser, of that user of account. With the
-// first key, the server begins to require authentication.
+// AddKey registers a key of account or, if subUser is set, of that subuser of account. Once it
+// has a key, the server requires authentication.
 func (s *Server) AddKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -62,8 +62,8 @@ func (s *Server) RemoveKey(account, subUser string, key ssh.PublicKey) {
 	s.keys.verified = nil
 }
 
-// Allow gives who, "account" or "account/user", full access to owner's account. An account
-// always has access to its own, a subuser does not.
+// Allow gives who, "account" or "account/user", full access to owner's account. An account always
+// has access to itself; a subuser does not.
 func (s *Server) Allow(who, owner string) {
 	s.keys.mu.Lock()
 	defer s.keys.mu.Unlock()
@@ -73,7 +73,7 @@ func (s *Server) Allow(who, owner string) {
 	s.keys.allowed[[2]string{who, owner}] = true
 }
 
-// keyID returns the name of a key in requests: the MD5 with colons.
+// keyID returns the name of a key in requests, which contains its MD5 fingerprint with colons.
 func keyID(who string, key ssh.PublicKey) string {
 	return "/" + who + "/keys/" + ssh.FingerprintLegacyMD5(key)
 }
@@ -103,11 +103,11 @@ func (s *Server) hasAccount(account string) bool {
 	return err == nil && fi.IsDir()
 }
 
-// maxVerified bounds the cache of valid signatures.
+// maxVerified is the maximum number of cached valid signatures.
 const maxVerified = 1000
 
-// check reports whether sig is the signature of text by the key keyID. A client may use a
-// signature for all requests of a second, so valid ones are cached.
+// check reports whether sig is a valid signature of text by the key keyID. A client may use one
+// signature for all requests within a second, so valid signatures are cached.
 func (k *keyring) check(keyID string, key ssh.PublicKey, algorithm, text string, sig []byte) bool {
 	name := strings.Join([]string{keyID, algorithm, text, string(sig)}, "\x00")
 	k.mu.RLock()
@@ -125,7 +125,7 @@ func (k *keyring) check(keyID string, key ssh.PublicKey, algorithm, text string,
 	return true
 }
 
-// find returns the key keyID, or the error for an unknown key.
+// find returns the key keyID, or an error if it does not exist.
 func (k *keyring) find(keyID string) (who string, key ssh.PublicKey, err error) {
 	parts := strings.Split(strings.TrimPrefix(keyID, "/"), "/")
 	i := slices.Index(parts, "keys")

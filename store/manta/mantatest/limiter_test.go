@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// TestLimiter checks that all senders together get the bandwidth, in turn.
+// TestLimiter checks that all senders share the bandwidth and take turns.
 func TestLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l sharedLine
@@ -44,8 +44,8 @@ func TestLimiter(t *testing.T) {
 	})
 }
 
-// TestLimiterMakesUpForLateTimers checks that a lone sender of many small pieces gets the
-// whole bandwidth although every timer is a little late.
+// TestLimiterMakesUpForLateTimers checks that a lone sender of many small pieces gets the full
+// bandwidth although every timer is a little late.
 func TestLimiterMakesUpForLateTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l sharedLine
@@ -88,7 +88,7 @@ func TestLimiterGivesNothingForRest(t *testing.T) {
 	})
 }
 
-// TestShape checks that the answers of another server share the line and are counted.
+// TestShape checks that the responses of another server share the line and are counted.
 func TestShape(t *testing.T) {
 	s := Start(t, Options{Latency: time.Millisecond, Bandwidth: 1 << 30})
 	h := httptest.NewServer(s.Shape(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

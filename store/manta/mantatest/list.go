@@ -13,7 +13,7 @@ const (
 	defaultLimit = 256
 	maxLimit     = 1024
 	listingTime  = "2006-01-02T15:04:05.000Z"
-	rootTime     = "2013-05-22T17:39:43.714Z" // of the roots in an account's listing
+	rootTime     = "2013-05-22T17:39:43.714Z" // modification time of the roots in an account's listing
 )
 
 // listLine is one entry of a listing.
@@ -42,7 +42,7 @@ func newLine(rec *record) listLine {
 	return l
 }
 
-// query has the parameters of a listing.
+// query holds the parameters of a listing.
 type query struct {
 	limit   int
 	marker  string
@@ -60,7 +60,7 @@ func parseQuery(r *http.Request) (query, error) {
 	if l := v.Get("limit"); l != "" {
 		n, err := strconv.Atoi(l)
 		if err != nil {
-			n = 0 // as NaN: no rows
+			n = 0 // like NaN: no rows
 		} else if n < 1 || n > maxLimit {
 			return q, apiErrorf(http.StatusBadRequest, "InvalidArgumentError", "limit must be between 1 and %d", maxLimit)
 		}
@@ -74,7 +74,7 @@ func parseQuery(r *http.Request) (query, error) {
 	return q, nil
 }
 
-// pick returns the part of sorted that q requests, in its order.
+// pick returns the part of sorted selected by q, in the order of q.
 func (q query) pick(sorted []string) []string {
 	if !q.reverse {
 		from := sort.SearchStrings(sorted, q.marker)
@@ -111,7 +111,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request, p path, rec *recor
 	return sendLines(w, recs)
 }
 
-// sendLines sends a listing, chunked.
+// sendLines sends a listing in chunked encoding.
 func sendLines(w http.ResponseWriter, recs []*record) error {
 	_ = http.NewResponseController(w).Flush()
 	enc := json.NewEncoder(w)
@@ -124,8 +124,8 @@ func sendLines(w http.ResponseWriter, recs []*record) error {
 	return nil
 }
 
-// list returns the number of entries that Manta reports for the directory p, and the entries
-// that q requests.
+// list returns the number of entries that Manta reports for the directory p, and the records of
+// the entries selected by q.
 func (t *tree) list(p path, q query, countOnly bool) (total int, recs []*record, err error) {
 	hidden := t.hasHiddenRow(p)
 	pick := q.pick
@@ -153,8 +153,8 @@ func (t *tree) list(p path, q query, countOnly bool) (total int, recs []*record,
 	return total, t.records(p, part), nil
 }
 
-// newest returns the records of names in p that q requests by time. It looks at all records
-// but holds only some of them.
+// newest returns the records of names in p selected by q, ordered by time. It reads all records
+// but holds only a few at a time.
 func (t *tree) newest(p path, q query, names []string) []*record {
 	var best []*record
 	for some := range slices.Chunk(names, 4*maxLimit) {
@@ -163,21 +163,21 @@ func (t *tree) newest(p path, q query, names []string) []*record {
 	return best
 }
 
-// hiddenRow returns the record that Manta counts among the entries of /ACCOUNT/stor and gives
-// a place on a page, but does not list: stor itself, once it was made.
+// hiddenRow is the name of a record that Manta counts among the entries of /ACCOUNT/stor and
+// gives a place on a page, but does not list: stor itself, once it has been created.
 const hiddenRow = "stor"
 
 func (t *tree) hasHiddenRow(p path) bool {
 	return p.isRoot() && p[1] == hiddenRow && t.readRecord(t.disk(p)) != nil
 }
 
-// withRow returns sorted with one more name.
+// withRow returns a copy of sorted with one more name.
 func withRow(sorted []string, name string) []string {
 	i, _ := slices.BinarySearch(sorted, name)
 	return slices.Insert(slices.Clone(sorted), i, name)
 }
 
-// records returns the records of the names in p that still exist.
+// records returns the records of those names in p that still exist.
 func (t *tree) records(p path, part []string) []*record {
 	recs := make([]*record, 0, len(part))
 	for _, name := range part {
@@ -189,7 +189,7 @@ func (t *tree) records(p path, part []string) []*record {
 	return recs
 }
 
-// sortByTime sorts recs, newest first, and cuts them to the number that q requests.
+// sortByTime sorts recs, newest first, and truncates them to the limit of q.
 func (q query) sortByTime(recs []*record) []*record {
 	slices.SortStableFunc(recs, func(a, b *record) int {
 		c := b.MTime.Compare(a.MTime)
@@ -207,7 +207,7 @@ func (q query) sortByTime(recs []*record) []*record {
 	return recs[:min(q.limit, len(recs))]
 }
 
-// listAccount lists the roots. Here, and only here, the marker is exclusive.
+// listAccount lists the roots. Only in this listing is the marker exclusive.
 func (s *Server) listAccount(w http.ResponseWriter, r *http.Request) error {
 	q, err := parseQuery(r)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// names are the names in a listing.
+// names returns the names in a listing.
 func (a answer) names(t *testing.T) []string {
 	t.Helper()
 	names := []string{}
@@ -104,7 +104,7 @@ func TestListDefault(t *testing.T) {
 	}
 }
 
-// TestListBig checks that a directory with cached names stays correct.
+// TestListBig checks that a directory whose names are cached is still listed correctly.
 func TestListBig(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -139,7 +139,7 @@ func TestListBig(t *testing.T) {
 	for i := range 1100 {
 		put(fmt.Sprintf("%05d", i))
 	}
-	// The names of a directory that may still change are not cached.
+	// The names of a directory that may still be changing are not cached.
 	if err := os.Chtimes(filepath.Join(root, "alice/stor/d"), noon, time.Now().Add(-time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +157,8 @@ func TestListBig(t *testing.T) {
 	check("three less")
 }
 
-// TestListBigReadsOnce checks that a big directory is read from the disk once, however often
-// it is listed and by how many.
+// TestListBigReadsOnce checks that a big directory is read from the disk only once, however often
+// and by however many clients it is listed.
 func TestListBigReadsOnce(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -186,7 +186,7 @@ func TestListBigReadsOnce(t *testing.T) {
 	if reads := c.srv.DirReads(); reads != 1 {
 		t.Errorf("it was read %d times", reads)
 	}
-	// Files from other programs are seen too.
+	// Files created by other programs are listed too.
 	if err := os.Mkdir(filepath.Join(dir, "00000x"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestListBigReadsOnce(t *testing.T) {
 	}
 }
 
-// TestListByTimeOfMany lists the newest of more entries than are held at once.
+// TestListByTimeOfMany lists a directory by time with more entries than are held at once.
 func TestListByTimeOfMany(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -227,8 +227,8 @@ func TestListByTimeOfMany(t *testing.T) {
 	}
 }
 
-// TestListEndsEarly ends a listing early, as the real server does when its metadata tier fails
-// midway.
+// TestListEndsEarly checks a listing that ends early, as happens on the real server when its
+// metadata tier fails midway.
 func TestListEndsEarly(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	for _, n := range []string{"a", "b", "c"} {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// answer is the answer to a request.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
@@ -27,7 +27,7 @@ type answer struct {
 
 func (a answer) String() string { return fmt.Sprintf("%d %v %q", a.status, a.header, a.body) }
 
-// code reports whether the answer is that Manta error.
+// isError reports whether the response is the given Manta error.
 func (a answer) isError(status int, code string) bool {
 	return a.status == status && strings.Contains(a.body, `{"code":"`+code+`",`) &&
 		a.header.Get("Content-Type") == "application/json" && a.header.Get("Content-MD5") != ""
@@ -43,7 +43,7 @@ func newClient(t *testing.T, o mantatest.Options) client {
 	return client{t, mantatest.Start(t, o)}
 }
 
-// do makes a request. Headers have the form "Name: value"; the path is sent unchanged.
+// do makes a request. Headers are in the form "Name: value"; the path is sent unchanged.
 func (c client) do(method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	text := method + " " + path + " HTTP/1.1\r\nHost: manta\r\nConnection: close\r\n"
@@ -56,7 +56,7 @@ func (c client) do(method, path, body string, headers ...string) answer {
 	return c.raw(text + "\r\n" + body)
 }
 
-// raw sends text and reads an answer.
+// raw sends text and reads a response.
 func (c client) raw(text string) answer {
 	c.t.Helper()
 	var d net.Dialer
@@ -83,7 +83,7 @@ func (c client) raw(text string) answer {
 
 const asDirectory = "Content-Type: application/json; type=directory"
 
-// mkdir makes a directory.
+// mkdir creates a directory.
 func (c client) mkdir(path string) {
 	c.t.Helper()
 	if a := c.do("PUT", path, "", asDirectory); a.status != 204 {
@@ -101,7 +101,7 @@ func (c client) put(path, body string, headers ...string) string {
 	return a.header.Get("Etag")
 }
 
-// wantStatus fails unless the request gets that status.
+// wantStatus makes a request and checks the status of the response.
 func (c client) wantStatus(want int, method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	a := c.do(method, path, body, headers...)
@@ -111,7 +111,7 @@ func (c client) wantStatus(want int, method, path, body string, headers ...strin
 	return a
 }
 
-// wantError fails unless the request gets that error.
+// wantError makes a request and checks that the response is the given error.
 func (c client) wantError(status int, code, method, path, body string, headers ...string) answer {
 	c.t.Helper()
 	a := c.do(method, path, body, headers...)

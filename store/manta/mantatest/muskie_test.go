@@ -13,7 +13,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// Behaviour of the real server that a client may not expect.
+// Tests of behavior of the real server that a client may not expect.
 
 func TestRefusedAlgorithms(t *testing.T) {
 	c := newClient(t, mantatest.Options{Clock: at(noon)})
@@ -55,13 +55,14 @@ func TestOldRequests(t *testing.T) {
 	for off, code := range map[time.Duration]string{-601 * time.Second: "RequestExpired", -590 * time.Second: "InvalidHeader", 601 * time.Second: "InvalidHeader"} {
 		c.wantError(400, code, "GET", "/alice/stor", "", s.header(t, "alice", "ecdsa-sha256", crypto.SHA256, httpDate(noon.Add(off)))...)
 	}
-	c.wantError(400, "RequestExpired", "GET", "/alice/public", "", "Date: "+httpDate(noon.Add(-time.Hour))) // also without a signature
+	c.wantError(400, "RequestExpired", "GET", "/alice/public", "", "Date: "+httpDate(noon.Add(-time.Hour))) // even without a signature
 }
 
-// version returns the description of a version in an answer.
+// version returns the version description from a response.
 func version(a answer) string { return a.header.Get("Etag") + " " + a.header.Get("Last-Modified") }
 
-// An answer describes the version that existed when the request arrived.
+// TestVersionsInAnswers checks that a response describes the version that existed when the
+// request arrived.
 func TestVersionsInAnswers(t *testing.T) {
 	now := noon
 	c := newClient(t, mantatest.Options{Clock: func() time.Time { return now }})

@@ -13,30 +13,30 @@ import (
 )
 
 const (
-	// bigDir is the least number of names for which a directory is cached.
+	// bigDir is the minimum number of names for which a directory is cached.
 	bigDir = 1000
-	// settled is the age from which the mtime of a directory reflects every change.
+	// settled is the minimum age at which the mtime of a directory reflects every change.
 	settled = 50 * time.Millisecond
-	// maxDirs bounds the number of cached directories.
+	// maxDirs is the maximum number of cached directories.
 	maxDirs = 16
 )
 
-// nameCache caches the sorted names of big directories, so that a page of a listing does not have
-// to read a million of them. It takes some 50 bytes a name.
+// nameCache caches the sorted names of big directories, so that serving one page of a listing
+// does not require reading a million names. It takes about 50 bytes per name.
 type nameCache struct {
-	mu     sync.Mutex // guards dirs and what is in it
+	mu     sync.Mutex // guards dirs and its contents
 	dirs   map[string]*dirNames
-	flight singleflight.Group // by directory: concurrent listings read it once
-	reads  atomic.Int64       // how often a directory was read
+	flight singleflight.Group // keyed by directory, so that concurrent listings read it once
+	reads  atomic.Int64       // number of times that a directory was read
 }
 
 type dirNames struct {
 	sorted []string
-	mtime  time.Time // of the directory on disk when sorted was read
+	mtime  time.Time // mtime of the directory on disk when sorted was read
 }
 
-// page returns the number of names in the directory disk and, selected by sub, a copy of some
-// of them.
+// page returns the number of names in the directory disk, and a copy of the names selected by
+// sub.
 func (t *tree) page(disk string, sub func(sorted []string) []string) (total int, part []string, err error) {
 	now := time.Now()
 	fi, err := os.Stat(disk)
@@ -52,7 +52,7 @@ func (t *tree) page(disk string, sub func(sorted []string) []string) (total int,
 	}
 	var sorted []string
 	if now.Sub(mtime) > settled {
-		// The result of another caller counts if it is of this mtime.
+		// The result of a concurrent call is valid if it has the same mtime.
 		_, err, _ = t.names.flight.Do(disk, func() (any, error) {
 			sorted, err = t.learn(disk, mtime)
 			return nil, err
@@ -70,11 +70,11 @@ func (t *tree) page(disk string, sub func(sorted []string) []string) (total int,
 	return len(sorted), slices.Clone(sub(sorted)), nil
 }
 
-// learn reads the names of the directory disk, which has settled at mtime. If there are many,
-// it caches them and returns nil.
+// learn reads the names in the directory disk, which has settled at mtime. If there are many, it
+// caches them and returns nil.
 func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
 	if _, _, ok := t.names.page(disk, mtime, func([]string) []string { return nil }); ok {
-		return nil, nil // cached by a call that ended as this one began
+		return nil, nil // cached by a call that ended as this one started
 	}
 	sorted, err := t.readNames(disk)
 	if err != nil || len(sorted) < bigDir || !t.names.remember(disk, mtime, sorted) {
@@ -83,7 +83,7 @@ func (t *tree) learn(disk string, mtime time.Time) ([]string, error) {
 	return nil, nil
 }
 
-// readNames returns the names of the directory disk in byte order.
+// readNames returns the names in the directory disk in byte order.
 func (t *tree) readNames(disk string) ([]string, error) {
 	t.names.reads.Add(1)
 	f, err := os.Open(disk)
@@ -119,8 +119,8 @@ func (n *nameCache) page(disk string, mtime time.Time, sub func([]string) []stri
 	return len(d.sorted), slices.Clone(sub(d.sorted)), true
 }
 
-// remember caches the names that the directory disk had at mtime, unless mtime has changed
-// since: names added meanwhile would be missing.
+// remember caches the names that the directory disk had at mtime, unless its mtime has changed
+// since, in which case names added meanwhile might be missing.
 func (n *nameCache) remember(disk string, mtime time.Time, sorted []string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -134,7 +134,7 @@ func (n *nameCache) remember(disk string, mtime time.Time, sorted []string) bool
 		if len(n.dirs) < maxDirs {
 			break
 		}
-		delete(n.dirs, other) // any; it is read again if needed
+		delete(n.dirs, other) // evict any entry; it is read again if needed
 	}
 	n.dirs[disk] = &dirNames{sorted: sorted, mtime: mtime}
 	return true

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestAddedWhileRead adds a name after a big directory was read and before it is cached. The
+// TestAddedWhileRead adds a name after a big directory has been read but before it is cached. The
 // next addition must not hide it.
 func TestAddedWhileRead(t *testing.T) {
 	s, err := New(Options{Root: t.TempDir()})
@@ -25,7 +25,7 @@ func TestAddedWhileRead(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	mtime := time.Now().Add(-time.Hour).Truncate(time.Second) // it has settled
+	mtime := time.Now().Add(-time.Hour).Truncate(time.Second) // so that it has settled
 	if err := os.Chtimes(disk, mtime, mtime); err != nil {
 		t.Fatal(err)
 	}

@@ -48,7 +48,7 @@ func TestNodeManta(t *testing.T) {
 	n.want("data.txt\n", "mls", "--type", "o", "/alice/stor/a/b c/d")
 	n.wantPart("data.txt", "mls", "-l", "/alice/stor/a/b c/d")
 	found := strings.Fields(strings.ReplaceAll(n.ok("", "mfind", "/alice/stor/a"), "b c", "b_c"))
-	slices.Sort(found) // it lists directories in parallel
+	slices.Sort(found) // mfind lists directories in parallel
 	if got := strings.Join(found, " "); got != "/alice/stor/a/b_c /alice/stor/a/b_c/d /alice/stor/a/b_c/d/data.txt /alice/stor/a/é" {
 		t.Errorf("mfind: %s", got)
 	}
@@ -82,8 +82,7 @@ func TestNodeManta(t *testing.T) {
 	stranger.want(data, "mget", "-q", "/alice/public/open")
 }
 
-// installNodeManta installs the npm package outside of the source tree, and returns the
-// directory.
+// installNodeManta installs the npm package outside the source tree and returns its directory.
 func installNodeManta(t *testing.T) string {
 	t.Helper()
 	npm, err := exec.LookPath("npm")
@@ -116,14 +115,14 @@ func installNodeManta(t *testing.T) string {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		testenv.Missing(t, "the npm package manta could not be installed: %v\n%s", err, out)
 	}
-	// If two tests install it, the first one wins.
+	// If two tests install it at the same time, the first one wins.
 	if err := os.Rename(tmp, dir); err != nil && !errors.Is(err, fs.ErrExist) && !errors.Is(err, syscall.ENOTEMPTY) {
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// writeSSHKey writes a key to home and returns its fingerprint.
+// writeSSHKey writes a new key to home and returns its fingerprint.
 func writeSSHKey(t *testing.T, home string) string {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -150,7 +149,7 @@ func writeSSHKey(t *testing.T, home string) string {
 	return ssh.FingerprintLegacyMD5(key)
 }
 
-// startDaemon builds and runs mantatestd and returns its address. At the end of the test it
+// startDaemon builds and runs mantatestd and returns its URL. At the end of the test mantatestd
 // must exit cleanly on SIGTERM.
 func startDaemon(t *testing.T, args ...string) (url string) {
 	t.Helper()
@@ -183,7 +182,7 @@ func startDaemon(t *testing.T, args ...string) (url string) {
 	return strings.TrimSpace(line)
 }
 
-// node runs the tools.
+// node runs the tools of node-manta.
 type node struct {
 	t   *testing.T
 	bin string
@@ -212,7 +211,7 @@ func (n node) ok(stdin, tool string, args ...string) string {
 	return stdout
 }
 
-// want runs a tool that must print exactly that.
+// want runs a tool and checks that it prints exactly want.
 func (n node) want(want, tool string, args ...string) {
 	n.t.Helper()
 	if got := n.ok("", tool, args...); got != want {
@@ -227,7 +226,7 @@ func (n node) wantPart(want, tool string, args ...string) {
 	}
 }
 
-// fails runs a tool that must fail with that error.
+// fails runs a tool and checks that it fails with the given error.
 func (n node) fails(why, tool string, args ...string) {
 	n.t.Helper()
 	stdout, stderr, err := n.run("", tool, args...)

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// path is a decoded path: account, root and names. "." and ".." are names.
+// path is a decoded path: account, root and names. "." and ".." are ordinary names.
 type path []string
 
 func (p path) String() string { return "/" + strings.Join(p, "/") }
@@ -20,7 +20,7 @@ func (p path) isRoot() bool { return len(p) == 2 }
 
 func (p path) public() bool { return len(p) >= 2 && p[1] == "public" }
 
-// escaped returns p in the form of errors about absent objects.
+// escaped returns p as it appears in errors about absent objects.
 func (p path) escaped() string { return (&url.URL{Path: p.String()}).EscapedPath() }
 
 // rootsOf returns the roots of an account, sorted.
@@ -31,8 +31,8 @@ func rootsOf(multipart bool) []string {
 	return []string{"public", "reports", "stor"}
 }
 
-// parsePath decodes the path of a request. Components are decoded one by one, but an escaped
-// slash is a separator too. Repeated and trailing slashes are ignored.
+// parsePath decodes the path of a request. An escaped slash is a separator too. Repeated and
+// trailing slashes are ignored.
 func (s *Server) parsePath(escaped string) (path, error) {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Server) parsePath(escaped string) (path, error) {
 	return s.splitPath(decoded)
 }
 
-// splitPath splits a decoded path; it is empty for "/".
+// splitPath splits a decoded path. The result is empty for "/".
 func (s *Server) splitPath(decoded string) (path, error) {
 	if !utf8.ValidString(decoded) || strings.Contains(decoded, "\x00") {
 		return nil, apiErrorf(400, "InvalidResource", "%q is not a valid path", decoded)

@@ -17,7 +17,7 @@ func TestRoots(t *testing.T) {
 	if a.body != want {
 		t.Errorf("roots: %v", a)
 	}
-	// Only here the marker is exclusive.
+	// Only here is the marker exclusive.
 	if a := c.do("GET", "/alice?marker=public&limit=1", ""); !strings.Contains(a.body, "reports") || strings.Contains(a.body, "public") {
 		t.Errorf("marker: %v", a)
 	}
@@ -58,7 +58,7 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-// TestNames checks that "." and "..", and any UTF-8, are ordinary names.
+// TestNames checks that "." and "..", and any UTF-8, are treated as ordinary names.
 func TestNames(t *testing.T) {
 	root := t.TempDir()
 	c := newClient(t, mantatest.Options{Root: root})
@@ -87,7 +87,7 @@ func TestNames(t *testing.T) {
 	if a := c.do("GET", "/alice/stor/o", ""); a.body != "outside" {
 		t.Errorf("the object above is %v", a)
 	}
-	// All of it exists after a restart.
+	// Everything still exists after a restart.
 	again := newClient(t, mantatest.Options{Root: root})
 	if b := again.do("GET", "/alice/stor/d?limit=1000", ""); strings.Count(b.body, "\n") != len(names) {
 		t.Errorf("after a restart: %v", b)

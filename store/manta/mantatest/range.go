@@ -10,11 +10,11 @@ import (
 
 var oneRange = regexp.MustCompile(`^bytes=\s*(\d*)-(\d*)\s*$`)
 
-// byteRange is a part of an object: length bytes from start.
+// byteRange is a part of an object: length bytes starting at start.
 type byteRange struct{ start, length int64 }
 
-// parseRange parses a Range header for an object of size bytes. It returns nil for a header
-// that Manta ignores; then it sends everything.
+// parseRange parses a Range header for an object of size bytes. It returns nil if Manta ignores
+// the header and sends the whole object.
 func parseRange(h string, size int64) (*byteRange, error) {
 	if h == "" || size == 0 {
 		return nil, nil
@@ -36,7 +36,7 @@ func parseRange(h string, size int64) (*byteRange, error) {
 	return &byteRange{start: start, length: end - start + 1}, nil
 }
 
-// bounds returns the first and last byte of "first-last".
+// bounds returns the first and last byte offsets of the range "first-last".
 func bounds(first, last string, size int64) (start, end int64, ok bool) {
 	end = size - 1
 	if first == "" {
@@ -65,7 +65,7 @@ func unsatisfiable(size int64) error {
 		with("Content-Range", fmt.Sprintf("bytes */%d", size))
 }
 
-// contentRange returns the header for the part b of size bytes.
+// contentRange returns the Content-Range header for the part b of an object of size bytes.
 func (b *byteRange) contentRange(size int64) string {
 	return fmt.Sprintf("bytes %d-%d/%d", b.start, b.start+b.length-1, size)
 }

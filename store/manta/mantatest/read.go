@@ -49,7 +49,7 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record,
 		return nil
 	}
 	if asked != "" {
-		w.Header().Set("Content-Type", octetStream) // from the storage node, not from the object
+		w.Header().Set("Content-Type", octetStream) // set by the storage node, not taken from the object
 		w.Header().Del("Content-MD5")
 	} else if rec.Size > 0 {
 		w.Header().Set("Accept-Ranges", "bytes")
@@ -60,14 +60,14 @@ func (s *Server) readObject(w http.ResponseWriter, r *http.Request, rec *record,
 	return sendPart(w, rec, f, part)
 }
 
-// send answers with the whole object.
+// send responds with the whole object.
 func send(w http.ResponseWriter, rec *record, f io.Reader) error {
 	w.WriteHeader(http.StatusOK)
 	_, err := io.CopyN(w, f, rec.Size)
 	return abort(err)
 }
 
-// sendPart answers with a part of the object.
+// sendPart responds with a part of the object.
 func sendPart(w http.ResponseWriter, rec *record, f io.ReadSeeker, part *byteRange) error {
 	if _, err := f.Seek(part.start, io.SeekStart); err != nil {
 		return err
@@ -80,8 +80,8 @@ func sendPart(w http.ResponseWriter, rec *record, f io.ReadSeeker, part *byteRan
 	return abort(err)
 }
 
-// abort closes the connection when a body could not be sent whole: it is too late for another
-// answer.
+// abort closes the connection if a body could not be sent completely, since it is too late to
+// send an error.
 func abort(err error) error {
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -89,8 +89,8 @@ func abort(err error) error {
 	return nil
 }
 
-// setVersion sets the headers of answers and errors that describe a loaded object or
-// directory; nil means none.
+// setVersion sets the headers of responses and errors that describe an existing object or
+// directory. It does nothing if rec is nil.
 func setVersion(h http.Header, rec *record) {
 	if rec == nil || rec.virtual {
 		return
@@ -101,14 +101,14 @@ func setVersion(h http.Header, rec *record) {
 	h.Set("Last-Modified", rec.lastModified().Format(http.TimeFormat))
 }
 
-// setLoaded is setVersion for the object at p. It ignores errors.
+// setLoaded is like setVersion for the object at p. It ignores errors.
 func (s *Server) setLoaded(h http.Header, p path) {
 	if rec, err := s.tree.lookup(p); err == nil {
 		setVersion(h, rec)
 	}
 }
 
-// setObject sets the headers of an object.
+// setObject sets the headers that describe an object.
 func setObject(h http.Header, rec *record) {
 	h.Set("Content-Type", rec.ContentType)
 	h.Set("Content-Length", strconv.FormatInt(rec.Size, 10))
@@ -119,7 +119,7 @@ func setObject(h http.Header, rec *record) {
 	setUser(h, rec)
 }
 
-// setUser sets the headers that were stored with an object or directory, with their original
+// setUser sets the headers that were stored with an object or directory, under their original
 // names.
 func setUser(h http.Header, rec *record) {
 	for name, value := range rec.Headers {

@@ -14,7 +14,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// at returns a clock that is stopped.
+// at returns a clock that is stopped at t.
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
 
 var noon = time.Date(2026, 5, 4, 12, 0, 0, 123456789, time.UTC)
@@ -97,7 +97,7 @@ func TestRanges(t *testing.T) {
 	}
 }
 
-// TestOneVersion checks that a download is of one version, whatever happens meanwhile.
+// TestOneVersion checks that a download returns a single version, whatever happens meanwhile.
 func TestOneVersion(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	old := strings.Repeat("o", 8<<20)
@@ -133,7 +133,8 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
-// TestGzip checks that production compresses whenever it may, and then sends no length.
+// TestGzip checks that production compresses whenever the client allows it, and then sends no
+// length.
 func TestGzip(t *testing.T) {
 	c := newClient(t, mantatest.Options{Gzip: true})
 	data := strings.Repeat("0123456789", 100)
@@ -203,7 +204,7 @@ func TestPlainTree(t *testing.T) {
 	}
 }
 
-// TestKeepAlive makes many requests over one connection, with errors in between.
+// TestKeepAlive makes several requests over one connection, with errors in between.
 func TestKeepAlive(t *testing.T) {
 	c := newClient(t, mantatest.Options{})
 	c.put("/alice/stor/o", "x")

@@ -20,35 +20,35 @@ import (
 )
 
 const (
-	reserved = ".manta"       // begins names that are the server's own
-	hashed   = reserved + "-" // + hash: replaces a name that the file system cannot hold
-	longest  = 240            // bytes of the longest name that is not replaced
-	plainMD5 = int64(1) << 20 // bytes of the largest plain file that gets an MD5
+	reserved = ".manta"       // prefix of names that belong to the server itself
+	hashed   = reserved + "-" // prefix of the hash that replaces a name that the file system cannot hold
+	longest  = 240            // length in bytes of the longest name that is not replaced
+	plainMD5 = int64(1) << 20 // size in bytes of the largest plain file that gets an MD5
 	version0 = "plain-file:%d:%d:%d"
 )
 
-// record has the metadata of an object or directory.
+// record holds the metadata of an object or directory.
 type record struct {
 	Name        string            `json:"name"`
 	Dir         bool              `json:"dir,omitempty"`
 	ETag        string            `json:"etag,omitempty"`
 	Size        int64             `json:"size,omitempty"`
-	MD5         string            `json:"md5,omitempty"` // base64; "": not known
+	MD5         string            `json:"md5,omitempty"` // base64; "" means unknown
 	ContentType string            `json:"contentType,omitempty"`
 	Durability  int               `json:"durability,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"` // lower-case names
 	MTime       time.Time         `json:"mtime"`
 
-	// The file of the record.
+	// The file that the record belongs to.
 	Inode   uint64 `json:"inode,omitempty"`
 	FileNS  int64  `json:"fileNS,omitempty"`
-	virtual bool   // a root that nobody has made yet
+	virtual bool   // a root that has not been created
 }
 
-// lastModified returns the time in headers, which have seconds.
+// lastModified returns the time for headers, which have a resolution of one second.
 func (r *record) lastModified() time.Time { return r.MTime.Truncate(time.Second) }
 
-// diskName returns the file name for name.
+// diskName returns the name of the file or directory on disk for name.
 func diskName(name string) string {
 	if name == "." || name == ".." || len(name) > longest || strings.HasPrefix(name, reserved) {
 		sum := sha256.Sum256([]byte(name))
@@ -57,7 +57,7 @@ func diskName(name string) string {
 	return name
 }
 
-// newUUID returns a random UUID of version 4.
+// newUUID returns a random version 4 UUID.
 func newUUID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -70,7 +70,7 @@ func formatUUID(b [16]byte) string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[0:4], b[4:6], b[6:8], b[8:10], b[10:16])
 }
 
-// inode returns the inode number of the file.
+// inode returns the inode number of the file fi.
 func inode(fi iofs.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
 		return st.Ino
@@ -91,7 +91,7 @@ func (r *record) of(fi iofs.FileInfo) bool {
 	return r.Inode == inode(fi) && r.FileNS == fi.ModTime().UnixNano() && r.Size == fi.Size()
 }
 
-// copies returns how many copies an object has: an empty one has none.
+// copies returns the number of copies of an object; an empty object has none.
 func (r *record) copies() int {
 	if r.Size == 0 {
 		return 0
@@ -99,7 +99,7 @@ func (r *record) copies() int {
 	return r.Durability
 }
 
-// plainRecord returns the record of a file or directory that was not made through the server.
+// plainRecord returns the record of a file or directory that was not created through the server.
 // Its ETag depends only on the file.
 func plainRecord(name, disk string, fi iofs.FileInfo) *record {
 	r := &record{Name: name, Dir: fi.IsDir(), MTime: fi.ModTime().UTC().Truncate(time.Millisecond)}
@@ -131,7 +131,7 @@ func fileMD5(disk string) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// recordFile returns where the record of the file disk is stored.
+// recordFile returns the path where the record of the file disk is stored.
 func (t *tree) recordFile(disk string) string {
 	rel := strings.TrimPrefix(disk, t.root)
 	sum := sha256.Sum256([]byte(rel))

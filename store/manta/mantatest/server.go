@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// Options configure a Server.
+// Options configures a Server.
 type Options struct {
-	Root      string        // the directory that holds the accounts; made if absent
+	Root      string        // directory that holds the accounts; created if it does not exist
 	Latency   time.Duration // added to each request
-	Bandwidth int64         // bytes per second for all connections together, each way; 0: no limit
+	Bandwidth int64         // bytes per second for all connections together, in each direction; 0 means no limit
 	Gzip      bool          // compress if the client accepts it, as production does
-	// Multipart lists "uploads" among the roots of an account, like a server with multipart
-	// uploads. This one has none.
+	// Multipart lists "uploads" among the roots of an account, like a server that supports
+	// multipart uploads. This one does not.
 	Multipart bool
-	// UploadTimeout is how long an upload may stall; 0 means 45 s.
+	// UploadTimeout is the maximum time that an upload may stall; 0 means 45 s.
 	UploadTimeout time.Duration
 	// Clock returns the server's time; nil means time.Now.
 	Clock func() time.Time
-	// Trace, when not nil, is called with each request before it is served.
+	// Trace, if not nil, is called with each request before it is served.
 	Trace func(*http.Request)
 }
 
 // Server is a Manta over a directory. It is an http.Handler.
 type Server struct {
-	// URL is the address of a server made by Start.
+	// URL is the address of a server started by Start.
 	URL string
 
 	tree          *tree
@@ -44,7 +44,7 @@ type Server struct {
 	keys          keyring
 }
 
-// New makes a Server over o.Root. Without keys (see AddKey) it requires no authentication and
+// New returns a Server over o.Root. Without keys (see AddKey) it requires no authentication and
 // allows everything.
 func New(o Options) (*Server, error) {
 	s := &Server{gzip: o.Gzip, roots: rootsOf(o.Multipart), uploadTimeout: o.UploadTimeout, clock: o.Clock, trace: o.Trace}
@@ -74,8 +74,8 @@ type TB interface {
 	TempDir() string
 }
 
-// Start runs a Server on the loopback interface until the test ends; see its
-// URL. An empty o.Root is a new temporary directory.
+// Start runs a Server on the loopback interface until the test ends; its URL field is set. An
+// empty o.Root means a new temporary directory.
 func Start(t TB, o Options) *Server {
 	t.Helper()
 	if o.Root == "" {
@@ -90,7 +90,7 @@ func Start(t TB, o Options) *Server {
 	h.Start()
 	s.URL = h.URL
 	t.Cleanup(func() {
-		h.CloseClientConnections() // so that Close does not wait for a stalled answer
+		h.CloseClientConnections() // so that Close does not wait for a stalled response
 		h.Close()
 	})
 	return s
@@ -114,15 +114,15 @@ func (s *Server) HTTPServer() *http.Server {
 	}
 }
 
-// SetLatency sets the time added to each request from now on.
+// SetLatency sets the latency added to each request from now on.
 func (s *Server) SetLatency(d time.Duration) { s.latency.Store(int64(d)) }
 
-// SetBandwidth sets the bytes per second of all connections together, in each direction, from
-// now on; 0 means no limit.
+// SetBandwidth sets the bandwidth shared by all connections, in each direction, from now on; 0
+// means no limit.
 func (s *Server) SetBandwidth(bytesPerSecond int64) {
 	s.down.set(bytesPerSecond)
 	s.up.set(bytesPerSecond)
 }
 
-// now returns the server's time in milliseconds, Manta's resolution.
+// now returns the server's time truncated to milliseconds, Manta's resolution.
 func (s *Server) now() time.Time { return s.clock().UTC().Truncate(time.Millisecond) }

@@ -7,9 +7,9 @@ import (
 	"thothfs/internal/withctx"
 )
 
-// Shape returns h behind the line of s: its requests wait for the latency, its answers share
-// the bandwidth with those of s, and both are counted. It is for benchmarks that compare
-// another kind of server with s.
+// Shape returns h connected through the line of s: its requests are delayed by the latency, its
+// responses share the bandwidth with those of s, and both are counted. It is for benchmarks that
+// compare another kind of server with s.
 func (s *Server) Shape(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.counts.request(r.Method)

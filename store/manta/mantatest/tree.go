@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// tree has the accounts on disk.
+// tree holds the accounts on disk.
 type tree struct {
 	root string
 	now  func() time.Time
 
-	// mu is the lock of Manta's metadata tier. It makes a file and its record change
-	// together, so it is held during disk access. It is taken before names.mu.
+	// mu is the lock of Manta's metadata tier. A file and its record are changed together
+	// under it, so it is held during disk access. It is taken before names.mu.
 	mu    sync.RWMutex
 	names nameCache
 }
@@ -29,7 +29,7 @@ func openTree(root string, now func() time.Time) (*tree, error) {
 	return &tree{root: root, now: now}, nil
 }
 
-// disk returns the file of p.
+// disk returns the path on disk for p.
 func (t *tree) disk(p path) string {
 	s := t.root
 	for _, name := range p {
@@ -65,7 +65,7 @@ func (t *tree) lookupLocked(p path) (*record, error) {
 	return t.recordOf(p, disk, fi), nil
 }
 
-// recordOf returns the record of p, whose file is fi.
+// recordOf returns the record of p, which is the file fi.
 func (t *tree) recordOf(p path, disk string, fi iofs.FileInfo) *record {
 	if r := t.readRecord(disk); r != nil && r.of(fi) {
 		return r
@@ -75,8 +75,8 @@ func (t *tree) recordOf(p path, disk string, fi iofs.FileInfo) *record {
 	return r
 }
 
-// open returns the record of the object or directory p and, for an object, an open file with
-// this version. The caller closes it.
+// open returns the record of the object or directory p and, for an object, an open file with this
+// version, which the caller must close.
 func (t *tree) open(p path) (*record, *os.File, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
@@ -102,7 +102,7 @@ func (t *tree) open(p path) (*record, *os.File, error) {
 	return r, f, nil
 }
 
-// parentLocked returns the error of writing p if its parent is not a directory.
+// parentLocked returns the error for writing p if its parent is not a directory.
 func (t *tree) parentLocked(p path) error {
 	if p.dir().isRoot() {
 		return nil
@@ -119,8 +119,8 @@ func (t *tree) parentLocked(p path) error {
 	return nil
 }
 
-// commit makes the file tmp the object p with the record r if the present version is still
-// base; nil means any.
+// commit stores the file tmp as the object p with the record r if the current version is still
+// base; a nil base means any version.
 func (t *tree) commit(p path, tmp string, r *record, base *string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -153,7 +153,7 @@ func (t *tree) commit(p path, tmp string, r *record, base *string) error {
 	return nil
 }
 
-// checkOverwrite returns the error of writing an object over old.
+// checkOverwrite returns the error for writing an object over old, or nil.
 func checkOverwrite(p path, old *record, base *string) error {
 	if old != nil && old.Dir {
 		return apiErrorf(http.StatusBadRequest, "OperationNotAllowedOnDirectory", "%s is a directory", p)
@@ -164,7 +164,7 @@ func checkOverwrite(p path, old *record, base *string) error {
 	return nil
 }
 
-// etagOf returns the version of r, "" for nil.
+// etagOf returns the version of r, or "" if r is nil.
 func etagOf(r *record) string {
 	if r == nil {
 		return ""
@@ -173,7 +173,7 @@ func etagOf(r *record) string {
 }
 
 // pinDirLocked fixes the time of the directory p, which in Manta does not change with its
-// entries. It makes a root that is not on disk.
+// entries. If p is a root that is not on disk, it is created.
 func (t *tree) pinDirLocked(p path) error {
 	disk := t.disk(p)
 	if p.isRoot() {
@@ -186,7 +186,7 @@ func (t *tree) pinDirLocked(p path) error {
 	return t.writeRecord(disk, r)
 }
 
-// mkdir makes p a directory with headers. An object in its place is replaced.
+// mkdir creates the directory p with headers. An object in its place is replaced.
 func (t *tree) mkdir(p path, headers map[string]string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -220,7 +220,7 @@ func (t *tree) mkdir(p path, headers map[string]string) error {
 	return t.writeRecord(disk, &record{Name: p.base(), Dir: true, MTime: t.now(), Headers: headers})
 }
 
-// remove removes p if its version is still base; nil means any.
+// remove removes p if its version is still base; a nil base means any version.
 func (t *tree) remove(p path, base *string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -245,12 +245,12 @@ func (t *tree) remove(p path, base *string) error {
 	if err != nil {
 		return err
 	}
-	_ = os.Remove(t.recordFile(disk)) // useless without its file
+	_ = os.Remove(t.recordFile(disk)) // useless without the file
 	t.names.removed(filepath.Dir(disk), p.base())
 	return nil
 }
 
-// update changes the record of p by change, and neither its data nor its version.
+// update applies change to the record of p. Its data and version stay the same.
 func (t *tree) update(p path, change func(*record)) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()

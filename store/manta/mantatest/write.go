@@ -14,12 +14,12 @@ import (
 	"time"
 )
 
-// maxContentLength bounds a chunked upload without a limit of its own.
+// maxContentLength is the size limit for a chunked upload that sets none itself.
 const maxContentLength = int64(51200) << 20
 
 var errRootOperation = apiErrorf(http.StatusBadRequest, "OperationNotAllowedOnRootDirectory", "not allowed on a root directory")
 
-// put serves PUT: an object, a directory, or new metadata.
+// put serves PUT, which stores an object, a directory, or new metadata.
 func (s *Server) put(w http.ResponseWriter, r *http.Request, p path) error {
 	dir, link := isDirectoryType(r.Header.Get("Content-Type"))
 	switch {
@@ -39,7 +39,7 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, p path) error {
 }
 
 func (s *Server) putDirectory(w http.ResponseWriter, r *http.Request, p path) error {
-	s.setLoaded(w.Header(), p) // describes the old object, even in an answer to its replacement
+	s.setLoaded(w.Header(), p) // describes the old object, even in the response to its replacement
 	if err := s.tree.mkdir(p, userHeaders(r, p)); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *Server) putObject(w http.ResponseWriter, r *http.Request, p path) error
 	return nil
 }
 
-// newObject returns the record of the object that r is to store, and the checksum that r gives
+// newObject returns the record of the object that r will store, and the checksum that r contains
 // for its body.
 func (s *Server) newObject(r *http.Request, p path) (*record, []byte, error) {
 	sum, err := contentMD5(r)
@@ -139,8 +139,8 @@ func (s *Server) newObject(r *http.Request, p path) (*record, []byte, error) {
 	return rec, sum, nil
 }
 
-// checkTarget checks, before the body is read, that p may be written. It returns the version
-// that commit must still find, nil for any.
+// checkTarget checks that p may be written, before the body is read. It returns the version that
+// commit must still find; nil means any.
 func (s *Server) checkTarget(w http.ResponseWriter, r *http.Request, p path) (*string, error) {
 	old, err := s.tree.lookup(p)
 	if err != nil {
@@ -181,14 +181,14 @@ func uploadLimit(r *http.Request) (int64, error) {
 	return n, nil
 }
 
-// uploadedFile is a file with a body.
+// uploadedFile is a file with the body of an upload.
 type uploadedFile struct {
 	*os.File
 	size int64
 }
 
-// receive writes the body, of at most limit bytes, to a file and returns it, closed, with its
-// MD5. The caller removes it.
+// receive writes the body, at most limit bytes, to a file. It returns the file, which is closed
+// and which the caller must remove, and its MD5.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*uploadedFile, []byte, error) {
 	f, err := os.Create(filepath.Join(s.tree.root, reserved, "tmp", newUUID()))
 	if err != nil {
@@ -210,7 +210,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, limit int64) (*
 	return &uploadedFile{File: f, size: n}, h.Sum(nil), nil
 }
 
-// uploadError returns the answer to a body that ended early.
+// uploadError returns the response to a body that ended early.
 func uploadError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		e := apiErrorf(http.StatusRequestTimeout, "UploadTimeout", "request took too long to send data")
@@ -223,7 +223,7 @@ func uploadError(err error) error {
 	return err
 }
 
-// uploadReader reads the body of r as fast as the bandwidth allows, and fails when it stalls.
+// uploadReader reads the body of r no faster than the bandwidth allows, and fails when it stalls.
 type uploadReader struct {
 	s    *Server
 	r    *http.Request

@@ -38,7 +38,7 @@ func TestPut(t *testing.T) {
 	if a := put("/alice/stor/d/big", chunked+"\r\nmax-content-length: -3\r\n", "4\r\nabcd\r\n0\r\n\r\n"); !a.isError(400, "InvalidMaxContentLength") {
 		t.Errorf("negative: %v", a)
 	}
-	c.put("/alice/stor/d/big", "abcd", "max-content-length: 3") // ignored with a length
+	c.put("/alice/stor/d/big", "abcd", "max-content-length: 3") // ignored if there is a length
 	c.wantError(404, "DirectoryDoesNotExist", "PUT", "/alice/stor/none/o", "x")
 	c.wantError(400, "ParentNotDirectory", "PUT", "/alice/stor/d/big/o", "x")
 	c.wantError(400, "InvalidUpdate", "PUT", "/alice/stor/d", "x")
@@ -114,7 +114,7 @@ func TestMetadata(t *testing.T) {
 	for _, h := range []string{"Content-Length: 0", "Content-MD5: eB5eJF1ptWaXm4bijSPyxw==", "Durability-Level: 2"} {
 		c.wantError(400, "InvalidUpdate", "PUT", "/alice/stor/d/o?metadata=true", "", h)
 	}
-	// The refusal does not wait for the body.
+	// The refusal is sent without waiting for the body.
 	c.wantError(400, "InvalidUpdate", "PUT", "/alice/stor/d/o?metadata=true", "", "Content-Length: 4")
 }
 
@@ -146,7 +146,7 @@ func TestMkdir(t *testing.T) {
 	c.wantError(404, "DirectoryDoesNotExist", "PUT", "/alice/stor/x/y", "", asDirectory)
 	c.put("/alice/stor/d/o", "x")
 	c.wantError(400, "ParentNotDirectory", "PUT", "/alice/stor/d/o/y", "", asDirectory)
-	c.mkdir("/alice/stor/d/o") // the object is gone
+	c.mkdir("/alice/stor/d/o") // the object is replaced
 	if a := c.do("GET", "/alice/stor/d/o", ""); a.header.Get("Result-Set-Size") != "0" {
 		t.Errorf("%v", a)
 	}
@@ -207,7 +207,7 @@ func (c client) dial() net.Conn {
 	return conn
 }
 
-// TestUploadBroken checks that an upload that ends early or stalls leaves nothing.
+// TestUploadBroken checks that an upload that ends early or stalls stores nothing.
 func TestUploadBroken(t *testing.T) {
 	root := t.TempDir()
 	const head = "PUT /alice/stor/o HTTP/1.1\r\nHost: m\r\nContent-Length: 1000\r\n\r\nbegin"

@@ -2,8 +2,8 @@
 //
 //	go run ./store/manta/mantatest/mantatestd --listen 127.0.0.1:8080 --root DIR
 //
-// The object /alice/stor/x is the file DIR/alice/stor/x. Without a key there is
-// no authentication.
+// The object /alice/stor/x is the file DIR/alice/stor/x. Without a key there is no
+// authentication.
 package main
 
 import (
@@ -23,7 +23,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// config has the values of the flags.
+// config holds the values of the flags.
 type config struct {
 	listen  string
 	account string
@@ -71,7 +71,7 @@ func parse(args []string) (config, error) {
 	return c, nil
 }
 
-// run serves until ctx ends.
+// run serves until ctx is done.
 func run(ctx context.Context, c config) error {
 	s, err := mantatest.New(c.server)
 	if err != nil {
@@ -107,7 +107,7 @@ func readKey(name string) (ssh.PublicKey, error) {
 	return key, nil
 }
 
-// serve serves l until ctx ends, and then waits up to 5 s for requests.
+// serve serves l until ctx is done, and then waits up to 5 s for requests to finish.
 func serve(ctx context.Context, h *http.Server, l net.Listener) error {
 	stopped := make(chan error, 1)
 	stop := context.AfterFunc(ctx, func() {
