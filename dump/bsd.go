@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Types of note with the owner FreeBSD (sys/elf_common.h).
+// Types of notes with the owner FreeBSD (sys/elf_common.h).
 const (
 	freebsdPrstatus = 1
 	freebsdPrpsinfo = 3
@@ -14,8 +14,8 @@ const (
 	freebsdAuxv     = 16
 )
 
-// freebsdCore reads the core of a FreeBSD process: prpsinfo, then the notes of each
-// thread, beginning with the one that died, then those of the process.
+// freebsdCore reads the core of a FreeBSD process. It contains prpsinfo, then the notes of each
+// thread, starting with the one that died, then those of the process.
 func (c *elfCore) freebsdCore() {
 	c.info.OS = "freebsd"
 	var maps []mapping
@@ -32,7 +32,7 @@ func (c *elfCore) freebsdCore() {
 			if i := len(c.info.Threads) - 1; i >= 0 {
 				c.info.Threads[i].Name = n.text(0, 20)
 			}
-		case freebsdAuxv: // begins with the size of an entry
+		case freebsdAuxv: // starts with the size of an entry
 			c.elf.Auxv = structView{n.at(4, len(n.b)-4), n.order, n.word}.auxv()
 		case freebsdVMMap:
 			maps = freebsdMappings(n.structView)
@@ -42,8 +42,8 @@ func (c *elfCore) freebsdCore() {
 	c.addMappings(maps)
 }
 
-// freebsdPrpsinfo reads prpsinfo_t (sys/procfs.h): version, size, fname[17], psargs[81],
-// and pid since 2011.
+// freebsdPrpsinfo reads prpsinfo_t (sys/procfs.h): version, size, fname[17], psargs[81] and,
+// since 2011, pid.
 func (c *elfCore) freebsdPrpsinfo(v structView) {
 	fname, pid := 8, 108
 	if c.elf.Class == 64 {
@@ -56,7 +56,7 @@ func (c *elfCore) freebsdPrpsinfo(v structView) {
 	}
 }
 
-// freebsdThread reads prstatus_t, whose registers are struct reg of the machine.
+// freebsdThread reads prstatus_t, whose registers are the machine's struct reg.
 func (c *elfCore) freebsdThread(v structView) Thread {
 	sig, tid, regs := 20, 24, 28
 	if c.elf.Class == 64 {
@@ -75,8 +75,8 @@ func (c *elfCore) freebsdThread(v structView) Thread {
 }
 
 // freebsdMappings reads NT_PROCSTAT_VMMAP: the size of the structure, then packed struct
-// kinfo_vmentry (sys/user.h), each of which begins with its own size. Addresses have 64
-// bits on all machines.
+// kinfo_vmentry (sys/user.h), each of which starts with its own size. Addresses have 64 bits on
+// all machines.
 func freebsdMappings(v structView) []mapping {
 	const header, path = 136, 136
 	var maps []mapping
@@ -94,9 +94,9 @@ func freebsdMappings(v structView) []mapping {
 	return maps
 }
 
-// netbsdCore reads the core of a NetBSD process (core(5), sys/exec_elf.h): a note
-// "NetBSD-CORE" of the process, and notes "NetBSD-CORE@LWP" with the registers of each
-// thread, whose types are the machine's ptrace(2) requests.
+// netbsdCore reads the core of a NetBSD process (core(5), sys/exec_elf.h). It contains a note
+// "NetBSD-CORE" for the process, and notes "NetBSD-CORE@LWP" with the registers of each thread,
+// whose types are the machine's ptrace(2) requests.
 func (c *elfCore) netbsdCore() {
 	const procinfo, auxv = 1, 2
 	c.info.OS = "netbsd"
@@ -116,7 +116,7 @@ func (c *elfCore) netbsdCore() {
 			lwps, siglwp = n.i32(0x78), n.i32(0x9c)
 		}
 	}
-	// Without the layout of the registers, the number of threads is still known.
+	// Even if the layout of the registers is unknown, the number of threads is known.
 	for i := len(c.info.Threads); i < min(lwps, maxThreads) && len(c.info.Threads) == i && c.netbsdRegs() == 0; i++ {
 		c.addThread(Thread{})
 	}
@@ -127,8 +127,8 @@ func (c *elfCore) netbsdCore() {
 	}
 }
 
-// netbsdRegs returns the type of the note with the general registers: 32 plus the number
-// of PT_GETREGS beyond PT_FIRSTMACH. It is 0 where that is not known.
+// netbsdRegs returns the type of the note with the general registers: 32 plus the offset of
+// PT_GETREGS from PT_FIRSTMACH. It returns 0 if that is not known for the machine.
 func (c *elfCore) netbsdRegs() uint32 {
 	switch c.elf.Machine {
 	case emX86_64, em386:
@@ -152,8 +152,8 @@ func (c *elfCore) netbsdRegisters(n note, lwp string) {
 	c.addThread(t)
 }
 
-// openbsdCore reads the core of an OpenBSD process (core(5), sys/exec_elf.h): a note
-// "OpenBSD" of the process, and "OpenBSD@TID" for each thread.
+// openbsdCore reads the core of an OpenBSD process (core(5), sys/exec_elf.h). It contains a note
+// "OpenBSD" for the process and notes "OpenBSD@TID" for each thread.
 func (c *elfCore) openbsdCore() {
 	const procinfo, auxv, regs = 10, 11, 20
 	c.info.OS = "openbsd"

@@ -13,7 +13,7 @@ func TestFreeBSDThreads(t *testing.T) {
 	}
 }
 
-// A synthetic core in the layout of 32-bit FreeBSD.
+// TestSyntheticFreeBSD32 reads a synthetic core in the layout of 32-bit FreeBSD.
 func TestSyntheticFreeBSD32(t *testing.T) {
 	ps := newStructure(112, le, 4).text(8, "cron").text(25, "/usr/sbin/cron -s ").u32(108, 99)
 	st := newStructure(28+19*4, le, 4).u32(20, 6).u32(24, 100099).u32(28+13*4, 0x8048000).u32(28+16*4, 0xbfbfe000)
@@ -42,8 +42,8 @@ func TestNetBSDThreads(t *testing.T) {
 	}
 }
 
-// A synthetic core with several threads, one of which got the signal, on a machine with
-// known registers and on one without.
+// TestSyntheticNetBSD reads a synthetic core with several threads, one of which received the
+// signal, on a machine with known registers and on one without.
 func TestSyntheticNetBSD(t *testing.T) {
 	for _, em := range []uint16{emX86_64, emSPARCV9} {
 		info := inspect(t, synthNetBSD(em).build().dense())

@@ -7,18 +7,18 @@ import (
 )
 
 const (
-	// firstRead is the first read of every dump. A Linux kernel puts headers and the
-	// notes of some 35 threads there, so most dumps need no second read before their
-	// modules.
+	// firstRead is the size of the first read of every dump. A Linux kernel puts headers and
+	// the notes of about 35 threads there, so most dumps need no second read before their
+	// modules are read.
 	firstRead = 128 << 10
 
-	// maxHeld and maxHeldRanges bound what a bufReader keeps.
+	// maxHeld and maxHeldRanges limit what a bufReader keeps.
 	maxHeld       = 64 << 20
 	maxHeldRanges = 16
 )
 
-// bufReader reads a dump in few and large reads. It keeps headers and notes, which are
-// read for the hash and for the facts.
+// bufReader reads a dump in a few large reads. It keeps headers and notes, which are read both
+// for the hash and for the Info.
 type bufReader struct {
 	r    io.ReaderAt
 	size int64
@@ -32,7 +32,7 @@ type heldRange struct {
 	data []byte
 }
 
-// newBufReader reads the beginning of r. If size is too large, some read fails with
+// newBufReader reads the start of r. If size is too large, a later read fails with
 // io.ErrUnexpectedEOF.
 func newBufReader(r io.ReaderAt, size int64) (*bufReader, error) {
 	b := &bufReader{r: r, size: max(size, 0)}
@@ -40,7 +40,7 @@ func newBufReader(r io.ReaderAt, size int64) (*bufReader, error) {
 	return b, err
 }
 
-// head returns up to n bytes of the beginning of the file.
+// head returns up to n bytes from the start of the file.
 func (r *bufReader) head(n int) []byte {
 	if len(r.held) == 0 {
 		return nil
@@ -49,7 +49,7 @@ func (r *bufReader) head(n int) []byte {
 	return b[:min(n, len(b))]
 }
 
-// clip returns how many of the n bytes at off the file has.
+// clip returns how many of the n bytes at off are within the file.
 func (r *bufReader) clip(off, n int64) int64 {
 	if off < 0 || off >= r.size || n <= 0 {
 		return 0
@@ -57,8 +57,8 @@ func (r *bufReader) clip(off, n int64) int64 {
 	return min(n, r.size-off)
 }
 
-// fill reads len(p) bytes at off, zeros beyond the end of the file, and returns how many
-// bytes the file had.
+// fill reads len(p) bytes at off, with zeros beyond the end of the file. It returns the number of
+// bytes that were within the file.
 func (r *bufReader) fill(p []byte, off int64) (int, error) {
 	n := int(r.clip(off, int64(len(p))))
 	clear(p[n:])
@@ -71,8 +71,8 @@ func (r *bufReader) fill(p []byte, off int64) (int, error) {
 	return n, r.readFull(p[:n], off)
 }
 
-// hold returns the n bytes at off, fewer where the file ends, and keeps them as far as the
-// bounds allow. The caller does not change them.
+// hold returns the n bytes at off, or fewer at the end of the file, and keeps them if the limits
+// allow. The caller must not change them.
 func (r *bufReader) hold(off, n int64) ([]byte, error) {
 	n = r.clip(off, n)
 	if n == 0 {
@@ -92,7 +92,7 @@ func (r *bufReader) hold(off, n int64) ([]byte, error) {
 	return b, nil
 }
 
-// holdRange is hold for up to limit bytes of a range as a header states it.
+// holdRange is like hold for a range stated by a header, but reads at most limit bytes.
 func (r *bufReader) holdRange(at Range, limit uint64) ([]byte, error) {
 	if at.Off > math.MaxInt64 {
 		return nil, nil
@@ -109,7 +109,7 @@ func (r *bufReader) lookup(off, n int64) []byte {
 	return nil
 }
 
-// readFull reads bytes that the file has: an end of file is an error.
+// readFull reads bytes that are within the file, so an end of file is an error.
 func (r *bufReader) readFull(p []byte, off int64) error {
 	n, err := r.r.ReadAt(p, off)
 	if n == len(p) {

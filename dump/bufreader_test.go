@@ -9,7 +9,7 @@ import (
 
 var errStore = errors.New("store is down")
 
-// faultyReader fails its n-th read and all later ones.
+// faultyReader fails at its fail-th read and at all later ones.
 type faultyReader struct {
 	r     io.ReaderAt
 	reads int
@@ -25,7 +25,8 @@ func (f *faultyReader) ReadAt(p []byte, off int64) (int, error) {
 	return f.r.ReadAt(p, off)
 }
 
-// A failed read is never taken for the end of the file: its zeros would change the hash.
+// TestReadErrors checks that a failed read is never treated as the end of the file, since the
+// zeros would change the hash.
 func TestReadErrors(t *testing.T) {
 	files := map[string][]byte{
 		"core":   readCore(t, "pyelftools-linux64.core"),
@@ -51,7 +52,8 @@ func TestReadErrors(t *testing.T) {
 	}
 }
 
-// A file that is shorter than the given size is an error, not a truncated dump.
+// TestShorterThanSaid checks that a file that is shorter than the given size is an error and not
+// a truncated dump.
 func TestShorterThanSaid(t *testing.T) {
 	b := readCore(t, "pyelftools-linux64.core")
 	if _, err := Inspect(bytes.NewReader(b[:1000]), int64(len(b))); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -59,7 +61,7 @@ func TestShorterThanSaid(t *testing.T) {
 	}
 }
 
-// A typical core takes few reads, and its hash takes one.
+// TestReads checks that a typical core takes few reads, and its hash only one.
 func TestReads(t *testing.T) {
 	b := readCore(t, "pyelftools-linux64.core")
 	f := &sparseFile{}
@@ -73,7 +75,7 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// hold keeps within its bounds and still returns data beyond them.
+// TestSourceBudget checks that hold stays within its limits and still returns data beyond them.
 func TestSourceBudget(t *testing.T) {
 	f := &sparseFile{}
 	f.put(1<<30, []byte("end"))

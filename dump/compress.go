@@ -13,8 +13,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// maxZstdWindow is the most memory that a zstd frame may ask for, as zstd --long=30 does.
-// systemd-coredump asks for 8 MiB.
+// maxZstdWindow is the largest window that a zstd frame may require, as with zstd --long=30.
+// systemd-coredump uses 8 MiB.
 const maxZstdWindow = 1 << 30
 
 // compression is one kind of compressed file.
@@ -24,8 +24,8 @@ type compression struct {
 	open        func(io.Reader) (io.ReadCloser, error)
 }
 
-// compressions are the known kinds. All read several streams or frames one after the other,
-// as their own tools do.
+// compressions lists the known kinds. All of them read several consecutive streams or frames, as
+// their own tools do.
 var compressions = []compression{
 	{"zstd", "\x28\xb5\x2f\xfd", []string{".zst", ".zstd"}, openZstd},
 	{"gzip", "\x1f\x8b", []string{".gz"}, func(r io.Reader) (io.ReadCloser, error) { return gzip.NewReader(r) }},
@@ -38,8 +38,8 @@ var compressions = []compression{
 	}},
 }
 
-// Compression returns the compression of a file that begins with head: "zstd", "gzip",
-// "xz", "lz4", "bzip2", or "" for none that is known. Eight bytes of head are enough.
+// Compression returns the compression of a file that starts with head: "zstd", "gzip", "xz",
+// "lz4", "bzip2", or "" if none is recognized. Eight bytes of head are enough.
 func Compression(head []byte) string {
 	for _, c := range compressions {
 		if len(head) >= len(c.magic) && string(head[:len(c.magic)]) == c.magic {
@@ -49,11 +49,10 @@ func Compression(head []byte) string {
 	return ""
 }
 
-// Decompress returns the content of r, which is compressed as kind, a result of Compression
-// other than "". At the place where the stream is cut short or damaged, Read fails with an
-// error other than io.EOF. It takes as much memory as the stream asks for: up to 1 GiB for
-// zstd, 4 GiB for xz, a few MiB for the others. Close frees what the reader holds, and does
-// not close r.
+// Decompress returns the content of r, which is compressed as kind, a result of Compression other
+// than "". If the stream is cut short or damaged, Read fails at that point with an error other
+// than io.EOF. Memory use depends on the stream: up to 1 GiB for zstd, 4 GiB for xz, a few MiB
+// for the others. Close frees the reader's resources but does not close r.
 func Decompress(r io.Reader, kind string) (io.ReadCloser, error) {
 	for _, c := range compressions {
 		if c.kind == kind {
@@ -71,7 +70,7 @@ func Decompress(r io.Reader, kind string) (io.ReadCloser, error) {
 	return nil, fmt.Errorf("unknown compression %q", kind)
 }
 
-// decompressor adds the compression to errors.
+// decompressor adds the kind of compression to errors.
 type decompressor struct {
 	io.ReadCloser
 	kind string
@@ -94,7 +93,7 @@ func noEOF(err error) error {
 
 func openZstd(r io.Reader) (io.ReadCloser, error) {
 	d, err := zstd.NewReader(r,
-		zstd.WithDecoderConcurrency(1), // decodes in Read, without goroutines
+		zstd.WithDecoderConcurrency(1), // decode within Read, without goroutines
 		zstd.WithDecoderMaxWindow(maxZstdWindow),
 		zstd.WithDecoderLowmem(true))
 	if err != nil {
@@ -103,8 +102,8 @@ func openZstd(r io.Reader) (io.ReadCloser, error) {
 	return d.IOReadCloser(), nil
 }
 
-// TrimCompressionSuffix removes the suffix of kind from a file's name, unless the name has
-// none or is nothing else.
+// TrimCompressionSuffix removes the suffix of kind from a file name. It returns the name
+// unchanged if it has no such suffix or consists only of the suffix.
 func TrimCompressionSuffix(name, kind string) string {
 	for _, c := range compressions {
 		if c.kind != kind {

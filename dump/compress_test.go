@@ -14,7 +14,7 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// compress returns one stream of a kind. bzip2 needs its program.
+// compress returns content as one stream of the given kind. For bzip2 it needs the bzip2 program.
 func compress(t testing.TB, kind string, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -89,7 +89,8 @@ func TestDecompress(t *testing.T) {
 	}
 }
 
-// A compressed dump that was cut short is not taken for a shorter dump.
+// TestDecompressTruncated checks that a compressed dump that was cut short is not treated as a
+// shorter dump.
 func TestDecompressTruncated(t *testing.T) {
 	content := readCore(t, "lldb-linux-ppc64le.core")
 	for _, kind := range compressionKinds {
@@ -107,7 +108,7 @@ func TestDecompressTruncated(t *testing.T) {
 	}
 }
 
-// Two small streams are cut at every place except between them.
+// TestDecompressCutAnywhere cuts two small streams at every position except between them.
 func TestDecompressCutAnywhere(t *testing.T) {
 	content := bytes.Repeat([]byte("0123456789abcdef"), 20)
 	for _, kind := range compressionKinds {
@@ -142,7 +143,7 @@ func TestDecompressDamaged(t *testing.T) {
 }
 
 func TestZstdWindow(t *testing.T) {
-	// A frame that asks for a window of 4 GiB and holds one raw byte.
+	// The frame requires a window of 4 GiB and contains one raw byte.
 	frame := []byte{0x28, 0xb5, 0x2f, 0xfd, 0x00, 22 << 3, 0x09, 0, 0, 'x'}
 	if got, err := decompress(frame, "zstd"); err == nil {
 		t.Errorf("got %q", got)

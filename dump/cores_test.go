@@ -9,16 +9,16 @@ import (
 	"testing"
 )
 
-// coreFacts is a row of testdata/cores/README.md.
+// coreFacts corresponds to a row of testdata/cores/README.md.
 type coreFacts struct {
 	file, os, machine string
 	size              int64
 	threads, pid      int
 	cmd, psargs       string
 	signal            int
-	needed            int64 // 0: the size
+	needed            int64 // 0 means size
 	hash              string
-	first             int // the first thread
+	first             int // ID of the first thread
 	exe, buildID      string
 }
 
@@ -61,7 +61,7 @@ func readCore(t testing.TB, name string) []byte {
 	return b
 }
 
-// inspect returns Inspect of bytes, which are a dump, and checks that Hash agrees.
+// inspect inspects b, which must be a dump, and checks that Hash returns the same ID.
 func inspect(t testing.TB, b []byte) *Info {
 	t.Helper()
 	info, err := Inspect(bytes.NewReader(b), int64(len(b)))
@@ -116,7 +116,7 @@ func TestRealCores(t *testing.T) {
 	}
 }
 
-// A correct stack pointer points into the memory of the process.
+// TestStackPointers checks that stack pointers point into the memory of the process.
 func TestStackPointers(t *testing.T) {
 	odd := map[string]bool{"lldb-gcore-x86_64.core": true, "lldb-threads-x86_64.core": true} // stripped of their stacks
 	for _, c := range realCores {
@@ -151,8 +151,8 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// The hash does not depend on what follows the notes, so a comparison of dumps needs their
-// sizes too.
+// TestTruncatedCoresKeepTheirHash checks that the hash does not depend on what follows the notes.
+// To compare dumps, their sizes must therefore be compared too.
 func TestTruncatedCoresKeepTheirHash(t *testing.T) {
 	const file, hash = "lldb-linux-x86_64.core", "bd2063fa9b9198c4d8b37f3a7e6aea84"
 	whole := readCore(t, file)

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// ID is the name of a dump in a corpus: its hash by the rules of the original Thoth.
+// ID identifies a dump in a corpus. It is a hash computed in the same way as by the original
+// Thoth.
 type ID [16]byte
 
 // ParseID parses the result of String: exactly 32 lower-case hexadecimal digits.
@@ -27,91 +28,91 @@ func ParseID(s string) (ID, error) {
 
 // String returns all 32 digits.
 func (id ID) String() string {
-	var digits [2 * len(id)]byte // one allocation: a listing makes a million of these
+	var digits [2 * len(id)]byte // a single allocation, since a listing calls String a million times
 	hex.Encode(digits[:], id[:])
 	return string(digits[:])
 }
 
-// Short returns the first 16 digits, as listings print them.
+// Short returns the first 16 digits, as printed in listings.
 func (id ID) Short() string { return hex.EncodeToString(id[:8]) }
 
 // MarshalText implements encoding.TextMarshaler.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText is ParseID for encoding.TextUnmarshaler.
+// UnmarshalText implements encoding.TextUnmarshaler.
 func (id *ID) UnmarshalText(text []byte) (err error) {
 	*id, err = ParseID(string(text))
 	return err
 }
 
-// Type is the kind of dump, as info.json and specifications spell it.
+// Type is the kind of dump, as spelled in info.json and specifications.
 type Type string
 
 // The two kinds of dump.
 const (
-	Core  Type = "core"  // of a process
-	Crash Type = "crash" // of a kernel
+	Core  Type = "core"  // dump of a process
+	Crash Type = "crash" // dump of a kernel
 )
 
-// Info is what a dump file says about itself. Fields that it does not state are zero.
+// Info holds what a dump file contains about itself. Fields that it does not contain are zero.
 type Info struct {
-	Format  string // shown to people: "ELF core", "illumos vmdump", "kdump", …
-	OS      string // "linux", "illumos", "freebsd", "netbsd", "openbsd", "hubris"; "" unknown
-	Machine string // as uname -m has it: "x86_64", "aarch64", "i386", …
+	Format  string // for display: "ELF core", "illumos vmdump", "kdump", …
+	OS      string // "linux", "illumos", "freebsd", "netbsd", "openbsd", "hubris"; "" if unknown
+	Machine string // as printed by uname -m: "x86_64", "aarch64", "i386", …
 	Type    Type
 	ID      ID   // Thoth's hash
-	AlsoIDs []ID // the names that other versions of the original give a crash dump
+	AlsoIDs []ID // hashes that other versions of the original give a crash dump
 
 	PID    int
-	HasPID bool // PID is known, and may be 0
+	HasPID bool // PID is known; it may be 0
 	Cmd    string
 	Psargs string // without trailing blanks
-	Signal int    // 0: none
+	Signal int    // 0 means none
 
-	Threads  []Thread // in the order of the dump; most formats begin with the one that died
+	Threads  []Thread // in the order of the dump; most formats start with the one that died
 	Node     string
 	Platform string
 	Time     time.Time // UTC
 
 	Executable string // path recorded in the dump
-	BuildID    string // of the executable, hexadecimal
+	BuildID    string // of the executable, in hexadecimal
 	Modules    []Module
 
-	Size   int64 // bytes the file has
-	Needed int64 // bytes that a whole file has at least, by its headers
-	Exact  bool  // a whole file has exactly Needed bytes
+	Size   int64 // size of the file in bytes
+	Needed int64 // minimum size of a complete file in bytes, according to its headers
+	Exact  bool  // a complete file has exactly Needed bytes
 
-	// Properties are further facts that become properties of the document: panicstring,
-	// uuid, fm_panic, zonename, …
+	// Properties holds further information that becomes properties of the document:
+	// panicstring, uuid, fm_panic, zonename, …
 	Properties map[string]string
 
-	// ELF is the header of an ELF dump, nil for other formats. It is shared: do not
-	// change it.
+	// ELF is the header of an ELF dump; nil for other formats. It is shared and must not be
+	// changed.
 	ELF *ELF
 
-	fault Fault // from NT_SIGINFO; Signal is 0 without one
+	fault Fault // from NT_SIGINFO; its Signal is 0 if there is none
 }
 
-// Truncated reports whether the file is shorter than its headers, tables or last block
-// imply.
+// Truncated reports whether the file is shorter than implied by its headers, tables or last
+// block.
 func (i *Info) Truncated() bool { return i.Size < i.Needed }
 
-// Thread is a thread of a process, or a processor in the dump of a kernel.
+// Thread is a thread of a process, or a processor in a kernel dump.
 type Thread struct {
 	TID    int
-	Signal int // 0: none
+	Signal int // 0 means none
 	PC, SP uint64
-	TLS    uint64 // thread pointer; 0: unknown
+	TLS    uint64 // thread pointer; 0 if unknown
 	Name   string
 }
 
 // Module is a mapped file.
 type Module struct {
 	Path       string
-	Start, End uint64 // of the whole range that its mappings cover
-	BuildID    string // hexadecimal; "": its first page was not dumped, or has none
+	Start, End uint64 // the whole range covered by its mappings
+	BuildID    string // hexadecimal; "" if its first page was not dumped or contains none
 }
 
-// ErrDamaged is the error for a file that begins as a dump and cannot be read as one. The
-// original gives it no hash either.
+// ErrDamaged is the error for a file that starts like a dump but cannot be read as one. The
+// original computes no hash for it either.
 var ErrDamaged = errors.New("damaged dump")

@@ -9,21 +9,23 @@ import (
 	"unicode/utf8"
 )
 
-// diffRounds bounds how often Diff compares again: if keys with dots lead to one path in
-// several ways, an edit of one touches the others.
+// diffRounds is the maximum number of comparisons made by Diff. If several keys with dots lead to
+// the same path, an edit of one affects the others, so the comparison is repeated.
 const diffRounds = 4
 
-// Diff returns the edits that turn the ticket and the properties of old into those of new.
-// Other members do not count. Objects with paths of up to 256 bytes are compared member by
-// member, so that the edits leave alone what new does not change when they are applied to a
-// later version of old. Other values are replaced whole.
+// Diff returns the edits that turn the ticket and the properties of old into those of new. Other
+// members are ignored. Objects with paths of up to 256 bytes are compared member by member, so
+// that the edits, when applied to a later version of old, leave alone what new does not change.
+// Other values are replaced as a whole.
 //
-// A tool in JavaScript may have rewritten old: values as JSON.stringify writes them (1.50 as
-// 1.5, 2e999 as null, U+FFFD for bytes that are not UTF-8) are no change, and keep their form.
-// Nor is {"a.b":1} for {"a":{"b":1}}, which is the same at every path.
+// A JavaScript tool may have rewritten old. Values as JSON.stringify writes them (1.50 as 1.5,
+// 2e999 as null, U+FFFD for bytes that are not UTF-8) are not treated as changes and keep their
+// original form. The same is true of {"a.b":1} in place of {"a":{"b":1}}, which is the same at
+// every path.
 //
-// The error wraps ErrEdit if new is damaged, has properties that are no object, or cannot be
-// made by edits (it has an empty name), and ErrTooLarge as that of Apply does.
+// The error wraps ErrEdit if new is damaged, if its properties are not an object, or if edits
+// cannot produce it because it contains an empty name. It wraps ErrTooLarge in the same cases as
+// for Apply.
 func Diff(old, new *Document) ([]Edit, error) {
 	if new.repaired {
 		return nil, fmt.Errorf("%w: it is no longer JSON: %s", ErrEdit, new.Damage())
@@ -53,7 +55,7 @@ func Diff(old, new *Document) ([]Edit, error) {
 }
 
 // Merge returns the edits that add the ticket and the properties of update to those of old.
-// Objects are merged, other values replaced. Errors are those of Diff.
+// Objects are merged; other values are replaced. Its errors are those of Diff.
 func Merge(old, update *Document) ([]Edit, error) {
 	if update.repaired {
 		return nil, fmt.Errorf("%w: what is to be merged is not JSON: %s", ErrEdit, update.Damage())
@@ -69,8 +71,8 @@ func Merge(old, update *Document) ([]Edit, error) {
 	return edits, nil
 }
 
-// ReadOnlyChanges returns the names of the top-level members that differ between two
-// documents and that people may not edit. Diff leaves them out.
+// ReadOnlyChanges returns the names of the top-level members that differ between two documents
+// and that users may not edit. Diff leaves them out.
 func ReadOnlyChanges(old, new *Document) []string {
 	before, after := membersOf(old.view), membersOf(new.view)
 	var fields []string
@@ -83,7 +85,7 @@ func ReadOnlyChanges(old, new *Document) []string {
 	return slices.Compact(fields)
 }
 
-// diffOnce compares members by their keys.
+// diffOnce compares members by key.
 func diffOnce(old, new *Document) []Edit {
 	edits := diffObjects(nil, propertiesPath, propertiesOf(old), propertiesOf(new))
 	if !sameTicket(old, new) {
@@ -92,8 +94,8 @@ func diffOnce(old, new *Document) []Edit {
 	return edits
 }
 
-// diffObjects appends the edits that turn one object into another. Removals come first,
-// because a name that goes may be in the way of one that comes.
+// diffObjects appends the edits that turn old into new. Removals come first, because a removed
+// name may conflict with an added one.
 func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
 	before, after := membersOf(old), membersOf(new)
 	for _, m := range before.members {
@@ -131,7 +133,7 @@ func bothObjects(a, b Value, path string) bool {
 	return a.Kind() == KindObject && b.Kind() == KindObject && len(path) <= maxPrefix
 }
 
-// propertiesOf returns the object of properties, an empty one if there is none.
+// propertiesOf returns the properties object, or an empty object if there is none.
 func propertiesOf(d *Document) Value {
 	v := membersOf(d.view).get("properties")
 	if k := v.Kind(); k == KindNone || k == KindNull {
@@ -140,7 +142,7 @@ func propertiesOf(d *Document) Value {
 	return v
 }
 
-// ticketOf returns the ticket as it is stored, nil if there is none.
+// ticketOf returns the ticket as it is stored, or nil if there is none.
 func ticketOf(d *Document) []byte {
 	v := membersOf(d.view).get(ticketPath)
 	if v.Kind() == KindNone {
@@ -162,7 +164,7 @@ func equalEditable(old, new *Document) bool {
 	return slices.EqualFunc(before, after, func(a, b member) bool { return a.key == b.key && isRewritten(a.value, b.value) })
 }
 
-// editableLeaves returns the leaves below properties, sorted by their paths.
+// editableLeaves returns the leaves below properties, sorted by path.
 func editableLeaves(d *Document) []member {
 	var leaves []member
 	d.Walk(func(path string, v Value) bool {
@@ -175,7 +177,7 @@ func editableLeaves(d *Document) []member {
 	return leaves
 }
 
-// isRewritten reports whether b is a, possibly rewritten by a tool in JavaScript. Both may be
+// isRewritten reports whether b is a, possibly rewritten by a JavaScript tool. Both may be
 // absent.
 func isRewritten(a, b Value) bool {
 	switch a.Kind() {
@@ -200,7 +202,8 @@ func isRewrittenObject(a, b *memberList) bool {
 	return len(a.members) == len(b.members)
 }
 
-// isRewrittenText allows for any number of U+FFFD in the place of bytes that are not UTF-8.
+// isRewrittenText reports whether b is a with any number of U+FFFD in place of bytes that are not
+// UTF-8.
 func isRewrittenText(a, b string) bool {
 	if a == b || utf8.ValidString(a) {
 		return a == b
@@ -208,7 +211,7 @@ func isRewrittenText(a, b string) bool {
 	return collapse(strings.ToValidUTF8(a, "\uFFFD")) == collapse(b)
 }
 
-// collapse replaces several U+FFFD in a row by one.
+// collapse replaces each run of U+FFFD with a single one.
 func collapse(s string) string {
 	const twice = "\uFFFD\uFFFD"
 	for strings.Contains(s, twice) {
@@ -217,7 +220,7 @@ func collapse(s string) string {
 	return s
 }
 
-// javaScriptNumber returns JSON.stringify(JSON.parse(number)) by the rules of ECMA-262
+// javaScriptNumber returns JSON.stringify(JSON.parse(number)) according to ECMA-262
 // (Number::toString), which encoding/json follows.
 func javaScriptNumber(number string) string {
 	f, err := json.Number(number).Float64()
@@ -225,7 +228,7 @@ func javaScriptNumber(number string) string {
 	case err != nil || math.IsInf(f, 0):
 		return "null"
 	case f == 0:
-		return "0" // of -0 too
+		return "0" // for -0 too
 	}
 	text, err := json.Marshal(f)
 	if err != nil {

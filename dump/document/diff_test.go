@@ -9,7 +9,7 @@ import (
 
 var documentDiffs = []struct {
 	name, old, new string
-	want           string // path=value, path for a removal
+	want           string // path=value, or just path for a removal
 }{
 	{"nothing", `{"ticket":"A","properties":{"a":1}}`, "{\n\"properties\": { \"a\" : 1 }, \"ticket\":\"\\u0041\"}", ""},
 	{"a ticket", `{"cmd":"x"}`, `{"cmd":"x","ticket":"OS-1"}`, `ticket="OS-1"`},
@@ -82,7 +82,8 @@ func TestDiffRefuses(t *testing.T) {
 	}
 }
 
-// Later changes by others stay, and new values have the layout of the document.
+// TestDiffAppliedToALaterVersion checks that later changes by others are kept, and that new
+// values have the layout of the document.
 func TestDiffAppliedToALaterVersion(t *testing.T) {
 	edits, err := Diff(Parse([]byte(`{"properties":{"a":{"x":1,"y":1}}}`)), Parse([]byte(`{"properties":{"a":{"x":1,"y":2}},"ticket":"A"}`)))
 	if err != nil {
@@ -166,7 +167,7 @@ func FuzzDiff(f *testing.F) {
 	})
 }
 
-// editable returns the ticket and the properties of a document, path by path.
+// editable returns the ticket and the properties of a document as sorted path=value strings.
 func editable(d *Document) (all []string) {
 	d.Walk(func(path string, v Value) bool {
 		if path == ticketPath && v.Kind() != KindNull || strings.HasPrefix(path, propertiesPath) {

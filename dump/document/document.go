@@ -1,11 +1,11 @@
 // Package document reads and edits info.json, the document that describes a dump.
 //
-// [Parse] reads a document, even a damaged one. [Document.Apply] edits it and keeps
-// every byte that the edits do not concern. [Changes] and [Document.Revert] record
-// edits and undo them. [Marshal] writes the document of a new dump.
+// [Parse] reads a document, even a damaged one. [Document.Apply] edits it and keeps every byte
+// that the edits do not affect. [Changes] and [Document.Revert] record edits and undo them.
+// [Marshal] writes the document of a new dump.
 //
-// The package is pure: it opens no file and keeps no state. A document is hostile
-// input: sizes and depth are bounded.
+// The package is pure: it opens no file and keeps no state. A document is hostile input, so sizes
+// and depth are bounded.
 package document
 
 import (
@@ -20,36 +20,37 @@ import (
 	"unicode/utf8"
 )
 
-// Document is the info.json of a dump, as found. Any bytes make a Document: what can be
-// read of a damaged one is there, and the rest is absent. It is immutable and may be used
-// by several goroutines at once.
+// Document is the info.json of a dump, as found. Any sequence of bytes is a Document: if it is
+// damaged, the readable parts are present and the rest is absent. It is immutable and safe for
+// concurrent use.
 type Document struct {
 	raw      []byte
-	view     Value       // Invariant: one valid JSON object; raw itself unless that is damaged
+	view     Value       // Invariant: one valid JSON object; raw itself unless raw is damaged
 	top      *memberList // of view; nil if it has more than maxMembers members
 	damage   string
-	repaired bool // view differs from what is stored
-	lossy    bool // view lacks something that is stored
+	repaired bool // view differs from the stored document
+	lossy    bool // view lacks something that is in the stored document
 
 	mu      sync.Mutex            // guards objects
-	objects map[*byte]*memberList // large objects that Get has read, by their first byte
+	objects map[*byte]*memberList // large objects that Get has parsed, keyed by their first byte
 }
 
 const (
-	// maxMembers bounds the top-level members that Parse reads. Get reads more of them.
+	// maxMembers is the maximum number of top-level members that Parse reads. Get reads more
+	// of them.
 	maxMembers = 512
 
-	// keptFrom is the size in bytes from which on Get keeps what it has read of an object:
-	// callers that ask for one member often ask for all.
+	// keptFrom is the minimum size in bytes of an object whose parsed members Get keeps,
+	// since callers that read one member often read all of them.
 	keptFrom = 4 << 10
 
-	// maxPrefix is the longest path of an object whose members Walk and Diff visit. Without
-	// it, a long key around many members would make paths with the length of the document
-	// squared. No attribute and no file has a longer name.
+	// maxPrefix is the maximum length of the path of an object whose members Walk and Diff
+	// visit. Without this limit, a long key around many members would produce paths of
+	// quadratic total length. No attribute and no file has a longer name.
 	maxPrefix = 256
 )
 
-// Parse reads a document. It keeps raw, which the caller must not change afterwards.
+// Parse parses a document. It keeps raw, which the caller must not change afterwards.
 func Parse(raw []byte) *Document {
 	d := &Document{raw: raw}
 	var damage []string
@@ -76,11 +77,11 @@ func Parse(raw []byte) *Document {
 	return d
 }
 
-// Raw returns the document byte for byte as stored. The caller does not change it.
+// Raw returns the document byte for byte as stored. The caller must not change it.
 func (d *Document) Raw() []byte { return d.raw }
 
-// Text returns Raw with a newline at its end, for tools that read several documents
-// one after the other. An empty document stays empty.
+// Text returns Raw with a newline at the end, for tools that read several documents in sequence.
+// An empty document stays empty.
 func (d *Document) Text() []byte {
 	if len(d.raw) == 0 || d.raw[len(d.raw)-1] == '\n' {
 		return d.raw
@@ -88,24 +89,24 @@ func (d *Document) Text() []byte {
 	return append(bytes.Clone(d.raw), '\n')
 }
 
-// Damage describes what is wrong with the document, or returns "".
+// Damage describes what is wrong with the document. It returns "" if the document is intact.
 func (d *Document) Damage() string { return d.damage }
 
 // IsJSON reports whether the document is one JSON object, as it should be.
 func (d *Document) IsJSON() bool { return !d.repaired }
 
-// Value returns the whole document as an object: as stored, or what can be read of a
-// damaged one. Two documents in one file are merged: a later member replaces an earlier
-// one, and the members of "properties" are joined.
+// Value returns the whole document as an object, either as stored or, if damaged, what can be
+// read of it. Two documents in one file are merged: a later member replaces an earlier one, and
+// the members of "properties" are joined.
 func (d *Document) Value() Value { return d.view }
 
-// Get returns the value at path: "cmd", "properties.triage.engineer", "stack.0". Keys may
-// hold dots themselves, and the longest key on the way wins. If an object has a key twice,
-// the last one counts.
+// Get returns the value at path, such as "cmd", "properties.triage.engineer" or "stack.0". Keys
+// may themselves contain dots; the longest matching key is tried first. If an object contains a
+// key twice, the last one counts.
 func (d *Document) Get(path string) (Value, bool) { return d.find(d.view, path) }
 
-// Lookup implements query.Fields: it returns the text of the value at path, or the texts
-// of an array's elements. A null counts as absent.
+// Lookup implements query.Fields. It returns the text of the value at path, or the texts of an
+// array's elements. A null counts as absent.
 func (d *Document) Lookup(path string) (text string, list []string, ok bool) {
 	v, ok := d.Get(path)
 	if !ok || v.Kind() == KindNull {
@@ -117,7 +118,7 @@ func (d *Document) Lookup(path string) (text string, list []string, ok bool) {
 	return v.Text(), nil, true
 }
 
-// String returns the text of the value at path, "" for none and for null.
+// String returns the text of the value at path, or "" if it is absent or null.
 func (d *Document) String(path string) string {
 	if v, ok := d.Get(path); ok && v.Kind() != KindNull {
 		return v.Text()
@@ -125,7 +126,7 @@ func (d *Document) String(path string) string {
 	return ""
 }
 
-// Stack returns the frames, innermost first.
+// Stack returns the stack frames, innermost first.
 func (d *Document) Stack() []string {
 	v, _ := d.Get("stack")
 	if v.Kind() == KindString {
@@ -134,8 +135,8 @@ func (d *Document) Stack() []string {
 	return v.Strings()
 }
 
-// Time returns the time of the dump in UTC, as precisely as it is written: a number of
-// seconds, or a string that holds one. Years outside 1 to 9999 are not accepted.
+// Time returns the time of the dump in UTC, with the precision of the document. The document
+// contains a number of seconds, or a string with one. Years outside 1 to 9999 are not accepted.
 func (d *Document) Time() (time.Time, bool) {
 	v, _ := d.Get("time")
 	switch v.Kind() {
@@ -147,8 +148,9 @@ func (d *Document) Time() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Walk calls fn for every leaf in the order of the document until fn returns false. A leaf
-// is any value except an object with members and a path of up to 256 bytes. An empty "properties" is left out.
+// Walk calls fn for every leaf in document order until fn returns false. A leaf is any value
+// except an object that has members and a path of up to 256 bytes. An empty "properties" is left
+// out.
 func (d *Document) Walk(fn func(path string, v Value) bool) { walk(d.view, "", fn) }
 
 func walk(v Value, prefix string, fn func(string, Value) bool) bool {
@@ -170,12 +172,12 @@ func walk(v Value, prefix string, fn func(string, Value) bool) bool {
 	return true
 }
 
-// memberList holds the members of an object. A repeated key is at its first place with its
-// last value, as in JavaScript.
+// memberList holds the members of an object. A repeated key appears at its first position with
+// its last value, as in JavaScript.
 type memberList struct {
 	members []member
-	places  map[string]int // index of each key in members; nil for few members
-	lengths map[int]bool   // of all keys, if places is not nil
+	places  map[string]int // index of each key in members; nil if there are few members
+	lengths map[int]bool   // lengths of all keys, if places is not nil
 }
 
 type member struct {
@@ -183,8 +185,8 @@ type member struct {
 	value Value
 }
 
-// newMemberList reads an object, and returns nil if it has more than limit members. Any other
-// value has no members.
+// newMemberList parses an object. It returns nil if the object has more than limit members. Any
+// other value has no members.
 func newMemberList(v Value, limit int) *memberList {
 	const few = 32
 	o := &memberList{members: make([]member, 0, min(len(v.raw)/8, 16))}
@@ -215,7 +217,7 @@ func (o *memberList) index(key string) int {
 	if o.places == nil {
 		return slices.IndexFunc(o.members, func(m member) bool { return m.key == key })
 	}
-	if o.lengths[len(key)] { // without hashing: a long path has many beginnings
+	if o.lengths[len(key)] { // avoids hashing, since a long path has many prefixes
 		if i, ok := o.places[key]; ok {
 			return i
 		}
@@ -223,7 +225,7 @@ func (o *memberList) index(key string) int {
 	return -1
 }
 
-// get returns the value of a key, the zero Value if there is none.
+// get returns the value of a key, or the zero Value if there is none.
 func (o *memberList) get(key string) Value {
 	if i := o.index(key); i >= 0 {
 		return o.members[i].value
@@ -231,10 +233,10 @@ func (o *memberList) get(key string) Value {
 	return Value{}
 }
 
-// membersOf is newMemberList without a limit.
+// membersOf is like newMemberList without a limit.
 func membersOf(v Value) *memberList { return newMemberList(v, math.MaxInt) }
 
-// members returns the members of v, an object in the document.
+// members returns the members of v, an object within the document.
 func (d *Document) members(v Value) *memberList {
 	first := &v.raw[0]
 	if first == &d.view.raw[0] && d.top != nil {
@@ -256,7 +258,7 @@ func (d *Document) members(v Value) *memberList {
 	return o
 }
 
-// find returns the value at path below v, a value in the document.
+// find returns the value at path below v, a value within the document.
 func (d *Document) find(v Value, path string) (Value, bool) {
 	switch v.Kind() {
 	case KindObject:
@@ -290,8 +292,8 @@ func (d *Document) find(v Value, path string) (Value, bool) {
 	return Value{}, false
 }
 
-// prefixes yields the lengths of the beginnings of path that may be a key, the longest
-// first: path itself, and what precedes each of its dots.
+// prefixes yields the lengths of the prefixes of path that may be a key, longest first: path
+// itself, and the part before each of its dots.
 func prefixes(path string) iter.Seq[int] {
 	return func(yield func(int) bool) {
 		for n := len(path); n >= 0 && yield(n); n = strings.LastIndexByte(path[:n], '.') {
@@ -299,7 +301,7 @@ func prefixes(path string) iter.Seq[int] {
 	}
 }
 
-// parseSeconds parses a JSON number of seconds since 1970. It is exact unless the number
+// parseSeconds parses a JSON number of seconds since 1970. The result is exact unless the number
 // has an exponent.
 func parseSeconds(s string) (time.Time, bool) {
 	if end, err := valueEnd([]byte(s), 0); err != nil || end != len(s) || (Value{[]byte(s)}).Kind() != KindNumber {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// sampleDocument is a document in the original's layout. Tests damage it.
+// sampleDocument is a document in the original's layout, which tests damage.
 const sampleDocument = `{
 	"name": "/thoth/stor/thoth/6433c1ccfb41929dedf3257a8d9160ea",
 	"dump": "/thoth/stor/thoth/6433c1ccfb41929dedf3257a8d9160ea/core.svc.startd.70377",
@@ -32,7 +32,7 @@ var sampleFields = map[string]string{
 	"ticket": "OS-2359", "stack": "[\"libc.so.1`_lwp_kill+0x15()\",\"utmpx_postfork+0x44()\"]",
 }
 
-// checkFields checks the text at each path; "": there is none.
+// checkFields checks the text at each path; "" means absent.
 func checkFields(t *testing.T, d *Document, want map[string]string) {
 	t.Helper()
 	for path, text := range want {
@@ -196,7 +196,7 @@ func FuzzDocument(f *testing.F) {
 	})
 }
 
-// checkDocument checks what holds for a Document of any bytes.
+// checkDocument checks properties that hold for any Document, whatever its bytes.
 func checkDocument(t *testing.T, d *Document, raw []byte) {
 	t.Helper()
 	if string(d.Raw()) != string(raw) {

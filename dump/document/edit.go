@@ -10,32 +10,32 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSize is the largest size of a document in bytes. Larger ones are not read, and no edit
-// makes one.
+// MaxSize is the maximum size of a document in bytes. Larger ones are not read, and no edit
+// creates one.
 const MaxSize = 16 << 20
 
-// Edit sets or removes what is at one path of a document.
+// Edit sets or removes the value at one path of a document.
 type Edit struct {
-	Path  string // as for Document.Get
-	Value []byte // JSON text; nil removes. At "ticket", null removes and other values become strings
-	If    If     // a condition on the present value
-	// Was, if not nil, is the text of the value that the edit may replace or remove. Any
-	// other value but Value itself is ErrMismatch.
+	Path  string // as in Document.Get
+	Value []byte // JSON text; nil removes the value. For "ticket", null removes too, and other values become strings
+	If    If     // condition on the current value
+	// Was, if not nil, is the text of the only value that the edit may replace or remove. If
+	// the current value is neither that nor Value, the error is ErrMismatch.
 	Was *string
 }
 
 // If is a condition of an [Edit]. The zero value always holds.
 type If byte
 
-// The conditions. A null counts as absent, as it does in specifications.
+// The conditions of an edit. A null counts as absent, as it does in specifications.
 const (
 	Always    If = iota
 	IfAbsent     // else ErrPresent
 	IfPresent    // else ErrAbsent
 )
 
-// Set sets the value at path to text by the rules of [PropertyValue]. A ticket is always a
-// string.
+// Set returns an Edit that sets the value at path to text, interpreted as by [PropertyValue]. A
+// ticket is always a string.
 func Set(path, text string) Edit {
 	if path == ticketPath {
 		return Edit{Path: path, Value: TextValue(text)}
@@ -43,23 +43,23 @@ func Set(path, text string) Edit {
 	return Edit{Path: path, Value: PropertyValue(text)}
 }
 
-// Unset removes the value at path.
+// Unset returns an Edit that removes the value at path.
 func Unset(path string) Edit { return Edit{Path: path} }
 
 // Errors of edits. There is also [*DamagedError].
 var (
-	// ErrEdit is an edit that is impossible in this document: its path leads through a
-	// value that is no object, a key is empty, or the value is not JSON in UTF-8.
+	// ErrEdit means that an edit is impossible in this document: its path leads through a
+	// value that is not an object, a key is empty, or the value is not JSON in UTF-8.
 	ErrEdit = errors.New("cannot be edited like that")
-	// ErrTooLarge is an edit that makes the document larger than MaxSize.
+	// ErrTooLarge means that an edit would make the document larger than MaxSize.
 	ErrTooLarge = errors.New("the document would be too large")
-	// ErrPresent, ErrAbsent and ErrMismatch report a condition that does not hold.
+	// ErrPresent, ErrAbsent and ErrMismatch mean that a condition does not hold.
 	ErrPresent  = errors.New("is already set")
 	ErrAbsent   = errors.New("is not set")
 	ErrMismatch = errors.New("has another value")
 )
 
-// DamagedError reports a document that an edit would lose a part of.
+// DamagedError reports that the document is damaged and an edit would lose part of it.
 type DamagedError struct{ Damage string }
 
 func (e *DamagedError) Error() string {
@@ -71,15 +71,15 @@ const (
 	propertiesPath = "properties."
 )
 
-// Writable reports whether people may edit the value at path: "ticket", and everything below
-// "properties".
+// Writable reports whether users may edit the value at path. They may edit "ticket" and
+// everything below "properties".
 func Writable(path string) bool {
 	return path == ticketPath || strings.HasPrefix(path, propertiesPath) && len(path) > len(propertiesPath)
 }
 
-// PropertyValue returns the JSON text for text, as Thoth's set does: text that is an object,
-// array, number or boolean in JSON stands for itself, and any other text, null too, becomes a
-// string. So does a number that JavaScript, and the original, would not keep: 2e999,
+// PropertyValue returns the JSON text for text, as Thoth's set does. Text that is a JSON object,
+// array, number or boolean stands for itself; any other text, including null, becomes a string.
+// So does a number that JavaScript, and thus the original, would not preserve, such as 2e999 or
 // 12345678901234567890.
 func PropertyValue(text string) []byte {
 	trimmed := bytes.Trim([]byte(text), " \t\r\n")
@@ -97,18 +97,18 @@ func PropertyValue(text string) []byte {
 	return trimmed
 }
 
-// TextValue returns text as a JSON string. If text is not UTF-8, neither is the result, and
-// Apply refuses it: no byte is replaced silently.
+// TextValue returns text as a JSON string. If text is not UTF-8, neither is the result, and Apply
+// rejects it rather than silently replacing bytes.
 func TextValue(text string) []byte { return quoted(text, true) }
 
-// isValue reports whether b is one JSON value without space around it.
+// isValue reports whether b is one JSON value without surrounding space.
 func isValue(b []byte) bool {
 	end, err := valueEnd(b, 0)
 	return err == nil && end == len(b)
 }
 
-// javaScriptKeeps reports whether a JSON number is finite as a float64 and, if it is written
-// as an integer, exact.
+// javaScriptKeeps reports whether a JSON number is finite as a float64 and, if written as an
+// integer, exact.
 func javaScriptKeeps(number string) bool {
 	f, err := json.Number(number).Float64()
 	if err != nil || math.IsInf(f, 0) {
@@ -120,16 +120,15 @@ func javaScriptKeeps(number string) bool {
 	return math.Abs(f) < 1<<53 || fmt.Sprintf("%.0f", f) == number
 }
 
-// Apply returns the document after edits, made one after the other. All bytes that they do not
-// concern stay: unknown members, the order of keys, the form of numbers, indentation, the
-// end. A new member is the last of its object, in the style of the document; objects on the
-// way to it are made. Removing the last member leaves an empty object. If an object has a key
-// twice, the last one is set, and both are removed.
+// Apply returns the document after applying edits in order. All bytes that they do not affect
+// stay the same: unknown members, the order of keys, the form of numbers, indentation, the end of
+// the file. A new member is added at the end of its object, in the style of the document; missing
+// objects on its path are created. Removing the last member leaves an empty object. If an object
+// contains a key twice, setting changes the last one, and removing removes both.
 //
 // If the edits change nothing, raw is the document as stored and changed is false. A damaged
-// document is repaired if that keeps everything in it; otherwise the error is a
-// [*DamagedError]. Other errors wrap ErrEdit, ErrPresent, ErrAbsent, ErrMismatch or
-// ErrTooLarge.
+// document is repaired if that preserves everything in it; otherwise the error is a
+// [*DamagedError]. Other errors wrap ErrEdit, ErrPresent, ErrAbsent, ErrMismatch or ErrTooLarge.
 func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	text, err := d.edit(edits)
 	if err != nil {
@@ -138,11 +137,11 @@ func (d *Document) Apply(edits ...Edit) (raw []byte, changed bool, err error) {
 	return d.replace(text)
 }
 
-// edit returns the text of the document's object after edits. It parses and writes the text
-// once, for any number of edits.
+// edit returns the text of the document's object after edits. It parses and writes the text once,
+// whatever the number of edits.
 func (d *Document) edit(edits []Edit) ([]byte, error) {
 	top := openObject(d.view.raw)
-	grown := 0 // bytes since the last check of the size
+	grown := 0 // bytes added since the last size check
 	for _, e := range edits {
 		n, err := top.apply(e)
 		if err != nil {
@@ -184,7 +183,7 @@ func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	return raw, true, nil
 }
 
-// around returns text with the space that surrounds the document's object.
+// around returns text with the space that surrounds the object in the document.
 func (d *Document) around(text []byte) []byte {
 	start, end := skipSpace(d.raw, 0), len(bytes.TrimRight(d.raw, " \t\r\n"))
 	if d.repaired {
@@ -193,7 +192,7 @@ func (d *Document) around(text []byte) []byte {
 	return bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
 }
 
-// value returns the value to store, nil to remove the present one.
+// value returns the value to store, or nil to remove the current one.
 func (e Edit) value() ([]byte, error) {
 	if e.Value == nil {
 		return nil, nil
@@ -217,7 +216,7 @@ func ticketValue(v Value) []byte {
 	return TextValue(v.Text())
 }
 
-// sameValue reports whether two values differ only in space and, as strings, in escapes.
+// sameValue reports whether two values are equal except for space and, in strings, escapes.
 func sameValue(a, b Value) bool {
 	return a.Kind() == b.Kind() && a.Text() == b.Text()
 }

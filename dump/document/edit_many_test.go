@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// allocated returns the bytes that fn allocates. No other test may run meanwhile.
+// allocated returns the number of bytes that fn allocates. No other test may run at the same
+// time.
 func allocated(fn func()) uint64 {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -18,7 +19,7 @@ func allocated(fn func()) uint64 {
 }
 
 // manyEdits returns a document with n properties, and one in which each of them is changed,
-// removed, or has another one beside it.
+// removed, or has another one next to it.
 func manyEdits(n int) (old, new *Document) {
 	var before, after strings.Builder
 	for i := range n {
@@ -31,8 +32,8 @@ func manyEdits(n int) (old, new *Document) {
 	return Parse([]byte(`{"properties":{"x":0` + before.String() + `}}`)), Parse([]byte(`{"properties":{"x":0` + after.String() + `}}`))
 }
 
-// Many edits do not read or write the whole document each time. The test measures memory,
-// because time depends on other programs.
+// TestManyEditsAreLinear checks that many edits do not read or write the whole document each
+// time. It measures memory, because time depends on other programs.
 func TestManyEditsAreLinear(t *testing.T) {
 	const few, times = 200, 8
 	work := func(n int) (diff, apply uint64) {
@@ -62,8 +63,8 @@ func TestManyEditsAreLinear(t *testing.T) {
 	}
 }
 
-// Each new property copies the layout of the document, so an edit of one that is mostly space
-// fails before it fills the memory.
+// TestApplyBoundsTheLayout checks that an edit of a document that consists mostly of space fails
+// before it uses up the memory, since each new property copies the layout.
 func TestApplyBoundsTheLayout(t *testing.T) {
 	doc := Parse([]byte("{\"properties\":{\n" + strings.Repeat(" ", 1<<20) + "\"a\":1}}"))
 	var edits []Edit
@@ -87,7 +88,7 @@ var editedLayouts = []string{
 	`{ "properties.a":1 , "properties":{"a":{"a":{"a":1},"a.a":2},"a.a.a":{"b":3}},"properties":{"\u0061":{ "c" : {} } } }`,
 }
 
-// randomEdit returns an edit of one of a few paths, so that edits concern each other.
+// randomEdit returns an edit of one of a few paths, so that edits affect each other.
 func randomEdit(r *rand.Rand) Edit {
 	if r.IntN(10) == 0 {
 		return Edit{Path: ticketPath, Value: []byte(`"T"`)}
@@ -111,7 +112,8 @@ func randomEdit(r *rand.Rand) Edit {
 	return e
 }
 
-// Several edits at once make the same bytes as one after the other.
+// TestApplyAtOnceIsOneByOne checks that several edits applied at once produce the same bytes as
+// when applied one by one.
 func TestApplyAtOnceIsOneByOne(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {

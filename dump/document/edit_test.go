@@ -10,7 +10,7 @@ import (
 var appliedEdits = []struct {
 	name, in string
 	edits    []Edit
-	want     string // "": unchanged
+	want     string // "" means unchanged
 }{
 	{"replaced, the rest as odd as it was", "{ \"x\":1.50e+2 ,\"ticket\" :\t\"A\",\"\\u0061\": [ ] }\r\n\n", []Edit{Set("ticket", "B")},
 		"{ \"x\":1.50e+2 ,\"ticket\" :\t\"B\",\"\\u0061\": [ ] }\r\n\n"},
@@ -111,7 +111,7 @@ func TestApplyRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, in string
 		edit     Edit
-		want     error // nil: a DamagedError
+		want     error // nil means a DamagedError
 		words    string
 	}{
 		{"through a string", `{"properties":{"a":"x"}}`, Set("properties.a.b", "1"), ErrEdit, `"properties.a" is not an object`},
@@ -156,7 +156,8 @@ func TestApplyRefuses(t *testing.T) {
 	}
 }
 
-// An edit of a damaged document fails or keeps everything that could be read.
+// TestApplyToDamaged checks that an edit of a damaged document either fails or keeps everything
+// that was readable.
 func TestApplyToDamaged(t *testing.T) {
 	mended := 0
 	for _, c := range damagedDocuments {
@@ -207,7 +208,7 @@ func TestWritable(t *testing.T) {
 	}
 }
 
-// checkEdited checks what holds after every edit that changed a document.
+// checkEdited checks conditions that hold after every edit that changes a document.
 func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	t.Helper()
 	after := Parse(raw)
@@ -236,8 +237,8 @@ func checkEdited(t *testing.T, d *Document, raw []byte, e Edit) {
 	}
 }
 
-// leaves returns the leaves of a document as they are written, except for those on the way to
-// a path and below it.
+// leaves returns the leaves of a document as written, except for those on the path but and below
+// it.
 func leaves(d *Document, but string) (all []string) {
 	d.Walk(func(path string, v Value) bool {
 		if path != but && !strings.HasPrefix(path, but+".") && !strings.HasPrefix(but, path+".") {

@@ -10,35 +10,35 @@ import (
 	"unicode/utf8"
 )
 
-// editedObject is an object whose members Apply edits. Its text is written once, after all
+// editedObject is an object whose members Apply edits. Its text is written only once, after all
 // edits.
 type editedObject struct {
-	members []*editedMember          // in the order of the text; first and last are not gone
-	byKey   map[string]*editedMember // the last member with each key
-	sizes   map[int]bool             // the lengths of all keys
-	tail    string                   // the space before the closing bracket
+	members []*editedMember          // in the order of the text; the first and last are not gone
+	byKey   map[string]*editedMember // last member with each key
+	sizes   map[int]bool             // lengths of all keys
+	tail    string                   // space before the closing bracket
 
-	restored []*editedMember // members that Revert put back, in reverse order; they follow members
-	was      *style          // for Revert: the style of further members, before any was removed
+	restored []*editedMember // members put back by Revert, in reverse order; they follow members
+	was      *style          // for Revert: style of further members, recorded before any was removed
 }
 
-// editedMember is a member of an object, in pieces of its text.
+// editedMember is a member of an object, split into parts of its text.
 type editedMember struct {
 	key     string // without quotes and escapes
-	sep     string // the space before the comma, and the comma; unused in the first member
-	lead    string // the space between the comma, or the bracket, and the key
-	name    string // the key with its quotes
+	sep     string // space before the comma, and the comma; unused in the first member
+	lead    string // space between the comma or bracket and the key
+	name    string // key with its quotes
 	colon   string // between key and value
 	value   []byte
-	object  *editedObject // replaces value once it was opened
+	object  *editedObject // replaces value once opened
 	earlier *editedMember // an earlier member with the same key, which does not count
 	gone    bool
 }
 
-// openObject parses the text of an object, which is valid.
+// openObject parses the text of a valid object.
 func openObject(raw []byte) *editedObject {
 	o := &editedObject{byKey: map[string]*editedMember{}, sizes: map[int]bool{}}
-	text, at := string(raw), 1 // at is behind the bracket, or behind a value
+	text, at := string(raw), 1 // at is just after the bracket or a value
 	for sep := 1; ; {
 		key := skipSpace(raw, sep)
 		if raw[key] == '}' {
@@ -87,13 +87,13 @@ func (o *editedObject) remove(m *editedMember) {
 	if len(o.members) == 0 {
 		return
 	}
-	o.members[0].lead = lead // it takes the place of the first
+	o.members[0].lead = lead // it replaces the first
 	for o.members[len(o.members)-1].gone {
 		o.members = o.members[:len(o.members)-1]
 	}
 }
 
-// render appends the text of o to out. It stops when out is longer than limit.
+// render appends the text of o to out. It stops once out is longer than limit.
 func (o *editedObject) render(out []byte, limit int) []byte {
 	out = append(out, '{')
 	for i, m := range o.members {
@@ -115,7 +115,7 @@ func (o *editedObject) render(out []byte, limit int) []byte {
 	return append(append(out, o.tail...), '}')
 }
 
-// render appends the text of m to out, behind a comma unless it is the first.
+// render appends the text of m to out, after a comma unless it is the first.
 func (m *editedMember) render(out []byte, first bool, lead string, limit int) []byte {
 	if m.gone {
 		return out
@@ -137,7 +137,7 @@ func (m *editedMember) kind() Kind {
 	return Value{m.value}.Kind()
 }
 
-// get returns the value, the zero Value if m is nil.
+// get returns the value, or the zero Value if m is nil.
 func (m *editedMember) get() Value {
 	switch {
 	case m == nil:
@@ -148,7 +148,7 @@ func (m *editedMember) get() Value {
 	return Value{m.value}
 }
 
-// open returns the value as an object, or nil.
+// open returns the value as an object, or nil if it is not one.
 func (m *editedMember) open() *editedObject {
 	if m.kind() == KindObject && m.object == nil {
 		m.object = openObject(m.value)
@@ -156,12 +156,12 @@ func (m *editedMember) open() *editedObject {
 	return m.object
 }
 
-// heads yields the members that path leads to or through, the longest key first, as Get
-// tries them.
+// heads yields the members that path leads to or through, longest key first, in the order in
+// which Get tries them.
 func (o *editedObject) heads(path string) iter.Seq[*editedMember] {
 	return func(yield func(*editedMember) bool) {
 		for n := range prefixes(path) {
-			if o.sizes[n] { // without hashing: a long path may have many beginnings
+			if o.sizes[n] { // avoids hashing, since a long path may have many prefixes
 				if m := o.byKey[path[:n]]; m != nil && !yield(m) {
 					return
 				}
@@ -170,7 +170,7 @@ func (o *editedObject) heads(path string) iter.Seq[*editedMember] {
 	}
 }
 
-// find returns the member that Get finds at path, or nil. It does not find elements of arrays.
+// find returns the member that Get finds at path, or nil. It does not find array elements.
 func (o *editedObject) find(path string) *editedMember {
 	for m := range o.heads(path) {
 		if len(m.key) == len(path) {
@@ -185,7 +185,7 @@ func (o *editedObject) find(path string) *editedMember {
 	return nil
 }
 
-// apply makes an edit. If the edit adds a member, grown is its length.
+// apply applies an edit. If the edit adds a member, grown is its length.
 func (o *editedObject) apply(e Edit) (grown int, err error) {
 	value, err := e.value()
 	if err != nil {
@@ -212,7 +212,7 @@ func (o *editedObject) apply(e Edit) (grown int, err error) {
 	return 0, nil
 }
 
-// removeAll removes all members at path. There may be several, because keys may hold dots.
+// removeAll removes all members at path. There may be several, because keys may contain dots.
 func (o *editedObject) removeAll(path string) {
 	for m := range o.heads(path) {
 		if len(m.key) == len(path) {
@@ -223,7 +223,7 @@ func (o *editedObject) removeAll(path string) {
 	}
 }
 
-// insert adds a member at a path where there is none, and returns its length.
+// insert adds a member at a path where there is none. It returns the length of the member.
 func (o *editedObject) insert(path string, value []byte) (grown int, err error) {
 	l, at, rest := o.style(), o, path
 	for {
@@ -245,9 +245,9 @@ func (o *editedObject) insert(path string, value []byte) (grown int, err error) 
 	}
 }
 
-// passable returns the first member on the way to path that is an object or null, and nil if
-// no member is on the way. If all of them are other values, it returns the first of them and
-// an error.
+// passable returns the first member on the way to path that is an object or null. It returns nil
+// if there is no member on the way. If all of them are other values, it returns the first of them
+// and an error.
 func (o *editedObject) passable(path string) (*editedMember, error) {
 	var first *editedMember
 	for m := range o.heads(path) {
@@ -264,8 +264,8 @@ func (o *editedObject) passable(path string) (*editedMember, error) {
 	return nil, nil
 }
 
-// add appends a member at the path rest, with an object for each dot, and returns its length.
-// l is the style for an empty o.
+// add appends a member at the path rest, with an object for each dot, and returns its length. l
+// is the style to use if o is empty.
 func (o *editedObject) add(l style, rest string, value []byte) (grown int, err error) {
 	keys := strings.SplitN(rest, ".", maxDepth+1)
 	if len(keys) > maxDepth {
@@ -286,16 +286,16 @@ func (o *editedObject) add(l style, rest string, value []byte) (grown int, err e
 	return len(m.sep) + len(m.lead) + len(m.name) + len(m.colon) + len(m.value) + len(o.tail), nil
 }
 
-// style is the space around the members of an object.
+// style describes the space around the members of an object.
 type style struct {
 	colon string // between key and value
-	unit  string // of indentation, if each member is on its own line
+	unit  string // indentation unit, if each member is on its own line
 	lead  string // before a member
-	pad   string // inside the brackets of an object on one line
+	pad   string // inside the brackets of a single-line object
 	tail  string // before the closing bracket
 }
 
-// style returns the style of a document's outermost object, or Thoth's if it is empty.
+// style returns the style of a document's outermost object, or Thoth's style if it is empty.
 func (o *editedObject) style() style {
 	if len(o.members) == 0 {
 		return style{colon: ": ", unit: "\t", lead: "\n\t", tail: "\n"}
@@ -312,7 +312,7 @@ func (o *editedObject) style() style {
 
 func multiline(space string) bool { return strings.Contains(space, "\n") }
 
-// indent returns what follows the last newline in space.
+// indent returns the part of space after the last newline.
 func indent(space string) string {
 	if !multiline(space) {
 		return ""
@@ -320,7 +320,7 @@ func indent(space string) string {
 	return space[strings.LastIndexByte(space, '\n')+1:]
 }
 
-// newline returns the last newline in space, and what follows it.
+// newline returns the last newline in space and what follows it.
 func newline(space string) string {
 	i := strings.LastIndexByte(space, '\n')
 	if i > 0 && space[i-1] == '\r' {
@@ -329,7 +329,7 @@ func newline(space string) string {
 	return space[i:]
 }
 
-// inner returns the style of an object inside one of style l.
+// inner returns the style of an object nested in one of style l.
 func (l style) inner() style {
 	if multiline(l.lead) {
 		l.tail = newline(l.lead)
@@ -351,7 +351,8 @@ func (l style) of(o *editedObject, m *editedMember) style {
 	return l.inner()
 }
 
-// next returns the style of a new member of o, which has others, in a document of style l.
+// next returns the style of a new member of o, which already has members, in a document of style
+// l.
 func (l style) next(o *editedObject) style {
 	last := o.members[len(o.members)-1]
 	l.colon, l.lead, l.pad = last.colon, last.lead, o.members[0].lead
@@ -361,7 +362,7 @@ func (l style) next(o *editedObject) style {
 	return l
 }
 
-// member returns a new member for the first of keys. The other keys lead to value inside it.
+// member returns a new member for the first of keys. The remaining keys lead to value inside it.
 func (l style) member(keys []string, value []byte) *editedMember {
 	return &editedMember{
 		key: keys[0], sep: ",", lead: l.lead, name: string(TextValue(keys[0])), colon: l.colon,
@@ -369,7 +370,7 @@ func (l style) member(keys []string, value []byte) *editedMember {
 	}
 }
 
-// nest returns the text of value inside an object for each of keys, the first outermost, in an
+// nest returns the text of value inside one object for each of keys, the first outermost, in an
 // object of style l.
 func (l style) nest(keys []string, value []byte) []byte {
 	if len(keys) == 0 {

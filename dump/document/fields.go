@@ -11,27 +11,27 @@ import (
 	"unicode/utf8"
 )
 
-// Fields are the members of a new document. Empty ones are omitted.
+// Fields holds the members of a new document. Empty ones are omitted.
 type Fields struct {
-	Name       string    // the dump's directory: "/USER/stor/thoth/HASH"
+	Name       string    // directory of the dump: "/USER/stor/thoth/HASH"
 	Dump       string    // the dump itself: Name, a slash and the base name
-	PID        string    // of a core
-	Cmd        string    // of a core
-	Psargs     string    // of a core
-	Platform   string    // the release of the system that crashed
-	Node       string    // the name of that system
+	PID        string    // core dumps only
+	Cmd        string    // core dumps only
+	Psargs     string    // core dumps only
+	Platform   string    // release of the system that crashed
+	Node       string    // name of that system
 	Time       time.Time // written to the millisecond
-	Stack      []string  // frames, innermost first; an empty one that is not nil is written as []
+	Stack      []string  // frames, innermost first; an empty non-nil slice is written as []
 	Type       string    // "core" or "crash"
 	Format     string    // Info.Format
 	Truncated  bool      // written only if true
 	Ticket     string
-	Properties map[string]string // by path, in which dots nest; written in the order of names, even if empty
+	Properties map[string]string // keyed by path, in which dots mean nesting; written in order of names, even if empty
 }
 
-// Marshal returns the document of a new dump in Thoth's layout: tabs, a member on each line,
-// Thoth's order, and version "1". It is valid JSON and UTF-8 whatever the fields hold: bytes
-// that are not UTF-8 become U+FFFD.
+// Marshal returns the document of a new dump in Thoth's layout: tabs, one member per line,
+// Thoth's order, and version "1". The result is valid JSON and UTF-8 whatever the fields contain;
+// bytes that are not UTF-8 become U+FFFD.
 func Marshal(f Fields) []byte {
 	var lines []string
 	add := func(key, value string) {
@@ -66,7 +66,7 @@ func Marshal(f Fields) []byte {
 	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
 }
 
-// formatSeconds returns the seconds since 1970, with milliseconds if there are any.
+// formatSeconds returns the seconds since 1970, with milliseconds if not zero.
 func formatSeconds(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -97,7 +97,7 @@ func formatList(list []string) string {
 	return "[ " + strings.Join(quoted, ", ") + " ]"
 }
 
-// formatProperties returns an object of properties. "source.node" is the member node of an
+// formatProperties returns the properties as an object. "source.node" becomes member node of
 // object source.
 func formatProperties(properties map[string]string) string {
 	root := map[string]any{}
@@ -117,7 +117,7 @@ func formatProperties(properties map[string]string) string {
 	return formatObject(root, "\t")
 }
 
-// formatObject writes strings and objects in the order of their keys, each on a line.
+// formatObject writes strings and objects in the order of their keys, one per line.
 func formatObject(object map[string]any, indent string) string {
 	if len(object) == 0 {
 		return "{}"
@@ -136,12 +136,11 @@ func formatObject(object map[string]any, indent string) string {
 	return "{\n" + strings.Join(lines, ",\n") + "\n" + indent + "}"
 }
 
-// quote returns s as a JSON string, with U+FFFD for bytes that are not UTF-8. Besides what
-// JSON requires, it escapes the control characters of terminals and the newlines of
-// JavaScript.
+// quote returns s as a JSON string, with U+FFFD for bytes that are not UTF-8. Besides what JSON
+// requires, it escapes terminal control characters and JavaScript newlines.
 func quote(s string) []byte { return quoted(s, false) }
 
-// quoted is quote, or TextValue if keepInvalid is set.
+// quoted implements quote, or TextValue if keepInvalid is set.
 func quoted(s string, keepInvalid bool) []byte {
 	out := append(make([]byte, 0, len(s)+2), '"')
 	for i := 0; i < len(s); {

@@ -71,7 +71,8 @@ func TestNewDocumentTime(t *testing.T) {
 	}
 }
 
-// The document is sound and has the values of the fields, whatever they hold.
+// FuzzNewDocument checks that the document is valid and contains the values of the fields,
+// whatever they are.
 func FuzzNewDocument(f *testing.F) {
 	f.Add("a\"\\\n\x00\x1b\u0085\u2028</é\xff", "properties.x")
 	f.Fuzz(func(t *testing.T, s, key string) {
@@ -88,7 +89,8 @@ func FuzzNewDocument(f *testing.F) {
 	})
 }
 
-// The json(1) of Thoth's users and analyzers reads new documents.
+// TestNewDocumentJSONTool checks that new documents can be read by the json(1) that users and
+// analyzers of Thoth run.
 func TestNewDocumentJSONTool(t *testing.T) {
 	tool := jsonTool(t)
 	run := func(stdin string, args ...string) string {
@@ -135,7 +137,7 @@ func TestNewDocumentJSONTool(t *testing.T) {
 }
 
 // jsonTool returns the script of npm's json, version 11, and installs it first if necessary.
-// Without node the test is skipped, or fails if CI is set.
+// Without it the test is skipped, or fails if CI is set.
 func jsonTool(t *testing.T) string {
 	t.Helper()
 	giveUp := t.Skipf

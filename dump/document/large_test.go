@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// manyProperties returns a document with n properties. Some of their keys hold a dot, or lead
-// to the same path in two ways.
+// manyProperties returns a document with n properties. Some keys contain a dot, or lead to the
+// same path in two ways.
 func manyProperties(n int) *Document {
 	var b strings.Builder
 	b.WriteString(`{"cmd": "x", "properties": {"a": {"b": "by two keys", "c": 3}, "a.b": "by one"`)
@@ -18,8 +18,8 @@ func manyProperties(n int) *Document {
 	return Parse([]byte(b.String()))
 }
 
-// Get finds the same in a large object as in a small one, and does not read all of it each
-// time.
+// TestGetOfALargeDocument checks that Get returns the same results for a large object as for a
+// small one, and does not read all of it each time.
 func TestGetOfALargeDocument(t *testing.T) {
 	const n = 5000
 	small, large := manyProperties(3), manyProperties(n)
@@ -41,8 +41,8 @@ func TestGetOfALargeDocument(t *testing.T) {
 	}
 }
 
-// A long key around many members does not make paths whose length is the square of the
-// document's.
+// TestPathsAreLinear checks that a long key around many members does not produce paths of
+// quadratic total length.
 func TestPathsAreLinear(t *testing.T) {
 	const few, times = 1000, 8
 	work := func(n int) (walked, diffed int) {

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	maxRepair = 16 << 20 // bytes of a damaged document that are repaired
-	maxJoined = 16       // documents in one file that are read
-	maxKinds  = 8        // kinds of damage that are described
+	maxRepair = 16 << 20 // maximum size in bytes of a damaged document that is repaired
+	maxJoined = 16       // maximum number of documents that are read from one file
+	maxKinds  = 8        // maximum number of kinds of damage that are described
 )
 
-// repair makes an object of what can be read of a damaged document, and describes the
-// damage. lossy reports that the document holds more than the object. repair takes time in
-// proportion to the document, and its result is valid JSON whatever raw is.
+// repair builds an object from what can be read of a damaged document, and describes the damage.
+// lossy reports that the document contains more than the object. repair takes linear time, and
+// its result is valid JSON whatever raw contains.
 //
 // The original writes psargs and stacks without escapes, and other programs append a second
-// object with properties. The rest comes of files that were cut short or edited by hand.
+// object with properties. Other damage comes from files that were cut short or edited manually.
 func repair(raw []byte) (view []byte, damage []string, lossy bool) {
 	if len(raw) > maxRepair {
 		return []byte("{}"), []string{"damaged, and too large to mend"}, true
@@ -40,18 +40,18 @@ func repair(raw []byte) (view []byte, damage []string, lossy bool) {
 		p.documents()
 	}
 	view = p.render()
-	if !isValue(view) { // cannot happen, but everything else relies on it
+	if !isValue(view) { // cannot happen, but all other code relies on it
 		return []byte("{}"), append(p.damage, "unreadable"), true
 	}
 	return view, p.damage, p.lossy
 }
 
-// repairer is a parser that goes on after errors. It copies sound values byte for byte,
-// except for the space in them.
+// repairer is a parser that continues after errors. It copies intact values byte for byte, except
+// for space within them.
 type repairer struct {
 	in     []byte
 	pos    int
-	budget int // bytes that may still be searched for the ends of broken strings
+	budget int // number of bytes that may still be searched for the ends of broken strings
 	file   int // index of the document in the file
 	found  []repaired
 	places map[string]int // index of each key in found
@@ -63,7 +63,7 @@ type repairer struct {
 type repaired struct {
 	key   string
 	value []byte // valid JSON
-	file  int    // the document it is from
+	file  int    // index of the document that contains it
 }
 
 // note adds a description of damage, once.
@@ -74,7 +74,7 @@ func (p *repairer) note(format string, args ...any) {
 	}
 }
 
-// lose is note for damage that keeps something out of the result.
+// lose is like note, for damage because of which something is missing from the result.
 func (p *repairer) lose(format string, args ...any) {
 	p.note(format, args...)
 	p.lossy = true
@@ -94,8 +94,8 @@ func (p *repairer) documents() {
 	}
 }
 
-// join adds a member. A later one replaces an earlier one, but the "properties" of a later
-// document are added to those before.
+// join adds a member. A later member replaces an earlier one, but the "properties" of a later
+// document are added to those of earlier ones.
 func (p *repairer) join(key string, value []byte) {
 	i, ok := p.places[key]
 	switch {
@@ -103,7 +103,7 @@ func (p *repairer) join(key string, value []byte) {
 		if old := p.found[i]; key == "properties" && old.file != p.file && old.value[0] == '{' && value[0] == '{' {
 			value = joinObjects(old.value, value)
 		} else if !bytes.Equal(compact(old.value), compact(value)) {
-			p.lossy = true // readers take the later one, but the earlier one is there
+			p.lossy = true // readers use the later one, but the earlier one exists too
 		}
 		p.found[i] = repaired{key, value, p.file}
 	case len(p.found) == maxMembers:
@@ -124,8 +124,9 @@ func joinObjects(a, b []byte) []byte {
 	return append(append(bytes.Clone(a[:len(a)-1]), ','), b[1:]...)
 }
 
-// container reads the object or array at pos, which is the value of key, to its end and
-// calls add for each member or element. key is that of the member, or of the array.
+// container reads the object or array at pos to its end and calls add for each member or element.
+// key is the key of the container. add receives the key of the member or, in an array, that of
+// the array.
 func (p *repairer) container(key string, depth int, add func(key string, value []byte)) {
 	end := p.peek() + 2 // '}' is '{'+2, ']' is '['+2
 	separated := true
@@ -168,13 +169,13 @@ func (p *repairer) container(key string, depth int, add func(key string, value [
 func (p *repairer) key() string {
 	end, _ := stringEnd(p.in, p.pos)
 	key := keyText(p.in[p.pos+1 : end-1])
-	p.lossy = p.lossy || strings.ContainsRune(key, utf8.RuneError) // quote may have changed it
+	p.lossy = p.lossy || strings.ContainsRune(key, utf8.RuneError) // quote may have changed the key
 	p.pos, _ = keyEnd(p.in, p.pos)
 	return key
 }
 
-// value reads the value at pos, which belongs to key, in a container that end closes. It
-// returns nil if nothing can be made of it, and moves on unless it is at a comma or at end.
+// value reads the value at pos, which belongs to key, in a container closed by end. It returns
+// nil if the value is unreadable, and advances unless it is at a comma or at end.
 func (p *repairer) value(key string, end byte, depth int) []byte {
 	c := p.peek()
 	switch {
@@ -216,14 +217,14 @@ func (p *repairer) scalar(key string, end byte) []byte {
 		return p.in[start:stop]
 	}
 	if p.skipTo(end); p.pos == len(p.in) {
-		p.lose("cut short") // a number may go on
+		p.lose("cut short") // a number may be incomplete
 		return nil
 	}
 	p.lose("%s is not JSON", name(key))
 	return nil
 }
 
-// skipContainer moves behind the object or array at pos.
+// skipContainer skips the object or array at pos.
 func (p *repairer) skipContainer() {
 	for depth := 0; p.pos < len(p.in); p.pos++ {
 		switch p.in[p.pos] {
@@ -241,13 +242,13 @@ func (p *repairer) skipContainer() {
 	}
 }
 
-// garbage moves to where something may be read again.
+// garbage skips to where reading may resume.
 func (p *repairer) garbage() {
 	p.lose("unreadable text")
 	p.skipTo('}')
 }
 
-// skipTo moves by at least one byte to a comma, to end or to the end of the line.
+// skipTo advances by at least one byte to a comma, to end or to the end of the line.
 func (p *repairer) skipTo(end byte) {
 	p.pos++
 	for p.pos < len(p.in) && p.in[p.pos] != ',' && p.in[p.pos] != end && p.in[p.pos] != '\n' {
@@ -261,7 +262,8 @@ func (p *repairer) atKey() bool {
 	return err == nil
 }
 
-// keyOnNextLine reports whether a key follows i on a later line: a comma is missing.
+// keyOnNextLine reports whether a key follows i on a later line, which means that a comma is
+// missing.
 func (p *repairer) keyOnNextLine(i int) bool {
 	next := skipSpace(p.in, i)
 	if bytes.IndexByte(p.in[i:next], '\n') < 0 {
@@ -281,8 +283,8 @@ func (p *repairer) peek() byte {
 	return 0
 }
 
-// text reads the string at pos, which belongs to key, in a container that end closes. Its
-// quotes, backslashes and control characters may lack their escapes.
+// text reads the string at pos, which belongs to key, in a container closed by end. Its quotes,
+// backslashes and control characters may be unescaped.
 func (p *repairer) text(key string, end byte) []byte {
 	start := p.pos
 	stop, closed := looseEnd(p.in, start)
@@ -298,7 +300,7 @@ func (p *repairer) text(key string, end byte) []byte {
 	if stop := p.bareEnd(start, end); stop > 0 {
 		p.note("%s holds unescaped quotes", name(key))
 		p.pos = stop
-		// The writer escaped nothing, so a backslash is a backslash.
+		// The writer escaped nothing, so backslashes are literal.
 		return quote(string(p.in[start+1 : stop-1]))
 	}
 	p.pos = stop
@@ -306,16 +308,16 @@ func (p *repairer) text(key string, end byte) []byte {
 		p.lose("cut short")
 		return nil
 	}
-	if p.space(); p.peek() == ',' && err == nil { // the damage is behind it
+	if p.space(); p.peek() == ',' && err == nil { // the damage follows the string
 		return p.in[start:stop]
 	}
 	p.lose("%s is not JSON", name(key))
 	return nil
 }
 
-// bareEnd returns the end of the string with quotes in it at start, or 0: the last quote of
-// the line, or else the first one that a valid continuation follows. The original never
-// writes a newline into a string.
+// bareEnd returns the end of the string at start, which contains unescaped quotes: after the last
+// quote on the line, or else after the first one followed by a valid continuation. It returns 0
+// if there is none. The original never writes a newline into a string.
 func (p *repairer) bareEnd(start int, end byte) int {
 	if p.budget < 0 {
 		p.lose("too damaged to mend")
@@ -333,8 +335,8 @@ func (p *repairer) bareEnd(start int, end byte) int {
 	return 0
 }
 
-// lineEnd returns the end of the string at start if the string is the last thing on its
-// line, or 0. The original writes a member on each line.
+// lineEnd returns the end of the string at start if the string is the last thing on its line, or
+// 0. The original writes one member per line.
 func (p *repairer) lineEnd(start int, end byte) int {
 	if end != '}' {
 		return 0
@@ -354,7 +356,7 @@ func (p *repairer) lineEnd(start int, end byte) int {
 	return stop
 }
 
-// continues reports whether the text at i can follow a value in a container that end closes.
+// continues reports whether the text at i can follow a value in a container closed by end.
 func (p *repairer) continues(i int, end byte) bool {
 	next := skipSpace(p.in, i)
 	if next == len(p.in) {
@@ -378,7 +380,7 @@ func (p *repairer) continues(i int, end byte) bool {
 	return err == nil || errors.Is(err, errShort)
 }
 
-// looseEnd returns the end of the string at i, whatever it holds.
+// looseEnd returns the end of the string at i, whatever it contains.
 func looseEnd(b []byte, i int) (end int, closed bool) {
 	for i++; i < len(b); i++ {
 		switch b[i] {
@@ -391,7 +393,8 @@ func looseEnd(b []byte, i int) (end int, closed bool) {
 	return len(b), false
 }
 
-// escapeLoose makes a JSON string of the inside of one. Escapes in it stay.
+// escapeLoose returns a JSON string for inside, the text between its quotes. Valid escapes are
+// kept.
 func escapeLoose(inside []byte) []byte {
 	out := []byte{'"'}
 	for i := 0; i < len(inside); i++ {
@@ -413,7 +416,7 @@ func escapeLoose(inside []byte) []byte {
 	return append(out, '"')
 }
 
-// render writes the members as Thoth does, one on each line.
+// render writes the members as Thoth does, one per line.
 func (p *repairer) render() []byte {
 	if len(p.found) == 0 {
 		return []byte("{}")

@@ -97,7 +97,8 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A document that is cut anywhere has the values before the cut, and no others.
+// TestDamageCut checks that a document cut at any position has the values before the cut, and no
+// others.
 func TestDamageCut(t *testing.T) {
 	for n := range len(sampleDocument) - len("}\n") {
 		d := Parse([]byte(sampleDocument[:n]))
@@ -113,8 +114,8 @@ func TestDamageCut(t *testing.T) {
 	}
 }
 
-// Many broken strings on one line take no time by the square of their number: the test would
-// not end.
+// TestDamageHostile checks that many broken strings on one line do not take quadratic time, in
+// which case the test would not finish.
 func TestDamageHostile(t *testing.T) {
 	for _, piece := range []string{`"a":"x"y `, `"a":"x"y,`, `"`, `":"`, `{"a":1}`, `[`, `{"a":`, `"a":"\`, `,`, `"a" `, `"a":["x"y,`, "\n"} {
 		raw := []byte(`{` + strings.Repeat(piece, (1<<20)/len(piece)))

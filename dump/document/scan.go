@@ -2,10 +2,11 @@ package document
 
 import "errors"
 
-// This file scans JSON text (RFC 8259) and builds nothing: callers keep slices of the text, so
-// that bytes, order and the form of numbers stay. Depth is bounded, and nothing recurses.
+// This file scans JSON text (RFC 8259) without building anything. Callers keep slices of the
+// text, which preserves bytes, order and the form of numbers. Depth is bounded, and there is no
+// recursion.
 
-// maxDepth bounds the nesting of containers. Real documents have three levels.
+// maxDepth is the maximum nesting of containers. Real documents have three levels.
 const maxDepth = 128
 
 var (
@@ -14,7 +15,7 @@ var (
 	errShort = errors.New("cut short")
 )
 
-// skipSpace returns the index of the first byte at or behind i that is not white space.
+// skipSpace returns the index of the first byte at or after i that is not white space.
 func skipSpace(b []byte, i int) int {
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t' || b[i] == '\n' || b[i] == '\r') {
 		i++
@@ -22,7 +23,7 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
-// valueEnd returns the end of the value at i, which does not begin with space.
+// valueEnd returns the end of the value at i, which must not start with space.
 func valueEnd(b []byte, i int) (int, error) {
 	var open [maxDepth]byte // the brackets around i
 	depth := 0
@@ -61,8 +62,8 @@ func valueEnd(b []byte, i int) (int, error) {
 	}
 }
 
-// closeValues moves from the end of a value, or from the bracket that closes an empty
-// container, to the next value. Depth 0 means that there is none.
+// closeValues moves from the end of a value, or from the bracket that closes an empty container,
+// to the next value. A returned depth of 0 means that there is none.
 func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
 	for depth > 0 {
 		if i = skipSpace(b, i); i >= len(b) {
@@ -85,7 +86,7 @@ func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
 	return i, 0, nil
 }
 
-// keyEnd returns the beginning of the value whose key is at i.
+// keyEnd returns the start of the value whose key is at i.
 func keyEnd(b []byte, i int) (int, error) {
 	if i >= len(b) {
 		return i, errShort
@@ -106,7 +107,7 @@ func keyEnd(b []byte, i int) (int, error) {
 	return skipSpace(b, i+1), nil
 }
 
-// stringEnd returns the end of the string whose first quote is at i.
+// stringEnd returns the end of the string whose opening quote is at i.
 func stringEnd(b []byte, i int) (int, error) {
 	for i++; i < len(b); i++ {
 		switch c := b[i]; {
@@ -125,7 +126,7 @@ func stringEnd(b []byte, i int) (int, error) {
 	return i, errShort
 }
 
-// escapeLen returns the length of the escape at the beginning of b, or 0.
+// escapeLen returns the length of the escape at the start of b, or 0 if there is none.
 func escapeLen(b []byte) int {
 	if len(b) < 2 {
 		return 0

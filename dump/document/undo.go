@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Change is what an edit did to the ticket or to one value of the properties.
+// Change describes what an edit did to the ticket or to one value of the properties.
 type Change struct {
-	At   []string // the keys that lead to the value: "ticket", or "properties" and those below
-	Made int      // At[:Made] leads to the outermost object that the edit made for the value; 0: none
-	Old  []byte   // JSON text before the edit, byte for byte; nil: none
-	New  []byte   // JSON text after the edit; nil: none
-	// NewSum is the Sum of New, for a Change that was recorded without New.
+	At   []string // keys that lead to the value: "ticket", or "properties" and keys below it
+	Made int      // At[:Made] leads to the outermost object created by the edit for the value; 0 means none
+	Old  []byte   // JSON text before the edit, byte for byte; nil means none
+	New  []byte   // JSON text after the edit; nil means none
+	// NewSum is the Sum of New, for a Change recorded without New.
 	NewSum []byte
 }
 
 // Changes returns the differences in ticket and properties, value by value. It descends into
-// objects that both documents have, and into an object that only new has: its values came
-// one by one. Space is no difference.
+// objects that both documents contain, and into objects that only new contains, so that their
+// values are listed one by one. Differences in space are ignored.
 func Changes(old, new *Document) []Change {
 	before, after := membersOf(old.view), membersOf(new.view)
 	var all []Change
@@ -61,7 +61,7 @@ func isEmpty(v Value) bool {
 	return true
 }
 
-// Sum returns a checksum of a JSON value that does not depend on its space and escapes.
+// Sum returns a checksum of a JSON value that does not depend on space and escapes.
 func Sum(text []byte) []byte {
 	v, h := Value{text}, sha256.New()
 	h.Write([]byte{byte(v.Kind())})
@@ -69,7 +69,7 @@ func Sum(text []byte) []byte {
 	return h.Sum(nil)
 }
 
-// left reports whether v is the value that the edit left.
+// left reports whether v is the value that resulted from the edit.
 func (c *Change) left(v Value) bool {
 	if c.NewSum != nil {
 		return bytes.Equal(Sum(v.raw), c.NewSum)
@@ -77,7 +77,7 @@ func (c *Change) left(v Value) bool {
 	return same(c.New, v)
 }
 
-// same reports whether v is raw, possibly rewritten by a tool in JavaScript.
+// same reports whether v is raw, possibly rewritten by a JavaScript tool.
 func same(raw []byte, v Value) bool {
 	return isRewritten(Value{raw}, v)
 }
@@ -87,19 +87,19 @@ type Outcome byte
 
 // The outcomes.
 const (
-	Differs  Outcome = iota // the value is neither what the edit left nor what it replaced, and stays
+	Differs  Outcome = iota // the value is neither the result of the edit nor what it replaced, and is left alone
 	Reverted                // the value is again what the edit replaced
-	Already                 // the value was so before
+	Already                 // the value already was what the edit replaced
 )
 
-// revertRounds bounds how often changes are tried that did not fit the first time: clocks
-// that differ make the order wrong.
+// revertRounds is the maximum number of times that changes are retried that did not apply at
+// first, since differing clocks can make the order wrong.
 const revertRounds = 16
 
-// Revert undoes changes, the latest of which comes first. A value that is not what its
-// change left stays as it is. Values come back byte for byte, at the end of their objects,
-// and objects that an edit made are removed when they are empty. raw, changed and err are
-// those of Apply; err may also be that of Change.Check.
+// Revert undoes changes, which are ordered latest first. A value that is not the result of its
+// change is left alone. Values are restored byte for byte, at the end of their objects, and
+// objects that an edit created are removed when they become empty. raw, changed and err are as
+// for Apply; err may also be that of Change.Check.
 func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes []Outcome, err error) {
 	for _, c := range changes {
 		if err := c.Check(); err != nil {
@@ -131,8 +131,8 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 	return raw, changed, outcomes, err
 }
 
-// Check returns ErrEdit for a Change of anything but ticket and properties, and for values
-// that are not JSON.
+// Check returns an error that wraps ErrEdit if c concerns anything but ticket and properties, or
+// has values that are not JSON.
 func (c *Change) Check() error {
 	properties := len(c.At) > 0 && c.At[0] == "properties"
 	switch {
@@ -158,8 +158,8 @@ func (o *editedObject) at(keys []string) Value {
 	return Value{}
 }
 
-// revert puts back the value before c. It returns false if the current value is not the one
-// that c left, or another value is in the way.
+// revert restores the value before c. It returns false if the current value is not the result of
+// c, or if another value is in the way.
 func (o *editedObject) revert(c *Change) bool {
 	switch {
 	case !c.left(o.at(c.At)):
@@ -170,8 +170,8 @@ func (o *editedObject) revert(c *Change) bool {
 	return o.take(c.At, cmp.Or(c.Made, len(c.At)))
 }
 
-// put sets the value that keys lead to and makes the objects on the way to it. l is the
-// style for an empty o.
+// put sets the value that keys lead to and creates the objects on the way to it. l is the style
+// to use if o is empty.
 func (o *editedObject) put(l style, keys []string, value []byte) bool {
 	m := o.byKey[keys[0]]
 	if m == nil {
@@ -186,8 +186,8 @@ func (o *editedObject) put(l style, keys []string, value []byte) bool {
 	return inner != nil && inner.put(l.of(o, m), keys[1:], value)
 }
 
-// restore adds a member that was removed. The latest removal is undone first, so the member
-// goes in front of those that came back before it.
+// restore adds a member that was removed. The latest removal is undone first, so the member goes
+// before those that were restored earlier.
 func (o *editedObject) restore(l style, keys []string, value []byte) {
 	if o.remember(); o.was != nil {
 		l = *o.was
@@ -198,8 +198,8 @@ func (o *editedObject) restore(l style, keys []string, value []byte) {
 	o.byKey[m.key], o.sizes[len(m.key)] = m, true
 }
 
-// take removes the value that keys lead to, and the objects from keys[:made] on that are
-// then empty.
+// take removes the value that keys lead to, and the objects starting at keys[:made] that become
+// empty.
 func (o *editedObject) take(keys []string, made int) bool {
 	m := o.byKey[keys[0]]
 	if m == nil {
@@ -219,7 +219,7 @@ func (o *editedObject) take(keys []string, made int) bool {
 	return true
 }
 
-// remember keeps the style of the members, which may all be removed.
+// remember records the style of the members, since all of them may be removed.
 func (o *editedObject) remember() {
 	if o.was == nil && len(o.members) > 0 {
 		l := o.style().next(o)
@@ -227,10 +227,10 @@ func (o *editedObject) remember() {
 	}
 }
 
-// findAlready marks changes as Already that were undone together with an earlier change of
-// the same value.
+// findAlready marks changes as Already that were undone together with an earlier change of the
+// same value.
 func findAlready(changes []Change, outcomes []Outcome) {
-	latest := map[string]*Change{} // the latest change that was undone, by path
+	latest := map[string]*Change{} // latest undone change, keyed by path
 	for i := len(changes) - 1; i >= 0; i-- {
 		c, path := &changes[i], strings.Join(changes[i].At, "\x00")
 		if last := latest[path]; outcomes[i] == Differs && last != nil && last.left(Value{c.Old}) {

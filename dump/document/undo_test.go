@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// undone applies edits one after the other, reverts them, and returns the document after
-// either.
+// undone applies edits one after the other and reverts them. It returns the document after each
+// step.
 func undone(t *testing.T, doc string, edits ...[]Edit) (after, reverted string, outcomes []Outcome) {
 	t.Helper()
 	var changes []Change
@@ -69,7 +69,7 @@ func TestRevert(t *testing.T) {
 				if slices.Contains(outcomes, Differs) {
 					t.Error(outcomes)
 				}
-				// The value is the same byte for byte.
+				// The values are identical byte for byte.
 				was, is := editableLeaves(Parse([]byte(tt.doc))), editableLeaves(Parse([]byte(back)))
 				if !slices.EqualFunc(was, is, func(a, b member) bool { return a.key == b.key && bytes.Equal(a.value.raw, b.value.raw) }) {
 					t.Errorf("%s is not %s", back, tt.doc)
@@ -88,7 +88,8 @@ func sameJSON(t *testing.T, a, b string) bool {
 	return reflect.DeepEqual(x, y)
 }
 
-// The layout of a document stays, and removed members come back in their order.
+// TestRevertKeepsTheLayout checks that the layout of a document is preserved, and that removed
+// members are restored in their original order.
 func TestRevertKeepsTheLayout(t *testing.T) {
 	doc := "{\n\t\"cmd\": \"x\",\n\t\"properties\": {\n\t\t\"a\": {\n\t\t\t\"b\": [ 1,2 ]\n\t\t},\n\t\t\"c\": 1.0\n\t},\n\t\"ticket\": \"T\"\n}\n"
 	after, back, _ := undone(t, doc, []Edit{Unset("properties.a")}, []Edit{Unset("properties.c")}, []Edit{Unset("ticket")})
@@ -97,7 +98,8 @@ func TestRevertKeepsTheLayout(t *testing.T) {
 	}
 }
 
-// Later changes by others stay, and all other values come back.
+// TestRevertLeavesLaterEdits checks that later changes by others are kept, and that all other
+// values are restored.
 func TestRevertLeavesLaterEdits(t *testing.T) {
 	doc := Parse([]byte(`{"properties":{"a":"1","b":"1","c":"1"}}`))
 	raw, _, err := doc.Apply(Set("properties.a", "2"), Set("properties.b", "2"), Unset("properties.c"), Set("properties.d.e", "2"), Set("ticket", "T"))
@@ -129,7 +131,8 @@ func TestRevertLeavesLaterEdits(t *testing.T) {
 	}
 }
 
-// A chain of edits is undone once, in any order that clocks may give it.
+// TestRevertChains checks that a chain of edits is undone once, whatever order the clocks give
+// it.
 func TestRevertChains(t *testing.T) {
 	chain := []Change{ // latest first
 		{At: []string{"ticket"}, Old: []byte(`"C"`), New: []byte(`"D"`)},
@@ -146,7 +149,7 @@ func TestRevertChains(t *testing.T) {
 			t.Errorf("%v: %s, %v, %v", order, raw, outcomes, err)
 		}
 	}
-	// The latest was undone by itself before.
+	// The latest change has already been undone separately.
 	some, _, outcomes, err := Parse([]byte(`{"cmd":"x","ticket":"C"}`)).Revert(chain)
 	if err != nil || string(some) != `{"cmd":"x"}` || !slices.Equal(outcomes, []Outcome{Already, Reverted, Reverted}) {
 		t.Errorf("%s, %v, %v", some, outcomes, err)
@@ -168,7 +171,7 @@ func TestRevertRefuses(t *testing.T) {
 			t.Errorf("%+v: %s, %v", c, raw, err)
 		}
 	}
-	// Strange changes do no harm.
+	// Malformed changes do no harm.
 	for _, c := range []Change{
 		{At: []string{"properties", "a", "b"}}, {At: []string{"properties", "a"}, Made: 1, NewSum: Sum(nil)},
 		{At: []string{"properties", "a"}, Old: []byte(strings.Repeat("[", maxDepth-3) + strings.Repeat("]", maxDepth-3))},
@@ -185,7 +188,7 @@ func TestRevertRefuses(t *testing.T) {
 	}
 }
 
-// The time for many changes grows with their number alone.
+// TestRevertOfManyIsLinear checks that the time for many changes is linear in their number.
 func TestRevertOfManyIsLinear(t *testing.T) {
 	const n = 50_000
 	var doc bytes.Buffer
@@ -216,12 +219,12 @@ func TestRevertOfManyIsLinear(t *testing.T) {
 		if slices.Contains(r.outcomes, Differs) || bytes.Count(r.raw, []byte("old")) != n/2 {
 			t.Errorf("%d values are back", bytes.Count(r.raw, []byte("old")))
 		}
-	case <-time.After(time.Minute): // a walk through the document for each takes an hour
+	case <-time.After(time.Minute): // scanning the document for each change would take an hour
 		t.Fatal("not done within a minute")
 	}
 }
 
-// Random edits that are undone in order leave the values before them.
+// TestRevertRandom checks that random edits that are undone in order restore the previous values.
 func TestRevertRandom(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	keys := []string{"a", "b", "a.b", "c"}

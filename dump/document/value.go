@@ -22,10 +22,10 @@ const (
 	KindObject
 )
 
-// Value is a value in a document, as it is written there. It is immutable and shares the
+// Value is a value in a document, exactly as written there. It is immutable and shares the
 // document's memory.
 type Value struct {
-	raw []byte // Invariant: empty, or one JSON value without space around it
+	raw []byte // Invariant: empty, or one JSON value without surrounding space
 }
 
 // Kind returns the kind of the value.
@@ -48,12 +48,12 @@ func (v Value) Kind() Kind {
 	return KindNumber
 }
 
-// JSON returns the value as it is written in the document. The caller does not change it.
+// JSON returns the value as written in the document. The caller must not change it.
 func (v Value) JSON() []byte { return v.raw }
 
-// Text returns the text form: the characters of a string (NUL and invalid UTF-8 included), a
-// number as it is written, true, false or null, an object or array as compact JSON, and ""
-// for the zero Value.
+// Text returns the value as text: the characters of a string (including NUL and invalid UTF-8), a
+// number as written, true, false or null, an object or array as compact JSON, and "" for the zero
+// Value.
 func (v Value) Text() string {
 	switch v.Kind() {
 	case KindString:
@@ -64,7 +64,7 @@ func (v Value) Text() string {
 	return string(v.raw)
 }
 
-// Strings returns the text forms of an array's elements, and nil for any other value.
+// Strings returns the elements of an array as text, and nil for any other value.
 func (v Value) Strings() []string {
 	if v.Kind() != KindArray {
 		return nil
@@ -76,7 +76,7 @@ func (v Value) Strings() []string {
 	return texts
 }
 
-// Elements yields the elements of an array; none for any other value.
+// Elements yields the elements of an array, and nothing for any other value.
 func (v Value) Elements() iter.Seq[Value] {
 	return func(yield func(Value) bool) {
 		if v.Kind() != KindArray {
@@ -94,8 +94,8 @@ func (v Value) Elements() iter.Seq[Value] {
 	}
 }
 
-// Members yields the members of an object in the order of the document, repeated keys too;
-// none for any other value.
+// Members yields the members of an object in document order, including repeated keys, and nothing
+// for any other value.
 func (v Value) Members() iter.Seq2[string, Value] {
 	return func(yield func(string, Value) bool) {
 		if v.Kind() != KindObject {
@@ -118,7 +118,7 @@ func (v Value) Members() iter.Seq2[string, Value] {
 	}
 }
 
-// keyText is unquote without an allocation for the usual keys.
+// keyText is like unquote but does not allocate for common keys.
 func keyText(raw []byte) string {
 	for _, known := range [...]string{"name", "dump", "pid", "cmd", "psargs", "platform", "node", "version",
 		"time", "stack", "type", "ticket", "properties", "id"} {
@@ -129,8 +129,8 @@ func keyText(raw []byte) string {
 	return unquote(raw)
 }
 
-// unquote returns the characters for the inside of a JSON string. Half a surrogate pair
-// becomes U+FFFD. Bytes that are not UTF-8 stay.
+// unquote decodes the text between the quotes of a JSON string. A lone surrogate becomes U+FFFD.
+// Bytes that are not UTF-8 are kept.
 func unquote(raw []byte) string {
 	first := 0
 	for first < len(raw) && raw[first] != '\\' {
@@ -153,7 +153,7 @@ func unquote(raw []byte) string {
 	return string(out)
 }
 
-// unescapeRune returns the character for the escape at the beginning of raw, and its length.
+// unescapeRune returns the character for the escape at the start of raw, and its length.
 func unescapeRune(raw []byte) (rune, int) {
 	n := escapeLen(raw)
 	switch {
@@ -179,7 +179,7 @@ func hexRune(digits []byte) rune {
 	return rune(n)
 }
 
-// compact removes the white space outside strings.
+// compact removes white space outside strings.
 func compact(raw []byte) []byte {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {

@@ -34,7 +34,7 @@ func TestValue(t *testing.T) {
 	}
 }
 
-// The scanner accepts what encoding/json accepts, and the texts are the same.
+// FuzzValue checks that the scanner accepts what encoding/json accepts, and that the texts agree.
 func FuzzValue(f *testing.F) {
 	for _, s := range []string{sampleDocument, `[1,-0,0.5e-3,01,1.,"\u00zz",tru,{"a":}]`, `{"a":[{},[],""]}`, `"\ud800\udc00"`, `-`, `[,]`, `{,}`} {
 		f.Add(s)

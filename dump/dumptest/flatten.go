@@ -11,11 +11,11 @@ type Record struct {
 	Data      []byte
 }
 
-// End ends a flattened dump.
+// End is the record that ends a flattened dump.
 var End = Record{Off: -1, Size: -1}
 
-// Flatten returns a dump in makedumpfile's flattened format, in records of up to 16 KiB. As
-// makedumpfile does, it writes the header twice, the first time with its last bytes wrong.
+// Flatten returns dump in makedumpfile's flattened format, in records of up to 16 KiB. Like
+// makedumpfile, it writes the header twice, the first time with incorrect last bytes.
 func Flatten(dump []byte) []byte {
 	first := slices.Clone(dump[:min(len(dump), 512)])
 	for i := len(first) / 2; i < len(first); i++ {
@@ -30,7 +30,7 @@ func Flatten(dump []byte) []byte {
 	return Flattened(append(records, End)...)
 }
 
-// Flattened returns a flattened dump of records, which need not be valid.
+// Flattened returns a flattened dump that contains records, which need not be valid.
 func Flattened(records ...Record) []byte {
 	b := make([]byte, 4096)
 	copy(b, "makedumpfile")

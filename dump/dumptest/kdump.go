@@ -1,5 +1,5 @@
-// Package dumptest makes small kernel dumps for tests, in the formats of makedumpfile, QEMU
-// and savecore. The same arguments always make the same dump.
+// Package dumptest creates small kernel dumps for tests, in the formats of makedumpfile, QEMU and
+// savecore. The same arguments always create the same dump.
 package dumptest
 
 import (
@@ -9,20 +9,20 @@ import (
 	"math/rand/v2"
 )
 
-// Kdump is a compressed dump of a Linux kernel. The zero value is the smallest.
+// Kdump describes a compressed dump of a Linux kernel. The zero value is the smallest dump.
 type Kdump struct {
-	Order binary.ByteOrder // nil: little-endian
-	Word  int              // bytes of a long; 0: 8
-	Node  string           // "": as in QEMU's dumps
+	Order binary.ByteOrder // nil means little-endian
+	Word  int              // size of a long in bytes; 0 means 8
+	Node  string           // "" as in QEMU's dumps
 
-	Pages    int  // with content
-	Zeros    int  // pages of zeros behind the others
-	KeepZero bool // each page of zeros has its own data; by default all share one page before the others
+	Pages    int  // pages with content
+	Zeros    int  // pages of zeros after the others
+	KeepZero bool // each page of zeros has its own data; by default all share one page placed before the others
 
-	Erased      string    // the eraseinfo of makedumpfile --config, at the end
-	Split       [2]uint64 // page frames, if the dump is a part
-	Incomplete  bool      // makedumpfile ran out of space
-	Microsecond uint64    // of the time
+	Erased      string    // eraseinfo of makedumpfile --config, at the end
+	Split       [2]uint64 // range of page frames, if the dump is a part
+	Incomplete  bool      // set if makedumpfile ran out of space
+	Microsecond uint64    // microseconds of the time
 }
 
 const (
@@ -39,9 +39,9 @@ func (k Kdump) Build() []byte {
 		k.Word = 8
 	}
 	count := k.Pages + k.Zeros
-	bitmap := (count/8)/blockSize + 1 // blocks of either
+	bitmap := (count/8)/blockSize + 1 // blocks of each bitmap
 	b := k.headers(2 * bitmap)
-	for range 2 { // of the pages that there are, and of those that were dumped
+	for range 2 { // existing pages, then dumped pages
 		m := make([]byte, bitmap*blockSize)
 		for i := range count {
 			m[i/8] |= 1 << (i % 8)
@@ -93,7 +93,7 @@ func (k Kdump) headers(bitmaps int) []byte {
 	return b
 }
 
-// pages appends descriptors and data.
+// pages appends page descriptors and page data.
 func (k Kdump) pages(b []byte) []byte {
 	table := len(b)
 	b = append(b, make([]byte, (k.Pages+k.Zeros)*descSize)...)
