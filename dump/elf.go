@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// ELF is the header of an ELF dump, with the place of everything in the file. Offsets are
-// those that the file states, and may lie beyond its end.
+// ELF is the header of an ELF dump and the location of everything in the file. Offsets are as
+// stated in the file, and may lie beyond its end.
 type ELF struct {
 	Class    int // 32 or 64
 	Order    binary.ByteOrder
@@ -17,13 +17,13 @@ type ELF struct {
 	Machine  uint16
 	Flags    uint32
 	Segments []Segment // in file order
-	Auxv     []Aux     // of the process; nil if the notes do not have it
+	Auxv     []Aux     // of the process; nil if the notes do not contain it
 
-	SegmentTable Range // the program headers
-	SectionTable Range // the section headers; empty without them
+	SegmentTable Range // program headers
+	SectionTable Range // section headers; empty if there are none
 
 	ehdr  structView
-	loads []Segment // the loaded segments with bytes in the file, by address
+	loads []Segment // loaded segments with bytes in the file, sorted by address
 }
 
 // Segment is a program header.
@@ -44,7 +44,7 @@ const (
 	SegmentNote = 4
 )
 
-// Types of Aux.
+// Types of Aux entries.
 const (
 	AuxPhdr   = 3
 	AuxBase   = 7
@@ -56,14 +56,13 @@ const (
 	elfMagic = "\x7fELF"
 	pnXnum   = 0xffff
 
-	// maxSegments is more than any kernel writes: vm.max_map_count is 65,530 by
-	// default.
+	// maxSegments is more than any kernel writes: the default vm.max_map_count is 65,530.
 	maxSegments = 1 << 20
-	// maxTable bounds a table of headers in bytes.
+	// maxTable is the maximum size of a table of headers in bytes.
 	maxTable = maxSegments * 64
 )
 
-// layout has the offsets of fields in headers, and the sizes of headers, which differ by
+// layout holds the offsets of fields in headers and the sizes of headers, which depend on the
 // class.
 type layout struct {
 	phoff, shoff, flags, phentsize, phnum, shentsize, shnum int
@@ -77,8 +76,8 @@ func layoutOf(class int) layout {
 	return layout{32, 40, 48, 54, 56, 58, 60, 64, 56, 64, 32, 24, 44}
 }
 
-// parseEhdr reads the file header of an ELF file from its first bytes. ok is false if it is
-// not ELF. The segments are not read.
+// parseEhdr parses the file header of an ELF file from its first bytes. ok is false if the file
+// is not ELF. The segments are not parsed.
 func parseEhdr(head []byte) (e *ELF, ok bool) {
 	if len(head) < 18 || string(head[:4]) != elfMagic {
 		return nil, false
@@ -106,7 +105,7 @@ func (e *ELF) shoff() uint64  { return e.ehdr.long(layoutOf(e.Class).shoff) }
 func (e *ELF) shentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).shentsize)) }
 func (e *ELF) shnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).shnum)) }
 
-// segment reads one program header.
+// segment parses one program header.
 func (e *ELF) segment(b []byte) Segment {
 	v, w := e.view(b), e.Class/8
 	flags, align := 4, 6*w
@@ -119,7 +118,7 @@ func (e *ELF) segment(b []byte) Segment {
 	}
 }
 
-// parseSegments reads up to n program headers from a table.
+// parseSegments parses up to n program headers from a table.
 func (e *ELF) parseSegments(table []byte, stride, n int) []Segment {
 	size := layoutOf(e.Class).phdr
 	var segs []Segment
@@ -129,8 +128,8 @@ func (e *ELF) parseSegments(table []byte, stride, n int) []Segment {
 	return segs
 }
 
-// readTables reads all program headers that the file has. If there are more than 65,534,
-// their number is in the first section header.
+// readTables reads all program headers that are in the file. If there are more than 65,534, their
+// number is in the first section header.
 func (e *ELF) readTables(r *bufReader) error {
 	if err := e.locateTables(r); err != nil {
 		return err
@@ -173,9 +172,9 @@ func (e *ELF) readSegments(r *bufReader) error {
 	return nil
 }
 
-// FileRange returns the range of the file from the memory at addr to the end of its
-// segment. ok is false for memory that is not in the dump. The range may lie beyond the end
-// of a truncated file.
+// FileRange returns the range of the file that holds the memory from addr to the end of its
+// segment. ok is false if the memory is not in the dump. The range may lie beyond the end of a
+// truncated file.
 func (e *ELF) FileRange(addr uint64) (r Range, ok bool) {
 	i, _ := slices.BinarySearchFunc(e.loads, addr, func(s Segment, a uint64) int {
 		if s.Vaddr <= a {
@@ -194,8 +193,8 @@ func (e *ELF) FileRange(addr uint64) (r Range, ok bool) {
 	return Range{seg.Offset + d, seg.Filesz - d}, true
 }
 
-// memory reads up to n bytes at addr: fewer where the segment or the file ends, none if
-// addr is not in the dump.
+// memory reads up to n bytes at addr: fewer at the end of the segment or file, and none if addr
+// is not in the dump.
 func (e *ELF) memory(r *bufReader, addr uint64, n int) ([]byte, error) {
 	at, ok := e.FileRange(addr)
 	if !ok {
@@ -206,8 +205,8 @@ func (e *ELF) memory(r *bufReader, addr uint64, n int) ([]byte, error) {
 	return b, err
 }
 
-// needed returns the length of a file that holds everything its headers describe. exact is
-// false if there are more headers than are read.
+// needed returns the length of a file that contains everything its headers describe. exact is
+// false if there are more headers than were read.
 func (e *ELF) needed(r *bufReader) (n int64, exact bool, err error) {
 	end := max(uint64(layoutOf(e.Class).ehdr), e.SegmentTable.end(), e.SectionTable.end())
 	for _, seg := range e.Segments {
@@ -218,7 +217,7 @@ func (e *ELF) needed(r *bufReader) (n int64, exact bool, err error) {
 	return int64(min(max(end, sections), math.MaxInt64)), exact, err
 }
 
-// end returns where the range ends, without overflow.
+// end returns the end offset of the range, without overflow.
 func (r Range) end() uint64 {
 	if r.Len == 0 {
 		return 0
@@ -229,8 +228,8 @@ func (r Range) end() uint64 {
 	return r.Off + r.Len
 }
 
-// sectionsEnd returns the end of the last section with bytes in the file: illumos leaves
-// symbol tables behind the last segment.
+// sectionsEnd returns the end of the last section with bytes in the file, since illumos places
+// symbol tables after the last segment.
 func (e *ELF) sectionsEnd(r *bufReader) (uint64, error) {
 	if e.shentsize() < layoutOf(e.Class).shdr {
 		return 0, nil
@@ -261,7 +260,7 @@ func (s section) inFile() bool {
 	return s.kind != null && s.kind != nobits
 }
 
-// sections reads the section headers in a table.
+// sections parses the section headers in a table.
 func (e *ELF) sections(table []byte) []section {
 	l, stride := layoutOf(e.Class), e.shentsize()
 	var all []section

@@ -16,8 +16,8 @@ var (
 	be byteOrder = binary.BigEndian
 )
 
-// elfFile describes a synthetic core. Segments with content are placed at their Offset, or
-// one after the other if it is 0.
+// elfFile describes a synthetic core. Segments with content are placed at their Offset, or one
+// after another if it is 0.
 type elfFile struct {
 	class    int
 	order    byteOrder
@@ -25,8 +25,8 @@ type elfFile struct {
 	osabi    byte
 	flags    uint32
 	segments []elfSegment
-	stride   int // of the program headers; 0: their size
-	phnum    int // in the file header; 0: the real number
+	stride   int // stride of the program headers; 0 means their size
+	phnum    int // count in the file header; 0 means the real number
 	phoff    uint64
 	xnum     bool // PN_XNUM: the count is in the first section header
 }
@@ -44,7 +44,7 @@ func loadSegment(vaddr uint64, content []byte) elfSegment {
 	return elfSegment{Segment: Segment{Type: SegmentLoad, Flags: 6, Vaddr: vaddr, Memsz: uint64(len(content)), Align: 4096}, content: content}
 }
 
-// fieldWriter writes fixed-width fields one after the other.
+// fieldWriter writes consecutive fixed-width fields.
 type fieldWriter struct {
 	b     []byte
 	order byteOrder
@@ -61,7 +61,7 @@ func (f *fieldWriter) long(v uint64) {
 	}
 }
 
-// build returns the file. It is sparse, because content may lie anywhere.
+// build returns the file. It is sparse, because content may be placed anywhere.
 func (e elfFile) build() *sparseFile {
 	l := layoutOf(e.class)
 	stride := e.stride
@@ -153,7 +153,7 @@ func (e elfFile) phdr(s Segment) []byte {
 	return f.b
 }
 
-// appendNote appends a note to a segment of notes.
+// appendNote appends a note to a note segment.
 func appendNote(b []byte, order byteOrder, owner string, typ uint32, desc []byte) []byte {
 	b = order.AppendUint32(b, uint32(len(owner)+1))
 	b = order.AppendUint32(b, uint32(len(desc)))
@@ -163,7 +163,7 @@ func appendNote(b []byte, order byteOrder, owner string, typ uint32, desc []byte
 	return pad(append(b, desc...))
 }
 
-// structure is a C structure with fields at given offsets.
+// structure is a C structure whose fields are at given offsets.
 type structure struct {
 	b     []byte
 	order byteOrder
@@ -221,13 +221,13 @@ func (s *sparseFile) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
-// dense returns the whole content of a small file.
+// dense returns the full content of a small file.
 func (s *sparseFile) dense() []byte {
 	b, _ := io.ReadAll(io.NewSectionReader(s, 0, s.size))
 	return b
 }
 
-// linuxNotes returns the notes of a process with two threads on an architecture.
+// linuxNotes returns the notes of a process with two threads on the given machine.
 func linuxNotes(e elfFile, machine string) []byte {
 	arch, word := archOf(machine, e.class), e.class/8
 	sizes := map[int]int{64: 600, 32: 400}

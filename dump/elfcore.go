@@ -11,7 +11,7 @@ type elfCore struct {
 	elf   *ELF
 	notes notes
 	info  *Info
-	heads [][]uint64 // by module: addresses at which the beginning of its file is mapped
+	heads [][]uint64 // for each module, the addresses at which the start of its file is mapped
 
 	kernel vmcoreInfo // nil if there is none
 }
@@ -51,7 +51,7 @@ func inspectELF(r *bufReader) (*Info, error) {
 	return c.info, err
 }
 
-// checkCore refuses ELF files that are no dumps.
+// checkCore rejects ELF files that are not dumps.
 func (e *ELF) checkCore() error {
 	const executable, shared, core = 2, 3, 4
 	switch t := e.ehdr.u16(16); t {
@@ -64,15 +64,16 @@ func (e *ELF) checkCore() error {
 	}
 }
 
-// readNotes takes the facts from the notes. It reads nothing else.
+// readNotes fills info from the notes. It reads nothing else.
 func (c *elfCore) readNotes() {
 	if read := c.noteReader(); read != nil {
 		read(c)
 	}
 }
 
-// noteReader returns the method that reads the notes of the system that wrote the dump, nil
-// for an unknown one. Few file headers state the system, so it is found by the notes.
+// noteReader returns the method that reads the notes of the system that wrote the dump, or nil if
+// the system is unknown. Few file headers identify the system, so it is determined from the
+// notes.
 func (c *elfCore) noteReader() func(*elfCore) {
 	registers, process, any := false, false, false
 	for n := range c.notes.all() {
@@ -93,7 +94,7 @@ func (c *elfCore) noteReader() func(*elfCore) {
 	switch {
 	case process:
 		return (*elfCore).linuxCore
-	case registers: // of processors: the dump of a kernel has no process
+	case registers: // registers of processors, since a kernel dump has no process
 		return (*elfCore).linuxKernel
 	case !any && c.elf.OSABI == osabiFreeBSD:
 		return (*elfCore).freebsdKernel
@@ -101,7 +102,7 @@ func (c *elfCore) noteReader() func(*elfCore) {
 	return nil
 }
 
-// reader returns the method for the system that the note alone proves, or nil.
+// reader returns the method for the system that this note alone identifies, or nil.
 func (n note) reader() func(*elfCore) {
 	switch owner, _, _ := strings.Cut(n.owner, "@"); {
 	case n.owner == "FreeBSD":
@@ -126,7 +127,7 @@ func (c *elfCore) freebsdKernel() {
 
 func (c *elfCore) hubris() { c.info.Format, c.info.OS = "Hubris dump", "hubris" }
 
-// process sets the process's number, command and arguments, unless an earlier note did.
+// process sets the process ID, command and arguments, unless an earlier note did so.
 func (c *elfCore) process(v structView, pid, fname, psargs int) {
 	if !c.info.HasPID {
 		c.info.PID, c.info.HasPID = v.i32(pid), true

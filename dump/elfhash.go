@@ -9,22 +9,22 @@ import (
 )
 
 const (
-	// maxHashed bounds the bytes of one hash, the JSON aside. The original cannot read a
-	// note of 2 GiB, and notes that have as much together are not real.
+	// maxHashed is the maximum number of bytes in one hash, apart from the JSON. The original
+	// cannot read a note of 2 GiB, and real notes are smaller than that in total.
 	maxHashed = 1<<31 - 1
 
-	// hashChunk is how much of a note is read at a time when it is not held.
+	// hashChunk is how much of a note is read at a time if it is not held in memory.
 	hashChunk = 1 << 20
 )
 
-// elfHasher computes the hash that names an ELF core in Thoth: the MD5 of each program
-// header, as the JSON text that Node prints of it, followed by the bytes of the segment
-// if it holds notes.
+// elfHasher computes the hash that identifies an ELF core in Thoth: the MD5 of each program
+// header, in the JSON text that Node prints for it, followed by the bytes of the segment if it
+// holds notes.
 //
-// The mistakes of the original are part of the name. A 64-bit offset or size is
-// int32(high half) + low half, so that beyond 4 GiB the wrong bytes are hashed, always the
-// same ones (see jsNumber). 65,535 headers are 65,535 even where that means "more"
-// (PN_XNUM). What is beyond the end of the file is zero.
+// The bugs of the original affect the hash and must be reproduced. A 64-bit offset or size is
+// int32(high half) + low half, so that beyond 4 GiB the wrong bytes are hashed, but always the
+// same ones (see jsNumber). A header count of 65,535 is taken literally even where it means
+// "more" (PN_XNUM). Bytes beyond the end of the file are zeros.
 type elfHasher struct {
 	r     *bufReader
 	e     *ELF
@@ -32,7 +32,7 @@ type elfHasher struct {
 	limit int64 // bytes that may still be hashed
 	text  []byte
 	chunk []byte
-	pos   int64 // the file's current position
+	pos   int64 // current position in the file
 }
 
 func hashELF(r *bufReader) (ID, error) {
@@ -43,7 +43,7 @@ func hashELF(r *bufReader) (ID, error) {
 	return e.hash(r, maxHashed)
 }
 
-// hash computes the hash of an ELF dump with at most limit bytes of notes.
+// hash computes the hash of an ELF dump that has at most limit bytes of notes.
 func (e *ELF) hash(r *bufReader, limit int64) (ID, error) {
 	h := &elfHasher{r: r, e: e, sum: md5.New(), limit: limit}
 	stride, n := e.phentsize(), e.phnum()
@@ -90,10 +90,10 @@ func (h *elfHasher) segment(seg Segment) error {
 	return h.note(off, has, n)
 }
 
-// seek returns the offset of a position as Node takes it, and how many of the n bytes
-// there the file has. A negative position is the current one of the file, which only such
-// reads move. Node 8, which the published builds used, took them all; since about version
-// 15 Node refuses those below -1.
+// seek returns the file offset that Node uses for the position off, and how many of the n bytes
+// there are within the file. A negative position means the current position of the file, which
+// only such reads advance. Node 8, used by the published builds, accepted any negative position;
+// since about version 15, Node rejects those below -1.
 func (h *elfHasher) seek(off, n int64) (int64, int64) {
 	if n == 0 {
 		return 0, 0
@@ -107,7 +107,7 @@ func (h *elfHasher) seek(off, n int64) (int64, int64) {
 	return off, n
 }
 
-// note hashes n bytes at off. The file has the first has of them; the rest is zeros.
+// note hashes n bytes at off. The first has bytes are in the file; the rest are zeros.
 func (h *elfHasher) note(off, has, n int64) error {
 	if most := min(n, hashChunk); int64(len(h.chunk)) < most {
 		h.chunk = make([]byte, most)
@@ -124,9 +124,9 @@ func (h *elfHasher) note(off, has, n int64) error {
 	return nil
 }
 
-// jsNumber returns the number that the original makes of an offset or size: the right one
-// below 4 GiB; above, (hi << 32) + lo in JavaScript, where a shift by 32 is a shift by 0
-// and makes hi a signed 32-bit number.
+// jsNumber returns the original's value for an offset or size. It is correct below 4 GiB; above,
+// it is (hi << 32) + lo in JavaScript, where a shift by 32 is a shift by 0 and makes hi a signed
+// 32-bit number.
 func jsNumber(v uint64, class int) int64 {
 	if class == 32 {
 		return int64(v & math.MaxUint32)
@@ -134,7 +134,7 @@ func jsNumber(v uint64, class int) int64 {
 	return int64(int32(v>>32)) + int64(v&math.MaxUint32)
 }
 
-// appendPhdrJSON appends a program header as JSON.stringify writes it.
+// appendPhdrJSON appends a program header in the format of JSON.stringify.
 func appendPhdrJSON(b []byte, s Segment, class int) []byte {
 	num := func(name string, v uint64) {
 		b = append(append(append(b, '"'), name...), `":`...)

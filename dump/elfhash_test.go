@@ -11,14 +11,14 @@ import (
 	"testing"
 )
 
-// hashCase is a file that the original gives a hash, or none.
+// hashCase is a file that the original hashes or refuses.
 type hashCase struct {
 	name    string
 	file    *sparseFile
 	refused bool
 }
 
-// hashCases has a file for each peculiarity of the algorithm.
+// hashCases returns a file for each peculiarity of the algorithm.
 func hashCases() []hashCase {
 	note := func(n int) []byte {
 		return bytes.Repeat([]byte("note"), (n+3)/4)[:n]
@@ -82,8 +82,8 @@ func hashCases() []hashCase {
 	return cases
 }
 
-// Hash agrees with the algorithm in JavaScript, run by Node, for all real and synthetic
-// files.
+// TestHashAgainstNode checks that Hash agrees with the algorithm in JavaScript, run by Node, for
+// all real and synthetic files.
 func TestHashAgainstNode(t *testing.T) {
 	node := needTool(t, "node")
 	dir := t.TempDir()
@@ -115,7 +115,7 @@ func TestHashAgainstNode(t *testing.T) {
 		id, err := Hash(bytes.NewReader(b), int64(len(b)))
 		want[path] = answer(id, err)
 		if info, err := Inspect(bytes.NewReader(b), int64(len(b))); err == nil && info.Type == Crash {
-			want[path] = info.AlsoIDs[1].String() // the installed Node is a later one
+			want[path] = info.AlsoIDs[1].String() // the installed Node is a later version
 		}
 	}
 	out, err := exec.Command(node, append([]string{"testdata/hash.js"}, files...)...).Output()
@@ -157,8 +157,8 @@ func writeSparse(t *testing.T, path string, s *sparseFile) {
 	}
 }
 
-// needTool returns the path of a program. Without it the test is skipped, or fails if CI is
-// set.
+// needTool returns the path of a program. If it is not installed, the test is skipped, or fails
+// if CI is set.
 func needTool(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -171,7 +171,7 @@ func needTool(t *testing.T, name string) string {
 	return path
 }
 
-// Hashes that Node 8 computed, for machines without Node.
+// TestHashTraps checks hashes that Node 8 computed, for machines without Node.
 func TestHashTraps(t *testing.T) {
 	core := readCore(t, "lldb-linux-x86_64.core")
 	patch := func(edit func(phdr []byte)) []byte {

@@ -6,28 +6,28 @@ import (
 	"math"
 )
 
-// maxNotes bounds the notes that are read for facts. A thread takes some 3 KB on most
-// machines, 15 KB with the largest vector registers.
+// maxNotes is the maximum number of bytes of notes that are read for Info. A thread takes about 3
+// KB on most machines, 15 KB with the largest vector registers.
 const maxNotes = 256 << 20
 
-// maxThreads is more than the threads of any real process.
+// maxThreads is more than the number of threads in any real process.
 const maxThreads = 1 << 20
 
-// note is one note. Owner and type together say what it means.
+// note is one note. Its owner and type together determine its meaning.
 type note struct {
 	owner      string
 	typ        uint32
 	structView // the description
 }
 
-// notes holds the note segments of a dump, as far as the file has them.
+// notes holds the note segments of a dump, as far as they are in the file.
 type notes struct {
 	segments [][]byte
 	order    binary.ByteOrder
 	word     int
 }
 
-// readNotes reads the segments of notes, up to maxNotes in all.
+// readNotes reads the note segments, up to maxNotes bytes in total.
 func (e *ELF) readNotes(r *bufReader) (notes, error) {
 	n := notes{order: e.Order, word: e.Class / 8}
 	budget := int64(maxNotes)
@@ -45,9 +45,9 @@ func (e *ELF) readNotes(r *bufReader) (notes, error) {
 	return n, nil
 }
 
-// all yields the notes in file order. If a segment cuts its last note short, the
-// beginning of the note is yielded. Name and description are each padded to 4 bytes, on
-// 64-bit machines too (elf(5); Linux and illumos agree).
+// all yields the notes in file order. If the last note of a segment is cut short, the available
+// part is yielded. Name and description are each padded to 4 bytes, even on 64-bit machines
+// (elf(5); Linux and illumos agree).
 func (n notes) all() iter.Seq[note] {
 	return func(yield func(note) bool) {
 		for _, b := range n.segments {
@@ -62,7 +62,7 @@ func (n notes) all() iter.Seq[note] {
 	}
 }
 
-// cut takes the first note off b.
+// cut removes the first note from b.
 func (n notes) cut(b []byte) (note, []byte) {
 	namesz, descsz, typ := n.order.Uint32(b), n.order.Uint32(b[4:]), n.order.Uint32(b[8:])
 	name, b := take(b[12:], namesz)
@@ -70,7 +70,7 @@ func (n notes) cut(b []byte) (note, []byte) {
 	return note{owner: owner(name), typ: typ, structView: structView{desc, n.order, n.word}}, b
 }
 
-// take splits n bytes and their padding off b.
+// take removes n bytes and their padding from b.
 func take(b []byte, n uint32) (first, rest []byte) {
 	if uint64(n) >= uint64(len(b)) {
 		return b, nil
@@ -79,12 +79,12 @@ func take(b []byte, n uint32) (first, rest []byte) {
 	return b[:n], b[pad:]
 }
 
-// owner returns the name of a note. The longest known one has 24 bytes.
+// owner returns the name of a note. The longest known name has 24 bytes.
 func owner(name []byte) string {
 	return cstring(name[:min(len(name), 64)])
 }
 
-// auxv reads an auxiliary vector, up to its end or 1,024 entries.
+// auxv parses an auxiliary vector, up to its end or 1,024 entries.
 func (v structView) auxv() []Aux {
 	var out []Aux
 	for off := 0; off+2*v.word <= len(v.b) && len(out) < 1024; off += 2 * v.word {
@@ -100,7 +100,7 @@ func (v structView) auxv() []Aux {
 	return out
 }
 
-// Aux returns the value of an entry of the auxiliary vector.
+// Aux returns the value of an entry in the auxiliary vector.
 func (e *ELF) Aux(typ uint64) (uint64, bool) {
 	for _, a := range e.Auxv {
 		if a.Type == typ {

@@ -11,31 +11,31 @@ import (
 	"thothfs/internal/sparsefile"
 )
 
-// The flattened format of makedumpfile (its IMPLEMENTATION and makedumpfile.h): a
-// header of 4096 bytes, then records of a 64-bit offset, a 64-bit size, both
-// big-endian and signed, and the data that belongs there. A record of -1, -1 ends it.
+// The flattened format of makedumpfile (see IMPLEMENTATION and makedumpfile.h in its source): a
+// header of 4096 bytes, then records. A record is a 64-bit offset and a 64-bit size, both
+// big-endian and signed, and the data for that place. The dump ends with a record of -1, -1.
 const (
 	flattenedMagic  = "makedumpfile\x00\x00\x00\x00"
 	flattenedHeader = 4096
 
-	// maxFlattened bounds the size of the dump: the largest file on ext4.
+	// maxFlattened is the maximum size of the dump, that of the largest file on ext4.
 	maxFlattened = 16 << 40
-	// flattenedHoles bounds the dump's size as a multiple of its records. Writers omit
-	// only the ends of some blocks.
+	// flattenedHoles is the maximum ratio of the dump's size to that of its records. Writers
+	// omit only the ends of some blocks.
 	flattenedHoles = 16
 )
 
-// Flattened reports whether a file that begins with head is a dump in makedumpfile's
-// flattened format. 16 bytes of head are enough.
+// Flattened reports whether a file that starts with head is a dump in makedumpfile's flattened
+// format. 16 bytes of head are enough.
 func Flattened(head []byte) bool { return bytes.HasPrefix(head, []byte(flattenedMagic)) }
 
-// Rearrange writes the flattened dump in r to w, which is empty, as makedumpfile -R does,
-// and returns its size. It does not write zeros where nothing was written before, so w must
-// read as zeros there and may end too early.
+// Rearrange writes the flattened dump in r to w, which must be empty, as makedumpfile -R does. It
+// returns the size of the dump. It does not write zeros where nothing was written before, so w
+// must read as zeros there and may end up shorter than the dump.
 //
-// Where records overlap, the later one counts. The error is io.ErrUnexpectedEOF if r lacks
-// the record that ends the dump, and ErrDamaged if r is not in the format. What follows
-// that record is not read.
+// Where records overlap, the later one wins. The error is io.ErrUnexpectedEOF if r lacks the
+// record that ends the dump, and ErrDamaged if r is not in the format. Data after the end record
+// is not read.
 func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
 	f := flattened{r: bufio.NewReaderSize(r, 1<<20), w: w, buf: make([]byte, 128<<10)}
 	if err := f.header(); err != nil {
@@ -56,13 +56,13 @@ func Rearrange(w io.WriterAt, r io.Reader) (size int64, err error) {
 	return f.size, nil
 }
 
-// flattened is the state of one Rearrange.
+// flattened is the state of one Rearrange call.
 type flattened struct {
 	r    *bufio.Reader
 	w    io.WriterAt
 	buf  []byte
-	data int64 // bytes in the records so far
-	size int64 // of the dump so far
+	data int64 // number of bytes in the records so far
+	size int64 // size of the dump so far
 }
 
 func (f *flattened) header() error {
@@ -77,7 +77,7 @@ func (f *flattened) header() error {
 	return nil
 }
 
-// record copies one record. more is false if it ends the dump.
+// record copies one record. more is false if the record ends the dump.
 func (f *flattened) record() (more bool, err error) {
 	if err := f.read(f.buf[:16]); err != nil {
 		return false, err
@@ -103,7 +103,7 @@ func (f *flattened) record() (more bool, err error) {
 	return true, nil
 }
 
-// put writes b, unless it is zeros and nothing was written there before.
+// put writes b, unless it is all zeros and nothing was written there before.
 func (f *flattened) put(b []byte, off int64) error {
 	fresh := off >= f.size
 	f.size = max(f.size, off+int64(len(b)))

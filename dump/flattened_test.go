@@ -12,7 +12,7 @@ import (
 	"thothfs/dump/dumptest"
 )
 
-// rearranged returns what Rearrange writes for a stream.
+// rearranged returns the output of Rearrange for a stream.
 func rearranged(t testing.TB, r io.Reader) ([]byte, error) {
 	t.Helper()
 	f, err := os.Create(filepath.Join(t.TempDir(), "dump"))
@@ -54,7 +54,7 @@ func TestRearrange(t *testing.T) {
 	}
 }
 
-// Records come in any order, overlap, and hold zeros.
+// TestRearrangeOverlaps uses records that are out of order, overlap, and contain zeros.
 func TestRearrangeOverlaps(t *testing.T) {
 	ones, zeros := bytes.Repeat([]byte{1}, 5000), make([]byte, 5000)
 	got, err := rearranged(t, bytes.NewReader(dumptest.Flattened(

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// format is one kind of dump. A new kind is a file with these functions and a line in
-// formats.
+// format is one kind of dump. A new kind needs a file with these functions and a line in formats.
 type format struct {
-	match   func(head []byte) bool // head has up to headSize bytes
+	match   func(head []byte) bool // head has at most headSize bytes
 	inspect func(*bufReader) (*Info, error)
 	hash    func(*bufReader) (ID, error)
 	predict func(*predictor) error
@@ -21,10 +20,10 @@ var formats = []format{
 	{isKdump, inspectKdump, hashKdump, (*predictor).kdump},
 }
 
-// headSize is how much of the beginning of a file its format is found by.
+// headSize is the number of bytes at the start of a file used to determine its format.
 const headSize = crashHeaderSize
 
-// formatOf returns the format of the file that r reads.
+// formatOf returns the format of the file read by r.
 func formatOf(r *bufReader) (format, error) {
 	head := r.head(headSize)
 	for _, f := range formats {
@@ -35,11 +34,11 @@ func formatOf(r *bufReader) (format, error) {
 	return format{}, unsupported(head)
 }
 
-// Inspect returns what a dump says about itself. It reads headers, notes and one page
-// of each module for its build-id, in few and large reads, since r may be remote.
+// Inspect returns the information that a dump contains about itself. It reads headers, notes and
+// one page of each module for its build ID, in a few large reads, since r may be remote.
 //
-// The error is an *UnsupportedError for a file that is no dump or of a kind that is not
-// taken, matches ErrDamaged for a dump that has no hash, or is what r returned.
+// The error is an *UnsupportedError for a file that is not a dump or of an unsupported kind. It
+// matches ErrDamaged for a dump that has no hash. Otherwise it is an error returned by r.
 func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	b, err := newBufReader(r, size)
 	if err != nil {
@@ -52,7 +51,7 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 	return f.inspect(b)
 }
 
-// Hash computes Thoth's hash from headers and notes alone. Errors are those of Inspect.
+// Hash computes Thoth's hash from headers and notes alone. Its errors are those of Inspect.
 func Hash(r io.ReaderAt, size int64) (ID, error) {
 	b, err := newBufReader(r, size)
 	if err != nil {
@@ -65,10 +64,10 @@ func Hash(r io.ReaderAt, size int64) (ID, error) {
 	return f.hash(b)
 }
 
-// UnsupportedError reports a file that is no dump, or none that a corpus takes.
+// UnsupportedError reports a file that is not a dump, or not one that a corpus accepts.
 type UnsupportedError struct {
-	Format string // its name; "" when it is no dump at all
-	Hint   string // what to do about it; "" when nothing helps
+	Format string // name of the format; "" if it is not a dump at all
+	Hint   string // what to do about it; "" if nothing can be done
 }
 
 func (e *UnsupportedError) Error() string {
@@ -82,8 +81,7 @@ func (e *UnsupportedError) Error() string {
 	return s
 }
 
-// unsupportedFormats are the formats that are recognized and not taken, by their first
-// bytes.
+// unsupportedFormats lists formats that are recognized but not supported, by their first bytes.
 var unsupportedFormats = []struct{ prefix, format, hint string }{
 	{flattenedMagic, "flattened kdump", "rearrange it with makedumpfile -R DUMP < FILE"},
 	{"minidump FreeBSD/", "FreeBSD minidump", "only full dumps are taken (sysctl debug.minidump=0)"},
@@ -95,7 +93,7 @@ var unsupportedFormats = []struct{ prefix, format, hint string }{
 	{elfMagic, "ELF file of unknown class or byte order", ""},
 }
 
-// unsupported returns the error for a file that begins with head.
+// unsupported returns the error for a file that starts with head.
 func unsupported(head []byte) error {
 	for _, f := range unsupportedFormats {
 		if strings.HasPrefix(string(head[:min(len(head), 32)]), f.prefix) {
@@ -111,7 +109,7 @@ func unsupported(head []byte) error {
 	return &UnsupportedError{}
 }
 
-// isMachO reports whether head begins a Mach-O file of type MH_CORE (mach-o/loader.h),
+// isMachO reports whether head is the start of a Mach-O file of type MH_CORE (mach-o/loader.h),
 // of either width and byte order.
 func isMachO(head []byte) bool {
 	if len(head) < 16 {

@@ -12,7 +12,7 @@ import (
 	"thothfs/dump/dumptest"
 )
 
-// seeds returns the beginnings of all real cores, and the synthetic files.
+// seeds returns the first part of each real core, and the synthetic files.
 func seeds(f *testing.F) [][]byte {
 	f.Helper()
 	var all [][]byte
@@ -36,7 +36,7 @@ func seeds(f *testing.F) [][]byte {
 	return append(all, synthKdump(le, 8), synthKdump(be, 8), dumptest.Flatten(synthKdump(le, 8)), dumptest.Kdump{Pages: 5}.Build())
 }
 
-// checkInfo checks what holds for every result of Inspect.
+// checkInfo checks conditions that hold for every result of Inspect.
 func checkInfo(t *testing.T, info *Info, err error) {
 	t.Helper()
 	var u *UnsupportedError
@@ -67,8 +67,8 @@ func FuzzInspect(f *testing.F) {
 	})
 }
 
-// tooMuchToHash reports whether a file claims notes beyond its end whose zeros take
-// seconds to hash.
+// tooMuchToHash reports whether a file claims so many notes beyond its end that hashing their
+// zeros takes seconds.
 func tooMuchToHash(b []byte) bool {
 	e, ok := parseEhdr(b)
 	if !ok {
@@ -82,7 +82,7 @@ func tooMuchToHash(b []byte) bool {
 	return err != nil
 }
 
-// FuzzHash compares Hash with the simplest way to compute it.
+// FuzzHash compares Hash with a straightforward implementation.
 func FuzzHash(f *testing.F) {
 	for _, b := range seeds(f) {
 		f.Add(b)
@@ -102,7 +102,7 @@ func FuzzHash(f *testing.F) {
 	})
 }
 
-// plainHash is the algorithm for a file in memory, without buffers and bounds.
+// plainHash is the algorithm for a file in memory, without buffers and limits.
 func plainHash(b []byte, e *ELF) ID {
 	pos := int64(0)
 	pread := func(n, off int64) []byte {
@@ -134,7 +134,7 @@ func plainHash(b []byte, e *ELF) ID {
 	return ID(sum.Sum(nil))
 }
 
-// FuzzNotes reads any bytes as the notes of a dump of any machine.
+// FuzzNotes reads arbitrary bytes as the notes of a dump of any machine.
 func FuzzNotes(f *testing.F) {
 	for _, c := range realCores {
 		b := readCore(f, c.file)
@@ -184,7 +184,7 @@ func FuzzKdump(f *testing.F) {
 	})
 }
 
-// FuzzRearrange compares Rearrange with a copy of one record after the other.
+// FuzzRearrange compares Rearrange with a simple copy of one record after another.
 func FuzzRearrange(f *testing.F) {
 	f.Add(dumptest.Flatten(synthVMCore().build().dense())[4096:])
 	f.Add(dumptest.Flatten(dumptest.Kdump{Pages: 3, Zeros: 2}.Build())[4096:])
@@ -233,7 +233,7 @@ func (m *memory64K) WriteAt(p []byte, off int64) (int, error) {
 	return copy(m.b[off:], p), nil
 }
 
-// FuzzVmdump cuts and changes the end of a compressed crash dump.
+// FuzzVmdump truncates a compressed crash dump and changes its last part.
 func FuzzVmdump(f *testing.F) {
 	whole := dumptest.Vmdump("headnode", 70000)
 	f.Add(uint32(len(whole)), whole[len(whole)-65536:][:2048])
@@ -280,7 +280,7 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-// FuzzDecompress finds panics and endless streams.
+// FuzzDecompress looks for panics and endless streams.
 func FuzzDecompress(f *testing.F) {
 	content := readCore(f, "lldb-linux-s390x.core")[:4096]
 	for _, kind := range []string{"zstd", "gzip", "xz", "lz4"} {

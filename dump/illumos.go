@@ -1,6 +1,6 @@
 package dump
 
-// Types of note with the owner CORE that only illumos writes (sys/elf.h).
+// Types of notes with the owner CORE that only illumos writes (sys/elf.h).
 const (
 	ntPstatus   = 10
 	ntPsinfo    = 13
@@ -9,13 +9,13 @@ const (
 	ntZonename  = 21
 )
 
-// illumosLayout has the offsets of fields in the notes of illumos (sys/procfs.h,
+// illumosLayout holds the offsets of fields in the notes of illumos (sys/procfs.h,
 // sys/old_procfs.h and sys/regset.h).
 type illumosLayout struct {
 	prFname, prPsargs          int // prpsinfo_t; pr_pid is at 16
 	psFname, psPsargs, psWstat int // psinfo_t; pr_pid is at 8
 	pstatusLwp                 int // pstatus_t; pr_pid is at 8
-	regs, word, pc, sp, fs     int // lwpstatus_t; pc, sp and fs count registers
+	regs, word, pc, sp, fs     int // lwpstatus_t; pc, sp and fs are register numbers
 }
 
 func (e *ELF) illumosLayout() illumosLayout {
@@ -30,7 +30,7 @@ func (e *ELF) illumosLayout() illumosLayout {
 	return l
 }
 
-// isIllumos reports whether a note of CORE proves an illumos process.
+// isIllumos reports whether a note of CORE identifies an illumos process.
 func isIllumos(n note) bool {
 	switch n.typ {
 	case ntPstatus, ntPsinfo, ntUtsname, ntLwpstatus:
@@ -41,8 +41,8 @@ func isIllumos(n note) bool {
 	return false
 }
 
-// illumosCore reads the core of an illumos process: a segment of notes in the old layouts,
-// then one in the new ones.
+// illumosCore reads the core of an illumos process: a note segment in the old layouts, then one
+// in the new layouts.
 func (c *elfCore) illumosCore() {
 	c.info.OS = "illumos"
 	l := c.elf.illumosLayout()
@@ -75,7 +75,7 @@ func (c *elfCore) illumosCore() {
 	}
 }
 
-// illumosProcess takes the facts from the first note that has them, as Thoth does.
+// illumosProcess uses the first note that contains the information, as Thoth does.
 func (c *elfCore) illumosProcess(v structView, pid, fname, psargs int) {
 	if len(v.b) >= psargs+80 {
 		c.process(v, pid, fname, psargs)
@@ -96,7 +96,7 @@ func (c *elfCore) illumosFacts(n note) {
 	}
 }
 
-// thread reads an lwpstatus_t.
+// thread parses an lwpstatus_t.
 func (l illumosLayout) thread(v structView) Thread {
 	reg := func(i int) uint64 { return v.long(l.regs + i*l.word) }
 	t := Thread{TID: v.i32(4), Signal: int(int16(v.u16(12))), PC: reg(l.pc), SP: reg(l.sp)}

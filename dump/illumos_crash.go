@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// Flags of a dump header.
+	// Flags in a dump header.
 	dfComplete   = 0x2
 	dfCompressed = 0x8
 
 	dumpMagic = 0xdefec8ed
-	// crashHeaderSize is what the original reads of a crash dump.
+	// crashHeaderSize is the number of bytes that the original reads from a crash dump.
 	crashHeaderSize = 8192
 	utsnameField    = 257
-	// crashAlign is DUMP_OFFSET of sys/dumphdr.h: savecore pads a compressed dump to
-	// a multiple of it, and ends it with a block of that size.
+	// crashAlign is DUMP_OFFSET in sys/dumphdr.h. savecore pads a compressed dump to a
+	// multiple of it, and appends a block of that size.
 	crashAlign = 64 << 10
 )
 
-// crashHeader is the header of an illumos crash dump: dumphdr_t of sys/dumphdr.h, as a
-// 64-bit kernel of DUMP_VERSION 10 lays it out. It is zero where the file ends.
+// crashHeader is the header of an illumos crash dump: dumphdr_t of sys/dumphdr.h, in the layout
+// of a 64-bit kernel with DUMP_VERSION 10. It is zero beyond the end of the file.
 type crashHeader struct{ structView }
 
 func newCrashHeader(head []byte) crashHeader {
@@ -38,8 +38,8 @@ func isIllumosCrash(head []byte) bool {
 func (h crashHeader) flags() uint32    { return h.u32(8) }
 func (h crashHeader) compressed() bool { return h.flags()&dfCompressed != 0 }
 
-// check refuses what the original refuses, except for the dumps that savecore has
-// expanded (vmcore.N), whose hash is that of the same text.
+// check rejects what the original rejects, except for dumps that savecore has expanded
+// (vmcore.N), which are hashed from the same text.
 func (h crashHeader) check() error {
 	if h.flags()&dfComplete == 0 {
 		return &UnsupportedError{Format: "incomplete illumos crash dump", Hint: "the kernel did not finish writing it"}
@@ -47,8 +47,8 @@ func (h crashHeader) check() error {
 	return nil
 }
 
-// ids returns the hash that the published builds of the original give the dump
-// (they ran on Node 8), and those it gives on Node 0.10 and on 12 and later.
+// ids returns the hash that the published builds of the original (which ran on Node 8) compute
+// for the dump, and those computed on Node 0.10 and on 12 and later.
 func (h crashHeader) ids() (ID, []ID) {
 	return md5.Sum(h.nodeInspect(node8)), []ID{
 		md5.Sum(h.nodeInspect(node010)),
@@ -89,9 +89,9 @@ func inspectIllumosCrash(r *bufReader) (*Info, error) {
 	return info, err
 }
 
-// illumosCrash predicts the reads of an illumos crash dump. All addresses of an expanded
-// one lead through its tables. A compressed one is read by savecore alone, which begins
-// with both headers.
+// illumosCrash predicts the reads of an illumos crash dump. In an expanded dump all addresses are
+// found through its tables. A compressed dump is read only by savecore, which starts with both
+// headers.
 func (p *predictor) illumosCrash() error {
 	h := newCrashHeader(p.r.head(crashHeaderSize))
 	if h.compressed() {
@@ -102,8 +102,8 @@ func (p *predictor) illumosCrash() error {
 	return nil
 }
 
-// machine returns the name that the kernel gives the machine, except for the platform
-// "i86pc", which stands for two.
+// machine returns the kernel's name for the machine, except that the platform "i86pc", which
+// stands for two machines, is resolved.
 func (h crashHeader) machine() string {
 	m := h.text(56+4*utsnameField, utsnameField)
 	if m == "i86pc" && h.u32(12) == 64 {
@@ -115,7 +115,7 @@ func (h crashHeader) machine() string {
 	return m
 }
 
-// crashTime reads a time that has the size of a long in the kernel that crashed.
+// crashTime reads a time that has the size of a long in the crashed kernel.
 func (h crashHeader) crashTime() int64 {
 	if h.u32(12) == 32 {
 		return int64(int32(h.u32(1800)))
@@ -128,7 +128,7 @@ func (h crashHeader) properties() map[string]string {
 	if s := h.text(1598, 200); s != "" {
 		p["panicstring"] = s
 	}
-	if h.u32(12) != 64 || h.u32(4) < 10 { // the fields below lie elsewhere
+	if h.u32(12) != 64 || h.u32(4) < 10 { // the fields below are elsewhere
 		return p
 	}
 	if s := h.text(1868, 37); s != "" {
@@ -140,18 +140,18 @@ func (h crashHeader) properties() map[string]string {
 	return p
 }
 
-// compressedEnd returns the length of a whole compressed dump. savecore repeats the header
-// in the last block and cannot expand a dump without it. A file that lacks the block is
-// cut, and the result is the next length that a whole one can have.
+// compressedEnd returns the length of a complete compressed dump. savecore repeats the header in
+// the last block and cannot expand a dump without it. If the block is missing, the file is
+// truncated, and the result is the next length that a complete dump can have.
 func (h crashHeader) compressedEnd(r *bufReader) (int64, error) {
-	const compared = 1800 // up to the time, which has the size of a long
+	const compared = 1800 // bytes before the time, which has the size of a long
 	last := (r.size - crashAlign) &^ (crashAlign - 1)
 	if last > 0 {
 		b := make([]byte, compared)
 		if _, err := r.fill(b, last); err != nil {
 			return 0, err
 		}
-		const valid = 1 // savecore clears it in either
+		const valid = 1 // savecore clears it in either copy
 		b[8] = b[8]&^valid | h.b[8]&valid
 		if bytes.Equal(b, h.b[:compared]) {
 			return last + crashAlign, nil
@@ -160,8 +160,8 @@ func (h crashHeader) compressedEnd(r *bufReader) (int64, error) {
 	return min(r.size, math.MaxInt64-crashAlign)&^(crashAlign-1) + crashAlign, nil
 }
 
-// needed returns the least length of the file: up to its data, and for an expanded dump to
-// the end of its pages. The header does not say how long compressed data are.
+// needed returns the minimum length of the file: up to its data and, for an expanded dump, to the
+// end of its pages. The header does not give the length of compressed data.
 func (h crashHeader) needed() int64 {
 	end := uint64(1912)
 	for off := 24; off <= 48; off += 8 { // ksyms, pfn, map, data

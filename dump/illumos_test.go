@@ -80,8 +80,8 @@ func TestSyntheticIllumosCores(t *testing.T) {
 	}
 }
 
-// The signal is found if only psinfo has it, and a core that is cut after its first segment
-// of notes is still one of illumos.
+// TestSyntheticIllumosPieces checks that the signal is found if only psinfo contains it, and that
+// a core cut after its first note segment is still recognized as illumos.
 func TestSyntheticIllumosPieces(t *testing.T) {
 	e := synthIllumos(64, emX86_64, le)
 	first := elfFile{class: 64, order: le, machine: emX86_64, segments: e.segments[:1]}

@@ -11,40 +11,40 @@ const (
 	kdumpMagic    = "KDUMP   "
 	diskdumpMagic = "DISKDUMP"
 
-	// maxKdumpHeader bounds the blocks of the header, maxKdumpNotes the notes.
+	// maxKdumpHeader is the maximum size of the header blocks, maxKdumpNotes that of the
+	// notes.
 	maxKdumpHeader = 16 << 20
 	maxKdumpNotes  = 64 << 20
 
-	// pageDesc is the size of struct page_desc of makedumpfile's diskdump_mod.h:
-	// offset, size and flags of the page's data, and the kernel's page flags.
+	// pageDesc is the size of struct page_desc in makedumpfile's diskdump_mod.h: offset, size
+	// and flags of the page's data, and the kernel's page flags.
 	pageDesc = 24
 
-	// pageDescsAtOnce and maxPageDescs bound what is read of the table: 1 MiB at
-	// once, and 32 MiB in all, which are 5.3 GiB of memory that is all zeros.
+	// pageDescsAtOnce and maxPageDescs limit how much of the table is read: 1 MiB at once,
+	// and 32 MiB in total, which describe 5.3 GiB of memory that is all zeros.
 	pageDescsAtOnce = 1 << 20 / pageDesc
 	maxPageDescs    = 32 << 20 / pageDesc
 
-	// maxPageTable is the largest table of pages that is predicted. Debuggers read the
-	// bitmaps from end to end, but only the entries of the pages they want: most of a
-	// large table, 24 bytes for each page of 4 KiB, would be fetched for nothing. What
-	// a session read of it goes into the dump's pack.
+	// maxPageTable is the size of the largest page table that is predicted. Debuggers read
+	// the bitmaps from end to end, but only the entries of the pages that they need: most of
+	// a large table, 24 bytes for each 4 KiB page, would be fetched in vain. The parts that a
+	// session has read are stored in the dump's pack.
 	maxPageTable = 1 << 20
 )
 
-// kdumpHeader is the header of a file that makedumpfile, diskdump or QEMU compressed page
-// by page: struct disk_dump_header and struct kdump_sub_header of makedumpfile's
-// diskdump_mod.h.
+// kdumpHeader is the header of a file compressed page by page by makedumpfile, diskdump or QEMU:
+// struct disk_dump_header and struct kdump_sub_header of makedumpfile's diskdump_mod.h.
 type kdumpHeader struct {
 	structView
-	timeval, status, blockSize int // offsets of fields, by the size of a long
+	timeval, status, blockSize int // offsets of fields, which depend on the size of a long
 }
 
 func isKdump(head []byte) bool {
 	return len(head) >= 8 && (string(head[:8]) == kdumpMagic || string(head[:8]) == diskdumpMagic)
 }
 
-// newKdumpHeader finds out the byte order and the size of a long. The file does not state
-// them, but its block size is plausible in one layout only.
+// newKdumpHeader determines the byte order and the size of a long. The file does not state them,
+// but its block size is plausible in only one layout.
 func newKdumpHeader(head []byte) (kdumpHeader, error) {
 	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
 		for _, h := range []kdumpHeader{
@@ -68,14 +68,14 @@ func (h kdumpHeader) headerLen() uint64 {
 	return h.blocks(1 + uint64(h.u32(h.blockSize+4)))
 }
 
-// bitmaps returns where the bitmaps of pages are. The page descriptors follow them.
+// bitmaps returns the location of the page bitmaps. The page descriptors follow them.
 func (h kdumpHeader) bitmaps() Range {
 	return Range{h.headerLen(), h.blocks(uint64(h.u32(h.blockSize + 8)))}
 }
 
 func (h kdumpHeader) tableOff() uint64 { return h.bitmaps().Off + h.bitmaps().Len }
 
-// incomplete reports whether makedumpfile ran out of space while it wrote the file.
+// incomplete reports whether makedumpfile ran out of space while writing the file.
 func (h kdumpHeader) incomplete() bool {
 	const incomplete = 8
 	return h.u32(h.status)&incomplete != 0
@@ -88,8 +88,8 @@ func (h kdumpHeader) subHeader(r *bufReader) (structView, error) {
 	return structView{b, h.order, h.word}, err
 }
 
-// ranges reads from the sub-header where VMCOREINFO, notes and eraseinfo are. Only its
-// 64-bit form is known.
+// ranges reads the locations of VMCOREINFO, notes and eraseinfo from the sub-header. Only its
+// 64-bit form is supported.
 func (h kdumpHeader) ranges(r *bufReader) (vmcoreinfo, notes, erased Range, err error) {
 	if h.word != 8 {
 		return
@@ -99,8 +99,8 @@ func (h kdumpHeader) ranges(r *bufReader) (vmcoreinfo, notes, erased Range, err 
 	return at(32), at(48), at(64), err
 }
 
-// checkSplit refuses a part that makedumpfile --split wrote. Alone it holds only some of
-// the pages, and no two parts have the same hash.
+// checkSplit rejects a part written by makedumpfile --split. It contains only some of the pages,
+// and each part has a different hash.
 func (h kdumpHeader) checkSplit(r *bufReader) error {
 	if string(h.b[:8]) != kdumpMagic || h.u32(8) < 2 { // the version
 		return nil
@@ -119,11 +119,11 @@ func (h kdumpHeader) checkSplit(r *bufReader) error {
 	}
 }
 
-// kdump is a kdump file's header with what it points to.
+// kdump is the header of a kdump file, with the data to which it points.
 type kdump struct {
 	kdumpHeader
 	header, vmcoreinfo, notes []byte
-	needed                    uint64 // without the pages
+	needed                    uint64 // length of the file without the pages
 }
 
 func readKdump(r *bufReader) (k kdump, err error) {
@@ -148,9 +148,9 @@ func readKdump(r *bufReader) (k kdump, err error) {
 	return k, err
 }
 
-// id returns the dump's hash. The original takes no kdump files, so thothfs defines it:
-// the MD5 of the blocks of the header, of VMCOREINFO, and of the notes, which hold the
-// time and the registers of the processors.
+// id returns the dump's hash. The original does not support kdump files, so thothfs defines it:
+// the MD5 of the header blocks, VMCOREINFO, and the notes, which contain the time and the
+// processors' registers.
 func (k kdump) id() ID {
 	sum := md5.New()
 	sum.Write(k.header)
@@ -211,10 +211,10 @@ func (k kdump) threads(info *Info) {
 	}
 }
 
-// pagesEnd returns where the data of the last page ends, as far as the file shows it.
-// makedumpfile and QEMU write the data in the order of the descriptors, behind them all.
-// A page of zeros is stored once, before all others. For a file that is cut before its
-// descriptors end, the result is the least that it lacks.
+// pagesEnd returns the end of the last page's data, as far as it can be determined from the file.
+// makedumpfile and QEMU write the data in the order of the descriptors, after all of them. A page
+// of zeros is stored once, before all others. If the file is cut before its descriptors end, the
+// result is the minimum length that it must have.
 func (k kdump) pagesEnd(r *bufReader) (uint64, error) {
 	table := k.tableOff()
 	if k.incomplete() || string(k.b[:8]) != kdumpMagic || table > math.MaxInt64-pageDesc {
@@ -226,7 +226,7 @@ func (k kdump) pagesEnd(r *bufReader) (uint64, error) {
 		return 0, err
 	}
 	first := k.page(b)
-	if n < pageDesc || first.Off < table+pageDesc { // no dump is without a page
+	if n < pageDesc || first.Off < table+pageDesc { // every dump has at least one page
 		return table + pageDesc, nil
 	}
 	if end := max(first.Off, first.end()); end > uint64(r.size) {
@@ -235,11 +235,11 @@ func (k kdump) pagesEnd(r *bufReader) (uint64, error) {
 	return k.lastPageEnd(r, table, first)
 }
 
-// lastPageEnd reads descriptors from the last one back to one that is not of the page of
+// lastPageEnd scans the descriptors backwards for the last one that does not refer to the page of
 // zeros.
 func (k kdump) lastPageEnd(r *bufReader, table uint64, first Range) (uint64, error) {
 	end := max(first.Off, first.end())
-	count := int64((first.Off - table) / pageDesc) // the page of zeros may count as some
+	count := int64((first.Off - table) / pageDesc) // may include part of the page of zeros
 	for stop := max(0, count-maxPageDescs); count > stop; {
 		n := min(count-stop, pageDescsAtOnce)
 		b := make([]byte, n*pageDesc)
@@ -260,21 +260,21 @@ func (k kdump) lastPageEnd(r *bufReader, table uint64, first Range) (uint64, err
 	return end, nil
 }
 
-// page returns where the data of a descriptor's page is.
+// page returns the location of the data described by a page descriptor.
 func (h kdumpHeader) page(desc []byte) Range {
 	v := structView{desc, h.order, 8}
 	return Range{v.u64(0), uint64(v.u32(8))}
 }
 
-// kdump predicts the reads of a compressed dump of a Linux kernel: headers, what the
-// sub-header points to, the bitmaps, and the table of pages if it is small. The table
-// ends where the first page begins.
+// kdump predicts the reads of a compressed dump of a Linux kernel: headers, what the sub-header
+// points to, the bitmaps, and the page table if it is small. The table ends where the first page
+// starts.
 func (p *predictor) kdump() error {
 	h, err := newKdumpHeader(p.r.head(headSize))
 	if err != nil {
 		return err
 	}
-	p.wantRange(Range{0, max(min(h.headerLen(), maxKdumpHeader), h.blocks(1)+predictPage)}) // with the sub-header
+	p.wantRange(Range{0, max(min(h.headerLen(), maxKdumpHeader), h.blocks(1)+predictPage)}) // including the sub-header
 	vmcoreinfo, notes, erased, err := h.ranges(p.r)
 	if err != nil {
 		return err

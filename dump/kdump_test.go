@@ -10,7 +10,7 @@ import (
 	"thothfs/dump/dumptest"
 )
 
-// kdumps are compressed dumps like those of makedumpfile and QEMU.
+// kdumps returns compressed dumps like those of makedumpfile and QEMU.
 func kdumps() map[string]dumptest.Kdump {
 	return map[string]dumptest.Kdump{
 		"makedumpfile":                {Node: "db7", Pages: 300, Zeros: 40},
@@ -26,8 +26,8 @@ func kdumps() map[string]dumptest.Kdump {
 	}
 }
 
-// A whole dump ends with its last page, and one that is cut anywhere behind its headers is
-// truncated.
+// TestKdumpEnd checks that a complete dump ends with its last page, and that one cut anywhere
+// after its headers is truncated.
 func TestKdumpEnd(t *testing.T) {
 	for name, k := range kdumps() {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +51,8 @@ func TestKdumpEnd(t *testing.T) {
 	}
 }
 
-// A dump that makedumpfile could not finish does not show where it would end.
+// TestKdumpIncomplete checks a dump that makedumpfile could not finish. Its complete size is
+// unknown.
 func TestKdumpIncomplete(t *testing.T) {
 	b := dumptest.Kdump{Node: "db7", Pages: 30, Incomplete: true}.Build()
 	if info := inspect(t, b[:len(b)-5000]); info.Truncated() || info.Exact || info.Properties["incomplete"] != "true" {
@@ -72,7 +73,7 @@ func TestKdumpHostilePages(t *testing.T) {
 		"first negative":       {0, 1 << 63, 10},
 		"first far away":       {0, 1 << 62, 10},
 		"first without data":   {0, 1 << 14, 0},
-		"nothing far away":     {0, 1 << 62, 0}, // not reached step by step
+		"nothing far away":     {0, 1 << 62, 0}, // must not be reached step by step
 		"last negative":        {32, 1<<64 - 1, 1<<32 - 1},
 		"last far away":        {32, 1<<63 - 1, 1<<32 - 1},
 		"last in itself":       {32, table, 24},
@@ -118,7 +119,7 @@ func TestKdumpTime(t *testing.T) {
 	}
 }
 
-// A whole compressed crash dump ends with its header again.
+// TestVmdumpEnd checks that a complete compressed crash dump ends with its header again.
 func TestVmdumpEnd(t *testing.T) {
 	for _, data := range []int{1, 50000, 52*1024 + 65536, 300000} {
 		b := dumptest.Vmdump("headnode", data)
@@ -147,7 +148,8 @@ func TestVmdumpEnd(t *testing.T) {
 	}
 }
 
-// The end of an ELF dump is exact unless it has more headers than are read.
+// TestELFEnd checks that the end of an ELF dump is exact unless it has more headers than are
+// read.
 func TestELFEnd(t *testing.T) {
 	for name, e := range map[string]elfFile{"core": synthIllumos(64, emX86_64, le), "vmcore": synthVMCore()} {
 		b := e.build().dense()

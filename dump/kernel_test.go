@@ -32,7 +32,7 @@ func TestSyntheticVMCore(t *testing.T) {
 	if info.Platform != "Linux_6.1.0-13-amd64" || info.BuildID != "2fc7ff3b" || !info.Time.Equal(time.Unix(1700000000, 0)) || info.Node != "db7.example.org" {
 		t.Errorf("%+v", info)
 	}
-	// Without VMCOREINFO, as QEMU writes it, and cut before the host's name.
+	// Without VMCOREINFO, as written by QEMU, and cut before the host name.
 	e := synthVMCore()
 	var b []byte
 	for range 2 {
@@ -49,8 +49,8 @@ func TestSyntheticVMCore(t *testing.T) {
 	}
 }
 
-// synthKdump returns a header like makedumpfile's, in the byte order and width of the
-// kernel's machine.
+// synthKdump returns a header like makedumpfile's, in the byte order and width of the crashed
+// machine.
 func synthKdump(order byteOrder, word int) []byte {
 	s := newStructure(4*4096, order, word).text(0, kdumpMagic).u32(8, 6)
 	for i, v := range []string{"Linux", "db7", "6.1.0", "#1 SMP", "x86_64", "(none)"} {
@@ -106,7 +106,8 @@ func TestSyntheticKdump(t *testing.T) {
 	}
 }
 
-// QEMU leaves names and time empty, but VMCOREINFO has some of them.
+// TestSyntheticKdumpOfQEMU uses a dump in which QEMU left names and time empty, although
+// VMCOREINFO has some of them.
 func TestSyntheticKdumpOfQEMU(t *testing.T) {
 	b := synthKdump(le, 8)
 	clear(b[12:424])
@@ -162,7 +163,8 @@ func TestCrashText(t *testing.T) {
 	}
 }
 
-// Negative numbers as Node 0.10, 8 and 20 print ctype's halves.
+// TestCrashTextNegative checks negative numbers as Node 0.10, 8 and 20 print the halves from
+// ctype.
 func TestCrashTextNegative(t *testing.T) {
 	b := readCore(t, "synthetic-vmdump.0")
 	for _, c := range []struct {
@@ -184,8 +186,8 @@ func TestCrashTextNegative(t *testing.T) {
 	}
 }
 
-// The hash of an expanded dump, which the original refuses, is that of the same text. An
-// incomplete dump is refused.
+// TestExpandedCrashDump checks that the hash of an expanded dump, which the original rejects, is
+// computed from the same text. An incomplete dump is rejected.
 func TestExpandedCrashDump(t *testing.T) {
 	b := readCore(t, "synthetic-vmdump.0")
 	le.PutUint32(b[8:], le.Uint32(b[8:])&^dfCompressed)

@@ -1,7 +1,7 @@
 package dump
 
-// Types of note with the owner CORE, as Linux writes them (linux/elf.h). illumos has the
-// first three in other layouts.
+// Types of notes with the owner CORE, as written by Linux (linux/elf.h). illumos uses the first
+// three with other layouts.
 const (
 	ntPrstatus = 1
 	ntPrpsinfo = 3
@@ -10,14 +10,14 @@ const (
 	ntFile     = 0x46494c45
 )
 
-// Types of note with the owner LINUX.
+// Types of notes with the owner LINUX.
 const (
 	nt386TLS = 0x200
 	ntArmTLS = 0x401
 )
 
-// linuxCore reads the core of a Linux process. The thread that died comes first, and the
-// notes of each thread follow its NT_PRSTATUS.
+// linuxCore reads the core of a Linux process. The thread that died comes first, and the notes of
+// each thread follow its NT_PRSTATUS.
 func (c *elfCore) linuxCore() {
 	c.info.OS = "linux"
 	machine := c.info.Machine
@@ -43,15 +43,15 @@ func (c *elfCore) linuxCore() {
 	c.linuxFiles(file)
 }
 
-// linuxPrpsinfo reads struct elf_prpsinfo, whose end is the same on every architecture:
-// pid, ppid, pgrp, sid, fname[16], psargs[80].
+// linuxPrpsinfo parses struct elf_prpsinfo, whose end is the same on every architecture: pid,
+// ppid, pgrp, sid, fname[16], psargs[80].
 func (c *elfCore) linuxPrpsinfo(v structView) {
 	if n := len(v.b); n >= 112 {
 		c.process(v, n-112, n-96, n-80)
 	}
 }
 
-// linuxTLS reads the thread pointer of machines that do not have it in a register.
+// linuxTLS reads the thread pointer on machines that do not keep it in a register.
 func (c *elfCore) linuxTLS(n note) {
 	if len(c.info.Threads) == 0 {
 		return
@@ -65,8 +65,8 @@ func (c *elfCore) linuxTLS(n note) {
 	}
 }
 
-// firstSignal returns the signal of the first thread that has one. The thread that died
-// comes first, and some kernels give the signal to all threads.
+// firstSignal returns the signal of the first thread that has one. The thread that died comes
+// first, and some kernels record the signal in all threads.
 func (c *elfCore) firstSignal() int {
 	for _, t := range c.info.Threads {
 		if t.Signal != 0 {
@@ -82,16 +82,16 @@ func (c *elfCore) addThread(t Thread) {
 	}
 }
 
-// linuxArch is the layout of NT_PRSTATUS on a Linux architecture: offsets from the start of
-// the description (struct elf_prstatus of linux/elfcore.h, with the elf_gregset_t of each
+// linuxArch is the layout of NT_PRSTATUS on a Linux architecture: offsets from the start of the
+// description (struct elf_prstatus in linux/elfcore.h, with the elf_gregset_t of each
 // architecture).
 type linuxArch struct {
-	word        int // bytes of a register
+	word        int // size of a register in bytes
 	pid         int
-	pc, sp, tls int // 0: absent or unknown
+	pc, sp, tls int // 0 if absent or unknown
 }
 
-// linuxArchs has the layouts by machineName.
+// linuxArchs maps the results of machineName to layouts.
 var linuxArchs = map[string]linuxArch{
 	"x86_64":      {8, 32, 112 + 16*8, 112 + 19*8, 112 + 21*8},
 	"x32":         {8, 24, 72 + 16*8, 72 + 19*8, 72 + 21*8},
@@ -116,8 +116,8 @@ var linuxArchs = map[string]linuxArch{
 	"hppa":        {4, 24, 0, 0, 0},
 }
 
-// archOf returns the layout for a machine. For an unknown one it has the thread's number
-// alone, which all but m68k have in the same place.
+// archOf returns the layout for a machine. For an unknown machine it contains only the thread ID,
+// which is in the same place on all but m68k.
 func archOf(machine string, class int) linuxArch {
 	if a, ok := linuxArchs[machine]; ok {
 		return a
@@ -128,7 +128,7 @@ func archOf(machine string, class int) linuxArch {
 	return linuxArch{word: 4, pid: 24}
 }
 
-// thread reads the description of NT_PRSTATUS.
+// thread parses the description of NT_PRSTATUS.
 func (a linuxArch) thread(v structView, machine string) Thread {
 	v.word = a.word
 	t := Thread{TID: v.i32(a.pid), Signal: int(int16(v.u16(12)))}
@@ -139,7 +139,7 @@ func (a linuxArch) thread(v structView, machine string) Thread {
 		return v.long(off)
 	}
 	t.PC, t.SP, t.TLS = reg(a.pc), reg(a.sp), reg(a.tls)
-	if machine == "s390x" { // two access registers, the high half first
+	if machine == "s390x" { // two access registers, high half first
 		t.TLS = uint64(v.u32(a.tls))<<32 | uint64(v.u32(a.tls+4))
 	}
 	if machine == "s390" {

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// maxVMCoreInfo bounds VMCOREINFO. The kernel writes it into one page.
+// maxVMCoreInfo is the maximum size of VMCOREINFO in bytes. The kernel writes it into one page.
 const maxVMCoreInfo = 1 << 20
 
-// linuxKernel reads an ELF dump of a Linux kernel, as /proc/vmcore, makedumpfile -E, virsh
-// dump and QEMU's dump-guest-memory write it.
+// linuxKernel reads an ELF dump of a Linux kernel, as written by /proc/vmcore, makedumpfile -E,
+// virsh dump or QEMU's dump-guest-memory.
 func (c *elfCore) linuxKernel() {
 	c.info.Format, c.info.OS, c.info.Type = "Linux vmcore", "linux", Crash
 	for n := range c.notes.all() {
@@ -24,7 +24,7 @@ func (c *elfCore) linuxKernel() {
 	}
 }
 
-// vmcoreInfo is the content of a VMCOREINFO note, KEY=VALUE lines
+// vmcoreInfo is the content of a VMCOREINFO note: KEY=VALUE lines
 // (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux).
 type vmcoreInfo map[string]string
 
@@ -39,7 +39,7 @@ func parseVMCoreInfo(b []byte) vmcoreInfo {
 	return info
 }
 
-// describe sets the fields of i that are not known yet.
+// describe sets the fields of i that are still empty.
 func (v vmcoreInfo) describe(i *Info) {
 	if rel := v["OSRELEASE"]; rel != "" && i.Platform == "" {
 		i.Platform = linuxPlatform(rel)
@@ -54,16 +54,16 @@ func (v vmcoreInfo) describe(i *Info) {
 
 func linuxPlatform(release string) string { return "Linux_" + release }
 
-// unixTime returns the time that a dump states, or the zero time if no clock shows it.
+// unixTime returns the time stated by a dump, or the zero time if it is implausible.
 func unixTime(sec, nsec int64) time.Time {
-	if sec <= 0 || sec > 253402300799 || nsec < 0 || nsec >= 1e9 { // the end of 9999
+	if sec <= 0 || sec > 253402300799 || nsec < 0 || nsec >= 1e9 { // end of the year 9999
 		return time.Time{}
 	}
 	return time.Unix(sec, nsec).UTC()
 }
 
-// kernelNode reads the host's name from the kernel's memory. VMCOREINFO has the address of
-// init_uts_ns, whose struct new_utsname has strings of 65 bytes.
+// kernelNode reads the host name from the kernel's memory. VMCOREINFO contains the address of
+// init_uts_ns, whose struct new_utsname contains strings of 65 bytes.
 func (c *elfCore) kernelNode(v vmcoreInfo) (string, error) {
 	addr, err := strconv.ParseUint(v["SYMBOL(init_uts_ns)"], 16, 64)
 	if err != nil {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Synthetic cores of every architecture in the table, in the layout of its kernel.
+// TestLinuxArchitectures reads synthetic cores of every architecture in the table, in the layout
+// of its kernel.
 func TestLinuxArchitectures(t *testing.T) {
 	for _, c := range []struct {
 		machine string
@@ -49,7 +50,7 @@ func TestLinuxArchitectures(t *testing.T) {
 					}
 				}
 				if c.machine == "s390x" {
-					want.TLS = 0x3000 + uint64(i) // both halves are written as one number
+					want.TLS = 0x3000 + uint64(i) // both halves are stored as one number
 				}
 				if th != want {
 					t.Errorf("got %+v, want %+v", th, want)
@@ -59,7 +60,8 @@ func TestLinuxArchitectures(t *testing.T) {
 	}
 }
 
-// The offsets are those of real files, which shows errors in the sums of the table.
+// TestLinuxRegisterOffsets compares the table with offsets from real files, to detect errors in
+// its sums.
 func TestLinuxRegisterOffsets(t *testing.T) {
 	for machine, want := range map[string][3]int{ // pid, SP, PC
 		"x86_64": {32, 264, 240}, "i386": {24, 132, 120}, "aarch64": {32, 360, 368},
@@ -95,8 +97,8 @@ func TestThreadPointersBesideRegisters(t *testing.T) {
 	}
 }
 
-// If there are more program headers than the file header can count, all are parsed, and
-// 65,535 are hashed (TestHashAgainstNode).
+// TestManySegments checks that if there are more program headers than the file header can count,
+// all are parsed but only 65,535 are hashed (TestHashAgainstNode).
 func TestManySegments(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64, xnum: true}
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64"))}
@@ -122,8 +124,8 @@ func TestManySegments(t *testing.T) {
 	}
 }
 
-// In a core of more than 4 GiB, gcore puts the notes where the original hashes other bytes.
-// The facts are read from the right place.
+// TestNotesBeyond4GiB uses a core of more than 4 GiB, in which gcore puts the notes where the
+// original hashes the wrong bytes. The notes are still read from the right place.
 func TestNotesBeyond4GiB(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	notes := linuxNotes(e, "x86_64")
@@ -143,7 +145,7 @@ func TestNotesBeyond4GiB(t *testing.T) {
 	}
 }
 
-// The build-id of a module is found in its first page, and behind it.
+// TestBuildIDs checks that the build ID of a module is found both in its first page and after it.
 func TestBuildIDs(t *testing.T) {
 	const id = "0123456789abcdef0123456789abcdef01234567"
 	raw, _ := hex.DecodeString(id)
@@ -178,7 +180,7 @@ func TestBuildIDs(t *testing.T) {
 	}
 }
 
-// Numbers that the file does not back take no memory.
+// TestHostileNotes checks that sizes and counts that exceed the file do not take up memory.
 func TestHostileNotes(t *testing.T) {
 	huge := le.AppendUint32(le.AppendUint32(le.AppendUint32(nil, 5), 0xfffffff0), ntPrpsinfo)
 	huge = append(huge, "CORE\x00\x00\x00\x00short"...)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// The program has eight threads that wait. With "crash" it dies of SIGABRT.
+// liveProgram has eight waiting threads. With "crash" it dies of SIGABRT.
 const liveProgram = `
 #include <pthread.h>
 #include <stdio.h>
@@ -48,7 +48,7 @@ func buildLive(t *testing.T) (exe string) {
 	return exe
 }
 
-// A core that the kernel of this machine writes.
+// TestLiveKernelCore reads a core written by the kernel of this machine.
 func TestLiveKernelCore(t *testing.T) {
 	readelf := needTool(t, "eu-readelf")
 	pattern, err := os.ReadFile("/proc/sys/kernel/core_pattern")
@@ -72,7 +72,7 @@ func TestLiveKernelCore(t *testing.T) {
 	comparePeer(t, readelf, cores[0], info)
 }
 
-// A core that gdb writes of a live process has its notes at the end.
+// TestLiveGcore reads a core of a live process written by gdb, whose notes are at the end.
 func TestLiveGcore(t *testing.T) {
 	readelf, gcore := needTool(t, "eu-readelf"), needTool(t, "gcore")
 	exe := buildLive(t)
@@ -130,7 +130,7 @@ var (
 	peerModule  = regexp.MustCompile(`(?m)^0x([0-9a-f]+)\+\S+ ([0-9a-f]+)@`)
 )
 
-// comparePeer compares the facts with those of elfutils, and the hash with Node's.
+// comparePeer compares info with the output of elfutils, and the hash with Node's.
 func comparePeer(t *testing.T, readelf, path string, info *Info) {
 	t.Helper()
 	out, err := exec.Command(readelf, "-n", path).Output()
@@ -165,7 +165,7 @@ func comparePeer(t *testing.T, readelf, path string, info *Info) {
 	}
 }
 
-// compareModules compares build-ids with eu-unstrip, which also lists the vDSO.
+// compareModules compares build IDs with those of eu-unstrip, which also lists the vDSO.
 func compareModules(t *testing.T, path string, info *Info) {
 	t.Helper()
 	out, err := exec.Command(needTool(t, "eu-unstrip"), "-n", "--core="+path).Output()

@@ -2,7 +2,7 @@ package dump
 
 import "encoding/binary"
 
-// ELF machine numbers (e_machine) and other constants of a machine.
+// ELF machine numbers (e_machine) and other constants that depend on the machine.
 const (
 	emSPARC      = 2
 	em386        = 3
@@ -24,7 +24,7 @@ const (
 	osabiFreeBSD = 9
 )
 
-// machineNames has the names of machines in 32-bit and 64-bit files, as uname -m prints them.
+// machineNames holds the names of machines in 32-bit and 64-bit files, as printed by uname -m.
 var machineNames = map[uint16][2]string{
 	emX86_64:    {"x32", "x86_64"},
 	em386:       {"i386", "i386"},
@@ -45,7 +45,7 @@ var machineNames = map[uint16][2]string{
 	emIA64:      {"ia64", "ia64"},
 }
 
-// machineName returns what uname -m prints on the machine, as far as the header says.
+// machineName returns what uname -m prints on the machine, as far as the header shows it.
 func (e *ELF) machineName() string {
 	name := machineNames[e.Machine][e.Class/64]
 	if e.Order == binary.ByteOrder(binary.LittleEndian) {

@@ -9,28 +9,28 @@ import (
 )
 
 const (
-	// maxModules and maxMappings bound the mapped files. The kernel writes at most 4 MiB
-	// of their names.
+	// maxModules and maxMappings limit the mapped files. The kernel writes at most 4 MiB of
+	// their names.
 	maxModules  = 4096
 	maxMappings = 1 << 17
 
-	// modulePage is what is read of a module to find its build-id. Every linker puts the
-	// headers and the note there.
+	// modulePage is the number of bytes read from a module to find its build ID. Every linker
+	// puts the headers and the note there.
 	modulePage = 4096
 
-	// maxModuleNotes bounds the segments of notes that are searched in a module.
+	// maxModuleNotes is the maximum number of note segments searched in a module.
 	maxModuleNotes = 4
 )
 
 // mapping is a file mapped at an address.
 type mapping struct {
 	start, end uint64
-	first      bool // start is the beginning of the file
+	first      bool // start is the start of the file
 	path       string
 }
 
-// linuxFiles reads NT_FILE: count, page size, count × {start, end, offset in pages}, then
-// count names, each with a NUL behind it.
+// linuxFiles parses NT_FILE: count, page size, count × {start, end, offset in pages}, then count
+// names, each followed by a NUL.
 func (c *elfCore) linuxFiles(v structView) {
 	if v.word == 0 {
 		return
@@ -55,11 +55,11 @@ func (c *elfCore) linuxFiles(v structView) {
 	c.addMappings(maps)
 }
 
-// addMappings makes a module of each file that is mapped, and another one if the beginning
-// of a file is mapped again behind other files.
+// addMappings adds a module for each mapped file, and another one if the start of a file is
+// mapped again after other files.
 func (c *elfCore) addMappings(maps []mapping) {
 	slices.SortStableFunc(maps, func(a, b mapping) int { return cmp.Compare(a.start, b.start) })
-	open := make(map[string]int) // the index in Modules, by path
+	open := make(map[string]int) // index in Modules, keyed by path
 	for _, m := range maps {
 		if m.path == "" || m.end <= m.start {
 			continue
@@ -81,7 +81,7 @@ func (c *elfCore) addMappings(maps []mapping) {
 	}
 }
 
-// identify reads the build-ids of the modules and finds the executable.
+// identify reads the build IDs of the modules and finds the executable.
 func (c *elfCore) identify() error {
 	for i := range c.info.Modules {
 		m := &c.info.Modules[i]
@@ -112,12 +112,12 @@ func (c *elfCore) moduleAt(addr uint64) *Module {
 	return nil
 }
 
-// execNames has the entries of the auxiliary vector that point to the path by which the
+// execNames lists the entries of the auxiliary vector that point to the path with which the
 // program was started.
 var execNames = map[string]uint64{"linux": AuxExecFn, "freebsd": 15, "illumos": 2014, "netbsd": 2014}
 
-// executableName reads the path that the program was started by from its stack, and the
-// build-id by the address of its headers.
+// executableName reads the path with which the program was started from its stack. It finds the
+// build ID through the address of the program headers.
 func (c *elfCore) executableName() error {
 	if addr, ok := c.elf.Aux(execNames[c.info.OS]); ok {
 		b, err := c.elf.memory(c.r, addr, 4096)
@@ -138,8 +138,8 @@ func (c *elfCore) executableName() error {
 	return err
 }
 
-// buildID reads the build-id of the ELF file that is mapped at addr. It is "" if the dump
-// does not have it.
+// buildID reads the build ID of the ELF file mapped at addr. It returns "" if the dump does not
+// contain it.
 func (c *elfCore) buildID(addr uint64) (string, error) {
 	page, err := c.elf.memory(c.r, addr, modulePage)
 	if err != nil {
@@ -174,7 +174,7 @@ func (c *elfCore) buildID(addr uint64) (string, error) {
 	return "", nil
 }
 
-// pageSegments reads the program headers in the first page of a module.
+// pageSegments parses the program headers in the first page of a module.
 func (e *ELF) pageSegments(page []byte) []Segment {
 	size, stride, off := layoutOf(e.Class).phdr, e.phentsize(), e.phoff()
 	if off >= uint64(len(page)) || stride < size {
@@ -183,9 +183,9 @@ func (e *ELF) pageSegments(page []byte) []Segment {
 	return e.parseSegments(page[off:], stride, e.phnum())
 }
 
-// moduleNotes returns the n bytes of notes at addr, at most a page. Notes in the module's
-// first page are returned to the end of the page: Go's linker makes a segment of its own
-// note and puts GNU's behind it.
+// moduleNotes returns the n bytes of notes at addr, at most a page. If the notes are in the
+// module's first page, the result extends to the end of the page: Go's linker creates a segment
+// only for its own note and puts GNU's note after it.
 func (c *elfCore) moduleNotes(page []byte, start, addr, n uint64) ([]byte, error) {
 	n = min(n, modulePage)
 	if d := addr - start; addr >= start && d < uint64(len(page)) && n <= uint64(len(page))-d {
@@ -194,7 +194,7 @@ func (c *elfCore) moduleNotes(page []byte, start, addr, n uint64) ([]byte, error
 	return c.elf.memory(c.r, addr, int(n))
 }
 
-// GNUBuildID returns the build-id among the notes of an ELF file, in hexadecimal, or "".
+// GNUBuildID returns the build ID in the notes of an ELF file, in hexadecimal, or "".
 func GNUBuildID(b []byte, order binary.ByteOrder) string {
 	const ntGNUBuildID = 3
 	ns := notes{segments: [][]byte{b}, order: order}

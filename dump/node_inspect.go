@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// nodeStyle is how a version of Node prints an object (util.inspect). The original names
-// a crash dump by the MD5 of its header as Node prints it.
+// nodeStyle describes how a version of Node prints an object (util.inspect). The original
+// identifies a crash dump by the MD5 of its header as printed by Node.
 type nodeStyle struct {
-	open, sep, end       string // around and between the fields of the header
-	subOpen, subSep, sub string // the same of dump_utsname
-	bytes                int    // how many bytes of a Buffer are printed
-	more                 string // printed behind them if there are more
-	count                string // printed behind the number of the others; "": no number
+	open, sep, end       string // before, between and after the fields of the header
+	subOpen, subSep, sub string // the same for dump_utsname
+	bytes                int    // maximum number of bytes printed of a Buffer
+	more                 string // printed after them if there are more
+	count                string // printed after the number of remaining bytes; "" means that the number is not printed
 	negativeZero         string
 }
 
-// The styles that releases of the original met. Node 10 and 11 have two more.
+// The styles of the Node versions used by releases of the original. Node 10 and 11 have two more.
 var (
 	node010 = nodeStyle{ // 0.8 and 0.10
 		"{ ", ",\n  ", " }", "\n   { ", ",\n     ", " }", 51, " ...", "", "0",
@@ -30,7 +30,7 @@ var (
 	}
 )
 
-// nodeInspect returns the header as Node prints it, in the order of the structure.
+// nodeInspect returns the header as printed by Node, with fields in the order of the structure.
 func (h crashHeader) nodeInspect(style nodeStyle) []byte {
 	w := nodeWriter{nodeStyle: style, h: h, b: []byte(style.open)}
 	w.words("dump_magic", "dump_version", "dump_flags", "dump_wordsize")
@@ -45,15 +45,15 @@ func (h crashHeader) nodeInspect(style nodeStyle) []byte {
 	return append(w.b, style.end...)
 }
 
-// nodeWriter prints one field after the other.
+// nodeWriter prints fields one after another.
 type nodeWriter struct {
 	nodeStyle
 	h   crashHeader
 	b   []byte
-	off int // of the next field in the header
+	off int // offset of the next field in the header
 }
 
-// field prints a field of size bytes.
+// field prints a field that is size bytes long.
 func (w *nodeWriter) field(name, text string, size int) {
 	if w.off > 0 {
 		w.b = append(w.b, w.sep...)
@@ -69,8 +69,8 @@ func (w *nodeWriter) words(names ...string) {
 	}
 }
 
-// longs prints 64-bit fields, each as its two halves. Node's ctype library splits a negative
-// number into two negative halves and complements the high one: -5 is [ -0, -5 ].
+// longs prints 64-bit fields, each as two halves. Node's ctype library splits a negative number
+// into two negative halves and complements the high one: -5 becomes [ -0, -5 ].
 func (w *nodeWriter) longs(signed bool, names ...string) {
 	for _, name := range names {
 		v := w.h.u64(w.off)
@@ -88,7 +88,7 @@ func (w *nodeWriter) longs(signed bool, names ...string) {
 	}
 }
 
-// buffer returns n bytes at off as a Buffer.
+// buffer formats n bytes at off as a Buffer.
 func (w *nodeWriter) buffer(off, n int) string {
 	text := fmt.Sprintf("<Buffer % x", w.h.at(off, min(n, w.bytes)))
 	if n > w.bytes {

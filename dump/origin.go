@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Origin is what a dump's name or attributes say about it. A Linux core does not hold the
-// host's name or the time of death.
+// Origin is the information in a dump's file name or attributes. A Linux core does not contain
+// the host name or the time of death.
 type Origin struct {
 	Node, Cmd, Exe string
-	Boot           ID  // the system's boot ID; zero: unknown
-	PID            int // 0: unknown
+	Boot           ID  // the system's boot ID; zero if unknown
+	PID            int // 0 if unknown
 	Time           time.Time
-	Source         string // "name" or "xattr"; "": nothing is known
+	Source         string // "name" or "xattr"; "" if nothing is known
 }
 
-// OriginFromName parses the names that are clear without the core_pattern of their machine:
-// core.COMM.UID.BOOTID.PID.MICROSECONDS of systemd-coredump, with or without the suffix of
-// its compression, and core.PID of a bare Linux kernel.
+// OriginFromName parses file names that are unambiguous without the machine's core_pattern:
+// systemd-coredump's core.COMM.UID.BOOTID.PID.MICROSECONDS, with or without a compression suffix,
+// and core.PID of a plain Linux kernel.
 func OriginFromName(base string) Origin {
 	for _, c := range compressions {
 		base = TrimCompressionSuffix(base, c.kind)
@@ -49,8 +49,8 @@ func OriginFromName(base string) Origin {
 	}
 }
 
-// OriginFromXattrs reads the attributes that systemd-coredump sets on a file. get returns
-// the value of an extended attribute, and false if there is none.
+// OriginFromXattrs reads the attributes that systemd-coredump sets on a file. get returns the
+// value of an extended attribute, or false if there is none.
 func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 	var o Origin
 	text := func(name string) string {
@@ -71,14 +71,14 @@ func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 	return o
 }
 
-// maxPID is the largest number of a process in any kernel.
+// maxPID is the largest process ID in any kernel.
 const maxPID = 1<<31 - 1
 
 func unixMicro(micros int64) time.Time {
 	return unixTime(micros/1e6, micros%1e6*1000)
 }
 
-// decimal parses a number of digits alone.
+// decimal parses a number that consists only of digits.
 func decimal(s string) (int64, bool) {
 	for _, c := range []byte(s) {
 		if c < '0' || c > '9' {
@@ -89,8 +89,8 @@ func decimal(s string) (int64, bool) {
 	return n, err == nil
 }
 
-// unescape reverses xescape of systemd, which writes \xNN for characters that a name may
-// not have.
+// unescape reverses systemd's xescape, which writes \xNN for characters that a name may not
+// contain.
 func unescape(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

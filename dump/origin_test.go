@@ -27,7 +27,7 @@ func TestOriginFromName(t *testing.T) {
 		{"core.", Origin{}},
 		{"core", Origin{}},
 		{"vmcore.0", Origin{}},
-		{"core.svc.startd.70377", Origin{}}, // an unknown pattern; the dump itself has these facts
+		{"core.svc.startd.70377", Origin{}}, // unknown pattern; the dump itself contains this information
 		{"core..1000." + boot + ".4242.17", Origin{}},
 		{"core.node.1000." + boot[1:] + ".4242.17", Origin{}},
 		{"core.node.x." + boot + ".4242.17", Origin{}},

@@ -8,36 +8,35 @@ import (
 )
 
 const (
-	// predictPage is the unit of predictions: debuggers read a dump by buffers or
-	// mapped pages of this size.
+	// predictPage is the unit of predictions. Debuggers read a dump in buffers or mapped
+	// pages of this size.
 	predictPage = 4096
 
-	// maxRanges and maxPredicted bound what is predicted for a dump. A process with 64
-	// threads and 100 libraries needs some 300 ranges and 1 MiB.
+	// maxRanges and maxPredicted limit the predictions for one dump. A process with 64
+	// threads and 100 libraries needs about 300 ranges and 1 MiB.
 	maxRanges    = 4096
 	maxPredicted = 16 << 20
 
-	// predictTail is predicted at the end of the file before its format is known: notes
-	// are there in a dump that a debugger wrote, the stack of the first thread in one
-	// that the kernel wrote.
+	// predictTail is the number of bytes at the end of the file that are predicted before its
+	// format is known. They contain notes if a debugger wrote the dump, or the stack of the
+	// first thread if the kernel did.
 	predictTail = 64 << 10
 )
 
-// Predict calls want with the ranges of a dump that a debugger reads until it has shown
-// the backtraces of all threads: headers and notes, the first page of every segment,
-// what the auxiliary vector and the registers point to, and the dynamic linker's list.
-// For a kernel dump they are the headers, the bitmaps, and the tables that lead to its
-// pages if those are small.
+// Predict calls want with the ranges of a dump that a debugger reads until it has shown the
+// backtraces of all threads: headers and notes, the first page of every segment, what the
+// auxiliary vector and the registers point to, and the dynamic linker's list. For a kernel dump
+// they are the headers, the bitmaps, and the tables that lead to its pages if those are small.
 //
-// The ranges lie in the file, do not overlap, and are whole pages of 4 KiB except at the
-// end of the file. They come in waves: Predict reports all that it knows, the most urgent
-// first, before it reads any of it through r to learn more. A want that starts a fetch
-// and returns makes each wave one round trip. Predict reads nothing that it has not
-// reported before.
+// The ranges are within the file, do not overlap, and consist of whole 4 KiB pages except at the
+// end of the file. They come in waves: Predict reports all ranges that it can determine, the most
+// urgent first, before it reads any of them through r to determine more. If want only starts a
+// fetch and returns, each wave takes one round trip. Predict reads only what it has already
+// reported.
 //
-// The number of ranges and bytes is bounded, whatever the dump claims. The error is what
-// r returned, or that of Inspect for a file that is no dump. It ends the prediction; the
-// ranges reported until then hold.
+// The number of ranges and bytes is limited, whatever the dump claims. The error is one returned
+// by r, or that of Inspect for a file that is not a dump. An error ends the prediction; the
+// ranges reported so far remain valid.
 func Predict(r io.ReaderAt, size int64, want func(off, n int64)) error {
 	p := &predictor{report: want, size: max(size, 0), bytes: maxPredicted, pages: map[int64][]byte{}}
 	p.want(0, firstRead)
@@ -53,18 +52,18 @@ func Predict(r io.ReaderAt, size int64, want func(off, n int64)) error {
 	return f.predict(p)
 }
 
-// predictor is the state of one Predict.
+// predictor is the state of one Predict call.
 type predictor struct {
 	r      *bufReader
 	size   int64
 	report func(off, n int64)
 
-	wanted []extent // what was reported: sorted, disjoint, not adjacent
-	ranges int      // calls of report
-	bytes  int64    // bytes that may still be reported
+	wanted []extent // reported ranges: sorted, disjoint, not adjacent
+	ranges int      // number of calls of report
+	bytes  int64    // number of bytes that may still be reported
 
-	pages map[int64][]byte // single pages that were read, by offset
-	err   error            // of the first read that failed; nothing is read after it
+	pages map[int64][]byte // single pages that were read, keyed by offset
+	err   error            // error of the first failed read; nothing is read afterwards
 
 	sections []section
 }
@@ -72,8 +71,8 @@ type predictor struct {
 // extent is a range of the file.
 type extent struct{ off, end int64 }
 
-// want reports the pages of n bytes at off, except for those that were reported before
-// or are beyond the bounds.
+// want reports the pages that contain n bytes at off, except for those that were already reported
+// or exceed the limits.
 func (p *predictor) want(off, n int64) {
 	if off < 0 {
 		off, n = 0, n+off
@@ -90,7 +89,7 @@ func (p *predictor) want(off, n int64) {
 	first, from, upto := i, off, off
 	for ; i < len(p.wanted) && p.wanted[i].off <= end; i++ {
 		upto = p.reportGap(from, min(p.wanted[i].off, end))
-		if upto < p.wanted[i].off { // out of bounds
+		if upto < p.wanted[i].off { // limit reached
 			p.merge(first, i, extent{off, upto})
 			return
 		}
@@ -103,7 +102,8 @@ func (p *predictor) want(off, n int64) {
 	p.merge(first, i, extent{off, max(upto, from)})
 }
 
-// reportGap reports a range that was not reported yet, and returns where the bounds end it.
+// reportGap reports a range that has not been reported yet. It returns the end of the reported
+// part, which the limits may cut short.
 func (p *predictor) reportGap(off, end int64) int64 {
 	end = min(end, off+p.bytes&^(predictPage-1))
 	if end <= off || p.ranges == maxRanges {
@@ -115,7 +115,7 @@ func (p *predictor) reportGap(off, end int64) int64 {
 	return end
 }
 
-// merge replaces the extents from i to j, which s touches, by their union with s.
+// merge replaces the extents from i to j, which s touches, with their union with s.
 func (p *predictor) merge(i, j int, s extent) {
 	if s.end <= s.off {
 		return
@@ -127,21 +127,21 @@ func (p *predictor) merge(i, j int, s extent) {
 	p.wanted = slices.Replace(p.wanted, i, j, s)
 }
 
-// wantRange is want for a range as a header states it.
+// wantRange is like want for a range stated by a header.
 func (p *predictor) wantRange(r Range) {
 	if r.Off < math.MaxInt64 {
 		p.want(int64(r.Off), int64(min(r.Len, math.MaxInt64)))
 	}
 }
 
-// isWanted reports whether all of a range that the file has was reported.
+// isWanted reports whether the part of a range that is within the file was reported.
 func (p *predictor) isWanted(off, n int64) bool {
 	n = p.r.clip(off, n)
 	i, _ := slices.BinarySearchFunc(p.wanted, off, func(s extent, off int64) int { return cmp.Compare(s.end, off+1) })
 	return n > 0 && i < len(p.wanted) && p.wanted[i].off <= off && off+n <= p.wanted[i].end
 }
 
-// hold reads a range that was reported, and returns nothing for any other.
+// hold reads a range that was reported. It returns nil for any other range.
 func (p *predictor) hold(r Range) []byte {
 	if p.err != nil || r.Off >= math.MaxInt64 || r.Len >= math.MaxInt64 || !p.isWanted(int64(r.Off), int64(r.Len)) {
 		return nil
@@ -151,7 +151,7 @@ func (p *predictor) hold(r Range) []byte {
 	return b
 }
 
-// page is hold for one page.
+// page is like hold for one page.
 func (p *predictor) page(off int64) []byte {
 	if b, ok := p.pages[off]; ok {
 		return b

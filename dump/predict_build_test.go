@@ -2,8 +2,8 @@ package dump
 
 import "fmt"
 
-// synthProcess describes a Linux core with objects that were loaded late. Each link_map is in
-// a page of its own, far from the others.
+// synthProcess describes a Linux core with objects that were loaded late. Each link_map is in a
+// separate page, far from the others.
 type synthProcess struct {
 	class   int
 	order   byteOrder
@@ -11,7 +11,7 @@ type synthProcess struct {
 	objects int
 	mips    bool // r_debug is found by DT_MIPS_RLD_MAP_REL
 	table   bool // the dynamic linker has an array of the objects
-	cycle   bool // the last link_map is followed by the first
+	cycle   bool // the last link_map points to the first one
 }
 
 const (
@@ -19,7 +19,7 @@ const (
 	synthLinker = 0x10000000
 	synthHeap   = 0x20000000
 	synthMods   = 0x40000000
-	synthGap    = 0x100000 // from one link_map to the next
+	synthGap    = 0x100000 // distance between link_maps
 )
 
 func (p synthProcess) mapAt(i int) uint64 { return synthHeap + uint64(i)*synthGap + 0x40 }
@@ -52,7 +52,7 @@ func (e elfFile) elfMachine() string {
 	return (&ELF{Class: e.class, Order: e.order, Machine: e.machine}).machineName()
 }
 
-// files returns NT_FILE with the beginnings of the modules.
+// files returns NT_FILE with the start of each module.
 func (p synthProcess) files() []byte {
 	f := fieldWriter{order: p.order, word: p.class / 8}
 	f.long(uint64(p.objects))
@@ -79,7 +79,7 @@ func (p synthProcess) executable() elfSegment {
 	d := fieldWriter{order: p.order, word: w}
 	if p.mips {
 		d.long(dtMipsRLDMapRel)
-		d.long(3 * uint64(w)) // right behind the section
+		d.long(3 * uint64(w)) // immediately after the section
 		d.long(0)
 		d.long(synthLinker + 0x5000)
 	} else {
@@ -93,8 +93,8 @@ func (p synthProcess) executable() elfSegment {
 	return seg
 }
 
-// linker returns the dynamic linker's data: a pointer to the array of objects in the first
-// page, and struct r_debug in the sixth.
+// linker returns the dynamic linker's data: a pointer to the array of objects in the first page,
+// and struct r_debug in the sixth.
 func (p synthProcess) linker() elfSegment {
 	w := p.class / 8
 	s := newStructure(6*4096, p.order, w)
@@ -119,7 +119,7 @@ func (p synthProcess) heap() []byte {
 		if i > 0 {
 			s.long(at+4*w, p.mapAt(i-1))
 		}
-		entry := 0x8000 + 3*w + 4*w*i // behind a head, as glibc has it
+		entry := 0x8000 + 3*w + 4*w*i // after a header, as in glibc
 		s.long(entry, synthMods+uint64(i)*0x10000).long(entry+w, synthMods+uint64(i)*0x10000+0x1000).long(entry+2*w, p.mapAt(i))
 	}
 	return s.b

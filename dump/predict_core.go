@@ -7,35 +7,37 @@ import (
 )
 
 const (
-	// headerBytes is what is read of the first page of a segment: the headers of a
-	// mapped file. On illumos many segments do not begin at a page.
+	// headerBytes is the number of bytes read from the first page of a segment, for the
+	// headers of a mapped file. On illumos many segments do not start on a page boundary.
 	headerBytes = 1024
 
-	// smallData is the largest size of a writable segment that is taken for the data of
-	// a library. Debuggers look up there what libthread_db asks for, in the second page
-	// as often as in the first.
+	// smallData is the maximum size of a writable segment that is assumed to be the data of a
+	// library. Debuggers look up the symbols requested by libthread_db there, in the second
+	// page as often as in the first.
 	smallData = 32 << 10
 
 	segmentWritable = 2 // a flag
 
-	// stackAbove and stackBelow are what is read around a stack pointer: the frames of a
-	// backtrace, and the red zone. maxStacks bounds the frames of all threads.
+	// stackAbove and stackBelow are the numbers of bytes read around a stack pointer: the
+	// frames of a backtrace, and the red zone. maxStacks is the limit for the frames of all
+	// threads.
 	stackAbove = 16 << 10
 	stackBelow = 128
 	maxStacks  = 6 << 20
 
-	// tcbBytes is the part of the C library's thread structure that libthread_db
+	// tcbBytes is the size of the part of the C library's thread structure that libthread_db
 	// reads: struct pthread of glibc.
 	tcbBytes = 0x910
 
-	// maxVDSO bounds the code that the kernel maps into each process.
+	// maxVDSO is the maximum size of the code that the kernel maps into each process.
 	maxVDSO = 16 << 10
 
-	// maxNoteReads and maxTableReads leave room for what notes and tables lead to.
+	// maxNoteReads and maxTableReads leave room for the ranges to which notes and tables
+	// lead.
 	maxNoteReads  = 8 << 20
 	maxTableReads = 4 << 20
 
-	// maxKernelSymbols bounds the symbols of VMCOREINFO that are predicted.
+	// maxKernelSymbols is the maximum number of symbols in VMCOREINFO that are predicted.
 	maxKernelSymbols = 256
 )
 
@@ -63,7 +65,7 @@ func (p *predictor) elf() error {
 	return p.core(c)
 }
 
-// core predicts what follows from the segments, then from the notes, then from memory.
+// core predicts ranges from the segments, then from the notes, then from memory.
 func (p *predictor) core(c *elfCore) error {
 	ranges := p.noteRanges(c.elf)
 	p.firstPages(c.elf)
@@ -88,7 +90,7 @@ func (p *predictor) core(c *elfCore) error {
 	return p.err
 }
 
-// noteRanges predicts the notes and returns where they are.
+// noteRanges predicts the notes and returns their ranges.
 func (p *predictor) noteRanges(e *ELF) []Range {
 	var all []Range
 	budget := uint64(maxNoteReads)
@@ -104,8 +106,7 @@ func (p *predictor) noteRanges(e *ELF) []Range {
 	return all
 }
 
-// firstPages predicts the beginning of each segment, where debuggers look for the header
-// of a file.
+// firstPages predicts the start of each segment, where debuggers look for a file header.
 func (p *predictor) firstPages(e *ELF) {
 	for _, seg := range e.Segments {
 		if seg.Type != SegmentLoad || seg.Filesz == 0 {
@@ -119,7 +120,7 @@ func (p *predictor) firstPages(e *ELF) {
 	}
 }
 
-// sectionNames predicts the names of the sections. Dumps that a debugger wrote have them.
+// sectionNames predicts the section names, which exist in dumps written by a debugger.
 func (p *predictor) sectionNames(e *ELF) {
 	p.sections = e.sections(p.hold(Range{e.SectionTable.Off, min(e.SectionTable.Len, maxTableReads)}))
 	if i := int(e.ehdr.u16(layoutOf(e.Class).shnum + 2)); i < len(p.sections) && p.sections[i].kind != 0 {
@@ -127,25 +128,25 @@ func (p *predictor) sectionNames(e *ELF) {
 	}
 }
 
-// symbols predicts what mdb reads of an illumos core (Pcore.c): the symbol tables and
-// types that the kernel or gcore wrote behind the segments.
+// symbols predicts what mdb reads from an illumos core (Pcore.c): the symbol tables and types
+// that the kernel or gcore wrote after the segments.
 func (p *predictor) symbols() {
 	const alloc = 2
 	all := slices.DeleteFunc(p.sections, func(s section) bool { return !s.inFile() || s.flags&alloc != 0 })
-	// Small tables come first, so that the bounds leave out those of the largest objects.
+	// Small tables come first, so that the limits affect only the largest objects.
 	slices.SortStableFunc(all, func(a, b section) int { return int(min(a.Len, 1<<30)) - int(min(b.Len, 1<<30)) })
 	for _, s := range all {
 		p.wantRange(s.Range)
 	}
 }
 
-// memoryPredictor predicts by the addresses of the process.
+// memoryPredictor predicts ranges from addresses in the process.
 type memoryPredictor struct {
 	*predictor
 	elf *ELF
 }
 
-// wantAddr predicts n bytes at addr, fewer where the segment ends.
+// wantAddr predicts n bytes at addr, or fewer at the end of the segment.
 func (m memoryPredictor) wantAddr(addr, n uint64) {
 	if r, ok := m.elf.FileRange(addr); ok {
 		m.wantRange(Range{r.Off, min(r.Len, n)})
@@ -154,7 +155,7 @@ func (m memoryPredictor) wantAddr(addr, n uint64) {
 
 // wantAround predicts the memory around addr that is in the same segment.
 func (m memoryPredictor) wantAround(addr, before, behind uint64) {
-	for ; before >= 8; before /= 2 { // the segment may begin in between
+	for ; before >= 8; before /= 2 { // the segment may start in between
 		if r, ok := m.elf.FileRange(addr - before); ok && addr >= before && r.Len > before {
 			m.wantRange(Range{r.Off, min(r.Len, before+behind)})
 			return
@@ -163,7 +164,8 @@ func (m memoryPredictor) wantAround(addr, before, behind uint64) {
 	m.wantAddr(addr, behind)
 }
 
-// read returns up to n bytes at addr, fewer where the segment or what was reported ends.
+// read returns up to n bytes at addr, or fewer at the end of the segment or of the reported
+// ranges.
 func (m memoryPredictor) read(addr uint64, n int) structView {
 	r, ok := m.elf.FileRange(addr)
 	if !ok {
@@ -184,14 +186,14 @@ func (m memoryPredictor) read(addr uint64, n int) structView {
 	return m.elf.view(b)
 }
 
-// hasAddr reports whether the dump holds the memory at addr.
+// hasAddr reports whether the dump contains the memory at addr.
 func (m memoryPredictor) hasAddr(addr uint64) bool {
 	_, ok := m.elf.FileRange(addr)
 	return ok
 }
 
-// auxv predicts what the entries of the auxiliary vector point to: program headers,
-// entry point, names, random bytes, and the vDSO.
+// auxv predicts what the entries of the auxiliary vector point to: program headers, entry point,
+// names, random bytes, and the vDSO.
 func (m memoryPredictor) auxv() {
 	const sysinfoEhdr = 33
 	for _, a := range m.elf.Auxv {
@@ -218,8 +220,8 @@ func stackWindow(info *Info) uint64 {
 	return min(stackAbove, max(maxStacks/n, 1024))
 }
 
-// threadStructure predicts the structure of a thread. Depending on the machine's ABI it
-// lies at the thread pointer, below it, or below it by a bias (variants I and II of ELF
+// threadStructure predicts the structure of a thread. Depending on the machine's ABI it is
+// located at the thread pointer, below it, or below it by a bias (variants I and II of ELF
 // Handling For Thread-Local Storage).
 func (m memoryPredictor) threadStructure(tls uint64) {
 	switch m.elf.Machine {
@@ -232,8 +234,8 @@ func (m memoryPredictor) threadStructure(tls uint64) {
 	}
 }
 
-// kernelSymbols predicts the variables of a Linux kernel that VMCOREINFO names and the
-// dump maps.
+// kernelSymbols predicts the variables of a Linux kernel that are listed in VMCOREINFO and mapped
+// in the dump.
 func (m memoryPredictor) kernelSymbols(info vmcoreInfo) {
 	var addrs []uint64
 	for key, value := range info {

@@ -19,13 +19,13 @@ var (
 	readsCores = flag.String("reads.cores", "", "TestReadsCoverage: keep the cores in this folder, and use those that are there")
 )
 
-// testCore is a program that dumps core.
+// testCore describes a program that dumps core.
 type testCore struct {
 	name  string
-	build func(t *testing.T, dir string) []string // the command
-	gcore bool                                    // gdb writes it when the program prints "ready"; else the program dies
+	build func(t *testing.T, dir string) []string // returns the command
+	gcore bool                                    // gdb writes the core when the program prints "ready"; otherwise the program dies
 	more  bool                                    // only with -reads.all
-	floor int                                     // least share of the pages that any tool reads, in percent; 0: none
+	floor int                                     // minimum predicted share of the pages that any tool reads, in percent; 0 means no minimum
 }
 
 const pythonProgram = `
@@ -123,7 +123,7 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// make builds the program and returns it and its core.
+// make builds the program and returns the paths of the program and its core.
 func (c testCore) make(t *testing.T) (exe, core string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -177,7 +177,7 @@ func gcoreOf(t *testing.T, args []string, core string) {
 	}
 }
 
-// readsTools are the debuggers whose reads are compared.
+// readsTools lists the debuggers whose reads are compared.
 var readsTools = []struct {
 	name string
 	args func(exe, core string) []string
@@ -190,7 +190,7 @@ var readsTools = []struct {
 	{"lldb", func(exe, core string) []string { return []string{"lldb", "-b", "-o", "bt all", "-c", core, exe} }},
 }
 
-// TestReadsCoverage compares predictions with what debuggers read.
+// TestReadsCoverage compares predictions with the actual reads of debuggers.
 func TestReadsCoverage(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs debuggers")
@@ -239,8 +239,8 @@ type prediction struct {
 	ranges, early, trips, reads int
 }
 
-// blockClock counts the round trips of Predict if each block of 128 KiB arrives one round
-// trip after it was predicted.
+// blockClock counts the round trips of Predict, assuming that each 128 KiB block arrives one
+// round trip after it was predicted.
 type blockClock struct {
 	io.ReaderAt
 	p     *prediction
@@ -301,8 +301,8 @@ func predict(t *testing.T, core string) *prediction {
 	return p
 }
 
-// precision returns the share of touched pages among the predicted ones, except for those
-// that are predicted for every file.
+// precision returns the share of predicted pages that were touched, not counting those that are
+// predicted for every file.
 func (p *prediction) precision(touched map[int64]bool) float64 {
 	hit, n := 0, 0
 	for at := range p.pages {
@@ -352,7 +352,7 @@ func (p *prediction) compare(t *testing.T, name, exe, core string, args func(exe
 	return touched
 }
 
-// logMisses logs the pages that were read and not predicted.
+// logMisses logs the pages that were read but not predicted.
 func (p *prediction) logMisses(t *testing.T, touched []int64) {
 	for i, at := range touched {
 		if p.pages[at] {

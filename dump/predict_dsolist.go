@@ -1,27 +1,27 @@
 package dump
 
 const (
-	// linkerSpan bounds the distance of the dynamic linker's data from its beginning.
+	// linkerSpan is the maximum distance of the dynamic linker's data from its start.
 	linkerSpan = 1 << 20
 
-	// maxPointers bounds the pointers in the dynamic linker's data that are followed,
-	// maxTableRounds the tables that lead to a further one.
+	// maxPointers is the maximum number of pointers in the dynamic linker's data that are
+	// followed, maxTableRounds the maximum number of tables that lead to another one.
 	maxPointers    = 128
 	maxTableRounds = 4
 
 	maxLinkerData = 8 // segments
 
-	tableHead = 16 // words of a table that show what it is
+	tableHead = 16 // number of words of a table that identify it
 )
 
-// dsoTable is the array of all objects by address that glibc has since 2.35 for
-// _dl_find_object(3). Its entries begin with map_start, map_end and the object's link_map
-// (elf/dl-find_object.h). No symbol leads to the array, so it is found by its content, and
-// its exact layout does not matter.
+// dsoTable is the array of all objects, sorted by address, that glibc has since 2.35 for
+// _dl_find_object(3). Its entries start with map_start, map_end and the object's link_map
+// (elf/dl-find_object.h). No symbol leads to the array, so it is found by its content, and its
+// exact layout does not matter.
 type dsoTable struct {
 	memoryPredictor
-	starts map[uint64]bool // addresses of objects
-	places []uint64        // where the array may be
+	starts map[uint64]bool // start addresses of objects
+	places []uint64        // addresses where the array may be
 }
 
 // dsoTable predicts what the pointers in the dynamic linker's data point to.
@@ -82,7 +82,7 @@ func (t dsoTable) maps() []uint64 {
 			if len(maps) < maxObjects {
 				maps = append(maps, t.entries(v)...)
 			}
-			next = append(next, v.long(0)) // the array before this one, when it grew
+			next = append(next, v.long(0)) // the previous array, if this one was allocated to extend it
 			t.wantAddr(v.long(0), uint64(tableHead*w))
 		}
 		places = next
@@ -90,7 +90,7 @@ func (t dsoTable) maps() []uint64 {
 	return maps
 }
 
-// entries returns the third words of what looks like entries.
+// entries returns the third word of everything that looks like an entry.
 func (t dsoTable) entries(v structView) []uint64 {
 	var maps []uint64
 	for off := 0; off+3*v.word <= len(v.b); off += v.word {

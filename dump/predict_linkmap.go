@@ -1,8 +1,8 @@
 package dump
 
 const (
-	// maxObjects bounds the objects of a process that are followed, maxHops the reads
-	// of memory that find more.
+	// maxObjects is the maximum number of objects of a process that are followed, maxHops the
+	// maximum number of memory reads to find more.
 	maxObjects = 4096
 	maxHops    = 1024
 
@@ -12,8 +12,8 @@ const (
 	maxDynsym  = 512 << 10
 )
 
-// Entries of a program's dynamic section (elf.h). The last two are of MIPS, whose
-// dynamic section is read-only.
+// Entries of a program's dynamic section (elf.h). The last two are for MIPS, whose dynamic
+// section is read-only.
 const (
 	dtPltGOT        = 3
 	dtStrtab        = 5
@@ -24,17 +24,17 @@ const (
 	dtMipsRLDMapRel = 0x70000035
 )
 
-// loadedObject is a file that is mapped into the process.
+// loadedObject is a file mapped into the process.
 type loadedObject struct {
 	bias    uint64
 	dynamic Range // addresses
 	entries []Aux // of the dynamic section
 }
 
-// linkMaps predicts what the dynamic linker's list of objects leads to: program headers,
-// dynamic section, struct r_debug, struct link_map. The structures of libraries that were
-// loaded late are spread over the heap, and each is known only by the one before, which
-// takes a round trip. So linkMaps first looks for tables that list them all.
+// linkMaps predicts what the dynamic linker's list of objects leads to: program headers, dynamic
+// section, struct r_debug, struct link_map. The structures of libraries that were loaded late are
+// spread over the heap, and each can be found only through the previous one, which takes a round
+// trip. So linkMaps first looks for tables that list them all.
 func (m memoryPredictor) linkMaps(c *elfCore) {
 	objects := m.objects(c)
 	for _, o := range objects {
@@ -57,8 +57,8 @@ func (m memoryPredictor) linkMaps(c *elfCore) {
 	m.walk(append(roots, m.gots(objects)...))
 }
 
-// objects reads the program headers of the executable, which comes first, and of all
-// files whose first page is in the dump.
+// objects reads the program headers of the executable, which comes first, and of all files whose
+// first page is in the dump.
 func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 	all := []loadedObject{{}}
 	if addr, ok := m.elf.Aux(AuxPhdr); ok {
@@ -86,8 +86,8 @@ func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 	return all
 }
 
-// headers returns the addresses at which files may be mapped from their beginning: those
-// that the notes name, or else all segments that are not writable.
+// headers returns the addresses at which the starts of files may be mapped: those listed in the
+// notes, or else the starts of all segments that are not writable.
 func (m memoryPredictor) headers(c *elfCore) []uint64 {
 	var addrs []uint64
 	for _, h := range c.heads {
@@ -104,7 +104,7 @@ func (m memoryPredictor) headers(c *elfCore) []uint64 {
 	return addrs
 }
 
-// object finds the dynamic section by the program headers, which are mapped at addr.
+// object finds the dynamic section from the program headers, which are mapped at addr.
 func (m memoryPredictor) object(addr uint64, segs []Segment) (o loadedObject) {
 	const dynamic, phdr = 2, 6
 	known := false
@@ -140,8 +140,8 @@ func (m memoryPredictor) dynamic(o loadedObject) []Aux {
 	return m.read(o.dynamic.Off, int(o.dynamic.Len)).auxv()
 }
 
-// entry returns the address in an entry of the dynamic section. Most dynamic linkers
-// relocate it when they load the object, others leave it relative.
+// entry returns the address in an entry of the dynamic section. Most dynamic linkers relocate it
+// when they load the object; others leave it relative.
 func (m memoryPredictor) entry(o loadedObject, typ uint64) uint64 {
 	for _, a := range o.entries {
 		if a.Type == typ && a.Value != 0 {
@@ -154,8 +154,8 @@ func (m memoryPredictor) entry(o loadedObject, typ uint64) uint64 {
 	return 0
 }
 
-// gots reads the beginnings of the global offset tables: the second word is the object's
-// own link_map if functions are bound when they are first called.
+// gots reads the first words of the global offset tables. The second word is the object's own
+// link_map if functions are bound lazily.
 func (m memoryPredictor) gots(objects []loadedObject) []uint64 {
 	w := m.elf.Class / 8
 	var maps []uint64
@@ -185,9 +185,8 @@ func (m memoryPredictor) debug(o loadedObject) uint64 {
 	return 0
 }
 
-// namespaces reads struct r_debug (link.h: r_version, r_map, r_brk, r_state, r_ldbase,
-// r_next) and those that follow it, which glibc has for dlmopen(3). It returns their
-// lists.
+// namespaces reads struct r_debug (link.h: r_version, r_map, r_brk, r_state, r_ldbase, r_next)
+// and the ones that follow it, which glibc uses for dlmopen(3). It returns their lists.
 func (m memoryPredictor) namespaces(debug uint64) []uint64 {
 	w := m.elf.Class / 8
 	var heads []uint64
@@ -206,9 +205,9 @@ func (m memoryPredictor) namespaces(debug uint64) []uint64 {
 	return heads
 }
 
-// walk follows the list from all places at once, in both directions, and predicts names
-// and dynamic sections. struct link_map begins alike everywhere: l_addr, l_name, l_ld,
-// l_next, l_prev.
+// walk follows the list from all given addresses at once, in both directions, and predicts names
+// and dynamic sections. On every system struct link_map starts with l_addr, l_name, l_ld, l_next,
+// l_prev.
 func (m memoryPredictor) walk(frontier []uint64) {
 	w := m.elf.Class / 8
 	seen := map[uint64]bool{0: true}
@@ -224,7 +223,7 @@ func (m memoryPredictor) walk(frontier []uint64) {
 			seen[a] = true
 			v := m.read(a, 5*w)
 			if ld := v.long(2 * w); !m.hasAddr(ld) {
-				continue // a file without a dynamic section, or no link_map at all
+				continue // a file without a dynamic section, or not a link_map
 			}
 			m.wantAddr(v.long(w), nameBytes)
 			m.wantAddr(v.long(2*w), uint64(4*w))
@@ -234,8 +233,8 @@ func (m memoryPredictor) walk(frontier []uint64) {
 	}
 }
 
-// dynsyms predicts the dynamic symbols of objects and their names. mdb takes them from
-// the dump if it holds the text of the process.
+// dynsyms predicts the dynamic symbols of objects and their names. mdb reads them from the dump
+// if it contains the text of the process.
 func (m memoryPredictor) dynsyms(objects []loadedObject) {
 	for _, o := range objects {
 		var size uint64

@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// told collects the ranges that Predict reports for a file, and checks the rules for them.
+// told records the ranges that Predict reports for a file, and checks the rules for them.
 type told struct {
 	r      io.ReaderAt
 	size   int64
 	ranges []extent
-	breach string // the first rule that was broken
+	breach string // the first violated rule
 	reads  int
-	fail   int // the read that fails, counted from 1; 0: none
+	fail   int // number of the read that fails, counted from 1; 0 means none
 }
 
 var errBroken = errors.New("broken store")
@@ -115,7 +115,8 @@ func TestReadsOfRealCores(t *testing.T) {
 	}
 }
 
-// A failed read ends the prediction with the error of the store.
+// TestReadsOfBrokenStores checks that a failed read ends the prediction with the error of the
+// store.
 func TestReadsOfBrokenStores(t *testing.T) {
 	f := synthProcess{class: 64, order: le, machine: emX86_64, objects: 5}.build().build()
 	for n := 1; ; n++ {
@@ -147,7 +148,7 @@ func TestReadsChase(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		p     synthProcess
-		trips int // at most
+		trips int // maximum
 	}{
 		{"64-bit LE", synthProcess{class: 64, order: le, machine: emX86_64, objects: 12}, 16},
 		{"32-bit LE", synthProcess{class: 32, order: le, machine: em386, objects: 12}, 16},
@@ -184,14 +185,15 @@ func TestReadsChase(t *testing.T) {
 	}
 }
 
-// The frames that a signal handler interrupted are on another stack.
+// TestReadsSignalFrames predicts frames that a signal handler interrupted, which are on another
+// stack.
 func TestReadsSignalFrames(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	stack := newStructure(4096, le, 8).u64(0x500, 0x900000).u64(0x508, 0xa00010).u64(0x518, 0x2b000000000033)
 	other, code := make([]byte, 32<<10), make([]byte, 8<<10)
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64")), loadSegment(0x2000, stack.b), loadSegment(0x900000-16384, append(make([]byte, 16384), other...)), loadSegment(0xa00000-4096, append(make([]byte, 4096), code...))}
 	var pad []elfSegment
-	for i, s := range e.segments { // far from the beginning and the end, which are always predicted
+	for i, s := range e.segments { // away from the start and the end, which are always predicted
 		s.Offset = uint64(1+i) << 20
 		pad = append(pad, s)
 	}
@@ -203,8 +205,8 @@ func TestReadsSignalFrames(t *testing.T) {
 	}
 }
 
-// mdb reads symbols and types behind the segments, and not the sections of gcore that
-// describe memory.
+// TestReadsIllumosSymbols checks the prediction for mdb, which reads symbols and types after the
+// segments, but not gcore's sections that describe memory.
 func TestReadsIllumosSymbols(t *testing.T) {
 	e := synthIllumos(64, emX86_64, le)
 	e.segments = append(e.segments, elfSegment{Segment: Segment{Type: SegmentLoad, Vaddr: 0x10000000, Offset: 1 << 20}, content: make([]byte, 1<<20)})
@@ -288,7 +290,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 	})
 }
 
-// The prediction is bounded even if the dump claims too much.
+// TestReadsBounds checks that the prediction is limited even if the dump claims too much.
 func TestReadsBounds(t *testing.T) {
 	e := elfFile{class: 64, order: le, machine: emX86_64}
 	for i := range 20000 {

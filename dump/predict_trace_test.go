@@ -13,10 +13,10 @@ import (
 )
 
 // tracer is a mounted file that records which of its pages are read. The kernel does not read
-// ahead and keeps pages, so each page is recorded once, at its first use.
+// ahead and keeps pages, so each page is recorded once, when it is first used.
 type tracer struct {
 	fusefs.Inode
-	path string // of the file in the mount
+	path string // path of the file in the mount
 
 	backing *os.File
 	size    int64

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Signals that a fault of the program itself raises, by the numbers of asm-generic.
+// Signals raised by a fault of the program itself, with the numbers of asm-generic.
 const (
 	sigILL  = 4
 	sigTRAP = 5
@@ -18,28 +18,30 @@ const (
 )
 
 const (
-	siKernel = 0x80 // SI_KERNEL: of timers, and of faults without an address
+	siKernel = 0x80 // SI_KERNEL: used for timers, and for faults without an address
 
-	// maxHandlerStack bounds the stack that is searched for the frame of a signal.
+	// maxHandlerStack is the maximum number of bytes of stack that are searched for a signal
+	// frame.
 	maxHandlerStack = 256 << 10
 
-	// maxSignalStacks bounds the stacks that a prediction searches for signal frames.
+	// maxSignalStacks is the maximum number of stacks that a prediction searches for signal
+	// frames.
 	maxSignalStacks = 64
 
-	// handlerFrame is the length of a frame from the saved stack pointer on.
+	// handlerFrame is the length of a frame starting at the saved stack pointer.
 	handlerFrame = 144 + 24
 )
 
-// Fault is what the kernel says about the signal that ended a process.
+// Fault describes the signal that ended a process, as recorded by the kernel.
 type Fault struct {
-	Signal     int    // 0: none
-	Address    uint64 // that could not be accessed, or of the instruction
-	HasAddress bool   // false for a signal that a process sent
-	SP         uint64 // stack pointer when it arrived
+	Signal     int    // 0 means none
+	Address    uint64 // inaccessible address, or address of the instruction
+	HasAddress bool   // false for a signal sent by a process
+	SP         uint64 // stack pointer when the signal arrived
 }
 
-// siginfo reads siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, and si_addr
-// if a fault raised the signal. MIPS has si_code first.
+// siginfo parses siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, and si_addr if a
+// fault raised the signal. On MIPS, si_code comes first.
 func (c *elfCore) siginfo(v structView) {
 	if c.info.fault.Signal == 0 && !strings.HasPrefix(c.info.Machine, "mips") {
 		c.info.fault = faultOf(v)
@@ -71,8 +73,8 @@ func (i *Info) Fault() Fault {
 	return f
 }
 
-// StackOverflow reports whether f is an access below the stack of the thread that died:
-// near its stack pointer, where no readable memory is.
+// StackOverflow reports whether f is an access below the stack of the thread that died: near its
+// stack pointer, where there is no readable memory.
 func (i *Info) StackOverflow(f Fault) bool {
 	const near = 1 << 20
 	if f.Signal != sigSEGV || !f.HasAddress || i.ELF == nil || f.Address > f.SP+near || f.SP > f.Address+near {
@@ -92,10 +94,10 @@ func (i *Info) StackOverflow(f Fault) bool {
 	return stack
 }
 
-// signalFrames yields the offsets in stack, which begins at sp, of the stack pointers that
-// the kernel saved for signal handlers, each followed by at least size bytes. Only x86_64
-// is known: one word behind rsp, rip and eflags (struct sigcontext_64 of asm/sigcontext.h)
-// holds the segment registers of user code.
+// signalFrames yields the offsets in stack, which starts at address sp, of the stack pointers
+// saved by the kernel for signal handlers. Each is followed by at least size bytes. Only x86_64
+// is supported: there, one word after rsp, rip and eflags (struct sigcontext_64 of
+// asm/sigcontext.h) contains the segment registers of user code.
 func (e *ELF) signalFrames(stack structView, sp uint64, size int) iter.Seq[int] {
 	const saved = "\x33\x00\x00\x00\x00\x00\x2b\x00" // cs, gs, fs, ss
 	mark := binary.LittleEndian.Uint64([]byte(saved))
@@ -111,9 +113,9 @@ func (e *ELF) signalFrames(stack structView, sp uint64, size int) iter.Seq[int] 
 	}
 }
 
-// signalFrames predicts the stacks that signal handlers interrupted. A handler may run on
-// a stack of its own (sigaltstack(2): Go, and programs that report their own crashes), so
-// that the interrupted frames are elsewhere.
+// signalFrames predicts the stacks that signal handlers interrupted. A handler may run on a
+// separate stack (sigaltstack(2), used by Go and by programs that report their own crashes), so
+// the interrupted frames may be elsewhere.
 func (m memoryPredictor) signalFrames(info *Info) {
 	if info.OS != "linux" {
 		return
@@ -128,9 +130,9 @@ func (m memoryPredictor) signalFrames(info *Info) {
 	}
 }
 
-// Handled returns the signal whose handler was running on the thread that died, the
-// innermost one. Its Signal is 0 if a process or a timer sent it and its number is
-// unknown. ok is false if there is no handler, and on processors other than x86_64.
+// Handled returns the signal whose handler was running on the thread that died, the innermost
+// one. Its Signal is 0 if a process or a timer sent it and its number is unknown. ok is false if
+// there is no handler, or on processors other than x86_64.
 func (i *Info) Handled(r io.ReaderAt) (f Fault, ok bool, err error) {
 	if i.ELF == nil || i.ELF.Machine != emX86_64 || i.OS != "linux" || len(i.Threads) == 0 {
 		return Fault{}, false, nil
@@ -150,9 +152,9 @@ func (i *Info) Handled(r io.ReaderAt) (f Fault, ok bool, err error) {
 	return Fault{}, false, nil
 }
 
-// handledFault reads the frame that the kernel pushes for a handler, from the saved stack
-// pointer on: struct sigcontext_64, the signal mask, siginfo_t. Only handlers with
-// SA_SIGINFO have the last, so it counts if it agrees with the registers. Otherwise the
+// handledFault parses the frame that the kernel pushes for a handler, starting at the saved stack
+// pointer: struct sigcontext_64, the signal mask, siginfo_t. siginfo_t is present only for
+// handlers with SA_SIGINFO, so it is used only if it agrees with the registers. Otherwise the
 // trap number decides.
 func (i *Info) handledFault(v structView) Fault {
 	const rip, trapno, cr2, siginfo = 8, 40, 56, 144

@@ -98,7 +98,7 @@ func TestStackOverflow(t *testing.T) {
 		{Fault{11, 0xffffff8, true, 0x10000010}, true},
 		{Fault{11, 0xffffff8, true, 0xffff000}, true},
 		{Fault{11, 0x20000ff8, true, 0x20001010}, true},
-		{Fault{11, 0x20001ff8, true, 0x20001010}, false}, // not writable, or similar
+		{Fault{11, 0x20001ff8, true, 0x20001010}, false}, // not writable, for example
 		{Fault{11, 0, true, 0x10000010}, false},
 		{Fault{11, 0xffffff8, true, 0x107ffff0}, false}, // far from the stack pointer
 		{Fault{11, 0xffffff8, false, 0x10000010}, false},

@@ -5,12 +5,12 @@ import (
 	"encoding/binary"
 )
 
-// structView reads the fields of a C structure. A field outside of the bytes is zero: a
-// structure that is too short does not have it.
+// structView reads the fields of a C structure. Fields beyond the end of the data are zero, as
+// when a structure is too short to contain them.
 type structView struct {
 	b     []byte
 	order binary.ByteOrder
-	word  int // bytes of a long: 4 or 8
+	word  int // size of a long in bytes: 4 or 8
 }
 
 func (v structView) at(off, n int) []byte {
@@ -20,7 +20,7 @@ func (v structView) at(off, n int) []byte {
 	return v.b[off : off+n]
 }
 
-// number is at for a number of n bytes, which is zero outside of the structure.
+// number is like at for an n-byte number; it returns zeros outside the structure.
 func (v structView) number(off, n int) []byte {
 	if b := v.at(off, n); b != nil {
 		return b
@@ -45,8 +45,8 @@ func (v structView) long(off int) uint64 {
 	return uint64(v.u32(off))
 }
 
-// text reads a string from a field of n bytes, of which the structure may have fewer. A
-// NUL ends it.
+// text reads a string from a field of n bytes, which the structure may cut short. The string ends
+// at a NUL.
 func (v structView) text(off, n int) string {
 	if off < 0 || off >= len(v.b) {
 		return ""
@@ -54,7 +54,7 @@ func (v structView) text(off, n int) string {
 	return cstring(v.b[off:min(off+n, len(v.b))])
 }
 
-// cstring returns what precedes the first NUL.
+// cstring returns the text before the first NUL.
 func cstring(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
 		b = b[:i]

@@ -15,8 +15,8 @@ const xzFooter = 12
 
 var errXZFooter = errors.New("stream without its footer")
 
-// openXZ decodes xz and checks that the last stream is whole: the library takes the end of
-// some streams that are cut short for a regular one.
+// openXZ decodes xz and checks that the last stream is complete, since the library accepts some
+// truncated streams as complete.
 func openXZ(r io.Reader) (io.ReadCloser, error) {
 	t := &tailReader{r: r}
 	x, err := xz.NewReader(t)
@@ -44,11 +44,11 @@ func (x *xzReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tailReader keeps the end of what was read, without the zeros that may pad streams.
+// tailReader keeps the last bytes that were read, except for zeros that may pad streams.
 type tailReader struct {
 	r     io.Reader
 	tail  []byte
-	zeros int // behind tail
+	zeros int // number of zeros after tail
 }
 
 func (t *tailReader) Read(p []byte) (int, error) {
@@ -75,8 +75,8 @@ func (t *tailReader) keep(p []byte) {
 	t.zeros = len(p) - end
 }
 
-// checkFooter reads to the end and checks the last footer: CRC32, size of the index, flags,
-// magic (The .xz File Format, 2.1.2).
+// checkFooter reads to the end and checks the last footer: CRC32, size of the index, flags, magic
+// (The .xz File Format, 2.1.2).
 func (t *tailReader) checkFooter() error {
 	if _, err := io.Copy(io.Discard, t); err != nil {
 		return err

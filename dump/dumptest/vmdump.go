@@ -2,9 +2,9 @@ package dumptest
 
 import "encoding/binary"
 
-// Vmdump returns a compressed crash dump of illumos, as savecore copies it from the dump
-// device: header, symbols, tables, data bytes of data, padding to 64 KiB, and a block of
-// that size that begins with the header again.
+// Vmdump returns a compressed illumos crash dump, as savecore copies it from the dump device:
+// header, symbols, tables, the given number of bytes of data, padding to 64 KiB, and a block of
+// that size that starts with the header again.
 func Vmdump(node string, data int) []byte {
 	const align, tables, header = 64 << 10, 12 << 10, 1912
 	order := binary.LittleEndian
