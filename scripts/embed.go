@@ -1,5 +1,5 @@
-// Package scripts embeds the scripts that the program needs: the functions of analyzers, and
-// the analyzers that come with it. The rest of the directory is for development.
+// Package scripts embeds the scripts that thothfs needs: the functions for analyzers, and the
+// bundled analyzers. The rest of the directory is for development.
 package scripts
 
 import (
@@ -13,8 +13,8 @@ var forAll string
 //go:embed thoth-linux.sh
 var forLinux string
 
-// Init is the script that bash sources before an analyzer: thoth-init.sh, and functions of
-// the analyzers of Linux cores.
+// Init is the script that bash sources before an analyzer: thoth-init.sh, and functions for
+// analyzers of Linux cores.
 var Init = forAll + forLinux
 
 // Skip is the list of functions that say nothing about a bug, for the analyzer signature.
@@ -25,12 +25,12 @@ var Skip []byte
 //go:embed analyzers
 var files embed.FS
 
-// Analyzers has the analyzers, a file for each. Files with a dot in their names are not
+// Analyzers returns the analyzers, one file each. Files with a dot in their names are not
 // analyzers.
 func Analyzers() fs.FS {
 	sub, err := fs.Sub(files, "analyzers")
 	if err != nil {
-		panic(err) // the name is a constant, and valid
+		panic(err) // the name is a valid constant
 	}
 	return sub
 }

@@ -10,9 +10,9 @@ const (
 	stepCatchUpLate = "catch up with the same from nothing, with the published catalogue of before"
 )
 
-// catchUp measures how long a mount takes to know what others changed since the last mount of
-// the machine known, and since the catalogue was published, for the machine late, which had
-// none.
+// catchUp measures how long a mount takes to see changes made by others. For the machine known,
+// the changes are those since its last mount; for the machine late, which had no catalogue, those
+// since the catalogue was published.
 func (s *scale) catchUp(ctx context.Context, known, late *machine) error {
 	s.say("others upload %d dumps and edit %d", len(s.fresh), len(s.edited))
 	if err := s.changeByOthers(ctx); err != nil {
@@ -31,7 +31,7 @@ func (s *scale) catchUp(ctx context.Context, known, late *machine) error {
 	return s.catchUpOn(ctx, late, r)
 }
 
-// catchUpOn mounts on m until it knows everything, and unmounts.
+// catchUpOn mounts on m, waits until the mount shows all changes, and unmounts.
 func (s *scale) catchUpOn(ctx context.Context, m *machine, r Result) error {
 	err := s.measured(ctx, &r, func(ctx context.Context) error {
 		if err := m.mount(ctx); err != nil {
@@ -49,7 +49,7 @@ func (s *scale) catchUpOn(ctx context.Context, m *machine, r Result) error {
 	return m.unmount(ctx)
 }
 
-// knowsChanges waits until m's mount shows the changes of others: all of them have one ticket.
+// knowsChanges waits until m's mount shows the changes of others, which all have the same ticket.
 func (s *scale) knowsChanges(ctx context.Context, m *machine) error {
 	return until(ctx, "the mount does not show what others changed", func() (bool, error) {
 		n, err := m.entries("by-ticket", changesTicket)

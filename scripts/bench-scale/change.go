@@ -17,19 +17,19 @@ import (
 )
 
 const (
-	changesTicket  = "SCALE-1" // of all dumps that others upload or edit
+	changesTicket  = "SCALE-1" // ticket of all dumps that others upload or edit
 	changersAtOnce = 4
 )
 
-// changer is another machine, which changes the corpus without the link.
+// changer is another machine, which changes the corpus without using the link.
 type changer struct {
 	store store.Store
 	name  string
-	dirs  chan string // of catalogues, one for each concurrent change
+	dirs  chan string // catalogue directories, one for each concurrent change
 }
 
-// changeByOthers uploads the new dumps and sets the tickets of others, each by a separate
-// process, so that each leaves an entry in the change log. That takes the longest to follow.
+// changeByOthers uploads the new dumps and sets tickets, each in a separate process, so that each
+// change leaves an entry in the change log. This takes the longest to catch up with.
 func (s *scale) changeByOthers(ctx context.Context) error {
 	far := s.site.near()
 	defer far()
@@ -64,7 +64,7 @@ func (s *scale) changeByOthers(ctx context.Context) error {
 	return s.checkLog()
 }
 
-// checkLog checks that the change log has every change.
+// checkLog checks that the change log contains every change.
 func (s *scale) checkLog() error {
 	n, err := countEntries(filepath.Join(s.corpus(), ".thothfs", "changes"))
 	if want := len(s.fresh) + len(s.edited); err == nil && n != want {
@@ -73,7 +73,7 @@ func (s *scale) checkLog() error {
 	return err
 }
 
-// once runs a separate process, which writes to the change log at its end.
+// once acts as a separate process, which writes to the change log when it ends.
 func (c *changer) once(ctx context.Context, f func(*corpus.Corpus) error) error {
 	dir := <-c.dirs
 	defer func() { c.dirs <- dir }()

@@ -16,17 +16,17 @@ const (
 	stepFirstResident = "resident memory at its peak, after the first index"
 	stepPublish       = "thothfs index, the catalogue is there: publish it"
 
-	plainRequests = 32 // concurrent ones of the plain client
+	plainRequests = 32 // number of concurrent requests of the plain client
 )
 
-// firstIndex measures how long m takes to read every document, over the link if the corpus is
-// not too large. The baseline is a plain HTTP client that reads the same objects and is given
-// their names.
+// firstIndex measures how long m takes to read every document, over the link unless the corpus is
+// too large. The baseline is a plain HTTP client that reads the same objects and is given their
+// names.
 func (s *scale) firstIndex(ctx context.Context, m *machine) error {
 	if s.n > s.firstUpTo {
 		return s.indexNear(ctx, m)
 	}
-	names, err := s.readAll() // brings them into the page cache
+	names, err := s.readAll() // brings the documents into the page cache
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (s *scale) firstIndex(ctx context.Context, m *machine) error {
 	return m.unmount(ctx)
 }
 
-// indexNear makes the catalogue without the link.
+// indexNear builds the catalogue without the link.
 func (s *scale) indexNear(ctx context.Context, m *machine) error {
 	s.say("indexing without the link")
 	far := s.site.near()
@@ -70,7 +70,7 @@ func (s *scale) mountUntilRead(ctx context.Context, m *machine) error {
 	})
 }
 
-// readAll reads all documents from the disk and returns the names of their directories.
+// readAll reads all documents from disk and returns the names of their directories.
 func (m *material) readAll() ([]string, error) {
 	f, err := os.Open(m.corpus())
 	if err != nil {
@@ -86,7 +86,7 @@ func (m *material) readAll() ([]string, error) {
 	return names, err
 }
 
-// getAll reads the documents of dumps from the store, with net/http only.
+// getAll reads the documents of dumps from the store, using only net/http.
 func getAll(ctx context.Context, host string, names []string) error {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: plainRequests}}
 	defer client.CloseIdleConnections()

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// treeQuery is one query of the tree. bash runs its script with the root of the tree as $1, a
-// program as $2 and the verb as $THOTHFS. Its output must be the same as for the plain tree.
+// treeQuery is one query of the tree. Its script is run by bash with the root of the tree as $1,
+// a program as $2 and the thothfs program as $THOTHFS. Its output must be the same as for the
+// plain tree.
 type treeQuery struct {
 	name   string
 	script string
-	near   int  // how many dumps of a million the program has
-	verb   bool // a verb of thothfs, which has no counterpart in the plain tree
-	bare   bool // no script: getdents64(2) of by-hash, 32 KiB at a time
+	near   int  // number of dumps per million that the chosen program has
+	verb   bool // a verb of thothfs, which has no equivalent in the plain tree
+	bare   bool // no script, only getdents64(2) of by-hash, 32 KiB at a time
 }
 
 const (
@@ -39,7 +40,7 @@ const (
 	stepReport    = "thothfs report cmd"
 	stepScan      = "thothfs ls properties.triage.engineer=bmc"
 	stepResident  = "resident memory at its peak, after all of the listings"
-	withLog       = ", with a change log" // after the name of a verb: measured again after others have changed the corpus
+	withLog       = ", with a change log" // appended to the name of a verb that is measured again after others have changed the corpus
 )
 
 var allListings = []treeQuery{
@@ -55,7 +56,7 @@ var allListings = []treeQuery{
 	{name: stepScan, verb: true, script: `"$THOTHFS" ls properties.triage.engineer=bmc | wc -l`},
 }
 
-// listings measures all queries on m's fresh mount, and unmounts it.
+// listings measures all queries on a fresh mount of m, and unmounts it.
 func (s *scale) listings(ctx context.Context, m *machine) error {
 	for _, x := range allListings {
 		r, err := s.list(ctx, m, x)
@@ -68,7 +69,7 @@ func (s *scale) listings(ctx context.Context, m *machine) error {
 	return m.unmount(ctx)
 }
 
-// verbs measures the verbs again, on a machine that knows the changes of others.
+// verbs measures the verbs again, on a machine that has seen the changes of others.
 func (s *scale) verbs(ctx context.Context, m *machine) error {
 	for _, x := range allListings {
 		if !x.verb {
@@ -106,7 +107,7 @@ func (s *scale) list(ctx context.Context, m *machine, x treeQuery) (r Result, er
 	return r, err
 }
 
-// ask runs a query on the tree at root, m's mount or the plain one.
+// ask runs a query on the tree at root, which is m's mount or the plain tree.
 func (x treeQuery) ask(ctx context.Context, m *machine, root, cmd string) (lines string, err error) {
 	if x.bare {
 		n, err := entries(filepath.Join(root, "by-hash"))
@@ -115,7 +116,7 @@ func (x treeQuery) ask(ctx context.Context, m *machine, root, cmd string) (lines
 	return m.bash(ctx, x.script, root, cmd)
 }
 
-// entries counts the entries of a directory by system calls alone.
+// entries counts the entries of a directory using only system calls.
 func entries(dir string) (n int, err error) {
 	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {

@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// machine is a machine with thothfs: a cache of its own, and a mountpoint.
+// machine simulates a machine running thothfs, with a separate cache and mountpoint.
 type machine struct {
-	thothfs string // the program
-	host    string // of the store, in the URL of this machine
+	thothfs string // thothfs program
+	host    string // host of the store, in the URL used by this machine
 	mnt     string
 	cache   string
 }
 
-// newMachine returns a machine that knows nothing of the corpus.
+// newMachine returns a machine with an empty cache.
 func (s *scale) newMachine(name string) (*machine, error) {
 	url, err := s.site.address()
 	if err != nil {
@@ -32,7 +32,7 @@ func (s *scale) newMachine(name string) (*machine, error) {
 	return m, os.MkdirAll(m.mnt, 0o700)
 }
 
-// env returns the environment of the verbs.
+// env returns the environment for thothfs and scripts.
 func (m *machine) env() []string {
 	return append(os.Environ(), "LC_ALL=C", "THOTHFS="+m.thothfs, "THOTHFS_STORE=manta:", "MANTA_URL=http://"+m.host, "MANTA_USER="+account,
 		"MANTA_NO_AUTH=true", "THOTHFS_CACHE_DIR="+m.cache)
@@ -66,7 +66,7 @@ func (m *machine) mount(ctx context.Context, flags ...string) error {
 	return m.verb(ctx, append([]string{"mount", m.mnt}, flags...)...)
 }
 
-// unmount ends the mount, if there is one.
+// unmount unmounts the file system, if it is mounted.
 func (m *machine) unmount(ctx context.Context) error {
 	if !isMounted(m.mnt) {
 		return nil
@@ -74,7 +74,7 @@ func (m *machine) unmount(ctx context.Context) error {
 	return m.verb(ctx, "umount", m.mnt)
 }
 
-// unmountAll ends all mounts, even if ctx has ended.
+// unmountAll unmounts all machines, even if ctx is done.
 func (s *scale) unmountAll(ctx context.Context) (err error) {
 	for _, m := range s.machines {
 		err = errors.Join(err, m.unmount(context.WithoutCancel(ctx)))
@@ -82,7 +82,7 @@ func (s *scale) unmountAll(ctx context.Context) (err error) {
 	return err
 }
 
-// counter returns a counter of .thothfs/stats.
+// counter returns a counter from .thothfs/stats.
 func (m *machine) counter(name string) (int, error) {
 	text, err := os.ReadFile(filepath.Join(m.mnt, ".thothfs", "stats"))
 	if err != nil {
@@ -96,7 +96,7 @@ func (m *machine) counter(name string) (int, error) {
 	return 0, fmt.Errorf("the mount counts no %s", name)
 }
 
-// entries returns the number of names in a directory of the mount, 0 if it does not exist.
+// entries returns the number of names in a directory of the mount, or 0 if it does not exist.
 func (m *machine) entries(parts ...string) (int, error) {
 	n, err := countEntries(filepath.Join(append([]string{m.mnt}, parts...)...))
 	if errors.Is(err, iofs.ErrNotExist) {
@@ -105,7 +105,7 @@ func (m *machine) entries(parts ...string) (int, error) {
 	return n, err
 }
 
-// listAll lists by-hash, which must have n dumps.
+// listAll lists by-hash, which must contain n dumps.
 func (m *machine) listAll(ctx context.Context, n int) error {
 	lines, err := m.bash(ctx, listByHash, m.mnt, "")
 	if err == nil && lines != strconv.Itoa(n) {
@@ -133,7 +133,7 @@ func (m *machine) resident() (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// addResident adds the daemon's memory to the report.
+// addResident adds the daemon's peak memory to the report.
 func (s *scale) addResident(step string, m *machine) {
 	r := Result{Step: step}
 	var err error

@@ -1,19 +1,20 @@
-// Command bench-scale measures the cost of a corpus of many dumps: reading it from nothing,
-// starting with the published catalogue, catching up with the changes of others, listing,
-// queries, polling, and memory. It makes corpora of the sizes in --sizes (by corpusgen; kept
-// in the directory of --dir) and serves them from a Manta on loopback with --latency. Where
-// there is a baseline, it is the same tree of symbolic links on a plain file system, a plain
-// HTTP client, or rclone.
+// Command bench-scale measures the cost of a corpus of many dumps: reading it from scratch,
+// starting from the published catalogue, catching up with changes made by others, listing,
+// queries, polling, and memory. It creates corpora of the sizes in --sizes (with corpusgen; kept
+// in the directory given by --dir) and serves them from a Manta on loopback with --latency. Where
+// there is a baseline, it is the same tree of symbolic links on a plain file system, a plain HTTP
+// client, or rclone.
 //
 //	go run ./scripts/bench-scale [--sizes 10000,100000] [--latency 20ms] [--plain /dev/shm]
 //
-// The tables are in scale.md and scale.json in the directory of --out; with --doc also between
-// the marks of a document. A million dumps take 12 GiB of disk and some minutes to make.
+// The tables are written to scale.md and scale.json in the directory given by --out and, with
+// --doc, also between the marks of a document. A million dumps take 12 GiB of disk space and some
+// minutes to create.
 //
-// Every corpus is measured once, in the order of the table: each step finds the caches of the
-// kernel and of thothfs as earlier steps left them. A run adds new dumps, edits and .thothfs
-// to a corpus and removes them at its end; it begins by removing what a killed run has left.
-// docs/performance.md says what each step is.
+// Every corpus is measured once, in the order of the table. Each step finds the caches of the
+// kernel and of thothfs as earlier steps left them. A run adds new dumps, edits and .thothfs to a
+// corpus and removes them when it ends; it starts by removing leftovers of a killed run.
+// docs/performance.md describes the steps.
 package main
 
 import (
@@ -28,10 +29,10 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options select what a run measures.
+// options selects what a run measures.
 type options struct {
 	sizes     []int
-	firstUpTo int // dumps that are read one by one over the link
+	firstUpTo int // maximum number of dumps that are read one by one over the link
 	latency   time.Duration
 	bandwidth int64 // bytes per second
 	poll      time.Duration
@@ -50,9 +51,9 @@ func main() {
 	if err == nil {
 		rep, err = run(ctx, o)
 	}
-	if rep != nil { // keep what was measured before an interrupt
+	if rep != nil { // keep the results obtained before an interrupt
 		if err != nil {
-			o.doc = "" // but not there
+			o.doc = "" // but not in the document
 		}
 		if werr := rep.write(o.out, o.doc); err == nil {
 			err = werr

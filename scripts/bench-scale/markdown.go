@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// markdown returns the whole report.
+// markdown returns the complete report.
 func (r *report) markdown() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "Measured %s, a store %s and %d Mbit/s away. Milliseconds, each step once. \"Plain\" is the same tree of links on a\n"+
@@ -28,7 +28,7 @@ func (r *report) markdown() string {
 	return w.String()
 }
 
-// growth returns a table with a line for each step and two columns for each size.
+// growth returns a table with one line per step and two columns per size.
 func (r *report) growth(w *strings.Builder) {
 	var sizes []int
 	var steps []string
@@ -58,7 +58,7 @@ func (r *report) growth(w *strings.Builder) {
 	}
 }
 
-// remark returns the note and, for a failed step, its error, in one line.
+// remark returns the note and, for a failed step, its error, on one line.
 func (r Result) remark() string {
 	if r.Error == "" {
 		return r.Note

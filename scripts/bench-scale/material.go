@@ -19,25 +19,25 @@ const account = "thoth"
 
 const (
 	seed       = 1
-	maxChanges = 1000 // new dumps, and as many edits
+	maxChanges = 1000 // new dumps, and the same number of edits
 )
 
-// material is a generated corpus on disk, with its known properties.
+// material is a generated corpus on disk whose properties are known.
 type material struct {
-	root string // of the Manta
-	n    int    // dumps
+	root string // root directory of the Manta
+	n    int    // number of dumps
 
-	cmds   map[string]int // how many dumps a program has
+	cmds   map[string]int // number of dumps of each program
 	fresh  []gen.Dump     // uploaded later
 	edited []gen.Dump     // edited by others
 }
 
-// corpus is the directory of the dumps.
+// corpus returns the directory of the dumps.
 func (m *material) corpus() string { return filepath.Join(m.root, account, "stor", "thoth") }
 
 func (m *material) spec() gen.Options { return gen.Options{Dir: m.corpus(), Count: m.n, Seed: seed} }
 
-// changes returns how many dumps are added, and how many are edited.
+// changes returns the number of dumps that are added, which is also the number edited.
 func (m *material) changes() int { return min(maxChanges, m.n/10) }
 
 // lock locks the corpus against other measurements until unlock is called.
@@ -56,7 +56,7 @@ func (m *material) lock() (func(), error) {
 	return func() { f.Close() }, nil
 }
 
-// prepare makes the corpus, or completes it and removes what an earlier run left.
+// prepare creates or completes the corpus, and removes leftovers of an earlier run.
 func (m *material) prepare(ctx context.Context) error {
 	if err := m.sample(); err != nil {
 		return err
@@ -74,7 +74,7 @@ func (m *material) prepare(ctx context.Context) error {
 	return err
 }
 
-// sample finds out what the corpus contains.
+// sample determines what the corpus contains.
 func (m *material) sample() error {
 	m.cmds = map[string]int{}
 	every, i := m.n/m.changes(), 0
@@ -99,7 +99,8 @@ func (m *material) sample() error {
 	return nil
 }
 
-// restore restores the state of the corpus before it was measured. No server may run on it.
+// restore restores the state that the corpus had before the measurement. No server may be running
+// on it.
 func (m *material) restore() error {
 	err := errors.Join(os.RemoveAll(filepath.Join(m.root, ".manta")), os.RemoveAll(filepath.Join(m.corpus(), ".thothfs")))
 	for _, d := range m.fresh {
@@ -126,7 +127,7 @@ func (m *material) restoreDocument(d gen.Dump) error {
 	return os.Rename(name+".new", name)
 }
 
-// near returns the program whose number of dumps is nearest to that many of a million.
+// near returns the program whose number of dumps is nearest to ofMillion per million.
 func (m *material) near(ofMillion int) string {
 	want, best := ofMillion*m.n/1_000_000, ""
 	for cmd, n := range m.cmds {

@@ -10,7 +10,7 @@ import (
 	"thothfs/scripts/corpusgen/gen"
 )
 
-// plainTree makes by-hash and by-cmd of a corpus on a plain file system: directories with
+// plainTree creates by-hash and by-cmd of a corpus on a plain file system: directories with
 // info.json, and links to them.
 func (m *material) plainTree(ctx context.Context, root string) error {
 	for d, err := range gen.Samples(m.spec(), 0, m.n) {

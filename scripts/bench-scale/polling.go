@@ -18,8 +18,8 @@ const (
 	ticketTrials = 5
 )
 
-// idlePolls counts the requests of polls that find nothing new. The note has those that list
-// the corpus, as every twentieth does.
+// idlePolls counts the requests of polls that find nothing new. The note contains the counts of
+// polls that list the corpus, as every twentieth poll does.
 func (s *scale) idlePolls(ctx context.Context, m *machine) error {
 	r := Result{Step: stepIdle}
 	var idle, listing []poll
@@ -44,8 +44,8 @@ func (s *scale) idlePolls(ctx context.Context, m *machine) error {
 	return m.unmount(ctx)
 }
 
-// sortPolls separates polls that listed the corpus from those that did not. It ignores the
-// first, which may have begun earlier, and the last, which may be incomplete.
+// sortPolls separates polls that listed the corpus from those that did not. It ignores the first,
+// which may have started earlier, and the last, which may be incomplete.
 func sortPolls(all []poll) (idle, listing []poll) {
 	if len(all) < 3 {
 		return nil, nil
@@ -68,8 +68,8 @@ func most(all []poll) (n int) {
 	return n
 }
 
-// mountPolling mounts with a short interval between polls, and returns when the mount knows
-// everything and is idle.
+// mountPolling mounts with a short poll interval, and returns when the mount shows all changes
+// and is idle.
 func (s *scale) mountPolling(ctx context.Context, m *machine) error {
 	if err := m.mount(ctx, "--poll", s.poll.String()); err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *scale) mountPolling(ctx context.Context, m *machine) error {
 	})
 }
 
-// ticket sets tickets on one machine's mount, and counts how many polls another one starts
+// ticket sets tickets on one machine's mount, and counts how many polls another machine starts
 // before it shows them.
 func (s *scale) ticket(ctx context.Context, here, there *machine) error {
 	r := Result{Step: stepTicket}

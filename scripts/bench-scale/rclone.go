@@ -15,12 +15,13 @@ import (
 const (
 	stepRclone = "rclone mount from nothing, and ls -U: the names alone"
 
-	// rcloneUpTo bounds the dumps that rclone lists: its source is one index page.
+	// rcloneUpTo is the maximum number of dumps that rclone lists, since its source is a
+	// single index page.
 	rcloneUpTo = 100_000
 )
 
-// rclone makes rclone mount list the corpus from index pages, behind the same link. A mount
-// without a catalogue can show only names.
+// rclone measures how long rclone mount takes to list the corpus from index pages over the same
+// link. A mount without a catalogue can show only names.
 func (s *scale) rclone(ctx context.Context) (err error) {
 	if _, lerr := exec.LookPath("rclone"); lerr != nil || s.n > rcloneUpTo {
 		return nil

@@ -12,14 +12,14 @@ import (
 	"thothfs/scripts/benchdoc"
 )
 
-// Result is one step on one corpus. Times are milliseconds; 0 means that there is none.
+// Result is one step on one corpus. Times are in milliseconds; 0 means none.
 type Result struct {
 	Dumps          int
 	Step           string
 	Thothfs, Plain float64
-	Lines          int    // of output
-	Requests       int64  // to the store
-	Bytes          int64  `json:",omitempty"` // of memory, measured instead of a time
+	Lines          int    // lines of output
+	Requests       int64  // requests to the store
+	Bytes          int64  `json:",omitempty"` // bytes of memory, measured instead of a time
 	Count          int64  `json:",omitempty"` // measured instead of a time
 	Note           string `json:",omitempty"`
 	Error          string `json:",omitempty"`
@@ -49,7 +49,7 @@ func (r Result) String() string {
 	return text
 }
 
-// number formats milliseconds with a precision that fits their size.
+// number formats milliseconds with a precision suited to their size.
 func number(ms float64) string {
 	switch {
 	case ms == 0:
@@ -60,7 +60,7 @@ func number(ms float64) string {
 	return fmt.Sprintf("%.0f", ms)
 }
 
-// report has the results of a run, and where it ran.
+// report holds the results of a run, and information about where it ran.
 type report struct {
 	Time     time.Time
 	Latency  string
@@ -71,7 +71,7 @@ type report struct {
 	Results  []Result
 }
 
-// find returns the result of a step on a corpus of n dumps, nil if there is none.
+// find returns the result of a step on a corpus of n dumps, or nil if there is none.
 func (r *report) find(step string, n int) *Result {
 	for i := range r.Results {
 		if x := &r.Results[i]; x.Step == step && x.Dumps == n {

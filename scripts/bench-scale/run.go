@@ -17,9 +17,9 @@ type scale struct {
 	options
 	*material
 	site  *site
-	work  string // a directory for temporary files
-	quick string // another, on the plain file system
-	links string // the tree of links, in it
+	work  string // directory for temporary files
+	quick string // another one, on the plain file system
+	links string // tree of links, within quick
 	began time.Time
 	rep   *report
 
@@ -39,7 +39,7 @@ func run(ctx context.Context, o options) (*report, error) {
 	return rep, nil
 }
 
-// measure measures a corpus of n dumps, and restores it.
+// measure measures a corpus of n dumps and then restores it.
 func measure(ctx context.Context, o options, n int, rep *report) (err error) {
 	s := &scale{options: o, began: time.Now(), rep: rep}
 	s.material = &material{root: filepath.Join(o.dir, fmt.Sprint(n)), n: n}
@@ -74,7 +74,8 @@ func measure(ctx context.Context, o options, n int, rep *report) (err error) {
 	return s.steps(ctx)
 }
 
-// removeWork removes the files of this run, except below a mount: that would edit the corpus.
+// removeWork removes the files of this run unless something is still mounted among them, since
+// removing those would edit the corpus.
 func (s *scale) removeWork() error {
 	for _, m := range s.machines {
 		if isMounted(m.mnt) {
@@ -84,9 +85,9 @@ func (s *scale) removeWork() error {
 	return os.RemoveAll(s.work)
 }
 
-// steps measures all steps, from a corpus that nobody has read to one that others have
-// changed. One machine reads everything and publishes, one starts with what that published and
-// continues, and one is new later.
+// steps measures all steps, starting with a corpus that has never been read and ending with one
+// that others have changed. One machine reads everything and publishes the catalogue, one starts
+// from the published catalogue and continues, and one joins later.
 func (s *scale) steps(ctx context.Context) error {
 	var publisher, user, late *machine
 	for name, m := range map[string]**machine{"publisher": &publisher, "user": &user, "late": &late} {
@@ -123,7 +124,7 @@ func (s *scale) timed(ctx context.Context, f func(context.Context) error) (float
 	return float64(time.Since(begin).Microseconds()) / 1000, err
 }
 
-// measured is timed that also counts requests to the store.
+// measured is like timed but also counts requests to the store.
 func (s *scale) measured(ctx context.Context, r *Result, f func(context.Context) error) (err error) {
 	begin := s.site.Counters().Total
 	r.Thothfs, err = s.timed(ctx, f)

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// files returns the files below dir with their contents, except those that contain a time.
+// files returns the files below dir and their contents, except for those that contain a time.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -34,7 +34,7 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// program builds thothfs. It skips the test where nothing can be mounted.
+// program builds thothfs. It skips the test if nothing can be mounted.
 func program(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
@@ -48,8 +48,8 @@ func program(t *testing.T) string {
 	return name
 }
 
-// TestScale runs every step on small corpora and checks that it finds what the plain tree has,
-// and that the corpora are restored. It does not check times.
+// TestScale runs every step on small corpora. It checks that the results agree with the plain
+// tree and that the corpora are restored. It does not check times.
 func TestScale(t *testing.T) {
 	dir := t.TempDir()
 	o := options{sizes: []int{150, 170}, firstUpTo: 150, poll: 200 * time.Millisecond, dir: filepath.Join(dir, "corpora"), plain: dir, thothfs: program(t), patience: 10 * time.Minute}
@@ -94,7 +94,7 @@ func TestScale(t *testing.T) {
 	}
 }
 
-// TestRestore checks that the leftovers of a killed run are removed, and that a corpus with
+// TestRestore checks that leftovers of a killed run are removed, and that a corpus that contains
 // other files is refused.
 func TestRestore(t *testing.T) {
 	m := &material{root: filepath.Join(t.TempDir(), "100"), n: 100}
@@ -138,7 +138,7 @@ func TestRestore(t *testing.T) {
 	}
 }
 
-// TestLock checks that only one process at a time measures a corpus.
+// TestLock checks that only one process at a time can measure a corpus.
 func TestLock(t *testing.T) {
 	m := &material{root: filepath.Join(t.TempDir(), "100"), n: 100}
 	unlock, err := m.lock()

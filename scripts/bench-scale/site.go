@@ -11,7 +11,7 @@ import (
 	"thothfs/store/manta/mantatest"
 )
 
-// site is the store: a Manta behind a link.
+// site is the store, a Manta behind a link.
 type site struct {
 	*mantatest.Server
 	latency   time.Duration
@@ -20,21 +20,21 @@ type site struct {
 	watch     *watch
 
 	servers []*http.Server
-	ended   []chan error // of the servers
+	ended   []chan error // receives the result of each server
 }
 
-// openSite serves the files below root, at the addresses made later, until it is closed.
+// openSite serves the files below root, at the addresses created later, until it is closed.
 func openSite(root string, latency time.Duration, bandwidth int64) (*site, error) {
 	w := &watch{requests: map[string][]seenRequest{}}
 	s, err := mantatest.New(mantatest.Options{Root: root, Latency: latency, Bandwidth: bandwidth, Trace: w.note})
 	return &site{Server: s, latency: latency, bandwidth: bandwidth, root: root, watch: w}, err
 }
 
-// address makes a URL of the Manta. Each machine has its own, so that its requests can be
-// distinguished.
+// address returns a new URL of the Manta. Each machine has a separate one, so that its requests
+// can be distinguished.
 func (s *site) address() (string, error) { return s.listen(s.HTTPServer()) }
 
-// pages makes a URL of the corpus as plain files with index pages, behind the same link.
+// pages returns a new URL of the corpus as plain files with index pages, behind the same link.
 func (s *site) pages() (string, error) {
 	files := http.FileServer(http.Dir(filepath.Join(s.root, account, "stor", "thoth")))
 	return s.listen(&http.Server{Handler: s.Shape(files), ReadHeaderTimeout: time.Minute})
@@ -71,8 +71,8 @@ func (s *site) near() (far func()) {
 	}
 }
 
-// settle returns when no request has arrived for a while: then the background work of a mount
-// is done.
+// settle returns when no request has arrived for a while, which means that the background work of
+// a mount is done.
 func (s *site) settle(ctx context.Context) error {
 	quiet := max(4*s.latency, 500*time.Millisecond)
 	last, since := s.Counters().Total, time.Now()

@@ -19,7 +19,7 @@ const (
 	snapshotKey = ".thothfs/index"
 )
 
-// publish makes m, which knows everything, publish its catalogue.
+// publish makes m, whose catalogue is complete, publish it.
 func (s *scale) publish(ctx context.Context, m *machine) error {
 	r := Result{Step: stepPublish}
 	err := s.measured(ctx, &r, func(ctx context.Context) error { return m.verb(ctx, "index") })
@@ -30,15 +30,15 @@ func (s *scale) publish(ctx context.Context, m *machine) error {
 	return err
 }
 
-// fromSnapshot mounts on a machine that knows nothing, until it lists everything. The baseline
-// is the transfer of the published catalogue.
+// fromSnapshot mounts on a new machine and waits until it lists everything. The baseline is the
+// transfer of the published catalogue.
 func (s *scale) fromSnapshot(ctx context.Context, m *machine) (err error) {
 	r := Result{Step: stepSnapshot, Lines: s.n, Note: "plain: GET of the published catalogue"}
 	if r.Plain, err = s.transfer(ctx, m); err != nil {
 		return err
 	}
-	// by-hash is listed once, when all programs are there: polling it would add to the
-	// measured cost.
+	// by-hash is listed only once, when all programs are present, since polling it would add
+	// to the measured cost.
 	err = s.measured(ctx, &r, func(ctx context.Context) error {
 		if err := m.mount(ctx); err != nil {
 			return err
@@ -71,7 +71,7 @@ func (s *scale) transfer(ctx context.Context, m *machine) (float64, error) {
 	return s.timed(ctx, func(ctx context.Context) error { return get(ctx, client, objectURL(m.host, snapshotKey)) })
 }
 
-// start mounts on a machine that has the catalogue, and leaves it mounted.
+// start mounts on a machine that already has the catalogue, and leaves it mounted.
 func (s *scale) start(ctx context.Context, m *machine) error {
 	r := Result{Step: stepStart}
 	err := s.measured(ctx, &r, func(ctx context.Context) error {

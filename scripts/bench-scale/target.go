@@ -2,7 +2,7 @@ package main
 
 import "fmt"
 
-// target is the intended time of a step on a corpus of a size, over the usual link.
+// target is the intended time of a step on a corpus of the given size, over the usual link.
 type target struct {
 	dumps int
 	text  string
@@ -10,7 +10,7 @@ type target struct {
 
 const million = 1_000_000
 
-// targets are shown in the table. None is asserted.
+// targets are shown in the table but not enforced.
 var targets = map[string]target{
 	stepFirst:     {100_000, "1.3 times plain"},
 	stepSnapshot:  {million, "plain + 10000"},
@@ -34,7 +34,7 @@ var targets = map[string]target{
 	stepTicket:   {million, "1 poll"},
 }
 
-// at returns the target of a step on a corpus of n dumps, "" if it has none.
+// at returns the target of a step on a corpus of n dumps, or "" if there is none.
 func at(step string, n int) string {
 	if t := targets[step]; t.dumps == n {
 		return t.text
@@ -42,7 +42,7 @@ func at(step string, n int) string {
 	return ""
 }
 
-// anywhere returns the target of a step, with its size unless that is a million.
+// anywhere returns the target of a step, with its corpus size unless that is a million.
 func anywhere(step string) string {
 	t, ok := targets[step]
 	if !ok || t.dumps == million {

@@ -12,10 +12,10 @@ type seenRequest struct {
 	lists bool
 }
 
-// watch records the requests to some addresses.
+// watch records the requests to some hosts.
 type watch struct {
 	mu       sync.Mutex               // guards requests
-	requests map[string][]seenRequest // by host
+	requests map[string][]seenRequest // keyed by host
 }
 
 func (w *watch) note(r *http.Request) {
@@ -26,7 +26,7 @@ func (w *watch) note(r *http.Request) {
 	}
 }
 
-// begin starts recording, or starts again.
+// begin starts recording for host, discarding earlier requests.
 func (w *watch) begin(host string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -16,16 +16,16 @@ import (
 type bench struct {
 	options
 	site  *site
-	dir   string // of this run; removed at its end
+	dir   string // directory of this run; removed at the end
 	cores []*Core
-	want  map[string]string // by core and command: the output for the local file
+	want  map[string]string // output for the local file, keyed by core and command
 	rep   *report
-	help  string // of thothfs mount
+	help  string // help text of thothfs mount
 	began time.Time
 }
 
-// run measures what o selects. The report has what was measured so far even if there is an
-// error; it is nil before the first measurement.
+// run measures what o selects. Even if there is an error, the report contains the results so far.
+// It is nil before the first measurement.
 func run(ctx context.Context, o options) (*report, error) {
 	b := &bench{options: o, want: map[string]string{}, began: time.Now()}
 	var err error
@@ -54,7 +54,7 @@ func run(ctx context.Context, o options) (*report, error) {
 	return b.measure(ctx)
 }
 
-// build makes the cores and uploads them, over an unlimited line.
+// build creates the cores and uploads them, over an unlimited line.
 func (b *bench) build(ctx context.Context) error {
 	var specs []coreSpec
 	for _, s := range coreSpecs {
@@ -117,14 +117,14 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 	return b.rep, nil
 }
 
-// trial is one comparison.
+// trial is the comparison of all tools for one link, core and command.
 type trial struct {
 	link link
 	core *Core
 	cmd  command
 }
 
-// cases returns the selected cases in their order.
+// cases returns the selected cases in order.
 func (b *bench) cases(over []link, cmds []command) []trial {
 	var cases []trial
 	for i, l := range over {
@@ -141,7 +141,7 @@ func (b *bench) cases(over []link, cmds []command) []trial {
 	return cases
 }
 
-// takes reports whether t is measured in x.
+// takes reports whether tool t is measured in x.
 func (b *bench) takes(t tool, x trial) bool {
 	switch {
 	case slices.Contains(b.options.tools, t.name):
@@ -173,7 +173,7 @@ func (b *bench) tools() ([]tool, error) {
 	if err != nil {
 		return nil, err
 	}
-	helped := false // whether an upload stored what the variants lack
+	helped := false // whether an upload stored a hot pack; otherwise the variants do not differ
 	for _, c := range b.cores {
 		helped = helped || exists(filepath.Join(corpusDir(b.site.root, account), c.ID, hotName))
 	}

@@ -24,8 +24,8 @@ const (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestBench runs a small benchmark and checks that the output of every tool is that of the
-// local file, and that there is a report. It does not check times.
+// TestBench runs a small benchmark and checks that the output of every tool is the same as for
+// the local file, and that a report is written. It does not check times.
 func TestBench(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes cores and mounts them with every tool")

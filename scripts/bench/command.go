@@ -16,17 +16,17 @@ import (
 // command is an operation on a dump.
 type command struct {
 	name  string
-	needs string // the program; "" for our own reader
+	needs string // required program; "" for our own reader
 	argv  func(exe, core string) []string
 	own   func(ctx context.Context, core string) (string, error)
-	stack bool                                      // a backtrace of all threads: measured on every core
+	stack bool                                      // a backtrace of all threads, measured on every core
 	held  bool                                      // measured only locally and where the whole dump is cached
-	line  func(context.Context, *bench, link) error // or: measured in its own way, once per link
+	line  func(context.Context, *bench, link) error // if not nil, measures the command in a special way, once per link
 }
 
 func (c command) label() string { return c.name }
 
-// commands returns all commands. The sequential reader reads that many MiB.
+// commands returns all commands. The sequential reader reads mib MiB.
 func commands(mib int) []command {
 	gdb := func(ex string) func(exe, core string) []string {
 		return func(exe, core string) []string {
@@ -61,7 +61,7 @@ const (
 	heldRandom     = "held-random-4k"
 )
 
-// with reports whether c is measured with t on a core.
+// with reports whether c is measured with tool t on the core on.
 func (c command) with(t tool, on *Core) bool {
 	if t.name == localName {
 		return !c.held || on.Every
@@ -93,13 +93,14 @@ func (c command) run(ctx context.Context, exe, path string) (string, error) {
 	return strings.ReplaceAll(out.String(), path, "CORE"), nil
 }
 
-// Numbers of pages that the random readers read, one after the other.
+// Numbers of pages that the random readers read in sequence.
 const (
 	randomReads = 200
 	heldReads   = 60_000
 )
 
-// readRandom reads n pages of 4 KiB from all over a file and returns their checksum.
+// readRandom returns a function that reads n 4 KiB pages spread over a file and returns their
+// checksum.
 func readRandom(n int) func(context.Context, string) (string, error) {
 	return func(ctx context.Context, path string) (string, error) {
 		f, err := os.Open(path)

@@ -16,23 +16,23 @@ import (
 //go:embed programs
 var programs embed.FS
 
-// Core is a dump to measure on.
+// Core is a dump used for measurements.
 type Core struct {
 	Name, What string
 	Exe, Path  string
 	Size       int64
 	Every      bool   // measured with every command, not only backtraces of all threads
-	ID         string // in the corpus
+	ID         string // ID in the corpus
 }
 
-// coreSpec says how to make a core.
+// coreSpec describes how to create a core.
 type coreSpec struct {
 	name, what string
 	every      bool
 	small      bool     // made for --small
 	args       []string // for the demo's worker: threads, MiB of heap, step
-	script     string   // or a program that waits to be killed
-	gcore      bool     // written by gdb, not by the kernel
+	script     string   // alternatively, a program that waits to be killed
+	gcore      bool     // written by gdb instead of the kernel
 }
 
 func (c coreSpec) label() string { return c.name }
@@ -49,10 +49,10 @@ var coreSpecs = []coreSpec{
 	{name: "small-sparse", what: "256 MiB, sparse, 4 threads", small: true, args: []string{"4", "256", "1048576"}},
 }
 
-// errNoProgram means that a core cannot be made here.
+// errNoProgram means that a core cannot be created on this machine.
 var errNoProgram = errors.New("is not installed")
 
-// makeCores makes the cores of specs below dir, unless they exist. It reports and skips a core
+// makeCores creates the cores of specs below dir, unless they exist. It reports and skips a core
 // whose program is not installed.
 func makeCores(ctx context.Context, dir string, specs []coreSpec, say func(string, ...any)) ([]*Core, error) {
 	var cores []*Core
@@ -70,8 +70,8 @@ func makeCores(ctx context.Context, dir string, specs []coreSpec, say func(strin
 	return cores, nil
 }
 
-// core returns the core in dir, which it makes if it does not exist. The core is complete if
-// the file "exe", which names the program, exists.
+// core returns the core in dir, and creates it if it does not exist. The core is complete if the
+// file "exe", which contains the path of the program, exists.
 func (s coreSpec) core(ctx context.Context, dir string) (*Core, error) {
 	c := &Core{Name: s.name, What: s.what, Every: s.every, Path: filepath.Join(dir, "core."+s.name)}
 	exe, err := os.ReadFile(filepath.Join(dir, "exe"))
@@ -119,11 +119,11 @@ func (s coreSpec) crashWorker(ctx context.Context, dir string, c *Core) error {
 	if out, err := exec.CommandContext(ctx, "gcc", "-g", "-O0", "-pthread", "-o", c.Exe, source).CombinedOutput(); err != nil {
 		return fmt.Errorf("gcc: %w: %s", err, out)
 	}
-	_ = dumping(ctx, dir, append([]string{c.Exe}, s.args...)...).Run() // it crashes
+	_ = dumping(ctx, dir, append([]string{c.Exe}, s.args...)...).Run() // the program crashes
 	if found(dir, c.Path) == nil {
 		return nil
 	}
-	// The kernel pipes cores to another program here; gdb writes the core instead.
+	// Here the kernel pipes cores to another program, so gdb writes the core instead.
 	args := append([]string{"-nx", "-q", "-batch", "-ex", "run", "-ex", "generate-core-file core", "--args", c.Exe}, s.args...)
 	gdb := exec.CommandContext(ctx, "gdb", args...)
 	gdb.Dir = dir
@@ -133,7 +133,7 @@ func (s coreSpec) crashWorker(ctx context.Context, dir string, c *Core) error {
 	return found(dir, c.Path)
 }
 
-// killScript runs a script until it is ready, and makes the kernel or gdb write its core.
+// killScript runs a script until it is ready, and then makes the kernel or gdb write its core.
 func (s coreSpec) killScript(ctx context.Context, dir string, c *Core) error {
 	script := filepath.Join(dir, s.script)
 	text, err := programs.ReadFile("programs/" + s.script)
@@ -181,7 +181,8 @@ func gcore(ctx context.Context, dir string, pid int, to string) error {
 	return found(dir, to)
 }
 
-// interpreterOf prefers the system's python, which is built like those of users.
+// interpreterOf returns the interpreter for script. It prefers the system's python, which is
+// built like the ones that users have.
 func interpreterOf(script string) (string, error) {
 	candidates := []string{"/usr/bin/python3", "python3"}
 	if strings.HasSuffix(script, ".js") {
@@ -195,7 +196,7 @@ func interpreterOf(script string) (string, error) {
 	return "", fmt.Errorf("%s %w", candidates[len(candidates)-1], errNoProgram)
 }
 
-// dumping returns a command in dir that may dump core.
+// dumping returns a command that runs in dir and may dump core there.
 func dumping(ctx context.Context, dir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "bash", append([]string{"-c", `ulimit -c unlimited; exec "$0" "$@"`}, args...)...)
 	cmd.Dir = dir
@@ -211,7 +212,8 @@ func found(dir, path string) error {
 	return os.Rename(all[0], path)
 }
 
-// findUp returns the path of a file of the source tree, from here or from a directory below.
+// findUp returns the path of a file in the source tree, relative to the current directory or a
+// parent.
 func findUp(path string) (string, error) {
 	for _, up := range []string{".", "..", "../.."} {
 		if p := filepath.Join(up, path); exists(p) {

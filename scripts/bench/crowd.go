@@ -15,23 +15,23 @@ import (
 	"thothfs/scripts/corpusgen/gen"
 )
 
-// crowdName is the command that many processes run at once, each on its own dump.
+// crowdName is the command in which many processes run at once, each on a different dump.
 const crowdName = "crowd"
 
-// crowdGauges are the gauges that must be zero when nobody reads. Older thothfs lack some of
-// them.
+// crowdGauges lists the gauges that must be zero when nothing is being read. Older versions of
+// thothfs lack some of them.
 var crowdGauges = []string{"cache.inflight", "cache.memory.bytes", "fs.handles"}
 
-// Crowd is the result. Times are milliseconds that a process took for its dump.
+// Crowd is the result of the crowd command. Times are in milliseconds per process.
 type Crowd struct {
 	Link                   string
 	Readers, MiB           int
 	Median, Slowest, Ratio float64
 	Resident               int64            // peak memory of the daemon in bytes (VmHWM)
-	Gauges                 map[string]int64 // a while after the last read
+	Gauges                 map[string]int64 // values a while after the last read
 }
 
-// crowd reads the beginnings of many dumps at once, cold.
+// crowd reads the starts of many dumps at once, cold.
 func crowd(ctx context.Context, b *bench, l link) (err error) {
 	x := Crowd{Link: l.Name, Readers: 32, MiB: 16, Gauges: map[string]int64{}}
 	if b.small {
@@ -65,7 +65,7 @@ func crowd(ctx context.Context, b *bench, l link) (err error) {
 	return nil
 }
 
-// crowdDumps makes the dumps, unless they exist.
+// crowdDumps creates the dumps, unless they exist.
 func (b *bench) crowdDumps(ctx context.Context, x Crowd) ([]gen.Dump, error) {
 	o := gen.Options{
 		Dir: corpusDir(b.site.root, crowdName), Count: x.Readers, Seed: 1, Name: "/" + crowdName + "/stor/thoth",
@@ -84,7 +84,8 @@ func (b *bench) crowdDumps(ctx context.Context, x Crowd) ([]gen.Dump, error) {
 	return dumps, nil
 }
 
-// readTogether reads all dumps at once, a process for each, and returns how long each took.
+// readTogether reads all dumps at once, each in a separate process, and returns the time that
+// each took.
 func readTogether(ctx context.Context, mnt string, dumps []gen.Dump, mib int) ([]time.Duration, error) {
 	var wg sync.WaitGroup
 	walls, errs := make([]time.Duration, len(dumps)), make([]error, len(dumps))
@@ -118,7 +119,7 @@ func peakMemory(mnt string) (int64, error) {
 	return 0, errors.New("the kernel does not tell VmHWM")
 }
 
-// awaitGauges fills gauges when all are zero, or after 20 s.
+// awaitGauges waits until all gauges are zero, or for 20 s, and stores their values in gauges.
 func (p place) awaitGauges(ctx context.Context, gauges map[string]int64) error {
 	for end := time.Now().Add(20 * time.Second); ; {
 		zero := true
@@ -144,7 +145,7 @@ func (p place) awaitGauges(ctx context.Context, gauges map[string]int64) error {
 	}
 }
 
-// summarizeCrowds summarizes the results with many readers.
+// summarizeCrowds summarizes the results of the crowd command.
 func (r *report) summarizeCrowds(w *strings.Builder) {
 	if len(r.Crowds) == 0 {
 		return

@@ -21,7 +21,8 @@ func openKept(_ context.Context, p place) (*session, error) {
 	return &session{path: func(c *Core) string { return keptFile(p, c) }, close: func() error { return nil }}, nil
 }
 
-// fetched is the download of a dump over a link. It is done once; all commands use the file.
+// fetched returns the result of downloading a dump over a link. The download is done once, and
+// all commands use the file.
 func (b *bench) fetched(ctx context.Context, l link, c *Core, t tool) Result {
 	for _, r := range b.rep.Results {
 		if r.Tool == t.name && r.Command == downloadName && r.Link == l.Name && r.Core == c.Name {
@@ -49,7 +50,7 @@ func (b *bench) fetched(ctx context.Context, l link, c *Core, t tool) Result {
 	return r
 }
 
-// after returns r with the time of the download added.
+// after returns r with the time, requests and bytes of the download added.
 func (r Result) after(fetched Result) Result {
 	r.Median += fetched.Median
 	r.Min += fetched.Min
@@ -59,8 +60,8 @@ func (r Result) after(fetched Result) Result {
 	return r
 }
 
-// curl fetches the first n bytes of a dump to a file, with curl or, if that is not installed,
-// with Go's HTTP client (the report says so).
+// curl fetches the first n bytes of a dump to a file, with curl or, if it is not installed, with
+// Go's HTTP client (which the report mentions).
 func (p place) curl(ctx context.Context, c *Core, n int64, to string) error {
 	url := p.site.manta + "/" + account + "/stor/thoth/" + c.ID + "/" + filepath.Base(c.Path)
 	if _, err := exec.LookPath("curl"); err != nil {

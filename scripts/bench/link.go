@@ -17,13 +17,14 @@ import (
 // link is a line to the store.
 type link struct {
 	Name      string
-	Latency   time.Duration // of each request
-	Bandwidth int64         // bytes per second of all connections together; 0: no limit
+	Latency   time.Duration // added to each request
+	Bandwidth int64         // bytes per second for all connections together; 0 means no limit
 }
 
 func (l link) label() string { return l.Name }
 
-// slow links are measured with fewer tools: all tools would take hours.
+// slow reports whether the link is slow. Slow links are measured with fewer tools, since all
+// tools would take hours.
 func (l link) slow() bool { return l.Latency >= 50*time.Millisecond }
 
 func (l link) String() string {
@@ -39,19 +40,19 @@ var links = []link{
 	{"far", 100 * time.Millisecond, 100e6 / 8},
 }
 
-// site is the store: a Manta and, for tools that do not speak Manta, a plain HTTP server of
-// the same files behind the same line.
+// site is the store: a Manta and, for tools that do not support Manta, a plain HTTP server of the
+// same files behind the same line.
 type site struct {
 	*mantatest.Server
-	root       string // of the Manta
+	root       string // root directory of the Manta
 	manta, web string // URLs
 	servers    []*http.Server
 }
 
-// corpusDir returns the corpus of account on the disk of the server.
+// corpusDir returns the directory of account's corpus on the server.
 func corpusDir(root, account string) string { return filepath.Join(root, account, "stor", "thoth") }
 
-// account owns the corpus that thothfs uploads to.
+// account owns the corpus to which thothfs uploads.
 const account = "bench"
 
 // openSite serves the files below root until the site is closed.
@@ -89,8 +90,8 @@ func (s *site) shape(l link) {
 	s.SetBandwidth(l.Bandwidth)
 }
 
-// settle returns when no request has arrived for a while: then the background work of a mount
-// is done.
+// settle returns when no request has arrived for a while, which means that the background work of
+// a mount is done.
 func (s *site) settle(l link) {
 	quiet := max(4*l.Latency, 100*time.Millisecond)
 	last, since := s.Counters().Total, time.Now()
@@ -102,15 +103,15 @@ func (s *site) settle(l link) {
 	}
 }
 
-// Check has the properties of the line as a plain HTTP client measures them, to show that the
-// line is what its name says.
+// Check holds the properties of the line as measured by a plain HTTP client, to show that the
+// line performs as specified.
 type Check struct {
 	Small      float64 // milliseconds for 100 bytes
-	OneMbit    float64 // Mbit/s of one connection
-	SharedMbit float64 // Mbit/s of 16 connections together
+	OneMbit    float64 // Mbit/s over one connection
+	SharedMbit float64 // Mbit/s over 16 connections together
 }
 
-// check measures the line on the object at path, of size bytes.
+// check measures the line using the object at path, which has size bytes.
 func (s *site) check(l link, path string, size int64) (Check, error) {
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
 	defer client.CloseIdleConnections()
@@ -138,7 +139,7 @@ func (s *site) check(l link, path string, size int64) (Check, error) {
 	return c, nil
 }
 
-// together fetches n bytes on each of that many connections at once.
+// together fetches n bytes on each of the given number of connections at once.
 func (s *site) together(client *http.Client, path string, connections, n int64) error {
 	var wg sync.WaitGroup
 	errs := make([]error, connections)
@@ -154,7 +155,7 @@ func (s *site) together(client *http.Client, path string, connections, n int64) 
 	return nil
 }
 
-// fetch copies the first n bytes of url.
+// fetch copies the first n bytes of url to to.
 func fetch(client *http.Client, url string, n int64, to io.Writer) (time.Duration, error) {
 	begin := time.Now()
 	req, err := http.NewRequest(http.MethodGet, url, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// options select what a run measures. An empty list means everything.
+// options selects what a run measures. An empty list means everything.
 type options struct {
 	runs       int
 	patience   time.Duration
@@ -37,9 +37,9 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	rep, err := run(ctx, o)
-	if rep != nil { // keep what was measured before an interrupt
+	if rep != nil { // keep the results obtained before an interrupt
 		if err != nil {
-			o.doc = "" // but not there
+			o.doc = "" // but not in the document
 		}
 		if werr := rep.write(o.out, o.doc); err == nil {
 			err = werr
@@ -77,7 +77,7 @@ func parseOptions() options {
 	return o
 }
 
-// named is what a list of names on the command line may select.
+// named is implemented by things that can be selected by name on the command line.
 type named interface{ label() string }
 
 func names[T named](all []T) string {
@@ -88,7 +88,7 @@ func names[T named](all []T) string {
 	return strings.Join(list, ", ")
 }
 
-// pick returns the elements of all that wanted names, or all of them for an empty list.
+// pick returns the elements of all that are listed in wanted, or all of them if wanted is empty.
 func pick[T named](what string, all []T, wanted []string) ([]T, error) {
 	if len(wanted) == 0 {
 		return all, nil

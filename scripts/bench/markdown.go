@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// markdown returns the whole report: the summary and a table of every case.
+// markdown returns the complete report: the summary and a table of every case.
 func (r *report) markdown() string {
 	var w strings.Builder
 	w.WriteString(r.summary("bench.svg"))
@@ -47,7 +47,7 @@ func (r *report) core(name string) *Core {
 	return r.Cores[slices.IndexFunc(r.Cores, func(c *Core) bool { return c.Name == name })]
 }
 
-// summary returns the part of the report that comes first.
+// summary returns the first part of the report.
 func (r *report) summary(picture string) string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "Measured %s", r.Time.Format("2006-01-02 15:04 MST"))
@@ -133,7 +133,7 @@ func (r *report) heldRow(w *strings.Builder, x Result) {
 	w.WriteString("\n")
 }
 
-// summarizeCase returns one line: thothfs and its baselines.
+// summarizeCase writes one line with thothfs and its baselines.
 func (r *report) summarizeCase(w *strings.Builder, l link, c *Core, command string, variants []string) {
 	at := func(tool, state string) *Result { return r.find(l, c, command, tool, state) }
 	local, ours, rclone, best := at(localName, warm), at(thothfsName, cold), at("rclone-off", cold), r.bestOther(l, c, command)
@@ -163,8 +163,8 @@ func (r *report) summarizeCase(w *strings.Builder, l link, c *Core, command stri
 	fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 }
 
-// bestOther returns the fastest cold run of the other mounts. Each of their settings counts as
-// a mount.
+// bestOther returns the fastest cold run of the other mounts. Each set of options counts as a
+// separate mount.
 func (r *report) bestOther(l link, c *Core, command string) *Result {
 	var best *Result
 	for _, t := range r.Tools {
@@ -185,7 +185,7 @@ func median(x *Result) string {
 	return number(x.Median)
 }
 
-// number formats milliseconds with a precision that fits their size.
+// number formats milliseconds with a precision suited to their size.
 func number(ms float64) string {
 	if ms < 10 && ms > -10 {
 		return fmt.Sprintf("%.1f", ms)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Result is one case in one state. Times are milliseconds; requests and bytes are those of the
+// Result is one case in one state. Times are in milliseconds. Requests and bytes are those of the
 // median run, counted by the server until the end of the command.
 type Result struct {
 	Link, Core, Command, Tool string
@@ -31,18 +31,18 @@ type sample struct {
 	requests, bytes int64
 }
 
-// attempt has the runs of one tool in a comparison.
+// attempt holds the runs of one tool in a comparison.
 type attempt struct {
 	tool    tool
-	samples map[string][]sample // by state
-	before  Result              // the cost of fetching the whole dump, if the tool does so
+	samples map[string][]sample // keyed by state
+	before  Result              // cost of fetching the whole dump, if the tool does so
 	spent   time.Duration
 	err     error
 }
 
-// compare measures a command with every tool, alternating between the tools, so that what
-// slows the machine for a minute slows all of them. After the first round, no round begins
-// when allowed is over.
+// compare measures a command with every tool. It alternates between the tools, so that a
+// temporary slowdown of the machine affects all of them. After the first round, no round starts
+// once the time allowed is used up.
 func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time.Duration) {
 	l, c, cmd := x.link, x.core, x.cmd
 	var all []*attempt
@@ -89,7 +89,7 @@ func (b *bench) compare(ctx context.Context, x trial, tools []tool, allowed time
 	}
 }
 
-// round makes one tool's next run.
+// round performs one tool's next run.
 func (b *bench) round(ctx context.Context, l link, c *Core, cmd command, a *attempt, round int) error {
 	if a.tool.prepare != nil && round == 0 {
 		err := a.tool.prepare(ctx, b, c, cmd)
@@ -108,7 +108,7 @@ func (b *bench) round(ctx context.Context, l link, c *Core, cmd command, a *atte
 	return b.runOnce(ctx, l, c, a.tool, cmd, a.samples)
 }
 
-// runOnce makes a cold run and a warm one.
+// runOnce performs a cold run and a warm one.
 func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd command, samples map[string][]sample) (err error) {
 	s, err := b.open(ctx, t)
 	if err != nil {
@@ -136,7 +136,7 @@ func (b *bench) runOnce(ctx context.Context, l link, c *Core, t tool, cmd comman
 	}
 	for _, state := range []string{cold, warm} {
 		if t.held && state == warm {
-			dropCaches(path) // what the kernel holds of the mount: the tool's own file stays in memory
+			dropCaches(path) // drops the kernel's pages of the mount; the tool's own file stays in memory
 		}
 		if err := b.sample(ctx, c, cmd, t, path, state, samples); err != nil {
 			return err
@@ -171,7 +171,7 @@ func (b *bench) sample(ctx context.Context, c *Core, cmd command, t tool, path, 
 	return nil
 }
 
-// again opens the local file again, with a cold cache.
+// again makes the local file cold again.
 func (b *bench) again(path string) string {
 	dropCaches(path)
 	return path

@@ -16,8 +16,8 @@ const (
 	panelTitle = 34
 )
 
-// svg plots the cold wall time of a backtrace of all threads, by tool and link: a panel for
-// each core and link, on one logarithmic scale.
+// svg plots the cold wall time of a backtrace of all threads, by tool and link. It has a panel
+// for each core and link, all on the same logarithmic scale.
 func (r *report) svg() string {
 	var w strings.Builder
 	y := 30
@@ -62,7 +62,7 @@ func (r *report) bars(l link, c *Core) []bar {
 	return bars
 }
 
-// plotPanel draws bars from y on and returns where they end.
+// plotPanel draws bars starting at y and returns the y coordinate of their end.
 func plotPanel(w *strings.Builder, y int, title string, bars []bar) int {
 	y += panelTitle
 	fmt.Fprintf(w, `<text x="10" y="%d" font-weight="bold">%s</text>`+"\n", y-10, html.EscapeString(title))
@@ -86,7 +86,7 @@ func plotPanel(w *strings.Builder, y int, title string, bars []bar) int {
 	return bottom + 14
 }
 
-// plotX returns the position of a time in milliseconds, from 10 to 1,000,000.
+// plotX returns the x coordinate of a time in milliseconds, from 10 to 1,000,000.
 func plotX(ms float64) int {
 	decades := math.Log10(max(ms, 10)) - 1
 	return plotLeft + int(decades/5*float64(plotWidth-plotLeft-plotRight))

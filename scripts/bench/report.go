@@ -13,7 +13,7 @@ import (
 	"thothfs/scripts/benchdoc"
 )
 
-// report has the results of a run, and where it ran.
+// report holds the results of a run, and information about where it ran.
 type report struct {
 	Time       time.Time
 	Note       string `json:",omitempty"`
@@ -22,7 +22,7 @@ type report struct {
 	Machine    map[string]string
 	Versions   map[string]string
 	Links      []link
-	Checks     map[string]Check // by link
+	Checks     map[string]Check // keyed by link
 	Cores      []*Core
 	Tools      []string
 	Results    []Result
@@ -41,7 +41,7 @@ func newReport(ctx context.Context, b *bench, over []link, tools []tool) *report
 	return r
 }
 
-// find is the result of a case, nil if there is none that went well.
+// find returns the result of a case, or nil if it is missing or failed.
 func (r *report) find(l link, c *Core, command, tool, state string) *Result {
 	for i := range r.Results {
 		x := &r.Results[i]
@@ -52,7 +52,7 @@ func (r *report) find(l link, c *Core, command, tool, state string) *Result {
 	return nil
 }
 
-// failed are the cases that did not go well.
+// failed returns the cases that failed.
 func (r *report) failed() []Result {
 	var all []Result
 	for _, x := range r.Results {
@@ -63,8 +63,8 @@ func (r *report) failed() []Result {
 	return all
 }
 
-// write leaves bench.json, bench.md and bench.svg in dir, and the last two beside
-// and in doc, if one is named.
+// write writes bench.json, bench.md and bench.svg to dir. If doc is not empty, it also writes the
+// picture beside doc and the tables into it.
 func (r *report) write(dir, doc string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (r *report) write(dir, doc string) error {
 	return benchdoc.ReplaceMarked(doc, "bench", r.summary(filepath.Base(picture)))
 }
 
-// versions are those of the programs that are measured, and measured with.
+// versions returns the versions of the measured programs and of those used for measuring.
 func versions(ctx context.Context, b *bench) map[string]string {
 	v := benchdoc.Versions(ctx, []string{b.thothfs, "version"}, []string{"gdb", "--version"}, []string{"eu-stack", "--version"}, []string{"lldb", "--version"},
 		[]string{"file", "--version"}, []string{"dd", "--version"}, []string{"curl", "--version"}, []string{"rclone", "version"}, []string{"httpdirfs", "--version"})

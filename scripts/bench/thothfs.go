@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// How the mounts of thothfs differ. Without learn a run does not teach the next.
+// Flags that distinguish the mounts of thothfs. With noLearn, a run does not affect the next one.
 const (
 	learn         = "--learn=true"
 	noLearn       = "--learn=false"
@@ -24,7 +24,8 @@ const (
 	complete      = "--complete=always"
 )
 
-// openThothfs mounts the corpus of owner, with those of flags that this thothfs has.
+// openThothfs returns a function that mounts owner's corpus, with those of flags that this
+// version of thothfs supports.
 func openThothfs(owner string, flags ...string) func(context.Context, place) (*session, error) {
 	return func(ctx context.Context, p place) (*session, error) {
 		if err := p.run(ctx, owner, append([]string{"mount", p.mnt}, p.known(flags)...)...); err != nil {
@@ -37,7 +38,7 @@ func openThothfs(owner string, flags ...string) func(context.Context, place) (*s
 	}
 }
 
-// known returns the elements of flags, as --name=value, that thothfs mount has.
+// known returns the elements of flags, given as --name=value, that thothfs mount supports.
 func (p place) known(flags []string) []string {
 	return slices.DeleteFunc(slices.Clone(flags), func(flag string) bool {
 		name, _, _ := strings.Cut(flag, "=")
@@ -64,10 +65,10 @@ func (p place) output(ctx context.Context, owner string, args ...string) (string
 	return strings.TrimSpace(string(out)), nil
 }
 
-// hotName is the file that thothfs stores beside a dump for those who open it first.
+// hotName is the file that thothfs stores beside a dump to speed up the first open elsewhere.
 const hotName = ".thothfs.hot"
 
-// removeHot removes what a session with the original's dump stored beside it.
+// removeHot removes the hot pack that a session stored beside the original's dump.
 func removeHot(_ context.Context, b *bench, c *Core, _ command) error {
 	return b.removeHot("original", c)
 }
@@ -100,10 +101,10 @@ func hold(ctx context.Context, b *bench, c *Core, _ command) error {
 	return p.run(ctx, account, "warm", "--all", c.ID)
 }
 
-// heldCache is the cache that is kept from run to run.
+// heldCache returns the cache that is kept between runs.
 func heldCache(p place) string { return p.cache + "-held" }
 
-// awaitPassthrough opens a dump until the kernel reads it without thothfs.
+// awaitPassthrough opens a dump repeatedly until the kernel reads it without thothfs.
 func awaitPassthrough(ctx context.Context, p place, path string) error {
 	for end := time.Now().Add(time.Minute); ; {
 		f, err := os.Open(path)
@@ -144,11 +145,11 @@ func (p place) stat(name string) (int64, error) {
 	return 0, fmt.Errorf("the mount counts no %s: %w", name, errNoCounter)
 }
 
-// errNoCounter means that this thothfs does not have the counter.
+// errNoCounter means that this version of thothfs does not have the counter.
 var errNoCounter = errors.New("too old")
 
-// share gives owner the dumps of account in the form that the original uploads: the dump and
-// its info.json. The server finds plain files.
+// share gives owner the dumps of account as the original uploads them: the dump and its
+// info.json. The server accepts plain files.
 func (b *bench) share(owner string) error {
 	for _, c := range b.cores {
 		from, to := filepath.Join(corpusDir(b.site.root, account), c.ID), filepath.Join(corpusDir(b.site.root, owner), c.ID)

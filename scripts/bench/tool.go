@@ -18,28 +18,28 @@ import (
 // tool is a way to read a dump.
 type tool struct {
 	name  string
-	needs string // the program; "" for none
-	// open makes the dumps of place readable by path, with empty caches.
+	needs string // required program; "" for none
+	// open makes the dumps available as paths under place, starting with empty caches.
 	open func(ctx context.Context, p place) (*session, error)
-	// prepare is called once before the runs of a case, over any link; prime is called
-	// before each run.
+	// prepare is called once before the runs of a case, whatever the link speed; prime is
+	// called before each run.
 	prepare, prime func(ctx context.Context, b *bench, c *Core, cmd command) error
 	// ready, if not nil, waits until the dump at path can be measured.
 	ready  func(ctx context.Context, p place, path string) error
 	listed bool // the path is looked up before the clock starts
 	brief  bool // measure only backtraces of all threads, unless selected by name
-	held   bool // the whole dump is in the cache, which is kept from run to run
-	whole  bool // not a mount: fetch the whole file and read that
+	held   bool // the whole dump is in the cache, which is kept between runs
+	whole  bool // not a mount: fetch the whole file and read the copy
 	near   bool // measure over a slow link only if selected by name
 }
 
 func (t tool) label() string { return t.name }
 
-// place is where a tool mounts and caches. It is empty at first.
+// place is where a tool mounts and caches. It is initially empty.
 type place struct {
 	site    *site
-	thothfs string // the program
-	help    string // the help of its mount verb
+	thothfs string // thothfs program
+	help    string // help text of its mount verb
 	mnt     string
 	cache   string
 }
@@ -60,9 +60,9 @@ const (
 	completeName = "thothfs-complete"
 )
 
-// allTools returns the tools in the order of the tables. The variants of thothfs read dumps as
-// the original uploads them: without the hot pack that ours stores beside them, or with one
-// that another machine's session has stored.
+// allTools returns the tools in table order. The thothfs variants read dumps uploaded by the
+// original, which stores no hot pack. They run either without one or with one stored by a session
+// on another machine.
 func allTools() []tool {
 	small := []string{"--vfs-read-chunk-size", "128k", "--vfs-read-chunk-size-limit", "off", "--vfs-read-wait", "0", "--buffer-size", "0", "--vfs-read-ahead", "0"}
 	rclone := func(name, mode string, args ...string) tool {
@@ -89,7 +89,7 @@ func near(t tool) tool {
 	return t
 }
 
-// openLocal opens the file itself, dropped from the page cache.
+// openLocal opens the file itself after dropping it from the page cache.
 func openLocal(context.Context, place) (*session, error) {
 	return &session{path: func(c *Core) string {
 		dropCaches(c.Path)
@@ -126,7 +126,7 @@ func openHTTPDirFS(ctx context.Context, p place) (*session, error) {
 	return openForeground(ctx, p, "httpdirfs", "-f", "--cache-location", p.cache, p.site.web+"/", p.mnt)
 }
 
-// openForeground mounts with a program that stays in the foreground.
+// openForeground mounts using a program that stays in the foreground.
 func openForeground(ctx context.Context, p place, program string, args ...string) (*session, error) {
 	cmd := exec.Command(program, args...) // ended by close
 	var out bytes.Buffer
@@ -143,7 +143,7 @@ func openForeground(ctx context.Context, p place, program string, args ...string
 			select {
 			case <-ended:
 			case <-time.After(10 * time.Second):
-				err = errors.Join(err, cmd.Process.Kill()) // it waits for a reader that is gone
+				err = errors.Join(err, cmd.Process.Kill()) // it may be waiting for a reader that has gone away
 				<-ended
 			}
 			return err

@@ -13,18 +13,18 @@ import (
 	"time"
 )
 
-// transferName is the command that reads from the beginning, compared with curl.
+// transferName is the command that reads from the start of a dump, compared with curl.
 const transferName = "transfer"
 
-// Transfer is the speed at which the beginning of a dump is read over a link.
+// Transfer is the speed at which the start of a dump is read over a link.
 type Transfer struct {
 	Link, Tool string
-	To         string // null or file
+	To         string // "null" or "file"
 	MiB, Runs  int
 	Rate       float64 // MB/s of the median run
 }
 
-// transfer measures thothfs, cold, and curl alternately: to /dev/null and to a file.
+// transfer measures thothfs (cold) and curl alternately, to /dev/null and to a file.
 func transfer(ctx context.Context, b *bench, l link) error {
 	c := b.cores[0]
 	mib := int(min(int64(b.sequential), c.Size>>20))
@@ -76,7 +76,7 @@ func (b *bench) transferOnce(ctx context.Context, l link, c *Core, name string, 
 	return time.Since(begin), err
 }
 
-// dd copies the first MiB of a file.
+// dd copies the first mib MiB of a file.
 func dd(ctx context.Context, from, to string, mib int) error {
 	out, err := exec.CommandContext(ctx, "dd", "if="+from, "of="+to, "bs=1M", "count="+strconv.Itoa(mib), "status=none").CombinedOutput()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package benchdoc has the common parts of the benchmarks' reports: where they ran, and how
-// their tables get into a document.
+// Package benchdoc contains the common parts of the benchmark reports: where they ran, and how
+// their tables are inserted into a document.
 package benchdoc
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine describes the machine, as far as the kernel knows.
+// Machine describes the machine, using information from the kernel.
 func Machine() map[string]string {
 	m := map[string]string{"cpus": fmt.Sprint(runtime.NumCPU()), "arch": runtime.GOARCH}
 	var u unix.Utsname
@@ -39,11 +39,11 @@ func Machine() map[string]string {
 	return m
 }
 
-// NotInstalled is the version of a program that prints none.
+// NotInstalled is the version reported for a program that cannot be run.
 const NotInstalled = "not installed"
 
-// Versions returns the first lines of the programs' version output, by base name. It always
-// includes Go's.
+// Versions returns the first line of each program's version output, keyed by base name. The
+// result always includes the Go version.
 func Versions(ctx context.Context, programs ...[]string) map[string]string {
 	v := map[string]string{"go": runtime.Version()}
 	for _, argv := range programs {
@@ -56,8 +56,8 @@ func Versions(ctx context.Context, programs ...[]string) map[string]string {
 	return v
 }
 
-// ReplaceMarked replaces the text between the lines <!-- NAME: begin --> and <!-- NAME: end
-// --> of a document, which must exist. text ends with a line feed.
+// ReplaceMarked replaces the text between the lines <!-- NAME: begin --> and <!-- NAME: end -->
+// of a document. Both lines must exist. text must end with a newline.
 func ReplaceMarked(doc, name, text string) error {
 	old, err := os.ReadFile(doc)
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command corpusgen makes a corpus of any size for tests and benchmarks:
+// Command corpusgen creates a corpus of any size for tests and benchmarks:
 //
 //	go run ./scripts/corpusgen --count 100000 /tmp/corpus
 //	thothfs --store /tmp/corpus mount mnt
@@ -9,8 +9,8 @@
 //	go run ./store/manta/mantatest/mantatestd --root /tmp/manta --latency 20ms
 //	MANTA_URL=http://127.0.0.1:8080 MANTA_USER=thoth MANTA_NO_AUTH=true thothfs ls cmd=node
 //
-// The same seed makes the same dumps: a larger count only adds some. A run continues one
-// that was interrupted. See package gen for the contents of the dumps.
+// The same seed always creates the same dumps; a larger count only adds dumps. A run continues
+// one that was interrupted. Package gen describes the contents of the dumps.
 package main
 
 import (
@@ -111,14 +111,14 @@ func run(ctx context.Context, o gen.Options, errs io.Writer, tty bool) error {
 	return nil
 }
 
-// meter shows the progress now and then.
+// meter shows the progress from time to time.
 type meter struct {
 	out   io.Writer
 	tty   bool
 	began time.Time
 	every time.Duration
 
-	mu   sync.Mutex // guards last, and the order on out
+	mu   sync.Mutex // guards last, and the order of output to out
 	last time.Time
 }
 

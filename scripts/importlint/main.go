@@ -1,6 +1,6 @@
-// Command importlint checks the imports of the project: which package may import which other
-// one, and which library only one package may use. It prints every import that is not allowed
-// and exits 1.
+// Command importlint checks the imports of the project: which package may import which others,
+// and which library may be used by only one package. It prints every import that is not allowed
+// and exits with status 1.
 //
 //	go run ./scripts/importlint
 package main
@@ -19,9 +19,8 @@ import (
 
 const module = "thothfs"
 
-// arrows is the map: a package of the project and the packages of the project
-// that its production code may import, besides those of internal/. "store/*" stands for the
-// stores that have no entry.
+// arrows maps each package of the project to the packages of the project that its production code
+// may import, besides those in internal/. "store/*" stands for the stores that have no entry.
 var arrows = map[string][]string{
 	"":                                 {},
 	"internal/atomicfile":              {},
@@ -62,8 +61,8 @@ var arrows = map[string][]string{
 	"store/manta/mantatest/mantatestd": {"store/manta/mantatest"},
 }
 
-// owners are the libraries (by prefix of the import path) that only one package and the
-// packages below it use, tests aside.
+// owners lists the libraries (by import path prefix) that only one package and the packages below
+// it may use, except in tests.
 var owners = map[string]string{
 	"github.com/parquet-go/parquet-go": "cmd/thothfs/export",
 	"github.com/hanwen/go-fuse/":       "fs/fusefs",
@@ -74,10 +73,10 @@ var owners = map[string]string{
 	"github.com/spf13/cobra":           "cmd/thothfs",
 }
 
-// banned are the imports that a package must not have, since it knows no protocol.
+// banned lists imports that a package must not have because it is independent of protocols.
 var banned = map[string][]string{"fs": {"syscall"}}
 
-// commandOnly may be used by commands (package main) alone.
+// commandOnly lists imports that only commands (package main) may use.
 var commandOnly = []string{"github.com/spf13/pflag"}
 
 type listed struct {
@@ -143,7 +142,7 @@ func check(p listed) []string {
 	return out
 }
 
-// refuse returns why self must not import imp, or "".
+// refuse returns the reason why self must not import imp, or "".
 func refuse(self, name, imp string, allowed []string) string {
 	if inner, ok := strings.CutPrefix(imp, module+"/"); ok {
 		return refuseInner(self, inner, allowed)
@@ -170,7 +169,7 @@ func refuse(self, name, imp string, allowed []string) string {
 func refuseInner(self, inner string, allowed []string) string {
 	internal := strings.HasPrefix(inner, "internal/")
 	switch {
-	case inner == "internal/testenv" && self != "fs/treetest": // which only tests import as well
+	case inner == "internal/testenv" && self != "fs/treetest": // fs/treetest is itself imported only by tests
 		return "only tests import it"
 	case strings.HasPrefix(self, "scripts/"), slices.Contains(allowed, inner), internal && !pure(self) && !strings.HasPrefix(self, "internal/"):
 		return ""
@@ -178,5 +177,5 @@ func refuseInner(self, inner string, allowed []string) string {
 	return "no such arrow on the map"
 }
 
-// pure reports whether a package may use neither files nor the network.
+// pure reports whether a package must use neither files nor the network.
 func pure(self string) bool { return self == "dump" || self == "dump/document" || self == "query" }

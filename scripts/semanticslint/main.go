@@ -1,5 +1,5 @@
-// Command semanticslint checks the rule of docs/semantics.md: every promise is a list item
-// that ends in its tests, as [fs.TestTree] or [cmd/thothfs.TestKill, cache.TestReopen], and
+// Command semanticslint checks the rule of docs/semantics.md: every promise is a list item that
+// ends with its tests, such as [fs.TestTree] or [cmd/thothfs.TestKill, cache.TestReopen], and
 // those tests exist.
 //
 //	go run ./scripts/semanticslint

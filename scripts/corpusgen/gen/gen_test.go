@@ -33,7 +33,7 @@ func generate(t *testing.T, o gen.Options) gen.Progress {
 	return p
 }
 
-// tree returns every file below dir with its content.
+// tree returns every file below dir and its content.
 func tree(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -91,7 +91,7 @@ func TestDumpsAreDumps(t *testing.T) {
 	}
 }
 
-// TestSameSeed checks that a seed gives the same dumps for any number of workers and steps.
+// TestSameSeed checks that a seed produces the same dumps for any number of workers and steps.
 func TestSameSeed(t *testing.T) {
 	whole := gen.Options{Dir: t.TempDir(), Count: 120, Seed: 1, Workers: 1}
 	generate(t, whole)
@@ -119,7 +119,7 @@ func TestSameSeed(t *testing.T) {
 	}
 }
 
-// TestResume checks that an interrupted run is completed and edited documents are kept.
+// TestResume checks that an interrupted run is completed and that edited documents are kept.
 func TestResume(t *testing.T) {
 	o := gen.Options{Dir: t.TempDir(), Count: 500, Seed: 3}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -159,7 +159,7 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// TestFill checks that filled dumps have bytes instead of holes, always the same.
+// TestFill checks that filled dumps contain bytes instead of holes, and always the same bytes.
 func TestFill(t *testing.T) {
 	o := gen.Options{Dir: t.TempDir(), Count: 1, DumpSize: 3 << 20, Fill: true}
 	generate(t, o)

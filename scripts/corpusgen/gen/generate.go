@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Options describe a corpus.
+// Options describes a corpus.
 type Options struct {
-	Dir   string // of the corpus; made if absent
-	Count int    // number of dumps, from number From on
+	Dir   string // directory of the corpus; created if it does not exist
+	Count int    // number of dumps, starting with dump number From
 	From  int
 	Seed  uint64
 	// Name is the directory in the "name" of info.json; "" means /thoth/stor/thoth.
 	Name     string
-	DumpSize int64 // bytes of each dump, at least 64 KiB; holes except for its headers
-	Fill     bool  // random bytes instead of holes
-	Workers  int   // 0: two for each processor
-	// Progress, if not nil, is called now and then, concurrently.
+	DumpSize int64 // size of each dump in bytes, at least 64 KiB; all holes except for the headers
+	Fill     bool  // use random bytes instead of holes
+	Workers  int   // 0 means two for each processor
+	// Progress, if not nil, is called from time to time, concurrently.
 	Progress func(Progress)
 }
 
@@ -39,15 +39,15 @@ func (o Options) name() string {
 // Progress is the progress of Generate.
 type Progress struct {
 	Done    int // dumps that exist
-	Written int // those made by this call
+	Written int // dumps written by this call
 	Total   int
 }
 
 // often is the number of dumps after which a worker reports progress.
 const often = 64
 
-// Generate makes the missing part of a corpus. After an error each dump exists with or without
-// its document, like an interrupted upload, and another call continues.
+// Generate creates the missing part of a corpus. After an error, each dump exists with or without
+// its document, as after an interrupted upload, and another call continues.
 func Generate(ctx context.Context, o Options) (Progress, error) {
 	if o.Count < 0 || o.From < 0 {
 		return Progress{}, errors.New("a corpus has no negative number of dumps")
@@ -87,7 +87,7 @@ func Generate(ctx context.Context, o Options) (Progress, error) {
 	return now(), err
 }
 
-// place makes dump number i and reports whether it was missing.
+// place creates dump number i and reports whether it was missing.
 func (w *world) place(o Options, i int) (bool, error) {
 	d, err := w.sample(o, i)
 	if err != nil {
@@ -126,7 +126,7 @@ func (d Dump) writeFile(name string, o Options, i int) (err error) {
 	return f.Truncate(d.Size)
 }
 
-// fill writes the bytes after the headers, which do not compress.
+// fill writes incompressible bytes after the headers.
 func (d Dump) fill(f *os.File, r *rand.ChaCha8) error {
 	block := make([]byte, 1<<20)
 	for at := int64(len(d.Head)); at < d.Size; at += int64(len(block)) {
@@ -139,7 +139,7 @@ func (d Dump) fill(f *os.File, r *rand.ChaCha8) error {
 	return nil
 }
 
-// writeWhole writes a small file completely or not at all.
+// writeWhole writes a small file, either completely or not at all.
 func writeWhole(name string, data []byte) error {
 	err := os.WriteFile(name, data, 0o600)
 	if err != nil {

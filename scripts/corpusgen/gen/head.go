@@ -12,7 +12,7 @@ const (
 
 	prstatusSize = 336 // struct elf_prstatus of x86_64
 	prpsinfoSize = 136 // struct elf_prpsinfo
-	registers    = 112 // offset of r15, …; rip is the 17th, rsp the 20th
+	registers    = 112 // offset of r15; rip is the 17th register, rsp the 20th
 	ehdrSize     = 64
 	phdrSize     = 56
 	sigabrt      = 6
@@ -20,8 +20,8 @@ const (
 
 var le = binary.LittleEndian
 
-// coreHead returns the headers and notes of a Linux core of x86_64 (elf(5), linux/elfcore.h)
-// of size bytes: three segments of memory, one to four threads.
+// coreHead returns the headers and notes of a Linux core for x86_64 (elf(5), linux/elfcore.h)
+// that is size bytes long, with three segments of memory and one to four threads.
 func coreHead(r *rand.Rand, number uint64, pid int, cmd, psargs string, size int64) []byte {
 	var notes []byte
 	sp := 0x7ffc_0000_0000 + r.Uint64N(1<<20)*page
@@ -87,7 +87,7 @@ func prpsinfo(pid int, cmd, psargs string) []byte {
 }
 
 // crashHead returns the header of a compressed illumos crash dump: dumphdr_t of sys/dumphdr.h,
-// of DUMP_VERSION 10 and a 64-bit kernel.
+// for DUMP_VERSION 10 and a 64-bit kernel.
 func crashHead(f *document.Fields, panicked string) []byte {
 	const utsname, field = 56, 257
 	h := make([]byte, 2*page)

@@ -15,16 +15,16 @@ import (
 // Dump is one dump of a corpus.
 type Dump struct {
 	ID     dump.ID
-	Name   string // of the file in its directory
+	Name   string // file name within its directory
 	Size   int64
-	Head   []byte // the first bytes of the file; the rest is holes
+	Head   []byte // first bytes of the file; the rest is holes
 	Fields document.Fields
 }
 
 // Info returns the document of the dump.
 func (d Dump) Info() []byte { return document.Marshal(d.Fields) }
 
-// Sample returns dump number i of the corpus that o describes.
+// Sample returns dump number i of the corpus described by o.
 func Sample(o Options, i int) (Dump, error) {
 	for d, err := range Samples(o, i, 1) {
 		return d, err
@@ -32,7 +32,7 @@ func Sample(o Options, i int) (Dump, error) {
 	panic("unreachable")
 }
 
-// Samples yields count dumps of the corpus that o describes, from number from on.
+// Samples yields count dumps of the corpus described by o, starting with dump number from.
 func Samples(o Options, from, count int) iter.Seq2[Dump, error] {
 	return func(yield func(Dump, error) bool) {
 		w := newWorld(o.Seed)
@@ -66,25 +66,25 @@ func (w *world) sample(o Options, i int) (Dump, error) {
 	return d, nil
 }
 
-// sampleTime favours later years.
+// sampleTime returns a random time. Later years are more likely.
 func sampleTime(r *rand.Rand) time.Time {
 	share := math.Pow(r.Float64(), 0.55)
 	return firstTime.Add(time.Duration(share * float64(lastTime.Sub(firstTime)))).Truncate(time.Second)
 }
 
-// samplePlatform returns the platform of a machine at that time: seldom the newest.
+// samplePlatform returns the platform of a machine at time at; it is rarely the newest.
 func samplePlatform(r *rand.Rand, at time.Time) string {
 	newest := int64(at.Sub(firstTime) / releases)
 	return platformName(max(newest-int64(r.ExpFloat64()*4), 0))
 }
 
-// skewed returns a number below n; small ones are more frequent.
+// skewed returns a random number below n. Small numbers are more likely.
 func skewed(r *rand.Rand, n int) int {
 	u := r.Float64()
 	return int(u * u * float64(n))
 }
 
-// core makes d the core of a process.
+// core makes d a core dump of a process.
 func (w *world) core(r *rand.Rand, d *Dump, i uint64) {
 	f := &d.Fields
 	rank := rand.NewZipf(r, zipfCmds, 1, cmdCount-1).Uint64()
@@ -98,7 +98,7 @@ func (w *world) core(r *rand.Rand, d *Dump, i uint64) {
 	d.Head = coreHead(r, i, pid, cmd, f.Psargs, d.Size)
 }
 
-// crash makes d the dump of a kernel. It has no pid, cmd or psargs.
+// crash makes d a crash dump of a kernel, which has no pid, cmd or psargs.
 func (w *world) crash(r *rand.Rand, d *Dump) {
 	f := &d.Fields
 	f.Type = string(dump.Crash)
@@ -119,7 +119,7 @@ func samplePsargs(r *rand.Rand, cmd string) string {
 	return fmt.Sprintf("%s --%s=%s -c /etc/%s.conf", cmd, nouns[r.IntN(len(nouns))], verbs[r.IntN(len(verbs))], cmd)
 }
 
-// sampleBug gives d the properties of its bug.
+// sampleBug gives d the properties of bug b.
 func sampleBug(r *rand.Rand, d *Dump, b bug) {
 	f := &d.Fields
 	f.Properties = map[string]string{}

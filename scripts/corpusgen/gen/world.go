@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// Numbers of things in the world of the dumps.
+// Parameters of the world in which the dumps arise.
 const (
 	cmdCount   = 400
 	nodeCount  = 1500
-	bugsOfCmd  = 60 // of the first program; rarer ones have fewer
+	bugsOfCmd  = 60 // for the first program; less common programs have fewer
 	zipfCmds   = 1.1
 	zipfBugs   = 1.3
-	releases   = 5 * 7 * 24 * time.Hour // between two platforms
+	releases   = 5 * 7 * 24 * time.Hour // interval between two platforms
 	crashShare = 0.03
-	kernel     = "unix" // stands for the program of a crash dump
+	kernel     = "unix" // used as the program of a crash dump
 )
 
 // The years of the corpus.
@@ -52,7 +52,7 @@ func fixed(seed uint64, words ...any) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, h.Sum64()))
 }
 
-// cmdName returns the program of that rank.
+// cmdName returns the program with the given popularity rank.
 func cmdName(rank uint64) string {
 	if rank < uint64(len(commonCmds)) {
 		return commonCmds[rank]
@@ -66,7 +66,8 @@ func cmdName(rank uint64) string {
 	return name
 }
 
-// nodeName returns a machine: a UUID, like an illumos compute node, or a host name.
+// nodeName returns the name of a machine: a UUID, like that of an illumos compute node, or a host
+// name.
 func nodeName(seed uint64, number int) string {
 	r := fixed(seed, "node", number)
 	if number%5 == 0 {
@@ -80,12 +81,12 @@ func uuid(r *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", uint32(a), uint16(a>>32), a>>52, b&0xfff, b>>16)
 }
 
-// platformName returns the release of that period after the first time.
+// platformName returns the platform of the given release period, counted from firstTime.
 func platformName(number int64) string {
 	return "joyent_" + firstTime.Add(time.Duration(number)*releases).Format("20060102T150405Z")
 }
 
-// bug has the common properties of crashes with the same signature.
+// bug holds the properties common to crashes with the same signature.
 type bug struct {
 	signature string
 	stack     []string
@@ -95,7 +96,7 @@ type bug struct {
 // world generates the dumps of a seed. It caches bugs.
 type world struct {
 	seed  uint64
-	bugs  sync.Map // of bug, by "CMD NUMBER"
+	bugs  sync.Map // values of type bug, keyed by "CMD NUMBER"
 	nodes [nodeCount]string
 }
 
@@ -107,7 +108,7 @@ func newWorld(seed uint64) *world {
 	return w
 }
 
-// bug returns the bug of that number of a program.
+// bug returns the bug of a program with the given number.
 func (w *world) bug(cmd string, number uint64) bug {
 	key := cmd + " " + strconv.FormatUint(number, 10)
 	b, ok := w.bugs.Load(key)
@@ -117,7 +118,7 @@ func (w *world) bug(cmd string, number uint64) bug {
 	return b.(bug)
 }
 
-// bugOf generates the bug of that number of a program.
+// bugOf generates the bug of a program with the given number.
 func bugOf(seed uint64, cmd string, number uint64) bug {
 	r := fixed(seed, "bug", cmd, number)
 	b := bug{signature: fmt.Sprintf("%016x", r.Uint64())}
@@ -131,7 +132,7 @@ func bugOf(seed uint64, cmd string, number uint64) bug {
 	return b
 }
 
-// frame returns one line of a stack in the form of mdb.
+// frame returns one line of a stack in mdb format.
 func frame(r *rand.Rand, cmd string, i, depth int) string {
 	where := strings.ReplaceAll(cmd, " ", "_")
 	switch {

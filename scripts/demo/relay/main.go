@@ -1,4 +1,4 @@
-// Command relay is a Go program that crashes with a core: it writes to a nil map.
+// Command relay is a Go program that crashes with a core dump by writing to a nil map.
 package main
 
 import (
@@ -18,6 +18,6 @@ func serve(peer string) {
 }
 
 func main() {
-	debug.SetTraceback("crash") // as GOTRACEBACK=crash: end in SIGABRT
+	debug.SetTraceback("crash") // like GOTRACEBACK=crash: end with SIGABRT
 	serve(os.Args[0])
 }
