@@ -13,7 +13,7 @@ const (
 	// cannot read a note of 2 GiB, and real notes are smaller than that in total.
 	maxHashed = 1<<31 - 1
 
-	// hashChunk is how much of a note is read at a time if it is not held in memory.
+	// hashChunk is the number of bytes read at a time from a note that is not held in memory.
 	hashChunk = 1 << 20
 )
 

@@ -88,7 +88,7 @@ func TestHashAgainstNode(t *testing.T) {
 	node := needTool(t, "node")
 	dir := t.TempDir()
 	var files []string
-	want := map[string]string{} // by Hash
+	want := map[string]string{} // results of Hash, keyed by path
 	for i, c := range hashCases() {
 		path := filepath.Join(dir, fmt.Sprintf("%d", i))
 		writeSparse(t, path, c.file)

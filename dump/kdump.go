@@ -239,7 +239,7 @@ func (k kdump) pagesEnd(r *bufReader) (uint64, error) {
 // zeros.
 func (k kdump) lastPageEnd(r *bufReader, table uint64, first Range) (uint64, error) {
 	end := max(first.Off, first.end())
-	count := int64((first.Off - table) / pageDesc) // may include part of the page of zeros
+	count := int64((first.Off - table) / pageDesc) // may count the page of zeros as descriptors
 	for stop := max(0, count-maxPageDescs); count > stop; {
 		n := min(count-stop, pageDescsAtOnce)
 		b := make([]byte, n*pageDesc)

@@ -25,7 +25,7 @@ const (
 // mapping is a file mapped at an address.
 type mapping struct {
 	start, end uint64
-	first      bool // start is the start of the file
+	first      bool // the start of the file is mapped at start
 	path       string
 }
 

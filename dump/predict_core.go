@@ -16,7 +16,7 @@ const (
 	// page as often as in the first.
 	smallData = 32 << 10
 
-	segmentWritable = 2 // a flag
+	segmentWritable = 2 // flag in Segment.Flags
 
 	// stackAbove and stackBelow are the numbers of bytes read around a stack pointer: the
 	// frames of a backtrace, and the red zone. maxStacks is the limit for the frames of all

@@ -24,7 +24,7 @@ type testCore struct {
 	name  string
 	build func(t *testing.T, dir string) []string // returns the command
 	gcore bool                                    // gdb writes the core when the program prints "ready"; otherwise the program dies
-	more  bool                                    // only with -reads.all
+	more  bool                                    // run only with -reads.all
 	floor int                                     // minimum predicted share of the pages that any tool reads, in percent; 0 means no minimum
 }
 

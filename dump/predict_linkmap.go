@@ -28,7 +28,7 @@ const (
 type loadedObject struct {
 	bias    uint64
 	dynamic Range // addresses
-	entries []Aux // of the dynamic section
+	entries []Aux // entries of the dynamic section
 }
 
 // linkMaps predicts what the dynamic linker's list of objects leads to: program headers, dynamic

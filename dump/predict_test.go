@@ -148,7 +148,7 @@ func TestReadsChase(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		p     synthProcess
-		trips int // maximum
+		trips int // maximum number
 	}{
 		{"64-bit LE", synthProcess{class: 64, order: le, machine: emX86_64, objects: 12}, 16},
 		{"32-bit LE", synthProcess{class: 32, order: le, machine: em386, objects: 12}, 16},

@@ -17,7 +17,8 @@ var forLinux string
 // analyzers of Linux cores.
 var Init = forAll + forLinux
 
-// Skip is the list of functions that say nothing about a bug, for the analyzer signature.
+// Skip is the list of functions that the analyzer signature ignores, because they are not
+// specific to a bug.
 //
 //go:embed analyzers/signature.skip
 var Skip []byte

@@ -80,7 +80,7 @@ func again[T any](ctx context.Context, s *schedule, what call, try func(context.
 	}
 }
 
-// worthwhile is how many bytes a try of ReadAt must return to reset the count of failures. It
+// worthwhile is the number of bytes that a try of ReadAt must return to reset the failure count. It
 // bounds the number of tries when a store closes the connection every few bytes.
 const worthwhile = 64 << 10
 

@@ -11,7 +11,7 @@ import (
 // Its functions read the environment through getenv.
 type Scheme struct {
 	Name  string // prefix before the colon: "manta"
-	Usage string // how to name a corpus: "manta:[/ACCOUNT/stor/thoth]"
+	Usage string // form of a corpus name: "manta:[/ACCOUNT/stor/thoth]"
 	// DefaultUsage describes when Default applies: "Manta when MANTA_URL is set".
 	DefaultUsage string
 

@@ -26,7 +26,7 @@ import (
 type Document struct {
 	raw      []byte
 	view     Value       // Invariant: one valid JSON object; raw itself unless raw is damaged
-	top      *memberList // of view; nil if it has more than maxMembers members
+	top      *memberList // members of view; nil if it has more than maxMembers members
 	damage   string
 	repaired bool // view differs from the stored document
 	lossy    bool // view lacks something that is in the stored document

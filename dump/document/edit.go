@@ -147,7 +147,7 @@ func (d *Document) edit(edits []Edit) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name(e.Path), err)
 		}
-		if grown += n; grown > MaxSize { // bounds the memory
+		if grown += n; grown > MaxSize { // limits memory use
 			if _, err := d.render(top); err != nil {
 				return nil, err
 			}
@@ -187,7 +187,7 @@ func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 func (d *Document) around(text []byte) []byte {
 	start, end := skipSpace(d.raw, 0), len(bytes.TrimRight(d.raw, " \t\r\n"))
 	if d.repaired {
-		start = 0 // what precedes the object may be part of the damage
+		start = 0 // the text before the object may be part of the damage
 	}
 	return bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
 }

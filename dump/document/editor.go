@@ -31,7 +31,7 @@ type editedMember struct {
 	colon   string // between key and value
 	value   []byte
 	object  *editedObject // replaces value once opened
-	earlier *editedMember // an earlier member with the same key, which does not count
+	earlier *editedMember // earlier member with the same key, which is ignored
 	gone    bool
 }
 

@@ -66,7 +66,7 @@ type repaired struct {
 	file  int    // index of the document that contains it
 }
 
-// note adds a description of damage, once.
+// note adds a description of damage unless it is already present.
 func (p *repairer) note(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if len(p.damage) < maxKinds && !slices.Contains(p.damage, text) {

@@ -22,7 +22,7 @@ type temp struct {
 	s    *Store
 	dir  *os.File // tempDir
 	f    *os.File
-	name string // in dir
+	name string // name in dir
 }
 
 // newTemp creates an empty private file and locks it.

@@ -120,7 +120,7 @@ func (e *statusError) kind(writes bool) error {
 		if e.code == "DirectoryLimitExceeded" {
 			return store.ErrNoSpace
 		}
-		return store.ErrInvalid // roles
+		return store.ErrInvalid // a problem with roles
 	case http.StatusRequestEntityTooLarge:
 		return store.ErrTooLarge
 	case http.StatusInsufficientStorage:

@@ -28,8 +28,8 @@ const Always = math.MaxInt
 // Fault describes what goes wrong, and when. The zero value matches only the next call of any
 // kind, and changes nothing.
 type Fault struct {
-	Op  string // "": any operation
-	Key string // "": any key
+	Op  string // "" means any operation
+	Key string // "" means any key
 
 	Nth   int // the n-th matching call from now; 0 means 1
 	Times int // number of matching calls in a row; 0 means 1

@@ -17,7 +17,7 @@ import (
 // limits. Unsupported names must be refused as the contract says.
 type Features struct {
 	NoDotNames  bool // a component "." or ".." is refused
-	NoLongNames bool // a component over 255 bytes is refused
+	NoLongNames bool // a component that is not UTF-8 is refused
 	NoRawBytes  bool // Stat, Get and List return no MD5 (Put always does)
 	NoMD5       bool // Stat, Get and List give no MD5 (Put always does)
 

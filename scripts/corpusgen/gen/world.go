@@ -22,7 +22,7 @@ const (
 	kernel     = "unix" // used as the program of a crash dump
 )
 
-// The years of the corpus.
+// The period covered by the corpus.
 var (
 	firstTime = time.Date(2012, 3, 1, 0, 0, 0, 0, time.UTC)
 	lastTime  = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -7,11 +7,11 @@ import (
 
 // Counters holds the totals of a Server since it started or since ResetCounters.
 type Counters struct {
-	Requests    map[string]int64 // by method
+	Requests    map[string]int64 // keyed by method
 	Total       int64            // requests of all methods
-	BodyBytes   int64            // sent in bodies of answers, including errors
-	Uploaded    int64            // sent in response bodies, including errors
-	Connections int64            // received in request bodies
+	BodyBytes   int64            // sent in response bodies, including errors
+	Uploaded    int64            // received in request bodies
+	Connections int64            // accepted connections
 }
 
 // liveCounters holds the Counters that are being updated.

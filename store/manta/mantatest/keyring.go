@@ -15,7 +15,7 @@ type keyring struct {
 	mu       sync.RWMutex             // guards the fields below
 	accounts map[string]bool          // accounts added by AddAccount
 	users    map[string]bool          // subusers, as "account/user"
-	keys     map[string]ssh.PublicKey // by keyId
+	keys     map[string]ssh.PublicKey // keyed by keyId
 	allowed  map[[2]string]bool       // {who, owner}
 	verified map[string]bool          // valid signatures
 }
