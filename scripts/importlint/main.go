@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 	"signature":                        {},
 	"store":                            {},
 	"store/*":                          {"store"},
-	"store/registry":                   {"store", "store/dir", "store/manta"},
+	"store/registry":                   {"store", "store/*"},
 	"store/storetest":                  {"store", "store/mem"},
 	"store/manta/mantatest":            {},
 	"store/manta/mantatest/mantatestd": {"store/manta/mantatest"},
@@ -171,6 +171,8 @@ func refuseInner(self, inner string, allowed []string) string {
 	switch {
 	case inner == "internal/testenv" && self != "fs/treetest": // fs/treetest is itself imported only by tests
 		return "only tests import it"
+	case path.Dir(inner) == "store" && slices.Contains(allowed, "store/*"):
+		return ""
 	case strings.HasPrefix(self, "scripts/"), slices.Contains(allowed, inner), internal && !pure(self) && !strings.HasPrefix(self, "internal/"):
 		return ""
 	}
