@@ -69,37 +69,20 @@ func parseHeader(h []byte) (size, block int64, ok bool) {
 	return size, block, size >= 0 && ValidBlock(block)
 }
 
-// encodeRecord fills rec for block b, whose content is data.
-func (v *Version) encodeRecord(rec []byte, b int64, state byte, data []byte) {
-	clear(rec)
+// setRecord sets the state of block b and adds the checksums of data, which begins with page
+// first of the block. In a partial record, a page whose checksum is zero counts as absent.
+func (v *Version) setRecord(rec []byte, b int64, state byte, first int64, data []byte) {
 	rec[stateOffset] = state
-	if state == statePresent {
-		putPageSums(rec, 0, data)
-	}
-	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
-}
-
-// addPages adds pages of block b, starting with first, to an absent or partial record. The
-// record stays partial even when it contains all pages: pages may come from a hot pack, and a
-// complete version consists only of what the store returned. A page whose checksum is zero
-// cannot be distinguished from an absent one and counts as absent.
-func (v *Version) addPages(rec []byte, b, first int64, data []byte) {
-	putPageSums(rec, first, data)
-	rec[stateOffset] = statePartial
-	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
-}
-
-// pageSum returns the bytes in rec that hold the checksum of page n.
-func pageSum(rec []byte, n int64) []byte { return rec[recordFixed+8*n:][:8] }
-
-// putPageSums stores the checksums of data, which begins with page first of its block.
-func putPageSums(rec []byte, first int64, data []byte) {
 	for ; len(data) > 0; first++ {
 		p := data[:min(Page, len(data))]
 		binary.LittleEndian.PutUint64(pageSum(rec, first), xxh3.Hash(p))
 		data = data[len(p):]
 	}
+	binary.LittleEndian.PutUint64(rec, v.recordSum(rec, b))
 }
+
+// pageSum returns the bytes in rec that hold the checksum of page n.
+func pageSum(rec []byte, n int64) []byte { return rec[recordFixed+8*n:][:8] }
 
 // verify reports whether data, which begins with page first of its block, matches rec.
 func verify(rec, data []byte, first int64) bool {

@@ -12,7 +12,7 @@ func FuzzRecord(f *testing.F) {
 	data := make([]byte, 128<<10)
 	rand.NewChaCha8([32]byte{}).Read(data)
 	rec := make([]byte, recordSize(v.Block))
-	v.encodeRecord(rec, 1, statePresent, data)
+	v.setRecord(rec, 1, statePresent, 0, data)
 	f.Add(rec, int64(1))
 	f.Add(make([]byte, len(rec)), int64(0))
 	f.Add(v.header(), int64(2))

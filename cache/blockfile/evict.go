@@ -170,7 +170,7 @@ func unlinkUnused(path string) bool {
 		return false
 	}
 	defer blockMap.Close()
-	if filelock.TryLock(blockMap, filelock.Exclusive) != nil || !isAt(blockMap, path+".map") {
+	if filelock.TryLock(blockMap, filelock.Exclusive) != nil || !inPlace(blockMap) {
 		return false
 	}
 	if data, err := os.OpenFile(path+".data", os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0); err == nil {
@@ -265,7 +265,7 @@ func (f *File) punchBlocks(first, n int64) error {
 	if n == 0 {
 		return nil
 	}
-	if _, err := f.blockMap.WriteAt(make([]byte, n*recordSize(f.v.Block)), recordOffset(f.v.Block, first)); err != nil {
+	if err := f.clearRecords(first, n); err != nil {
 		return err
 	}
 	return punch(f.data, first*f.v.Block, n*f.v.Block)

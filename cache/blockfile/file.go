@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,16 +43,13 @@ const (
 )
 
 // scratch holds the buffers for one operation on a File.
-type scratch struct{ record, again, block []byte }
+type scratch struct{ record, block []byte }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 // grow returns a slice of n bytes, which reuses b if possible. Its content is undefined.
 func grow(b []byte, n int64) []byte {
-	if int64(cap(b)) < n {
-		return make([]byte, n)
-	}
-	return b[:n]
+	return slices.Grow(b[:0], int(n))[:n]
 }
 
 // Data returns the data file, which f owns.
@@ -147,16 +145,11 @@ func (f *File) readVerified(b int64, dst []byte, from int64, s *scratch) (Status
 // mismatch returns Absent if the record has changed during the read, as in an eviction.
 // Otherwise the block is damaged: mismatch clears its record and returns Corrupt.
 func (f *File) mismatch(b int64, s *scratch) (Status, error) {
-	s.again = grow(s.again, int64(len(s.record)))
-	if err := f.readRecords(s.again, b); err != nil {
+	again := make([]byte, len(s.record))
+	if err := f.readRecords(again, b); err != nil || !bytes.Equal(s.record, again) {
 		return Absent, err
 	}
-	if !bytes.Equal(s.record, s.again) {
-		return Absent, nil
-	}
-	clear(s.again)
-	_, err := f.blockMap.WriteAt(s.again, recordOffset(f.v.Block, b))
-	return Corrupt, err
+	return Corrupt, f.clearRecords(b, 1)
 }
 
 // ReadWhole fills dst with block b as it is in the data file, and compares it with the record
@@ -217,23 +210,21 @@ func (f *File) Write(first int64, buf []byte) error {
 	block, size := f.v.Block, recordSize(f.v.Block)
 	n := (int64(len(buf)) + block - 1) / block
 	s.block = grow(s.block, n*size)
-	written := int64(0) // number of blocks of buf done so far
+	clear(s.block)
+	written := int64(0) // bytes of buf done so far
 	for i := range n {
 		data := buf[i*block : min((i+1)*block, int64(len(buf)))]
 		state := byte(statePresent)
 		if sparsefile.IsZero(data) && f.punchHole((first+i)*block, int64(len(data))) {
-			state = stateZero
-			if err := f.writeData(buf[written*block:i*block], (first+written)*block); err != nil {
+			if err := f.writeData(buf[written:i*block], first*block+written); err != nil {
 				return err
 			}
-			written = i + 1
+			state, written, data = stateZero, i*block+int64(len(data)), nil
 		}
-		f.v.encodeRecord(s.block[i*size:(i+1)*size], first+i, state, data)
+		f.v.setRecord(s.block[i*size:(i+1)*size], first+i, state, 0, data)
 	}
-	if written < n {
-		if err := f.writeData(buf[written*block:], (first+written)*block); err != nil {
-			return err
-		}
+	if err := f.writeData(buf[written:], first*block+written); err != nil {
+		return err
 	}
 	return f.writeRecords(first, s.block)
 }
@@ -258,7 +249,9 @@ func (f *File) WritePages(b, first int64, data []byte) error {
 	if state == stateAbsent {
 		clear(s.record)
 	}
-	f.v.addPages(s.record, b, first, data)
+	// A block of which all pages are present stays partial: they may come from a hot pack, and a
+	// complete version consists only of what the store returned.
+	f.v.setRecord(s.record, b, statePartial, first, data)
 	return f.writeRecords(b, s.record)
 }
 
@@ -267,6 +260,12 @@ func (f *File) writeRecords(first int64, recs []byte) error {
 		return err
 	}
 	_, err := f.blockMap.WriteAt(recs, recordOffset(f.v.Block, first))
+	return err
+}
+
+// clearRecords makes n blocks absent.
+func (f *File) clearRecords(first, n int64) error {
+	_, err := f.blockMap.WriteAt(make([]byte, n*recordSize(f.v.Block)), recordOffset(f.v.Block, first))
 	return err
 }
 
@@ -289,13 +288,13 @@ func (f *File) punchHole(off, n int64) bool {
 
 // InPlace reports whether both files are still at their paths.
 func (f *File) InPlace() bool {
-	return isAt(f.blockMap, f.blockMap.Name()) && isAt(f.data, f.data.Name())
+	return inPlace(f.blockMap) && inPlace(f.data)
 }
 
 // Touch sets the time of last use to now if it differs from now by at least every. It reports
 // whether the block map is still at its path.
 func (f *File) Touch(now time.Time, every time.Duration) bool {
-	if !isAt(f.blockMap, f.blockMap.Name()) {
+	if !inPlace(f.blockMap) {
 		return false
 	}
 	if st, err := f.blockMap.Stat(); err != nil || now.Sub(st.ModTime()).Abs() >= every {
@@ -306,7 +305,7 @@ func (f *File) Touch(now time.Time, every time.Duration) bool {
 
 // Discard unlinks both files if they are still in place.
 func (f *File) Discard() {
-	if isAt(f.blockMap, f.blockMap.Name()) {
+	if inPlace(f.blockMap) {
 		f.unlinkVerified()
 	}
 }
@@ -355,20 +354,12 @@ func punch(f *os.File, off, n int64) error {
 	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
 }
 
-// isAt reports whether f is still the file at path.
-func isAt(f *os.File, path string) bool {
+// inPlace reports whether f is still the file at its path.
+func inPlace(f *os.File) bool {
 	a, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	b, err := os.Lstat(path)
-	return err == nil && os.SameFile(a, b)
+	b, errPath := os.Lstat(f.Name())
+	return err == nil && errPath == nil && os.SameFile(a, b)
 }
 
 // diskBytes returns the disk space that a file takes, in bytes.
-func diskBytes(st os.FileInfo) int64 {
-	if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-		return sys.Blocks * 512
-	}
-	return st.Size()
-}
+func diskBytes(st os.FileInfo) int64 { return st.Sys().(*syscall.Stat_t).Blocks * 512 }

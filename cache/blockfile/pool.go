@@ -214,7 +214,7 @@ func (f *File) open(path string) error {
 		return err
 	}
 	alone := filelock.TryLock(f.blockMap, filelock.Exclusive) == nil
-	if !alone && filelock.TryLock(f.blockMap, filelock.Shared) != nil || !isAt(f.blockMap, path+".map") {
+	if !alone && filelock.TryLock(f.blockMap, filelock.Shared) != nil || !inPlace(f.blockMap) {
 		return ErrBusy
 	}
 	if owned := f.owned(); !alone && !owned {
@@ -254,11 +254,6 @@ func (f *File) owned() bool {
 // show what a file that was too short has lost. If fresh is set, it empties both files and
 // writes a header.
 func (f *File) openData(path string, fresh bool) (err error) {
-	if fresh {
-		if err := f.blockMap.Truncate(0); err != nil {
-			return err
-		}
-	}
 	if f.data, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600); err != nil {
 		return err
 	}
@@ -266,7 +261,7 @@ func (f *File) openData(path string, fresh bool) (err error) {
 		return err
 	}
 	if fresh {
-		if err := f.data.Truncate(0); err != nil {
+		if err := errors.Join(f.blockMap.Truncate(0), f.data.Truncate(0)); err != nil {
 			return err
 		}
 	}
@@ -300,7 +295,7 @@ func (p *Pool) Pin(v *Version) (*File, error) {
 	}
 	f.v, f.fault = v, p.fault
 	for _, file := range []*os.File{f.blockMap, f.data} {
-		if filelock.TryLock(file, filelock.Shared) != nil || !isAt(file, file.Name()) {
+		if filelock.TryLock(file, filelock.Shared) != nil || !inPlace(file) {
 			err = ErrBusy
 		}
 	}

@@ -69,25 +69,23 @@ func check(path string, st os.FileInfo) error {
 // user can write to.
 func CheckDir(path string) error {
 	st, err := os.Lstat(path)
-	if err != nil {
-		return err
-	}
-	if !st.IsDir() {
-		return fmt.Errorf("%s is not a directory (%w): remove it", path, ErrNotPrivate)
-	}
-	return check(path, st)
+	return checkKind(path, st, err, os.ModeDir, "directory")
 }
 
 // CheckFile returns an error unless f is a regular file that only this user can write to.
 func CheckFile(f *os.File) error {
 	st, err := f.Stat()
-	if err != nil {
+	return checkKind(f.Name(), st, err, 0, "regular file")
+}
+
+func checkKind(path string, st os.FileInfo, err error, kind os.FileMode, name string) error {
+	switch {
+	case err != nil:
 		return err
+	case st.Mode().Type() != kind:
+		return fmt.Errorf("%s is not a %s (%w): remove it", path, name, ErrNotPrivate)
 	}
-	if !st.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a regular file (%w): remove it", f.Name(), ErrNotPrivate)
-	}
-	return check(f.Name(), st)
+	return check(path, st)
 }
 
 // Prepare creates dir and its tag, or checks that dir is private to this user. If other users
