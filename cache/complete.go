@@ -207,7 +207,7 @@ func (bf *backfill) wait(ctx context.Context, n int) error {
 		if err := waitDone(ctx, bf.fetches[:1]); err != nil {
 			return err
 		}
-		if err := bf.fetches[0].failure(); err != nil {
+		if err := bf.fetches[0].err; err != nil {
 			return err
 		}
 		bf.fetches = bf.fetches[1:]

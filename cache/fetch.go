@@ -30,7 +30,7 @@ type fetch struct {
 
 	// The fields below are guarded by o.mu.
 	state       fetchState
-	err         error // why it failed
+	err         error // why it failed; final once done is closed
 	waiters     map[*waiter]struct{}
 	prefetchers int           // handles and warmups that need it before any reader does
 	buf         []byte        // nil unless filled and in use
@@ -233,10 +233,10 @@ func (o *openVersion) dropAhead(fetches ...*fetch) {
 		o.mu.Lock()
 		f.prefetchers--
 		unwanted := o.abandonLocked(f)
-		wasReady := f.prefetchers == 0 && f.endReadyLocked()
+		last := f.prefetchers == 0
 		o.mu.Unlock()
-		if wasReady {
-			f.releaseReady(true)
+		if last {
+			f.endReady()
 		}
 		if unwanted {
 			f.cancel()
@@ -383,13 +383,6 @@ func (f *fetch) deliver(buf []byte, err error, took times) bool {
 		w.done <- err
 	}
 	return ok
-}
-
-// failure returns the error of a fetch that is done, or nil if it succeeded.
-func (f *fetch) failure() error {
-	f.o.mu.Lock()
-	defer f.o.mu.Unlock()
-	return f.err
 }
 
 // releaseBuffer ends one use of the buffer.

@@ -24,9 +24,6 @@ type File struct {
 	closed  bool
 }
 
-// Size returns the size of the object in bytes, as given to [Cache.Open].
-func (f *File) Size() int64 { return f.o.Size }
-
 // ReadAt behaves like io.ReaderAt: it returns fewer than len(p) bytes only with an error, and
 // io.EOF at the end. It waits for blocks that are not in the cache, and returns ctx.Err()
 // immediately if ctx is done while it waits; it returns cached data even after ctx is done.

@@ -134,22 +134,12 @@ func (h *accessHistory) stored() (*hotpack.Pack, bool) {
 // Options.Around), in this order, as far as it is cached and fits. Sequential reads are
 // ignored. buildPack returns false if the pack would not be worth storing, or if it is unknown
 // whether the store has one.
-func (c *Cache) buildPack(o *openVersion) ([]byte, bool) {
-	h, ok := c.histories.Peek(o.ID)
-	if !ok || h.size != o.Size {
-		return nil, false
-	}
+func (c *Cache) buildPack(o *openVersion, h *accessHistory) ([]byte, bool) {
 	ranges, news := h.candidates()
 	if !news {
 		return nil, false
 	}
-	held := o.reader(func(p []byte, off int64) (int, error) {
-		if !o.holds(p, off) {
-			return 0, errNotHeld
-		}
-		return len(p), nil
-	})
-	b, err := hotpack.Encode(o.Ref, o.Size, held, ranges, c.around, true)
+	b, err := hotpack.Encode(o.Ref, o.Size, o.heldReader(o.holds), ranges, c.around, true)
 	if err != nil {
 		return nil, false
 	}
@@ -201,7 +191,7 @@ func (c *Cache) publishPack(o *openVersion) {
 	if _, known := h.stored(); !known {
 		_, _ = c.getPack(ctx, o, h)
 	}
-	b, ok := c.buildPack(o)
+	b, ok := c.buildPack(o, h)
 	if !ok {
 		return
 	}
@@ -209,7 +199,7 @@ func (c *Cache) publishPack(o *openVersion) {
 	switch {
 	case err == nil:
 		c.n.PacksLearned.Add(1)
-		c.historyOf(o).recordPack(hotpack.Decode(o.Ref, o.Size, b))
+		h.recordPack(hotpack.Decode(o.Ref, o.Size, b))
 	case errors.Is(err, store.ErrPermission):
 		c.options.Log.Info("hot packs are not stored: the store refuses them", "key", o.Ref.Key, "err", err)
 		c.publishOff.Store(true)

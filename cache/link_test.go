@@ -178,7 +178,7 @@ func BenchmarkColdDebugger(b *testing.B) {
 func touch(b *testing.B, f *File, ranges []hotpack.Range) {
 	p := make([]byte, 128<<10)
 	for _, r := range append([]hotpack.Range{{Off: 0, Len: page}}, ranges...) {
-		if _, err := f.ReadAt(b.Context(), p[:min(r.Len, f.Size()-r.Off)], r.Off); err != nil {
+		if _, err := f.ReadAt(b.Context(), p[:min(r.Len, f.o.Size-r.Off)], r.Off); err != nil {
 			b.Fatal(err)
 		}
 	}

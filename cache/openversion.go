@@ -52,15 +52,12 @@ func (o *openVersion) plausible() bool { return o.Ref.ETag != "" && o.Size > 0 &
 
 // retain takes a reference. It returns false if the last reference has been released.
 func (o *openVersion) retain() bool {
-	for {
-		n := o.refs.Load()
-		if n == 0 {
-			return false
-		}
+	for n := o.refs.Load(); n > 0; n = o.refs.Load() {
 		if o.refs.CompareAndSwap(n, n+1) {
 			return true
 		}
 	}
+	return false
 }
 
 func (o *openVersion) release() {

@@ -61,22 +61,11 @@ func (r *readyBuffers) releaseAll() bool {
 // endReady forgets a fetch whose buffer is kept. It does nothing for any other fetch.
 func (f *fetch) endReady() {
 	f.o.mu.Lock()
-	wasReady := f.endReadyLocked()
-	f.o.mu.Unlock()
-	f.releaseReady(wasReady)
-}
-
-// endReadyLocked is the first half of endReady. The caller passes its result to releaseReady
-// after unlocking.
-func (f *fetch) endReadyLocked() bool {
 	wasReady := f.ready
 	if f.ready = false; wasReady {
 		f.o.forgetLocked(f)
 	}
-	return wasReady
-}
-
-func (f *fetch) releaseReady(wasReady bool) {
+	f.o.mu.Unlock()
 	r := &f.o.c.ready
 	r.mu.Lock()
 	if t := r.timers[f]; t != nil {

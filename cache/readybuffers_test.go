@@ -69,7 +69,7 @@ func ruin(t *testing.T, f *File) {
 	for i := range junk {
 		junk[i] = 0xa5
 	}
-	for off := int64(0); off < f.Size(); off += int64(len(junk)) {
+	for off := int64(0); off < f.o.Size; off += int64(len(junk)) {
 		if _, err := data.WriteAt(junk, off); err != nil {
 			t.Fatal(err)
 		}
@@ -102,7 +102,7 @@ func TestReaderInSequenceIsServedFromMemory(t *testing.T) {
 // although the handle stays open.
 func TestReadyBuffersGoWhenTheyAreRead(t *testing.T) {
 	c, f, off := readyCache(t)
-	for ; off < f.Size(); off += 128 * kib {
+	for ; off < f.o.Size; off += 128 * kib {
 		check(t, f, off, 128*kib)
 		waitStored(c)
 	}

@@ -116,7 +116,7 @@ func check(t testing.TB, f *File, off int64, n int) {
 	t.Helper()
 	p := make([]byte, n)
 	got, err := f.ReadAt(t.Context(), p, off)
-	if want := int(min(int64(n), f.Size()-off)); got != want || err != nil && (err != io.EOF || got == n) {
+	if want := int(min(int64(n), f.o.Size-off)); got != want || err != nil && (err != io.EOF || got == n) {
 		t.Fatalf("read of %d at %d: %d, %v; want %d", n, off, got, err, want)
 	}
 	compare(t, f, p[:got], off)

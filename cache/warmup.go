@@ -129,27 +129,27 @@ func (w *warmup) prefetch(ctx context.Context) {
 	_ = waitDone(ctx, fetches)
 }
 
-// readerAt is a function that implements io.ReaderAt.
+// readerAt is a function that implements io.ReaderAt. It is not called for empty reads.
 type readerAt func(p []byte, off int64) (int, error)
 
-func (r readerAt) ReadAt(p []byte, off int64) (int, error) { return r(p, off) }
+func (r readerAt) ReadAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return r(p, off)
+}
 
 // reader returns an io.ReaderAt that calls read only for ranges inside o.
-func (o *openVersion) reader(read func(p []byte, off int64) (int, error)) readerAt {
-	return func(p []byte, off int64) (int, error) {
-		if off < 0 || off >= o.Size {
-			return 0, io.EOF
+func (o *openVersion) reader(read readerAt) io.ReaderAt { return io.NewSectionReader(read, 0, o.Size) }
+
+// heldReader returns a reader that fails unless holds, which fills p, returns true.
+func (o *openVersion) heldReader(holds func(p []byte, off int64) bool) io.ReaderAt {
+	return o.reader(func(p []byte, off int64) (int, error) {
+		if !holds(p, off) {
+			return 0, errNotHeld
 		}
-		inside := p[:min(int64(len(p)), o.Size-off)]
-		n, err := 0, error(nil)
-		if len(inside) > 0 {
-			n, err = read(inside, off)
-		}
-		if err == nil && len(inside) < len(p) {
-			err = io.EOF
-		}
-		return n, err
-	}
+		return len(p), nil
+	})
 }
 
 // clip returns the part of a predicted range that lies in the object, or false if there is
@@ -176,13 +176,7 @@ func (w *warmup) predictFromCache() bool {
 		}
 		return true
 	}
-	held := o.reader(func(p []byte, off int64) (int, error) {
-		if !holds(p, off) {
-			return 0, errNotHeld
-		}
-		return len(p), nil
-	})
-	err := o.c.options.Predict(held, o.Size, func(off, n int64) {
+	err := o.c.options.Predict(o.heldReader(holds), o.Size, func(off, n int64) {
 		r, ok := o.clip(off, n)
 		if !ok || missing.Load() {
 			return
