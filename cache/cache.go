@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,11 +82,9 @@ const (
 // Cache keeps blocks of object versions on the local disk. It is safe for
 // concurrent use.
 type Cache struct {
-	source     Source
 	block      int64
 	maxRun     int64 // maximum blocks in one request
 	maxWindow  int64 // maximum bytes of read-ahead for one stream
-	around     int64 // bytes by which predictions are widened
 	warms      bool  // whether versions have warmups
 	packSlots  *semaphore.Weighted
 	histories  *lru.Cache[[sha256.Size]byte, *accessHistory]
@@ -102,9 +99,9 @@ type Cache struct {
 	buffers    bufferPool
 	n          counters
 	latencies  latencies
-	wg         sync.WaitGroup // housekeeper, warmups and fetches
-	closing    context.Context
-	stop       context.CancelFunc // cancels closing
+	wg         sync.WaitGroup  // housekeeper, warmups and fetches
+	closing    context.Context // parent of the contexts of all warmups and fetches
+	stop       context.CancelFunc
 
 	publishCtx    context.Context // cancelled some time after closing
 	publishCancel context.CancelFunc
@@ -161,14 +158,11 @@ func (o *Options) setDefaults() error {
 	o.BlockSize = cmp.Or(o.BlockSize, defaultBlock)
 	o.Memory = cmp.Or(o.Memory, defaultMemory)
 	o.Fetches = cmp.Or(o.Fetches, defaultFetches)
-	o.Around = cmp.Or(o.Around, defaultAround)
+	o.Around = max(0, cmp.Or(o.Around, defaultAround))
 	o.Share = cmp.Or(o.Share, defaultShare)
-	if o.Complete == "never" {
-		o.Complete = CompleteNever
-	}
 	switch {
 	case !slices.Contains([]Completion{CompleteNever, CompleteIdle, CompleteAlways}, o.Complete):
-		return fmt.Errorf("cache: completion %q must be never, idle or always", o.Complete)
+		return fmt.Errorf("cache: completion %q must be empty, idle or always", o.Complete)
 	case o.Share < 1 || o.Share > 100:
 		return fmt.Errorf("cache: share of %d %% must be from 1 to 100", o.Share)
 	case !blockfile.ValidBlock(int64(o.BlockSize)):
@@ -181,13 +175,11 @@ func (o *Options) setDefaults() error {
 
 func newCache(o Options) *Cache {
 	c := &Cache{
-		source:     o.Source,
 		block:      int64(o.BlockSize),
 		memory:     newMemory(o.Memory, int64(o.BlockSize)),
 		limiter:    limiter{maxSlots: int64(o.Fetches), maxBytes: o.Memory},
 		buffers:    bufferPool{block: int64(o.BlockSize)},
 		versions:   map[versionKey]*openVersion{},
-		around:     max(0, o.Around),
 		warms:      o.Predict != nil || o.Hot != nil || o.Complete != CompleteNever,
 		packSlots:  semaphore.NewWeighted(maxPackFetches),
 		completing: semaphore.NewWeighted(1),
@@ -228,24 +220,9 @@ func (c *Cache) Close() error {
 	c.mu.Lock()
 	again := c.closed
 	c.closed = true
-	versions := slices.Collect(maps.Values(c.versions))
-	var warmups []*warmup
-	for _, o := range versions {
-		if o.warmup != nil {
-			warmups = append(warmups, o.warmup)
-		}
-	}
 	c.mu.Unlock()
 	if again {
 		return nil
-	}
-	for _, w := range warmups {
-		w.end()
-	}
-	for _, o := range versions {
-		for _, f := range o.allFetches() {
-			f.cancel()
-		}
 	}
 	c.stop()
 	grace := time.AfterFunc(closeGrace, c.publishCancel)

@@ -150,7 +150,7 @@ func (l *look) startLocked(s span, why priority) (*fetch, error) {
 	if !c.addWorker() {
 		return nil, blockfile.ErrClosed
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(c.closing)
 	f := &fetch{o: o, span: s, why: why, cancel: cancel, recheck: o.changes.Load() != l.changes,
 		waiters: map[*waiter]struct{}{}, done: make(chan struct{})}
 	if l.file != nil {
@@ -495,7 +495,7 @@ func (f *fetch) requestOnce(ctx context.Context, buf []byte) error {
 	c.n.Fetches.Add(1)
 	begun := time.Now()
 	off := f.span.first * o.Block
-	got, err := c.source.ReadAt(ctx, o.Ref, buf, off)
+	got, err := c.options.Source.ReadAt(ctx, o.Ref, buf, off)
 	c.n.BytesFetched.Add(int64(max(0, got)))
 	if got == len(buf) && (err == nil || errors.Is(err, io.EOF)) {
 		c.latencies.add(time.Since(begun))

@@ -3,7 +3,6 @@ package cache
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"thothfs/cache/hotpack"
@@ -76,7 +75,7 @@ func (w *warmup) storePack(ctx context.Context, pk *hotpack.Pack) {
 		w.track(f, 0)
 	}
 	w.packArrived.Store(true)
-	w.dropQueued()
+	w.drop(func(f *fetch) bool { return f.admission != nil && f.admission.pending() }) // the queued ones
 	for _, r := range pk.Runs {
 		for off, data := r.Off, r.Data; len(data) > 0; {
 			b := off / o.Block
@@ -118,20 +117,4 @@ func (o *openVersion) serveFromPack(pk *hotpack.Pack) (unwanted []*fetch) {
 		w.done <- nil
 	}
 	return unwanted
-}
-
-// dropQueued drops the prefetches that have not started, because the pack has arrived.
-func (w *warmup) dropQueued() {
-	var queued []*fetch
-	w.mu.Lock()
-	w.fetches = slices.DeleteFunc(w.fetches, func(f *fetch) bool {
-		waits := f.admission != nil && f.admission.pending()
-		if waits {
-			queued = append(queued, f)
-		}
-		return waits
-	})
-	w.mu.Unlock()
-	slices.Reverse(queued)
-	w.o.dropAhead(queued...)
 }

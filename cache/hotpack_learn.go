@@ -139,7 +139,7 @@ func (c *Cache) buildPack(o *openVersion, h *accessHistory) ([]byte, bool) {
 	if !news {
 		return nil, false
 	}
-	b, err := hotpack.Encode(o.Ref, o.Size, o.heldReader(o.holds), ranges, c.around, true)
+	b, err := hotpack.Encode(o.Ref, o.Size, o.heldReader(o.holds), ranges, c.options.Around, true)
 	if err != nil {
 		return nil, false
 	}

@@ -85,20 +85,14 @@ func newBlockSet(n int64) blockSet {
 
 // add adds block b and reports whether it was absent.
 func (s blockSet) add(b int64) bool {
-	if b/32 >= int64(len(s)) {
-		return false
-	}
-	w, bit := &s[b/32], uint32(1)<<(b%32)
-	return w.Load()&bit == 0 && w.Or(bit)&bit == 0
+	i, bit := b/32, uint32(1)<<(b%32)
+	return i < int64(len(s)) && s[i].Load()&bit == 0 && s[i].Or(bit)&bit == 0
 }
 
 // remove removes block b and reports whether it was present.
 func (s blockSet) remove(b int64) bool {
-	if b/32 >= int64(len(s)) {
-		return false
-	}
-	w, bit := &s[b/32], uint32(1)<<(b%32)
-	return w.Load()&bit != 0 && w.And(^bit)&bit != 0
+	i, bit := b/32, uint32(1)<<(b%32)
+	return i < int64(len(s)) && s[i].Load()&bit != 0 && s[i].And(^bit)&bit != 0
 }
 
 // span is the n blocks starting at first.

@@ -92,10 +92,10 @@ func (q *quota) reserve(ctx context.Context, n int64) error {
 	if err := q.measure(ctx, n); err != nil {
 		return err
 	}
-	if q.tryReserve(n) {
-		return nil
+	if !q.tryReserve(n) {
+		return errNoRoom
 	}
-	return errNoRoom
+	return nil
 }
 
 func (q *quota) endReservation(n int64) {

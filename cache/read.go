@@ -96,9 +96,14 @@ func (l *look) read(p []byte, off int64, why priority) (missing []span) {
 // limit blocks. For background, only blocks on disk count as cached.
 func (l *look) absent(s span, limit int64, why priority) (spans []span) {
 	o := l.o
-	inFlight := o.inFlight(s)
+	inFlight := make([]bool, s.n)
+	o.mu.Lock()
+	for i := range inFlight {
+		inFlight[i] = o.fetches[s.first+int64(i)] != nil
+	}
+	o.mu.Unlock()
 	missing := func(b int64) {
-		if !inFlight[b] && (why == background || !o.c.memory.has(&o.Version, b)) {
+		if !inFlight[b-s.first] && (why == background || !o.c.memory.has(&o.Version, b)) {
 			spans = appendBlock(spans, b, limit)
 		}
 	}
@@ -111,22 +116,6 @@ func (l *look) absent(s span, limit int64, why priority) (spans []span) {
 		o.c.disk.failed("read", err)
 	}
 	return spans
-}
-
-// inFlight returns the blocks of s that are being fetched.
-func (o *openVersion) inFlight(s span) map[int64]bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if len(o.fetches) == 0 {
-		return nil
-	}
-	blocks := map[int64]bool{}
-	for b := s.first; b < s.first+s.n; b++ {
-		if o.fetches[b] != nil {
-			blocks[b] = true
-		}
-	}
-	return blocks
 }
 
 // readInFlight fills dst with the bytes of block b starting at offset from, if a fetch still

@@ -51,7 +51,7 @@ func (c *Cache) openHandle(o *openVersion) {
 	if o.handles > 1 || c.closed || !c.warms || !o.plausible() {
 		return
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(c.closing)
 	// A prefetch larger than a fraction of the quota would be evicted before it is read.
 	w := &warmup{o: o, cancel: cancel, done: make(chan struct{}), left: min(maxPrefetched, c.disk.quota.limit/4) / c.block,
 		history: c.historyOf(o), packDeadline: time.Now().Add(maxPackWait)}
@@ -81,10 +81,25 @@ func (c *Cache) closeHandle(o *openVersion) {
 func (w *warmup) end() {
 	w.cancel()
 	w.mu.Lock()
-	drop := w.fetches
-	w.ended, w.fetches, w.wanted = true, nil, nil
+	w.ended, w.wanted = true, nil
 	w.mu.Unlock()
-	slices.Reverse(drop) // the queued ones first, so that they are not admitted
+	w.drop(func(*fetch) bool { return true })
+}
+
+// drop drops the fetches for which unwanted returns true: the last ones first, since those may
+// be queued and must not be admitted.
+func (w *warmup) drop(unwanted func(*fetch) bool) {
+	var drop []*fetch
+	w.mu.Lock()
+	w.fetches = slices.DeleteFunc(w.fetches, func(f *fetch) bool {
+		if !unwanted(f) {
+			return false
+		}
+		drop = append(drop, f)
+		return true
+	})
+	w.mu.Unlock()
+	slices.Reverse(drop)
 	w.o.dropAhead(drop...)
 }
 
@@ -250,12 +265,11 @@ func (w *warmup) want(off, n int64) {
 // otherwise it starts to fetch the predicted ranges.
 func (w *warmup) fetchWanted(ctx context.Context, answered <-chan struct{}) bool {
 	w.mu.Lock()
-	timer := time.NewTimer(time.Until(w.packDeadline))
+	deadline := w.packDeadline
 	w.mu.Unlock()
-	defer timer.Stop()
 	select {
 	case <-answered:
-	case <-timer.C:
+	case <-time.After(time.Until(deadline)):
 	case <-ctx.Done():
 	}
 	if w.packArrived.Load() {
@@ -275,8 +289,8 @@ func (w *warmup) fetchWanted(ctx context.Context, answered <-chan struct{}) bool
 // them. Adjacent spans are merged.
 func (o *openVersion) blocksAround(ranges []hotpack.Range) (spans []span) {
 	for _, r := range ranges {
-		lo := max(0, r.Off-o.c.around)
-		spans = append(spans, o.blocksOf(hotpack.Range{Off: lo, Len: min(o.Size, r.Off+r.Len+o.c.around) - lo}))
+		lo := max(0, r.Off-o.c.options.Around)
+		spans = append(spans, o.blocksOf(hotpack.Range{Off: lo, Len: min(o.Size, r.Off+r.Len+o.c.options.Around) - lo}))
 	}
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
 	merged := spans[:0]

@@ -33,9 +33,6 @@ func Private(dir string) error {
 	if err != nil {
 		return err
 	}
-	if !st.IsDir() {
-		return fmt.Errorf("%s: %w", dir, syscall.ENOTDIR)
-	}
 	unsafe := check(dir, st)
 	if unsafe != nil && st.Mode()&os.ModeSticky == 0 && isEmpty(dir) && isOwn(st) && os.Chmod(dir, 0o700) == nil {
 		if isEmpty(dir) {
