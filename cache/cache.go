@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -138,8 +139,8 @@ func Open(o Options) (*Cache, error) {
 	}
 	o.Dir = dir
 	fault := cachedir.Prepare(o.Dir)
-	if fault != nil && !isDiskFault(fault) {
-		return nil, fault
+	if fault != nil && !isAny(fault, syscall.ENOSPC, syscall.EIO, syscall.EROFS, syscall.EDQUOT) {
+		return nil, fault // not a disk that is full, broken or gone, but a mistake in the options
 	}
 	if real, err := filepath.EvalSymlinks(o.Dir); err == nil {
 		o.Dir = real // no symbolic link is followed below it
@@ -262,7 +263,11 @@ func (c *Cache) acquire(v blockfile.Version) *openVersion {
 	if o, ok := c.versions[key]; ok && o.retain() {
 		return o
 	}
-	o := newOpenVersion(c, v)
+	o := &openVersion{Version: v, c: c, fetches: map[int64]*fetch{}, recent: newBlockSet(v.Blocks())}
+	if c.warms {
+		o.predicted = newBlockSet(v.Blocks())
+	}
+	o.refs.Store(1)
 	c.versions[key] = o
 	return o
 }

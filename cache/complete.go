@@ -228,19 +228,18 @@ func (o *openVersion) verify(ctx context.Context) error {
 		return blockfile.ErrChanged
 	}
 	m, ok := f.Mark()
-	valid := ok && m.Valid(f, o.c.boot)
+	age := time.Since(time.Unix(m.Checked, 0))
+	valid := ok && m.Valid(f, o.c.boot) && age >= 0 && age <= verifyEvery
 	want := o.expected.Load()
 	if want == nil && ok {
 		want = &m.Sum
 	}
-	age := time.Since(time.Unix(m.Checked, 0))
-	if !valid || age < 0 || age > verifyEvery {
+	if !valid {
 		var state blockfile.State
 		if m.Sum, state, err = o.readThrough(ctx, f); err != nil {
 			return err
 		}
 		m.Boot, m.File, m.Checked = o.c.boot, state.Hash(), time.Now().Unix()
-		valid = false
 	}
 	if want != nil && *want != m.Sum {
 		o.c.n.Mismatched.Add(1)

@@ -25,12 +25,6 @@ type disk struct {
 	notPrivate sync.Once // guards logging that something in Dir is not private
 }
 
-// isDiskFault reports whether err means that the disk is full, broken or gone. Other errors are
-// mistakes in the cache's configuration.
-func isDiskFault(err error) bool {
-	return isAny(err, syscall.ENOSPC, syscall.EIO, syscall.EROFS, syscall.EDQUOT)
-}
-
 // isTransient reports whether err says nothing about the health of the disk: it concerns a
 // single moment, or a single version with an impossible size or with something else at its
 // path.

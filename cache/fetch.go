@@ -83,7 +83,8 @@ func (l *look) startFetches(p []byte, off int64, missing []span, why priority) (
 	for _, s := range o.splitLocked(missing) {
 		f := o.fetches[s.first]
 		if f == nil {
-			if f, err = l.startLocked(s, why); err != nil {
+			if f = l.startLocked(s, why); f == nil {
+				err = blockfile.ErrClosed
 				break
 			}
 		}
@@ -98,8 +99,11 @@ func (l *look) startFetches(p []byte, off int64, missing []span, why priority) (
 			copies = append(copies, w)
 			continue
 		}
-		if why == demand {
-			o.raiseLocked(f, s)
+		if why == demand && f.why == prefetch {
+			o.c.limiter.promote(f.admission)
+			for b := s.first; b < s.first+s.n; b++ {
+				o.countUse(b, true)
+			}
 		}
 		f.waiters[w] = struct{}{}
 		waits = append(waits, w)
@@ -113,17 +117,6 @@ func (l *look) startFetches(p []byte, off int64, missing []span, why priority) (
 		o.stopWaiting(waits)
 	}
 	return waits, err
-}
-
-// raiseLocked raises a prefetch to demand priority and counts the blocks of s as used.
-func (o *openVersion) raiseLocked(f *fetch, s span) {
-	if f.why != prefetch {
-		return
-	}
-	o.c.limiter.promote(f.admission)
-	for b := s.first; b < s.first+s.n; b++ {
-		o.countUse(b, true)
-	}
 }
 
 // splitLocked splits spans where a fetch begins or ends.
@@ -143,12 +136,12 @@ func (o *openVersion) splitLocked(spans []span) (parts []span) {
 }
 
 // startLocked starts a fetch. Its goroutine ends by itself, or when nobody needs the fetch any
-// more, or when the cache is closed. For read-ahead and background, the caller must hold a slot
-// in the limiter.
-func (l *look) startLocked(s span, why priority) (*fetch, error) {
+// more, or when the cache is closed; startLocked then returns nil. For read-ahead and
+// background, the caller must hold a slot in the limiter.
+func (l *look) startLocked(s span, why priority) *fetch {
 	o, c := l.o, l.o.c
 	if !c.addWorker() {
-		return nil, blockfile.ErrClosed
+		return nil
 	}
 	ctx, cancel := context.WithCancel(c.closing)
 	f := &fetch{o: o, span: s, why: why, cancel: cancel, recheck: o.changes.Load() != l.changes,
@@ -168,7 +161,7 @@ func (l *look) startLocked(s span, why priority) (*fetch, error) {
 	}
 	o.refs.Add(1) // the caller holds one, so it is not 0
 	go f.run(ctx)
-	return f, nil
+	return f
 }
 
 // startAhead starts a fetch that no reader waits for yet, with one prefetcher. It returns nil
@@ -181,11 +174,10 @@ func (l *look) startAhead(s span, why priority) *fetch {
 			return nil
 		}
 	}
-	f, err := l.startLocked(s, why)
-	if err != nil {
-		return nil
+	f := l.startLocked(s, why)
+	if f != nil {
+		f.prefetchers = 1
 	}
-	f.prefetchers = 1
 	return f
 }
 
@@ -264,7 +256,6 @@ func (o *openVersion) forgetLocked(f *fetch) {
 	}
 }
 
-// allFetches returns the fetches in flight.
 func (o *openVersion) allFetches() (all []*fetch) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

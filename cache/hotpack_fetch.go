@@ -15,23 +15,13 @@ const (
 	maxPackWait    = time.Second
 )
 
-// packWait returns how long prefetch waits for a pack after a first read that took firstRead.
-// It takes one round trip to find out that there is no pack. A pack is larger than a block, and
-// arrives sooner if nothing competes with it.
-func packWait(firstRead time.Duration) time.Duration {
-	return min(max(4*firstRead, minPackWait), maxPackWait)
-}
-
 // fetchPack fetches the hot pack and stores its pages.
 //
 // No reader waits for it: a reader that needs a block of the pack has already requested it from
 // the Source, and gets it from whichever comes first.
 func (w *warmup) fetchPack(ctx context.Context) {
 	o, c := w.o, w.o.c
-	if w.history.recentlyRefused() {
-		return
-	}
-	if c.packSlots.Acquire(ctx, 1) != nil {
+	if w.history.recentlyRefused() || c.packSlots.Acquire(ctx, 1) != nil {
 		return
 	}
 	defer c.packSlots.Release(1)

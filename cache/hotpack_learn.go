@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"thothfs/cache/hotpack"
@@ -27,14 +28,17 @@ type accessHistory struct {
 	size  int64
 	begun time.Time
 
-	mu             sync.Mutex // guards the fields below
-	predicted      []hotpack.Range
-	predictionDone bool            // the prediction ran to its end, or there is none
-	reads          []hotpack.Range // reads on demand, in order
-	readBytes      int64           // bytes in reads
-	packKnown      bool            // we know whether the store has a pack, or cannot find out
-	pack           *hotpack.Pack   // the pack in the store, without its content; nil: none
-	packRefused    time.Time
+	// predictionDone is set when the prediction has run to its end, or if there is none. A pack
+	// built from part of a prediction would prevent a better one.
+	predictionDone atomic.Bool
+
+	mu          sync.Mutex // guards the fields below
+	predicted   []hotpack.Range
+	reads       []hotpack.Range // reads on demand, in order
+	readBytes   int64           // bytes in reads
+	packKnown   bool            // we know whether the store has a pack, or cannot find out
+	pack        *hotpack.Pack   // the pack in the store, without its content; nil: none
+	packRefused time.Time
 }
 
 // historyOf returns the history of o's version, which may have begun before o was opened.
@@ -42,7 +46,8 @@ func (c *Cache) historyOf(o *openVersion) *accessHistory {
 	if h, ok := c.histories.Get(o.ID); ok && h.size == o.Size {
 		return h
 	}
-	h := &accessHistory{size: o.Size, begun: time.Now(), packKnown: c.options.Hot == nil, predictionDone: c.options.Predict == nil}
+	h := &accessHistory{size: o.Size, begun: time.Now(), packKnown: c.options.Hot == nil}
+	h.predictionDone.Store(c.options.Predict == nil)
 	c.histories.Add(o.ID, h)
 	return h
 }
@@ -51,14 +56,6 @@ func (h *accessHistory) addPredicted(ranges ...hotpack.Range) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.predicted = append(h.predicted, ranges[:min(len(ranges), maxPredicted-len(h.predicted))]...)
-}
-
-// endPrediction records that the prediction is complete. A pack built from part of a prediction
-// would prevent a better one.
-func (h *accessHistory) endPrediction() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.predictionDone = true
 }
 
 // recordPack records the result of fetching the pack in the store, or that pk was stored.
@@ -111,7 +108,7 @@ func (h *accessHistory) candidates() (all []hotpack.Range, news bool) {
 		return nil, false
 	}
 	if h.pack == nil {
-		return all, h.predictionDone
+		return all, h.predictionDone.Load()
 	}
 	for _, r := range h.reads {
 		first, end := r.Off/page*page, min((r.Off+r.Len+page-1)/page*page, h.size)

@@ -166,7 +166,6 @@ func (l *limiter) charge(n int64) {
 	l.bytes += n
 }
 
-// free releases n bytes.
 func (l *limiter) free(n int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

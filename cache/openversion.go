@@ -38,15 +38,6 @@ type openVersion struct {
 	fetches map[int64]*fetch
 }
 
-func newOpenVersion(c *Cache, v blockfile.Version) *openVersion {
-	o := &openVersion{Version: v, c: c, fetches: map[int64]*fetch{}, recent: newBlockSet(v.Blocks())}
-	if c.warms {
-		o.predicted = newBlockSet(v.Blocks())
-	}
-	o.refs.Store(1)
-	return o
-}
-
 // plausible reports whether a version with this ref and size can be read at all.
 func (o *openVersion) plausible() bool { return o.Ref.ETag != "" && o.Size > 0 && o.Size <= maxSize }
 

@@ -103,7 +103,6 @@ func (w *warmup) drop(unwanted func(*fetch) bool) {
 	w.o.dropAhead(drop...)
 }
 
-// run is the goroutine of the warmup.
 func (w *warmup) run(ctx context.Context) {
 	c := w.o.c
 	defer c.wg.Done()
@@ -210,7 +209,7 @@ func (w *warmup) predictFromCache() bool {
 		return false
 	}
 	w.history.addPredicted(predicted...)
-	w.history.endPrediction()
+	w.history.predictionDone.Store(true)
 	return true
 }
 
@@ -228,8 +227,11 @@ func (w *warmup) predict(ctx context.Context, answered <-chan struct{}) {
 		first.Do(func() {
 			isFirst = true
 			n, err = o.read(ctx, p, off, prefetch)
+			// It takes one round trip to find out that there is no pack. A pack is larger than a
+			// block, and arrives sooner if nothing competes with it.
+			wait := min(max(4*time.Since(begun), minPackWait), maxPackWait)
 			w.mu.Lock()
-			w.packDeadline = time.Now().Add(packWait(time.Since(begun)))
+			w.packDeadline = time.Now().Add(wait)
 			w.mu.Unlock()
 		})
 		if isFirst {
@@ -243,7 +245,7 @@ func (w *warmup) predict(ctx context.Context, answered <-chan struct{}) {
 	err := o.c.options.Predict(through, o.Size, w.want)
 	w.fetchWanted(ctx, answered)
 	if ctx.Err() == nil {
-		w.history.endPrediction()
+		w.history.predictionDone.Store(true)
 	}
 	if err != nil && !errors.Is(err, errPackArrived) && ctx.Err() == nil {
 		o.c.options.Log.Debug("prediction ended early", "key", o.Ref.Key, "err", err)

@@ -55,8 +55,8 @@ func grow(b []byte, n int64) []byte {
 // Data returns the data file, which f owns.
 func (f *File) Data() *os.File { return f.data }
 
-// Close closes both files and releases their locks. Callers close only the files that
-// [Pool.Pin] returned.
+// Close closes both files (the data file may be nil) and releases their locks. Callers close only
+// the files that [Pool.Pin] returned.
 func (f *File) Close() {
 	f.data.Close()
 	f.blockMap.Close()
@@ -337,12 +337,11 @@ func openPair(path string, dataMode int) (*File, error) {
 		return nil, err
 	}
 	data, err := os.OpenFile(path+".data", dataMode|unix.O_NOFOLLOW, 0)
-	if err != nil {
-		blockMap.Close()
-		return nil, err
-	}
 	f := &File{blockMap: blockMap, data: data}
-	if err := cmp.Or(cachedir.CheckFile(blockMap), cachedir.CheckFile(data)); err != nil {
+	if err == nil {
+		err = cmp.Or(cachedir.CheckFile(blockMap), cachedir.CheckFile(data))
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -200,10 +200,7 @@ func (p *Pool) tryOpen(v *Version) (*File, error) {
 	}
 	f := &File{v: v, blockMap: blockMap, fault: p.fault}
 	if err := f.open(path); err != nil {
-		blockMap.Close()
-		if f.data != nil {
-			f.data.Close()
-		}
+		f.Close()
 		return nil, err
 	}
 	return f, nil

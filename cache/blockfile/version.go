@@ -10,15 +10,11 @@ import (
 	"thothfs/store"
 )
 
-const (
-	// Page is the unit of verification: a read of 4 KiB hashes 4 KiB, not a whole block.
-	Page = 4 << 10
-	// MaxBlock is the maximum size of a block in bytes.
-	MaxBlock = 1 << 20
-)
+// Page is the unit of verification: a read of 4 KiB hashes 4 KiB, not a whole block.
+const Page = 4 << 10
 
 // ValidBlock reports whether n is a valid block size.
-func ValidBlock(n int64) bool { return n >= Page && n <= MaxBlock && bits.OnesCount64(uint64(n)) == 1 }
+func ValidBlock(n int64) bool { return n >= Page && n <= 1<<20 && bits.OnesCount64(uint64(n)) == 1 }
 
 // Version is one version of one object, divided into blocks. It is immutable.
 type Version struct {
