@@ -188,28 +188,33 @@ type member struct {
 // newMemberList parses an object. It returns nil if the object has more than limit members. Any
 // other value has no members.
 func newMemberList(v Value, limit int) *memberList {
-	const few = 32
 	o := &memberList{members: make([]member, 0, min(len(v.raw)/8, 16))}
 	n := 0
 	for key, value := range v.Members() {
 		if n++; n > limit {
 			return nil
 		}
-		if i := o.index(key); i >= 0 {
-			o.members[i].value = value
-			continue
-		}
-		o.members = append(o.members, member{key, value})
-		if o.places == nil && len(o.members) == few {
-			o.places, o.lengths = map[string]int{}, map[int]bool{}
-			for i, m := range o.members {
-				o.places[m.key], o.lengths[len(m.key)] = i, true
-			}
-		} else if o.places != nil {
-			o.places[key], o.lengths[len(key)] = len(o.members)-1, true
-		}
+		o.set(key, value)
 	}
 	return o
+}
+
+// set adds a member, or replaces the value of a key that is already present.
+func (o *memberList) set(key string, value Value) {
+	const few = 32
+	if i := o.index(key); i >= 0 {
+		o.members[i].value = value
+		return
+	}
+	o.members = append(o.members, member{key, value})
+	if o.places == nil && len(o.members) == few {
+		o.places, o.lengths = map[string]int{}, map[int]bool{}
+		for i, m := range o.members {
+			o.places[m.key], o.lengths[len(m.key)] = i, true
+		}
+	} else if o.places != nil {
+		o.places[key], o.lengths[len(key)] = len(o.members)-1, true
+	}
 }
 
 // index returns the index of a key in members, or -1.
@@ -236,14 +241,21 @@ func (o *memberList) get(key string) Value {
 // membersOf is like newMemberList without a limit.
 func membersOf(v Value) *memberList { return newMemberList(v, math.MaxInt) }
 
-// members returns the members of v, an object within the document.
-func (d *Document) members(v Value) *memberList {
+// members returns the members of v, an object within the document, that may lead to path. If all
+// of them are parsed already, or worth it, it returns all.
+func (d *Document) members(v Value, path string) memberList {
 	first := &v.raw[0]
 	if first == &d.view.raw[0] && d.top != nil {
-		return d.top
+		return *d.top
 	}
 	if len(v.raw) < keptFrom {
-		return membersOf(v)
+		o := memberList{}
+		for key, value := range v.Members() {
+			if strings.HasPrefix(path, key) {
+				o.set(key, value)
+			}
+		}
+		return o
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -255,14 +267,14 @@ func (d *Document) members(v Value) *memberList {
 		}
 		d.objects[first] = o
 	}
-	return o
+	return *o
 }
 
 // find returns the value at path below v, a value within the document.
 func (d *Document) find(v Value, path string) (Value, bool) {
 	switch v.Kind() {
 	case KindObject:
-		o := d.members(v)
+		o := d.members(v, path)
 		for n := range prefixes(path) {
 			at := o.get(path[:n])
 			if n == len(path) && at.Kind() != KindNone {
