@@ -62,14 +62,20 @@ func (c *elfCore) freebsdThread(v structView) Thread {
 	if c.elf.Class == 64 {
 		sig, tid, regs = 36, 40, 48
 	}
-	t := Thread{Signal: v.i32(sig), TID: v.i32(tid)}
-	switch c.elf.Machine {
-	case emX86_64:
-		t.PC, t.SP = v.long(regs+136), v.long(regs+160)
-	case em386:
-		t.PC, t.SP = v.long(regs+13*4), v.long(regs+16*4)
-	case emAARCH64:
-		t.PC, t.SP = v.long(regs+32*8), v.long(regs+31*8)
+	return c.withRegisters(Thread{Signal: v.i32(sig), TID: v.i32(tid)}, v, regs)
+}
+
+// bsdRegisters holds the offsets of PC and SP in the machine's struct reg.
+var bsdRegisters = map[string]map[uint16][2]int{
+	"freebsd": {emX86_64: {17 * 8, 20 * 8}, em386: {13 * 4, 16 * 4}, emAARCH64: {32 * 8, 31 * 8}},
+	"netbsd":  {emX86_64: {21 * 8, 24 * 8}, em386: {8 * 4, 4 * 4}},
+	"openbsd": {emX86_64: {16 * 8, 15 * 8}},
+}
+
+// withRegisters adds the registers at offset regs of v to t, if their layout is known.
+func (c *elfCore) withRegisters(t Thread, v structView, regs int) Thread {
+	if at, ok := bsdRegisters[c.info.OS][c.elf.Machine]; ok {
+		t.PC, t.SP = v.long(regs+at[0]), v.long(regs+at[1])
 	}
 	return t
 }
@@ -99,14 +105,18 @@ func freebsdMappings(v structView) []mapping {
 // whose types are the machine's ptrace(2) requests.
 func (c *elfCore) netbsdCore() {
 	const procinfo, auxv = 1, 2
+	const regs = 32 + 1 // on x86: 32 plus the offset of PT_GETREGS from PT_FIRSTMACH
 	c.info.OS = "netbsd"
+	_, known := bsdRegisters["netbsd"][c.elf.Machine]
 	siglwp, lwps := 0, 0
 	for n := range c.notes.all() {
 		name, lwp, threaded := strings.Cut(n.owner, "@")
 		switch {
 		case name != "NetBSD-CORE":
+		case threaded && n.typ == regs && known:
+			tid, _ := strconv.Atoi(lwp)
+			c.addThread(c.withRegisters(Thread{TID: tid}, n.structView, 0))
 		case threaded:
-			c.netbsdRegisters(n, lwp)
 		case n.typ == auxv:
 			c.elf.Auxv = n.auxv()
 		case n.typ == procinfo && !c.info.HasPID && len(n.b) >= 0x7c+32:
@@ -117,7 +127,7 @@ func (c *elfCore) netbsdCore() {
 		}
 	}
 	// Even if the layout of the registers is unknown, the number of threads is known.
-	for i := len(c.info.Threads); i < min(lwps, maxThreads) && len(c.info.Threads) == i && c.netbsdRegs() == 0; i++ {
+	for !known && len(c.info.Threads) < min(lwps, maxThreads) {
 		c.addThread(Thread{})
 	}
 	for i := range c.info.Threads {
@@ -127,44 +137,18 @@ func (c *elfCore) netbsdCore() {
 	}
 }
 
-// netbsdRegs returns the type of the note with the general registers: 32 plus the offset of
-// PT_GETREGS from PT_FIRSTMACH. It returns 0 if that is not known for the machine.
-func (c *elfCore) netbsdRegs() uint32 {
-	switch c.elf.Machine {
-	case emX86_64, em386:
-		return 0x21
-	}
-	return 0
-}
-
-func (c *elfCore) netbsdRegisters(n note, lwp string) {
-	if n.typ != c.netbsdRegs() || n.typ == 0 {
-		return
-	}
-	tid, _ := strconv.Atoi(lwp)
-	t := Thread{TID: tid}
-	switch c.elf.Machine {
-	case emX86_64:
-		t.PC, t.SP = n.long(21*8), n.long(24*8)
-	case em386:
-		t.PC, t.SP = n.long(8*4), n.long(4*4)
-	}
-	c.addThread(t)
-}
-
 // openbsdCore reads the core of an OpenBSD process (core(5), sys/exec_elf.h). It contains a note
 // "OpenBSD" for the process and notes "OpenBSD@TID" for each thread.
 func (c *elfCore) openbsdCore() {
 	const procinfo, auxv, regs = 10, 11, 20
 	c.info.OS = "openbsd"
 	for n := range c.notes.all() {
-		name, tid, threaded := strings.Cut(n.owner, "@")
+		name, id, _ := strings.Cut(n.owner, "@") // no id before OpenBSD had threads
 		switch {
 		case name != "OpenBSD":
-		case threaded && n.typ == regs:
-			c.addThread(c.openbsdThread(n, tid))
-		case !threaded && n.typ == regs: // before OpenBSD had threads
-			c.addThread(c.openbsdThread(n, "0"))
+		case n.typ == regs:
+			tid, _ := strconv.Atoi(id)
+			c.addThread(c.withRegisters(Thread{TID: tid}, n.structView, 0))
 		case n.typ == auxv:
 			c.elf.Auxv = n.auxv()
 		case n.typ == procinfo && len(n.b) >= 0x48+32:
@@ -173,13 +157,4 @@ func (c *elfCore) openbsdCore() {
 			c.info.Cmd = n.text(0x48, 32)
 		}
 	}
-}
-
-func (c *elfCore) openbsdThread(n note, tid string) Thread {
-	id, _ := strconv.Atoi(tid)
-	t := Thread{TID: id}
-	if c.elf.Machine == emX86_64 {
-		t.PC, t.SP = n.long(16*8), n.long(15*8)
-	}
-	return t
 }

@@ -15,14 +15,16 @@ type ELF struct {
 	Order    binary.ByteOrder
 	OSABI    byte
 	Machine  uint16
-	Flags    uint32
 	Segments []Segment // in file order
 	Auxv     []Aux     // of the process; nil if the notes do not contain it
 
 	SegmentTable Range // program headers
 	SectionTable Range // section headers; empty if there are none
 
-	ehdr  structView
+	fileType                                     uint16
+	phoff, shoff                                 uint64
+	phentsize, phnum, shentsize, shnum, shstrndx int
+
 	loads []Segment // loaded segments with bytes in the file, sorted by address
 }
 
@@ -62,18 +64,14 @@ const (
 	maxTable = maxSegments * 64
 )
 
-// layout holds the offsets of fields in headers and the sizes of headers, which depend on the
-// class.
-type layout struct {
-	phoff, shoff, flags, phentsize, phnum, shentsize, shnum int
-	ehdr, phdr, shdr, shSize, shOffset, shInfo              int
-}
+// layout holds the sizes of headers, which depend on the class.
+type layout struct{ ehdr, phdr, shdr int }
 
 func layoutOf(class int) layout {
 	if class == 32 {
-		return layout{28, 32, 36, 42, 44, 46, 48, 52, 32, 40, 20, 16, 28}
+		return layout{52, 32, 40}
 	}
-	return layout{32, 40, 48, 54, 56, 58, 60, 64, 56, 64, 32, 24, 44}
+	return layout{64, 56, 64}
 }
 
 // parseEhdr parses the file header of an ELF file from its first bytes. ok is false if the file
@@ -90,20 +88,15 @@ func parseEhdr(head []byte) (e *ELF, ok bool) {
 	if order == 2 {
 		e.Order = binary.BigEndian
 	}
-	e.ehdr = e.view(head)
-	e.Machine = e.ehdr.u16(18)
-	e.Flags = e.ehdr.u32(layoutOf(e.Class).flags)
+	v, w := e.view(head), e.Class/8
+	e.fileType, e.Machine = v.u16(16), v.u16(18)
+	e.phoff, e.shoff = v.long(24+w), v.long(24+2*w)
+	half := func(i int) int { return int(v.u16(30 + 3*w + 2*i)) }
+	e.phentsize, e.phnum, e.shentsize, e.shnum, e.shstrndx = half(0), half(1), half(2), half(3), half(4)
 	return e, true
 }
 
 func (e *ELF) view(b []byte) structView { return structView{b, e.Order, e.Class / 8} }
-
-func (e *ELF) phoff() uint64  { return e.ehdr.long(layoutOf(e.Class).phoff) }
-func (e *ELF) phentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).phentsize)) }
-func (e *ELF) phnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).phnum)) }
-func (e *ELF) shoff() uint64  { return e.ehdr.long(layoutOf(e.Class).shoff) }
-func (e *ELF) shentsize() int { return int(e.ehdr.u16(layoutOf(e.Class).shentsize)) }
-func (e *ELF) shnum() int     { return int(e.ehdr.u16(layoutOf(e.Class).shnum)) }
 
 // segment parses one program header.
 func (e *ELF) segment(b []byte) Segment {
@@ -128,41 +121,35 @@ func (e *ELF) parseSegments(table []byte, stride, n int) []Segment {
 	return segs
 }
 
-// readTables reads all program headers that are in the file. If there are more than 65,534, their
-// number is in the first section header.
-func (e *ELF) readTables(r *bufReader) error {
-	if err := e.locateTables(r); err != nil {
-		return err
-	}
-	return e.readSegments(r)
-}
-
-// locateTables sets SegmentTable and SectionTable.
+// locateTables sets SegmentTable and SectionTable. If there are more than 65,534 program headers,
+// their number is in the first section header.
 func (e *ELF) locateTables(r *bufReader) error {
 	l := layoutOf(e.Class)
-	e.SectionTable = Range{e.shoff(), uint64(e.shnum()) * uint64(e.shentsize())}
-	n := uint64(e.phnum())
-	if n == pnXnum && e.shoff() > 0 && e.shoff() < math.MaxInt64 {
-		shdr, err := r.hold(int64(e.shoff()), int64(l.shdr))
+	e.SectionTable = Range{e.shoff, uint64(e.shnum) * uint64(e.shentsize)}
+	n := uint64(e.phnum)
+	if n == pnXnum && e.shoff > 0 && e.shoff < math.MaxInt64 {
+		shdr, err := r.hold(int64(e.shoff), int64(l.shdr))
 		if err != nil {
 			return err
 		}
-		n = max(n, uint64(e.view(shdr).u32(l.shInfo)))
+		v := e.view(shdr)
+		n = max(n, uint64(v.u32(12+4*v.word)))
 	}
-	stride := uint64(e.phentsize())
-	e.SegmentTable = Range{e.phoff(), n * stride}
-	if n > 0 && e.phentsize() < l.phdr {
+	stride := uint64(e.phentsize)
+	e.SegmentTable = Range{e.phoff, n * stride}
+	if n > 0 && e.phentsize < l.phdr {
 		return fmt.Errorf("%w: program headers of %d bytes", ErrDamaged, stride)
 	}
 	return nil
 }
 
+// readSegments reads all program headers that are in the file.
 func (e *ELF) readSegments(r *bufReader) error {
 	tbl, err := r.holdRange(e.SegmentTable, maxTable)
 	if err != nil {
 		return err
 	}
-	e.Segments = e.parseSegments(tbl, e.phentsize(), maxSegments)
+	e.Segments = e.parseSegments(tbl, e.phentsize, maxSegments)
 	for _, seg := range e.Segments {
 		if seg.Type == SegmentLoad && seg.Filesz > 0 {
 			e.loads = append(e.loads, seg)
@@ -231,7 +218,7 @@ func (r Range) end() uint64 {
 // sectionsEnd returns the end of the last section with bytes in the file, since illumos places
 // symbol tables after the last segment.
 func (e *ELF) sectionsEnd(r *bufReader) (uint64, error) {
-	if e.shentsize() < layoutOf(e.Class).shdr {
+	if e.shentsize < layoutOf(e.Class).shdr {
 		return 0, nil
 	}
 	tbl, err := r.holdRange(e.SectionTable, maxTable)
@@ -262,11 +249,11 @@ func (s section) inFile() bool {
 
 // sections parses the section headers in a table.
 func (e *ELF) sections(table []byte) []section {
-	l, stride := layoutOf(e.Class), e.shentsize()
+	l, stride := layoutOf(e.Class), e.shentsize
 	var all []section
 	for ; stride >= l.shdr && len(table) >= l.shdr; table = table[min(stride, len(table)):] {
 		v := e.view(table)
-		all = append(all, section{Range{v.long(l.shOffset), v.long(l.shSize)}, v.u32(4), v.long(8)})
+		all = append(all, section{Range{v.long(8 + 2*v.word), v.long(8 + 3*v.word)}, v.u32(4), v.long(8)})
 	}
 	return all
 }

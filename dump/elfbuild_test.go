@@ -102,7 +102,7 @@ func (e elfFile) build() *sparseFile {
 	s.put(0, e.ehdr(hdr, phoff, shoff, stride))
 	if e.xnum {
 		shdr := make([]byte, l.shdr)
-		e.order.PutUint32(shdr[l.shInfo:], uint32(len(e.segments)))
+		e.order.PutUint32(shdr[12+e.class/2:], uint32(len(e.segments)))
 		s.put(int64(shoff), shdr)
 	}
 	return s
@@ -229,7 +229,7 @@ func (s *sparseFile) dense() []byte {
 
 // linuxNotes returns the notes of a process with two threads on the given machine.
 func linuxNotes(e elfFile, machine string) []byte {
-	arch, word := archOf(machine, e.class), e.class/8
+	arch, word := archOf(machine, e.class/8), e.class/8
 	sizes := map[int]int{64: 600, 32: 400}
 	n := 136
 	if word == 4 {

@@ -22,15 +22,18 @@ func isELF(head []byte) bool {
 }
 
 func inspectELF(r *bufReader) (*Info, error) {
-	e, _ := parseEhdr(r.head(headSize))
-	if err := e.checkCore(); err != nil {
+	e, err := parseCore(r)
+	if err != nil {
 		return nil, err
 	}
 	id, err := e.hash(r, maxHashed)
 	if err != nil {
 		return nil, err
 	}
-	if err := e.readTables(r); err != nil {
+	if err := e.locateTables(r); err != nil {
+		return nil, err
+	}
+	if err := e.readSegments(r); err != nil {
 		return nil, err
 	}
 	c := &elfCore{r: r, elf: e, info: &Info{
@@ -43,7 +46,7 @@ func inspectELF(r *bufReader) (*Info, error) {
 	if c.notes, err = e.readNotes(r); err != nil {
 		return nil, err
 	}
-	c.readNotes()
+	c.noteReader()(c)
 	if c.kernel == nil {
 		return c.info, c.identify()
 	}
@@ -51,28 +54,22 @@ func inspectELF(r *bufReader) (*Info, error) {
 	return c.info, err
 }
 
-// checkCore rejects ELF files that are not dumps.
-func (e *ELF) checkCore() error {
+// parseCore parses the file header. It rejects ELF files that are not dumps.
+func parseCore(r *bufReader) (*ELF, error) {
 	const executable, shared, core = 2, 3, 4
-	switch t := e.ehdr.u16(16); t {
+	e, _ := parseEhdr(r.head(headSize))
+	kind := fmt.Sprintf("ELF file of type %d", e.fileType)
+	switch e.fileType {
 	case core:
-		return nil
+		return e, nil
 	case executable, shared:
-		return &UnsupportedError{"ELF executable or shared object", "only cores of type ET_CORE are dumps"}
-	default:
-		return &UnsupportedError{fmt.Sprintf("ELF file of type %d", t), "only cores of type ET_CORE are dumps"}
+		kind = "ELF executable or shared object"
 	}
+	return nil, &UnsupportedError{kind, "only cores of type ET_CORE are dumps"}
 }
 
-// readNotes fills info from the notes. It reads nothing else.
-func (c *elfCore) readNotes() {
-	if read := c.noteReader(); read != nil {
-		read(c)
-	}
-}
-
-// noteReader returns the method that reads the notes of the system that wrote the dump, or nil if
-// the system is unknown. Few file headers identify the system, so it is determined from the
+// noteReader returns the method that fills info from the notes of the system that wrote the dump,
+// and reads nothing else. Few file headers identify the system, so it is determined from the
 // notes.
 func (c *elfCore) noteReader() func(*elfCore) {
 	registers, process, any := false, false, false
@@ -99,7 +96,7 @@ func (c *elfCore) noteReader() func(*elfCore) {
 	case !any && c.elf.OSABI == osabiFreeBSD:
 		return (*elfCore).freebsdKernel
 	}
-	return nil
+	return func(*elfCore) {}
 }
 
 // reader returns the method for the system that this note alone identifies, or nil.

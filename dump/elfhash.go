@@ -36,8 +36,8 @@ type elfHasher struct {
 }
 
 func hashELF(r *bufReader) (ID, error) {
-	e, _ := parseEhdr(r.head(headSize))
-	if err := e.checkCore(); err != nil {
+	e, err := parseCore(r)
+	if err != nil {
 		return ID{}, err
 	}
 	return e.hash(r, maxHashed)
@@ -46,7 +46,7 @@ func hashELF(r *bufReader) (ID, error) {
 // hash computes the hash of an ELF dump that has at most limit bytes of notes.
 func (e *ELF) hash(r *bufReader, limit int64) (ID, error) {
 	h := &elfHasher{r: r, e: e, sum: md5.New(), limit: limit}
-	stride, n := e.phentsize(), e.phnum()
+	stride, n := e.phentsize, e.phnum
 	size := layoutOf(e.Class).phdr
 	if n > 0 && stride < size {
 		return ID{}, fmt.Errorf("%w: program headers of %d bytes", ErrDamaged, stride)
@@ -54,7 +54,7 @@ func (e *ELF) hash(r *bufReader, limit int64) (ID, error) {
 	if int64(stride)*int64(n) > maxHashed {
 		return ID{}, fmt.Errorf("%w: %d bytes of program headers", ErrDamaged, int64(stride)*int64(n))
 	}
-	off, has := h.seek(jsNumber(e.phoff(), e.Class), int64(stride)*int64(n))
+	off, has := h.seek(jsNumber(e.phoff, e.Class), int64(stride)*int64(n))
 	if has <= maxTable {
 		if _, err := r.hold(off, has); err != nil {
 			return ID{}, err

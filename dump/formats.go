@@ -23,15 +23,19 @@ var formats = []format{
 // headSize is the number of bytes at the start of a file used to determine its format.
 const headSize = crashHeaderSize
 
-// formatOf returns the format of the file read by r.
-func formatOf(r *bufReader) (format, error) {
-	head := r.head(headSize)
+// open reads the start of a dump and determines its format.
+func open(r io.ReaderAt, size int64) (*bufReader, format, error) {
+	b, err := newBufReader(r, size)
+	if err != nil {
+		return nil, format{}, err
+	}
+	head := b.head(headSize)
 	for _, f := range formats {
 		if f.match(head) {
-			return f, nil
+			return b, f, nil
 		}
 	}
-	return format{}, unsupported(head)
+	return nil, format{}, unsupported(head)
 }
 
 // Inspect returns the information that a dump contains about itself. It reads headers, notes and
@@ -40,11 +44,7 @@ func formatOf(r *bufReader) (format, error) {
 // The error is an *UnsupportedError for a file that is not a dump or of an unsupported kind. It
 // matches ErrDamaged for a dump that has no hash. Otherwise it is an error returned by r.
 func Inspect(r io.ReaderAt, size int64) (*Info, error) {
-	b, err := newBufReader(r, size)
-	if err != nil {
-		return nil, err
-	}
-	f, err := formatOf(b)
+	b, f, err := open(r, size)
 	if err != nil {
 		return nil, err
 	}
@@ -53,11 +53,7 @@ func Inspect(r io.ReaderAt, size int64) (*Info, error) {
 
 // Hash computes Thoth's hash from headers and notes alone. Its errors are those of Inspect.
 func Hash(r io.ReaderAt, size int64) (ID, error) {
-	b, err := newBufReader(r, size)
-	if err != nil {
-		return ID{}, err
-	}
-	f, err := formatOf(b)
+	b, f, err := open(r, size)
 	if err != nil {
 		return ID{}, err
 	}

@@ -89,7 +89,7 @@ func FuzzHash(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, ok := parseEhdr(b)
-		if !ok || tooMuchToHash(b) || e.checkCore() != nil {
+		if !ok || tooMuchToHash(b) || e.fileType != 4 {
 			return
 		}
 		id, err := Hash(bytes.NewReader(b), int64(len(b)))
@@ -122,8 +122,8 @@ func plainHash(b []byte, e *ELF) ID {
 		return p
 	}
 	sum := md5.New()
-	stride, n := e.phentsize(), e.phnum()
-	table := pread(int64(stride*n), jsNumber(e.phoff(), e.Class))
+	stride, n := e.phentsize, e.phnum
+	table := pread(int64(stride*n), jsNumber(e.phoff, e.Class))
 	for i := range n {
 		seg := e.segment(table[i*stride:][:layoutOf(e.Class).phdr])
 		sum.Write(appendPhdrJSON(nil, seg, e.Class))

@@ -202,11 +202,10 @@ func inspectKdump(r *bufReader) (*Info, error) {
 
 // threads reads the registers of the processors.
 func (k kdump) threads(info *Info) {
-	arch := archOf(info.Machine, k.word*8)
 	ns := notes{segments: [][]byte{k.notes}, order: k.order, word: k.word}
 	for n := range ns.all() {
 		if n.owner == "CORE" && n.typ == ntPrstatus && len(info.Threads) < maxThreads {
-			info.Threads = append(info.Threads, arch.thread(n.structView, info.Machine))
+			info.Threads = append(info.Threads, linuxThread(n.structView, info.Machine))
 		}
 	}
 }

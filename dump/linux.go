@@ -20,13 +20,11 @@ const (
 // each thread follow its NT_PRSTATUS.
 func (c *elfCore) linuxCore() {
 	c.info.OS = "linux"
-	machine := c.info.Machine
-	arch := archOf(machine, c.elf.Class)
 	var file structView
 	for n := range c.notes.all() {
 		switch {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
-			c.addThread(arch.thread(n.structView, machine))
+			c.addThread(linuxThread(n.structView, c.info.Machine))
 		case n.owner == "CORE" && n.typ == ntPrpsinfo:
 			c.linuxPrpsinfo(n.structView)
 		case n.owner == "CORE" && n.typ == ntAuxv:
@@ -118,18 +116,16 @@ var linuxArchs = map[string]linuxArch{
 
 // archOf returns the layout for a machine. For an unknown machine it contains only the thread ID,
 // which is in the same place on all but m68k.
-func archOf(machine string, class int) linuxArch {
+func archOf(machine string, word int) linuxArch {
 	if a, ok := linuxArchs[machine]; ok {
 		return a
 	}
-	if class == 64 {
-		return linuxArch{word: 8, pid: 32}
-	}
-	return linuxArch{word: 4, pid: 24}
+	return linuxArch{word: word, pid: 16 + 2*word}
 }
 
-// thread parses the description of NT_PRSTATUS.
-func (a linuxArch) thread(v structView, machine string) Thread {
+// linuxThread parses the description of NT_PRSTATUS.
+func linuxThread(v structView, machine string) Thread {
+	a := archOf(machine, v.word)
 	v.word = a.word
 	t := Thread{TID: v.i32(a.pid), Signal: int(int16(v.u16(12)))}
 	reg := func(off int) uint64 {

@@ -16,7 +16,7 @@ func (c *elfCore) linuxKernel() {
 	for n := range c.notes.all() {
 		switch {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
-			c.addThread(archOf(c.info.Machine, c.elf.Class).thread(n.structView, c.info.Machine))
+			c.addThread(linuxThread(n.structView, c.info.Machine))
 		case n.owner == "VMCOREINFO":
 			c.kernel = parseVMCoreInfo(n.b)
 			c.kernel.describe(c.info)

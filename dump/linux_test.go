@@ -37,7 +37,7 @@ func TestLinuxArchitectures(t *testing.T) {
 			if len(info.Threads) != 2 {
 				t.Fatalf("%d threads", len(info.Threads))
 			}
-			arch := archOf(c.machine, c.class)
+			arch := archOf(c.machine, c.class/8)
 			for i, th := range info.Threads {
 				want := Thread{TID: 4242 + i, Signal: []int{11, 0}[i]}
 				for _, r := range []struct {

@@ -176,11 +176,11 @@ func (c *elfCore) buildID(addr uint64) (string, error) {
 
 // pageSegments parses the program headers in the first page of a module.
 func (e *ELF) pageSegments(page []byte) []Segment {
-	size, stride, off := layoutOf(e.Class).phdr, e.phentsize(), e.phoff()
+	size, stride, off := layoutOf(e.Class).phdr, e.phentsize, e.phoff
 	if off >= uint64(len(page)) || stride < size {
 		return nil
 	}
-	return e.parseSegments(page[off:], stride, e.phnum())
+	return e.parseSegments(page[off:], stride, e.phnum)
 }
 
 // moduleNotes returns the n bytes of notes at addr, at most a page. If the notes are in the

@@ -41,14 +41,11 @@ func Predict(r io.ReaderAt, size int64, want func(off, n int64)) error {
 	p := &predictor{report: want, size: max(size, 0), bytes: maxPredicted, pages: map[int64][]byte{}}
 	p.want(0, firstRead)
 	p.want(p.size-predictTail, predictTail)
-	var err error
-	if p.r, err = newBufReader(r, size); err != nil {
-		return err
-	}
-	f, err := formatOf(p.r)
+	b, f, err := open(r, size)
 	if err != nil {
 		return err
 	}
+	p.r = b
 	return f.predict(p)
 }
 

@@ -43,12 +43,12 @@ const (
 
 // elf predicts the reads of an ELF dump.
 func (p *predictor) elf() error {
-	e, _ := parseEhdr(p.r.head(headSize))
-	if err := e.checkCore(); err != nil {
+	e, err := parseCore(p.r)
+	if err != nil {
 		return err
 	}
-	if e.phnum() == pnXnum {
-		p.wantRange(Range{e.shoff(), uint64(layoutOf(e.Class).shdr)})
+	if e.phnum == pnXnum {
+		p.wantRange(Range{e.shoff, uint64(layoutOf(e.Class).shdr)})
 	}
 	if err := e.locateTables(p.r); err != nil {
 		return err
@@ -73,7 +73,7 @@ func (p *predictor) core(c *elfCore) error {
 	for _, r := range ranges {
 		c.notes.segments = append(c.notes.segments, p.hold(r))
 	}
-	c.readNotes()
+	c.noteReader()(c)
 	p.sectionNames(c.elf)
 	m := memoryPredictor{p, c.elf}
 	m.auxv()
@@ -123,7 +123,7 @@ func (p *predictor) firstPages(e *ELF) {
 // sectionNames predicts the section names, which exist in dumps written by a debugger.
 func (p *predictor) sectionNames(e *ELF) {
 	p.sections = e.sections(p.hold(Range{e.SectionTable.Off, min(e.SectionTable.Len, maxTableReads)}))
-	if i := int(e.ehdr.u16(layoutOf(e.Class).shnum + 2)); i < len(p.sections) && p.sections[i].kind != 0 {
+	if i := e.shstrndx; i < len(p.sections) && p.sections[i].kind != 0 {
 		p.wantRange(p.sections[i].Range)
 	}
 }

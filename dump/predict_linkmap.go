@@ -74,11 +74,11 @@ func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 	for _, addr := range m.headers(c) {
 		page := m.read(addr, predictPage).b
 		e, ok := parseEhdr(page)
-		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order || e.phoff() >= uint64(len(page)) {
+		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order || e.phoff >= uint64(len(page)) {
 			continue
 		}
-		segs := e.parseSegments(page[e.phoff():], layoutOf(e.Class).phdr, min(e.phnum(), maxPhdrs))
-		o := m.object(addr+e.phoff(), segs)
+		segs := e.parseSegments(page[e.phoff:], layoutOf(e.Class).phdr, min(e.phnum, maxPhdrs))
+		o := m.object(addr+e.phoff, segs)
 		if o.dynamic.Len > 0 && o.dynamic != all[0].dynamic {
 			all = append(all, o)
 		}
