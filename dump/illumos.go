@@ -65,8 +65,14 @@ func (c *elfCore) illumosCore() {
 			}
 		case ntLwpstatus:
 			c.addThread(l.thread(n.structView))
-		default:
-			c.illumosFacts(n)
+		case ntAuxv:
+			c.elf.Auxv = n.auxv()
+		case ntUtsname: // struct utsname: five strings of 257 bytes
+			c.info.Node, c.info.Platform = n.text(257, 257), n.text(771, 257)
+		case ntZonename:
+			if name := cstring(n.b); name != "" {
+				c.info.Properties["zonename"] = name
+			}
 		}
 	}
 	c.info.Signal = signal
@@ -79,20 +85,6 @@ func (c *elfCore) illumosCore() {
 func (c *elfCore) illumosProcess(v structView, pid, fname, psargs int) {
 	if len(v.b) >= psargs+80 {
 		c.process(v, pid, fname, psargs)
-	}
-}
-
-func (c *elfCore) illumosFacts(n note) {
-	switch n.typ {
-	case ntAuxv:
-		c.elf.Auxv = n.auxv()
-	case ntUtsname: // struct utsname: five strings of 257 bytes
-		c.info.Node = n.text(257, 257)
-		c.info.Platform = n.text(771, 257)
-	case ntZonename:
-		if name := cstring(n.b); name != "" {
-			c.info.Properties["zonename"] = name
-		}
 	}
 }
 

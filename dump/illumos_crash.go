@@ -27,7 +27,8 @@ const (
 type crashHeader struct{ structView }
 
 func newCrashHeader(head []byte) crashHeader {
-	b := zeroExtend(head, crashHeaderSize)
+	b := make([]byte, crashHeaderSize)
+	copy(b, head)
 	return crashHeader{structView{b, binary.LittleEndian, 8}}
 }
 
@@ -38,13 +39,14 @@ func isIllumosCrash(head []byte) bool {
 func (h crashHeader) flags() uint32    { return h.u32(8) }
 func (h crashHeader) compressed() bool { return h.flags()&dfCompressed != 0 }
 
-// check rejects what the original rejects, except for dumps that savecore has expanded
+// readCrashHeader rejects what the original rejects, except for dumps that savecore has expanded
 // (vmcore.N), which are hashed from the same text.
-func (h crashHeader) check() error {
+func readCrashHeader(r *bufReader) (crashHeader, error) {
+	h := newCrashHeader(r.head(crashHeaderSize))
 	if h.flags()&dfComplete == 0 {
-		return &UnsupportedError{Format: "incomplete illumos crash dump", Hint: "the kernel did not finish writing it"}
+		return h, &UnsupportedError{Format: "incomplete illumos crash dump", Hint: "the kernel did not finish writing it"}
 	}
-	return nil
+	return h, nil
 }
 
 // ids returns the hash that the published builds of the original (which ran on Node 8) compute
@@ -57,8 +59,8 @@ func (h crashHeader) ids() (ID, []ID) {
 }
 
 func hashIllumosCrash(r *bufReader) (ID, error) {
-	h := newCrashHeader(r.head(crashHeaderSize))
-	if err := h.check(); err != nil {
+	h, err := readCrashHeader(r)
+	if err != nil {
 		return ID{}, err
 	}
 	id, _ := h.ids()
@@ -66,8 +68,8 @@ func hashIllumosCrash(r *bufReader) (ID, error) {
 }
 
 func inspectIllumosCrash(r *bufReader) (*Info, error) {
-	h := newCrashHeader(r.head(crashHeaderSize))
-	if err := h.check(); err != nil {
+	h, err := readCrashHeader(r)
+	if err != nil {
 		return nil, err
 	}
 	id, also := h.ids()

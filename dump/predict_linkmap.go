@@ -74,11 +74,10 @@ func (m memoryPredictor) objects(c *elfCore) []loadedObject {
 	for _, addr := range m.headers(c) {
 		page := m.read(addr, predictPage).b
 		e, ok := parseEhdr(page)
-		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order || e.phoff >= uint64(len(page)) {
+		if !ok || e.Class != m.elf.Class || e.Order != m.elf.Order {
 			continue
 		}
-		segs := e.parseSegments(page[e.phoff:], layoutOf(e.Class).phdr, min(e.phnum, maxPhdrs))
-		o := m.object(addr+e.phoff, segs)
+		o := m.object(addr+e.phoff, e.pageSegments(page))
 		if o.dynamic.Len > 0 && o.dynamic != all[0].dynamic {
 			all = append(all, o)
 		}

@@ -61,11 +61,3 @@ func cstring(b []byte) string {
 	}
 	return string(b)
 }
-
-// zeroExtend returns the first n bytes of b, padded with zeros.
-func zeroExtend(b []byte, n int) []byte {
-	if len(b) >= n {
-		return b[:n]
-	}
-	return append(make([]byte, 0, n), b...)[:n]
-}

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -58,21 +59,15 @@ func (t *tailReader) Read(p []byte) (int, error) {
 }
 
 func (t *tailReader) keep(p []byte) {
-	end := len(p)
-	for end > 0 && p[end-1] == 0 {
-		end--
-	}
-	if end == 0 {
+	content := bytes.TrimRight(p, "\x00")
+	if len(content) == 0 {
 		t.zeros += len(p)
 		return
 	}
-	start := max(0, end-xzFooter)
-	if start == 0 {
-		t.tail = append(t.tail, make([]byte, min(t.zeros, xzFooter))...)
-	}
-	t.tail = append(t.tail, p[start:end]...)
-	t.tail = t.tail[max(0, len(t.tail)-xzFooter):]
-	t.zeros = len(p) - end
+	tail := append(t.tail, make([]byte, min(t.zeros, xzFooter))...)
+	tail = append(tail, content[max(0, len(content)-xzFooter):]...)
+	t.tail = tail[len(tail)-min(len(tail), xzFooter):]
+	t.zeros = len(p) - len(content)
 }
 
 // checkFooter reads to the end and checks the last footer: CRC32, size of the index, flags, magic

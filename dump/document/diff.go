@@ -27,11 +27,8 @@ const diffRounds = 4
 // cannot produce it because it contains an empty name. It wraps ErrTooLarge in the same cases as
 // for Apply.
 func Diff(old, new *Document) ([]Edit, error) {
-	if new.repaired {
-		return nil, fmt.Errorf("%w: it is no longer JSON: %s", ErrEdit, new.Damage())
-	}
-	if v := propertiesOf(new); v.Kind() != KindObject {
-		return nil, fmt.Errorf("%w: properties is not an object", ErrEdit)
+	if err := new.checkSource("it is no longer JSON"); err != nil {
+		return nil, err
 	}
 	var edits []Edit
 	now := old
@@ -57,18 +54,25 @@ func Diff(old, new *Document) ([]Edit, error) {
 // Merge returns the edits that add the ticket and the properties of update to those of old.
 // Objects are merged; other values are replaced. Its errors are those of Diff.
 func Merge(old, update *Document) ([]Edit, error) {
-	if update.repaired {
-		return nil, fmt.Errorf("%w: what is to be merged is not JSON: %s", ErrEdit, update.Damage())
+	if err := update.checkSource("what is to be merged is not JSON"); err != nil {
+		return nil, err
 	}
-	v := propertiesOf(update)
-	if v.Kind() != KindObject {
-		return nil, fmt.Errorf("%w: properties is not an object", ErrEdit)
-	}
-	edits := mergeObjects(nil, propertiesPath, propertiesOf(old), v)
+	edits := diffObjects(nil, propertiesPath, propertiesOf(old), propertiesOf(update), true)
 	if ticket := ticketOf(update); ticket != nil {
 		edits = append(edits, Edit{Path: ticketPath, Value: ticket})
 	}
 	return edits, nil
+}
+
+// checkSource returns an error unless edits can be made from d.
+func (d *Document) checkSource(notJSON string) error {
+	if d.repaired {
+		return fmt.Errorf("%w: %s: %s", ErrEdit, notJSON, d.Damage())
+	}
+	if propertiesOf(d).Kind() != KindObject {
+		return fmt.Errorf("%w: properties is not an object", ErrEdit)
+	}
+	return nil
 }
 
 // ReadOnlyChanges returns the names of the top-level members that differ between two documents
@@ -87,50 +91,31 @@ func ReadOnlyChanges(old, new *Document) []string {
 
 // diffOnce compares members by key.
 func diffOnce(old, new *Document) []Edit {
-	edits := diffObjects(nil, propertiesPath, propertiesOf(old), propertiesOf(new))
+	edits := diffObjects(nil, propertiesPath, propertiesOf(old), propertiesOf(new), false)
 	if !sameTicket(old, new) {
 		edits = append(edits, Edit{Path: ticketPath, Value: ticketOf(new)})
 	}
 	return edits
 }
 
-// diffObjects appends the edits that turn old into new. Removals come first, because a removed
-// name may conflict with an added one.
-func diffObjects(edits []Edit, prefix string, old, new Value) []Edit {
+// diffObjects appends the edits that turn old into new or, with merge, those that add all members
+// of new to old. Removals come first, because a removed name may conflict with an added one.
+func diffObjects(edits []Edit, prefix string, old, new Value, merge bool) []Edit {
 	before, after := membersOf(old), membersOf(new)
 	for _, m := range before.members {
-		if after.index(m.key) < 0 {
+		if !merge && after.index(m.key) < 0 {
 			edits = append(edits, Unset(prefix+m.key))
 		}
 	}
 	for _, m := range after.members {
-		path := prefix + m.key
-		if was := before.get(m.key); bothObjects(was, m.value, path) {
-			edits = diffObjects(edits, path+".", was, m.value)
-		} else if !isRewritten(was, m.value) {
+		path, was := prefix+m.key, before.get(m.key)
+		if was.Kind() == KindObject && m.value.Kind() == KindObject && len(path) <= maxPrefix {
+			edits = diffObjects(edits, path+".", was, m.value, merge)
+		} else if merge || !isRewritten(was, m.value) {
 			edits = append(edits, Edit{Path: path, Value: m.value.raw})
 		}
 	}
 	return edits
-}
-
-// mergeObjects appends the edits that add the members of update to those of old.
-func mergeObjects(edits []Edit, prefix string, old, update Value) []Edit {
-	before := membersOf(old)
-	for _, m := range membersOf(update).members {
-		path := prefix + m.key
-		if was := before.get(m.key); bothObjects(was, m.value, path) {
-			edits = mergeObjects(edits, path+".", was, m.value)
-		} else {
-			edits = append(edits, Edit{Path: path, Value: m.value.raw})
-		}
-	}
-	return edits
-}
-
-// bothObjects reports whether the values at path are compared member by member.
-func bothObjects(a, b Value, path string) bool {
-	return a.Kind() == KindObject && b.Kind() == KindObject && len(path) <= maxPrefix
 }
 
 // propertiesOf returns the properties object, or an empty object if there is none.

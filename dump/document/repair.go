@@ -25,7 +25,7 @@ func repair(raw []byte) (view []byte, damage []string, lossy bool) {
 	if len(raw) > maxRepair {
 		return []byte("{}"), []string{"damaged, and too large to mend"}, true
 	}
-	p := &repairer{in: raw, budget: 4 * len(raw), places: map[string]int{}}
+	p := &repairer{in: raw, budget: 4 * len(raw)}
 	if bytes.HasPrefix(raw, []byte("\ufeff")) {
 		p.pos = 3
 		p.note("begins with a byte order mark")
@@ -51,19 +51,12 @@ func repair(raw []byte) (view []byte, damage []string, lossy bool) {
 type repairer struct {
 	in     []byte
 	pos    int
-	budget int // number of bytes that may still be searched for the ends of broken strings
-	file   int // index of the document in the file
-	found  []repaired
-	places map[string]int // index of each key in found
+	budget int        // number of bytes that may still be searched for the ends of broken strings
+	file   int        // index of the document in the file
+	found  memberList // members of the outermost object
+	joined int        // index of the last document with "properties"
 	damage []string
 	lossy  bool
-}
-
-// repaired is a member of the outermost object.
-type repaired struct {
-	key   string
-	value []byte // valid JSON
-	file  int    // index of the document that contains it
 }
 
 // note adds a description of damage unless it is already present.
@@ -97,21 +90,21 @@ func (p *repairer) documents() {
 // join adds a member. A later member replaces an earlier one, but the "properties" of a later
 // document are added to those of earlier ones.
 func (p *repairer) join(key string, value []byte) {
-	i, ok := p.places[key]
-	switch {
-	case ok:
-		if old := p.found[i]; key == "properties" && old.file != p.file && old.value[0] == '{' && value[0] == '{' {
-			value = joinObjects(old.value, value)
-		} else if !bytes.Equal(compact(old.value), compact(value)) {
-			p.lossy = true // readers use the later one, but the earlier one exists too
+	switch old := p.found.get(key); {
+	case old.Kind() == KindNone:
+		if len(p.found.members) == maxMembers {
+			p.lose("too many members to mend")
+			return
 		}
-		p.found[i] = repaired{key, value, p.file}
-	case len(p.found) == maxMembers:
-		p.lose("too many members to mend")
-	default:
-		p.places[key] = len(p.found)
-		p.found = append(p.found, repaired{key, value, p.file})
+	case key == "properties" && p.joined != p.file && old.Kind() == KindObject && value[0] == '{':
+		value = joinObjects(old.raw, value)
+	case !bytes.Equal(compact(old.raw), compact(value)):
+		p.lossy = true // readers use the later one, but the earlier one exists too
 	}
+	if key == "properties" {
+		p.joined = p.file
+	}
+	p.found.set(key, Value{value})
 }
 
 func joinObjects(a, b []byte) []byte {
@@ -148,8 +141,9 @@ func (p *repairer) container(key string, depth int, add func(key string, value [
 		case end == ']' && (c == '}' || c == ':'):
 			p.lose("%s has no end", name(key))
 			return
-		case end == '}' && !p.atKey():
-			p.garbage()
+		case end == '}' && !atKey(p.in, p.pos):
+			p.lose("unreadable text")
+			p.skipTo('}')
 		default:
 			if !separated {
 				p.note("a comma is missing")
@@ -242,12 +236,6 @@ func (p *repairer) skipContainer() {
 	}
 }
 
-// garbage skips to where reading may resume.
-func (p *repairer) garbage() {
-	p.lose("unreadable text")
-	p.skipTo('}')
-}
-
 // skipTo advances by at least one byte to a comma, to end or to the end of the line.
 func (p *repairer) skipTo(end byte) {
 	p.pos++
@@ -256,9 +244,9 @@ func (p *repairer) skipTo(end byte) {
 	}
 }
 
-// atKey reports whether a key and its colon are at pos.
-func (p *repairer) atKey() bool {
-	_, err := keyEnd(p.in, p.pos)
+// atKey reports whether a key and its colon are at i.
+func atKey(b []byte, i int) bool {
+	_, err := keyEnd(b, i)
 	return err == nil
 }
 
@@ -266,11 +254,7 @@ func (p *repairer) atKey() bool {
 // missing.
 func (p *repairer) keyOnNextLine(i int) bool {
 	next := skipSpace(p.in, i)
-	if bytes.IndexByte(p.in[i:next], '\n') < 0 {
-		return false
-	}
-	_, err := keyEnd(p.in, next)
-	return err == nil
+	return bytes.IndexByte(p.in[i:next], '\n') >= 0 && atKey(p.in, next)
 }
 
 func (p *repairer) space() { p.pos = skipSpace(p.in, p.pos) }
@@ -359,10 +343,7 @@ func (p *repairer) lineEnd(start int, end byte) int {
 // continues reports whether the text at i can follow a value in a container closed by end.
 func (p *repairer) continues(i int, end byte) bool {
 	next := skipSpace(p.in, i)
-	if next == len(p.in) {
-		return true // the rest is missing
-	}
-	if p.in[next] == end {
+	if next == len(p.in) || p.in[next] == end { // the rest may be missing
 		return true
 	}
 	if p.in[next] != ',' {
@@ -418,16 +399,16 @@ func escapeLoose(inside []byte) []byte {
 
 // render writes the members as Thoth does, one per line.
 func (p *repairer) render() []byte {
-	if len(p.found) == 0 {
+	if len(p.found.members) == 0 {
 		return []byte("{}")
 	}
 	out := []byte("{")
-	for i, m := range p.found {
+	for i, m := range p.found.members {
 		if i > 0 {
 			out = append(out, ',')
 		}
 		out = append(append(append(out, "\n\t"...), quote(m.key)...), ": "...)
-		out = append(out, m.value...)
+		out = append(out, m.value.raw...)
 	}
 	return append(out, "\n}"...)
 }

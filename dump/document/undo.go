@@ -74,12 +74,7 @@ func (c *Change) left(v Value) bool {
 	if c.NewSum != nil {
 		return bytes.Equal(Sum(v.raw), c.NewSum)
 	}
-	return same(c.New, v)
-}
-
-// same reports whether v is raw, possibly rewritten by a JavaScript tool.
-func same(raw []byte, v Value) bool {
-	return isRewritten(Value{raw}, v)
+	return isRewritten(Value{c.New}, v)
 }
 
 // Outcome is the result of reverting one Change.
@@ -117,7 +112,7 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 			}
 			if top.revert(c) {
 				outcomes[i], more = Reverted, true
-			} else if same(c.Old, top.at(c.At)) {
+			} else if isRewritten(Value{c.Old}, top.at(c.At)) {
 				outcomes[i] = Already
 			}
 		}
