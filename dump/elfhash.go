@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"hash"
 	"math"
-	"strconv"
 )
 
 const (
@@ -136,33 +135,14 @@ func jsNumber(v uint64, class int) int64 {
 
 // appendPhdrJSON appends a program header in the format of JSON.stringify.
 func appendPhdrJSON(b []byte, s Segment, class int) []byte {
-	num := func(name string, v uint64) {
-		b = append(append(append(b, '"'), name...), `":`...)
-		b = append(strconv.AppendUint(b, v, 10), ',')
-	}
-	wide := func(name string, v uint64) {
-		if class == 32 {
-			num(name, v)
-			return
-		}
-		b = append(append(append(b, '"'), name...), `":[`...)
-		b = append(strconv.AppendUint(b, v>>32, 10), ',')
-		b = append(strconv.AppendUint(b, v&math.MaxUint32, 10), `],`...)
-	}
-	b = append(b, '{')
-	num("p_type", uint64(s.Type))
-	if class == 64 {
-		num("p_flags", uint64(s.Flags))
-	}
-	wide("p_offset", s.Offset)
-	wide("p_vaddr", s.Vaddr)
-	wide("p_paddr", s.Paddr)
-	wide("p_filesz", s.Filesz)
-	wide("p_memsz", s.Memsz)
 	if class == 32 {
-		num("p_flags", uint64(s.Flags))
+		return fmt.Appendf(b, `{"p_type":%d,"p_offset":%d,"p_vaddr":%d,"p_paddr":%d,"p_filesz":%d,"p_memsz":%d,"p_flags":%d,"p_align":%d}`,
+			s.Type, s.Offset, s.Vaddr, s.Paddr, s.Filesz, s.Memsz, s.Flags, s.Align)
 	}
-	wide("p_align", s.Align)
-	b[len(b)-1] = '}'
-	return b
+	b = fmt.Appendf(b, `{"p_type":%d,"p_flags":%d`, s.Type, s.Flags)
+	names := [...]string{"offset", "vaddr", "paddr", "filesz", "memsz", "align"}
+	for i, v := range [...]uint64{s.Offset, s.Vaddr, s.Paddr, s.Filesz, s.Memsz, s.Align} {
+		b = fmt.Appendf(b, `,"p_%s":[%d,%d]`, names[i], v>>32, v&math.MaxUint32)
+	}
+	return append(b, '}')
 }

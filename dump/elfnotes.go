@@ -10,6 +10,9 @@ import (
 // KB on most machines, 15 KB with the largest vector registers.
 const maxNotes = 256 << 20
 
+// maxOwner is the maximum length of a note's owner. The longest known one has 24 bytes.
+const maxOwner = 64
+
 // maxThreads is more than the number of threads in any real process.
 const maxThreads = 1 << 20
 
@@ -67,7 +70,7 @@ func (n notes) cut(b []byte) (note, []byte) {
 	namesz, descsz, typ := n.order.Uint32(b), n.order.Uint32(b[4:]), n.order.Uint32(b[8:])
 	name, b := take(b[12:], namesz)
 	desc, b := take(b, descsz)
-	return note{owner: owner(name), typ: typ, structView: structView{desc, n.order, n.word}}, b
+	return note{owner: cstring(name[:min(len(name), maxOwner)]), typ: typ, structView: structView{desc, n.order, n.word}}, b
 }
 
 // take removes n bytes and their padding from b.
@@ -77,11 +80,6 @@ func take(b []byte, n uint32) (first, rest []byte) {
 	}
 	pad := min((uint64(n)+3)&^3, uint64(len(b)))
 	return b[:n], b[pad:]
-}
-
-// owner returns the name of a note. The longest known name has 24 bytes.
-func owner(name []byte) string {
-	return cstring(name[:min(len(name), 64)])
 }
 
 // auxv parses an auxiliary vector, up to its end or 1,024 entries.

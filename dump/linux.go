@@ -26,7 +26,11 @@ func (c *elfCore) linuxCore() {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
 			c.addThread(linuxThread(n.structView, c.info.Machine))
 		case n.owner == "CORE" && n.typ == ntPrpsinfo:
-			c.linuxPrpsinfo(n.structView)
+			// The end of struct elf_prpsinfo is the same on every architecture: pid, ppid, pgrp,
+			// sid, fname[16], psargs[80].
+			if end := len(n.b); end >= 112 {
+				c.process(n.structView, end-112, end-96, end-80)
+			}
 		case n.owner == "CORE" && n.typ == ntAuxv:
 			c.elf.Auxv = n.auxv()
 		case n.owner == "CORE" && n.typ == ntFile && file.b == nil:
@@ -39,14 +43,6 @@ func (c *elfCore) linuxCore() {
 	}
 	c.info.Signal = c.firstSignal()
 	c.linuxFiles(file)
-}
-
-// linuxPrpsinfo parses struct elf_prpsinfo, whose end is the same on every architecture: pid,
-// ppid, pgrp, sid, fname[16], psargs[80].
-func (c *elfCore) linuxPrpsinfo(v structView) {
-	if n := len(v.b); n >= 112 {
-		c.process(v, n-112, n-96, n-80)
-	}
 }
 
 // linuxTLS reads the thread pointer on machines that do not keep it in a register.

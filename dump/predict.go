@@ -81,45 +81,44 @@ func (p *predictor) want(off, n int64) {
 	if n < p.size-off {
 		end = min(end, (off+n+predictPage-1)&^(predictPage-1))
 	}
-	off &^= predictPage - 1
-	i, _ := slices.BinarySearchFunc(p.wanted, off, func(s extent, off int64) int { return cmp.Compare(s.end, off) })
-	first, from, upto := i, off, off
-	for ; i < len(p.wanted) && p.wanted[i].off <= end; i++ {
-		upto = p.reportGap(from, min(p.wanted[i].off, end))
-		if upto < p.wanted[i].off { // limit reached
-			p.merge(first, i, extent{off, upto})
+	for off &^= predictPage - 1; off < end; {
+		i, known := p.extentAt(off)
+		if known {
+			off = p.wanted[i].end
+			continue
+		}
+		gap := extent{off, min(end, off+p.bytes&^(predictPage-1))}
+		if i < len(p.wanted) {
+			gap.end = min(gap.end, p.wanted[i].off)
+		}
+		if gap.end <= off || p.ranges == maxRanges {
 			return
 		}
-		from = p.wanted[i].end
-		upto = from
+		p.ranges++
+		p.bytes -= gap.end - off
+		p.report(off, gap.end-off)
+		p.insert(i, gap)
+		off = gap.end
 	}
-	if from < end {
-		upto = p.reportGap(from, end)
-	}
-	p.merge(first, i, extent{off, max(upto, from)})
 }
 
-// reportGap reports a range that has not been reported yet. It returns the end of the reported
-// part, which the limits may cut short.
-func (p *predictor) reportGap(off, end int64) int64 {
-	end = min(end, off+p.bytes&^(predictPage-1))
-	if end <= off || p.ranges == maxRanges {
-		return off
-	}
-	p.ranges++
-	p.bytes -= end - off
-	p.report(off, end-off)
-	return end
+// extentAt returns the index of the first reported extent that ends after off. contains reports
+// whether off is in it.
+func (p *predictor) extentAt(off int64) (i int, contains bool) {
+	i, _ = slices.BinarySearchFunc(p.wanted, off+1, func(s extent, end int64) int { return cmp.Compare(s.end, end) })
+	return i, i < len(p.wanted) && p.wanted[i].off <= off
 }
 
-// merge replaces the extents from i to j, which s touches, with their union with s.
-func (p *predictor) merge(i, j int, s extent) {
-	if s.end <= s.off {
-		return
+// insert adds s before the extent i, joined with its neighbors if they are adjacent.
+func (p *predictor) insert(i int, s extent) {
+	j := i
+	if i > 0 && p.wanted[i-1].end == s.off {
+		i--
+		s.off = p.wanted[i].off
 	}
-	if i < j {
-		s.off = min(s.off, p.wanted[i].off)
-		s.end = max(s.end, p.wanted[j-1].end)
+	if j < len(p.wanted) && p.wanted[j].off == s.end {
+		s.end = p.wanted[j].end
+		j++
 	}
 	p.wanted = slices.Replace(p.wanted, i, j, s)
 }
@@ -134,8 +133,8 @@ func (p *predictor) wantRange(r Range) {
 // isWanted reports whether the part of a range that is within the file was reported.
 func (p *predictor) isWanted(off, n int64) bool {
 	n = p.r.clip(off, n)
-	i, _ := slices.BinarySearchFunc(p.wanted, off, func(s extent, off int64) int { return cmp.Compare(s.end, off+1) })
-	return n > 0 && i < len(p.wanted) && p.wanted[i].off <= off && off+n <= p.wanted[i].end
+	i, known := p.extentAt(off)
+	return n > 0 && known && off+n <= p.wanted[i].end
 }
 
 // hold reads a range that was reported. It returns nil for any other range.
