@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"math"
+	"strconv"
 )
 
 const (
@@ -142,7 +143,9 @@ func appendPhdrJSON(b []byte, s Segment, class int) []byte {
 	b = fmt.Appendf(b, `{"p_type":%d,"p_flags":%d`, s.Type, s.Flags)
 	names := [...]string{"offset", "vaddr", "paddr", "filesz", "memsz", "align"}
 	for i, v := range [...]uint64{s.Offset, s.Vaddr, s.Paddr, s.Filesz, s.Memsz, s.Align} {
-		b = fmt.Appendf(b, `,"p_%s":[%d,%d]`, names[i], v>>32, v&math.MaxUint32)
+		b = append(append(append(b, `,"p_`...), names[i]...), `":[`...)
+		b = append(strconv.AppendUint(b, v>>32, 10), ',')
+		b = append(strconv.AppendUint(b, v&math.MaxUint32, 10), ']')
 	}
 	return append(b, '}')
 }

@@ -1,5 +1,7 @@
 package dump
 
+import "strings"
+
 // Types of notes with the owner CORE, as written by Linux (linux/elf.h). illumos uses the first
 // three with other layouts.
 const (
@@ -36,7 +38,9 @@ func (c *elfCore) linuxCore() {
 		case n.owner == "CORE" && n.typ == ntFile && file.b == nil:
 			file = n.structView
 		case n.owner == "CORE" && n.typ == ntSiginfo:
-			c.siginfo(n.structView)
+			if c.info.fault.Signal == 0 && !strings.HasPrefix(c.info.Machine, "mips") { // there, si_code comes first
+				c.info.fault = faultOf(n.structView)
+			}
 		case n.owner == "LINUX":
 			c.linuxTLS(n)
 		}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"iter"
 	"slices"
-	"strings"
 )
 
 // Signals raised by a fault of the program itself, with the numbers of asm-generic.
@@ -40,14 +39,8 @@ type Fault struct {
 	SP         uint64 // stack pointer when the signal arrived
 }
 
-// siginfo parses siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, and si_addr if a
-// fault raised the signal. On MIPS, si_code comes first.
-func (c *elfCore) siginfo(v structView) {
-	if c.info.fault.Signal == 0 && !strings.HasPrefix(c.info.Machine, "mips") {
-		c.info.fault = faultOf(v)
-	}
-}
-
+// faultOf parses siginfo_t (asm-generic/siginfo.h): si_signo, si_errno, si_code, and si_addr if a
+// fault raised the signal.
 func faultOf(v structView) Fault {
 	f := Fault{Signal: v.i32(0)}
 	if code := v.i32(8); code > 0 && code != siKernel && isFaultSignal(f.Signal) {

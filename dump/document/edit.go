@@ -177,19 +177,15 @@ func (d *Document) replace(text []byte) (raw []byte, changed bool, err error) {
 	case !isValue(text):
 		return d.raw, false, fmt.Errorf("%w: nested too deeply", ErrEdit)
 	}
-	if raw = d.around(text); len(raw) > MaxSize {
-		return d.raw, false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(raw))
-	}
-	return raw, true, nil
-}
-
-// around returns text with the space that surrounds the object in the document.
-func (d *Document) around(text []byte) []byte {
 	start, end := skipSpace(d.raw, 0), len(bytes.TrimRight(d.raw, " \t\r\n"))
 	if d.repaired {
 		start = 0 // the text before the object may be part of the damage
 	}
-	return bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
+	raw = bytes.Join([][]byte{d.raw[:start], text, d.raw[end:]}, nil)
+	if len(raw) > MaxSize {
+		return d.raw, false, fmt.Errorf("%w: %d bytes", ErrTooLarge, len(raw))
+	}
+	return raw, true, nil
 }
 
 // value returns the value to store, or nil to remove the current one.

@@ -84,10 +84,10 @@ func formatSeconds(t time.Time) string {
 }
 
 func formatList(list []string) string {
-	if len(list) == 0 {
-		if list == nil {
-			return ""
-		}
+	switch {
+	case list == nil:
+		return ""
+	case len(list) == 0:
 		return "[]"
 	}
 	quoted := make([]string, len(list))
