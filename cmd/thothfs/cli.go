@@ -79,6 +79,9 @@ func rootCommand(cl *cli) *cobra.Command {
 	for _, command := range verbs {
 		root.AddCommand(command(cl))
 	}
+	for _, v := range editVerbs {
+		root.AddCommand(editCommand(cl, v))
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})

@@ -96,10 +96,7 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 	if err != nil {
 		return err
 	}
-	if err := c.syncNow(ctx); err != nil {
-		return err
-	}
-	ids, err := c.selectIDs(ctx, args[:last])
+	ids, err := c.syncAndSelect(ctx, args[:last])
 	if err != nil {
 		return err
 	}
@@ -108,7 +105,7 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 		cl.say("no dump matches")
 	}
 	if f.dryRun || len(ids) == 0 {
-		return printIDs(cl, ids)
+		return printEach(cl, ids, dump.ID.String)
 	}
 	env, err := c.openAnalyzerEnv(batchMount, f.credentials)
 	if err != nil {

@@ -85,12 +85,7 @@ func printStack(ctx context.Context, cl *cli, path string) error {
 	if err != nil {
 		return err
 	}
-	for _, frame := range stack {
-		if _, err := fmt.Fprintln(cl.stdout, output.Printable(frame)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return printEach(cl, stack, output.Printable)
 }
 
 // printSignal prints the signal that ended the process and its fault address, or nothing if there

@@ -8,6 +8,7 @@ import (
 
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
+	"thothfs/dump"
 )
 
 func executableCommand(cl *cli) *cobra.Command {
@@ -52,12 +53,9 @@ cannot be told, absent), and the path, with tabs between.`,
 			if err != nil {
 				return err
 			}
-			for _, m := range info.Modules {
-				if _, err := fmt.Fprintf(cl.stdout, "%s\t%s\t%s\n", cmp.Or(m.BuildID, "-"), debugger.CompareBuild(m.Path, m.BuildID, info), output.Cell(m.Path)); err != nil {
-					return err
-				}
-			}
-			return nil
+			return printEach(cl, info.Modules, func(m dump.Module) string {
+				return fmt.Sprintf("%s\t%s\t%s", cmp.Or(m.BuildID, "-"), debugger.CompareBuild(m.Path, m.BuildID, info), output.Cell(m.Path))
+			})
 		},
 	}
 }

@@ -121,10 +121,7 @@ func (c *openedCorpus) editTargets(ctx context.Context, words []string) (map[cor
 	if len(spec) == 0 {
 		return chosen, nil
 	}
-	if err := c.syncNow(ctx); err != nil {
-		return nil, err
-	}
-	ids, err := c.selectIDs(ctx, spec)
+	ids, err := c.syncAndSelect(ctx, spec)
 	for _, id := range ids {
 		chosen[corpus.UndoTarget{Dump: id}] = true
 	}

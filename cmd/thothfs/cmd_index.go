@@ -63,11 +63,12 @@ func runIndex(ctx context.Context, cl *cli, verify bool, exportTo string, keep t
 	if err != nil {
 		return err
 	}
-	if err := c.takeSnapshot(ctx); err != nil {
-		return fmt.Errorf("the corpus: %w", err)
+	read := c.Sync
+	if verify {
+		read = c.Verify
 	}
-	if err := readAll(ctx, cl, c.Corpus, verify); err != nil {
-		return fmt.Errorf("the corpus: %w", err)
+	if err := c.readCorpus(ctx, read); err != nil {
+		return err
 	}
 	if write != nil {
 		return write(ctx, c.Corpus)
@@ -94,14 +95,4 @@ func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {
 	}
 	cl.say("published %d dumps, %s", s.Dumps, humanize.IBytes(uint64(s.Size)))
 	return nil
-}
-
-// readAll reads new documents, or verifies every document if verify is set.
-func readAll(ctx context.Context, cl *cli, c *corpus.Corpus, verify bool) error {
-	bar := output.NewProgress(cl.stderr, "reading the corpus", false)
-	defer bar.Done()
-	if verify {
-		return c.Verify(ctx, bar.Set)
-	}
-	return c.Sync(ctx, bar.Set)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"iter"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,6 @@ import (
 )
 
 func infoCommand(cl *cli) *cobra.Command {
-	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "info SPEC...",
 		Short: "Print what is known of dumps, as JSON",
@@ -18,21 +18,14 @@ those that match a specification, each with its hash as "id". The exit code is 2
 when a dump that is named is not in the corpus.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.openSynced(cmd.Context(), fresh)
-			if err != nil {
-				return err
-			}
-			sel, err := c.selectOnlyDumps(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			single := len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
-			return printInfo(cl, sel.dumps(cmd.Context()), single)
-		},
 	}
-	freshFlag(cmd, &fresh)
-	return cmd
+	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, args []string) error {
+		if err := sel.onlyDumps(); err != nil {
+			return err
+		}
+		single := len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
+		return printInfo(cl, sel.dumps(ctx), single)
+	})
 }
 
 // printInfo prints the document of a single dump, or an array of documents, and reports which ones

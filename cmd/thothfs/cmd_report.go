@@ -1,13 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 )
 
 func reportCommand(cl *cli) *cobra.Command {
-	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "report [SPEC...] [PROP]",
 		Short: "Count dumps by the value of a property",
@@ -15,33 +15,23 @@ func reportCommand(cl *cli) *cobra.Command {
 and how many dumps have each, the fewest first. Without a property, the number
 of dumps.
 ` + specHelp,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.openSynced(cmd.Context(), fresh)
+	}
+	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, _ []string) error {
+		switch len(sel.words) {
+		case 0:
+			n, err := sel.count(ctx)
 			if err != nil {
 				return err
 			}
-			sel, err := c.selectDumps(cmd.Context(), args)
-			if err != nil {
-				return err
-			}
-			if len(sel.words) > 1 {
-				return fmt.Errorf("one property is meant, not %d: %q", len(sel.words), sel.words)
-			}
-			if len(sel.words) == 0 {
-				n, err := sel.count(cmd.Context())
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintln(cl.stdout, n)
-				return err
-			}
-			counts, err := sel.countBy(cmd.Context(), sel.words[0])
+			_, err = fmt.Fprintln(cl.stdout, n)
+			return err
+		case 1:
+			counts, err := sel.countBy(ctx, sel.words[0])
 			if err != nil {
 				return err
 			}
 			return counts.Write(cl.stdout)
-		},
-	}
-	freshFlag(cmd, &fresh)
-	return cmd
+		}
+		return fmt.Errorf("one property is meant, not %d: %q", len(sel.words), sel.words)
+	})
 }

@@ -26,20 +26,11 @@ type editVerb struct {
 	parse func(ctx context.Context, cl *cli, args []string) (spec []string, edit document.Edit, err error)
 }
 
-func setCommand(cl *cli) *cobra.Command {
-	return editCommand(cl, editVerb{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, parseSet})
-}
-
-func unsetCommand(cl *cli) *cobra.Command {
-	return editCommand(cl, editVerb{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, 2, parseUnset})
-}
-
-func ticketCommand(cl *cli) *cobra.Command {
-	return editCommand(cl, editVerb{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, 2, parseTicket})
-}
-
-func unticketCommand(cl *cli) *cobra.Command {
-	return editCommand(cl, editVerb{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, 1, parseUnticket})
+var editVerbs = []editVerb{
+	{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, parseSet},
+	{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, 2, parseUnset},
+	{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, 2, parseTicket},
+	{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, 1, parseUnticket},
 }
 
 const (
@@ -124,15 +115,12 @@ func editAll(ctx context.Context, cl *cli, spec []string, edit document.Edit, dr
 	if err != nil {
 		return err
 	}
-	if err := c.syncNow(ctx); err != nil {
-		return err
-	}
-	ids, err := c.selectIDs(ctx, spec)
+	ids, err := c.syncAndSelect(ctx, spec)
 	if err != nil {
 		return err
 	}
 	if dryRun {
-		return printIDs(cl, ids)
+		return printEach(cl, ids, dump.ID.String)
 	}
 	var same atomic.Int64
 	failed := forEach(cl, "editing", editsInFlight, ids, func(id dump.ID) error {

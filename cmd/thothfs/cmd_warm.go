@@ -46,10 +46,7 @@ func runWarm(ctx context.Context, cl *cli, args []string, all bool) error {
 	if err != nil {
 		return err
 	}
-	if err := c.syncNow(ctx); err != nil {
-		return err
-	}
-	ids, err := c.selectIDs(ctx, args)
+	ids, err := c.syncAndSelect(ctx, args)
 	if err != nil {
 		return err
 	}

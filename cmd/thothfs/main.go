@@ -79,12 +79,11 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 // errNotInCorpus results in exit code 2.
 var errNotInCorpus = errors.New("not in the corpus")
 
-// verbs are the constructors of all commands.
+// verbs are the constructors of all commands except editVerbs.
 var verbs = []func(*cli) *cobra.Command{
 	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
 	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
-	reportCommand, setCommand, ticketCommand, umountCommand, undoCommand, unsetCommand, unticketCommand, uploadCommand,
-	versionCommand, warmCommand,
+	reportCommand, umountCommand, undoCommand, uploadCommand, versionCommand, warmCommand,
 }
 
 // mountHelperArgs translates the arguments used by mount(8) and fstab, which call the program as

@@ -42,20 +42,15 @@ func isOurs(m *mountinfo.Info) bool {
 
 // fits reports whether a mount's .thothfs/config matches the settings of this corpus.
 func (c *openedCorpus) fits(config []byte) bool {
-	want := map[string]string{"private": "false"}
-	for line := range strings.Lines(string(c.config(mountFlags{}))) {
-		switch name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "="); name {
+	want := []string{"private=false"}
+	for line := range strings.SplitSeq(string(c.config(mountFlags{})), "\n") {
+		switch name, _, _ := strings.Cut(line, "="); name {
 		case "store", "manta-url", "manta-user", "cache-dir":
-			want[name] = value
+			want = append(want, line)
 		}
 	}
-	for line := range strings.Lines(string(config)) {
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-		if expected, ok := want[name]; ok && value == expected {
-			delete(want, name)
-		}
-	}
-	return len(want) == 0
+	lines := strings.Split(string(config), "\n")
+	return !slices.ContainsFunc(want, func(line string) bool { return !slices.Contains(lines, line) })
 }
 
 // mountPrivately mounts the corpus at an existing directory, for this process only. The returned

@@ -112,17 +112,15 @@ func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 // syncNow updates the catalogue from the store and reports what it could not read.
 func (c *openedCorpus) syncNow(ctx context.Context) error {
 	began := time.Now().Add(-c.cli.attrTimeout)
-	if err := c.takeSnapshot(ctx); err != nil {
-		return fmt.Errorf("the corpus: %w", err)
-	}
-	bar := output.NewProgress(c.cli.stderr, "reading the corpus", false)
-	err := c.Sync(ctx, bar.Set)
-	if err == nil && !c.Synced() { // another process found more documents to read
-		err = c.Whole(ctx)
-	}
-	bar.Done()
+	err := c.readCorpus(ctx, func(ctx context.Context, progress func(done, total int)) error {
+		err := c.Sync(ctx, progress)
+		if err == nil && !c.Synced() { // another process found more documents to read
+			err = c.Whole(ctx)
+		}
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("the corpus: %w", err)
+		return err
 	}
 	if n := c.Missing(); n > 0 {
 		c.cli.say("%d dumps are left out: their documents could not be read (-v says why)", n)
@@ -133,12 +131,20 @@ func (c *openedCorpus) syncNow(ctx context.Context) error {
 	return nil
 }
 
-// takeSnapshot fills an empty catalogue from the published snapshot.
-func (c *openedCorpus) takeSnapshot(ctx context.Context) error {
+// readCorpus fills an empty catalogue from the published snapshot, and then calls read to update it.
+func (c *openedCorpus) readCorpus(ctx context.Context, read func(context.Context, func(done, total int)) error) error {
 	bar := output.NewProgress(c.cli.stderr, "the catalogue, as published", true)
-	defer bar.Done()
 	_, err := c.TakeSnapshot(ctx, bar.SetBytes)
-	return err
+	bar.Done()
+	if err == nil {
+		bar = output.NewProgress(c.cli.stderr, "reading the corpus", false)
+		err = read(ctx, bar.Set)
+		bar.Done()
+	}
+	if err != nil {
+		return fmt.Errorf("the corpus: %w", err)
+	}
+	return nil
 }
 
 // freshFlag adds --fresh to a verb that can work while the store is away.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/cmd/thothfs/output"
@@ -72,18 +73,38 @@ func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selecti
 	return sel, nil
 }
 
-// selectOnlyDumps is like selectDumps but requires all words to be constraints or dumps.
-func (c *openedCorpus) selectOnlyDumps(ctx context.Context, words []string) (*selection, error) {
-	sel, err := c.selectDumps(ctx, words)
-	if err == nil && len(sel.words) > 0 {
-		err = fmt.Errorf("%s: %w: a hash, the path of a local dump, or prop=value is meant", sel.words[0], errNotInCorpus)
+// selectingVerb makes cmd a verb that runs f on the selected dumps, and adds --fresh to it.
+func selectingVerb(cl *cli, cmd *cobra.Command, f func(ctx context.Context, sel *selection, args []string) error) *cobra.Command {
+	var fresh bool
+	freshFlag(cmd, &fresh)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := cl.openSynced(cmd.Context(), fresh)
+		if err != nil {
+			return err
+		}
+		sel, err := c.selectDumps(cmd.Context(), args)
+		if err != nil {
+			return err
+		}
+		return f(cmd.Context(), sel, args)
 	}
-	return sel, err
+	return cmd
+}
+
+// onlyDumps returns an error if a word was neither a constraint nor a dump.
+func (sel *selection) onlyDumps() error {
+	if len(sel.words) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: a hash, the path of a local dump, or prop=value is meant", sel.words[0], errNotInCorpus)
 }
 
 // selectIDs returns the hashes of the dumps selected by words, oldest first.
 func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID, error) {
-	sel, err := c.selectOnlyDumps(ctx, words)
+	sel, err := c.selectDumps(ctx, words)
+	if err == nil {
+		err = sel.onlyDumps()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +116,14 @@ func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID
 		ids = append(ids, d.ID)
 	}
 	return ids, nil
+}
+
+// syncAndSelect updates the catalogue and returns the hashes of the dumps selected by words.
+func (c *openedCorpus) syncAndSelect(ctx context.Context, words []string) ([]dump.ID, error) {
+	if err := c.syncNow(ctx); err != nil {
+		return nil, err
+	}
+	return c.selectIDs(ctx, words)
 }
 
 // findDump returns the single dump that a word names. It updates the catalogue only if the word
@@ -351,10 +380,10 @@ func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) 
 	return failed
 }
 
-// printIDs prints the hashes of dumps.
-func printIDs(cl *cli, ids []dump.ID) error {
-	for _, id := range ids {
-		if _, err := fmt.Fprintln(cl.stdout, id); err != nil {
+// printEach prints a line for each item.
+func printEach[T any](cl *cli, items []T, line func(T) string) error {
+	for _, item := range items {
+		if _, err := fmt.Fprintln(cl.stdout, line(item)); err != nil {
 			return err
 		}
 	}

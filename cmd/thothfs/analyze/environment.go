@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -85,7 +86,7 @@ func (e *Env) setVars() error {
 	drop := []string{"BASH_ENV", "ENV", "SHELLOPTS", "BASHOPTS", "MANTA_USER", "TMPDIR", "PWD", "OLDPWD"}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
-		if !slices.Contains(drop, name) && (e.Credentials || !isCredential(strings.ToUpper(name))) {
+		if !slices.Contains(drop, name) && (e.Credentials || !credential.MatchString(strings.ToUpper(name))) {
 			e.vars = append(e.vars, kv)
 		}
 	}
@@ -94,18 +95,10 @@ func (e *Env) setVars() error {
 	return nil
 }
 
-// isCredential reports whether a variable gives access to the store or to other machines.
-func isCredential(name string) bool {
-	switch name {
-	case "MANTA_KEY_ID", "SSH_AUTH_SOCK", "SSH_AGENT_PID", "SDC_KEY_ID", "TRITON_KEY_ID", "KUBECONFIG", "GOOGLE_APPLICATION_CREDENTIALS":
-		return true
-	}
-	if strings.HasPrefix(name, "AWS_") {
-		return true
-	}
-	return slices.ContainsFunc([]string{"SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL", "PRIVATE_KEY", "API_KEY", "ACCESS_KEY"},
-		func(word string) bool { return strings.Contains(name, word) })
-}
+// credential matches the names, in upper case, of variables that give access to the store or to
+// other machines.
+var credential = regexp.MustCompile(`^(?:(?:MANTA|SDC|TRITON)_KEY_ID|SSH_AUTH_SOCK|SSH_AGENT_PID|KUBECONFIG|GOOGLE_APPLICATION_CREDENTIALS)$|^AWS_|` +
+	`SECRET|PASSWORD|PASSWD|PASSPHRASE|TOKEN|CREDENTIAL|PRIVATE_KEY|API_KEY|ACCESS_KEY`)
 
 // Dump is a dump in the mount, with its most recently read document.
 type Dump struct {
