@@ -7,49 +7,61 @@ import (
 	"time"
 )
 
-// Stats describes what the cache has done since it was opened, and what it holds now.
+// Stats describes what the cache has done since it was opened, and what it holds now. The tag of a
+// field is its name in [Stats.All].
 type Stats struct {
-	Hits         int64 // blocks served from disk or memory
-	Misses       int64 // blocks that a reader had to wait for
-	BytesRead    int64 // bytes returned to readers
-	Fetches      int64 // range requests to the Source
-	BytesFetched int64 // bytes received by these requests and in hot packs
-	FetchErrors  int64 // range requests that failed
-	Hedges       int64 // requests repeated because they stalled
-	HedgesWon    int64 // repeated requests that finished first
-	ReadAhead    int64 // blocks of read-ahead fetched
-	AheadDropped int64 // blocks of read-ahead not fetched for lack of memory or requests
+	Hits         int64 `stat:"hits"`          // blocks served from disk or memory
+	Misses       int64 `stat:"misses"`        // blocks that a reader had to wait for
+	BytesRead    int64 `stat:"bytes.read"`    // bytes returned to readers
+	BytesFetched int64 `stat:"bytes.fetched"` // bytes received by range requests and in hot packs
+	Fetches      int64 `stat:"fetches"`       // range requests to the Source
+	FetchErrors  int64 `stat:"fetch.errors"`  // range requests that failed
+	ReadAhead    int64 `stat:"ahead.blocks"`  // blocks of read-ahead fetched
+	AheadDropped int64 `stat:"ahead.dropped"` // blocks of read-ahead not fetched for lack of memory or requests
 
-	Packs           int64 // hot packs stored
-	PacksRefused    int64 // unusable hot packs
-	PacksLearned    int64 // hot packs published
-	Prefetched      int64 // blocks fetched for a prediction, or at least partly in a pack
-	PrefetchUsed    int64 // prefetched blocks that were read; PrefetchUsed/Prefetched is the precision
-	PrefetchLate    int64 // used blocks that had not arrived in time; Misses-PrefetchLate were not predicted
-	PrefetchDropped int64 // prefetched blocks given up: the fetch failed, or the last handle was closed
+	Corrupt       int64 `stat:"corrupt.blocks"` // blocks on disk that failed their checksum and were fetched again
+	DiskBytes     int64 `stat:"disk.bytes"`     // gauge: estimated disk space used under Dir, by all processes together
+	DiskErrors    int64 `stat:"disk.errors"`
+	Quota         int64 `stat:"disk.quota"`     // bytes
+	BlocksEvicted int64 `stat:"evicted.blocks"` // blocks punched out of files in use
+	FilesEvicted  int64 `stat:"evicted.files"`
 
-	Completed  int64 // blocks fetched to complete a version
-	Verified   int64 // versions read to the end and found correct
-	Mismatched int64 // versions discarded because their content was not the expected one
-	Changed    int64 // verified versions whose file another program changed
-	Pinned     int64 // gauge: local files in use
+	Packs        int64 `stat:"packs"`            // hot packs stored
+	PacksRefused int64 `stat:"packs.refused"`    // unusable hot packs
+	PacksLearned int64 `stat:"packs.learned"`    // hot packs published
+	Completed    int64 `stat:"completed.blocks"` // blocks fetched to complete a version
+	Verified     int64 `stat:"verified"`         // versions read to the end and found correct
+	Mismatched   int64 `stat:"mismatched"`       // versions discarded because their content was not the expected one
+	Changed      int64 `stat:"changed"`          // verified versions whose file another program changed
+	Pinned       int64 `stat:"pinned"`           // gauge: local files in use
+	Sessions     int64 `stat:"sessions"`         // gauge: versions being warmed up or completed
+	Lessons      int64 `stat:"lessons"`          // gauge: versions for which a hot pack may be published
 
-	FilesEvicted  int64
-	BlocksEvicted int64 // blocks punched out of files in use
-	Corrupt       int64 // blocks on disk that failed their checksum and were fetched again
-	DiskErrors    int64
+	Prefetched      int64 `stat:"prefetch.blocks"`  // blocks fetched for a prediction, or at least partly in a pack
+	PrefetchUsed    int64 `stat:"prefetch.used"`    // prefetched blocks that were read; PrefetchUsed/Prefetched is the precision
+	PrefetchLate    int64 `stat:"prefetch.late"`    // used blocks that had not arrived in time; Misses-PrefetchLate were not predicted
+	PrefetchDropped int64 `stat:"prefetch.dropped"` // prefetched blocks given up: the fetch failed, or the last handle was closed
+	Hedges          int64 `stat:"hedges"`           // requests repeated because they stalled
+	HedgesWon       int64 `stat:"hedges.won"`       // repeated requests that finished first
+	InFlight        int64 `stat:"inflight"`         // gauge: fetches not stored yet
 
-	Sessions       int64 // gauge: versions being warmed up or completed
-	Lessons        int64 // gauge: versions for which a hot pack may be published
+	BufferedBytes  int64 // gauge: bytes in buffers of fetches
+	MemoryBytes    int64 // gauge: bytes of blocks that could not be stored on disk
 	PrefetchQueued int64 // gauge: prefetch requests waiting for their turn
+	OpenFiles      int64 // gauge: local files open
 
-	InFlight      int64  // gauge: fetches not stored yet
-	BufferedBytes int64  // gauge: bytes in buffers of fetches
-	MemoryBytes   int64  // gauge: bytes of blocks that could not be stored on disk
-	OpenFiles     int64  // gauge: local files open
-	DiskBytes     int64  // gauge: estimated disk space used under Dir, by all processes together
-	Quota         int64  // bytes
-	State         string // "normal", or "degraded" if the disk is failing and new blocks stay in memory
+	State string // "normal", or "degraded" if the disk is failing and new blocks stay in memory
+}
+
+// All yields the names and values of the fields with a tag, and the memory in use.
+func (s Stats) All(yield func(name string, value int64) bool) {
+	v := reflect.ValueOf(s)
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Tag.Get("stat"); name != "" && !yield(name, v.Field(i).Int()) {
+			return
+		}
+	}
+	yield("memory.bytes", s.BufferedBytes+s.MemoryBytes)
 }
 
 // counters holds the fields of Stats that are counted, under the same names.

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"thothfs/cmd/thothfs/output"
+	"thothfs/corpus"
 )
 
 func infoCommand(cl *cli) *cobra.Command {
@@ -24,14 +25,14 @@ when a dump that is named is not in the corpus.
 			return err
 		}
 		single := len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
-		return printInfo(cl, sel.dumps(ctx), single)
+		return printInfo(cl, sel.all(ctx), single)
 	})
 }
 
 // printInfo prints the document of a single dump, or an array of documents, and reports which ones
 // are damaged.
-func printInfo(cl *cli, dumps iter.Seq2[output.Dump, error], single bool) error {
-	reporting := func(yield func(output.Dump, error) bool) {
+func printInfo(cl *cli, dumps iter.Seq2[*corpus.Dump, error], single bool) error {
+	reporting := func(yield func(*corpus.Dump, error) bool) {
 		for d, err := range dumps {
 			if err == nil && d.Doc.Damage() != "" {
 				cl.say("%s: info.json is damaged: %s", d.ID, d.Doc.Damage())

@@ -23,8 +23,8 @@ While the store is away, what this machine knows is shown, and how old that is.
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the documents instead of a table")
 	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, _ []string) error {
 		if asJSON {
-			return output.WriteDocuments(cl.stdout, sel.dumps(ctx))
+			return output.WriteDocuments(cl.stdout, sel.all(ctx))
 		}
-		return output.WriteTable(cl.stdout, sel.dumps(ctx), sel.words)
+		return output.WriteTable(cl.stdout, sel.all(ctx), sel.words)
 	})
 }

@@ -82,50 +82,11 @@ func (cl *cli) logPath() string {
 // stats returns the counters of the corpus, the cache and the store for .thothfs/stats.
 func (c *openedCorpus) stats(blocks *cache.Cache) []fs.Stat {
 	known, total, _ := c.SyncState()
-	b := blocks.Stats()
-	out := []fs.Stat{
-		{Name: "corpus.dumps.read", Value: int64(known)},
-		{Name: "corpus.dumps.listed", Value: int64(total)},
-		{Name: "cache.hits", Value: b.Hits},
-		{Name: "cache.misses", Value: b.Misses},
-		{Name: "cache.bytes.read", Value: b.BytesRead},
-		{Name: "cache.bytes.fetched", Value: b.BytesFetched},
-		{Name: "cache.fetches", Value: b.Fetches},
-		{Name: "cache.fetch.errors", Value: b.FetchErrors},
-		{Name: "cache.ahead.blocks", Value: b.ReadAhead},
-		{Name: "cache.ahead.dropped", Value: b.AheadDropped},
-		{Name: "cache.corrupt.blocks", Value: b.Corrupt},
-		{Name: "cache.disk.bytes", Value: b.DiskBytes},
-		{Name: "cache.disk.errors", Value: b.DiskErrors},
-		{Name: "cache.disk.quota", Value: b.Quota},
-		{Name: "cache.evicted.blocks", Value: b.BlocksEvicted},
-		{Name: "cache.evicted.files", Value: b.FilesEvicted},
-		{Name: "cache.packs", Value: b.Packs},
-		{Name: "cache.packs.refused", Value: b.PacksRefused},
-		{Name: "cache.packs.learned", Value: b.PacksLearned},
-		{Name: "cache.completed.blocks", Value: b.Completed},
-		{Name: "cache.verified", Value: b.Verified},
-		{Name: "cache.mismatched", Value: b.Mismatched},
-		{Name: "cache.changed", Value: b.Changed},
-		{Name: "cache.pinned", Value: b.Pinned},
-		{Name: "cache.sessions", Value: b.Sessions},
-		{Name: "cache.lessons", Value: b.Lessons},
-		{Name: "cache.prefetch.blocks", Value: b.Prefetched},
-		{Name: "cache.prefetch.used", Value: b.PrefetchUsed},
-		{Name: "cache.prefetch.late", Value: b.PrefetchLate},
-		{Name: "cache.prefetch.dropped", Value: b.PrefetchDropped},
-		{Name: "cache.hedges", Value: b.Hedges},
-		{Name: "cache.hedges.won", Value: b.HedgesWon},
-		{Name: "cache.inflight", Value: b.InFlight},
-		{Name: "cache.memory.bytes", Value: b.BufferedBytes + b.MemoryBytes},
+	out := []fs.Stat{{Name: "corpus.dumps.read", Value: int64(known)}, {Name: "corpus.dumps.listed", Value: int64(total)}}
+	for name, value := range blocks.Stats().All {
+		out = append(out, fs.Stat{Name: "cache." + name, Value: value})
 	}
-	return append(out, c.storeStats()...)
-}
-
-// storeStats returns the counters of requests to the store, including retries.
-func (s *storeSet) storeStats() []fs.Stat {
-	n := s.requests.Snapshot()
-	var out []fs.Stat
+	n := c.requests.Snapshot() // includes retries
 	for _, op := range []struct {
 		name  string
 		count store.OpCounts

@@ -235,21 +235,6 @@ func (sel *selection) named(ctx context.Context) (found []*corpus.Dump, err erro
 	return found, nil
 }
 
-// dumps yields the selected dumps for printing, oldest first.
-func (sel *selection) dumps(ctx context.Context) iter.Seq2[output.Dump, error] {
-	return func(yield func(output.Dump, error) bool) {
-		for d, err := range sel.all(ctx) {
-			if err != nil {
-				yield(output.Dump{}, err)
-				return
-			}
-			if !yield(output.Dump{ID: d.ID.String(), Doc: d.Doc}, nil) {
-				return
-			}
-		}
-	}
-}
-
 // count returns the number of selected dumps.
 func (sel *selection) count(ctx context.Context) (int, error) {
 	if !sel.byID {
@@ -269,7 +254,7 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 		}
 		return counts, err
 	}
-	for d, err := range sel.dumps(ctx) {
+	for d, err := range sel.all(ctx) {
 		if err != nil {
 			return nil, err
 		}

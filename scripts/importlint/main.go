@@ -34,7 +34,7 @@ var arrows = map[string][]string{
 	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "fs/fusefs", "corpus", "corpus/catalog", "dump", "dump/document", "scripts", "store"},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
 	"cmd/thothfs/export":               {"corpus", "corpus/catalog", "dump/document", "query"},
-	"cmd/thothfs/output":               {"dump", "dump/document"},
+	"cmd/thothfs/output":               {"corpus", "dump", "dump/document"},
 	"fs":                               {"corpus", "corpus/catalog", "cache", "dump", "dump/document", "query", "store"},
 	"fs/treetest":                      {"cache", "corpus", "fs", "store", "store/mem"},
 	"fs/fusefs":                        {"fs", "cache", "corpus", "dump", "dump/document", "store"},

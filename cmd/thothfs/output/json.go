@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"thothfs/corpus"
 	"thothfs/dump/document"
 )
 
@@ -22,7 +23,7 @@ const indent = "    "
 // WriteDocument prints the document of one dump, as `info` does: members in their original order,
 // numbers unchanged, indented by four spaces. It prints the readable part of a damaged document;
 // the caller must report the damage.
-func WriteDocument(w io.Writer, d Dump) error {
+func WriteDocument(w io.Writer, d *corpus.Dump) error {
 	text, err := indentJSON(d.Doc.Value().JSON(), "")
 	if err != nil {
 		return err
@@ -34,7 +35,7 @@ func WriteDocument(w io.Writer, d Dump) error {
 // WriteDocuments prints an array of documents, as `info` does for a specification and `ls --json`
 // for its rows. Each document begins with the hash as "id", unless it has a member of that name.
 // WriteDocuments returns the first error of the sequence; the array is valid JSON even then.
-func WriteDocuments(w io.Writer, dumps iter.Seq2[Dump, error]) error {
+func WriteDocuments(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	out := bufio.NewWriter(w)
 	var failed error
 	separator := "[\n"
@@ -60,12 +61,12 @@ func WriteDocuments(w io.Writer, dumps iter.Seq2[Dump, error]) error {
 }
 
 // withID returns a document as JSON that begins with its ID.
-func withID(d Dump) []byte {
+func withID(d *corpus.Dump) []byte {
 	raw := bytes.TrimSpace(d.Doc.Value().JSON())
 	if _, ok := d.Doc.Get("id"); ok || d.Doc.Value().Kind() != document.KindObject {
 		return raw
 	}
-	id := `{"id":"` + d.ID + `"`
+	id := `{"id":"` + d.ID.String() + `"`
 	if members := bytes.TrimSpace(raw[1:]); members[0] != '}' {
 		id += ","
 	}
@@ -116,7 +117,7 @@ func escapeControls(raw []byte) []byte {
 type Counts map[string]int
 
 // AddDump counts d's value at path, unless it is missing or null.
-func (c Counts) AddDump(d Dump, path string) {
+func (c Counts) AddDump(d *corpus.Dump, path string) {
 	if v, ok := d.Doc.Get(path); ok && v.Kind() != document.KindNull {
 		c.Add(v.Text(), 1)
 	}

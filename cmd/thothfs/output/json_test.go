@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"thothfs/corpus"
 	"thothfs/dump/document"
 )
 
@@ -43,7 +44,7 @@ func TestWriteDocument(t *testing.T) {
 		{"<html>", "{}\n"},
 	} {
 		var b strings.Builder
-		if err := WriteDocument(&b, Dump{"x", document.Parse([]byte(c.in))}); err != nil {
+		if err := WriteDocument(&b, &corpus.Dump{Doc: document.Parse([]byte(c.in))}); err != nil {
 			t.Fatal(err)
 		}
 		if b.String() != c.want || !json.Valid([]byte(b.String())) {

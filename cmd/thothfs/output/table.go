@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"thothfs/corpus"
 	"thothfs/dump"
 )
 
@@ -20,14 +21,14 @@ const (
 type column struct {
 	head  string
 	width int // minimum width
-	text  func(Dump) string
+	text  func(*corpus.Dump) string
 }
 
 // tableColumns returns the columns of `ls`, which are those of the original thoth, plus one for
 // each of props. Without props, two columns have a minimum width, so that tables can be compared.
 func tableColumns(props []string) []column {
 	columns := []column{
-		{"DUMP", 16, func(l Dump) string { return l.ID[:min(16, len(l.ID))] }},
+		{"DUMP", 16, func(d *corpus.Dump) string { return d.ID.Short() }},
 		{"TYPE", 4, property("type")},
 		{"TIME", 19, timeCell},
 		{"NODE/CMD", 8, nodeOrCmd},
@@ -43,35 +44,35 @@ func tableColumns(props []string) []column {
 		case "time":
 			c.text = timeCell
 		case "id":
-			c.text = func(l Dump) string { return l.ID }
+			c.text = func(d *corpus.Dump) string { return d.ID.String() }
 		}
 		columns = append(columns, c)
 	}
 	return columns
 }
 
-func property(path string) func(Dump) string {
-	return func(l Dump) string { return l.Doc.String(path) }
+func property(path string) func(*corpus.Dump) string {
+	return func(d *corpus.Dump) string { return d.Doc.String(path) }
 }
 
-func timeCell(l Dump) string {
-	if t, ok := l.Doc.Time(); ok {
+func timeCell(d *corpus.Dump) string {
+	if t, ok := d.Doc.Time(); ok {
 		return t.Format(TimeLayout)
 	}
 	return ""
 }
 
-func nodeOrCmd(l Dump) string {
-	if l.Doc.String("type") == string(dump.Core) {
-		return l.Doc.String("cmd")
+func nodeOrCmd(d *corpus.Dump) string {
+	if d.Doc.String("type") == string(dump.Core) {
+		return d.Doc.String("cmd")
 	}
-	return l.Doc.String("node")
+	return d.Doc.String("node")
 }
 
 // WriteTable prints the table of `ls`, with "-" for missing values. A column is as wide as its
 // widest value in the first 4 MiB of rows; later rows are printed as they arrive. It stops at the
 // first error of the sequence and returns it.
-func WriteTable(w io.Writer, dumps iter.Seq2[Dump, error], props []string) error {
+func WriteTable(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], props []string) error {
 	out := bufio.NewWriter(w)
 	columns := tableColumns(props)
 	heads := make([]string, len(columns))

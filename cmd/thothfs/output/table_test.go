@@ -8,20 +8,22 @@ import (
 	"strings"
 	"testing"
 
+	"thothfs/corpus"
+	"thothfs/dump"
 	"thothfs/dump/document"
 )
 
 // sequence yields dumps whose hashes begin with 0, 1, 2, …, followed by err, if not nil.
-func sequence(err error, documents ...string) iter.Seq2[Dump, error] {
-	return func(yield func(Dump, error) bool) {
+func sequence(err error, documents ...string) iter.Seq2[*corpus.Dump, error] {
+	return func(yield func(*corpus.Dump, error) bool) {
 		for i, raw := range documents {
-			id := fmt.Sprintf("%x433c1ccfb41929dedf3257a8d9160ea", i%16)
-			if !yield(Dump{id, document.Parse([]byte(raw))}, nil) {
+			id, _ := dump.ParseID(fmt.Sprintf("%x433c1ccfb41929dedf3257a8d9160ea", i%16))
+			if !yield(&corpus.Dump{ID: id, Doc: document.Parse([]byte(raw))}, nil) {
 				return
 			}
 		}
 		if err != nil {
-			yield(Dump{}, err)
+			yield(nil, err)
 		}
 	}
 }
@@ -93,7 +95,7 @@ func TestTableStreams(t *testing.T) {
 	r, w := io.Pipe()
 	go func() { // ends with the reader
 		long := `{"type":"core","cmd":"` + strings.Repeat("x", 100_000) + `","ticket":"T"}`
-		endless := func(yield func(Dump, error) bool) {
+		endless := func(yield func(*corpus.Dump, error) bool) {
 			for {
 				for l := range sequence(nil, long, startd) {
 					if !yield(l, nil) {

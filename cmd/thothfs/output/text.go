@@ -9,18 +9,10 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"thothfs/dump/document"
 )
 
 // ErrReported is an error whose message the user has already seen.
 var ErrReported = errors.New("already reported")
-
-// Dump is a dump to be printed.
-type Dump struct {
-	ID  string // all 32 digits
-	Doc *document.Document
-}
 
 const (
 	TimeLayout = "2006-01-02T15:04:05" // in UTC
