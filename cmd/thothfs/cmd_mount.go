@@ -91,7 +91,7 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 			return startBackground(ctx, cl)
 		}
 	}
-	server, run, err := startMount(ctx, cl, mountpoint, m, options)
+	server, c, err := startMount(ctx, cl, mountpoint, m, options)
 	if rerr := reportReady(cl, err); err != nil || rerr != nil {
 		if server != nil {
 			server.Unmount(ctx)
@@ -101,12 +101,11 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 		}
 		return errors.Join(err, rerr)
 	}
-	return serve(ctx, server, run)
+	return serve(ctx, server, c)
 }
 
-// startMount opens the store, the catalogue and the cache, and mounts the corpus. The returned
-// function keeps the catalogue up to date until its context is done.
-func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fusefs.Server, func(context.Context) error, error) {
+// startMount opens the store, the catalogue and the cache, and mounts the corpus.
+func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, options []string) (*fusefs.Server, *openedCorpus, error) {
 	cachePath, err := cl.cachePath()
 	if err != nil {
 		return nil, nil, err
@@ -139,13 +138,13 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 		return nil, nil, err
 	}
 	log.Info("mounted", "mountpoint", mountpoint, "corpus", s.location.Name, "pid", os.Getpid())
-	return server, func(ctx context.Context) error { return follow(ctx, cl, c) }, nil
+	return server, c, nil
 }
 
 // follow keeps the catalogue up to date until ctx is done.
-func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
+func (c *openedCorpus) follow(ctx context.Context) error {
 	var reporting sync.WaitGroup
-	reporting.Go(func() { reportReading(ctx, cl, c) })
+	reporting.Go(func() { c.reportReading(ctx) })
 	defer reporting.Wait()
 	if _, err := c.TakeSnapshot(ctx, nil); err != nil && ctx.Err() == nil {
 		c.log.Warn("the published catalogue is not to be had: every document is read instead", "error", err)
@@ -155,10 +154,10 @@ func follow(ctx context.Context, cl *cli, c *openedCorpus) error {
 
 // serve waits until the file system has been unmounted, either externally or by this process when
 // ctx is done.
-func serve(ctx context.Context, server *fusefs.Server, run func(context.Context) error) error {
+func serve(ctx context.Context, server *fusefs.Server, c *openedCorpus) error {
 	runCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	synced := make(chan error, 1)
-	go func() { synced <- run(runCtx) }() // ends on cancel, awaited below
+	go func() { synced <- c.follow(runCtx) }() // ends on cancel, awaited below
 	unmounted := make(chan struct{})
 	go func() { server.Wait(); close(unmounted) }() // ends with the mount
 	var err error

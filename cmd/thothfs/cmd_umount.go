@@ -52,7 +52,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
 		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
 	}
-	pid, err := servingPID(mountpoint)
+	answer, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
 	if errors.Is(err, fusefs.ErrSilent) {
 		return abortMount(cl, mountpoint, mounts[len(mounts)-1].Minor)
 	}
@@ -67,6 +67,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	if err != nil {
 		return err
 	}
+	pid, _ := strconv.Atoi(string(bytes.TrimSpace(answer))) // 0 if the process is dead
 	return awaitExit(ctx, pid)
 }
 
@@ -83,14 +84,6 @@ func abortMount(cl *cli, mountpoint string, minor int) error {
 		return fmt.Errorf("unmounted, but the processes that wait for it could not be cut off: %w", aborted)
 	}
 	return nil
-}
-
-// servingPID returns the PID of the process that serves the mount, or 0 if it is dead. It returns
-// fusefs.ErrSilent if the mount does not respond.
-func servingPID(mountpoint string) (int, error) {
-	text, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
-	pid, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
-	return pid, err
 }
 
 // awaitExit waits until the process pid, if it exists, has exited.

@@ -154,8 +154,9 @@ func (u *undoRun) report(ctx context.Context) error {
 		}
 		outcomes := map[*history.Edit]document.Outcome{}
 		for _, d := range u.done[target] {
-			old, seen := outcomes[d.Edit]
-			outcomes[d.Edit] = worse(old, d.Outcome, seen)
+			if old, seen := outcomes[d.Edit]; !seen || d.Outcome < old { // the worst is the lowest
+				outcomes[d.Edit] = d.Outcome
+			}
 			u.printValue(target, d)
 		}
 		for _, o := range outcomes {
@@ -200,16 +201,6 @@ func (u *undoRun) undoneText(edits, dumps, analyzers int) string {
 		text += ", in " + strings.Join(where, " and ")
 	}
 	return text
-}
-
-// worse returns the outcome of an edit with several changes: the worse of a and b, or b if seen is
-// false.
-func worse(a, b document.Outcome, seen bool) document.Outcome {
-	order := []document.Outcome{document.Differs, document.Reverted, document.Already}
-	if seen && slices.Index(order, a) < slices.Index(order, b) {
-		return a
-	}
-	return b
 }
 
 // printValue prints a value that a dry run would restore, or a value that was not restored.

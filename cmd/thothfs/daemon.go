@@ -131,15 +131,15 @@ func reportReady(cl *cli, mountErr error) error {
 
 // reportReading reads the whole corpus and reports the progress to the waiting process, if there
 // still is one.
-func reportReading(ctx context.Context, cl *cli, c *openedCorpus) {
+func (c *openedCorpus) reportReading(ctx context.Context) {
 	read := make(chan error, 1)
 	go func() { read <- c.Whole(ctx) }() // ends with ctx
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	report := io.Writer(io.Discard)
-	if cl.ready != nil {
-		report = cl.ready
-		defer cl.ready.Close()
+	if ready := c.cli.ready; ready != nil {
+		report = ready
+		defer ready.Close()
 	}
 	for {
 		select {

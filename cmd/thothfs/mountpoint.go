@@ -20,8 +20,9 @@ import (
 // existingMount returns the mountpoint where this user has mounted the corpus with the same cache,
 // if the mount responds, or "".
 func (c *openedCorpus) existingMount() string {
+	ours := "user_id=" + strconv.Itoa(os.Geteuid()) // mounts of other users may not be accessible
 	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
-		return m.FSType != "fuse.thothfs" || m.Root != "/" || !isOurs(m), false
+		return m.FSType != "fuse.thothfs" || m.Root != "/" || !slices.Contains(strings.Split(m.VFSOptions, ","), ours), false
 	})
 	if err != nil {
 		return ""
@@ -33,11 +34,6 @@ func (c *openedCorpus) existingMount() string {
 		}
 	}
 	return ""
-}
-
-// isOurs reports whether this user made the mount. Mounts of other users may not be accessible.
-func isOurs(m *mountinfo.Info) bool {
-	return slices.Contains(strings.Split(m.VFSOptions, ","), "user_id="+strconv.Itoa(os.Geteuid()))
 }
 
 // fits reports whether a mount's .thothfs/config matches the settings of this corpus.

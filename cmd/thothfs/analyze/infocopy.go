@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,9 +121,6 @@ func ReadDocument(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, document.MaxSize)
 	}
 	raw := make([]byte, fi.Size())
-	n, err := f.ReadAt(raw, 0)
-	if n == len(raw) {
-		err = nil
-	}
+	n, err := io.ReadFull(f, raw)
 	return raw[:n], err
 }

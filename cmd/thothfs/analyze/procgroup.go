@@ -40,7 +40,11 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 	select {
 	case <-ended:
 	case <-ctx.Done():
-		stopped = !isClosed(ended) // it may have exited at the same time
+		select {
+		case <-ended: // it has exited at the same time
+		default:
+			stopped = true
+		}
 		syscall.Kill(-pid, syscall.SIGTERM)
 		select {
 		case <-ended:
@@ -54,15 +58,6 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }
 
 // awaitEnd waits until a child process has exited, without reaping it.

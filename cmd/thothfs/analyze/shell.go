@@ -82,7 +82,9 @@ func (s *Shell) Run(ctx context.Context, d Dump, analyzer string) error {
 	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeGrace)
 	defer cancel()
 	if ended != nil && !s.confirmed(ended) {
-		s.keepChanges()
+		for _, c := range s.changes() {
+			s.Env.Say("%s are not stored%s", c.what, keepFile(c.name, c.text))
+		}
 		return ended
 	}
 	return errors.Join(s.storeProperties(storing), s.storeScript(storing))
@@ -175,13 +177,6 @@ func (s *Shell) confirmed(ended error) bool {
 		return false
 	}
 	return s.Confirm(fmt.Sprintf("the shell ended with %v. Save %s?", ended, strings.Join(whats, " and ")))
-}
-
-// keepChanges writes the changes to private files and prints their names.
-func (s *Shell) keepChanges() {
-	for _, c := range s.changes() {
-		s.Env.Say("%s are not stored%s", c.what, keepFile(c.name, c.text))
-	}
 }
 
 func (s *Shell) storeProperties(ctx context.Context) error {

@@ -30,23 +30,29 @@ type Executable struct {
 
 // Inspect returns the information contained in the dump at path.
 func Inspect(path string) (*dump.Info, error) {
-	fi, err := os.Stat(path) // opening a device or a FIFO could block
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file", path)
-	}
-	f, err := os.Open(path)
+	f, size, err := openRegular(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := dump.Inspect(f, fi.Size())
+	info, err := dump.Inspect(f, size)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return info, nil
+}
+
+// openRegular opens a regular file and returns its size. Opening a device or a FIFO could block.
+func openRegular(path string) (*os.File, int64, error) {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, 0, fmt.Errorf("%s is not a regular file", path)
+	}
+	f, err := os.Open(path)
+	return f, fi.Size(), err
 }
 
 // FindProgram returns the kernel for a kernel dump, or the program that dumped core. For illumos it
@@ -169,18 +175,15 @@ func CompareBuild(path, want string, info *dump.Info) BuildMatch {
 
 // buildID returns the GNU build ID of a program or library in hexadecimal, or "" if it has none.
 func buildID(path string) (id string, machine elf.Machine, err error) {
-	fi, err := os.Stat(path) // opening a device or a FIFO could block
+	file, _, err := openRegular(path)
 	if err != nil {
 		return "", 0, err
 	}
-	if !fi.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s is not a regular file", path)
-	}
-	f, err := elf.Open(path)
+	defer file.Close()
+	f, err := elf.NewFile(file)
 	if err != nil {
 		return "", 0, err
 	}
-	defer f.Close()
 	if f.Type != elf.ET_EXEC && f.Type != elf.ET_DYN {
 		return "", 0, errors.New("neither a program nor a library")
 	}
