@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"thothfs/cache/cachedir"
 	"thothfs/cmd/thothfs/output"
@@ -177,7 +176,6 @@ func (cl *cli) readStdin(ctx context.Context, what string, limit int) ([]byte, e
 
 var errNoInput = errors.New("standard input is empty")
 
-// say prints a message for the user.
 func (cl *cli) say(format string, args ...any) {
 	fmt.Fprintf(cl.stderr, "thothfs: %s\n", output.Printable(fmt.Sprintf(format, args...)))
 }
@@ -192,14 +190,9 @@ func (cl *cli) confirm(ctx context.Context, question string) bool {
 
 // announceStdin prints, if standard input is a terminal, that the program is waiting for input.
 func (cl *cli) announceStdin(what string) {
-	if cl.stdinIsTerminal() {
+	if _, ok := output.Terminal(cl.stdin); ok {
 		cl.say("reading %s from the terminal; end it with Ctrl-D on a line of its own, or press Ctrl-C to cancel", what)
 	}
-}
-
-func (cl *cli) stdinIsTerminal() bool {
-	in, ok := cl.stdin.(*os.File)
-	return ok && term.IsTerminal(int(in.Fd()))
 }
 
 // readValue reads a value from standard input and removes a trailing newline.

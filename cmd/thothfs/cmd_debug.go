@@ -10,6 +10,7 @@ import (
 
 	"thothfs/cmd/thothfs/analyze"
 	"thothfs/cmd/thothfs/debugger"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/dump"
 	"thothfs/store"
 )
@@ -110,7 +111,8 @@ func debugIn(ctx context.Context, cl *cli, env *analyze.Env, id dump.ID, analyze
 		return runDebugger(ctx, cl, d, name, extra)
 	}
 	confirm := func(question string) bool { return cl.confirm(ctx, question) }
-	shell := analyze.Shell{Env: env, Stdin: cl.stdin, Stdout: cl.stdout, Stderr: cl.stderr, Terminal: cl.stdinIsTerminal(), Confirm: confirm}
+	_, terminal := output.Terminal(cl.stdin)
+	shell := analyze.Shell{Env: env, Stdin: cl.stdin, Stdout: cl.stdout, Stderr: cl.stderr, Terminal: terminal, Confirm: confirm}
 	return shell.Run(ctx, d, analyzer[0])
 }
 

@@ -62,8 +62,7 @@ func documentCommand(cl *cli) *cobra.Command {
 
 var errDocumentUse = errors.New("usage: document {set|unset} FILE PATH, merge FILE UPDATE, check FILE, json [-f FILE] [KEY...], mget PATH..., {stack|signal} DUMP, signature DUMP FILE LIST or skip-list")
 
-// setFromStdin sets the value at path from standard input. Empty input is allowed here, because an
-// analyzer may store the output of a program.
+// setFromStdin allows empty input, because an analyzer may store the output of a program.
 func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
 	text, err := cl.readValue(ctx, "the value of "+path)
 	if err != nil && !errors.Is(err, errNoInput) {

@@ -46,7 +46,6 @@ func thisUser() string {
 	return name + "@" + host
 }
 
-// editFilter holds the flags that select edits.
 type editFilter struct {
 	since moment
 	by    string
@@ -187,7 +186,7 @@ func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) 
 // changeWidth returns the number of characters of a change that fit beside the other columns.
 func changeWidth(stdout io.Writer) int {
 	const others, least, most = 100, 40, 400
-	if f, ok := stdout.(*os.File); ok {
+	if f, ok := output.Terminal(stdout); ok {
 		if columns, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return max(least, columns-others)
 		}
@@ -195,7 +194,6 @@ func changeWidth(stdout io.Writer) int {
 	return most
 }
 
-// changeText returns the changes of an edit on one line.
 func changeText(e *history.Edit) string {
 	var parts []string
 	for _, ch := range e.Changes {

@@ -109,7 +109,6 @@ func parseUnticket(_ context.Context, _ *cli, args []string) ([]string, document
 	return args, document.Unset("ticket"), nil
 }
 
-// editAll makes an edit in every selected dump.
 func editAll(ctx context.Context, cl *cli, spec []string, edit document.Edit, dryRun bool) error {
 	c, err := cl.open(ctx, false)
 	if err != nil {

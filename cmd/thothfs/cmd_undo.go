@@ -134,7 +134,6 @@ func editsSince(ctx context.Context, c *openedCorpus, f *editFilter, words []str
 	return edits, nil
 }
 
-// undoRun is one run of undo.
 type undoRun struct {
 	cli     *cli
 	dryRun  bool

@@ -12,7 +12,6 @@ import (
 	"thothfs/store"
 )
 
-// mountOptions returns the options for a mount.
 func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options []string) fusefs.Options {
 	return fusefs.Options{
 		Tree: fs.Options{

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -48,7 +49,6 @@ func endSignals() []os.Signal {
 	return signals
 }
 
-// run runs the program and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cl := &cli{stdin: stdin, stdout: stdout, stderr: stderr, getenv: os.Getenv}
 	root := rootCommand(cl)
@@ -97,11 +97,6 @@ func mountHelperArgs(argv []string) []string {
 	if src := args[0]; src != "none" && src != "thothfs" {
 		out = append(out, "--store="+src)
 	}
-	for _, arg := range args[2:] {
-		// -s (sloppy), -f (fake) and -n (no mtab) have no meaning here.
-		if arg != "-s" && arg != "-n" && arg != "-f" {
-			out = append(out, arg)
-		}
-	}
-	return out
+	// -s (sloppy), -f (fake) and -n (no mtab) have no meaning here.
+	return append(out, slices.DeleteFunc(slices.Clone(args[2:]), func(arg string) bool { return arg == "-s" || arg == "-n" || arg == "-f" })...)
 }

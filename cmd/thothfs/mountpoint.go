@@ -95,18 +95,14 @@ func within(path, dir string) bool {
 // realPath resolves symbolic links in the existing part of path.
 func realPath(path string) string {
 	path = filepath.Clean(path)
-	rest := ""
-	for dir := path; ; {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(real, rest)
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			return path
-		}
-		rest = filepath.Join(filepath.Base(dir), rest)
-		dir = parent
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
 	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(realPath(parent), filepath.Base(path))
 }
 
 // checkMountpoint returns an error if nothing can be mounted at path. It removes dead mounts.

@@ -53,7 +53,6 @@ func (cl *cli) open(ctx context.Context, create bool) (*openedCorpus, error) {
 	return cl.openCatalogue(ctx, s, log)
 }
 
-// openCatalogue opens the catalogue of a store.
 func (cl *cli) openCatalogue(ctx context.Context, s *storeSet, log *slog.Logger) (*openedCorpus, error) {
 	if err := private(filepath.Join(s.cache, "catalogue")); err != nil {
 		return nil, err

@@ -151,11 +151,11 @@ func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID,
 		return id, err
 	}
 	ids, err := c.selectIDs(ctx, strings.Fields(word))
-	if err == nil && len(ids) != 1 {
-		err = fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return dump.ID{}, err
+	case len(ids) != 1:
+		return dump.ID{}, fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
 	}
 	return ids[0], nil
 }
@@ -189,14 +189,13 @@ func (sel *selection) all(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
 	}
 	return func(yield func(*corpus.Dump, error) bool) {
 		found, err := sel.named(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
 		for _, d := range found {
 			if !yield(d, nil) {
 				return
 			}
+		}
+		if err != nil {
+			yield(nil, err)
 		}
 	}
 }
@@ -235,7 +234,6 @@ func (sel *selection) named(ctx context.Context) (found []*corpus.Dump, err erro
 	return found, nil
 }
 
-// count returns the number of selected dumps.
 func (sel *selection) count(ctx context.Context) (int, error) {
 	if !sel.byID {
 		return sel.corpus.Count(ctx, sel.spec)

@@ -32,8 +32,9 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	pid := cmd.Process.Pid
 	ended := make(chan struct{})
-	go func() { // ends with the process
-		awaitEnd(pid)
+	go func() { // ends with the process, which is not reaped
+		for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+		}
 		close(ended)
 	}()
 	stopped := false
@@ -58,14 +59,4 @@ func runGroup(ctx context.Context, cmd *exec.Cmd) error {
 		return context.Cause(ctx)
 	}
 	return err
-}
-
-// awaitEnd waits until a child process has exited, without reaping it.
-func awaitEnd(pid int) {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return
-		}
-	}
 }

@@ -103,8 +103,8 @@ end
 `
 
 func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
-	sysroot, remove, err := makeSysroot(info)
-	defer remove()
+	sysroot, err := makeSysroot(info)
+	defer os.RemoveAll(sysroot)
 	if err != nil {
 		return nil, err
 	}

@@ -86,16 +86,11 @@ func Pick(name string, info *dump.Info) (Debugger, error) {
 
 // describe returns the kind of a dump with an article, such as "an ELF core linux x86_64".
 func describe(info *dump.Info) string {
-	words := []string{"a", info.Format}
+	article := "a"
 	if info.Format != "" && strings.ContainsAny(info.Format[:1], "AEIOaeio") {
-		words[0] = "an"
+		article = "an"
 	}
-	for _, more := range []string{info.OS, info.Machine} {
-		if more != "" {
-			words = append(words, more)
-		}
-	}
-	return strings.Join(words, " ")
+	return strings.Join(strings.Fields(article+" "+info.Format+" "+info.OS+" "+info.Machine), " ")
 }
 
 // Warning returns what the user should know before debugging the dump, or "".

@@ -16,11 +16,10 @@ const maxLibraries = 1024
 
 // makeSysroot creates a directory for gdb's "set sysroot" that links to the libraries of a dump but
 // leaves out files from another build: gdb only warns about those, and then prints wrong names. If
-// there are no such files, gdb needs no sysroot and root is "". The caller must always call remove.
-func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
-	remove = func() {}
+// there are no such files, gdb needs no sysroot and root is "". The caller must always remove root.
+func makeSysroot(info *dump.Info) (root string, err error) {
 	if info.OS != runtime.GOOS {
-		return "", remove, nil
+		return "", nil
 	}
 	var same []string
 	other := false
@@ -36,12 +35,11 @@ func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
 		}
 	}
 	if !other {
-		return "", remove, nil
+		return "", nil
 	}
 	if root, err = os.MkdirTemp("", "thothfs-libraries-"); err != nil {
-		return "", remove, err
+		return root, err
 	}
-	remove = func() { os.RemoveAll(root) }
 	// Programs load libc from /lib, which is a link to usr/lib on most systems.
 	for _, dir := range []string{"lib", "lib32", "lib64", "libx32"} {
 		to, notLink := os.Readlink("/" + dir)
@@ -49,15 +47,15 @@ func makeSysroot(info *dump.Info) (root string, remove func(), err error) {
 			continue
 		}
 		if err := errors.Join(os.MkdirAll(filepath.Join(root, to), 0o700), os.Symlink(to, filepath.Join(root, dir))); err != nil {
-			return "", remove, err
+			return root, err
 		}
 	}
 	for _, path := range same {
 		if err := linkLibrary(root, path); err != nil {
-			return "", remove, err
+			return root, err
 		}
 	}
-	return root, remove, nil
+	return root, nil
 }
 
 // linkLibrary links to a library under the names by which a program may have loaded it: the file

@@ -19,7 +19,7 @@ type Progress struct {
 // NewProgress returns a bar on stderr that counts bytes or items. It appears at the first call of
 // Set.
 func NewProgress(stderr io.Writer, what string, bytes bool) *Progress {
-	f, ok := terminalOf(stderr)
+	f, ok := Terminal(stderr)
 	if !ok {
 		return &Progress{}
 	}
@@ -63,7 +63,7 @@ func (p *Progress) Done() {
 // Above returns a writer for text that should appear above the bar. It returns w itself unless both
 // are on a terminal.
 func (p *Progress) Above(w io.Writer) io.Writer {
-	if _, ok := terminalOf(w); !ok || p.bar == nil {
+	if _, ok := Terminal(w); !ok || p.bar == nil {
 		return w
 	}
 	return aboveBar{p.pool}
@@ -86,7 +86,8 @@ func (w aboveBar) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func terminalOf(w io.Writer) (*os.File, bool) {
-	f, ok := w.(*os.File)
+// Terminal returns the file of a stream, and reports whether it is a terminal.
+func Terminal(stream any) (*os.File, bool) {
+	f, ok := stream.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
 }
