@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"iter"
 
 	"github.com/spf13/cobra"
 
@@ -24,32 +23,25 @@ when a dump that is named is not in the corpus.
 		if err := sel.onlyDumps(); err != nil {
 			return err
 		}
-		single := len(args) == 1 && len(sel.ids) == 1 && !sel.spec.FromStdin()
-		return printInfo(cl, sel.all(ctx), single)
+		reporting := func(yield func(*corpus.Dump, error) bool) {
+			for d, err := range sel.all(ctx) {
+				if err == nil && d.Doc.Damage() != "" {
+					cl.say("%s: info.json is damaged: %s", d.ID, d.Doc.Damage())
+				}
+				if !yield(d, err) {
+					return
+				}
+			}
+		}
+		if len(args) != 1 || len(sel.ids) != 1 || sel.spec.FromStdin() {
+			return output.WriteDocuments(cl.stdout, reporting)
+		}
+		for d, err := range reporting {
+			if err != nil {
+				return err
+			}
+			return output.WriteDocument(cl.stdout, d)
+		}
+		return nil
 	})
-}
-
-// printInfo prints the document of a single dump, or an array of documents, and reports which ones
-// are damaged.
-func printInfo(cl *cli, dumps iter.Seq2[*corpus.Dump, error], single bool) error {
-	reporting := func(yield func(*corpus.Dump, error) bool) {
-		for d, err := range dumps {
-			if err == nil && d.Doc.Damage() != "" {
-				cl.say("%s: info.json is damaged: %s", d.ID, d.Doc.Damage())
-			}
-			if !yield(d, err) {
-				return
-			}
-		}
-	}
-	if !single {
-		return output.WriteDocuments(cl.stdout, reporting)
-	}
-	for d, err := range reporting {
-		if err != nil {
-			return err
-		}
-		return output.WriteDocument(cl.stdout, d)
-	}
-	return nil
 }

@@ -48,9 +48,7 @@ func uploadCommand(cl *cli) *cobra.Command {
 		Short: "Store dumps in the corpus",
 		Long:  uploadLong,
 		Args:  cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, files []string) error {
-			return runUpload(cmd.Context(), cl, files, u)
-		},
+		RunE:  func(cmd *cobra.Command, files []string) error { return runUpload(cmd.Context(), cl, files, u) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&u.node, "node", "", "the `HOST` the dump is from")

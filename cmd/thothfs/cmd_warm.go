@@ -27,31 +27,30 @@ store's MD5 where it tells one. A mount that uses the same --cache-dir finds it 
 A corpus in a local directory needs no warming.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runWarm(cmd.Context(), cl, args, all) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			c, err := cl.open(ctx, false)
+			if err != nil {
+				return err
+			}
+			if _, local := store.AsLocal(c.store); local {
+				cl.say("the corpus is a local directory: there is nothing to fetch")
+				return nil
+			}
+			blocks, err := c.openCache(mountFlags{})
+			if err != nil {
+				return err
+			}
+			ids, err := c.syncAndSelect(ctx, args)
+			if err != nil {
+				return err
+			}
+			failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all) })
+			return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
+		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "fetch the whole dumps")
 	return cmd
-}
-
-func runWarm(ctx context.Context, cl *cli, args []string, all bool) error {
-	c, err := cl.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	if _, local := store.AsLocal(c.store); local {
-		cl.say("the corpus is a local directory: there is nothing to fetch")
-		return nil
-	}
-	blocks, err := c.openCache(mountFlags{})
-	if err != nil {
-		return err
-	}
-	ids, err := c.syncAndSelect(ctx, args)
-	if err != nil {
-		return err
-	}
-	failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all) })
-	return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 }
 
 func warmOne(ctx context.Context, c *corpus.Corpus, blocks *cache.Cache, id dump.ID, all bool) error {

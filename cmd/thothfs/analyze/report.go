@@ -50,12 +50,8 @@ func (r *report) flush() {
 }
 
 func (r *report) print(res result) {
-	defer func() {
-		if res.out != "" {
-			os.Remove(res.out)
-			os.Remove(res.err)
-		}
-	}()
+	defer os.Remove(res.out)
+	defer os.Remove(res.err)
 	switch {
 	case errors.Is(res.failure, errStopped):
 		return

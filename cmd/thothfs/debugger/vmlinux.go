@@ -37,17 +37,13 @@ func vmlinuxPaths(path string, info *dump.Info) []string {
 
 // VMLinuxHint describes which kernel a dump needs and how to get it.
 func VMLinuxHint(info *dump.Info) string {
-	release := strings.TrimPrefix(info.Platform, "Linux_")
-	what := "the vmlinux of this kernel"
-	if release != "" {
+	what, how := "the vmlinux of this kernel", "install the kernel's debug package"
+	if release := strings.TrimPrefix(info.Platform, "Linux_"); release != "" {
 		what = "vmlinux of " + release
+		how += fmt.Sprintf(" (Debian: linux-image-%s-dbg)", release)
 	}
 	if info.BuildID != "" {
 		what += " (build-id " + info.BuildID + ")"
-	}
-	how := "install the kernel's debug package"
-	if release != "" {
-		how += fmt.Sprintf(" (Debian: linux-image-%s-dbg)", release)
 	}
 	return what + " was not found: " + how + ", store it beside the dump (thothfs attach DUMP VMLINUX), or set DEBUGINFOD_URLS"
 }
