@@ -40,13 +40,9 @@ have begins a new analyzer.
 The mount is one that this user has of the same corpus with the same --cache-dir, else
 one for the session.`
 
-type debugFlags struct {
-	debugger string
-	fresh    bool
-}
-
 func debugCommand(cl *cli) *cobra.Command {
-	var f debugFlags
+	var name string
+	var fresh bool
 	cmd := &cobra.Command{
 		Use:   "debug DUMP [ANALYZER] [-- ARGUMENT...]",
 		Short: "Debug a dump, or write an analyzer on it",
@@ -60,26 +56,26 @@ func debugCommand(cl *cli) *cobra.Command {
 			switch {
 			case len(words) < 1 || len(words) > 2:
 				return fmt.Errorf("DUMP [ANALYZER] is meant: there are %d words (arguments of the debugger go behind --)", len(words))
-			case len(words) == 2 && (f.debugger != "" || len(extra) > 0):
+			case len(words) == 2 && (name != "" || len(extra) > 0):
 				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
 			}
-			return runDebug(cmd.Context(), cl, words, f, extra)
+			return runDebug(cmd.Context(), cl, words, name, fresh, extra)
 		},
 	}
-	freshFlag(cmd, &f.fresh)
-	cmd.Flags().StringVar(&f.debugger, "debugger", "", "use the debugger `NAME`, by name or path")
+	freshFlag(cmd, &fresh)
+	cmd.Flags().StringVar(&name, "debugger", "", "use the debugger `NAME`, by name or path")
 	return cmd
 }
 
-func runDebug(ctx context.Context, cl *cli, words []string, f debugFlags, extra []string) error {
+func runDebug(ctx context.Context, cl *cli, words []string, name string, fresh bool, extra []string) error {
 	c, err := cl.openKnown(ctx)
 	if err != nil {
 		return err
 	}
 	find := c.findDump
-	if f.fresh {
+	if fresh {
 		if err := c.away(ctx, unknownAfter); err != nil {
-			return notFresh(err)
+			return fmt.Errorf("the store is away: %w", causeOf(err))
 		}
 		if err := c.syncNow(ctx); err != nil {
 			return err
@@ -95,7 +91,7 @@ func runDebug(ctx context.Context, cl *cli, words []string, f debugFlags, extra 
 	if err != nil {
 		return err
 	}
-	return errors.Join(debugIn(ctx, cl, env, id, words[1:], f.debugger, extra), env.Close())
+	return errors.Join(debugIn(ctx, cl, env, id, words[1:], name, extra), env.Close())
 }
 
 // debugIn runs the shell for an analyzer if one is named, and otherwise the debugger.
@@ -149,7 +145,6 @@ func runDebugger(ctx context.Context, cl *cli, d analyze.Dump, name string, extr
 	return debugger.RunForeground(cmd)
 }
 
-// printProgram prints which program or kernel is used.
 func printProgram(cl *cli, program debugger.Executable, info *dump.Info) {
 	if program.Rejected != "" {
 		cl.say("%s", program.Rejected)

@@ -42,44 +42,41 @@ func indexCommand(cl *cli) *cobra.Command {
 		Long:  indexLong,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runIndex(cmd.Context(), cl, verify, exportTo, time.Duration(keep))
+			ctx := cmd.Context()
+			var write export.Writer
+			if exportTo != "" {
+				var err error
+				if write, err = export.To(exportTo, versionText()); err != nil {
+					return err
+				}
+			}
+			c, err := cl.open(ctx, false)
+			if err != nil {
+				return err
+			}
+			read := c.Sync
+			if verify {
+				read = c.Verify
+			}
+			if err := c.readCorpus(ctx, read); err != nil {
+				return err
+			}
+			if write != nil {
+				return write(ctx, c.Corpus)
+			}
+			if err := publish(ctx, cl, c.Corpus); err != nil {
+				return err
+			}
+			if err := c.CompactHistory(ctx, time.Duration(keep)); err != nil {
+				return fmt.Errorf("the history of edits: %w", err)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask the store for every document")
 	cmd.Flags().StringVar(&exportTo, "export", "", "write the catalogue to `FILE` (.db, .jsonl or .parquet), and publish nothing")
 	cmd.Flags().Var(&keep, "keep-history", "how long the history of edits is kept, as 90d, 12w or 36h")
 	return cmd
-}
-
-func runIndex(ctx context.Context, cl *cli, verify bool, exportTo string, keep time.Duration) error {
-	var write export.Writer
-	if exportTo != "" {
-		var err error
-		if write, err = export.To(exportTo, versionText()); err != nil {
-			return err
-		}
-	}
-	c, err := cl.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	read := c.Sync
-	if verify {
-		read = c.Verify
-	}
-	if err := c.readCorpus(ctx, read); err != nil {
-		return err
-	}
-	if write != nil {
-		return write(ctx, c.Corpus)
-	}
-	if err := publish(ctx, cl, c.Corpus); err != nil {
-		return err
-	}
-	if err := c.CompactHistory(ctx, keep); err != nil {
-		return fmt.Errorf("the history of edits: %w", err)
-	}
-	return nil
 }
 
 func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {

@@ -18,7 +18,6 @@ import (
 // editsInFlight is the number of dumps edited concurrently.
 const editsInFlight = 32
 
-// editVerb is one of set, unset, ticket and unticket.
 type editVerb struct {
 	use, short, long string
 	minArgs          int

@@ -100,7 +100,6 @@ func awaitReady(lines *bufio.Reader, cmd *exec.Cmd) error {
 	return fmt.Errorf("the file system's process ended before it was ready: %v", werr)
 }
 
-// isBackground reports whether this is the background process.
 func isBackground(cl *cli) bool { return cl.getenv(readyEnv) != "" }
 
 // reportReady reports the result of mounting to the waiting process, and detaches from the

@@ -56,16 +56,15 @@ func (c *completion) Set(s string) error {
 	when, share, hasShare := strings.Cut(s, "=")
 	next := completion{when: cache.Completion(when)}
 	switch {
-	case when == "never" && !hasShare:
-		next.when = cache.CompleteNever
-	case next.when == cache.CompleteAlways && !hasShare, next.when == cache.CompleteIdle && !hasShare:
-	case next.when == cache.CompleteIdle:
+	case hasShare && next.when == cache.CompleteIdle:
 		n, err := strconv.Atoi(strings.TrimSuffix(share, "%"))
 		if err != nil || n < 1 || n > 100 {
 			return fmt.Errorf("idle=%s: a percentage from 1 to 100 is meant", share)
 		}
 		next.share = n
-	default:
+	case s == "never":
+		next.when = cache.CompleteNever
+	case next.when != cache.CompleteIdle && next.when != cache.CompleteAlways || hasShare:
 		return errors.New("idle, idle=30%, always or never is meant")
 	}
 	*c = next

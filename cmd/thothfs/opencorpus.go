@@ -174,7 +174,7 @@ func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error
 	case !c.Synced():
 		return nil, fmt.Errorf("this machine does not know the corpus yet, and cannot read it: %w", err)
 	case fresh:
-		return nil, notFresh(err)
+		return nil, fmt.Errorf("the store is away: %w", causeOf(err))
 	}
 	c.goOffline(ctx, err)
 	return c, nil
@@ -246,9 +246,6 @@ func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 	}
 	c.cli.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
 }
-
-// notFresh returns the error of a verb with --fresh while the store is away.
-func notFresh(err error) error { return fmt.Errorf("the store is away: %w", causeOf(err)) }
 
 // causeOf returns the cause of a store error, or err itself.
 func causeOf(err error) error {

@@ -363,7 +363,6 @@ func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) 
 	return failed
 }
 
-// printEach prints a line for each item.
 func printEach[T any](cl *cli, items []T, line func(T) string) error {
 	for _, item := range items {
 		if _, err := fmt.Fprintln(cl.stdout, line(item)); err != nil {

@@ -52,18 +52,16 @@ func To(path, version string) (Writer, error) {
 
 // writeLines writes one line of JSON for each dump.
 func writeLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
+	out := json.NewEncoder(w)
 	for d, err := range dumps {
 		if err != nil {
 			return err
 		}
-		line, err := json.Marshal(struct {
+		err := out.Encode(struct {
 			ID   string          `json:"id"`
 			Info json.RawMessage `json:"info"`
 		}{d.ID.String(), documentJSON(d.Doc)})
 		if err != nil {
-			return err
-		}
-		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
 		}
 	}
