@@ -51,12 +51,10 @@ with I from 0 to N-1 do all, and none twice.
 `
 
 type analyzeFlags struct {
-	jobs    int
-	timeout time.Duration
-	shard   string
-	dryRun  bool
-
-	credentials bool
+	jobs                int
+	timeout             time.Duration
+	shard               string
+	dryRun, credentials bool
 }
 
 func analyzeCommand(cl *cli) *cobra.Command {

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"thothfs/cmd/thothfs/output"
-	"thothfs/corpus"
 	"thothfs/dump/document"
 	"thothfs/store"
 )
@@ -42,35 +40,28 @@ there under that name; with --rm removes it. In a mount the analyzers are the fi
 of analyzers/.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := cl.open(cmd.Context(), false)
+			ctx, name := cmd.Context(), args[0]
+			c, err := cl.open(ctx, false)
 			if err != nil {
 				return err
 			}
 			if remove {
-				return removeAnalyzer(cmd.Context(), c.Corpus, args[0])
+				err := c.RemoveAnalyzer(ctx, name)
+				if errors.Is(err, store.ErrNotExist) {
+					return fmt.Errorf("there is no analyzer %q (see: thothfs analyzers)", name)
+				}
+				return err
 			}
-			return storeAnalyzer(cmd.Context(), cl, c.Corpus, args[0])
+			text, err := cl.readStdin(ctx, "the script of the analyzer "+name, document.MaxSize)
+			if errors.Is(err, errNoInput) {
+				return fmt.Errorf("standard input is empty: give the script there, as in thothfs analyzer %s <script", name)
+			}
+			if err != nil {
+				return err
+			}
+			return c.PutAnalyzer(ctx, name, text)
 		},
 	}
 	cmd.Flags().BoolVar(&remove, "rm", false, "remove the analyzer")
 	return cmd
-}
-
-func storeAnalyzer(ctx context.Context, cl *cli, c *corpus.Corpus, name string) error {
-	text, err := cl.readStdin(ctx, "the script of the analyzer "+name, document.MaxSize)
-	if errors.Is(err, errNoInput) {
-		return fmt.Errorf("standard input is empty: give the script there, as in thothfs analyzer %s <script", name)
-	}
-	if err != nil {
-		return err
-	}
-	return c.PutAnalyzer(ctx, name, text)
-}
-
-func removeAnalyzer(ctx context.Context, c *corpus.Corpus, name string) error {
-	err := c.RemoveAnalyzer(ctx, name)
-	if errors.Is(err, store.ErrNotExist) {
-		return fmt.Errorf("there is no analyzer %q (see: thothfs analyzers)", name)
-	}
-	return err
 }

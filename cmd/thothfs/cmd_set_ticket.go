@@ -52,14 +52,39 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 		Long:  v.long + " What could not be done is reported dump by\ndump, and the exit code is 1 then.\n" + specHelp,
 		Args:  cobra.MinimumNArgs(v.minArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			spec, edit, err := v.parse(cmd.Context(), cl, args)
+			ctx := cmd.Context()
+			spec, edit, err := v.parse(ctx, cl, args)
 			if err != nil {
 				return err
 			}
 			if !document.Writable(edit.Path) {
 				return fmt.Errorf("%s cannot be set: the name of a property is meant", strings.TrimPrefix(edit.Path, "properties."))
 			}
-			return editAll(cmd.Context(), cl, spec, edit, dryRun)
+			c, err := cl.open(ctx, false)
+			if err != nil {
+				return err
+			}
+			ids, err := c.syncAndSelect(ctx, spec)
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				return printEach(cl, ids, dump.ID.String)
+			}
+			var same atomic.Int64
+			failed := forEach(cl, "editing", editsInFlight, ids, func(id dump.ID) error {
+				before, _ := c.Cached(ctx, id)
+				after, err := c.Edit(ctx, id, edit)
+				if err == nil && before != nil && bytes.Equal(before.Doc.Raw(), after.Doc.Raw()) {
+					same.Add(1)
+				}
+				return err
+			})
+			done := english.Plural(len(ids)-len(failed)-int(same.Load()), "dump", "") + " updated"
+			if n := same.Load(); n > 0 {
+				done += fmt.Sprintf(", %d left as before (nothing to change)", n)
+			}
+			return reportEach(ctx, cl, ids, done, failed)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print the hashes of the dumps that would be changed")
@@ -93,11 +118,10 @@ func parseUnset(_ context.Context, _ *cli, args []string) ([]string, document.Ed
 
 func parseTicket(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {
 	last := len(args) - 1
-	ticket := args[last]
-	if !isTicket(ticket) {
+	if ticket := args[last]; !isTicket(ticket) {
 		return nil, document.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
 	}
-	return args[:last], document.Set("ticket", ticket), nil
+	return args[:last], document.Set("ticket", args[last]), nil
 }
 
 // isTicket reports whether text can be a ticket. Text with an equals sign is more likely to be a
@@ -106,32 +130,4 @@ func isTicket(text string) bool { return text != "" && !strings.Contains(text, "
 
 func parseUnticket(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {
 	return args, document.Unset("ticket"), nil
-}
-
-func editAll(ctx context.Context, cl *cli, spec []string, edit document.Edit, dryRun bool) error {
-	c, err := cl.open(ctx, false)
-	if err != nil {
-		return err
-	}
-	ids, err := c.syncAndSelect(ctx, spec)
-	if err != nil {
-		return err
-	}
-	if dryRun {
-		return printEach(cl, ids, dump.ID.String)
-	}
-	var same atomic.Int64
-	failed := forEach(cl, "editing", editsInFlight, ids, func(id dump.ID) error {
-		before, _ := c.Cached(ctx, id)
-		after, err := c.Edit(ctx, id, edit)
-		if err == nil && before != nil && bytes.Equal(before.Doc.Raw(), after.Doc.Raw()) {
-			same.Add(1)
-		}
-		return err
-	})
-	done := english.Plural(len(ids)-len(failed)-int(same.Load()), "dump", "") + " updated"
-	if n := same.Load(); n > 0 {
-		done += fmt.Sprintf(", %d left as before (nothing to change)", n)
-	}
-	return reportEach(ctx, cl, ids, done, failed)
 }

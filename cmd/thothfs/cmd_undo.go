@@ -71,9 +71,8 @@ func runUndo(ctx context.Context, cl *cli, args []string, f *editFilter, dryRun 
 	if err != nil {
 		return err
 	}
-	u := &undoRun{cli: cl, dryRun: dryRun, done: map[corpus.UndoTarget][]corpus.Undone{}}
 	targets, byTarget := corpus.UndoTargets(edits)
-	u.targets = targets
+	u := &undoRun{cli: cl, dryRun: dryRun, targets: targets, done: map[corpus.UndoTarget][]corpus.Undone{}}
 	u.failed = forEach(cl, "undoing", editsInFlight, targets, func(target corpus.UndoTarget) error {
 		all, err := c.Undo(ctx, target, byTarget[target], dryRun)
 		u.mu.Lock()
@@ -161,12 +160,11 @@ func (u *undoRun) report(ctx context.Context) error {
 		for _, o := range outcomes {
 			counts[o]++
 		}
-		if !slices.ContainsFunc(u.done[target], func(d corpus.Undone) bool { return d.Outcome == document.Reverted }) {
-			continue
-		}
-		if target.Analyzer == "" {
+		isReverted := func(d corpus.Undone) bool { return d.Outcome == document.Reverted }
+		switch reverted := slices.ContainsFunc(u.done[target], isReverted); {
+		case reverted && target.Analyzer == "":
 			dumps++
-		} else {
+		case reverted:
 			analyzers++
 		}
 	}

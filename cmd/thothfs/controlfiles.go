@@ -71,11 +71,10 @@ func (cl *cli) logPath() string {
 	case "", "stderr", "none", "syslog", "journal":
 		return ""
 	}
-	path, err := filepath.Abs(cl.log)
-	if err != nil {
-		return cl.log
+	if path, err := filepath.Abs(cl.log); err == nil {
+		return path
 	}
-	return path
+	return cl.log
 }
 
 // stats returns the counters of the corpus, the cache and the store for .thothfs/stats.

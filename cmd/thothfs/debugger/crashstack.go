@@ -22,9 +22,6 @@ const stackTimeout = 2 * time.Minute
 // thousands.
 const maxFrames = 512
 
-// errNoStackTool means that no program for reading stacks is installed.
-var errNoStackTool = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
-
 // StackForUpload returns the stack of the thread that died, with frames in Thoth's form
 // (module`function+0xoffset()). It uses the debuggers in PATH, and fails if none of them can read
 // the dump.
@@ -63,7 +60,7 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 // stackOf returns a stack read by gdb or eu-stack: the first one that contains a function name or,
 // if neither does, the first one with any frames.
 func stackOf(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
-	err = errNoStackTool
+	err = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
 	for _, tool := range []struct {
 		name string
 		read func(context.Context, string, string, *dump.Info) ([]string, error)
