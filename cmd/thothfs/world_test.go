@@ -3,18 +3,17 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"thothfs/internal/testenv"
 	"thothfs/store/manta/mantatest"
 )
 
@@ -27,20 +26,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	parallelize()
+	testenv.Parallelize()
 	heedSignals()
 	os.Exit(m.Run())
-}
-
-// parallelize runs more tests concurrently than there are processors, unless -parallel is given,
-// since tests mostly wait for stores, mounts and processes.
-func parallelize() {
-	flag.Parse()
-	given := false
-	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
-	if !given {
-		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
-	}
 }
 
 // heedSignals stops ignoring signals that nohup(1) or a shell's & made this process ignore. Child

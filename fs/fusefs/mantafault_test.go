@@ -33,6 +33,7 @@ func TestFaultLoopOverManta(t *testing.T) {
 	} {
 		for _, times := range []int{1, 0} {
 			t.Run(fmt.Sprintf("%s, %d times", name, times), func(t *testing.T) {
+				t.Parallel()
 				for n, met := 1, true; met; n++ {
 					met = useMantaUnder(t, content, mantatest.On{Nth: n, Times: times}, fault)
 				}

@@ -19,6 +19,7 @@ import (
 
 	"thothfs/cache"
 	"thothfs/fs"
+	"thothfs/internal/testenv"
 	"thothfs/store"
 	"thothfs/store/mem"
 )
@@ -27,6 +28,7 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(childRole); role != "" {
 		os.Exit(child(role, os.Args[1:]))
 	}
+	testenv.Parallelize()
 	goleak.VerifyTestMain(m)
 }
 

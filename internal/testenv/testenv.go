@@ -3,8 +3,11 @@
 package testenv
 
 import (
+	"flag"
 	"os"
 	"os/exec"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -55,5 +58,16 @@ func Eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("not within %v: %s", limit, what)
 		}
 		time.Sleep(pause)
+	}
+}
+
+// Parallelize runs more tests in parallel than there are processors, unless -parallel is given. It
+// is for packages whose tests mostly wait for stores, mounts and processes; TestMain calls it.
+func Parallelize() {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", strconv.Itoa(4*runtime.GOMAXPROCS(0)))
 	}
 }

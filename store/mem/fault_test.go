@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,16 +156,21 @@ func TestBehindTheBack(t *testing.T) {
 
 // TestFaultLoop checks that the loop makes every call fail once in each way, and then stops.
 func TestFaultLoop(t *testing.T) {
+	var mu sync.Mutex // guards runs
 	runs := map[string]int{}
 	faults := []mem.Fault{{Kind: store.ErrUnavailable}, {Op: mem.Get, Kind: store.ErrCorrupt}}
-	storetest.Faults(t, faults, func(t *testing.T, arm func(*mem.Faulty)) {
-		m := mem.New()
-		m.Set("d/o", []byte("x"))
-		arm(m.Faulty)
-		_, err1 := m.Stat(t.Context(), "d/o")
-		_, _, err2 := m.Get(t.Context(), store.Ref{Key: "d/o"}, 10)
-		_, err3 := m.Stat(t.Context(), "d")
-		runs[fmt.Sprint(err1 != nil, err2 != nil, err3 != nil)]++
+	t.Run("all", func(t *testing.T) { // returns when the parallel tests in it have ended
+		storetest.Faults(t, faults, func(t *testing.T, arm func(*mem.Faulty)) {
+			m := mem.New()
+			m.Set("d/o", []byte("x"))
+			arm(m.Faulty)
+			_, err1 := m.Stat(t.Context(), "d/o")
+			_, _, err2 := m.Get(t.Context(), store.Ref{Key: "d/o"}, 10)
+			_, err3 := m.Stat(t.Context(), "d")
+			mu.Lock()
+			defer mu.Unlock()
+			runs[fmt.Sprint(err1 != nil, err2 != nil, err3 != nil)]++
+		})
 	})
 	want := map[string]int{
 		"true false false": 1, "false true false": 2, "false false true": 2, // transient, then permanent starting with the last call

@@ -29,7 +29,7 @@ func AllFaults() []mem.Fault {
 // run the second call, and so on until a run has no fault. This is done for each fault, once
 // transient (one call fails) and once permanent (that call and all later ones fail).
 //
-// run builds everything from scratch, calls arm on its store before the part to be tested, does
+// The faults are tested in parallel. run builds everything from scratch, calls arm on its store before the part to be tested, does
 // its work, and checks the result. It also checks that the next try succeeds after
 // [mem.Faulty.Heal]. An error within a run must be one that the layer under test may return; no
 // error is fine if the result is right.
@@ -37,8 +37,12 @@ func Faults(t *testing.T, faults []mem.Fault, run func(t *testing.T, arm func(*m
 	t.Helper()
 	for _, f := range faults {
 		for _, times := range []int{1, mem.Always} {
-			f.Times = times
-			t.Run(name(f), func(t *testing.T) { faultLoop(t, f, run) })
+			fault := f
+			fault.Times = times
+			t.Run(name(fault), func(t *testing.T) {
+				t.Parallel()
+				faultLoop(t, fault, run)
+			})
 		}
 	}
 }
