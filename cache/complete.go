@@ -232,7 +232,8 @@ func (o *openVersion) verify(ctx context.Context) error {
 	valid := ok && m.Valid(f, o.c.boot) && age >= 0 && age <= verifyEvery
 	want := o.expected.Load()
 	if want == nil && ok {
-		want = &m.Sum
+		marked := m.Sum // readThrough replaces it below
+		want = &marked
 	}
 	if !valid {
 		var state blockfile.State
