@@ -22,8 +22,9 @@ type base struct {
 	cat          *catalog.Catalog
 	events       *events
 	availability availability
-	unwritable   atomic.Bool  // the last write to the catalogue failed
-	skew         atomic.Int64 // how far the store's clock is ahead of now, in nanoseconds
+	probing      singleflight.Group // of CanStore
+	unwritable   atomic.Bool        // the last write to the catalogue failed
+	skew         atomic.Int64       // how far the store's clock is ahead of now, in nanoseconds
 
 	shared sync.WaitGroup  // tracks calls of share
 	ctx    context.Context // context of work that continues after its caller has left

@@ -70,7 +70,6 @@ const InfoName = catalog.InfoName
 // Corpus represents the dumps of one store.
 type Corpus struct {
 	*base
-	*prober
 	*catalog.Reader
 	*syncer
 	*dumpReader
@@ -100,7 +99,6 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // canceled by Close
 	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, watchChanged: watchChanged, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
-	c.prober = &prober{base: shared}
 	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}
 	if err := c.loadState(ctx); err != nil {
 		c.Close()
@@ -122,7 +120,6 @@ func (c *Corpus) Close() error {
 	c.cancel()
 	c.shared.Wait()
 	c.wholeRuns.Wait()
-	c.awaitProbe()
 	c.recorder.Close()
 	c.changes.Close()
 	c.events.close()
