@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"thothfs/corpus/history"
 	"thothfs/dump"
@@ -63,10 +60,6 @@ func (c *Corpus) RemoveAnalyzer(ctx context.Context, name string) error {
 	})
 }
 
-func errDirectory(op, key string) error {
-	return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New("it is a directory")}
-}
-
 // RenameAnalyzer renames an analyzer, replacing any existing one of the new name. Stores cannot
 // rename objects, so the analyzer briefly has both names. It keeps both if the old one cannot be
 // removed.
@@ -82,15 +75,12 @@ func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	return c.changeAnalyzers(ctx, old, func() error { return c.move(ctx, old, key) })
 }
 
-// analyzerKey returns the key of an analyzer. The name must be a valid file name without control
-// characters.
+// analyzerKey returns the key of an analyzer. The name must be a ValidFileName.
 func analyzerKey(op, name string) (string, error) {
-	key := AnalyzersDir + "/" + name
-	control := strings.ContainsFunc(name, unicode.IsControl)
-	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") || control || len(name) > 255 || !utf8.ValidString(name) {
+	if !ValidFileName(name) {
 		return "", &store.Error{Op: op, Key: AnalyzersDir, Kind: store.ErrInvalid, Err: fmt.Errorf("%q is not a valid name for an analyzer", name)}
 	}
-	return key, nil
+	return AnalyzersDir + "/" + name, nil
 }
 
 // changeAnalyzers calls change, and repeats it after conflicts. It makes the next call of Analyzers
@@ -125,7 +115,7 @@ func (c *Corpus) analyzerNow(ctx context.Context, op, key string) ([]byte, store
 	case errors.Is(err, store.ErrNotExist):
 		return nil, store.Attr{}, nil
 	case errors.Is(err, store.ErrInvalid):
-		return nil, attr, errDirectory(op, key)
+		return nil, attr, &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New("it is a directory")}
 	case errors.Is(err, store.ErrTooLarge):
 		attr, err = c.store.Stat(ctx, key)
 		c.log.Warn("an analyzer is too large to be kept in the history", "key", key, "bytes", attr.Size)

@@ -76,6 +76,18 @@ func share[T any](ctx context.Context, c *base, g *singleflight.Group, key strin
 	}
 }
 
+// storeNow returns the current time by the store's clock, which all clients share. It is this
+// machine's clock corrected by the difference that setClock has measured.
+func (c *base) storeNow() time.Time { return c.now().Add(time.Duration(c.skew.Load())) }
+
+// setClock adjusts storeNow to the modification time of an object that was just stored. A zero time
+// is ignored.
+func (c *base) setClock(stored time.Time) {
+	if !stored.IsZero() {
+		c.skew.Store(int64(stored.Sub(c.now())))
+	}
+}
+
 // recent remembers a value for each of the most recent keys. When it holds maxRecent values it
 // forgets all of them, which is harmless because they only save work. The zero value is ready to
 // use.

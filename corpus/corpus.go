@@ -97,7 +97,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 	}
 	shared := &base{o: o, store: o.Store, log: o.Log, now: time.Now, cat: cat, events: newEvents()}
 	shared.ctx, shared.cancel = context.WithCancel(context.Background()) // canceled by Close
-	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: newLister(shared), checked: newCheckTimes()}, watchChanged: watchChanged, history: history.History{Store: o.Store, Log: o.Log}}
+	c := &Corpus{base: shared, dumpReader: &dumpReader{lister: &lister{base: shared}}, watchChanged: watchChanged, history: history.History{Store: o.Store, Log: o.Log}}
 	c.syncer = newSyncer(shared)
 	c.Reader = &catalog.Reader{Catalog: cat, Now: func() time.Time { return shared.now() }, Refill: c.Whole}
 	if err := c.loadState(ctx); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sync/singleflight"
 
@@ -25,8 +27,6 @@ type lister struct {
 	stale recent[string, int64] // marks of directories whose cached list is outdated
 	marks atomic.Int64          // latest mark
 }
-
-func newLister(c *base) *lister { return &lister{base: c} }
 
 // Files returns the objects in the directory of a dump, including info.json, in byte order of their
 // names. The list is at most Poll old (AttrTimeout if Poll is 0), or older while the store is
@@ -107,6 +107,13 @@ func PickDump(entries []store.Entry, named string) (store.Entry, bool) {
 		return others[0], true
 	}
 	return store.Entry{}, false
+}
+
+// ValidFileName reports whether name can be that of an object beside a dump, or of an analyzer: it
+// is a valid file name without control characters.
+func ValidFileName(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r == '/' || unicode.IsControl(r) })
 }
 
 func IsDumpName(name string) bool {

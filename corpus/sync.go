@@ -24,7 +24,7 @@ type syncer struct {
 	logReader changelog.Reader
 
 	wholeMu   sync.Mutex     // guards wholeRun
-	wholeRun  *wholeRun      // run in progress, or nil
+	wholeRun  *wholeRun      // latest run, or nil
 	wholeRuns sync.WaitGroup // runs that have not ended
 
 	journalMu   sync.Mutex // guards the fields below; held while changes by other processes are published

@@ -101,37 +101,25 @@ type wholeRun struct {
 func (s *syncer) joinWholeRun() *wholeRun {
 	s.wholeMu.Lock()
 	defer s.wholeMu.Unlock()
-	if s.wholeRun == nil {
+	w := s.wholeRun
+	if w == nil || w.waiting == 0 || closed(w.done) {
 		ctx, cancel := context.WithCancel(context.Background())
-		w := &wholeRun{began: time.Now(), cancel: cancel, done: make(chan struct{})}
+		w = &wholeRun{began: time.Now(), cancel: cancel, done: make(chan struct{})}
 		s.wholeRun = w
 		s.wholeRuns.Go(func() { // ends after reading, or when the last caller has left
 			w.err = s.readWhole(ctx)
-			s.endWholeRun(w)
 			close(w.done)
 		})
 	}
-	s.wholeRun.waiting++
-	return s.wholeRun
+	w.waiting++
+	return w
 }
 
 func (s *syncer) leaveWholeRun(w *wholeRun) {
 	s.wholeMu.Lock()
-	w.waiting--
-	last := w.waiting == 0
-	s.wholeMu.Unlock()
-	if last {
-		w.cancel()
-		s.endWholeRun(w)
-	}
-}
-
-// endWholeRun makes the next caller start another run.
-func (s *syncer) endWholeRun(w *wholeRun) {
-	s.wholeMu.Lock()
 	defer s.wholeMu.Unlock()
-	if s.wholeRun == w {
-		s.wholeRun = nil
+	if w.waiting--; w.waiting == 0 {
+		w.cancel()
 	}
 }
 

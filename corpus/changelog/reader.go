@@ -92,19 +92,14 @@ func (r *Reader) since(ctx context.Context, known Position, now time.Time) (time
 			if err != nil {
 				return latest, err
 			}
-			latest = later(latest, e.at)
+			if e.at.After(latest) {
+				latest = e.at
+			}
 		}
 	} else if latest.After(now) { // this clock is behind, or the position is damaged
 		latest = now
 	}
 	return latest.Add(-overlap), nil
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // entries yields the entries whose names contain the time since or a later one. The time of an
@@ -147,7 +142,9 @@ func (r *Reader) readSince(ctx context.Context, since time.Time) (latest time.Ti
 		if seen[e.name] {
 			continue
 		}
-		latest = later(latest, e.at)
+		if e.at.After(latest) {
+			latest = e.at
+		}
 		n++
 		if err := b.add(ctx, e); err != nil {
 			return latest, n, err

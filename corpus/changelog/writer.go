@@ -27,20 +27,18 @@ type Writer struct {
 	store   store.Store
 	now     func() time.Time
 	log     *slog.Logger
-	wake    chan struct{} // holds an element if changes are pending
 	closed  chan struct{} // closed by Close
-	done    chan struct{} // closed when the goroutine has ended
 	refused atomic.Bool   // the store does not accept entries
+	writing sync.WaitGroup
 
-	mu      sync.Mutex // guards the field below
+	mu      sync.Mutex // guards the fields below
 	pending map[dump.ID]string
+	active  bool // a goroutine is writing, or about to write, what is pending
 }
 
 // NewWriter returns a writer that uses the clock now. The caller must close it.
 func NewWriter(s store.Store, now func() time.Time, log *slog.Logger) *Writer {
-	w := &Writer{store: s, now: now, log: log, wake: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}), pending: map[dump.ID]string{}}
-	go w.run() // stopped by Close
-	return w
+	return &Writer{store: s, now: now, log: log, closed: make(chan struct{}), pending: map[dump.ID]string{}}
 }
 
 // Add adds a document that was stored. It does not wait until the entry is written.
@@ -49,11 +47,11 @@ func (w *Writer) Add(id dump.ID, etag string) {
 		return
 	}
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.pending[id] = etag
-	w.mu.Unlock()
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	if !w.active {
+		w.active = true
+		w.writing.Go(w.write) // ends when nothing is pending
 	}
 }
 
@@ -63,31 +61,18 @@ func (w *Writer) Close() {
 		return
 	}
 	close(w.closed)
-	<-w.done
+	w.writing.Wait()
 }
 
-func (w *Writer) run() {
-	defer close(w.done)
-	for {
-		select {
-		case <-w.wake:
-		case <-w.closed:
-			w.flush(closeTimeout)
-			return
-		}
-		select {
-		case <-time.After(writeDelay):
-			w.flush(writeTimeout)
-		case <-w.closed:
-			w.flush(closeTimeout)
-			return
-		}
+// write writes entries after writeDelay until nothing is pending. An entry that cannot be stored is
+// dropped, since the store has already retried.
+func (w *Writer) write() {
+	timeout := writeTimeout
+	select {
+	case <-time.After(writeDelay):
+	case <-w.closed:
+		timeout = closeTimeout
 	}
-}
-
-// flush writes pending entries. An entry that cannot be stored is dropped, since the store has
-// already retried.
-func (w *Writer) flush(timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	for lines := w.take(); len(lines) > 0; lines = w.take() {
@@ -108,7 +93,7 @@ func (w *Writer) flush(timeout time.Duration) {
 	}
 }
 
-// take returns the lines for the next entry.
+// take returns the lines for the next entry. If there are none, the goroutine must end.
 func (w *Writer) take() (lines []line) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -119,6 +104,7 @@ func (w *Writer) take() (lines []line) {
 		lines = append(lines, line{id, etag})
 		delete(w.pending, id)
 	}
+	w.active = len(lines) > 0
 	return lines
 }
 

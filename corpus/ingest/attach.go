@@ -8,8 +8,6 @@ import (
 	"io"
 	"path"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"thothfs/corpus"
 	"thothfs/dump"
@@ -75,8 +73,7 @@ func attachedKey(ctx context.Context, c *corpus.Corpus, op string, id dump.ID, n
 		return &store.Error{Op: op, Key: key, Kind: store.ErrInvalid, Err: errors.New(why)}
 	}
 	switch {
-	case name == "" || name == "." || name == ".." || strings.Contains(name, "/") || len(name) > 255 ||
-		!utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+	case !corpus.ValidFileName(name):
 		return "", invalid(fmt.Sprintf("%q is not a valid file name", name))
 	case name == corpus.InfoName || strings.HasPrefix(name, ".thothfs"):
 		return "", invalid(fmt.Sprintf("%s is a reserved name", name))
