@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"thothfs/internal/tempdir"
 )
@@ -21,7 +22,7 @@ type Catalog struct {
 	identity string
 	writer   int64 // identifies this process in the journal
 	log      *slog.Logger
-	count    func() // see CountSelects
+	Lookups  atomic.Int64 // number of queries for a dump by its hash; for tests
 
 	mu       sync.Mutex // guards the fields below; held while a database is opened
 	path     string
@@ -42,7 +43,7 @@ const scratchPrefix = "thothfs-catalogue-"
 // Open opens the catalogue of a corpus in dir, which it creates with mode 0700 if necessary. If the
 // directory cannot be used, Open uses a temporary catalogue. The caller must close the catalogue.
 func Open(ctx context.Context, dir, identity string, log *slog.Logger) (*Catalog, error) {
-	c := &Catalog{path: Path(dir, identity), identity: identity, writer: rand.Int64(), log: log, count: func() {}}
+	c := &Catalog{path: Path(dir, identity), identity: identity, writer: rand.Int64(), log: log}
 	db, err := openDatabase(ctx, c.path, identity, log)
 	if err == nil || ctx.Err() != nil {
 		c.db = db
@@ -95,10 +96,6 @@ func (c *Catalog) Exec(ctx context.Context, statements string) error {
 	return err
 }
 
-// CountSelects sets a function to be called before every query for a dump by its hash. It is for
-// tests, which must call it while nothing else uses c.
-func (c *Catalog) CountSelects(f func()) { c.count = f }
-
 // ErrRebuilt means that the operation was not done, and that the catalogue was rebuilt and is now
 // empty.
 var ErrRebuilt = errors.New("the catalogue was rebuilt")
@@ -123,7 +120,7 @@ func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 			return err
 		}
 		defer tx.Rollback() // no-op after Commit
-		if err := f(&batch{ctx: ctx, tx: tx, stmts: map[string]*sql.Stmt{}, writer: c.writer, count: c.count}); err != nil {
+		if err := f(&batch{ctx: ctx, c: c, tx: tx, stmts: map[string]*sql.Stmt{}}); err != nil {
 			return err
 		}
 		return tx.Commit()

@@ -41,7 +41,7 @@ func (b *batch) appendJournal() error {
 
 func (b *batch) journalRow(ch Change) []any {
 	row := make([]any, 2+3+len(Fields)+2)
-	row[0], row[1] = b.writer, ch.ID[:]
+	row[0], row[1] = b.c.writer, ch.ID[:]
 	if ch.Everything() {
 		row[1] = []byte{}
 	}
@@ -63,23 +63,23 @@ func (b *batch) journalRow(ch Change) []any {
 // journalEntry is a row of the journal.
 type journalEntry struct {
 	seq, writer int64
-	id          []byte
-	old         *Dump // without a document
+	id          dump.ID // zero if the entry stands for any number of changes
+	old         *Dump   // without a document
 }
 
 func scanJournalEntry(scan scanFunc) (e journalEntry, err error) {
 	var etag sql.NullString
 	var r dumpRow
 	var size, mtime, nsec sql.NullInt64
-	to := []any{&e.seq, &e.writer, &e.id, &etag, &size, &mtime}
+	to := []any{&e.seq, &e.writer, idColumn{&e.id}, &etag, &size, &mtime}
 	for i := range r.texts {
 		to = append(to, &r.texts[i])
 	}
 	if err := scan(append(to, &r.sec, &nsec)...); err != nil || !etag.Valid {
 		return e, err
 	}
-	r.id, r.nsec = e.id, nsec.Int64
-	e.old = &Dump{ID: r.dumpID(), ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64), Time: r.timestamp()}
+	r.nsec = nsec.Int64
+	e.old = &Dump{ID: e.id, ETag: etag.String, Size: size.Int64, ModTime: fromNano(mtime.Int64), Time: r.timestamp()}
 	for i := range r.texts {
 		e.old.texts[i] = r.texts[i].String
 	}
@@ -109,17 +109,15 @@ func (c *Catalog) Journal(ctx context.Context, after int64) (changes []Change, e
 		switch {
 		case e.writer == c.writer:
 			continue
-		case len(e.id) == 0:
+		case e.id == dump.ID{}:
 			return []Change{{}}, end, nil
 		}
-		var id dump.ID
-		copy(id[:], e.id)
-		now, err := c.Lookup(ctx, id)
+		now, err := c.Lookup(ctx, e.id)
 		if err != nil {
 			return nil, after, err
 		}
 		if now != nil || e.old != nil {
-			changes = append(changes, Change{ID: id, Old: e.old, New: now})
+			changes = append(changes, Change{ID: e.id, Old: e.old, New: now})
 		}
 	}
 	return changes, end, nil

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"time"
 
 	"thothfs/corpus/changelog"
 )
@@ -14,13 +12,8 @@ var _ changelog.State = (*Catalog)(nil)
 
 // LogPosition returns how far the change log has been read.
 func (c *Catalog) LogPosition(ctx context.Context) (p changelog.Position, err error) {
-	latest, err := c.Get(ctx, logLatest)
-	if err != nil {
+	if p.Latest, err = c.GetTime(ctx, logLatest); err != nil {
 		return p, err
-	}
-	var ms int64
-	if _, err := fmt.Sscan(latest, &ms); err == nil {
-		p.Latest = time.UnixMilli(ms)
 	}
 	p.ETag, err = c.Get(ctx, logTag)
 	return p, err

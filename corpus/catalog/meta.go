@@ -2,8 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -25,9 +23,6 @@ const (
 // Get returns a note, or "" if there is none.
 func (c *Catalog) Get(ctx context.Context, key Key) (value string, err error) {
 	err = c.one(ctx, &value, `SELECT value FROM meta WHERE key = ?`, key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return "", nil
-	}
 	return value, err
 }
 
@@ -39,12 +34,13 @@ func (c *Catalog) GetInt(ctx context.Context, key Key) (n int64, err error) {
 }
 
 // GetTime returns a note that holds a time, or the zero time if there is none.
-func (c *Catalog) GetTime(ctx context.Context, key Key) (time.Time, error) {
-	ms, err := c.GetInt(ctx, key)
-	if err != nil || ms == 0 {
-		return time.Time{}, err
+func (c *Catalog) GetTime(ctx context.Context, key Key) (at time.Time, err error) {
+	text, err := c.Get(ctx, key)
+	var ms int64
+	if _, err := fmt.Sscan(text, &ms); err == nil {
+		at = time.UnixMilli(ms)
 	}
-	return time.UnixMilli(ms), nil
+	return at, err
 }
 
 // Set stores notes in one transaction.

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"strings"
 	"time"
 
@@ -74,11 +73,10 @@ func (c *Catalog) writeChanges(ctx context.Context, f func(b *batch) error) (cha
 // batch is one transaction.
 type batch struct {
 	ctx     context.Context // context of the transaction
+	c       *Catalog
 	tx      *sql.Tx
 	stmts   map[string]*sql.Stmt // closed with the transaction
-	writer  int64
 	changes []Change
-	count   func() // see Catalog.CountSelects
 }
 
 func (b *batch) stmt(query string) (*sql.Stmt, error) {
@@ -115,12 +113,8 @@ func (b *batch) queryRow(query string, args ...any) *sql.Row {
 
 // lookup returns a dump, or nil if it is not known.
 func (b *batch) lookup(id dump.ID) (*Dump, error) {
-	b.count()
-	d, err := scanDump(b.queryRow(selectDumps+`WHERE d.id = ?`, id[:]).Scan)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	return d, err
+	b.c.Lookups.Add(1)
+	return scanOneDump(b.queryRow(selectDump, id[:]))
 }
 
 func (b *batch) record(o *Observation) error {

@@ -33,8 +33,8 @@ type queryPlan struct {
 
 func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
 	p := &queryPlan{spec: spec, now: now}
-	if prefix, ok := spec.ID(); ok {
-		p.prefix(prefix)
+	if prefix, ok := spec.ID(); ok && !p.prefix(prefix) {
+		p.and(`0`)
 	}
 	for _, c := range spec.Constraints() {
 		p.add(c)
@@ -47,21 +47,23 @@ func (p *queryPlan) and(condition string, args ...any) {
 	p.args = append(p.args, args...)
 }
 
-func (p *queryPlan) prefix(prefix string) {
+// prefix adds the condition that the hash begins with prefix. It returns false if none can.
+func (p *queryPlan) prefix(prefix string) bool {
 	low, high, ok := Span(prefix)
-	if !ok {
-		p.and(`0`)
-		return
+	if ok {
+		p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
 	}
-	p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
+	return ok
 }
 
 func (p *queryPlan) add(c query.Constraint) {
 	switch {
 	case c.Op == query.OpNewer:
-		p.newer(c.Cutoff(p.now))
+		t := c.Cutoff(p.now) // as below, in a form that can use the index
+		p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 	case c.Op == query.OpOlder:
-		p.older(c.Cutoff(p.now))
+		t := c.Cutoff(p.now)
+		p.and(`d.time <= ? AND (d.time < ? OR d.nsec < ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 	case c.Path == "id":
 		p.id(c)
 	case fieldAt(c.Path) != nil:
@@ -93,29 +95,14 @@ func (p *queryPlan) rulesOut(raw []byte) bool {
 // ofDocuments reports whether every document must be matched.
 func (p *queryPlan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
-// newer adds time >= t in a form that can use the index.
-func (p *queryPlan) newer(t time.Time) {
-	p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
-}
-
-func (p *queryPlan) older(t time.Time) {
-	p.and(`d.time <= ? AND (d.time < ? OR d.nsec < ?)`, t.Unix(), t.Unix(), t.Nanosecond())
-}
-
 func (p *queryPlan) id(c query.Constraint) {
-	switch c.Op {
-	case query.OpEqual:
-		if id, err := dump.ParseID(c.Value); err == nil {
-			p.and(`d.id = ?`, id[:])
-			return
-		}
-		p.and(`0`)
-	case query.OpUndefined:
+	switch id, err := dump.ParseID(c.Value); {
+	case c.Op == query.OpEqual && err == nil:
+		p.and(`d.id = ?`, id[:])
+	case c.Op == query.OpEqual, c.Op == query.OpUndefined:
 		p.and(`0`)
 	default:
-		if low, high, ok := Span(c.Prefix); ok {
-			p.and(`d.id BETWEEN ? AND ?`, low[:], high[:])
-		}
+		p.prefix(c.Prefix)
 		p.verify = max(p.verify, byColumns)
 	}
 }

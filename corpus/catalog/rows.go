@@ -28,14 +28,26 @@ func scanDump(scan scanFunc) (*Dump, error) {
 		return nil, err
 	}
 	attr := store.Attr{ETag: r.etag, Size: r.size, ModTime: fromNano(r.mtime)}
-	d := NewDump(r.dumpID(), raw, attr, r.damage)
+	d := NewDump(r.id, raw, attr, r.damage)
 	d.Checked, d.row = time.Unix(0, r.checked), r.n
 	return d, nil
 }
 
+// selectDump reads the dump with a given hash.
+var selectDump = selectDumps + `WHERE d.id = ?`
+
+// scanOneDump reads the result of selectDump. It returns nil if there is none.
+func scanOneDump(row *sql.Row) (*Dump, error) {
+	d, err := scanDump(row.Scan)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return d, err
+}
+
 // dumpRow is a row of the table dumps.
 type dumpRow struct {
-	id                      []byte
+	id                      dump.ID
 	etag, damage            string
 	n, size, mtime, checked int64
 	texts                   [len(Fields)]sql.NullString
@@ -44,16 +56,24 @@ type dumpRow struct {
 }
 
 func (r *dumpRow) targets() []any {
-	to := []any{&r.id, &r.n, &r.etag, &r.size, &r.mtime, &r.checked, &r.damage}
+	to := []any{idColumn{&r.id}, &r.n, &r.etag, &r.size, &r.mtime, &r.checked, &r.damage}
 	for i := range r.texts {
 		to = append(to, &r.texts[i])
 	}
 	return append(to, &r.sec, &r.nsec)
 }
 
-func (r *dumpRow) dumpID() (id dump.ID) {
-	copy(id[:], r.id)
-	return id
+// idColumn is a sql.Scanner for a hash. An empty column yields the zero ID.
+type idColumn struct{ *dump.ID }
+
+// Scan implements sql.Scanner.
+func (c idColumn) Scan(value any) error {
+	b, ok := value.([]byte)
+	if clear(c.ID[:]); !ok {
+		return errForeign
+	}
+	copy(c.ID[:], b)
+	return nil
 }
 
 func (r *dumpRow) timestamp() time.Time {
@@ -65,15 +85,15 @@ func (r *dumpRow) timestamp() time.Time {
 
 func (r *dumpRow) listRow() Row {
 	if !r.sec.Valid {
-		return Row{r.dumpID(), unknown}
+		return Row{r.id, unknown}
 	}
-	return Row{r.dumpID(), r.sec.Int64}
+	return Row{r.id, r.sec.Int64}
 }
 
 // Lookup implements query.Fields for the fields that have columns.
 func (r *dumpRow) Lookup(path string) (string, []string, bool) {
 	if path == "id" {
-		return r.dumpID().String(), nil, true
+		return r.id.String(), nil, true
 	}
 	if f := fieldAt(path); f != nil {
 		text := r.texts[f.index()]
@@ -154,19 +174,22 @@ func collect[T any](ctx context.Context, c *Catalog, read func(scan scanFunc) (T
 	return all, err
 }
 
-// one scans the only row of a query into to.
+// one scans the row of a query into to, which it leaves alone if there is no row.
 func (c *Catalog) one(ctx context.Context, to any, query string, args ...any) error {
-	return c.read(ctx, func(q querier) error { return q.QueryRowContext(ctx, query, args...).Scan(to) })
+	return c.read(ctx, func(q querier) error {
+		err := q.QueryRowContext(ctx, query, args...).Scan(to)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		return err
+	})
 }
 
 // Lookup returns a dump, or nil if it is not in the catalogue.
 func (c *Catalog) Lookup(ctx context.Context, id dump.ID) (d *Dump, err error) {
-	c.count()
+	c.Lookups.Add(1)
 	err = c.read(ctx, func(q querier) error {
-		d, err = scanDump(q.QueryRowContext(ctx, selectDumps+`WHERE d.id = ?`, id[:]).Scan)
-		if errors.Is(err, sql.ErrNoRows) {
-			return nil
-		}
+		d, err = scanOneDump(q.QueryRowContext(ctx, selectDump, id[:]))
 		return err
 	})
 	return d, err
@@ -178,9 +201,7 @@ func (c *Catalog) IDsBetween(ctx context.Context, low, high dump.ID, limit int) 
 }
 
 func scanID(scan scanFunc) (id dump.ID, err error) {
-	var b sql.RawBytes
-	err = scan(&b)
-	copy(id[:], b)
+	err = scan(idColumn{&id})
 	return id, err
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"thothfs/dump"
 	"thothfs/dump/document"
 )
 
@@ -22,7 +23,7 @@ func (c *Catalog) scan(ctx context.Context, p *queryPlan, lean bool, more, order
 	if lean && p.ofDocuments() {
 		return c.scanDocuments(ctx, p, func(doc docFields) error {
 			at, ok := doc.Time()
-			return f(&dumpRow{id: doc.id[:], sec: sql.NullInt64{Int64: at.Unix(), Valid: ok}})
+			return f(&dumpRow{id: doc.id, sec: sql.NullInt64{Int64: at.Unix(), Valid: ok}})
 		})
 	}
 	row := p.rows(lean)
@@ -45,17 +46,12 @@ func (c *Catalog) scan(ctx context.Context, p *queryPlan, lean bool, more, order
 // a row that does not match.
 func (p *queryPlan) rows(lean bool) func(scan scanFunc) (*dumpRow, error) {
 	var r dumpRow
-	var id, raw sql.RawBytes
-	if lean && p.verify == exact {
-		to := []any{&id, &r.sec}
-		return func(scan scanFunc) (*dumpRow, error) {
-			err := scan(to...)
-			r.id = id
-			return &r, err
-		}
-	}
+	var raw sql.RawBytes
 	to := r.targets()
-	if p.verify == byDocument {
+	switch {
+	case lean && p.verify == exact:
+		to = []any{idColumn{&r.id}, &r.sec}
+	case p.verify == byDocument:
 		to = append(to, &raw)
 	}
 	return func(scan scanFunc) (*dumpRow, error) {
@@ -69,7 +65,7 @@ func (p *queryPlan) rows(lean bool) func(scan scanFunc) (*dumpRow, error) {
 func (p *queryPlan) match(r *dumpRow, raw []byte) bool {
 	switch p.verify {
 	case byDocument:
-		return !p.rulesOut(raw) && p.spec.Match(docFields{document.Parse(raw), r.dumpID()}, p.now)
+		return !p.rulesOut(raw) && p.spec.Match(docFields{document.Parse(raw), r.id}, p.now)
 	case byColumns:
 		return p.spec.Match(r, p.now)
 	}
@@ -85,7 +81,7 @@ func (c *Catalog) scanOdd(ctx context.Context, p *queryPlan, f func(*dumpRow, do
 			if err := scan(append(r.targets(), &raw)...); err != nil {
 				return err
 			}
-			doc := docFields{document.Parse(raw), r.dumpID()}
+			doc := docFields{document.Parse(raw), r.id}
 			if !p.spec.Match(doc, p.now) {
 				return nil
 			}
@@ -127,16 +123,16 @@ func (c *Catalog) scanDocuments(ctx context.Context, p *queryPlan, f func(doc do
 const scanParts = readers - 1
 
 func (p *queryPlan) readDocuments(ctx context.Context, q querier, f func(doc docFields) error, join string, where []string, args []any) error {
-	var id, raw sql.RawBytes
+	var id dump.ID
+	var raw sql.RawBytes
 	return each(ctx, q, func(scan scanFunc) error {
-		if err := scan(&id, &raw); err != nil {
+		if err := scan(idColumn{&id}, &raw); err != nil {
 			return err
 		}
 		if p.rulesOut(raw) {
 			return nil
 		}
-		doc := docFields{Document: document.Parse(raw)}
-		copy(doc.id[:], id)
+		doc := docFields{document.Parse(raw), id}
 		if !p.spec.Match(doc, p.now) {
 			return nil
 		}

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"thothfs/corpus/changelog"
@@ -19,10 +18,8 @@ type KnownDir struct {
 // hash order.
 func (c *Catalog) KnownDirs(ctx context.Context) (dumps, pending []KnownDir, err error) {
 	read := func(scan scanFunc) (d KnownDir, err error) {
-		var id sql.RawBytes
 		var tag string
-		err = scan(&id, &tag)
-		copy(d.ID[:], id)
+		err = scan(idColumn{&d.ID}, &tag)
 		d.Tag = changelog.Tag(tag)
 		return d, err
 	}
@@ -76,9 +73,7 @@ type Task struct {
 
 func (c *Catalog) tasks(ctx context.Context, query string, args ...any) ([]Task, error) {
 	return collect(ctx, c, func(scan scanFunc) (t Task, err error) {
-		var id sql.RawBytes
-		err = scan(&id, &t.ETag)
-		copy(t.ID[:], id)
+		err = scan(idColumn{&t.ID}, &t.ETag)
 		return t, err
 	}, query, args...)
 }
