@@ -232,7 +232,7 @@ func TestKilled(t *testing.T) {
 		cmd.Wait()
 	}
 	c := open(t, o)
-	if c.cat.Temporary() {
+	if c.cat.Path() != catalog.Path(o.Dir, o.identity()) {
 		t.Error("a temporary catalogue")
 	}
 	sync1(t, c)
@@ -250,7 +250,7 @@ func TestFullDiskUnderway(t *testing.T) {
 	}
 	sync1(t, c)
 	wantCount(t, c, "", 3000)
-	if !c.cat.Temporary() {
+	if c.cat.Path() == catalog.Path(c.o.Dir, c.o.identity()) {
 		t.Error("the catalogue was not full")
 	}
 }

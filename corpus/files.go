@@ -13,12 +13,13 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
+	"thothfs/corpus/history"
 	"thothfs/dump"
 	"thothfs/store"
 )
 
 // AnalyzersDir is the directory of the corpus that contains the analyzers.
-const AnalyzersDir = "analyzers"
+const AnalyzersDir = history.AnalyzersDir
 
 // lister lists the directories of dumps and the directory of analyzers.
 type lister struct {

@@ -76,13 +76,6 @@ func (c *Catalog) Path() string {
 	return c.path
 }
 
-// Temporary reports whether the catalogue is deleted when it is closed.
-func (c *Catalog) Temporary() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.scratch != nil
-}
-
 // Rebuilds returns how many times the file that was opened has been replaced by another.
 func (c *Catalog) Rebuilds() int {
 	c.mu.Lock()
@@ -148,7 +141,11 @@ func (c *Catalog) try(ctx context.Context, f func(*database) error) error {
 		return ErrRebuilt // by another goroutine
 	}
 	if broken(err) {
-		return errors.Join(ErrRebuilt, c.rebuildLocked(ctx, err))
+		c.log.Error("the catalogue is damaged, rebuilding it", "path", c.path, "error", err)
+		if c.db.isAt(c.path) {
+			discard(c.path)
+		}
+		return errors.Join(ErrRebuilt, c.reopenLocked(ctx))
 	}
 	if c.scratch != nil {
 		return err
@@ -157,14 +154,6 @@ func (c *Catalog) try(ctx context.Context, f func(*database) error) error {
 		return err
 	}
 	return ErrRebuilt
-}
-
-func (c *Catalog) rebuildLocked(ctx context.Context, cause error) error {
-	c.log.Error("the catalogue is damaged, rebuilding it", "path", c.path, "error", cause)
-	if c.db.isAt(c.path) {
-		discard(c.path)
-	}
-	return c.reopenLocked(ctx)
 }
 
 // reopenLocked opens the file that is now at the path, or creates one.

@@ -282,13 +282,19 @@ func (d *database) isAt(path string) bool {
 	return err == nil && os.SameFile(fi, d.file)
 }
 
-// full reports whether err means that the file cannot be written where it is.
-func full(err error) bool {
+// sqliteCode returns SQLite's primary result code for err, which is SQLITE_OK if err is not
+// SQLite's.
+func sqliteCode(err error) int {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
-		return false
+		return sqlite3.SQLITE_OK
 	}
-	switch e.Code() & 0xff {
+	return e.Code() & 0xff
+}
+
+// full reports whether err means that the file cannot be written where it is.
+func full(err error) bool {
+	switch sqliteCode(err) {
 	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN:
 		return true
 	}
@@ -297,22 +303,15 @@ func full(err error) bool {
 
 // broken reports whether err means that the file can no longer be used.
 func broken(err error) bool {
-	if errors.Is(err, errForeign) {
-		return true
-	}
-	var e *sqlite.Error
-	if !errors.As(err, &e) {
-		return false
-	}
-	switch e.Code() & 0xff {
+	switch sqliteCode(err) {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_SCHEMA:
 		return true
 	case sqlite3.SQLITE_ERROR:
 		// A file without one of our tables is not the one that we created.
-		return strings.Contains(e.Error(), "no such table") || strings.Contains(e.Error(), "no such column") ||
-			strings.Contains(e.Error(), "no such index")
+		text := err.Error()
+		return strings.Contains(text, "no such table") || strings.Contains(text, "no such column") || strings.Contains(text, "no such index")
 	}
-	return false
+	return errors.Is(err, errForeign)
 }
 
 // stmtCache runs queries as prepared statements and caches them, since most of the cost of a short

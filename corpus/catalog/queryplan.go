@@ -59,7 +59,7 @@ func (p *queryPlan) prefix(prefix string) bool {
 func (p *queryPlan) add(c query.Constraint) {
 	switch {
 	case c.Op == query.OpNewer:
-		t := c.Cutoff(p.now) // as below, in a form that can use the index
+		t := c.Cutoff(p.now) // time >= t in a form that can use the index
 		p.and(`d.time >= ? AND (d.time > ? OR d.nsec >= ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 	case c.Op == query.OpOlder:
 		t := c.Cutoff(p.now)

@@ -63,15 +63,13 @@ func (r *dumpRow) targets() []any {
 	return append(to, &r.sec, &r.nsec)
 }
 
-// idColumn is a sql.Scanner for a hash. An empty column yields the zero ID.
+// idColumn is a sql.Scanner for a hash. Anything but bytes, or no bytes, yields the zero ID.
 type idColumn struct{ *dump.ID }
 
 // Scan implements sql.Scanner.
 func (c idColumn) Scan(value any) error {
-	b, ok := value.([]byte)
-	if clear(c.ID[:]); !ok {
-		return errForeign
-	}
+	b, _ := value.([]byte)
+	*c.ID = dump.ID{}
 	copy(c.ID[:], b)
 	return nil
 }
