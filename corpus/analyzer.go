@@ -72,7 +72,20 @@ func (c *Corpus) RenameAnalyzer(ctx context.Context, from, to string) error {
 	if err != nil {
 		return err
 	}
-	return c.changeAnalyzers(ctx, old, func() error { return c.move(ctx, old, key) })
+	return c.changeAnalyzers(ctx, old, func() error {
+		data, attr, err := c.store.Get(ctx, store.Ref{Key: old}, MaxAnalyzer)
+		if err != nil || old == key {
+			return err
+		}
+		if err := c.replace(ctx, key, data); err != nil {
+			return err
+		}
+		err = c.dropAnalyzer(ctx, old, data, attr)
+		if errors.Is(err, store.ErrNotExist) {
+			return nil // another client removed it
+		}
+		return err
+	})
 }
 
 // analyzerKey returns the key of an analyzer. The name must be a ValidFileName.
@@ -91,10 +104,7 @@ func (c *Corpus) changeAnalyzers(ctx context.Context, key string, change func() 
 		return err
 	}
 	defer leave()
-	defer func() { // even after an error, since the change may have been made
-		c.Stale(dump.ID{})
-		c.forgetListing(ctx, AnalyzersDir)
-	}()
+	defer c.FilesChanged(ctx, dump.ID{}) // even after an error, since the change may have been made
 	for y := newConflictBackoff(ctx); ; {
 		err := change()
 		c.wrote(err)
@@ -158,19 +168,4 @@ func (c *Corpus) record(ctx context.Context, key string, old []byte, attr store.
 		return err
 	}
 	return recorded(ctx)
-}
-
-func (c *Corpus) move(ctx context.Context, from, to string) error {
-	data, attr, err := c.store.Get(ctx, store.Ref{Key: from}, MaxAnalyzer)
-	if err != nil || from == to {
-		return err
-	}
-	if err := c.replace(ctx, to, data); err != nil {
-		return err
-	}
-	err = c.dropAnalyzer(ctx, from, data, attr)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil // another client removed it
-	}
-	return err
 }

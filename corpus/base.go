@@ -31,19 +31,21 @@ type base struct {
 	cancel context.CancelFunc
 }
 
-// recordObservations stores observations and notifies subscribers. It reports whether anything
-// changed. A failure to write the catalogue is only logged, since what was seen remains true.
-func (c *base) recordObservations(ctx context.Context, observations ...catalog.Observation) (changed bool) {
+// observe stores observations and notifies subscribers. It reports whether anything changed.
+func (c *base) observe(ctx context.Context, observations []catalog.Observation) (changed bool, err error) {
 	changes, err := c.cat.Record(ctx, observations)
-	if err != nil {
-		if !c.unwritable.Swap(true) {
-			c.log.Error("the catalogue cannot be written", "path", c.cat.Path(), "error", err)
-		}
-		return false
-	}
-	c.unwritable.Store(false)
 	c.publish(changes)
-	return len(changes) > 0
+	return len(changes) > 0, err
+}
+
+// tryObserve is like observe, but only logs a failure to write the catalogue, since what was seen
+// remains true.
+func (c *base) tryObserve(ctx context.Context, o catalog.Observation) (changed bool) {
+	changed, err := c.observe(ctx, []catalog.Observation{o})
+	if failed := c.unwritable.Swap(err != nil); err != nil && !failed {
+		c.log.Error("the catalogue cannot be written", "path", c.cat.Path(), "error", err)
+	}
+	return changed
 }
 
 // publish passes the changes made by this process to subscribers and wakes the processes that share

@@ -43,7 +43,7 @@ func benchCorpus(b *testing.B, n int) *Corpus {
 			seen = append(seen, catalog.Observation{ID: ident(i), At: time.Now(), Kind: catalog.Found, Dump: d})
 			i++
 		}
-		c.recordObservations(context.Background(), seen...)
+		c.observe(context.Background(), seen)
 	}
 	return c
 }

@@ -56,12 +56,11 @@ var ErrAmbiguous = errors.New("ambiguous")
 
 // Types of the catalogue that describe dumps.
 type (
-	Dump     = catalog.Dump
-	Row      = catalog.Row
-	Field    = catalog.Field
-	Value    = catalog.Value
-	Change   = catalog.Change
-	Snapshot = catalog.Snapshot
+	Dump   = catalog.Dump
+	Row    = catalog.Row
+	Field  = catalog.Field
+	Value  = catalog.Value
+	Change = catalog.Change
 )
 
 // InfoName is the name of the document in the directory of a dump.

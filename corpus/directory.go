@@ -44,7 +44,7 @@ func (c *Corpus) Directory(ctx context.Context, id dump.ID) (*Directory, error) 
 // Adopt records the document of d in the catalogue.
 func (c *Corpus) Adopt(ctx context.Context, d *Directory) {
 	c.Stale(d.ID)
-	c.recordObservations(ctx, catalog.Observation{ID: d.ID, At: d.at, Kind: catalog.Found, Dump: d.Dump})
+	c.tryObserve(ctx, catalog.Observation{ID: d.ID, At: d.at, Kind: catalog.Found, Dump: d.Dump})
 }
 
 // Create stores the first document of a dump. It returns store.ErrConflict if there already is one.

@@ -150,16 +150,16 @@ func (c *dumpReader) revalidate(ctx context.Context, id dump.ID, known *Dump) (*
 	switch {
 	case o.Kind == catalog.Found:
 		c.Stale(id) // the other objects of the dump may have changed too
-		c.recordObservations(ctx, o)
+		c.tryObserve(ctx, o)
 		return o.Dump, nil
 	case o.Kind == catalog.Absent && known == nil:
 		return orNotExist(nil, id) // nothing new
 	case o.Kind == catalog.Absent:
-		c.recordObservations(ctx, o)
+		c.tryObserve(ctx, o)
 		return orNotExist(nil, id)
 	}
 	if o.At.Sub(known.Checked) > c.o.Revalidate/4 {
-		c.recordObservations(ctx, o) // so that it is not read again in the background
+		c.tryObserve(ctx, o) // so that it is not read again in the background
 	}
 	return known, nil
 }

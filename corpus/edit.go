@@ -77,7 +77,7 @@ func (c *Corpus) amend(ctx context.Context, a *editAttempt) (*Dump, error) {
 	a.record = c.newEdit(ctx, a.id)
 	d, err := a.run(ctx)
 	if a.seen != nil { // and no later document was stored
-		c.recordObservations(ctx, *a.seen)
+		c.tryObserve(ctx, *a.seen)
 		a.setChecked(a.seen.At)
 	}
 	if !a.maybeMade && len(a.record.Changes) > 0 { // it failed, or another client made the same edit
@@ -187,7 +187,7 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 	c.changes.Add(a.id, attr.ETag)
 	d.ETag, d.Size, d.ModTime, d.Checked = attr.ETag, attr.Size, attr.ModTime, c.now().Add(catalog.AfterStored)
 	a.seen = nil
-	changed := c.recordObservations(ctx, catalog.Observation{ID: a.id, At: d.Checked, Kind: catalog.Found, Dump: d, Replaced: a.known, Began: began})
+	changed := c.tryObserve(ctx, catalog.Observation{ID: a.id, At: d.Checked, Kind: catalog.Found, Dump: d, Replaced: a.known, Began: began})
 	a.setChecked(d.Checked)
 	if !changed {
 		// Another process may have recorded the document first, without notifying the subscribers

@@ -26,8 +26,7 @@ const (
 
 // fetchRun reads the documents for one reconciliation. It belongs to a single goroutine.
 type fetchRun struct {
-	*base
-	state    *syncState
+	*syncer
 	total    int
 	progress func(done, total int)
 
@@ -185,12 +184,8 @@ func (r *fetchRun) flush(ctx context.Context) error {
 	}
 	observations := r.observations
 	r.observations, r.bytes = nil, 0
-	changes, err := r.cat.Record(ctx, observations)
-	if err != nil {
-		return err
-	}
-	r.publish(changes)
-	return nil
+	_, err := r.observe(ctx, observations)
+	return err
 }
 
 func (r *fetchRun) report() {

@@ -215,10 +215,11 @@ func (c *lister) listDir(ctx context.Context, dir string) ([]store.Entry, error)
 }
 
 // FilesChanged must be called after this process has stored or removed an object beside a dump. It
-// makes the next Files ask the store, in this process and in those that share the catalogue.
+// makes the next Files ask the store, in this process and in those that share the catalogue. The
+// zero ID stands for the analyzers.
 func (c *lister) FilesChanged(ctx context.Context, id dump.ID) {
 	c.Stale(id)
-	c.forgetListing(ctx, id.String())
+	c.forgetListing(ctx, listedDir(id))
 }
 
 // forgetListing removes the list of a directory from the catalogue. If the directory is that of a

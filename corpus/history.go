@@ -136,7 +136,9 @@ func (c *Corpus) undoable(ctx context.Context, edits []*history.Edit, budget int
 			if size > budget {
 				err = errUndoTooMuch
 			} else if changes, err = c.history.Changes(ctx, e); err == nil {
-				size += memory(changes)
+				for _, ch := range changes {
+					size += 256 + len(ch.Old.Text) + len(ch.New.Text) // roughly, in memory
+				}
 			}
 		}
 		if err == nil && slices.ContainsFunc(changes, func(ch history.Change) bool { return !ch.Old.IsWhole() }) {
@@ -151,14 +153,6 @@ func (c *Corpus) undoable(ctx context.Context, edits []*history.Edit, budget int
 		}
 	}
 	return all, missing
-}
-
-// memory returns the approximate size of changes in memory, in bytes.
-func memory(changes []history.Change) (n int) {
-	for _, ch := range changes {
-		n += 256 + len(ch.Old.Text) + len(ch.New.Text)
-	}
-	return n
 }
 
 func (c *Corpus) undoDump(ctx context.Context, id dump.ID, all []Undone, dryRun bool) error {

@@ -228,11 +228,9 @@ func (s *syncer) recordGone(ctx context.Context, ids []dump.ID) error {
 		for i, id := range ids[:n] {
 			gone[i] = catalog.Observation{ID: id, At: at, Kind: catalog.Gone}
 		}
-		changes, err := s.cat.Record(ctx, gone)
-		if err != nil {
+		if _, err := s.observe(ctx, gone); err != nil {
 			return err
 		}
-		s.publish(changes)
 		ids = ids[n:]
 	}
 	return nil

@@ -23,8 +23,8 @@ const (
 // of the change log. The whole corpus must have been read (see Synced). If two clients publish at
 // the same time, one of them gets store.ErrConflict, which does no harm. progress, if not nil, is
 // called with the number of bytes sent.
-func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) (Snapshot, error) {
-	s := Snapshot{Time: c.now().UTC(), Key: snapshotKey}
+func (c *syncer) Publish(ctx context.Context, progress func(done, total int64)) (catalog.Snapshot, error) {
+	s := catalog.Snapshot{Time: c.now().UTC(), Key: snapshotKey}
 	if !c.Synced() {
 		return s, errors.New("the corpus was not read to its end yet")
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/query"
 	"thothfs/store"
@@ -22,7 +23,7 @@ func elsewhere(t *testing.T, s store.Store) *Corpus {
 	return open(t, o)
 }
 
-func publish(t *testing.T, c *Corpus) Snapshot {
+func publish(t *testing.T, c *Corpus) catalog.Snapshot {
 	t.Helper()
 	s, err := c.Publish(t.Context(), nil)
 	if err != nil {

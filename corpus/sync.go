@@ -250,7 +250,7 @@ func (s *syncer) readAll(ctx context.Context, r syncOptions, progress func(done,
 	if err != nil {
 		return err
 	}
-	run := &fetchRun{base: s.base, state: s.state, total: unread + len(changed) + len(more), progress: progress}
+	run := &fetchRun{syncer: s, total: unread + len(changed) + len(more), progress: progress}
 	run.report()
 	if err := s.readNew(ctx, run); err != nil {
 		return err

@@ -3,7 +3,6 @@ package catalog
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -113,7 +112,7 @@ func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 			return err
 		}
 		defer tx.Rollback() // no-op after Commit
-		if err := f(&batch{ctx: ctx, c: c, tx: tx, stmts: map[string]*sql.Stmt{}}); err != nil {
+		if err := f(&batch{ctx: ctx, c: c, tx: newStmtCache(tx)}); err != nil {
 			return err
 		}
 		return tx.Commit()

@@ -244,7 +244,7 @@ func connect(ctx context.Context, path string) (*database, error) {
 		d.writer.Close()
 		return nil, err
 	}
-	d.prepared = &stmtCache{db: d.readers, m: map[string]*sql.Stmt{}}
+	d.prepared = newStmtCache(d.readers)
 	return d, nil
 }
 
@@ -314,13 +314,22 @@ func broken(err error) bool {
 	return errors.Is(err, errForeign)
 }
 
-// stmtCache runs queries as prepared statements and caches them, since most of the cost of a short
-// query is preparing it. The pool closes them.
+// stmtCache runs statements prepared and caches them, since most of the cost of a short one is
+// preparing it. The pool or the transaction closes them.
 type stmtCache struct {
-	db *sql.DB
+	db preparer
 	mu sync.Mutex // guards m
 	m  map[string]*sql.Stmt
 }
+
+// preparer is a pool or a transaction.
+type preparer interface {
+	querier
+	PrepareContext(ctx context.Context, query string) (*sql.Stmt, error)
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+func newStmtCache(db preparer) *stmtCache { return &stmtCache{db: db, m: map[string]*sql.Stmt{}} }
 
 // maxStatements is the maximum number of cached statements. Specifications can have any number of
 // conditions, so there is no limit to the number of different queries.
@@ -362,4 +371,11 @@ func (s *stmtCache) QueryRowContext(ctx context.Context, query string, args ...a
 		return stmt.QueryRowContext(ctx, args...)
 	}
 	return s.db.QueryRowContext(ctx, query, args...)
+}
+
+func (s *stmtCache) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if stmt := s.get(ctx, query); stmt != nil {
+		return stmt.ExecContext(ctx, args...)
+	}
+	return s.db.ExecContext(ctx, query, args...)
 }

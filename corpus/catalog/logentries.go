@@ -63,7 +63,7 @@ func (c *Catalog) MarkChanged(ctx context.Context, versions []changelog.Version,
 
 func (b *batch) markChanged(v changelog.Version) error {
 	var etag string
-	err := b.queryRow(`SELECT etag FROM dumps WHERE id = ?`, v.ID[:]).Scan(&etag)
+	err := b.tx.QueryRowContext(b.ctx, `SELECT etag FROM dumps WHERE id = ?`, v.ID[:]).Scan(&etag)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return b.exec(`INSERT INTO pending (id, tries, due, dirtag) VALUES (?, 0, 0, '') ON CONFLICT (id) DO UPDATE SET tries = 0, due = 0`, v.ID[:])

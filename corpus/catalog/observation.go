@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"context"
-	"database/sql"
 	"strings"
 	"time"
 
@@ -74,47 +73,19 @@ func (c *Catalog) writeChanges(ctx context.Context, f func(b *batch) error) (cha
 type batch struct {
 	ctx     context.Context // context of the transaction
 	c       *Catalog
-	tx      *sql.Tx
-	stmts   map[string]*sql.Stmt // closed with the transaction
+	tx      *stmtCache
 	changes []Change
 }
 
-func (b *batch) stmt(query string) (*sql.Stmt, error) {
-	if s := b.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := b.tx.PrepareContext(b.ctx, query)
-	if err == nil {
-		b.stmts[query] = s
-	}
-	return s, err
-}
-
 func (b *batch) exec(query string, args ...any) error {
-	_, err := b.execResult(query, args...)
+	_, err := b.tx.ExecContext(b.ctx, query, args...)
 	return err
-}
-
-func (b *batch) execResult(query string, args ...any) (sql.Result, error) {
-	s, err := b.stmt(query)
-	if err != nil {
-		return nil, err
-	}
-	return s.ExecContext(b.ctx, args...)
-}
-
-func (b *batch) queryRow(query string, args ...any) *sql.Row {
-	s, err := b.stmt(query)
-	if err != nil {
-		return b.tx.QueryRowContext(b.ctx, query, args...) // fails in the same way
-	}
-	return s.QueryRowContext(b.ctx, args...)
 }
 
 // lookup returns a dump, or nil if it is not known.
 func (b *batch) lookup(id dump.ID) (*Dump, error) {
 	b.c.Lookups.Add(1)
-	return scanOneDump(b.queryRow(selectDump, id[:]))
+	return scanOneDump(b.tx.QueryRowContext(b.ctx, selectDump, id[:]))
 }
 
 func (b *batch) record(o *Observation) error {
@@ -148,7 +119,7 @@ func (b *batch) replace(o *Observation) (done bool, err error) {
 	if old == nil || old.row == 0 || old.ETag == o.Dump.ETag {
 		return false, nil
 	}
-	res, err := b.execResult(updateDump+` AND n = ? AND etag = ?`, append(o.values(), o.ID[:], old.row, old.ETag)...)
+	res, err := b.tx.ExecContext(b.ctx, updateDump+` AND n = ? AND etag = ?`, append(o.values(), o.ID[:], old.row, old.ETag)...)
 	if err != nil {
 		return false, err
 	}
@@ -208,7 +179,7 @@ var (
 func placeholders(n int) string { return strings.Repeat(`?, `, n-1) + `?` }
 
 func (b *batch) insert(o *Observation) error {
-	res, err := b.execResult(`INSERT INTO docs (id, doc) VALUES (?, ?)`, o.ID[:], notNil(o.Dump.Doc.Raw()))
+	res, err := b.tx.ExecContext(b.ctx, `INSERT INTO docs (id, doc) VALUES (?, ?)`, o.ID[:], notNil(o.Dump.Doc.Raw()))
 	if err != nil {
 		return err
 	}

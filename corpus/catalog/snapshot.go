@@ -192,15 +192,6 @@ type Snapshot struct {
 	head []byte
 }
 
-func (s *Snapshot) header() []byte {
-	b := make([]byte, SnapshotHeader)
-	copy(b, snapshotMagic)
-	binary.LittleEndian.PutUint64(b[24:], uint64(s.Time.UnixMilli()))
-	binary.LittleEndian.PutUint64(b[32:], uint64(s.Dumps))
-	binary.LittleEndian.PutUint64(b[40:], uint64(s.Database))
-	return b
-}
-
 // ParseSnapshot parses the header of an object of size bytes.
 func ParseSnapshot(head []byte, size int64) (*Snapshot, error) {
 	if len(head) < SnapshotHeader || string(head[:16]) != snapshotMagic {
@@ -240,7 +231,11 @@ func (s *Snapshot) pack(ctx context.Context, out, in *os.File) error {
 		return err
 	}
 	s.Database = fi.Size()
-	head, sum := s.header(), xxhash.New()
+	head, sum := make([]byte, SnapshotHeader), xxhash.New()
+	copy(head, snapshotMagic)
+	binary.LittleEndian.PutUint64(head[24:], uint64(s.Time.UnixMilli()))
+	binary.LittleEndian.PutUint64(head[32:], uint64(s.Dumps))
+	binary.LittleEndian.PutUint64(head[40:], uint64(s.Database))
 	sum.Write(head[24:])
 	if _, err := out.Write(head); err != nil {
 		return err
