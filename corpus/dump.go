@@ -41,6 +41,14 @@ func orNotExist(d *Dump, id dump.ID) (*Dump, error) {
 	return d, nil
 }
 
+// etagOf returns the version of the document of d, or "" if d is nil.
+func etagOf(d *Dump) string {
+	if d == nil {
+		return ""
+	}
+	return d.ETag
+}
+
 func notExist(op, key string) error {
 	return &store.Error{Op: op, Key: key, Kind: store.ErrNotExist}
 }
@@ -131,12 +139,8 @@ func (c *dumpReader) isFresh(id dump.ID, known *Dump) bool {
 
 // revalidate compares a dump with the store. known is what the catalogue has, or nil.
 func (c *dumpReader) revalidate(ctx context.Context, id dump.ID, known *Dump) (*Dump, error) {
-	etag := ""
-	if known != nil {
-		etag = known.ETag
-	}
 	short, cancel := c.availability.withShortTimeout(ctx, known == nil)
-	o, err := c.fetchDocument(short, id, etag)
+	o, err := c.fetchDocument(short, id, etagOf(known))
 	err = shortTimeoutError(short, err)
 	cancel()
 	if err != nil {

@@ -201,14 +201,7 @@ func (a *editAttempt) put(ctx context.Context, raw []byte) (*Dump, error) {
 
 // refetch sets known to the version in the store.
 func (a *editAttempt) refetch(ctx context.Context) error {
-	return a.setKnown(a.c.fetchDocument(ctx, a.id, a.etag()))
-}
-
-func (a *editAttempt) etag() string {
-	if a.known == nil {
-		return ""
-	}
-	return a.known.ETag
+	return a.setKnown(a.c.fetchDocument(ctx, a.id, etagOf(a.known)))
 }
 
 func (a *editAttempt) setKnown(o catalog.Observation, err error) error {
@@ -239,7 +232,7 @@ func (a *editAttempt) setChecked(at time.Time) {
 // startFetch starts reading the document. The caller must call stop, which ends that.
 func (a *editAttempt) startFetch(ctx context.Context) (fetched <-chan fetchResult, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	c, id, etag := a.c, a.id, a.etag()
+	c, id, etag := a.c, a.id, etagOf(a.known)
 	results, done := make(chan fetchResult, 1), make(chan struct{})
 	go func() { // stopped by stop
 		defer close(done)

@@ -40,24 +40,22 @@ func (b *batch) appendJournal() error {
 }
 
 func (b *batch) journalRow(ch Change) []any {
-	row := make([]any, 2+3+len(Fields)+2)
-	row[0], row[1] = b.c.writer, ch.ID[:]
+	row := []any{b.c.writer, ch.ID[:]}
 	if ch.Everything() {
 		row[1] = []byte{}
 	}
 	d := ch.Old
 	if d == nil {
-		return row
+		return append(row, make([]any, 3+len(Fields)+2)...)
 	}
-	row[2], row[3], row[4] = d.ETag, d.Size, toNano(d.ModTime)
-	for i, text := range d.texts {
-		row[5+i] = text
+	row = append(row, d.ETag, d.Size, toNano(d.ModTime))
+	for _, text := range d.texts {
+		row = append(row, text)
 	}
-	if !d.Time.IsZero() {
-		row[5+len(Fields)] = d.Time.Unix()
+	if d.Time.IsZero() {
+		return append(row, nil, d.Time.Nanosecond())
 	}
-	row[6+len(Fields)] = d.Time.Nanosecond()
-	return row
+	return append(row, d.Time.Unix(), d.Time.Nanosecond())
 }
 
 // journalEntry is a row of the journal.

@@ -28,7 +28,7 @@ type queryPlan struct {
 	args    []any
 	verify  verifyLevel
 	columns bool     // there is a condition on a column of Fields, which no odd row satisfies
-	words   [][]byte // contained in the text of every document that matches (see requiredWords)
+	words   [][]byte // contained in the text of every document that matches (see requireWords)
 }
 
 func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
@@ -74,10 +74,27 @@ func (p *queryPlan) add(c query.Constraint) {
 	}
 }
 
-// requireWords adds the words that a document satisfying c must contain.
+// requireWords adds words that must occur verbatim in the text of a document that satisfies c and
+// contains no backslash; without backslashes, keys and plain texts are stored as they are. This
+// holds for repaired documents too, since a repair neither adds text nor removes any from the
+// middle. Words that are likely to be rare come first.
 func (p *queryPlan) requireWords(c query.Constraint) {
-	for _, word := range requiredWords(c) {
-		p.words = append(p.words, []byte(word))
+	if c.Op == query.OpUndefined {
+		return
+	}
+	value := c.Prefix
+	if c.Op == query.OpEqual {
+		value = c.Value
+	}
+	if isPlain(value) {
+		p.words = append(p.words, []byte(value))
+	}
+	keys := strings.Split(c.Path, ".")
+	for _, key := range slices.Backward(keys[max(0, len(keys)-maxPathKeys):]) {
+		// A number may be an array index.
+		if isPlain(key) && strings.Trim(key, "0123456789") != "" {
+			p.words = append(p.words, []byte(key))
+		}
 	}
 }
 
@@ -170,31 +187,6 @@ const (
 	orderNewest = ` ORDER BY d.time DESC, d.id DESC` // rows without a time last
 	noOrder     = ``
 )
-
-// requiredWords returns words that must occur verbatim in the text of a document that satisfies c
-// and contains no backslash; without backslashes, keys and plain texts are stored as they are. This
-// holds for repaired documents too, since a repair neither adds text nor removes any from the
-// middle. Words that are likely to be rare come first.
-func requiredWords(c query.Constraint) (words []string) {
-	if c.Op == query.OpUndefined {
-		return nil
-	}
-	value := c.Prefix
-	if c.Op == query.OpEqual {
-		value = c.Value
-	}
-	if isPlain(value) {
-		words = append(words, value)
-	}
-	keys := strings.Split(c.Path, ".")
-	for _, key := range slices.Backward(keys[max(0, len(keys)-maxPathKeys):]) {
-		// A number may be an array index.
-		if isPlain(key) && strings.Trim(key, "0123456789") != "" {
-			words = append(words, key)
-		}
-	}
-	return words
-}
 
 // maxPathKeys is the maximum number of keys of a path that are searched for.
 const maxPathKeys = 4

@@ -53,7 +53,9 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		f.Properties = map[string]string{}
 	}
 	if info.Type == dump.Core {
-		f.PID = u.pid(origins)
+		if pid := cmp.Or(info.PID, origins[0].PID, origins[1].PID); pid != 0 || info.HasPID {
+			f.PID = strconv.Itoa(pid)
+		}
 		for _, o := range origins {
 			f.Cmd = cmp.Or(f.Cmd, o.Cmd)
 		}
@@ -72,14 +74,6 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		f.Properties["flattened"] = "true"
 	}
 	return document.Marshal(f)
-}
-
-func (u *upload) pid(origins [2]dump.Origin) string {
-	pid := cmp.Or(u.info.PID, origins[0].PID, origins[1].PID)
-	if pid == 0 && !u.info.HasPID {
-		return ""
-	}
-	return strconv.Itoa(pid)
 }
 
 // thisHost returns this machine if the dump certainly comes from it, that is, if its name was given
