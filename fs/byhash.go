@@ -69,8 +69,6 @@ func unixOf(d *corpus.Dump) int64 {
 	return d.Time.Unix()
 }
 
-func (d *hashDir) Open(ctx context.Context) (bool, error) { return true, d.t.WaitUntilRead(ctx) }
-
 func (d *hashDir) List(ctx context.Context) (Listing, error) {
 	if s := d.all.fresh(d.t, 0); s != nil && s.items.failed() {
 		d.all.drop(s)

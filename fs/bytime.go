@@ -14,7 +14,6 @@ import (
 // (UTC) that have dumps. The directory of a day is a viewDir.
 type timeDir struct {
 	catalogDir
-	placed
 	year, month int // month is 0 for a year; both are 0 for by-time itself
 	periods     cachedList[[]int]
 }
@@ -69,16 +68,6 @@ func (d *timeDir) has(ctx context.Context, name string) (int64, error) {
 	_, err := d.find(ctx, name)
 	return 0, err
 }
-
-// Attr fails with ErrNotExist when no dumps from that period are left.
-func (d *timeDir) Attr(ctx context.Context) (Attr, error) {
-	if _, _, err := d.check(ctx, d.t); err != nil {
-		return Attr{}, err
-	}
-	return d.attr(), nil
-}
-
-func (d *timeDir) Open(ctx context.Context) (bool, error) { return true, d.t.WaitUntilRead(ctx) }
 
 func (d *timeDir) List(ctx context.Context) (Listing, error) {
 	s, err := d.list(ctx)

@@ -92,8 +92,6 @@ func findValue(values []corpus.Value, name string) (string, bool) {
 	return text, ok
 }
 
-func (d *valueDir) Open(ctx context.Context) (bool, error) { return true, d.t.WaitUntilRead(ctx) }
-
 func (d *valueDir) List(ctx context.Context) (Listing, error) {
 	s, err := d.list(ctx)
 	if err != nil {

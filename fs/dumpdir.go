@@ -46,7 +46,7 @@ func (d *dumpDir) Attr(ctx context.Context) (Attr, error) {
 	return d.attr(unixOf(found)), nil
 }
 
-func (d *dumpDir) attr(seconds int64) Attr { return attrOf(modeDir, 0, dumpTime(seconds)) }
+func (d *dumpDir) attr(seconds int64) Attr { return attrOf(modeDir, 0, time.Unix(seconds, 0)) }
 
 // Lookup finds info.json using only the catalogue, so that reading the documents of many dumps does
 // not list their directories.

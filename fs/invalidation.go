@@ -15,11 +15,11 @@ type Watched interface {
 	Changed(c corpus.Change, report func(name string))
 }
 
-// Subscribe registers two callbacks: edited is called for every edit by this tree, before the edit
-// returns; changed is called for all changes of the corpus, in order. Neither may block.
-func (t *Tree) Subscribe(edited func(corpus.Change), changed func([]corpus.Change)) (cancel func()) {
+// Subscribe registers a callback for all changes of the corpus, in order. It is also called for
+// every edit by this tree, before the edit returns. It must not block.
+func (t *Tree) Subscribe(changed func([]corpus.Change)) (cancel func()) {
 	t.mu.Lock()
-	t.edited = edited
+	t.edited = changed
 	t.mu.Unlock()
 	return t.o.Corpus.Subscribe(func(changes []corpus.Change) {
 		for _, c := range changes {

@@ -1,6 +1,8 @@
 package fs
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -22,6 +24,18 @@ func FileName(name string) string {
 	return query.EncodeName(name)
 }
 
+// keyOf returns the key that a file name stands for. It is the inverse of FileName.
+func keyOf(name string) (string, error) {
+	if isPlainName(name) {
+		return name, nil
+	}
+	key, err := query.DecodeName(name)
+	if err != nil || key == "" || FileName(key) != name {
+		return "", ErrBadName
+	}
+	return key, nil
+}
+
 func isPlainName(name string) bool {
 	if name == "" || name == "." || name == ".." || len(name) > MaxName || !utf8.ValidString(name) {
 		return false
@@ -41,4 +55,21 @@ func isHashPrefix(name string) bool {
 		return false
 	}
 	return strings.Trim(name, "0123456789abcdef") == ""
+}
+
+// sedName matches the temporary file that sed -i renames over the original.
+var sedName = regexp.MustCompile(`^sed[A-Za-z0-9]{6}$`)
+
+// isEditorName reports whether editors use a name for a file beside the one they save: .NAME.swp,
+// .#NAME, .NAME.XXXX, NAME~, #NAME#, and 4913, which vim creates to test whether the directory is
+// writable.
+func isEditorName(name string) bool {
+	switch {
+	case strings.HasPrefix(name, "."), strings.HasSuffix(name, "~"), sedName.MatchString(name):
+		return true
+	case len(name) > 2 && strings.HasPrefix(name, "#") && strings.HasSuffix(name, "#"):
+		return true
+	}
+	n, err := strconv.Atoi(name)
+	return err == nil && n >= 4913 && (n-4913)%123 == 0
 }

@@ -184,16 +184,14 @@ func attrOf(mode os.FileMode, size int64, mtime time.Time) Attr {
 	return Attr{Mode: mode, Size: size, Allocated: size, BlockSize: blockSize, ModTime: mtime}
 }
 
-// dumpTime returns the mtime of a dump, in whole seconds; an unknown time is the epoch.
-func dumpTime(seconds int64) time.Time { return time.Unix(seconds, 0) }
-
 // catalogDir is a directory generated from the catalogue.
 type catalogDir struct {
+	placed
 	t    *Tree
 	path string // from the root, such as "by-cmd/node"
 }
 
-func (t *Tree) catalogDir(path string) catalogDir { return catalogDir{t, path} }
+func (t *Tree) catalogDir(path string) catalogDir { return catalogDir{t: t, path: path} }
 
 func (d *catalogDir) ID() FileID   { return dirID(d.path) }
 func (d *catalogDir) Path() string { return d.path }
@@ -201,8 +199,16 @@ func (d *catalogDir) Path() string { return d.path }
 // below returns the path of a name in the directory.
 func (d *catalogDir) below(name string) string { return d.path + "/" + name }
 
-// Attr never blocks.
-func (d *catalogDir) Attr(context.Context) (Attr, error) { return d.attr(), nil }
+// Attr fails with ErrNotExist when the directory is no longer under its name.
+func (d *catalogDir) Attr(ctx context.Context) (Attr, error) {
+	_, _, err := d.check(ctx, d.t)
+	return d.attr(), err
+}
+
+// Open waits until the whole corpus has been read, since any dump may be in the directory.
+func (d *catalogDir) Open(ctx context.Context) (bool, error) {
+	return true, d.t.o.Corpus.Whole(ctx)
+}
 
 func (d *catalogDir) attr() Attr {
 	_, changed := d.t.lastChange()

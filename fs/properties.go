@@ -9,7 +9,6 @@ import (
 
 	"thothfs/dump"
 	"thothfs/dump/document"
-	"thothfs/query"
 )
 
 // propertiesDir returns by-hash/HASH/properties, which shows the custom properties as files; a
@@ -41,18 +40,6 @@ func (s *propertyFiles) modTime(ctx context.Context) (time.Time, error) {
 func (s *propertyFiles) check(name string) error {
 	_, err := keyOf(name)
 	return err
-}
-
-// keyOf returns the key that a file name stands for. It is the inverse of FileName.
-func keyOf(name string) (string, error) {
-	if isPlainName(name) {
-		return name, nil
-	}
-	key, err := query.DecodeName(name)
-	if err != nil || key == "" || FileName(key) != name {
-		return "", ErrBadName
-	}
-	return key, nil
 }
 
 // isTemporary reports whether editors use a name for temporary files, or whether it is the name of

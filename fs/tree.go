@@ -38,7 +38,7 @@ type Tree struct {
 	mu         sync.Mutex // guards what follows
 	generation uint64
 	changed    time.Time // when that generation was first seen
-	edited     func(corpus.Change)
+	edited     func([]corpus.Change)
 }
 
 // New returns a tree for a corpus. The caller must call Close.
@@ -72,9 +72,6 @@ func (t *Tree) AttrTimeout() time.Duration { return t.o.AttrTimeout }
 
 // MissingTimeout returns the maximum time for which a missing name may be cached.
 func (t *Tree) MissingTimeout() time.Duration { return t.missingTTL }
-
-// WaitUntilRead waits until the whole corpus has been read.
-func (t *Tree) WaitUntilRead(ctx context.Context) error { return t.o.Corpus.Whole(ctx) }
 
 // lastChange returns the current generation of the corpus and the time when this tree first saw it.
 // That time is the mtime of every directory generated from the catalogue, so that clients may cache
@@ -141,7 +138,7 @@ func (t *Tree) edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*c
 	edited := t.edited
 	t.mu.Unlock()
 	if edited != nil {
-		edited(corpus.Change{ID: id, Old: old, New: now})
+		edited([]corpus.Change{{ID: id, Old: old, New: now}})
 	}
 	return now, nil
 }

@@ -20,7 +20,6 @@ import (
 // by-time/2013/07/11, query/type=core, and views that narrow these.
 type viewDir struct {
 	catalogDir
-	placed
 	spec  query.Spec
 	depth int // depth below the root: by-cmd/node is 2
 	rows  cachedList[[]corpus.Row]
@@ -130,14 +129,6 @@ func (v *viewDir) has(ctx context.Context, name string) (int64, error) {
 	return row.Time, err
 }
 
-// Attr fails with ErrNotExist when no dump has the directory's value any more.
-func (v *viewDir) Attr(ctx context.Context) (Attr, error) {
-	if _, _, err := v.check(ctx, v.t); err != nil {
-		return Attr{}, err
-	}
-	return v.attr(), nil
-}
-
 // find returns the only dump of the view whose hash begins with prefix.
 func (v *viewDir) find(ctx context.Context, prefix string) (corpus.Row, error) {
 	prefix, err := v.expand(ctx, prefix)
@@ -191,7 +182,7 @@ func (v *viewDir) list(ctx context.Context) (*list[[]corpus.Row], error) {
 }
 
 func (v *viewDir) Open(ctx context.Context) (bool, error) {
-	return v.maxAge() == 0, v.t.WaitUntilRead(ctx)
+	return v.maxAge() == 0, v.t.o.Corpus.Whole(ctx)
 }
 
 func (v *viewDir) List(ctx context.Context) (Listing, error) {
@@ -269,7 +260,7 @@ func (l *dumpLink) Attr(ctx context.Context) (Attr, error) {
 func (l *dumpLink) attr() Attr { return linkAttr(l.Target(), l.time.Load()) }
 
 func linkAttr(target string, seconds int64) Attr {
-	a := attrOf(modeLink, int64(len(target)), dumpTime(seconds))
+	a := attrOf(modeLink, int64(len(target)), time.Unix(seconds, 0))
 	a.Allocated = 0
 	return a
 }

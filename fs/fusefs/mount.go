@@ -65,7 +65,7 @@ func (o *Options) setDefaults() {
 // newBridge returns the bridge of a mount, with its tree.
 func newBridge(o Options) (*bridge, error) {
 	o.setDefaults()
-	b := &bridge{o: o, nodes: nodeLimit{max: maxNodes, wake: make(chan struct{}, 1)}}
+	b := &bridge{o: o, gid: uint32(os.Getegid()), nodes: nodeLimit{max: maxNodes, wake: make(chan struct{}, 1)}}
 	stats := o.Tree.Stats
 	o.Tree.Stats = func() []fs.Stat {
 		var all []fs.Stat

@@ -17,6 +17,7 @@ import (
 // bridge is the state shared by all nodes of a mount.
 type bridge struct {
 	tree        *fs.Tree
+	gid         uint32 // group of everything
 	o           Options
 	root        *node
 	nodes       nodeLimit
@@ -84,11 +85,9 @@ func (b *bridge) attr(a fs.Attr, out *fuse.Attr) {
 	out.Blksize = uint32(a.BlockSize)
 	out.Blocks = uint64(a.Allocated+511) / 512
 	out.Nlink = 1
-	out.Uid, out.Gid = b.tree.Owner(), b.gid()
+	out.Uid, out.Gid = b.tree.Owner(), b.gid
 	out.SetTimes(&a.ModTime, &a.ModTime, &a.ModTime)
 }
-
-func (b *bridge) gid() uint32 { return uint32(os.Getegid()) }
 
 // modeOf returns m as an st_mode.
 func modeOf(m os.FileMode) uint32 {

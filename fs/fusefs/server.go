@@ -10,7 +10,6 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
-	"thothfs/corpus"
 	"thothfs/internal/withctx"
 )
 
@@ -47,7 +46,7 @@ func holderList(holders []Holder) string {
 // newServer serves a mount that has been made in the kernel, and waits until it responds.
 func newServer(mountpoint string, b *bridge, kernel *fuse.Server) (*Server, error) {
 	s := &Server{mountpoint: mountpoint, b: b, kernel: kernel, served: make(chan struct{})}
-	unsubscribe := b.tree.Subscribe(func(c corpus.Change) { b.invalidate([]corpus.Change{c}) }, b.invalidate)
+	unsubscribe := b.tree.Subscribe(b.invalidate)
 	b.nodes.root = b.root.EmbeddedInode()
 	unmounted := make(chan struct{})
 	go b.nodes.run(unmounted) // ends with the serving loop
