@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"path"
 	"strings"
 
 	"github.com/cespare/xxhash/v2"
@@ -165,8 +166,19 @@ func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
 	if !hashed {
 		return t.Walk(ctx, id.path())
 	}
-	for _, dir := range id.parents() {
-		n, err := t.search(ctx, dir, encoded)
+	var dirs []string
+	switch id.kind {
+	case kindDir, kindLink:
+		for _, f := range catalog.Fields {
+			dirs = append(dirs, f.View)
+		}
+	case kindText:
+		dirs = []string{id.path() + propertiesName}
+	default:
+		dirs = []string{path.Dir(id.path())}
+	}
+	for _, dir := range dirs {
+		n, err := t.search(ctx, dir, id, encoded)
 		if err != nil || n != nil {
 			return n, err
 		}
@@ -174,51 +186,28 @@ func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
 	return nil, notThere(id.path())
 }
 
-// parents returns the paths of the directories that may contain a node whose names are unknown.
-func (id FileID) parents() []string {
-	if id.dump != (dump.ID{}) && id.kind != kindLink {
-		dir := hashDirName + "/" + id.dump.String()
-		return []string{dir, dir + "/" + propertiesName}
-	}
-	if id.kind == kindObject {
-		return []string{analyzersName}
-	}
-	var dirs []string
-	for _, f := range catalog.Fields {
-		dirs = append(dirs, f.View)
-	}
-	return dirs
-}
-
-// search looks for the node of an encoded FileID in a directory. Links to dumps are also looked up
-// in the views in the directory.
-func (t *Tree) search(ctx context.Context, path string, encoded []byte) (Node, error) {
-	n, err := t.Walk(ctx, path)
+// search looks for the node of an encoded FileID in a directory or, if it is a link to a dump, in
+// the views in the directory. id is the FileID without the names, which are hashed.
+func (t *Tree) search(ctx context.Context, dir string, id FileID, encoded []byte) (Node, error) {
+	n, err := t.Walk(ctx, dir)
 	if err != nil {
 		return nil, err
 	}
-	d := n.(Dir)
-	l, err := d.List(ctx)
+	l, err := n.(Dir).List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for i := range l.Len() {
-		e, err := d.Lookup(ctx, l.At(i).Name)
-		if errors.Is(err, ErrNotExist) {
-			continue
+		switch name := l.At(i).Name; id.kind {
+		case kindDir, kindLink:
+			id.dir = dir + "/" + name
+		case kindObject:
+			id.name = objectOf(name)
+		case kindText:
+			id.dir, id.name = propertiesName, name
 		}
-		if err != nil {
-			return nil, err
-		}
-		if bytes.Equal(e.Node.ID().Encode(), encoded) {
-			return e.Node, nil
-		}
-		if v, ok := e.Node.(*viewDir); ok && kind(encoded[0]&^hashedNames) == kindLink {
-			id, _, _ := decodeFileID(encoded)
-			e, err := v.Lookup(ctx, id.dump.String())
-			if err == nil && bytes.Equal(e.Node.ID().Encode(), encoded) {
-				return e.Node, nil
-			}
+		if bytes.Equal(id.Encode(), encoded) {
+			return t.Walk(ctx, id.path())
 		}
 	}
 	return nil, nil

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"slices"
 	"sync"
 	"time"
 	"weak"
@@ -64,25 +65,24 @@ func (k *cachedList[T]) drop(s *list[T]) {
 	}
 }
 
-// recentLists refers to the lists of the most recently listed directories, one each, so that they
-// are not garbage collected.
+// recentLists refers to the most recent lists, one for each directory, so that they are not garbage
+// collected.
 type recentLists struct {
-	mu   sync.Mutex // guards ring, next
-	ring [16]struct{ of, list any }
-	next int
+	mu   sync.Mutex // guards list
+	list []recentList
 }
 
-// add adds s, the list of the directory identified by of, replacing the oldest entry if the
-// directory has none.
+type recentList struct{ of, list any }
+
+const maxRecentLists = 16
+
+// add adds s, the list of the directory identified by of.
 func (r *recentLists) add(of, s any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for i := range r.ring {
-		if r.ring[i].of == of {
-			r.ring[i].list = s
-			return
-		}
+	r.list = slices.DeleteFunc(r.list, func(l recentList) bool { return l.of == of })
+	if len(r.list) == maxRecentLists {
+		r.list = slices.Delete(r.list, 0, 1)
 	}
-	r.ring[r.next].of, r.ring[r.next].list = of, s
-	r.next = (r.next + 1) % len(r.ring)
+	r.list = append(r.list, recentList{of, s})
 }

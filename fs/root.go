@@ -45,16 +45,6 @@ func (r *rootDir) child(name string) Dir {
 	return nil
 }
 
-// rootNames returns the names listed in the root.
-func rootNames() []string {
-	all := []string{analyzersName, hashDirName, "by-time", "query"}
-	for _, f := range catalog.Fields {
-		all = append(all, f.View)
-	}
-	slices.Sort(all)
-	return all
-}
-
 func (r *rootDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	d := r.child(name)
 	if d == nil {
@@ -67,8 +57,13 @@ func (r *rootDir) Lookup(ctx context.Context, name string) (Entry, error) {
 func (r *rootDir) Open(context.Context) (bool, error) { return true, nil }
 
 func (r *rootDir) List(context.Context) (Listing, error) {
+	all := []string{analyzersName, hashDirName, "by-time", "query"}
+	for _, f := range catalog.Fields {
+		all = append(all, f.View)
+	}
+	slices.Sort(all)
 	var l names
-	for _, name := range rootNames() {
+	for _, name := range all {
 		l.add(name, modeDir, number(kindDir, name))
 	}
 	return l, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,9 +31,8 @@ type slowRead struct {
 // slowLog keeps the most recent slow reads for .thothfs/slow.
 type slowLog struct {
 	mu   sync.Mutex // guards what follows
-	last []slowRead // a ring buffer once it is full
-	next int
-	n    int64 // number of slow reads since the start
+	last []slowRead // oldest first
+	n    int64      // number of slow reads since the start
 }
 
 // record records a read that has just ended, if it was slow. ctx is its context and contains a
@@ -50,12 +50,10 @@ func (s *slowLog) record(ctx context.Context, started time.Time, path func() str
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n++
-	if len(s.last) < maxSlow {
-		s.last = append(s.last, r)
-		return
+	if len(s.last) == maxSlow {
+		s.last = slices.Delete(s.last, 0, 1)
 	}
-	s.last[s.next] = r
-	s.next = (s.next + 1) % maxSlow
+	s.last = append(s.last, r)
 }
 
 // count returns the number of slow reads since the start.
@@ -68,7 +66,7 @@ func (s *slowLog) count() int64 {
 // text returns the records, one per line, oldest first.
 func (s *slowLog) text() []byte {
 	s.mu.Lock()
-	last := append(append([]slowRead(nil), s.last[s.next:]...), s.last[:s.next]...)
+	last := slices.Clone(s.last)
 	s.mu.Unlock()
 	var b bytes.Buffer
 	for _, r := range last {

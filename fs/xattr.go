@@ -20,24 +20,13 @@ const (
 )
 
 // dumpOf returns the dump whose document a node shows as extended attributes. The node is the
-// directory of the dump or anything in it.
+// directory of the dump or anything in it, or a link under a shortened hash.
 func dumpOf(n Node) (dump.ID, bool) {
-	var id dump.ID
-	switch n := n.(type) {
-	case *dumpDir:
-		id = n.id
-	case *generatedFile:
-		id = n.dumpNode.id
-	case *nameLink:
-		id = n.dumpNode.id
-	case *objectFile:
-		id = n.id
-	case *writableDir:
-		id = n.dump
-	case *writableFile:
-		id = n.dir.dump
+	if l, ok := n.(*nameLink); ok {
+		return l.id, true
 	}
-	return id, id != dump.ID{}
+	id := n.ID()
+	return id.dump, id.kind != kindLink && id.dump != dump.ID{}
 }
 
 // Getxattr returns one leaf of the document as text, an array as JSON.
