@@ -49,8 +49,8 @@ type Dir interface {
 	List(ctx context.Context) (Listing, error)
 }
 
-// WritableDir is a directory whose entries can be changed. Methods that a
-// directory does not support return ErrNotPermitted.
+// WritableDir is a directory whose entries can be changed. Methods that a directory does not support
+// return ErrNotPermitted. A front end must call Tree.MayWrite before a method that changes entries.
 type WritableDir interface {
 	Dir
 	Create(ctx context.Context, name string, flags OpenFlags) (Entry, Handle, error)
@@ -94,7 +94,8 @@ type File interface {
 // WritableFile is a file that can be written.
 type WritableFile interface {
 	File
-	// Truncate changes the length of the file. h is an open handle on it, or nil.
+	// Truncate changes the length of the file. h is an open handle on it, or nil. A front end must
+	// call Tree.MayWrite first.
 	Truncate(ctx context.Context, h Handle, size int64) error
 	// HandleAttr returns the attributes of an open file whose name is gone.
 	HandleAttr(h Handle) (Attr, bool)

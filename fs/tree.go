@@ -98,15 +98,6 @@ type callerKey struct{}
 // by the owner.
 var CallerKey any = callerKey{}
 
-// mayWrite returns ErrNotOwner unless the caller is the owner of the tree or root. The store cannot
-// tell users apart: it sees every write as the owner's.
-func (t *Tree) mayWrite(ctx context.Context) error {
-	if uid, known := ctx.Value(CallerKey).(uint32); known && uid != 0 && uid != t.uid {
-		return ErrNotOwner
-	}
-	return nil
-}
-
 // MayWrite returns nil if the caller may write to a node, ErrNotOwner if not, and ErrReadOnly for a
 // node that nobody may write to.
 func (t *Tree) MayWrite(ctx context.Context, n Node) error {
@@ -115,6 +106,15 @@ func (t *Tree) MayWrite(ctx context.Context, n Node) error {
 		return t.mayWrite(ctx)
 	}
 	return ErrReadOnly
+}
+
+// mayWrite returns ErrNotOwner unless the caller is the owner of the tree or root. The store cannot
+// tell users apart: it sees every write as the owner's.
+func (t *Tree) mayWrite(ctx context.Context) error {
+	if uid, known := ctx.Value(CallerKey).(uint32); known && uid != 0 && uid != t.uid {
+		return ErrNotOwner
+	}
+	return nil
 }
 
 // withOrigin marks edits made with the returned context as coming from a call to the mount.

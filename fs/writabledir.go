@@ -181,9 +181,6 @@ func (d *writableDir) openNew(ctx context.Context, name string, flags OpenFlags,
 }
 
 func (d *writableDir) Remove(ctx context.Context, name string) error {
-	if err := d.t.mayWrite(ctx); err != nil {
-		return err
-	}
 	unlock, err := d.t.buffers.storing.Lock(ctx, d.key) // waits for a close that is storing the file
 	if err != nil {
 		return err
@@ -226,9 +223,6 @@ func (d *writableDir) Rename(ctx context.Context, from string, to Dir, name stri
 		return ErrReadOnly
 	case other.key != d.key:
 		return ErrCrossDevice
-	}
-	if err := d.t.mayWrite(ctx); err != nil {
-		return err
 	}
 	unlock, err := d.t.buffers.storing.Lock(ctx, d.key)
 	if err != nil {
@@ -409,9 +403,6 @@ func (f *writableFile) Open(ctx context.Context, flags OpenFlags) (Handle, error
 
 // Truncate changes the buffer if the file is being written, and otherwise the stored file.
 func (f *writableFile) Truncate(ctx context.Context, h Handle, size int64) error {
-	if err := f.dir.t.mayWrite(ctx); err != nil {
-		return err
-	}
 	if h, ok := h.(*bufferHandle); ok {
 		return h.truncate(size)
 	}

@@ -15,7 +15,7 @@ import (
 // directory is not writable. The defaults of go-fuse are unsuitable; for example, its unlink
 // succeeds.
 
-// change calls do with the directory if it is writable.
+// change calls do with the directory if the caller may write to it.
 func (n *node) change(ctx context.Context, op, name string, do func(c *request, d fs.WritableDir) error) syscall.Errno {
 	d, ok := n.n.(fs.WritableDir)
 	if !ok {
@@ -23,7 +23,11 @@ func (n *node) change(ctx context.Context, op, name string, do func(c *request, 
 	}
 	c := n.b.request(ctx)
 	defer c.end()
-	return n.b.fail(c, op, n.below(name), do(c, d))
+	err := n.b.tree.MayWrite(c, d)
+	if err == nil {
+		err = do(c, d)
+	}
+	return n.b.fail(c, op, n.below(name), err)
 }
 
 func (n *node) Create(ctx context.Context, name string, flags, _ uint32, out *fuse.EntryOut) (inode *gofs.Inode, h gofs.FileHandle, fuseFlags uint32, errno syscall.Errno) {
