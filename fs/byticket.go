@@ -94,7 +94,6 @@ type ticketsDir struct {
 var _ WritableDir = (*ticketsDir)(nil)
 
 func (d *ticketsDir) Lookup(ctx context.Context, name string) (Entry, error) {
-	d.t.counts.lookups.Add(1)
 	generation := d.t.o.Corpus.Generation()
 	ticket, _, err := d.find(ctx, name)
 	if err != nil {
@@ -117,11 +116,6 @@ func (d *ticketsDir) find(ctx context.Context, name string) (ticket string, used
 		return "", false, notThere(d.below(name))
 	}
 	return ticket, false, nil
-}
-
-func (d *ticketsDir) has(ctx context.Context, name string) (int64, error) {
-	_, _, err := d.find(ctx, name)
-	return 0, err
 }
 
 // entry sets no TTL because after a rename the kernel has the old directory under the new name.

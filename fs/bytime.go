@@ -33,7 +33,6 @@ func (d *timeDir) nameOf(n int) string {
 }
 
 func (d *timeDir) Lookup(ctx context.Context, name string) (Entry, error) {
-	d.t.counts.lookups.Add(1)
 	generation := d.t.o.Corpus.Generation()
 	n, err := d.find(ctx, name)
 	if err != nil {
@@ -62,11 +61,6 @@ func (d *timeDir) find(ctx context.Context, name string) (int, error) {
 		err = notThere(d.below(name))
 	}
 	return n, err
-}
-
-func (d *timeDir) has(ctx context.Context, name string) (int64, error) {
-	_, err := d.find(ctx, name)
-	return 0, err
 }
 
 func (d *timeDir) List(ctx context.Context) (Listing, error) {

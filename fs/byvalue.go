@@ -25,18 +25,12 @@ func (d *valueDir) list(ctx context.Context) (*list[[]corpus.Value], error) {
 }
 
 func (d *valueDir) Lookup(ctx context.Context, name string) (Entry, error) {
-	d.t.counts.lookups.Add(1)
 	generation := d.t.o.Corpus.Generation()
 	value, err := d.value(ctx, name)
 	if err != nil {
 		return Entry{}, err
 	}
 	return d.viewEntry(d, name, query.Equal(d.field.Path, value), 1, generation), nil
-}
-
-func (d *valueDir) has(ctx context.Context, name string) (int64, error) {
-	_, err := d.value(ctx, name)
-	return 0, err
 }
 
 // value returns the value that a name stands for. Without a cached list it queries only that value,

@@ -21,40 +21,33 @@ const (
 	missingTimeout = time.Second // in by-hash, where a lookup may have to query the store
 )
 
-// nameDir is a directory that can check whether it contains a name.
-type nameDir interface {
-	// has returns the time of the dump that the name leads to, or 0 for a directory. The error is
-	// ErrNotExist when the name is missing.
-	has(ctx context.Context, name string) (seconds int64, err error)
-}
-
 // placed is embedded in nodes that check whether they are still under their name.
 type placed struct {
-	in   nameDir
+	in   Dir // nil if the name cannot disappear
 	name string
 	seen atomic.Uint64 // generation of the corpus at the last check
 }
 
 // place records the directory and name of the node at a generation of the corpus.
-func (p *placed) place(in nameDir, name string, generation uint64) {
+func (p *placed) place(in Dir, name string, generation uint64) {
 	p.in, p.name = in, name
 	p.seen.Store(generation)
 }
 
-// check returns ErrNotExist if the node is no longer under its name. Otherwise it returns the result
-// of has; asked is false if has failed or was not called because the corpus has not changed.
-func (p *placed) check(ctx context.Context, t *Tree) (seconds int64, asked bool, err error) {
+// check returns ErrNotExist if the node is no longer under its name. Otherwise it returns the node
+// that is now; ok is false if that is unknown or the corpus has not changed.
+func (p *placed) check(ctx context.Context, t *Tree) (now Entry, ok bool, err error) {
 	generation := t.o.Corpus.Generation()
 	if p.in == nil || p.seen.Load() == generation {
-		return 0, false, nil
+		return now, false, nil
 	}
-	seconds, err = p.in.has(ctx, p.name)
+	now, err = p.in.Lookup(ctx, p.name)
 	switch {
 	case err == nil:
 		p.seen.Store(generation)
-		return seconds, true, nil
+		return now, true, nil
 	case errors.Is(err, ErrNotExist):
-		return 0, false, err
+		return now, false, err
 	}
-	return 0, false, nil // unknown: assume no change
+	return now, false, nil // assume no change
 }

@@ -143,6 +143,9 @@ func (t *Tree) edit(ctx context.Context, id dump.ID, edits ...document.Edit) (*c
 	return now, nil
 }
 
+// CountLookup counts a name looked up by a client.
+func (t *Tree) CountLookup() { t.counts.lookups.Add(1) }
+
 // CountReaddir counts a directory listing read by a client.
 func (t *Tree) CountReaddir() { t.counts.readdirs.Add(1) }
 

@@ -30,8 +30,8 @@ type viewDir struct {
 const maxDepth = 200
 
 // viewEntry returns the view called name in d, which is depth levels below the root. in is d as a
-// nameDir, and name existed in it at the given generation of the corpus.
-func (d *catalogDir) viewEntry(in nameDir, name string, spec query.Spec, depth int, generation uint64) Entry {
+// Dir, and name existed in it at the given generation of the corpus.
+func (d *catalogDir) viewEntry(in Dir, name string, spec query.Spec, depth int, generation uint64) Entry {
 	v := &viewDir{catalogDir: d.t.catalogDir(d.below(name)), spec: spec, depth: depth + 1}
 	v.place(in, name, generation)
 	return Entry{Node: v, Attr: v.attr(), TTL: nameTimeout}
@@ -43,7 +43,6 @@ type queryDir struct{ catalogDir }
 // Lookup returns the view for a specification. If nothing matches, the view is an empty directory;
 // a malformed specification does not exist.
 func (d *queryDir) Lookup(_ context.Context, name string) (Entry, error) {
-	d.t.counts.lookups.Add(1)
 	spec, err := parseSpec(name)
 	if err != nil {
 		return Entry{TTL: d.t.missingTTL}, err
@@ -85,7 +84,6 @@ func (v *viewDir) maxAge() time.Duration {
 // Lookup finds a dump of the view by its hash or by a prefix that is unique within the view; a name
 // with "=" narrows the view.
 func (v *viewDir) Lookup(ctx context.Context, name string) (Entry, error) {
-	v.t.counts.lookups.Add(1)
 	generation := v.t.o.Corpus.Generation()
 	if isNarrowing(name) {
 		spec, err := parseSpec(name)
@@ -119,14 +117,6 @@ func (v *viewDir) linkTTL(name string) time.Duration {
 		return v.t.o.AttrTimeout
 	}
 	return linkTimeout
-}
-
-func (v *viewDir) has(ctx context.Context, name string) (int64, error) {
-	if isNarrowing(name) {
-		return 0, nil
-	}
-	row, err := v.find(ctx, name)
-	return row.Time, err
 }
 
 // find returns the only dump of the view whose hash begins with prefix.
@@ -247,12 +237,12 @@ func (l *dumpLink) Target() string {
 
 // Attr fails with ErrNotExist when the dump is no longer in the view.
 func (l *dumpLink) Attr(ctx context.Context) (Attr, error) {
-	seconds, asked, err := l.check(ctx, l.view.t)
+	now, ok, err := l.check(ctx, l.view.t)
 	if err != nil {
 		return Attr{}, err
 	}
-	if asked {
-		l.time.Store(seconds)
+	if ok {
+		l.time.Store(now.Node.(*dumpLink).time.Load())
 	}
 	return l.attr(), nil
 }

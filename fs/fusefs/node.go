@@ -124,6 +124,7 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 	}
 	c := n.b.request(ctx)
 	defer c.end()
+	n.b.tree.CountLookup()
 	e, err := d.Lookup(c, name)
 	if err != nil {
 		out.SetEntryTimeout(max(e.TTL, noTime))
