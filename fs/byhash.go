@@ -25,11 +25,7 @@ func (d *hashDir) Lookup(ctx context.Context, name string) (Entry, error) {
 	}
 	id, err := dump.ParseID(name)
 	if err != nil {
-		e, err := d.lookupPrefix(ctx, name)
-		if err != nil {
-			return missing, err
-		}
-		return e, nil
+		return d.lookupPrefix(ctx, name)
 	}
 	if s := d.all.fresh(d.t, 0); s != nil {
 		if row, ok := s.items.find(id); ok {
@@ -46,7 +42,7 @@ func (d *hashDir) Lookup(ctx context.Context, name string) (Entry, error) {
 func (d *hashDir) lookupPrefix(ctx context.Context, prefix string) (Entry, error) {
 	id, err := d.t.o.Corpus.Resolve(ctx, prefix)
 	if err != nil {
-		return Entry{}, err
+		return Entry{TTL: d.t.missingTTL}, err
 	}
 	l := &nameLink{
 		dumpNode: d.t.dumpNode(id), target: id.String(),

@@ -125,7 +125,7 @@ func (d *dumpDir) lookupVirtual(ctx context.Context, name string, found *corpus.
 		p := d.t.propertiesDir(d.id)
 		return Entry{Node: p, Attr: attrOf(modeDir, 0, found.ModTime)}, nil
 	}
-	if !slices.Contains(aliases(), name) {
+	if !slices.Contains([]string{dumpName, "core", "vmcore", "vmdump"}, name) {
 		return Entry{}, notThere(d.Path() + "/" + name)
 	}
 	target, alias, err := d.alias(ctx, found)
@@ -139,9 +139,6 @@ func (d *dumpDir) lookupVirtual(ctx context.Context, name string, found *corpus.
 	l.fileID.version = target
 	return Entry{Node: l, Attr: l.attr()}, nil
 }
-
-// aliases returns the fixed names that the links to a dump may have.
-func aliases() []string { return []string{dumpName, "core", "vmcore", "vmdump"} }
 
 // alias returns the name of the dump's file and the fixed name for its kind. Both are "" when the
 // dump itself is missing: purging a dump leaves its record.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Node is a directory, a file or a symbolic link of the tree. Dir.Lookup returns nodes; they hold
@@ -247,20 +249,14 @@ func (h *memoryHandle) Seek(off int64, whence int) (int64, error) {
 
 func (h *memoryHandle) Close(context.Context) error { return nil }
 
-// The values of whence that lseek(2) passes on to file systems.
-const (
-	seekData = 3 // SEEK_DATA
-	seekHole = 4 // SEEK_HOLE
-)
-
 // seekWhole implements Seek for a file without holes.
 func seekWhole(size, off int64, whence int) (int64, error) {
 	switch {
 	case off >= size:
 		return 0, ErrNoData
-	case whence == seekData:
+	case whence == unix.SEEK_DATA:
 		return off, nil
-	case whence == seekHole:
+	case whence == unix.SEEK_HOLE:
 		return size, nil
 	}
 	return 0, ErrInvalid

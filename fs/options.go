@@ -80,16 +80,5 @@ func (o *Options) setDefaults() error {
 	if o.Corpus == nil {
 		return errors.New("no corpus to mount")
 	}
-	if _, ok := localStore(o.Store); !ok && o.Cache == nil {
-		return errors.New("no block cache for a store that is not local")
-	}
 	return nil
-}
-
-// localStore is like store.AsLocal but accepts nil.
-func localStore(s store.Store) (store.Local, bool) {
-	if s == nil {
-		return nil, false
-	}
-	return store.AsLocal(s)
 }

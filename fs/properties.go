@@ -15,7 +15,7 @@ import (
 // property that is an object is a single file. The directory exists even when it is empty.
 func (t *Tree) propertiesDir(id dump.ID) *writableDir {
 	return &writableDir{
-		t: t, backend: &propertyFiles{t, id}, key: id.String(), dump: id, mode: modeValue,
+		t: t, backend: &propertyFiles{t, id}, key: id.String(), mode: modeValue,
 		id:     FileID{kind: kindProps, dump: id, name: propertiesName},
 		fileID: FileID{kind: kindText, dump: id, dir: propertiesName},
 	}

@@ -46,7 +46,13 @@ func New(o Options) (*Tree, error) {
 	if err := o.setDefaults(); err != nil {
 		return nil, err
 	}
-	local, _ := localStore(o.Store)
+	var local store.Local
+	if o.Store != nil {
+		local, _ = store.AsLocal(o.Store)
+	}
+	if local == nil && o.Cache == nil {
+		return nil, errors.New("no block cache for a store that is not local")
+	}
 	now := time.Now()
 	t := &Tree{
 		o: o, local: local, uid: uint32(os.Geteuid()),

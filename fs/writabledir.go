@@ -5,10 +5,8 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
-
-	"thothfs/dump"
 )
 
 // fileBackend stores the files of a writable directory, each as a whole: the custom properties of a
@@ -34,7 +32,6 @@ type writableDir struct {
 	t       *Tree
 	backend fileBackend
 	key     string      // key of the directory in the store
-	dump    dump.ID     // the dump whose attributes the files have; zero for none
 	id      FileID      // ID of the directory
 	fileID  FileID      // ID of a file, without its name
 	mode    os.FileMode // mode of all files
@@ -89,7 +86,8 @@ func (d *writableDir) Lookup(ctx context.Context, name string) (Entry, error) {
 
 // entry sets no TTL because edits add and remove files without invalidating names.
 func (d *writableDir) entry(ctx context.Context, name string) (Entry, error) {
-	f := &writableFile{dir: d, name: name, renames: d.t.renames.Load()}
+	f := &writableFile{dir: d, renames: d.t.renames.Load()}
+	f.SetName(name)
 	a, err := f.stat(ctx)
 	if err != nil {
 		return Entry{}, err
@@ -324,9 +322,7 @@ func (d *writableDir) commitRename(ctx context.Context, w *writeBuffer, from, to
 type writableFile struct {
 	dir     *writableDir
 	renames uint64 // see ID
-
-	mu   sync.Mutex // guards name
-	name string
+	name    atomic.Pointer[string]
 }
 
 var _ WritableFile = (*writableFile)(nil)
@@ -343,18 +339,10 @@ func (f *writableFile) ID() FileID {
 
 func (f *writableFile) Path() string { return f.dir.Path() + "/" + f.called() }
 
-func (f *writableFile) called() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.name
-}
+func (f *writableFile) called() string { return *f.name.Load() }
 
 // SetName implements Renamed.
-func (f *writableFile) SetName(name string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.name = name
-}
+func (f *writableFile) SetName(name string) { f.name.Store(&name) }
 
 // Attr fails with ErrGone for a file that was removed.
 func (f *writableFile) Attr(ctx context.Context) (Attr, error) {

@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
 
 	"thothfs/fs"
 )
@@ -119,6 +121,20 @@ func mount(mountpoint string, b *bridge) (*Server, error) {
 		b.log().Warn("programs started from here may keep the mount busy", "error", err)
 	}
 	return newServer(mountpoint, b, kernel)
+}
+
+// setCloseOnExec prevents programs started by this process from inheriting the connection to the
+// kernel, as they would after a mount by root (go-fuse 2.12, mountDirect). A debugger that outlived
+// this process would keep the mount alive, and calls on it would never return, not even after
+// SIGKILL.
+func setCloseOnExec() error {
+	fds, err := connectionFDs("/proc/self")
+	for _, fd := range fds {
+		if n, err := strconv.Atoi(fd); err == nil {
+			unix.CloseOnExec(n)
+		}
+	}
+	return err
 }
 
 func (b *bridge) log() *slog.Logger { return b.o.Tree.Log }

@@ -93,6 +93,18 @@ func isDying(proc string) bool {
 	return false
 }
 
+// connectionFDs returns the descriptors of /dev/fuse that are open in the process with the
+// directory proc.
+func connectionFDs(proc string) (fds []string, err error) {
+	open, err := os.ReadDir(proc + "/fd")
+	for _, f := range open {
+		if to, err := os.Readlink(proc + "/fd/" + f.Name()); err == nil && to == "/dev/fuse" {
+			fds = append(fds, f.Name())
+		}
+	}
+	return fds, err
+}
+
 func hasConnection(proc string, number int) bool {
 	fds, _ := connectionFDs(proc)
 	for _, fd := range fds {
