@@ -226,11 +226,10 @@ func (d *writableDir) Rename(ctx context.Context, from string, to Dir, name stri
 		return err
 	}
 	defer unlock()
-	if err := d.rename(ctx, from, name, noReplace); err != nil {
-		return err
+	if err = d.rename(ctx, from, name, noReplace); err == nil {
+		d.t.renames.Add(1)
 	}
-	d.t.renames.Add(1)
-	return nil
+	return err
 }
 
 func (d *writableDir) rename(ctx context.Context, from, to string, noReplace bool) error {

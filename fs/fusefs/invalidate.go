@@ -1,7 +1,6 @@
 package fusefs
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -23,35 +22,11 @@ import (
 // fs/fuse/inode.c of Linux), so nothing here blocks. fs/nametimeout.go explains how long names are
 // cached.
 
-// watchedDirs is the set of directories that the kernel has looked into.
-type watchedDirs struct {
-	mu  sync.Mutex // guards set
-	set map[*node]struct{}
-}
-
-func (w *watchedDirs) add(n *node) {
-	if _, ok := n.n.(fs.Watched); !ok {
-		return
+// watch records that the kernel has looked into a directory.
+func (n *node) watch() {
+	if _, ok := n.n.(fs.Watched); ok {
+		n.b.watched.LoadOrStore(n, nil)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.set == nil {
-		w.set = map[*node]struct{}{}
-	}
-	w.set[n] = struct{}{}
-}
-
-func (w *watchedDirs) remove(n *node) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.set, n)
-}
-
-// all returns the directories in arbitrary order.
-func (w *watchedDirs) all() []*node {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.Collect(maps.Keys(w.set))
 }
 
 // invalidations holds the most recently invalidated changes of dumps. An edit by this process is
@@ -101,8 +76,8 @@ func (b *bridge) invalidate(changes []corpus.Change) {
 		return
 	}
 	changes = slices.DeleteFunc(slices.Clone(changes), b.invalidations.has)
-	for _, d := range b.watched.all() {
-		d.invalidateViews(changes)
+	for d := range b.watched.Range {
+		d.(*node).invalidateViews(changes)
 	}
 	for _, c := range changes {
 		if c.New == nil {
@@ -150,11 +125,12 @@ func invalidateBelow(dir *gofs.Inode) {
 }
 
 func (b *bridge) invalidateAll() {
-	for _, d := range b.watched.all() {
-		for _, child := range d.Children() {
+	for d := range b.watched.Range {
+		dir := d.(*node).EmbeddedInode()
+		for _, child := range dir.Children() {
 			invalidateAttr(child)
 		}
-		invalidateListing(&d.Inode)
+		invalidateListing(dir)
 	}
 	if hashes := b.root.GetChild("by-hash"); hashes != nil {
 		for _, dump := range hashes.Children() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,7 +23,7 @@ type bridge struct {
 	root        *node
 	nodes       nodeLimit
 	passthrough passthrough
-	watched     watchedDirs
+	watched     sync.Map // *node: the directories that the kernel has looked into
 
 	invalidations invalidations
 }
@@ -117,7 +118,7 @@ func (n *node) entry(ctx context.Context, e fs.Entry, out *fuse.EntryOut) *gofs.
 }
 
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	n.b.watched.add(n)
+	n.watch()
 	d, ok := n.n.(fs.Dir)
 	if !ok {
 		return nil, syscall.ENOTDIR
@@ -133,7 +134,7 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*go
 	return n.entry(ctx, e, out), 0
 }
 
-func (n *node) OnForget() { n.b.watched.remove(n) }
+func (n *node) OnForget() { n.b.watched.Delete(n) }
 
 // Getattr uses the open file if its name is gone.
 func (n *node) Getattr(ctx context.Context, h gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
@@ -228,7 +229,7 @@ func (n *node) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 }
 
 func (n *node) OpendirHandle(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	n.b.watched.add(n)
+	n.watch()
 	d, ok := n.n.(fs.Dir)
 	if !ok {
 		return nil, 0, syscall.ENOTDIR

@@ -25,11 +25,10 @@ type request struct {
 
 	trace cache.Trace // timings of a read
 
-	mu      sync.Mutex // guards what follows
-	done    chan struct{}
-	err     error
-	ended   chan struct{} // closing it ends the watcher
-	stopped bool          // ended is closed
+	mu    sync.Mutex // guards what follows
+	done  chan struct{}
+	err   error
+	ended chan struct{} // closing it ends the watcher; nil if there is none
 }
 
 // untilRead is the maximum time that opendir(2) waits until the corpus has been read. Waiting that
@@ -102,9 +101,9 @@ func (c *request) end() {
 	c.finish(context.Canceled)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended != nil && !c.stopped {
-		c.stopped = true
+	if c.ended != nil {
 		close(c.ended)
+		c.ended = nil
 	}
 }
 
