@@ -45,14 +45,14 @@ func (d *hashDir) lookupPrefix(ctx context.Context, prefix string) (Entry, error
 		return Entry{TTL: d.t.missingTTL}, err
 	}
 	l := &nameLink{
-		dumpNode: d.t.dumpNode(id), target: id.String(),
+		dumpNode: dumpNode{d.t, id}, target: id.String(),
 		fileID: FileID{kind: kindPrefix, name: prefix, version: id.String()},
 	}
 	return Entry{Node: l, Attr: l.attr(), TTL: d.t.o.AttrTimeout}, nil // may become ambiguous
 }
 
 func (d *hashDir) entry(id dump.ID, seconds int64) Entry {
-	n := &dumpDir{d.t.dumpNode(id)}
+	n := &dumpDir{dumpNode{d.t, id}}
 	return Entry{Node: n, Attr: n.attr(seconds), TTL: nameTimeout}
 }
 

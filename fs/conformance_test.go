@@ -7,6 +7,7 @@ import (
 	"path"
 	"testing"
 
+	"thothfs/dump/document"
 	"thothfs/fs"
 	"thothfs/fs/treetest"
 )
@@ -195,7 +196,7 @@ func (v directView) Setxattr(name, attr, value string) error {
 	if err != nil {
 		return err
 	}
-	return v.tree.Setxattr(background, n, attr, value, fs.SetAny)
+	return v.tree.Setxattr(background, n, attr, value, document.Always)
 }
 
 // The tree passes the conformance tests without a protocol.

@@ -30,8 +30,6 @@ type dumpNode struct {
 	id dump.ID
 }
 
-func (t *Tree) dumpNode(id dump.ID) dumpNode { return dumpNode{t, id} }
-
 // dumpDir is by-hash/HASH, the directory of one dump.
 type dumpDir struct{ dumpNode }
 

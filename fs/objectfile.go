@@ -31,7 +31,7 @@ type objectFile struct {
 func (t *Tree) objectFile(id dump.ID, e store.Entry, mode os.FileMode) *objectFile {
 	key := FileID{kind: kindObject, dump: id, name: e.Name}.key()
 	return &objectFile{
-		dumpNode: t.dumpNode(id),
+		dumpNode: dumpNode{t, id},
 		ref:      store.Ref{Key: key, ETag: e.ETag},
 		size:     e.Size, mtime: e.ModTime, mode: mode, md5: e.MD5,
 	}

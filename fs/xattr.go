@@ -72,18 +72,9 @@ func (t *Tree) Listxattr(ctx context.Context, n Node) (string, error) {
 	return list, err
 }
 
-// SetMode says whether an attribute must be missing or present before it is set.
-type SetMode int
-
-// The modes of Setxattr, which match those of setxattr(2).
-const (
-	SetAny     SetMode = iota
-	SetCreate          // the attribute must be missing
-	SetReplace         // the attribute must exist
-)
-
-// Setxattr sets the ticket or a custom property. When it returns, the value is stored.
-func (t *Tree) Setxattr(ctx context.Context, n Node, name, value string, mode SetMode) error {
+// Setxattr sets the ticket or a custom property if the condition holds. When it returns, the value
+// is stored.
+func (t *Tree) Setxattr(ctx context.Context, n Node, name, value string, condition document.If) error {
 	path, ours := strings.CutPrefix(name, xattrPrefix)
 	id, ok := dumpOf(n)
 	switch {
@@ -95,12 +86,7 @@ func (t *Tree) Setxattr(ctx context.Context, n Node, name, value string, mode Se
 		return ErrNoTicket
 	}
 	edit := document.Set(path, value)
-	switch mode {
-	case SetCreate:
-		edit.If = document.IfAbsent
-	case SetReplace:
-		edit.If = document.IfPresent
-	}
+	edit.If = condition
 	return t.editXattr(withOrigin(ctx, "setxattr "+name), id, edit)
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"golang.org/x/sys/unix"
 
+	"thothfs/dump/document"
 	"thothfs/fs"
 )
 
@@ -319,19 +320,19 @@ func copyXattr(dest []byte, value string) (uint32, syscall.Errno) {
 }
 
 func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uint32) syscall.Errno {
-	mode := fs.SetAny
+	condition := document.Always
 	switch flags {
 	case unix.XATTR_CREATE:
-		mode = fs.SetCreate
+		condition = document.IfAbsent
 	case unix.XATTR_REPLACE:
-		mode = fs.SetReplace
+		condition = document.IfPresent
 	case 0:
 	default:
 		return syscall.EINVAL
 	}
 	c := n.b.request(ctx)
 	defer c.end()
-	return n.b.fail(c, "setxattr "+name, n.n.Path(), n.b.tree.Setxattr(c, n.n, name, string(data), mode))
+	return n.b.fail(c, "setxattr "+name, n.n.Path(), n.b.tree.Setxattr(c, n.n, name, string(data), condition))
 }
 
 func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
