@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// fill fills p with the content of the object key at off. Every third 300 KiB consist of zeros,
+// fill fills p with the content of the object key at off. Every third chunk of 300 KiB is all zeros,
 // so that some blocks are all zeros and some are partly zeros.
 func fill(key string, p []byte, off int64) {
 	h := fnv.New64a()

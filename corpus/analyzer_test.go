@@ -167,7 +167,7 @@ func changeTwice(t *testing.T, retry bool, arm func(*mem.Faulty)) {
 	if err := c.RenameAnalyzer(ctx, "a", "b"); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Minute) // a store that failed is not used for a moment
+	time.Sleep(time.Minute) // after a failure the store is not used for a short time
 	if names := analyzerNames(t, c); !slices.Equal(names, []string{"b"}) || analyzer(s, "b") != "text" {
 		t.Error(names, analyzer(s, "b"))
 	}

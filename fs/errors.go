@@ -10,7 +10,7 @@ import (
 	"thothfs/store"
 )
 
-// ErrNotExist is the kind of error for a name or node that does not exist.
+// ErrNotExist reports that a name or node does not exist.
 var ErrNotExist = store.ErrNotExist
 
 // The kinds of errors that the tree adds to those of contexts and of packages store, corpus and

@@ -73,7 +73,7 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 	return nil, errors.Join(err, agentErr)
 }
 
-// places lists the places where keys are searched for, for an error message.
+// places returns the places that are searched for keys, for an error message.
 func places(o KeyOptions) string {
 	var p []string
 	if o.AgentSocket != "" {

@@ -26,7 +26,7 @@ type Options struct {
 	Trace func(*http.Request)
 }
 
-// Server is a Manta over a directory. It is an http.Handler.
+// Server is a Manta server backed by a local directory. It is an http.Handler.
 type Server struct {
 	// URL is the address of a server started by Start.
 	URL string
