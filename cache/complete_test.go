@@ -150,6 +150,33 @@ func TestCompleteIsCompared(t *testing.T) {
 	noFile(t, f, "another MD5 is expected")
 }
 
+// TestCompleteIsComparedWithItsMark checks that a version without an expected MD5 is compared with
+// the sum in its mark when the mark is due for renewal.
+func TestCompleteIsComparedWithItsMark(t *testing.T) {
+	const size = 2<<20 + 5
+	c := open(t, options(t, &source{size: size}))
+	f := openFile(t, c, "a", size)
+	must(t, f.Complete(t.Context()))
+	settle(t, c)
+	p, err := c.disk.files.Acquire(&f.o.Version)
+	must(t, err)
+	defer c.disk.files.Release(p)
+	m, ok := p.Mark()
+	if !ok {
+		t.Fatal("a complete version has no mark")
+	}
+	m.Checked -= int64(verifyEvery/time.Second) + 1
+	must(t, p.WriteMark(m), f.Complete(t.Context()))
+	if n := c.Stats().Mismatched; n != 0 {
+		t.Errorf("the sum of the content does not match its own mark: %d", n)
+	}
+	m.Sum[0]++
+	must(t, p.WriteMark(m))
+	if err := f.Complete(t.Context()); !errors.Is(err, store.ErrCorrupt) || c.Stats().Mismatched != 1 {
+		t.Errorf("got %v, %+v", err, c.Stats())
+	}
+}
+
 // TestPackIsNotPartOfACompleteVersion completes a version that was read from a pack with wrong
 // content.
 func TestPackIsNotPartOfACompleteVersion(t *testing.T) {

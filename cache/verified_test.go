@@ -77,8 +77,8 @@ var verifiedDamages = []struct {
 		s.edit(s.mine+".data", s.mangle)
 		must(s.t, os.Chtimes(s.mine+".data", time.Time{}, st.ModTime()))
 	}},
-	{"a write by who had it open", func(s *verifiedFiles) { s.mangle(s.early) }},
-	{"a store by who had it mapped", func(s *verifiedFiles) { s.mapped[s.r.IntN(len(s.mapped))] ^= 4 }},
+	{"a write through a descriptor opened before", func(s *verifiedFiles) { s.mangle(s.early) }},
+	{"a store through a mapping made before", func(s *verifiedFiles) { s.mapped[s.r.IntN(len(s.mapped))] ^= 4 }},
 	{"a store through a new mapping", func(s *verifiedFiles) {
 		s.edit(s.mine+".data", func(f *os.File) {
 			m, err := unix.Mmap(int(f.Fd()), 0, int(s.size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
