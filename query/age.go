@@ -9,7 +9,7 @@ import (
 )
 
 const ageHint = "an age is a number and one of s, min, minute, h, d, w, week, fortnight, m or month (31 days), " +
-	"y or year; a moment is 2013-07-11 or 2013-07-11T18:00:00Z"
+	"y or year; a moment is 2013-07-11, 2013-07-11T18:00 (UTC) or 2013-07-11T20:00:00+02:00"
 
 const day = 24 * time.Hour
 
@@ -65,8 +65,10 @@ func parseCutoff(op Op, s string) (Constraint, error) {
 	if t, err := time.Parse(time.DateOnly, s); err == nil && !t.IsZero() {
 		return Constraint{Path: "time", Op: op, Value: s, At: t}, nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return moment(op, t), nil
+	for _, layout := range [...]string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return moment(op, t), nil
+		}
 	}
 	age, err := ParseAge(s)
 	if err != nil {

@@ -45,6 +45,69 @@ func TestParse(t *testing.T) {
 		{`a\=b`, `a\=b`},
 		{`cmd=\\`, `cmd=\\`},
 		{"stack=libc.so.1`abort+0x10e()", "stack=libc.so.1`abort+0x10e()"},
+		// negation and defined
+		{"cmd!=node", "cmd!=node"},
+		{"cmd!=a* cmd!=a**", "cmd!=a*"},
+		{"ticket=defined", "ticket=defined"},
+		{"ticket!=undefined", "ticket=defined"},
+		{"ticket!=defined", "ticket=undefined"},
+		{"time=defined", "time=defined"},
+		{"time!=defined", "time=undefined"},
+		{`ticket=\defined`, `ticket=\defined`},
+		{`ticket!=\undefined`, `ticket!=\undefined`},
+		{`cmd\!=node`, `cmd\!=node`},
+		{`cmd\\!=node`, `cmd\\!=node`},
+		{"dump!=stdin", `dump!=\stdin`},
+		{`cmd=\=a`, `cmd=\=a`},
+		{`cmd!==a`, `cmd!=\=a`},
+		{`cmd=\=*`, `cmd=\=*`},
+		// alternatives
+		{"cmd=node,cmd=java", "cmd=node,cmd=java"},
+		{"cmd=node,cmd=ja*,cmd=undefined type=core", "cmd=node,cmd=ja*,cmd=undefined type=core"},
+		{"cmd=node,java", "cmd=node,java"},
+		{"cmd=node,type=core", "cmd=node,type=core"},
+		{`cmd=node\,cmd=java`, `cmd=node\,cmd=java`},
+		{`cmd=a,cmd=b\,cmd=c`, `cmd=a,cmd=b\,cmd=c`},
+		{`a\,b=1,a\,b=2`, `a\,b=1,a\,b=2`},
+		{"stack=*add(long*,int)*", "stack=*add(long*,int)*"},
+		{"psargs=*-o\\ rw,uid=0*", "psargs=*-o\\ rw,uid=0*"},
+		{"size<1M,size>=1G", "size<1M,size>=1G"},
+		{"cmd=a,cmd!=a", "cmd=a,cmd!=a"},
+		// comparisons and ranges
+		{"size>1G", "size>1G"},
+		{"size>=1g size<=1.5KiB", "size>=1g size<=1.5KiB"},
+		{"size=1G..4G", "size=1G..4G"},
+		{"size=..4G", "size<=4G"},
+		{"size=1..", "size>=1"},
+		{"size!=1..", "size!=1.."},
+		{"size!=1K..2K", "size!=1K..2K"},
+		{"size=1G", "size=1073741824"},
+		{"size!=1k", "size!=1024"},
+		{`size=\1G`, `size=\1G`},
+		{`size=\1..2`, `size=\1..2`},
+		{"size=1*", "size=1*"},
+		{"size=", "size="},
+		{"lines=1..5", "lines=1..5"},
+		{"heap>=1.5G", "heap>=1.5G"},
+		{`heap>=\1`, `heap>=\1`},
+		{`size>\abc`, `size>\abc`},
+		{"platform>=joyent_2013", "platform>=joyent_2013"},
+		{`platform>=a\ \*`, `platform>=a\ \*`},
+		{`a>\=b`, `a>\=b`},
+		{"a<b=c", "a<b=c"},
+		{"a>", "a\\>"},
+		{"<a", `\<a`},
+		// times
+		{"time>=2026-11-01", "mtime=2026-11-01"},
+		{"time>2026-11-01", "mtime=2026-11-02T00:00:00Z"},
+		{"time<2026-11-01", "otime=2026-11-01"},
+		{"time<=2026-11-01", "otime=2026-11-02T00:00:00Z"},
+		{"time=2026-11-01..2026-11-03", "mtime=2026-11-01 otime=2026-11-04T00:00:00Z"},
+		{"time=2w..1w", "mtime=2w otime=1w"},
+		{"time=2w..", "mtime=2w"},
+		{"time=..2013-07-11T18:00", "otime=2013-07-11T18:00:00.000000001Z"},
+		{"time>6h", "mtime=6h"},
+		{"time<=9999-12-31", "otime=9999-12-31T23:59:59.999999999Z"},
 	} {
 		t.Run(c.in, func(t *testing.T) {
 			p, err := Parse(c.in)
@@ -78,6 +141,25 @@ func TestParseRefuses(t *testing.T) {
 		{"mtime=6*", 6, "not an age"},
 		{"mtime=2013-13-01", 6, "not an age"},
 		{`cmd=a\`, 5, "backslash"},
+		{"cmd==node", 3, "does not exist"},
+		{"type=core !=x", 10, "nothing stands before"},
+		{"a,b=1", 0, "not the name"},
+		{"a!b=1", 0, "not the name"},
+		{"type=core <a=b", 10, "not the name"},
+		{"limit!=3", 0, "takes no"},
+		{"mtime>=3d", 0, "takes no"},
+		{"otime!=3d", 0, "takes no"},
+		{"time!=3d", 0, "takes no"},
+		{"mtime=3d,mtime=5d", 6, "no alternatives"},
+		{"limit=3,limit=5", 6, "no alternatives"},
+		{"time=..", 7, "missing"},
+		{"time=1d..x", 9, "not an age"},
+		{"size=big", 5, "not a number"},
+		{"size=1GB", 5, "not a number"},
+		{"size=1..x", 5, "not a number"},
+		{"size=0.3K", 5, "not a whole number"},
+		{"heap>=1GB", 6, "not a number"},
+		{"cmd=a type=core,type=b size=1,size=x", 35, "not a number"},
 	} {
 		t.Run(c.in, func(t *testing.T) {
 			_, err := Parse(c.in)
@@ -105,6 +187,8 @@ func TestParseArgs(t *testing.T) {
 		{[]string{"my core"}, `my\ core`},
 		{[]string{"6433 type=core"}, `6433 type=core`},
 		{[]string{"properties.log=a\nb"}, "properties.log=a\\\nb"},
+		{[]string{"type=core size>1G cmd!=a"}, "type=core size>1G cmd!=a"},
+		{[]string{"psargs=cat <x >y"}, `psargs=cat\ <x\ >y`},
 	} {
 		p, err := ParseArgs(c.args)
 		if err != nil {
@@ -144,8 +228,55 @@ func TestParseAge(t *testing.T) {
 	}
 }
 
+// TestParseLarge parses specifications that would take practically forever if each comma or constraint
+// were compared with all that follow or precede it by their texts.
+func TestParseLarge(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"cmd=" + strings.Repeat(",", 1<<17), "cmd=" + strings.Repeat("a,", 1<<16) + "cmd<1", "cmd=a" + strings.Repeat(",cmd=a", 1<<13),
+		`a=b` + strings.Repeat(`\,a=b`, 1<<13), strings.Repeat("a>1 a>2 ", 1<<11)} {
+		p, err := Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checkRoundTrip(t, p)
+		p.And(p).Match(fields{"cmd": "x"}, now)
+	}
+}
+
+func TestIsConstraint(t *testing.T) {
+	t.Parallel()
+	for arg, want := range map[string]bool{"cmd=a": true, "cmd!=a": true, "size>1": true, "size<=1": true, "type=core size>1": true, "=": true,
+		"cmd": false, "./core": false, "a b<c": false, ">": false, "size>": false, `cmd\=a`: false, "<1": false} {
+		if got := IsConstraint(arg); got != want {
+			t.Errorf("%q: got %v", arg, got)
+		}
+	}
+}
+
+func TestParseSize(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"0": 0, "-5": -5, "1K": 1024, "1k": 1024, "2KiB": 2048, "1.5M": 3 << 19, "4G": 4 << 30, "1T": 1 << 40, "2P": 2 << 50, "1.0": 1, "1e3": 1000} {
+		if got, ok := parseSize(text); !ok || got != (Number{Int: want}) {
+			t.Errorf("%q: got %v, %v", text, got, ok)
+		}
+	}
+	for _, text := range []string{"", "K", "1KB", "1B", "1iB", "1 K", "0x10", "inf", "nan", "1_000", "+1", ".5", "1e999", "1eK", "1KK", "--1"} {
+		if got, ok := parseSize(text); ok {
+			t.Errorf("%q is taken for %v", text, got)
+		}
+	}
+	for _, c := range []struct{ low, high string }{{"9007199254740992", "9007199254740993"}, {"-1", "0"}, {"1.5", "2"}, {"9223372036854775807", "1e19"}, {"8192P", "9000P"}} {
+		low, lok := parseSize(c.low)
+		high, hok := parseSize(c.high)
+		if !lok || !hok || low.compare(high) >= 0 || high.compare(low) <= 0 || low.compare(low) != 0 {
+			t.Errorf("%s is not less than %s", c.low, c.high)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"type=core cmd=svc* ticket=undefined mtime=6h", `a\ b=c\*?`, "limit=3 dump=stdin 64",
+		"cmd!=a,cmd=b*,cmd=defined", "size=1G..4G size>1K,size=5", `a>=\1,a<b`, "time=2w..1w time>2026-11-01", `x!=1..2,x=\=y\,x=z`,
 		"time=2013-07-11T00:00:00.5Z", `\limit=\undefined`, "x=%2F", "\xff=\xfe*", "mtime=0001-01-01"} {
 		f.Add(s)
 	}

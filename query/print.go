@@ -8,7 +8,7 @@ import (
 // Characters that need a backslash, by context. Blanks separate words.
 const (
 	blanks         = " \t\n\r"
-	wordSpecial    = blanks + `\=`
+	wordSpecial    = blanks + `\=!<>,`
 	valueSpecial   = blanks + `\*?`
 	patternSpecial = blanks + `\*?`
 )
@@ -39,33 +39,90 @@ func (c Constraint) String() string {
 		return "mtime=" + c.Value
 	case OpOlder:
 		return "otime=" + c.Value
-	case OpUndefined:
-		if c.Path == "time" {
-			return "time=undefined"
-		}
-		return printPath(c.Path) + "=undefined"
-	case OpGlob:
-		return printPath(c.Path) + "=" + c.Value
 	}
-	return printPath(c.Path) + "=" + printValue(c.Path, c.Value)
+	path := printPath(c.Path, c.Op == OpUndefined)
+	word := path + c.print(path)
+	for i := range c.Or {
+		word += "," + path + c.Or[i].print(path)
+	}
+	return word
 }
 
-// printPath escapes a path, even if it is the same as a special word.
-func printPath(path string) string {
+// print returns the operator and the value of a constraint whose path is printed as path.
+func (c *Constraint) print(path string) string {
+	op := "="
+	if c.Not {
+		op = "!="
+	}
+	switch c.Op {
+	case OpUndefined:
+		if c.Not {
+			return "=defined"
+		}
+		return "=undefined"
+	case OpGlob:
+		if strings.HasPrefix(c.Value, "=") {
+			op += `\`
+		}
+		return op + escapeCommas(path, c.Value)
+	case OpRange:
+		return escapeCommas(path, c.printRange())
+	}
+	return op + escapeCommas(path, printValue(c.Path, c.Value))
+}
+
+// printPath escapes a path, even if it is the same as a special word. A path whose value is
+// undefined is not special if it is "time".
+func printPath(path string, undefined bool) string {
 	escaped := escape(path, wordSpecial)
 	switch path {
-	case "limit", "mtime", "time", "otime":
+	case "time":
+		if undefined {
+			return escaped
+		}
+		fallthrough
+	case "limit", "mtime", "otime":
 		return `\` + escaped
 	}
 	return escaped
 }
 
 func printValue(path, value string) string {
-	escaped := escape(value, valueSpecial)
-	if value == "undefined" || value == "stdin" && takesStdin(path) {
+	escaped := escapeValue(value)
+	_, isNumber := parseNumber(value)
+	special := value == "undefined" || value == "defined" || value == "stdin" && takesStdin(path) ||
+		IsNumber(path) && value != "" && !isNumber && !strings.Contains(escaped, `\`)
+	if special {
 		return `\` + escaped
 	}
 	return escaped
+}
+
+// escapeValue escapes a value. A value that begins with an equals sign would be taken for a part of
+// the operator.
+func escapeValue(value string) string {
+	escaped := escape(value, valueSpecial)
+	if strings.HasPrefix(value, "=") {
+		return `\` + escaped
+	}
+	return escaped
+}
+
+// escapeCommas escapes the commas of a printed value that would begin an alternative of path, as
+// printed.
+func escapeCommas(path, text string) string {
+	path = unescape(path)
+	var b strings.Builder
+	for {
+		n := nextAlternative(path, text)
+		if n < 0 {
+			b.WriteString(text)
+			return b.String()
+		}
+		b.WriteString(text[:n])
+		b.WriteString(`\,`)
+		text = text[n+1:]
+	}
 }
 
 func takesStdin(path string) bool {

@@ -83,8 +83,8 @@ func (s Spec) Match(d Fields, now time.Time) bool {
 			return false
 		}
 	}
-	for _, c := range s.constraints {
-		if !c.Match(d, now) {
+	for i := range s.constraints {
+		if !s.constraints[i].Match(d, now) {
 			return false
 		}
 	}
@@ -94,7 +94,7 @@ func (s Spec) Match(d Fields, now time.Time) bool {
 // add appends a constraint unless it is already there.
 func (s *Spec) add(c Constraint) {
 	for _, have := range s.constraints {
-		if have.Op == c.Op && have.Path == c.Path && have.Value == c.Value {
+		if have.equal(&c) {
 			return
 		}
 	}

@@ -117,6 +117,41 @@ func TestMatch(t *testing.T) {
 		"psargs=*svc*svc*":                     true,
 		"psargs=*svc*svc*svc*":                 false,
 		"properties.paniclog=*third properties=*": false,
+		"cmd!=svc.startd":                         false,
+		"cmd!=node":                               true,
+		"ticket!=OS-1":                            true,
+		"cmd!=svc*":                               false,
+		"stack!=*abort*":                          true,
+		"stack!=utmpx*":                           false,
+		"none!=*":                                 true,
+		"ticket=defined":                          false,
+		"cmd=defined":                             true,
+		"none=defined":                            true,
+		"ticket!=undefined":                       false,
+		"time=defined":                            true,
+		"cmd=node,cmd=svc*":                       true,
+		"cmd=node,cmd=java":                       false,
+		"ticket=OS-1,ticket=undefined":            true,
+		"cmd=node,cmd!=java":                      true,
+		"stack=main,stack=utmpx*":                 true,
+		"properties.count>16":                     true,
+		"properties.count>17":                     false,
+		"properties.count>=17":                    true,
+		"properties.count<1K":                     true,
+		"properties.count<17":                     false,
+		"properties.count<=9":                     false,
+		`properties.count<=\9`:                    true,
+		"ticket>1":                                false,
+		"cmd>1":                                   false,
+		"cmd>=svc":                                true,
+		"cmd<svc":                                 false,
+		"time>=2013-07-12":                        true,
+		"time<=2013-07-12":                        true,
+		"time<2013-07-12":                         false,
+		"time>2013-07-12":                         false,
+		"time=2013-07-11..2013-07-12":             true,
+		"time=2d..1h":                             true,
+		"time=5h..1h":                             false,
 	} {
 		p, err := Parse(spec)
 		if err != nil {
@@ -202,6 +237,11 @@ func TestEqualAnyValue(t *testing.T) {
 		p := Equal(path, value)
 		checkRoundTrip(t, p)
 		checkRoundTrip(t, Spec{constraints: []Constraint{{Path: path, Op: OpUndefined}}})
+		other := Constraint{Path: path, Op: OpEqual, Value: randomText(rng), Not: rng.IntN(2) == 0}
+		checkRoundTrip(t, Spec{constraints: []Constraint{{Path: path, Op: OpEqual, Value: value, Or: []Constraint{other}}}})
+		for _, number := range numbers {
+			checkRoundTrip(t, Equal(number, value))
+		}
 		if !p.Match(fields{path: value}, now) || p.Match(fields{path: value + "x"}, now) {
 			t.Fatalf("%q does not find exactly %q", p, value)
 		}
@@ -238,7 +278,7 @@ func TestMatchNaive(t *testing.T) {
 // without.
 func randomText(rng *rand.Rand) string {
 	words := []string{"a", "b", "é", "€", " ", "\n", "\t", `\`, "*", "?", "=", "%", "/", ".", "..", "undefined", "stdin",
-		"limit", "mtime", "time", "otime", "dump", "name", "%2F", "\x00", "\xff", "\u0085", "~", "%~"}
+		"limit", "mtime", "time", "otime", "dump", "name", "defined", ",", "!", "<", ">", "1G", "7", "%2F", "\x00", "\xff", "\u0085", "~", "%~"}
 	var b strings.Builder
 	for range rng.IntN(5) {
 		b.WriteString(words[rng.IntN(len(words))])
@@ -251,15 +291,24 @@ var (
 	naiveValues = []string{"a", "ab", "aab", "é", "éa", "undefined", "a\na"}
 )
 
+// randomSpec returns a specification that naiveMatch understands.
 func randomSpec(rng *rand.Rand) string {
-	patterns := []string{"a", "ab", "aab", "*", "a*", "*b", "?", "a?b", "??", "*?a", "a*?", "é?", "*a*", "a**b", "undefined", "*b*a*"}
+	patterns := []string{"a", "ab", "aab", "*", "a*", "*b", "?", "a?b", "??", "*?a", "a*?", "é?", "*a*", "a**b", "undefined", "defined", "*b*a*"}
 	var words []string
 	for range 1 + rng.IntN(3) {
 		switch rng.IntN(6) {
 		case 0:
 			words = append(words, []string{"mtime", "otime", "time"}[rng.IntN(3)]+fmt.Sprintf("=%dd", rng.IntN(5)))
 		default:
-			words = append(words, naiveProps[rng.IntN(len(naiveProps))]+"="+patterns[rng.IntN(len(patterns))])
+			prop := naiveProps[rng.IntN(len(naiveProps))]
+			word := prop + "=" + patterns[rng.IntN(len(patterns))]
+			for rng.IntN(4) == 0 {
+				word += "," + prop + "=" + patterns[rng.IntN(len(patterns))]
+			}
+			if rng.IntN(4) == 0 {
+				word = strings.Replace(word, "=", "!=", 1)
+			}
+			words = append(words, word)
 		}
 	}
 	return strings.Join(words, " ")
@@ -298,23 +347,28 @@ func naiveMatch(spec string, d fields) bool {
 			}
 			continue
 		}
-		var candidates []string
-		switch v := d[prop].(type) {
-		case nil:
-			if value != "undefined" {
-				return false
-			}
-			continue
-		case string:
-			candidates = []string{v}
-		case []string:
-			candidates = v
-		}
-		if value == "undefined" || !slices.ContainsFunc(candidates, func(s string) bool { return naiveGlob(value, s) }) {
+		if !slices.ContainsFunc(strings.Split(word, ","), func(s string) bool { return naiveHolds(s, d) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// naiveHolds reports whether a dump satisfies PROP=PATTERN or PROP!=PATTERN.
+func naiveHolds(word string, d fields) bool {
+	prop, value, _ := strings.Cut(word, "=")
+	prop, not := strings.CutSuffix(prop, "!")
+	var candidates []string
+	switch v := d[prop].(type) {
+	case nil:
+		return (value == "undefined") != not
+	case string:
+		candidates = []string{v}
+	case []string:
+		candidates = v
+	}
+	found := value == "defined" || value != "undefined" && slices.ContainsFunc(candidates, func(s string) bool { return naiveGlob(value, s) })
+	return found != not
 }
 
 // naiveGlob matches a pattern by trying all possibilities.
