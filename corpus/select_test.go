@@ -24,8 +24,8 @@ import (
 )
 
 var (
-	someTexts = []string{"", "a", "ab", "abc", "b", "svc.startd", "a*b", "undefined", "nul\x00x", "new\nline", "ü", "\U0010ffff", "7", "../../etc", " a", "bmc"}
-	somePaths = []string{"cmd", "cmd", "ticket", "node", "type", "platform", "properties.x", "stack", "id", "properties.triage.engineer", "triage.engineer", "properties.list", "stack.1", "properties.x.0"}
+	someTexts = []string{"", "a", "ab", "abc", "b", "svc.startd", "a*b", "undefined", "nul\x00x", "new\nline", "ü", "\U0010ffff", "7", "../../etc", " a", "bmc", "x[y", "a\xffb", "100", "2048", "-3", "1.5", "007", "9007199254740993"}
+	somePaths = []string{"signal", "signal.name", "exe", "size", "size", "signature", "properties.signature", "x", "list", "cmd", "cmd", "ticket", "node", "type", "platform", "properties.x", "stack", "id", "properties.triage.engineer", "triage.engineer", "properties.list", "stack.1", "properties.x.0"}
 	someTimes = []any{nil, 0, 1, 1.5, 1.25, 2, -1, "1", "1.75", 1e9, 253402300800.0, -62135596801.0, "never", 1e300, 1500000000.123}
 )
 
@@ -33,6 +33,10 @@ var (
 func randomDocument(r *rand.Rand) []byte {
 	m := map[string]any{}
 	for _, f := range catalog.Fields {
+		if f.Number && r.IntN(2) == 0 {
+			m[f.Path] = []any{0, 100, 1024, 2048, 1 << 53, -3, 1.5, json.Number("9007199254740993"), json.Number("1e3"), json.Number("1e30")}[r.IntN(10)]
+			continue
+		}
 		switch r.IntN(12) {
 		case 0, 1, 2: // not set
 		case 3:
@@ -44,6 +48,12 @@ func randomDocument(r *rand.Rand) []byte {
 		default:
 			m[f.Path] = someTexts[r.IntN(len(someTexts))]
 		}
+	}
+	switch r.IntN(4) {
+	case 0:
+		m["signal"] = map[string]any{"number": 6, "name": someTexts[r.IntN(len(someTexts))]}
+	case 1:
+		m["signal"] = []any{"SIGABRT", map[string]any{"number": 7}, []any{"a"}, nil}[r.IntN(4)]
 	}
 	if t := someTimes[r.IntN(len(someTimes))]; t != nil {
 		m["time"] = t
@@ -78,25 +88,45 @@ func randomDocument(r *rand.Rand) []byte {
 func randomSpec(r *rand.Rand, id dump.ID) query.Spec {
 	var s query.Spec
 	for range r.IntN(4) {
-		path := somePaths[r.IntN(len(somePaths))]
-		switch r.IntN(7) {
-		case 0, 1:
-			s = s.And(query.Equal(path, someTexts[r.IntN(len(someTexts))]))
-		case 2:
-			s = s.And(must(query.Parse(path + "=undefined")))
-		case 3:
-			pattern := []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*", "bm*", "main"}[r.IntN(10)]
-			s = s.And(must(query.Parse(path + "=" + pattern)))
-		case 4:
+		switch r.IntN(6) {
+		case 0:
 			moment := func() time.Time { return time.UnixMilli(1000 + int64(r.IntN(5))*250) }
 			s = s.And(query.Between(moment(), moment()))
-		case 5:
-			s = s.And(must(query.Parse([]string{"mtime=1h", "otime=1h", "mtime=100y", "otime=300y", "mtime=2001-09-09", "otime=1970-01-01T00:00:01Z"}[r.IntN(6)])))
-		default:
+		case 1:
+			s = s.And(must(query.Parse([]string{"mtime=1h", "otime=1h", "mtime=100y", "otime=300y", "mtime=2001-09-09", "otime=1970-01-01T00:00:01Z", "time=..1970-01-01"}[r.IntN(7)])))
+		case 2:
 			s = s.And(must(query.Parse(id.String()[:1+r.IntN(32)])))
+		default:
+			path := somePaths[r.IntN(len(somePaths))]
+			word := path + randomValue(r, path, id)
+			for r.IntN(4) == 0 {
+				word += "," + path + randomValue(r, path, id)
+			}
+			s = s.And(must(query.Parse(word)))
 		}
 	}
 	return s
+}
+
+// randomValue returns an operator and a value for a constraint on path.
+func randomValue(r *rand.Rand, path string, id dump.ID) string {
+	op := []string{"=", "=", "!="}[r.IntN(3)]
+	switch r.IntN(6) {
+	case 0:
+		return "=" + []string{"undefined", "defined"}[r.IntN(2)]
+	case 1:
+		return op + []string{"*", "a*", "?", "*b*", "svc.*", "7*", `\**`, id.String()[:r.IntN(5)] + "*", "bm*", "mai*", "1*", "*tart?", "*[*", "*b", "n*x", "*\n*", "*ü"}[r.IntN(17)]
+	case 2:
+		bound := []string{"0", "1K", "2K", "1.5", "100", "9007199254740992", "a", "ab", `\100`, "svc"}[r.IntN(10)]
+		if query.IsNumber(path) && r.IntN(2) == 0 {
+			return op + []string{"0..1K", "1K..2K", "..100", "100..", "-5..1.5", "9007199254740993.."}[r.IntN(6)]
+		} else if query.IsNumber(path) {
+			bound = strings.TrimLeft(bound, "absvc")
+		}
+		return []string{"<", "<=", ">", ">="}[r.IntN(4)] + cmp.Or(bound, "7")
+	}
+	_, text, _ := strings.Cut(query.Equal(path, someTexts[r.IntN(len(someTexts))]).String(), "=")
+	return op + text
 }
 
 func must[T any](v T, err error) T {
@@ -106,6 +136,12 @@ func must[T any](v T, err error) T {
 	return v
 }
 
+// testDump is the fields of a dump, and the dump.
+type testDump struct {
+	query.Fields
+	dump *catalog.Dump
+}
+
 func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	const dumps, specs = 300, 400
 	r := rand.New(rand.NewPCG(1, 2))
@@ -113,7 +149,8 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	for i := range dumps {
 		raw := randomDocument(r)
 		s.Set(infoKey(ident(i)), raw)
-		docs[ident(i)] = catalog.NewDump(ident(i), raw, store.Attr{}, "").Fields()
+		d := catalog.NewDump(ident(i), raw, store.Attr{}, "")
+		docs[ident(i)] = testDump{d.Fields(), d}
 	}
 	c := open(t, options(t, s))
 	now := time.Unix(1_000_000_000, 0)
@@ -246,9 +283,7 @@ func checkCountBy(t *testing.T, c *Corpus, path string, spec query.Spec, docs ma
 	t.Helper()
 	want := map[string]int{}
 	for _, id := range ids {
-		if v, ok := docs[id].(interface {
-			Get(string) (document.Value, bool)
-		}).Get(path); ok && v.Kind() != document.KindNull {
+		if v, ok := docs[id].(testDump).dump.Value(path); ok {
 			want[v.Text()]++
 		}
 	}

@@ -170,7 +170,9 @@ func (t *Tree) Node(ctx context.Context, encoded []byte) (Node, error) {
 	switch id.kind {
 	case kindDir, kindLink:
 		for _, f := range catalog.Fields {
-			dirs = append(dirs, f.View)
+			if f.View != "" {
+				dirs = append(dirs, f.View)
+			}
 		}
 	case kindText:
 		dirs = []string{id.path() + propertiesName}

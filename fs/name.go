@@ -43,8 +43,8 @@ func isPlainName(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool { return r == '/' || r == '%' || unicode.IsControl(r) })
 }
 
-// isNarrowing reports whether a name narrows a view. query.EncodeName never returns such a name.
-func isNarrowing(name string) bool { return strings.Contains(name, "=") }
+// isNarrowing reports whether a name narrows a view. The other names in a view are hashes.
+func isNarrowing(name string) bool { return strings.ContainsAny(name, "=<>") }
 
 // hashDigits is the length of a full hash in hexadecimal digits.
 const hashDigits = 2 * len(dump.ID{})

@@ -35,7 +35,7 @@ func (r *rootDir) child(name string) Dir {
 	}
 	for i := range catalog.Fields {
 		switch f := &catalog.Fields[i]; {
-		case f.View != name:
+		case f.View == "" || f.View != name:
 		case f == catalog.Ticket:
 			return &ticketsDir{valueDir: valueDir{catalogDir: t.catalogDir(name), field: f}}
 		default:
@@ -59,7 +59,9 @@ func (r *rootDir) Open(context.Context) (bool, error) { return true, nil }
 func (r *rootDir) List(context.Context) (Listing, error) {
 	all := []string{analyzersName, hashDirName, "by-time", "query"}
 	for _, f := range catalog.Fields {
-		all = append(all, f.View)
+		if f.View != "" {
+			all = append(all, f.View)
+		}
 	}
 	slices.Sort(all)
 	var l names

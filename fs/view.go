@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
-	"thothfs/dump/document"
 	"thothfs/query"
 )
 
@@ -109,7 +109,7 @@ func (v *viewDir) Lookup(ctx context.Context, name string) (Entry, error) {
 // remove the dump from the view.
 func (v *viewDir) linkTTL(name string) time.Duration {
 	for _, c := range v.spec.Constraints() {
-		if document.Writable(c.Path) {
+		if catalog.Editable(c.Path) {
 			return 0
 		}
 	}

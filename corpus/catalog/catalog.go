@@ -112,10 +112,15 @@ func (c *Catalog) write(ctx context.Context, f func(b *batch) error) error {
 			return err
 		}
 		defer tx.Rollback() // no-op after Commit
-		if err := f(&batch{ctx: ctx, c: c, tx: newStmtCache(tx)}); err != nil {
+		b := &batch{ctx: ctx, c: c, tx: newStmtCache(tx), known: &db.known}
+		if err := f(b); err != nil {
 			return err
 		}
-		return tx.Commit()
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		db.known.add(b.names)
+		return nil
 	})
 }
 

@@ -30,6 +30,7 @@ type database struct {
 	writer, readers *sql.DB
 	prepared        *stmtCache // prepared on readers
 	file            os.FileInfo
+	known           knownNames
 }
 
 // querier runs queries. A pool, a connection and a transaction are queriers.

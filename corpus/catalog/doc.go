@@ -10,7 +10,9 @@
 // # Fields
 //
 // [Fields] is the only list of the fields that have a column. The tables, the statements, the
-// journal, the exports and the by-X directories of the mount are derived from it.
+// journal, the exports and the by-X directories of the mount are derived from it, and so is the name
+// of a field in specifications. A name that is not in it is the path of a member, or of a property
+// below "properties" ([Dump.Value]). The names that documents have are in a table ([Reader.Names]).
 //
 // # Queries
 //

@@ -42,7 +42,7 @@ func NewDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
 		d.Damage = d.Doc.Damage()
 	}
 	for i := range Fields {
-		if text, list, ok := d.Doc.Lookup(Fields[i].Path); ok && list == nil {
+		if text, list, ok := texts(lookup(d.Doc, Fields[i].Name)); ok && list == nil {
 			d.texts[i] = text
 		}
 	}
@@ -52,6 +52,10 @@ func NewDump(id dump.ID, raw []byte, attr store.Attr, damage string) *Dump {
 
 // Text returns the value of a field, or "" if it is not set or is an array.
 func (d *Dump) Text(f *Field) string { return d.texts[f.index()] }
+
+// Value returns the value of a property that is called name in specifications. ok is false if it is
+// not set or is null.
+func (d *Dump) Value(name string) (v document.Value, ok bool) { return lookup(d.Doc, name) }
 
 // Ref returns the version of the document that d describes.
 func (d *Dump) Ref() store.Ref { return store.Ref{Key: InfoKey(d.ID), ETag: d.ETag} }
@@ -69,11 +73,11 @@ type docFields struct {
 	id dump.ID
 }
 
-func (f docFields) Lookup(path string) (string, []string, bool) {
-	if path == "id" {
+func (f docFields) Lookup(name string) (string, []string, bool) {
+	if name == "id" {
 		return f.id.String(), nil, true
 	}
-	return f.Document.Lookup(path)
+	return texts(lookup(f.Document, name))
 }
 
 // Row is a dump in a list.

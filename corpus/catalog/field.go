@@ -1,13 +1,18 @@
 package catalog
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // Field is a document field that has a column in the catalogue.
 type Field struct {
-	Name   string // column name, here and in exports
-	Path   string // path in a document, as written in specifications
-	View   string // directory at the root of the mount, with an entry for each value
+	Name   string // as written in specifications, and in exports
+	Column string // name of the column; "" if it is Name
+	Path   string // path in a document
+	View   string // directory at the root of the mount, with an entry for each value; "" if there is none
 	Sparse bool   // few dumps have the field, so the index contains only those
+	Number bool   // the values are integers
 }
 
 // Fields lists all fields. To add one, add a line: catalogues with different fields are rebuilt.
@@ -18,22 +23,26 @@ var Fields = [...]Field{
 	{Name: "platform", Path: "platform", View: "by-platform"},
 	{Name: "ticket", Path: "ticket", View: "by-ticket"},
 	{Name: "signature", Path: "properties.signature", View: "by-signature", Sparse: true}, // signature of the crash: dumps that share it share the bug
+	{Name: "signal", Path: "signal.name", Sparse: true},
+	{Name: "exe", Path: "exe", Sparse: true},
+	{Name: "size", Column: "bytes", Path: "size", Sparse: true, Number: true},
 }
 
 // The fields that code refers to by name.
 var (
-	Type      = fieldAt("type")
-	Cmd       = fieldAt("cmd")
-	Node      = fieldAt("node")
-	Platform  = fieldAt("platform")
-	Ticket    = fieldAt("ticket")
-	Signature = fieldAt("properties.signature")
+	Type      = FieldAt("type")
+	Cmd       = FieldAt("cmd")
+	Node      = FieldAt("node")
+	Platform  = FieldAt("platform")
+	Ticket    = FieldAt("ticket")
+	Signature = FieldAt("signature")
 )
 
-// fieldAt returns the field at a path in a document, or nil.
-func fieldAt(path string) *Field {
+// FieldAt returns the field that is called name in specifications, or is at this path in a document,
+// or nil.
+func FieldAt(name string) *Field {
 	for i := range Fields {
-		if Fields[i].Path == path {
+		if Fields[i].Name == name || Fields[i].Path == name {
 			return &Fields[i]
 		}
 	}
@@ -54,7 +63,9 @@ func (f *Field) index() int {
 func fieldColumns(prefix, suffix string) string {
 	names := make([]string, len(Fields))
 	for i, f := range Fields {
-		names[i] = prefix + f.Name + suffix
+		names[i] = prefix + f.column() + suffix
 	}
 	return strings.Join(names, ", ")
 }
+
+func (f *Field) column() string { return cmp.Or(f.Column, f.Name) }

@@ -75,6 +75,8 @@ type batch struct {
 	c       *Catalog
 	tx      *stmtCache
 	changes []Change
+	known   *knownNames
+	names   map[string]bool // added in this transaction
 }
 
 func (b *batch) exec(query string, args ...any) error {
@@ -166,6 +168,9 @@ func (b *batch) put(o *Observation, old *Dump) error {
 func (b *batch) changed(o *Observation, old *Dump) error {
 	b.changes = append(b.changes, Change{ID: o.ID, Old: old, New: o.Dump})
 	o.Dump.row = old.row
+	if err := b.addNames(o.Dump.Doc); err != nil {
+		return err
+	}
 	return b.exec(`UPDATE docs SET doc = ? WHERE n = ?`, notNil(o.Dump.Doc.Raw()), old.row)
 }
 
@@ -187,6 +192,9 @@ func (b *batch) insert(o *Observation) error {
 		return err
 	}
 	if err := b.exec(insertDump, append([]any{o.ID[:], o.Dump.row, o.ID[:]}, o.values()...)...); err != nil {
+		return err
+	}
+	if err := b.addNames(o.Dump.Doc); err != nil {
 		return err
 	}
 	return b.exec(`DELETE FROM pending WHERE id = ?`, o.ID[:])

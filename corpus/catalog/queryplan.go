@@ -37,7 +37,7 @@ func newQueryPlan(spec query.Spec, now time.Time) *queryPlan {
 		p.and(`0`)
 	}
 	for _, c := range spec.Constraints() {
-		p.add(c)
+		p.add(&c)
 	}
 	return p
 }
@@ -56,7 +56,8 @@ func (p *queryPlan) prefix(prefix string) bool {
 	return ok
 }
 
-func (p *queryPlan) add(c query.Constraint) {
+func (p *queryPlan) add(c *query.Constraint) {
+	field := FieldAt(c.Path)
 	switch {
 	case c.Op == query.OpNewer:
 		t := c.Cutoff(p.now) // time >= t in a form that can use the index
@@ -66,8 +67,11 @@ func (p *queryPlan) add(c query.Constraint) {
 		p.and(`d.time <= ? AND (d.time < ? OR d.nsec < ?)`, t.Unix(), t.Unix(), t.Nanosecond())
 	case c.Path == "id":
 		p.id(c)
-	case fieldAt(c.Path) != nil:
-		p.text(c)
+	case field != nil:
+		p.columns = true
+		condition := fieldCondition(field, c)
+		p.and(condition.sql, condition.args...)
+		p.verify = max(p.verify, condition.verify)
 	default:
 		p.verify = byDocument
 		p.requireWords(c)
@@ -78,15 +82,18 @@ func (p *queryPlan) add(c query.Constraint) {
 // contains no backslash; without backslashes, keys and plain texts are stored as they are. This
 // holds for repaired documents too, since a repair neither adds text nor removes any from the
 // middle. Words that are likely to be rare come first.
-func (p *queryPlan) requireWords(c query.Constraint) {
-	if c.Op == query.OpUndefined {
+func (p *queryPlan) requireWords(c *query.Constraint) {
+	if matchesNothing(c) || slices.ContainsFunc(c.Or, func(c query.Constraint) bool { return matchesNothing(&c) }) {
 		return
 	}
-	value := c.Prefix
-	if c.Op == query.OpEqual {
+	value := ""
+	switch c.Op {
+	case query.OpEqual:
 		value = c.Value
+	case query.OpGlob:
+		value = c.Prefix
 	}
-	if isPlain(value) {
+	if isPlain(value) && c.Or == nil {
 		p.words = append(p.words, []byte(value))
 	}
 	keys := strings.Split(c.Path, ".")
@@ -97,6 +104,9 @@ func (p *queryPlan) requireWords(c query.Constraint) {
 		}
 	}
 }
+
+// matchesNothing reports whether a dump without the property satisfies c, without regard to Or.
+func matchesNothing(c *query.Constraint) bool { return (c.Op == query.OpUndefined) != c.Not }
 
 // rulesOut reports whether the words alone show that a document cannot match. A document with a
 // backslash is never ruled out, since characters may be escaped.
@@ -112,7 +122,11 @@ func (p *queryPlan) rulesOut(raw []byte) bool {
 // ofDocuments reports whether every document must be matched.
 func (p *queryPlan) ofDocuments() bool { return p.verify == byDocument && len(p.where) == 0 }
 
-func (p *queryPlan) id(c query.Constraint) {
+func (p *queryPlan) id(c *query.Constraint) {
+	if c.Not || c.Or != nil || c.Op == query.OpRange {
+		p.verify = max(p.verify, byColumns)
+		return
+	}
 	switch id, err := dump.ParseID(c.Value); {
 	case c.Op == query.OpEqual && err == nil:
 		p.and(`d.id = ?`, id[:])
@@ -124,22 +138,143 @@ func (p *queryPlan) id(c query.Constraint) {
 	}
 }
 
-func (p *queryPlan) text(c query.Constraint) {
-	p.columns = true
-	column := "d." + fieldAt(c.Path).Name
-	switch c.Op {
-	case query.OpEqual:
-		p.and(column+` = ?`, c.Value)
-	case query.OpUndefined:
-		p.and(column + ` IS NULL`)
-	default:
-		// Any text sorts before any BLOB.
-		p.and(column+` >= ? AND `+column+` < x''`, c.Prefix)
-		if end, ok := after(c.Prefix); ok {
-			p.and(column+` < ?`, end)
-		}
-		p.verify = max(p.verify, byColumns)
+// condition is a condition on the column of a field. Odd rows do not satisfy it. If verify is
+// byColumns, rows that do not match may satisfy it too.
+type condition struct {
+	sql    string
+	args   []any
+	verify verifyLevel
+}
+
+// fieldCondition returns the condition for a constraint and its alternatives.
+func fieldCondition(f *Field, c *query.Constraint) condition {
+	all := oneCondition(f, c)
+	for i := range c.Or {
+		one := oneCondition(f, &c.Or[i])
+		all = condition{all.sql + ` OR ` + one.sql, append(all.args, one.args...), max(all.verify, one.verify)}
 	}
+	if c.Or != nil {
+		all.sql = `(` + all.sql + `)`
+	}
+	return all
+}
+
+// oneCondition returns the condition for a constraint without its alternatives.
+func oneCondition(f *Field, c *query.Constraint) condition {
+	column := "d." + f.column()
+	isSet := column + ` < x''` // a number or a text, but not NULL
+	if c.Op == query.OpUndefined {
+		if c.Not {
+			return condition{sql: isSet}
+		}
+		return condition{sql: column + ` IS NULL`}
+	}
+	positive := columnCondition(f, c, column)
+	switch {
+	case !c.Not:
+		return positive
+	case positive.verify != exact:
+		return condition{sql: `(` + column + ` IS NULL OR ` + isSet + `)`, verify: byColumns}
+	}
+	return condition{sql: `(` + column + ` IS NULL OR ` + isSet + ` AND NOT (` + positive.sql + `))`, args: positive.args}
+}
+
+// columnCondition returns the condition for a comparison with a value, without regard to Not.
+func columnCondition(f *Field, c *query.Constraint, column string) condition {
+	switch {
+	case c.Op == query.OpEqual && f.Number:
+		if n, ok := integer(c.Value); ok {
+			return condition{sql: column + ` = ?`, args: []any{n}}
+		}
+		return condition{sql: `0`} // odd rows may have the value
+	case c.Op == query.OpEqual:
+		return condition{sql: column + ` = ?`, args: []any{c.Value}}
+	case c.Op == query.OpGlob && !f.Number:
+		r := condition{sql: column + ` >= ? AND ` + column + ` < x''`, args: []any{c.Prefix}} // any text sorts before any BLOB
+		if end, ok := after(c.Prefix); ok {
+			r = condition{sql: column + ` >= ? AND ` + column + ` < ?`, args: []any{c.Prefix, end}}
+		}
+		if c.IsPrefix() {
+			return r
+		}
+		r.verify = byColumns
+		if pattern, isWhole := sqliteGlob(c.Value); pattern != "" {
+			r.sql, r.args = r.sql+` AND `+column+` GLOB ?`, append(r.args, pattern)
+			if isWhole {
+				r.verify = exact
+			}
+		}
+		return r
+	case c.Op == query.OpRange && isOfColumn(f, c.Low) && isOfColumn(f, c.High):
+		return rangeCondition(f, c, column)
+	}
+	return condition{sql: column + ` < x''`, verify: byColumns}
+}
+
+// sqliteGlob returns a pattern for SQLite that matches every text without NUL that an OpGlob with the
+// given value matches, or "" if there is none. isWhole reports whether it matches no other. SQLite
+// takes other bytes than query for one character where a text is not UTF-8, which concerns question
+// marks and literals that are not ASCII, and it takes a time that is exponential in the number of
+// stars.
+func sqliteGlob(value string) (pattern string, isWhole bool) {
+	const maxStars, maxLength = 4, 1000
+	var b strings.Builder
+	stars, isWhole := 0, true
+	for i := 0; i < len(value); i++ {
+		switch c := value[i]; {
+		case c == '*' || c == '?':
+			b.WriteByte('*')
+			stars++
+			isWhole = isWhole && c == '*'
+			continue
+		case c == '\\' && i+1 < len(value):
+			i++
+		}
+		switch c := value[i]; {
+		case c == 0 || c >= 0x80:
+			return "", false
+		case strings.IndexByte("*?[", c) >= 0:
+			b.WriteString("[" + string(c) + "]")
+		default:
+			b.WriteByte(c)
+		}
+	}
+	if stars > maxStars || b.Len() > maxLength {
+		return "", false
+	}
+	return b.String(), isWhole
+}
+
+// isOfColumn reports whether SQLite compares the values of a column with a bound as query does.
+func isOfColumn(f *Field, b *query.Bound) bool { return b == nil || b.IsNumber == f.Number }
+
+func rangeCondition(f *Field, c *query.Constraint, column string) condition {
+	r := condition{sql: column + ` < x''`}
+	for _, end := range [...]struct {
+		bound    *query.Bound
+		operator string
+	}{{c.Low, `>`}, {c.High, `<`}} {
+		if end.bound == nil {
+			continue
+		}
+		if !end.bound.Open {
+			end.operator += `=`
+		}
+		r.sql += ` AND ` + column + ` ` + end.operator + ` ?`
+		r.args = append(r.args, boundValue(f, end.bound))
+	}
+	return r
+}
+
+// boundValue returns a bound as a value of the column.
+func boundValue(f *Field, b *query.Bound) any {
+	switch {
+	case !f.Number:
+		return b.Text
+	case b.Number.Fraction:
+		return b.Number.Float
+	}
+	return b.Number.Int
 }
 
 // after returns the least string that is greater than all strings with the given prefix.

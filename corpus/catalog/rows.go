@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"thothfs/dump"
@@ -93,7 +95,7 @@ func (r *dumpRow) Lookup(path string) (string, []string, bool) {
 	if path == "id" {
 		return r.id.String(), nil, true
 	}
-	if f := fieldAt(path); f != nil {
+	if f := FieldAt(path); f != nil {
 		text := r.texts[f.index()]
 		return text.String, nil, text.Valid
 	}
@@ -107,10 +109,15 @@ func (r *dumpRow) Time() (time.Time, bool) { return r.timestamp(), r.sec.Valid }
 func fieldValues(doc *document.Document) (values []any, odd bool) {
 	values = make([]any, len(Fields))
 	for i := range Fields {
-		text, list, ok := doc.Lookup(Fields[i].Path)
-		odd = odd || list != nil
-		if ok {
-			values[i] = text
+		text, list, ok := texts(lookup(doc, Fields[i].Name))
+		odd = odd || list != nil || strings.Contains(text, "\x00") // where a pattern of SQLite ends
+		if !ok {
+			continue
+		}
+		values[i] = text
+		if Fields[i].Number {
+			n, isInt := integer(text)
+			values[i], odd = n, odd || !isInt
 		}
 	}
 	if odd {
@@ -119,6 +126,12 @@ func fieldValues(doc *document.Document) (values []any, odd bool) {
 		}
 	}
 	return values, odd
+}
+
+// integer returns the value of a column of numbers for a text, if the text is the usual one for it.
+func integer(text string) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == text
 }
 
 // toNano and fromNano convert a time to an integer and back; the zero time is 0.

@@ -16,9 +16,10 @@ var schemaVersion = crc32.ChecksumIEEE([]byte(schema)) >> 1
 // schema creates the tables of a catalogue.
 //
 // Documents have a table of their own, so that listing dumps never reads documents. A column of
-// Fields holds what query.Fields.Lookup returns: the text, or NULL for nothing. If one of these
-// fields is an array, the row is odd: all of these columns hold an empty BLOB, which no condition
-// on a column matches, and the row is examined separately. Every index includes id and time, so
+// Fields holds what query.Fields.Lookup returns: the text, or NULL for nothing; of a field of numbers
+// it holds an integer. If one of these fields is an array or has a NUL, or should be an integer and is
+// not, the row is odd: all of these columns hold an empty BLOB, which no condition on a column matches, and the row
+// is examined separately. Every index includes id and time, so
 // that it covers a list, in hash order.
 //
 // Times are relative to 1970: mtime and checked in nanoseconds, due and at in milliseconds, time in
@@ -71,6 +72,11 @@ CREATE TABLE listings (
 	entries BLOB NOT NULL
 );
 
+-- The names of properties that a document has or has had, as in specifications.
+CREATE TABLE names (
+	name TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- The entries of the change log that were read, as long as they may be listed again.
 CREATE TABLE seen (
 	name TEXT PRIMARY KEY
@@ -92,9 +98,9 @@ func fieldIndexes() string {
 	for _, f := range Fields {
 		where := ""
 		if f.Sparse {
-			where = " WHERE " + f.Name + " IS NOT NULL"
+			where = " WHERE " + f.column() + " IS NOT NULL"
 		}
-		fmt.Fprintf(&b, "CREATE INDEX dumps_%s ON dumps (%[1]s, id, time)%s;\n", f.Name, where)
+		fmt.Fprintf(&b, "CREATE INDEX dumps_%s ON dumps (%[1]s, id, time)%s;\n", f.column(), where)
 	}
 	return b.String()
 }

@@ -34,7 +34,7 @@ func (r *Reader) Values(ctx context.Context, f *Field) ([]Value, error) {
 
 // HasValue reports whether any dump has the given value of a field, in the sense of Values.
 func (r *Reader) HasValue(ctx context.Context, f *Field, text string) (has bool, err error) {
-	p := r.plan(query.Equal(f.Path, text))
+	p := r.plan(query.Equal(f.Name, text))
 	err = r.retry(ctx, func() error {
 		has = false
 		found := func() error { has = true; return errEnough }
@@ -79,7 +79,7 @@ func (r *Reader) countBy(ctx context.Context, counts map[string]int, path string
 		return nil
 	}
 	p := r.plan(spec)
-	if f := fieldAt(path); f != nil {
+	if f := FieldAt(path); f != nil {
 		byValue := valueCounts{}
 		if err := r.countColumn(ctx, byValue, f, p); err != nil {
 			return err
@@ -88,7 +88,7 @@ func (r *Reader) countBy(ctx context.Context, counts map[string]int, path string
 			counts[text] += v.Count
 		}
 	} else {
-		p.requireWords(query.Constraint{Path: path, Op: query.OpGlob}) // documents without the path are not counted
+		p.requireWords(&query.Constraint{Path: path, Op: query.OpGlob}) // documents without the path are not counted
 		err := r.Catalog.scanDocuments(ctx, p, func(doc docFields) error { countText(counts, doc.Document, path); return nil })
 		if err != nil || !p.columns {
 			return err
@@ -98,15 +98,15 @@ func (r *Reader) countBy(ctx context.Context, counts map[string]int, path string
 }
 
 func countText(counts map[string]int, doc *document.Document, path string) {
-	if v, ok := doc.Get(path); ok && v.Kind() != document.KindNull {
+	if v, ok := lookup(doc, path); ok {
 		counts[v.Text()]++
 	}
 }
 
 // countColumn counts the values of a field in the rows that match and are not odd.
 func (r *Reader) countColumn(ctx context.Context, counts valueCounts, f *Field, p *queryPlan) error {
-	column := "d." + f.Name
-	texts := column + ` >= '' AND ` + column + ` < x''`
+	column := "d." + f.column()
+	texts := column + ` < x''` // all but NULL and the empty BLOB
 	if p.verify != exact {
 		i := f.index()
 		return r.Catalog.scan(ctx, p, false, texts, noOrder, func(row *dumpRow) error {
@@ -140,7 +140,7 @@ func (c valueCounts) add(text string, count int, newest int64) {
 
 // addDocument counts the values of one dump. Each distinct element of an array counts once.
 func (c valueCounts) addDocument(f *Field, doc query.Fields) {
-	text, list, ok := doc.Lookup(f.Path)
+	text, list, ok := doc.Lookup(f.Name)
 	if !ok {
 		return
 	}
