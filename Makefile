@@ -14,6 +14,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 bindir   = $(DESTDIR)$(PREFIX)/bin
 mandir   = $(DESTDIR)$(PREFIX)/share/man/man1
+man7dir  = $(DESTDIR)$(PREFIX)/share/man/man7
 sharedir = $(DESTDIR)$(PREFIX)/share
 # mount(8) looks for its helpers here and nowhere else.
 sbindir ?= /sbin
@@ -59,21 +60,22 @@ bench-analyze: build ## an analyzer over 1,000 small dumps, beside a plain loop 
 bench-packages: ## the packages' own benchmarks, their baselines beside them
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem ./cache ./corpus ./dump ./query ./store/...
 
-man: build ## leaves bin/man/*.1
+man: build ## leaves bin/man/*.1 and *.7
 	rm -rf bin/man
 	bin/thothfs man bin/man
 
 install: man ## the program, manual pages, completions, and the helper of mount(8)
-	install -d $(bindir) $(mandir) $(sharedir)/bash-completion/completions $(sharedir)/zsh/site-functions $(sharedir)/fish/vendor_completions.d $(DESTDIR)$(sbindir)
+	install -d $(bindir) $(mandir) $(man7dir) $(sharedir)/bash-completion/completions $(sharedir)/zsh/site-functions $(sharedir)/fish/vendor_completions.d $(DESTDIR)$(sbindir)
 	install -m 755 bin/thothfs $(bindir)/thothfs
 	install -m 644 bin/man/*.1 $(mandir)/
+	install -m 644 bin/man/*.7 $(man7dir)/
 	bin/thothfs completion bash >$(sharedir)/bash-completion/completions/thothfs
 	bin/thothfs completion zsh >$(sharedir)/zsh/site-functions/_thothfs
 	bin/thothfs completion fish >$(sharedir)/fish/vendor_completions.d/thothfs.fish
 	ln -sfn $(PREFIX)/bin/thothfs $(DESTDIR)$(sbindir)/mount.thothfs
 
 uninstall: ## what install has put there
-	rm -f $(bindir)/thothfs $(mandir)/thothfs.1 $(mandir)/thothfs-*.1 $(sharedir)/bash-completion/completions/thothfs \
+	rm -f $(bindir)/thothfs $(mandir)/thothfs.1 $(mandir)/thothfs-*.1 $(man7dir)/thothfs-*.7 $(sharedir)/bash-completion/completions/thothfs \
 		$(sharedir)/zsh/site-functions/_thothfs $(sharedir)/fish/vendor_completions.d/thothfs.fish $(DESTDIR)$(sbindir)/mount.thothfs
 
 clean:

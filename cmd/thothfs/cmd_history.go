@@ -52,7 +52,7 @@ type editFilter struct {
 }
 
 func (f *editFilter) flags(cmd *cobra.Command, since string) {
-	cmd.Flags().Var(&f.since, "since", since+": a duration as 10m (minutes), 2h or 3d before now, or a time as 2026-11-29T14:00:00Z")
+	cmd.Flags().Var(&f.since, "since", since+": 10m (minutes), 2h, '3 days ago', yesterday, '2026-11-29 14:00' (local time) or 2026-11-29T14:00:00Z")
 	cmd.Flags().StringVar(&f.by, "by", "", "only edits by `WHO`: a user, USER@HOST, or a pattern as *@HOST")
 }
 

@@ -20,7 +20,7 @@ when a dump that is named is not in the corpus.
 		Args: cobra.MinimumNArgs(1),
 	}
 	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, args []string) error {
-		if err := sel.onlyDumps(); err != nil {
+		if err := sel.onlyDumps(ctx); err != nil {
 			return err
 		}
 		reporting := func(yield func(*corpus.Dump, error) bool) {

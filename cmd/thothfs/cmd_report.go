@@ -17,7 +17,11 @@ of dumps.
 ` + specHelp,
 	}
 	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, _ []string) error {
-		switch len(sel.words) {
+		properties, err := sel.properties(ctx)
+		if err != nil {
+			return err
+		}
+		switch len(properties) {
 		case 0:
 			n, err := sel.count(ctx)
 			if err != nil {
@@ -26,12 +30,12 @@ of dumps.
 			_, err = fmt.Fprintln(cl.stdout, n)
 			return err
 		case 1:
-			counts, err := sel.countBy(ctx, sel.words[0])
+			counts, err := sel.countBy(ctx, properties[0])
 			if err != nil {
 				return err
 			}
 			return counts.Write(cl.stdout)
 		}
-		return fmt.Errorf("one property is meant, not %d: %q", len(sel.words), sel.words)
+		return usageError{fmt.Errorf("expected one property, not %d: %q", len(properties), properties)}
 	})
 }

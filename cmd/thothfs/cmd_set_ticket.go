@@ -2,17 +2,23 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"unicode"
 
+	"github.com/dustin/go-humanize"
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
+	"thothfs/cmd/thothfs/output"
+	"thothfs/corpus/catalog"
 	"thothfs/dump"
 	"thothfs/dump/document"
+	"thothfs/query"
 )
 
 // editsInFlight is the number of dumps edited concurrently.
@@ -33,19 +39,23 @@ var editVerbs = []editVerb{
 }
 
 const (
-	setLong = `Sets properties.PROP of every dump that matches. A VALUE that is a JSON object,
+	setLong = `Sets the property PROP of every dump that matches. A VALUE that is a JSON object,
 array, number or boolean is stored as such, anything else as a string. Without
 VALUE, or with - as VALUE, the value is read from standard input, which must not be
 empty: give '' to store an empty string. The first word is a dump or a
-specification, and more may follow: constraints, or hashes of 8 digits and more.`
-	unsetLong  = `Removes properties.PROP of every dump that matches.`
+specification, and more may follow: constraints, or hashes of 8 digits and more.
+
+PROP is a name as in specifications and columns; a dot leads into an object, as in
+triage.engineer. It is under "properties" in the document. Names have no blanks and
+none of ! < > , and the fields of a document cannot be set.`
+	unsetLong  = `Removes the property PROP of every dump that matches.`
 	ticketLong = `Sets the ticket of every dump that matches. A ticket with an equals sign in it is
 refused: it is more likely a constraint whose ticket was forgotten.`
 	unticketLong = `Removes the ticket of every dump that matches.`
 )
 
 func editCommand(cl *cli, v editVerb) *cobra.Command {
-	var dryRun bool
+	var dryRun, yes bool
 	cmd := &cobra.Command{
 		Use:   v.use,
 		Short: v.short,
@@ -71,6 +81,9 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 			if dryRun {
 				return printEach(cl, ids, dump.ID.String)
 			}
+			if err := cl.confirmEdits(ctx, len(ids), yes); err != nil {
+				return err
+			}
 			var same atomic.Int64
 			failed := forEach(cl, "editing", editsInFlight, ids, func(id dump.ID) error {
 				before, _ := c.Cached(ctx, id)
@@ -88,16 +101,72 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print the hashes of the dumps that would be changed")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, fmt.Sprintf("do not ask before more than %d dumps are changed", maxUnasked))
 	return cmd
+}
+
+// maxUnasked is the maximum number of dumps that are edited without a question.
+const maxUnasked = 100
+
+// confirmEdits asks, if there are many, whether n dumps should be edited. It returns an error if they
+// should not.
+func (cl *cli) confirmEdits(ctx context.Context, n int, yes bool) error {
+	if yes || n <= maxUnasked {
+		return nil
+	}
+	count := humanize.Comma(int64(n))
+	if _, ok := output.Terminal(cl.stdin); !ok {
+		return usageError{fmt.Errorf("%s dumps match: give --yes to change that many, or --dry-run to list them", count)}
+	}
+	if !cl.confirm(ctx, fmt.Sprintf("Change %s dumps?", count)) {
+		return cmp.Or(ctx.Err(), errors.New("nothing was changed"))
+	}
+	return nil
+}
+
+// checkProperty returns an error if a property of that name should not be set.
+func checkProperty(name string) error {
+	if err := checkShort(name, "ticket"); err != nil {
+		return err
+	}
+	bad := strings.IndexFunc(name, func(r rune) bool {
+		return strings.ContainsRune("!<>,=", r) || unicode.IsSpace(r) || unicode.IsControl(r)
+	})
+	switch {
+	case name == "", bad >= 0:
+		return usageError{fmt.Errorf("%q cannot be the name of a property: names have no blanks and none of ! < > , =", name)}
+	case catalog.IsMember(name):
+		return usageError{fmt.Errorf("%q is a field of the document and cannot be set: choose another name for the property", name)}
+	}
+	return nil
+}
+
+// checkShort returns an error if name is a longer name of a property, which would nest, or the ticket,
+// which has the given verb.
+func checkShort(name, ticketVerb string) error {
+	for _, prefix := range []string{"user.thoth.properties.", "user.thoth.", "properties."} {
+		if short, ok := strings.CutPrefix(name, prefix); ok {
+			return usageError{fmt.Errorf("%q cannot be set: the name of the property is %q", name, short)}
+		}
+	}
+	if name == catalog.Ticket.Name {
+		return usageError{fmt.Errorf("the ticket is not a property: use thothfs %s", ticketVerb)}
+	}
+	return nil
 }
 
 // parseSet treats the first word after the specification as PROP.
 func parseSet(ctx context.Context, cl *cli, args []string) ([]string, document.Edit, error) {
 	n := 1
-	for n < len(args) && (strings.Contains(args[n], "=") || isHex(args[n]) && len(args[n]) >= minPrefix) {
+	for n < len(args) && (query.IsConstraint(args[n]) || isHashPrefix(strings.ToLower(args[n])) && len(args[n]) >= certainPrefix) {
 		n++
 	}
 	spec, rest := args[:n], args[n:]
+	if len(rest) > 0 {
+		if err := checkProperty(rest[0]); err != nil {
+			return nil, document.Edit{}, err
+		}
+	}
 	switch {
 	case len(rest) == 1, len(rest) == 2 && rest[1] == "-":
 		text, err := cl.readValue(ctx, "the value of "+rest[0])
@@ -113,7 +182,7 @@ func parseSet(ctx context.Context, cl *cli, args []string) ([]string, document.E
 
 func parseUnset(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {
 	last := len(args) - 1
-	return args[:last], document.Unset("properties." + args[last]), nil
+	return args[:last], document.Unset("properties." + args[last]), checkShort(args[last], "unticket")
 }
 
 func parseTicket(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {

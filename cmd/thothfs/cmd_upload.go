@@ -114,6 +114,9 @@ func (u uploadFlags) options() (ingest.Options, error) {
 		if !ok || prop == "" {
 			return o, fmt.Errorf("--set: PROP=VALUE is meant, not %q", pair)
 		}
+		if err := checkProperty(prop); err != nil {
+			return o, err
+		}
 		o.Set = append(o.Set, document.Set("properties."+prop, value))
 	}
 	if !u.noStack {

@@ -10,6 +10,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"thothfs/cache"
+	"thothfs/query"
 )
 
 // byteSize is a pflag.Value for a number of bytes, such as 512MB or 20GiB.
@@ -103,8 +104,8 @@ func (s *duration) Set(text string) error {
 	return nil
 }
 
-// moment is a pflag.Value for a time in the past, given as a duration before now, a day, or a time
-// in RFC 3339 format. The zero Time means that the flag was not given.
+// moment is a pflag.Value for a time, as query.ParseTime reads it. The zero Time means that the flag was
+// not given.
 type moment struct {
 	time.Time
 	text string
@@ -114,18 +115,10 @@ func (m *moment) Type() string { return "TIME" }
 
 func (m *moment) String() string { return m.text }
 
-func (m *moment) Set(text string) error {
+func (m *moment) Set(text string) (err error) {
 	m.text = text
-	if t, ok := parseTime(text); ok {
-		m.Time = t
-		return nil
-	}
-	var s duration
-	if err := s.Set(text); err != nil {
-		return fmt.Errorf("%w, or a time as 2026-11-29T14:00:00Z (UTC)", err)
-	}
-	m.Time = time.Now().Add(-time.Duration(s))
-	return nil
+	m.Time, err = query.ParseTime(time.Now(), text)
+	return err
 }
 
 // parseTime parses a day or a time in RFC 3339 format. Without a zone, the time is in UTC.

@@ -21,12 +21,14 @@ import (
 
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
+	"thothfs/query"
 )
 
 // Exit codes.
 const (
 	exitOK       = 0
 	exitFailure  = 1
+	exitUsage    = 2
 	exitNotFound = 2 // dump not in the corpus; the original uses the same code
 )
 
@@ -64,11 +66,23 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if !errors.Is(err, output.ErrReported) {
 		fmt.Fprintf(stderr, "thothfs: %s\n", output.Printable(err.Error()))
 	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
 	if errors.Is(err, errNotInCorpus) {
 		return exitNotFound
 	}
+	if usage, syntax := (usageError{}), (*query.SyntaxError)(nil); errors.As(err, &usage) || errors.As(err, &syntax) {
+		return exitUsage
+	}
 	return exitFailure
 }
+
+// usageError means that the arguments of a verb are wrong. It results in exit code 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 // errNotInCorpus results in exit code 2.
 var errNotInCorpus = errors.New("not in the corpus")

@@ -9,15 +9,18 @@ import (
 	"iter"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/corpus/catalog"
 	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/query"
@@ -26,10 +29,12 @@ import (
 
 // specHelp is the help text for verbs with a SPEC.
 const specHelp = `
-A dump is named by its hash, a unique prefix of it, or the path of a local copy.
-A specification is made of constraints that must all hold: cmd=svc.startd,
-node=eb9c*, ticket=undefined, properties.triage=bmc, stack=*abort*, mtime=6h
-(newer than), otime=1d (older than), limit=10, dump=stdin.`
+A dump is named by its hash, a unique prefix of at least 4 digits, or the path of a
+local copy. A specification is made of constraints that must all hold:
+cmd=svc.startd, node=eb9c*, triage=bmc, ticket=undefined (not set), ticket=defined,
+cmd!=node, cmd=node,cmd=java (one of them), stack=*abort*, size=1G..4G, 'size>=1G',
+mtime=6h (newer than; m is a month), otime=1d (older than), time=2w..1w, limit=10,
+dump=stdin. See thothfs-spec(7).`
 
 // selection is the set of dumps selected by the words of a verb: those that match spec and, if byID
 // is set, are also in ids.
@@ -47,7 +52,7 @@ func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selecti
 	sel := &selection{corpus: c.Corpus}
 	var constraints []string
 	for _, arg := range args {
-		if strings.Contains(arg, "=") {
+		if query.IsConstraint(arg) {
 			constraints = append(constraints, arg)
 			continue
 		}
@@ -65,12 +70,62 @@ func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selecti
 		return nil, err
 	}
 	if word, ok := sel.spec.ID(); ok {
-		return nil, fmt.Errorf("%q: give the dump as an argument of its own", word)
+		return nil, usageError{fmt.Errorf("%q: give the dump as an argument of its own", word)}
+	}
+	if err := c.warnOfMistakes(ctx, sel.spec); err != nil {
+		return nil, err
 	}
 	if sel.spec.FromStdin() {
 		return sel, sel.readIdentifiers(ctx, c.cli)
 	}
 	return sel, nil
+}
+
+// warnOfMistakes prints what is probably a mistake in a specification: properties that no dump has, and
+// lists and sets of characters, which other languages have.
+func (c *openedCorpus) warnOfMistakes(ctx context.Context, spec query.Spec) error {
+	constraints := spec.Constraints()
+	if len(constraints) == 0 {
+		return nil
+	}
+	names, err := c.Names(ctx)
+	if err != nil {
+		return err
+	}
+	for _, con := range constraints {
+		field := catalog.FieldAt(con.Path)
+		isList := con.Op == query.OpEqual && strings.Contains(con.Value, ",") || con.Op == query.OpGlob && strings.ContainsAny(con.Value, "[,")
+		switch {
+		case names.Lack(con.Path):
+			c.cli.say("no dump has a property %q%s", con.Path, didYouMean(quoted(names.Nearest(con.Path))))
+		case field != nil && isList && !con.Not && con.Or == nil:
+			alone, err := query.Parse(con.String())
+			if err != nil {
+				return err
+			}
+			if n, err := c.Count(ctx, alone); err != nil || n > 0 {
+				return err
+			}
+			c.cli.say("no dump matches %s; commas and brackets are ordinary characters, and alternatives are written as %s=A,%[2]s=B", con.String(), con.Path)
+		}
+	}
+	return nil
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return strconv.Quote(name)
+}
+
+// didYouMean returns the end of a message that suggests what was meant. Empty suggestions are left out.
+func didYouMean(suggestions ...string) string {
+	suggestions = slices.DeleteFunc(suggestions, func(s string) bool { return s == "" })
+	if len(suggestions) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(suggestions, " or ") + "?"
 }
 
 // selectingVerb makes cmd a verb that runs f on the selected dumps, and adds --fresh to it.
@@ -92,18 +147,78 @@ func selectingVerb(cl *cli, cmd *cobra.Command, f func(ctx context.Context, sel 
 }
 
 // onlyDumps returns an error if a word was neither a constraint nor a dump.
-func (sel *selection) onlyDumps() error {
+func (sel *selection) onlyDumps(ctx context.Context) error {
 	if len(sel.words) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: a hash, the path of a local dump, or prop=value is meant", sel.words[0], errNotInCorpus)
+	return sel.unknownWord(ctx, sel.words[0], nil)
+}
+
+// properties returns the other words, which must all be properties of dumps.
+func (sel *selection) properties(ctx context.Context) ([]string, error) {
+	if len(sel.words) == 0 {
+		return nil, nil
+	}
+	names, err := sel.corpus.Names(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, word := range sel.words {
+		if names.Lack(word) {
+			return nil, sel.unknownWord(ctx, word, &names)
+		}
+	}
+	return sel.words, nil
+}
+
+// unknownWord returns an error that says that a word is no dump and, if names is not nil, no property
+// either. It suggests what may have been meant.
+func (sel *selection) unknownWord(ctx context.Context, word string, names *catalog.Names) error {
+	what, nearest := "a dump", ""
+	if names != nil {
+		what, nearest = "a dump or a property", quoted(names.Nearest(word))
+	}
+	if strings.Trim(word, "=<>!") == "" {
+		return usageError{fmt.Errorf("%q is not %s: write a constraint without blanks and in quotation marks, as in 'size>=1G'", word, what)}
+	}
+	if len(word) < minPrefix && isHashPrefix(strings.ToLower(word)+"0000") {
+		what += fmt.Sprintf(" (a prefix of a hash has at least %d digits)", minPrefix)
+	}
+	suggestions := []string{nearest, sel.nearestDump(ctx, word)}
+	for i := range catalog.Fields {
+		f := &catalog.Fields[i]
+		if has, err := sel.corpus.HasValue(ctx, f, word); err == nil && has {
+			suggestions = append(suggestions, query.Equal(f.Name, word).String())
+		}
+	}
+	return fmt.Errorf("%q is not %s: %w%s", word, what, errNotInCorpus, didYouMean(suggestions...))
+}
+
+// nearestDump returns the hash of a dump that shares as many digits as possible with word, and at
+// least minPrefix, or "".
+func (sel *selection) nearestDump(ctx context.Context, word string) string {
+	prefix := strings.ToLower(word)
+	for isHashPrefix(prefix) {
+		spec, err := query.Parse(prefix + " limit=1")
+		if err != nil {
+			return ""
+		}
+		if rows, err := sel.corpus.Select(ctx, spec); err != nil || len(rows) > 0 {
+			if err != nil {
+				return ""
+			}
+			return rows[0].ID.Short()
+		}
+		prefix = prefix[:len(prefix)-1]
+	}
+	return ""
 }
 
 // selectIDs returns the hashes of the dumps selected by words, oldest first.
 func (c *openedCorpus) selectIDs(ctx context.Context, words []string) ([]dump.ID, error) {
 	sel, err := c.selectDumps(ctx, words)
 	if err == nil {
-		err = sel.onlyDumps()
+		err = sel.onlyDumps(ctx)
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +244,7 @@ func (c *openedCorpus) syncAndSelect(ctx context.Context, words []string) ([]dum
 // findDump returns the single dump that a word names. It updates the catalogue only if the word
 // names no known dump.
 func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
-	if !strings.Contains(word, "=") {
+	if !query.IsConstraint(word) {
 		id, err := resolve(ctx, c.Corpus, word)
 		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
 			return id, err
@@ -143,7 +258,7 @@ func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, erro
 
 // findKnownDump returns the single dump in the catalogue that a word names.
 func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
-	if !strings.Contains(word, "=") {
+	if !query.IsConstraint(word) {
 		id, err := resolve(ctx, c.Corpus, word)
 		if errors.Is(err, errNoIdentifier) {
 			err = fmt.Errorf("%s: %w", word, err)
@@ -264,23 +379,30 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 // errNoIdentifier means that a word is neither a hash nor a local dump.
 var errNoIdentifier = errors.New("neither a dump's hash nor a local dump")
 
-// minPrefix is the length at which a word of hexadecimal digits is taken for a hash prefix rather
-// than the name of a property.
-const minPrefix = 8
+const (
+	// minPrefix is the minimum length of a prefix of a hash.
+	minPrefix = 4
+	// certainPrefix is the length at which a word of hexadecimal digits is taken for a prefix of a hash
+	// rather than the name of a property.
+	certainPrefix = 8
+	// maxCandidates is the maximum number of dumps that are listed for an ambiguous prefix.
+	maxCandidates = 5
+)
 
 // resolve returns the dump that a word names: a hash, a unique hash prefix, or the path of a local
 // dump.
 func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
 	unknown := errNoIdentifier
-	if isHex(word) {
-		id, err := c.Resolve(ctx, word)
-		if err == nil {
+	if prefix := strings.ToLower(word); isHashPrefix(prefix) {
+		id, err := c.Resolve(ctx, prefix)
+		switch {
+		case err == nil:
 			return id, nil
-		}
-		if !errors.Is(err, store.ErrNotExist) {
+		case errors.Is(err, corpus.ErrAmbiguous):
+			return dump.ID{}, ambiguous(ctx, c, prefix)
+		case !errors.Is(err, store.ErrNotExist):
 			return dump.ID{}, fmt.Errorf("%s: %w", word, err)
-		}
-		if len(word) >= minPrefix {
+		case len(prefix) >= certainPrefix:
 			unknown = fmt.Errorf("%s is %w", word, errNotInCorpus)
 		}
 	}
@@ -298,8 +420,40 @@ func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error
 	return id, err
 }
 
-func isHex(s string) bool {
-	return s != "" && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
+// ambiguous returns an error that lists the newest dumps whose hashes begin with prefix.
+func ambiguous(ctx context.Context, c *corpus.Corpus, prefix string) error {
+	spec, err := query.Parse(prefix)
+	if err != nil {
+		return err
+	}
+	n, err := c.Count(ctx, spec)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("hash prefix %s is ambiguous (%s dumps); the newest:", prefix, humanize.Comma(int64(n)))
+	newest, err := query.Parse(fmt.Sprintf("%s limit=%d", prefix, maxCandidates))
+	if err != nil {
+		return err
+	}
+	var lines []string
+	for d, err := range c.Dumps(ctx, newest) {
+		if err != nil {
+			return err
+		}
+		when := "-"
+		if !d.Time.IsZero() {
+			when = d.Time.Format(output.TimeLayout)
+		}
+		lines = append(lines, fmt.Sprintf("\n  %s  %s  %s", d.ID.Short(), when, output.Cell(cmp.Or(d.Text(catalog.Cmd), d.Text(catalog.Node), "-"))))
+	}
+	slices.Reverse(lines)
+	return fmt.Errorf("%w: %s%s", corpus.ErrAmbiguous, text, strings.Join(lines, ""))
+}
+
+// isHashPrefix reports whether s is a hash, or long enough for a prefix of one. Digits are in lower
+// case.
+func isHashPrefix(s string) bool {
+	return len(s) >= minPrefix && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // forEach calls f for each item, at most atOnce at a time, with a progress bar, and returns the

@@ -95,8 +95,8 @@ func TestUndoKilled(t *testing.T) {
 	w, _ := newMantaWorld(t, 20*time.Millisecond)
 	w.triaged(120)
 	before := w.editable()
-	w.must("unticket", "cmd=cmd*")
-	w.must("unset", "cmd=cmd*", "count")
+	w.must("unticket", "--yes", "cmd=cmd*")
+	w.must("unset", "--yes", "cmd=cmd*", "count")
 	w.must("analyzer", "--rm", "large")
 	tickets := func() (n int) {
 		for _, d := range w.editable() {
@@ -130,7 +130,7 @@ func TestUndoBesideMountsThatEdit(t *testing.T) {
 		const dumps, edits = 10, 40
 		w.triaged(dumps)
 		before := w.editable()
-		w.must("unticket", "cmd=cmd*")
+		w.must("unticket", "--yes", "cmd=cmd*")
 		w.must("unset", "cmd=cmd*", "list")
 		var past []struct{ ID string }
 		if err := json.Unmarshal([]byte(w.must("history", "--json")), &past); err != nil || len(past) != 2*dumps {
@@ -278,7 +278,7 @@ func TestIndexCompactsTheHistory(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 0)
 	w.triaged(5)
-	w.must("unticket", "cmd=cmd*")
+	w.must("unticket", "--yes", "cmd=cmd*")
 	w.must("unset", "cmd=cmd*", "count")
 	history := w.must("history", "-n", "0")
 	if n := strings.Count(history, "\n"); n != 11 {

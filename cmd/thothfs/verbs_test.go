@@ -198,13 +198,15 @@ func TestBadInputIsRefusedInWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.thothsCorpus()
+	w.put("0101ffff"+strings.Repeat("0", 24)+"/info.json", `{"type":"core"}`)
 	for name, c := range map[string]struct {
 		args []string
 		want string
 	}{
 		"unknown verb":     {[]string{"frob"}, "frob"},
 		"unknown flag":     {[]string{"ls", "--frob"}, "--help"},
-		"ambiguous":        {[]string{"info", "0"}, "ambiguous"},
+		"ambiguous":        {[]string{"info", "0101"}, "ambiguous"},
+		"short prefix":     {[]string{"info", "0"}, "at least 4 digits"},
 		"bad age":          {[]string{"ls", "mtime=soon"}, "soon"},
 		"bad limit":        {[]string{"ls", "limit=x"}, "limit"},
 		"two properties":   {[]string{"report", "cmd", "node"}, "one property"},

@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,6 +39,10 @@ func parquetColumns() []parquetColumn {
 	columns := []parquetColumn{{"id", "", "", func(d *corpus.Dump) parquet.Value { return textValue(d.ID.String()) }}}
 	for i := range catalog.Fields {
 		f := &catalog.Fields[i]
+		if f.Number {
+			columns = append(columns, parquetColumn{f.Name, ",optional", int64(0), func(d *corpus.Dump) parquet.Value { return numberValue(d.Text(f)) }})
+			continue
+		}
 		columns = append(columns, parquetColumn{f.Name, ",optional,dict", "", func(d *corpus.Dump) parquet.Value { return textValue(d.Text(f)) }})
 	}
 	return append(columns,
@@ -77,6 +82,15 @@ func textValue(text string) parquet.Value {
 		return parquet.NullValue()
 	}
 	return parquet.ByteArrayValue([]byte(strings.ToValidUTF8(text, "\uFFFD")))
+}
+
+// numberValue returns text as an integer, or null if it is none.
+func numberValue(text string) parquet.Value {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return parquet.NullValue()
+	}
+	return parquet.Int64Value(n)
 }
 
 func timeValue(t time.Time) parquet.Value {

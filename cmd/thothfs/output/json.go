@@ -118,7 +118,7 @@ type Counts map[string]int
 
 // AddDump counts d's value at path, unless it is missing or null.
 func (c Counts) AddDump(d *corpus.Dump, path string) {
-	if v, ok := d.Doc.Get(path); ok && v.Kind() != document.KindNull {
+	if v, ok := d.Value(path); ok {
 		c.Add(v.Text(), 1)
 	}
 }

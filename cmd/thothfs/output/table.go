@@ -52,7 +52,10 @@ func tableColumns(props []string) []column {
 }
 
 func property(path string) func(*corpus.Dump) string {
-	return func(d *corpus.Dump) string { return d.Doc.String(path) }
+	return func(d *corpus.Dump) string {
+		v, _ := d.Value(path)
+		return v.Text()
+	}
 }
 
 func timeCell(d *corpus.Dump) string {
