@@ -122,6 +122,7 @@ func (c *elfCore) netbsdCore() {
 		case n.typ == procinfo && !c.info.HasPID && len(n.b) >= 0x7c+32:
 			c.info.Signal = n.i32(8)
 			c.info.PID, c.info.HasPID = n.i32(0x50), true
+			c.owner(n.structView, 0x54, 0x60, 0x6c)
 			c.info.Cmd = n.text(0x7c, 32)
 			lwps, siglwp = n.i32(0x78), n.i32(0x9c)
 		}
@@ -154,6 +155,7 @@ func (c *elfCore) openbsdCore() {
 		case n.typ == procinfo && len(n.b) >= 0x48+32:
 			c.info.Signal = n.i32(8)
 			c.info.PID, c.info.HasPID = n.i32(0x20), true
+			c.owner(n.structView, 0x24, 0x30, 0x3c)
 			c.info.Cmd = n.text(0x48, 32)
 		}
 	}

@@ -68,11 +68,17 @@ type Info struct {
 	Cmd    string
 	Psargs string // without trailing blanks
 	Signal int    // 0 means none
+	// PPID, UID and GID are the process's parent, user and group, as seen from its namespaces; nil
+	// if unknown.
+	PPID, UID, GID *int
 
 	Threads  []Thread // in the order of the dump; most formats start with the one that died
 	Node     string
 	Platform string
-	Time     time.Time // UTC
+	// Kernel is the release of the kernel. In the core of a Linux process it is only its version,
+	// such as "6.1.119", from the vDSO.
+	Kernel string
+	Time   time.Time // UTC
 
 	Executable string // path recorded in the dump
 	BuildID    string // of the executable, in hexadecimal
@@ -90,7 +96,8 @@ type Info struct {
 	// changed.
 	ELF *ELF
 
-	fault Fault // from NT_SIGINFO; its Signal is 0 if there is none
+	fault  Fault      // from NT_SIGINFO; its Signal is 0 if there is none
+	raised SignalInfo // from siginfo_t; its Number is 0 if there is none
 }
 
 // Truncated reports whether the file is shorter than implied by its headers, tables or last

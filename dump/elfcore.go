@@ -124,6 +124,13 @@ func (c *elfCore) freebsdKernel() {
 
 func (c *elfCore) hubris() { c.info.Format, c.info.OS = "Hubris dump", "hubris" }
 
+// owner sets the parent, user and group of the process, unless an earlier note did so.
+func (c *elfCore) owner(v structView, ppid, uid, gid int) {
+	if c.info.PPID == nil && len(v.b) >= max(ppid, uid, gid)+4 {
+		c.info.PPID, c.info.UID, c.info.GID = new(v.i32(ppid)), new(int(v.u32(uid))), new(int(v.u32(gid)))
+	}
+}
+
 // process sets the process ID, command and arguments, unless an earlier note did so.
 func (c *elfCore) process(v structView, pid, fname, psargs int) {
 	if !c.info.HasPID {

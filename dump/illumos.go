@@ -54,21 +54,28 @@ func (c *elfCore) illumosCore() {
 		switch n.typ {
 		case ntPrpsinfo:
 			c.illumosProcess(n.structView, 16, l.prFname, l.prPsargs)
+			c.owner(n.structView, 20, 8, 12)
 		case ntPsinfo:
 			c.illumosProcess(n.structView, 8, l.psFname, l.psPsargs)
+			c.owner(n.structView, 12, 24, 32)
 			if signal == 0 {
 				signal = n.i32(l.psWstat) & 0x7f
 			}
 		case ntPstatus:
-			if t := l.thread(structView{n.at(l.pstatusLwp, len(n.b)-l.pstatusLwp), n.order, n.word}); t.Signal != 0 {
+			lwp := structView{n.at(l.pstatusLwp, len(n.b)-l.pstatusLwp), n.order, n.word}
+			if t := l.thread(lwp); t.Signal != 0 {
 				signal = t.Signal
+				c.illumosSiginfo(lwp)
 			}
 		case ntLwpstatus:
+			if t := l.thread(n.structView); t.Signal != 0 {
+				c.illumosSiginfo(n.structView)
+			}
 			c.addThread(l.thread(n.structView))
 		case ntAuxv:
 			c.elf.Auxv = n.auxv()
 		case ntUtsname: // struct utsname: five strings of 257 bytes
-			c.info.Node, c.info.Platform = n.text(257, 257), n.text(771, 257)
+			c.info.Node, c.info.Kernel, c.info.Platform = n.text(257, 257), n.text(514, 257), n.text(771, 257)
 		case ntZonename:
 			if name := cstring(n.b); name != "" {
 				c.info.Properties["zonename"] = name
@@ -78,6 +85,14 @@ func (c *elfCore) illumosCore() {
 	c.info.Signal = signal
 	if signal == 0 {
 		c.info.Signal = c.firstSignal()
+	}
+}
+
+// illumosSiginfo reads pr_info of an lwpstatus_t, unless an earlier one was read.
+func (c *elfCore) illumosSiginfo(lwp structView) {
+	const info = 16
+	if s := lwp.at(info, len(lwp.b)-info); c.info.raised.Number == 0 && s != nil {
+		c.info.raised = c.info.siginfo(structView{s, lwp.order, lwp.word}, illumosSiginfo)
 	}
 }
 

@@ -77,6 +77,7 @@ func inspectIllumosCrash(r *bufReader) (*Info, error) {
 		Format: "illumos vmcore", OS: "illumos", Type: Crash, ID: id, AlsoIDs: also,
 		Machine:  h.machine(),
 		Node:     h.text(56+1*utsnameField, utsnameField),
+		Kernel:   h.text(56+2*utsnameField, utsnameField),
 		Platform: h.text(56+3*utsnameField, utsnameField),
 		Time:     unixTime(h.crashTime(), 0),
 		Size:     r.size, Needed: h.needed(),

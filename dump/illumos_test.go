@@ -1,6 +1,9 @@
 package dump
 
-import "testing"
+import (
+	"reflect"
+	"testing"
+)
 
 // synthIllumos returns a core in the layout of illumos. No public one is known.
 func synthIllumos(class int, em uint16, order byteOrder) elfFile {
@@ -13,19 +16,22 @@ func synthIllumos(class int, em uint16, order byteOrder) elfFile {
 		return narrow
 	}
 	l := (&ELF{Class: class, Machine: em}).illumosLayout()
-	prps := newStructure(at(328, 260), order, word).u32(16, 70377).text(at(120, 84), "svc.startd").text(at(136, 100), "/lib/svc/bin/svc.startd  ")
+	prps := newStructure(at(328, 260), order, word).u32(8, 33).u32(12, 44).u32(16, 70377).u32(20, 1).text(at(120, 84), "svc.startd").text(at(136, 100), "/lib/svc/bin/svc.startd  ")
 	old := appendNote(nil, order, "CORE", ntPrpsinfo, prps.b)
 	old = appendNote(old, order, "CORE", 5, []byte("i86pc\x00"))
 
 	lwp := func(id int, signal int) []byte {
 		s := newStructure(at(1296, 800), order, word).u32(4, uint32(id)).u16(12, uint16(signal))
+		if signal != 0 { // sent by a process with SI_LWP
+			s.u32(16, uint32(signal)).u32(20, 1<<32-1).u32(16+8+word, 70377).u32(16+8+2*word, 33)
+		}
 		s.long(l.regs+l.word*l.pc, 0xfeedf00d).long(l.regs+l.word*l.sp, 0x8047000+uint64(id))
 		if l.fs != 0 {
 			s.long(l.regs+l.word*l.fs, 0xfff0000)
 		}
 		return s.b
 	}
-	ps := newStructure(at(416, 336), order, word).u32(4, 2).u32(8, 70377).text(at(136, 88), "svc.startd").u32(at(232, 184), 6|0x80)
+	ps := newStructure(at(416, 336), order, word).u32(4, 2).u32(8, 70377).u32(12, 1).u32(24, 33).u32(32, 44).text(at(136, 88), "svc.startd").u32(at(232, 184), 6|0x80)
 	status := newStructure(at(1680, 1136), order, word).u32(4, 2).u32(8, 70377)
 	copy(status.b[at(384, 336):], lwp(2, 6))
 	uts := newStructure(1288, order, word).text(0, "SunOS").text(257, "headnode").text(514, "5.11").text(771, "joyent_20130418T192128Z").text(1028, "i86pc")
@@ -62,6 +68,13 @@ func TestSyntheticIllumosCores(t *testing.T) {
 			}
 			if info.Node != "headnode" || info.Platform != "joyent_20130418T192128Z" || info.Executable != "/lib/svc/bin/svc.startd" {
 				t.Errorf("%+v", info)
+			}
+			if *info.PPID != 1 || *info.UID != 33 || *info.GID != 44 || info.Kernel != "5.11" {
+				t.Errorf("parent %d, user %d, group %d, kernel %q", *info.PPID, *info.UID, *info.GID, info.Kernel)
+			}
+			raised := SignalInfo{Number: 6, Name: "SIGABRT", HasCode: true, Code: -1, CodeName: "SI_LWP", PID: new(70377), UID: new(33)}
+			if got, ok := info.Raised(); !ok || !reflect.DeepEqual(got, raised) {
+				t.Errorf("%+v", got)
 			}
 			if info.Properties["zonename"] != "c86e1e4e-57b8-4d0b-9d1c-0d2f3e4a5b6c" {
 				t.Errorf("properties %v", info.Properties)

@@ -187,7 +187,7 @@ func inspectKdump(r *bufReader) (*Info, error) {
 		info.Format = "diskdump"
 	}
 	if release := text(2); release != "" {
-		info.Platform = linuxPlatform(release)
+		info.Platform, info.Kernel = linuxPlatform(release), release
 	}
 	if usec := k.long(k.timeval + k.word); usec < 1e6 {
 		info.Time = unixTime(int64(k.long(k.timeval)), int64(usec)*1000)

@@ -32,6 +32,7 @@ func (c *elfCore) linuxCore() {
 			// sid, fname[16], psargs[80].
 			if end := len(n.b); end >= 112 {
 				c.process(n.structView, end-112, end-96, end-80)
+				c.linuxOwner(n.structView)
 			}
 		case n.owner == "CORE" && n.typ == ntAuxv:
 			c.elf.Auxv = n.auxv()
@@ -40,6 +41,7 @@ func (c *elfCore) linuxCore() {
 		case n.owner == "CORE" && n.typ == ntSiginfo:
 			if c.info.fault.Signal == 0 && !strings.HasPrefix(c.info.Machine, "mips") { // there, si_code comes first
 				c.info.fault = faultOf(n.structView)
+				c.info.raised = c.info.siginfo(n.structView, linuxSiginfo)
 			}
 		case n.owner == "LINUX":
 			c.linuxTLS(n)
@@ -47,6 +49,27 @@ func (c *elfCore) linuxCore() {
 	}
 	c.info.Signal = c.firstSignal()
 	c.linuxFiles(file)
+}
+
+// linuxOwner reads pr_ppid, and pr_uid and pr_gid, which precede pr_pid. They have 16 bits on some
+// machines, where 65534 may stand for a larger number and is therefore not taken.
+func (c *elfCore) linuxOwner(v structView) {
+	const short, overflow = 124, 65534
+	end := len(v.b)
+	if c.info.PPID != nil || end < short {
+		return
+	}
+	c.info.PPID = new(v.i32(end - 108))
+	if end > short {
+		c.info.UID, c.info.GID = new(int(v.u32(end-120))), new(int(v.u32(end-116)))
+		return
+	}
+	if id := int(v.u16(end - 116)); id != overflow {
+		c.info.UID = &id
+	}
+	if id := int(v.u16(end - 114)); id != overflow {
+		c.info.GID = &id
+	}
 }
 
 // linuxTLS reads the thread pointer on machines that do not keep it in a register.

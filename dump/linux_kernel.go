@@ -42,7 +42,7 @@ func parseVMCoreInfo(b []byte) vmcoreInfo {
 // describe sets the fields of i that are still empty.
 func (v vmcoreInfo) describe(i *Info) {
 	if rel := v["OSRELEASE"]; rel != "" && i.Platform == "" {
-		i.Platform = linuxPlatform(rel)
+		i.Platform, i.Kernel = linuxPlatform(rel), rel
 	}
 	if sec, err := strconv.ParseInt(v["CRASHTIME"], 10, 64); err == nil && i.Time.IsZero() {
 		i.Time = unixTime(sec, 0)

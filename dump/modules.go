@@ -5,7 +5,10 @@ import (
 	"cmp"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
+	"path"
 	"slices"
+	"strings"
 )
 
 const (
@@ -83,6 +86,9 @@ func (c *elfCore) addMappings(maps []mapping) {
 
 // identify reads the build IDs of the modules and finds the executable.
 func (c *elfCore) identify() error {
+	if err := c.kernelVersion(); err != nil {
+		return err
+	}
 	for i := range c.info.Modules {
 		m := &c.info.Modules[i]
 		for _, addr := range c.heads[i] {
@@ -101,6 +107,15 @@ func (c *elfCore) identify() error {
 		}
 	}
 	return c.executableName()
+}
+
+// ExecutablePath returns the absolute path of the executable, or "" if it is unknown. The kernel
+// marks a file that was deleted.
+func (i *Info) ExecutablePath() string {
+	if !strings.HasPrefix(i.Executable, "/") {
+		return ""
+	}
+	return path.Clean(strings.TrimSuffix(i.Executable, " (deleted)"))
 }
 
 func (c *elfCore) moduleAt(addr uint64) *Module {
@@ -140,7 +155,34 @@ func (c *elfCore) executableName() error {
 
 // buildID reads the build ID of the ELF file mapped at addr. It returns "" if the dump does not
 // contain it.
-func (c *elfCore) buildID(addr uint64) (string, error) {
+func (c *elfCore) buildID(addr uint64) (string, error) { return c.moduleNote(addr, GNUBuildID) }
+
+// kernelVersion reads the version of the kernel from the note of the vDSO (LINUX_VERSION_CODE).
+func (c *elfCore) kernelVersion() (err error) {
+	const sysinfoEhdr = 33
+	addr, ok := c.elf.Aux(sysinfoEhdr)
+	if !ok || c.info.OS != "linux" {
+		return nil
+	}
+	c.info.Kernel, err = c.moduleNote(addr, linuxVersion)
+	return err
+}
+
+// linuxVersion returns the version of the kernel in the notes of its vDSO, or "".
+func linuxVersion(b []byte, order binary.ByteOrder) string {
+	ns := notes{segments: [][]byte{b}, order: order}
+	for n := range ns.all() {
+		if n.owner == "Linux" && n.typ == 0 && len(n.b) == 4 {
+			v := n.u32(0)
+			return fmt.Sprintf("%d.%d.%d", v>>16, v>>8&0xff, v&0xff)
+		}
+	}
+	return ""
+}
+
+// moduleNote returns the first text that find finds in the notes of the ELF file mapped at addr,
+// or "".
+func (c *elfCore) moduleNote(addr uint64, find func([]byte, binary.ByteOrder) string) (string, error) {
 	page, err := c.elf.memory(c.r, addr, modulePage)
 	if err != nil {
 		return "", err
@@ -167,8 +209,8 @@ func (c *elfCore) buildID(addr uint64) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if id := GNUBuildID(b, m.Order); id != "" {
-			return id, nil
+		if text := find(b, m.Order); text != "" {
+			return text, nil
 		}
 	}
 	return "", nil

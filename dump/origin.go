@@ -10,10 +10,14 @@ import (
 // the host name or the time of death.
 type Origin struct {
 	Node, Cmd, Exe string
-	Boot           ID  // the system's boot ID; zero if unknown
-	PID            int // 0 if unknown
+	Boot           ID   // the system's boot ID; zero if unknown
+	PID            int  // 0 if unknown
+	UID, GID       *int // as seen from the initial user namespace; nil if unknown
+	Signal         int  // 0 if unknown
 	Time           time.Time
-	Source         string // "name" or "xattr"; "" if nothing is known
+	// Limit is the limit on the size of the core in bytes, or "unlimited"; "" if unknown.
+	Limit  string
+	Source string // "name" or "xattr"; "" if nothing is known
 }
 
 // OriginFromName parses file names that are unambiguous without the machine's core_pattern:
@@ -37,15 +41,15 @@ func OriginFromName(base string) Origin {
 		return Origin{}
 	}
 	cmd := strings.Join(parts[:n], ".")
-	_, ok = decimal(parts[n])
+	uid, ok := decimal(parts[n])
 	boot, err := ParseID(parts[n+1])
 	pid, ok1 := decimal(parts[n+2])
 	micros, ok2 := decimal(parts[n+3])
-	if cmd == "" || !ok || err != nil || !ok1 || pid > maxPID || !ok2 {
+	if cmd == "" || !ok || uid > maxUID || err != nil || !ok1 || pid > maxPID || !ok2 {
 		return Origin{}
 	}
 	return Origin{
-		Cmd: unescape(cmd), Boot: boot, PID: int(pid), Time: unixMicro(micros), Source: "name",
+		Cmd: unescape(cmd), Boot: boot, PID: int(pid), UID: new(int(uid)), Time: unixMicro(micros), Source: "name",
 	}
 }
 
@@ -62,17 +66,40 @@ func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 		return v
 	}
 	o.Node, o.Cmd, o.Exe = text("hostname"), text("comm"), text("exe")
-	if pid, ok := decimal(text("pid")); ok && pid <= maxPID {
-		o.PID = int(pid)
+	number := func(name string, limit int64) *int {
+		n, ok := decimal(text(name))
+		if !ok || n > limit {
+			return nil
+		}
+		return new(int(n))
 	}
+	if pid := number("pid", maxPID); pid != nil {
+		o.PID = *pid
+	}
+	if signal := number("signal", maxSignal); signal != nil {
+		o.Signal = *signal
+	}
+	o.UID, o.GID = number("uid", maxUID), number("gid", maxUID)
 	if micros, ok := decimal(text("timestamp")); ok {
 		o.Time = unixMicro(micros)
 	}
+	switch limit := text("rlimit"); {
+	case limit == "18446744073709551615", limit == "9223372036854775807": // RLIM_INFINITY, and as core(5) has it for %c
+		o.Limit = "unlimited"
+	default:
+		if n, ok := decimal(limit); ok {
+			o.Limit = strconv.FormatInt(n, 10)
+		}
+	}
+	o.Boot, _ = ParseID(text("bootid"))
 	return o
 }
 
-// maxPID is the largest process ID in any kernel.
-const maxPID = 1<<31 - 1
+const (
+	maxPID    = 1<<31 - 1 // the largest process ID in any kernel
+	maxUID    = 1<<32 - 2 // -1 is not a user
+	maxSignal = 128
+)
 
 func unixMicro(micros int64) time.Time {
 	return unixTime(micros/1e6, micros%1e6*1000)

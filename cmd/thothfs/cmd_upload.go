@@ -23,14 +23,15 @@ import (
 )
 
 const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
-it is, and prints the hash. A dump that is there already is left alone; one whose
-upload was interrupted is completed, and a truncated copy is replaced by a larger
-one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened format
+it is, and prints the hash. A dump that is there already is not stored again, but
+--node, --platform, --time, --ticket and --set apply to it. One whose upload was
+interrupted is completed, and a truncated copy is replaced by a larger one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened format
 (makedumpfile -F, QEMU's dump-guest-memory -z) rearranged. Join the parts that
 makedumpfile --split wrote with makedumpfile --reassemble before.
 
-What a dump does not say itself comes from the options, else from
-systemd-coredump's attributes or the file's name. Node and platform of this
+Signal, program, build ID, parent and threads come from the dump, user and group
+also from systemd-coredump's attributes or the file's name, as does what a dump
+does not contain, unless an option gives it. Node, platform and distribution of this
 machine are taken only if that name holds the boot ID of its current boot: give
 --node and --platform for a core that the kernel wrote. The stack comes from a
 debugger on the PATH (gdb; mdb for illumos); without one it is left out.`
@@ -38,7 +39,7 @@ debugger on the PATH (gdb; mdb for illumos); without one it is left out.`
 type uploadFlags struct {
 	node, platform, time, ticket string
 	set                          []string
-	noStack                      bool
+	noStack, force               bool
 }
 
 func uploadCommand(cl *cli) *cobra.Command {
@@ -57,6 +58,7 @@ func uploadCommand(cl *cli) *cobra.Command {
 	f.StringVar(&u.ticket, "ticket", "", "set the `TICKET` of the dumps")
 	f.StringArrayVar(&u.set, "set", nil, "set a custom property, `PROP=VALUE`; may be repeated")
 	f.BoolVar(&u.noStack, "no-stack", false, "do not run a debugger for the stack")
+	f.BoolVar(&u.force, "force", false, "store a file that is cut before the notes that name its process")
 	return cmd
 }
 
@@ -84,15 +86,26 @@ func uploadOne(ctx context.Context, cl *cli, c *corpus.Corpus, path string, o in
 	o.Progress = bar.SetBytes
 	res, err := ingest.Upload(ctx, c, path, o)
 	bar.Done()
+	if errors.Is(err, ingest.ErrTooShort) {
+		err = fmt.Errorf("%w; --force stores it anyway", err)
+	}
 	if err != nil {
 		return err
 	}
-	cl.say("%s %s", filepath.Base(path), res.State)
+	cl.say("%s %s%s", filepath.Base(path), res.State, changedText(res.Changed))
 	if res.Info != nil && res.Info.Truncated() {
 		cl.say("%s is truncated: %s; upload the whole file to replace it", filepath.Base(path), truncation(res.Info))
 	}
 	_, err = fmt.Fprintln(cl.stdout, res.ID)
 	return err
+}
+
+// changedText describes what the flags changed in a document that existed.
+func changedText(paths []string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	return "; set " + strings.Join(paths, ", ")
 }
 
 // truncation describes how much of a truncated dump exists.
@@ -105,7 +118,7 @@ func truncation(info *dump.Info) string {
 }
 
 func (u uploadFlags) options() (ingest.Options, error) {
-	o := ingest.Options{Node: u.node, Platform: u.platform, Ticket: u.ticket}
+	o := ingest.Options{Node: u.node, Platform: u.platform, Ticket: u.ticket, Force: u.force}
 	if strings.Contains(u.ticket, "=") {
 		return o, fmt.Errorf("--ticket: %q is no ticket", u.ticket)
 	}

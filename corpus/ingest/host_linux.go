@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"bufio"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -22,12 +24,13 @@ func thisHost() host {
 		return host{}
 	}
 	h := host{
-		os:       "linux",
-		machine:  unix.ByteSliceToString(name.Machine[:]),
-		node:     unix.ByteSliceToString(name.Nodename[:]),
-		platform: "Linux_" + unix.ByteSliceToString(name.Release[:]),
-		boot:     time.Now().Add(-time.Duration(since.Nano())),
+		os:      "linux",
+		machine: unix.ByteSliceToString(name.Machine[:]),
+		node:    unix.ByteSliceToString(name.Nodename[:]),
+		kernel:  unix.ByteSliceToString(name.Release[:]),
+		boot:    time.Now().Add(-time.Duration(since.Nano())),
 	}
+	h.platform, h.distribution = "Linux_"+h.kernel, distribution("/etc/os-release", "/usr/lib/os-release")
 	if id, err := os.ReadFile("/proc/sys/kernel/random/boot_id"); err == nil {
 		h.bootID, _ = dump.ParseID(strings.ReplaceAll(strings.TrimSpace(string(id)), "-", ""))
 	}
@@ -35,6 +38,25 @@ func thisHost() host {
 		h.node = ""
 	}
 	return h
+}
+
+// distribution returns PRETTY_NAME of the first of the files (os-release(5)) that exists, or "".
+func distribution(files ...string) string {
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			continue
+		}
+		defer f.Close()
+		lines := bufio.NewScanner(io.LimitReader(f, 64<<10))
+		for lines.Scan() {
+			if text, ok := strings.CutPrefix(lines.Text(), "PRETTY_NAME="); ok {
+				return strings.Trim(text, `"'`)
+			}
+		}
+		return ""
+	}
+	return ""
 }
 
 // xattr returns an extended attribute of a file. It returns false if there is none with that name.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"maps"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"thothfs/dump"
@@ -26,7 +28,7 @@ func firstKnown[T comparable](properties map[string]string, name string, candida
 			continue
 		}
 		if c.source != "dump" {
-			properties["source."+name] = c.source
+			properties[strings.TrimPrefix(sourcePrefix, "properties.")+name] = c.source
 		}
 		return c.value
 	}
@@ -44,6 +46,7 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		Type:       string(info.Type),
 		Stack:      stack,
 		Truncated:  info.Truncated(),
+		Facts:      u.facts(origins),
 		Properties: maps.Clone(info.Properties),
 	}
 	if info.Type == dump.Crash {
@@ -56,9 +59,7 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		if pid := cmp.Or(info.PID, origins[0].PID, origins[1].PID); pid != 0 || info.HasPID {
 			f.PID = strconv.Itoa(pid)
 		}
-		for _, o := range origins {
-			f.Cmd = cmp.Or(f.Cmd, o.Cmd)
-		}
+		f.Cmd = cmp.Or(f.Cmd, origins[0].Cmd, origins[1].Cmd)
 	}
 	type text = sourced[string]
 	type moment = sourced[time.Time]
@@ -74,6 +75,20 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		f.Properties["flattened"] = "true"
 	}
 	return document.Marshal(f)
+}
+
+// facts returns the facts of the dump, with those that only an upload knows: the system of this
+// machine, if the dump is from its current boot, and the upload itself.
+func (u *upload) facts(origins [2]dump.Origin) []document.Member {
+	all := facts(u.info, origins[:])
+	if h := u.thisHost(origins); h.kernel != "" {
+		all = slices.DeleteFunc(all, func(m document.Member) bool { return m.Name == "os" })
+		all = append(all, document.Object("os", document.Text("distribution", h.distribution), document.Text("kernel", h.kernel)))
+	}
+	if by := u.corpus.Options().By; by != "" {
+		all = append(all, uploadedFact(by, time.Now()))
+	}
+	return all
 }
 
 // thisHost returns this machine if the dump certainly comes from it, that is, if its name was given
@@ -124,6 +139,8 @@ func (s *source) origins() [2]dump.Origin {
 type host struct {
 	os, machine    string // as in dump.Info
 	node, platform string
+	distribution   string // PRETTY_NAME of os-release(5)
+	kernel         string // release
 	bootID         dump.ID
 	boot           time.Time
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"thothfs/corpus"
@@ -25,6 +26,8 @@ type Options struct {
 	// applied.
 	Ticket string
 	Set    []document.Edit
+	// Force stores a truncated file that does not even contain which process it is of.
+	Force bool
 	// Stack returns the stack of the dump at path, a local uncompressed file. The document has no
 	// stack if Stack is nil, fails, or returns none.
 	Stack func(ctx context.Context, path string, info *dump.Info) ([]string, error)
@@ -59,12 +62,17 @@ type Result struct {
 	Size  int64  // size of the dump, unpacked
 	State State
 	Info  *dump.Info
+	// Changed are the paths of the document that Options changed; nil if the document is new.
+	Changed []string
 }
 
 var (
 	// ErrDiffers means that the corpus contains a larger copy of the dump, so the file is probably
 	// truncated. Nothing was stored.
 	ErrDiffers = errors.New("the corpus holds a larger copy of this dump")
+	// ErrTooShort means that the file is cut before what says which process it is of, so that it is
+	// of no use. Options.Force stores it anyway.
+	ErrTooShort = errors.New("the file is cut before the notes that name its process")
 	// ErrChanged means that the file changed during the upload. Whatever was stored of it has been
 	// removed.
 	ErrChanged = errors.New("the file changed while it was read")
@@ -75,7 +83,9 @@ var (
 // never a whole dump. The document is stored last, so a failed upload leaves nothing that looks
 // like a dump; another attempt completes it.
 //
-// Errors are ErrDiffers and ErrChanged, or come from the store, dump.Inspect, Corpus.Edit or the
+// Options that concern a document apply to one that exists too.
+//
+// Errors are ErrDiffers, ErrTooShort and ErrChanged, or come from the store, dump.Inspect, Corpus.Edit or the
 // file system. store.ErrConflict means that others keep changing the same dump.
 func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Result, error) {
 	src, err := openSource(ctx, path, o.TempDir)
@@ -92,6 +102,9 @@ func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Resu
 	}
 	if u.info, err = dump.Inspect(src.file, src.size); err != nil {
 		return Result{}, err
+	}
+	if u.info.Truncated() && u.info.Type == dump.Core && len(u.info.Threads) == 0 && !u.info.HasPID && !o.Force {
+		return Result{}, fmt.Errorf("%w: it has %d bytes of at least %d", ErrTooShort, src.size, u.info.Needed)
 	}
 	res := Result{ID: u.info.ID, Size: src.size, Info: u.info}
 	for tries := 3; ; tries-- {
@@ -137,11 +150,7 @@ func (u *upload) run(ctx context.Context, res *Result) error {
 		u.corpus.FilesChanged(ctx, x.ID)
 	}
 	if x.Dump != nil {
-		u.corpus.Adopt(ctx, x.Directory)
-		if edits := append(slices.Clone(u.edits), u.correct(x, p)...); len(edits) > 0 {
-			_, err = u.corpus.Amend(ctx, x.ID, edits...)
-		}
-		return err
+		return u.amend(ctx, x, p, res)
 	}
 	if p.state == Stored {
 		if err := u.checkAlone(ctx, x, stored); err != nil {
@@ -151,30 +160,80 @@ func (u *upload) run(ctx context.Context, res *Result) error {
 	return u.create(ctx, x, stored)
 }
 
+// amend applies the options to the document that exists, and corrects what it says of the dump.
+func (u *upload) amend(ctx context.Context, x *existing, p plan, res *Result) error {
+	u.corpus.Adopt(ctx, x.Directory)
+	asked := append(u.described(), u.edits...)
+	edits := append(slices.Clone(asked), u.correct(x, p)...)
+	if len(edits) == 0 {
+		return nil
+	}
+	_, err := u.corpus.Amend(ctx, x.ID, edits...)
+	for _, e := range asked {
+		if _, changed, failed := x.Dump.Doc.Apply(e); err == nil && failed == nil && changed && !strings.HasPrefix(e.Path, sourcePrefix) {
+			res.Changed = append(res.Changed, e.Path)
+		}
+	}
+	return err
+}
+
+// described returns the edits of a document that exists for the node, the platform and the time
+// among the options.
+func (u *upload) described() (edits []document.Edit) {
+	set := func(name string, value []byte) {
+		edits = append(edits, document.Edit{Path: name, Value: value}, document.Set(sourcePrefix+name, "option"))
+	}
+	if u.Node != "" {
+		set("node", document.TextValue(u.Node))
+	}
+	if u.Platform != "" {
+		set("platform", document.TextValue(u.Platform))
+	}
+	if !u.Time.IsZero() {
+		set("time", document.Seconds(u.Time))
+	}
+	return edits
+}
+
 // checkEdits reports errors in the edits before much data is sent.
 func (u *upload) checkEdits(x *existing) error {
 	switch {
 	case x.Unreadable():
 		return nil // Amend returns the error
 	case x.Dump != nil:
-		_, _, err := x.Dump.Doc.Apply(u.edits...)
+		_, _, err := x.Dump.Doc.Apply(append(u.described(), u.edits...)...)
 		return err
 	}
 	_, _, err := document.Parse(u.newDocument(x, nil)).Apply(u.edits...)
 	return err
 }
 
+// sourcePrefix is the prefix of the properties that say where a field comes from.
+const sourcePrefix = "properties.source."
+
 // truncatedField is true in the document of a truncated dump and absent from all others.
 const truncatedField = "truncated"
 
-// correct returns the edit that corrects truncatedField if it is wrong for the dump that is now in
-// the corpus.
+// correct returns the edits that correct what the document says of the dump that is now in the
+// corpus: truncatedField and, if this upload stored the dump, the facts that it states. Refresh
+// adds the others.
 func (u *upload) correct(x *existing, p plan) []document.Edit {
 	doc := x.Dump.Doc
-	truncated := u.info.Truncated() && (p.send || x.object.Size == u.src.size)
-	_, said := doc.Get(truncatedField)
-	switch {
-	case x.Unreadable() || doc.Damage() != "" || said == truncated:
+	if x.Unreadable() || doc.Damage() != "" {
+		return nil
+	}
+	var edits []document.Edit
+	if p.send {
+		stated := slices.DeleteFunc(facts(u.info, nil), func(m document.Member) bool { _, ok := doc.Get(m.Name); return !ok })
+		edits = factEdits(doc, stated)
+	}
+	return append(edits, truncatedEdits(doc, u.info.Truncated() && (p.send || x.object.Size == u.src.size))...)
+}
+
+// truncatedEdits returns the edit that corrects truncatedField, if it is wrong.
+func truncatedEdits(doc *document.Document, truncated bool) []document.Edit {
+	switch _, said := doc.Get(truncatedField); {
+	case said == truncated:
 		return nil
 	case truncated:
 		return []document.Edit{{Path: truncatedField, Value: []byte("true")}}

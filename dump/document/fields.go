@@ -25,6 +25,7 @@ type Fields struct {
 	Type       string    // "core" or "crash"
 	Format     string    // Info.Format
 	Truncated  bool      // written only if true
+	Facts      []Member  // further members, in this order
 	Ticket     string
 	Properties map[string]string // keyed by path, in which dots mean nesting; written in order of names, even if empty
 }
@@ -61,10 +62,56 @@ func Marshal(f Fields) []byte {
 	if f.Truncated {
 		add("truncated", "true")
 	}
+	for _, m := range f.Facts {
+		add(m.Name, string(m.Value))
+	}
 	text("ticket", f.Ticket)
 	add("properties", formatProperties(f.Properties))
 	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
 }
+
+// Member is a member of an object.
+type Member struct {
+	Name  string
+	Value []byte // JSON text; nil for none
+}
+
+// Get returns the value of the member.
+func (m Member) Get() Value { return Value{m.Value} }
+
+// Text returns a member with a string, or without a value if text is empty. Bytes that are not
+// UTF-8 become U+FFFD.
+func Text(name, text string) Member {
+	if text == "" {
+		return Member{Name: name}
+	}
+	return Member{name, quote(text)}
+}
+
+// Number returns a member with a number, or without a value if n is nil.
+func Number[T int | int64](name string, n *T) Member {
+	if n == nil {
+		return Member{Name: name}
+	}
+	return Member{name, strconv.AppendInt(nil, int64(*n), 10)}
+}
+
+// Object returns a member with an object, or without a value if none of its members has one.
+func Object(name string, members ...Member) Member {
+	var all []string
+	for _, m := range members {
+		if m.Value != nil {
+			all = append(all, string(quote(m.Name))+": "+string(m.Value))
+		}
+	}
+	if all == nil {
+		return Member{Name: name}
+	}
+	return Member{name, []byte("{ " + strings.Join(all, ", ") + " }")}
+}
+
+// Seconds returns a time as the JSON number of the member "time".
+func Seconds(t time.Time) []byte { return []byte(formatSeconds(t)) }
 
 // formatSeconds returns the seconds since 1970, with milliseconds if not zero.
 func formatSeconds(t time.Time) string {
