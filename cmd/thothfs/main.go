@@ -91,7 +91,7 @@ var errNotInCorpus = errors.New("not in the corpus")
 var verbs = []func(*cli) *cobra.Command{
 	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
 	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
-	reportCommand, umountCommand, undoCommand, uploadCommand, versionCommand, warmCommand,
+	refreshCommand, reportCommand, umountCommand, undoCommand, uploadCommand, versionCommand, warmCommand,
 }
 
 // mountHelperArgs translates the arguments used by mount(8) and fstab, which call the program as

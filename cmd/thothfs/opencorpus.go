@@ -83,6 +83,10 @@ func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
 
 // openCache opens the block cache with the settings of a mount.
 func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
+	return c.openBlocks(c.cacheOptions(m))
+}
+
+func (c *openedCorpus) cacheOptions(m mountFlags) cache.Options {
 	o := cache.Options{
 		Dir:       filepath.Join(c.cache, "blocks"),
 		Namespace: c.location.Name + c.cli.getenv("MANTA_URL"),
@@ -100,6 +104,10 @@ func (c *openedCorpus) openCache(m mountFlags) (*cache.Cache, error) {
 			return c.PutHotPack(ctx, ref, pack)
 		}
 	}
+	return o
+}
+
+func (c *openedCorpus) openBlocks(o cache.Options) (*cache.Cache, error) {
 	blocks, err := cache.Open(o)
 	if err != nil {
 		return nil, fmt.Errorf("cache: %w", err)

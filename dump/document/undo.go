@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// Change describes what an edit did to the ticket or to one value of the properties.
+// Change describes what an edit did to the ticket, to one value of the properties, or to a fact of
+// the dump.
 type Change struct {
-	At   []string // keys that lead to the value: "ticket", or "properties" and keys below it
+	At   []string // keys that lead to the value: "ticket", a fact, or "properties" and keys below it
 	Made int      // At[:Made] leads to the outermost object created by the edit for the value; 0 means none
 	Old  []byte   // JSON text before the edit, byte for byte; nil means none
 	New  []byte   // JSON text after the edit; nil means none
@@ -19,13 +20,19 @@ type Change struct {
 	NewSum []byte
 }
 
-// Changes returns the differences in ticket and properties, value by value. It descends into
+// recorded are the members of a document that Changes compares: what people edit, and the facts of
+// a dump that may be added or corrected after it was uploaded.
+var recorded = []string{ticketPath, "properties", "pid", "psargs", "platform", "node", "time", "type", "truncated",
+	"exe", "buildid", "signal", "uid", "gid", "ppid", "threads", "size", "rlimit", "boot", "os", "container", "unit", "uploaded",
+	"panic", "kernel"}
+
+// Changes returns the differences in ticket, properties and facts of the dump, value by value. It descends into
 // objects that both documents contain, and into objects that only new contains, so that their
 // values are listed one by one. Differences in space are ignored.
 func Changes(old, new *Document) []Change {
 	before, after := membersOf(old.view), membersOf(new.view)
 	var all []Change
-	for _, key := range []string{ticketPath, "properties"} {
+	for _, key := range recorded {
 		all = addChanges(all, []string{key}, 0, before.get(key), after.get(key))
 	}
 	return all
@@ -126,12 +133,11 @@ func (d *Document) Revert(changes []Change) (raw []byte, changed bool, outcomes 
 	return raw, changed, outcomes, err
 }
 
-// Check returns an error that wraps ErrEdit if c concerns anything but ticket and properties, or
-// has values that are not JSON.
+// Check returns an error that wraps ErrEdit if c concerns anything that Changes does not compare,
+// or has values that are not JSON.
 func (c *Change) Check() error {
-	properties := len(c.At) > 0 && c.At[0] == "properties"
 	switch {
-	case !properties && (len(c.At) != 1 || c.At[0] != ticketPath):
+	case len(c.At) == 0 || !slices.Contains(recorded, c.At[0]) || c.At[0] == ticketPath && len(c.At) > 1:
 		return fmt.Errorf("%w: a change of %s", ErrEdit, name(strings.Join(c.At, ".")))
 	case len(c.At) > maxDepth || c.Made < 0 || c.Made > len(c.At):
 		return fmt.Errorf("%w: nested too deeply", ErrEdit)

@@ -54,6 +54,8 @@ func TestRevert(t *testing.T) {
 		{"an empty key", `{"properties":{"":1,"a":2}}`, []Edit{Unset("properties.a")}},
 		{"an object as a value", `{"properties":{"a":{"x":[1, 2]}}}`, []Edit{Set("properties.a", "text"), Set("properties.b", `{"y":{}}`)}},
 		{"the same twice", `{"properties":{"a":"1"}}`, []Edit{Set("properties.a", "2"), Set("properties.a", "3"), Unset("properties.a")}},
+		{"facts of the dump", `{"cmd":"x","signal":{"number":6},"size":1}`, []Edit{{Path: "signal.number", Value: []byte("11")}, {Path: "signal.name", Value: []byte(`"SIGSEGV"`)},
+			{Path: "size", Value: []byte("2")}, {Path: "exe", Value: []byte(`"/bin/x"`)}, {Path: "os", Value: []byte(`{"kernel":"6.1"}`)}}},
 		{"there and gone", `{"properties":{"b":1}}`, []Edit{Set("properties.a", "2"), Unset("properties.a")}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
