@@ -58,7 +58,7 @@ func TestTreeInTheShell(t *testing.T) {
 	w.mount()
 	waitFor(t, "the first sync", func() bool { return strings.Count(w.sh("ls mnt/by-hash"), "\n") == 6 })
 	for name, c := range map[string]struct{ script, want string }{
-		"root":               {"ls mnt", "analyzers by-cmd by-hash by-node by-platform by-signature by-ticket by-time by-type query"},
+		"root":               {"ls mnt", "analyzers by-cmd by-exe by-hash by-node by-platform by-signal by-signature by-ticket by-time by-type query"},
 		"glob":               {"cd mnt; ls by-cmd/*/*/core | grep -c .", "5"},
 		"glob to the files":  {"cd mnt; cat by-cmd/svc.startd/*/core | wc -c", "203"},
 		"by-cmd":             {"ls mnt/by-cmd | cut -c1-10", "a%2Fb cccccccccc node svc.startd"},

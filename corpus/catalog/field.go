@@ -23,9 +23,10 @@ var Fields = [...]Field{
 	{Name: "platform", Path: "platform", View: "by-platform"},
 	{Name: "ticket", Path: "ticket", View: "by-ticket"},
 	{Name: "signature", Path: "properties.signature", View: "by-signature", Sparse: true}, // signature of the crash: dumps that share it share the bug
-	{Name: "signal", Path: "signal.name", Sparse: true},
-	{Name: "exe", Path: "exe", Sparse: true},
-	{Name: "size", Column: "bytes", Path: "size", Sparse: true, Number: true},
+	{Name: "signal", Path: "signal.name", View: "by-signal"},
+	{Name: "exe", Path: "exe", View: "by-exe"},
+	{Name: "size", Column: "bytes", Path: "size", Number: true},
+	{Name: "uid", Path: "uid", Number: true},
 }
 
 // The fields that code refers to by name.

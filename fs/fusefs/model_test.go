@@ -74,7 +74,7 @@ func (m model) addDump(s *mem.Store, hash string, doc *document.Document) {
 
 func (m model) addViews(hash string, doc *document.Document) {
 	for _, f := range catalog.Fields {
-		if text, _, ok := doc.Lookup(f.Path); ok {
+		if text, _, ok := doc.Lookup(f.Path); ok && f.View != "" {
 			dir := f.View + "/" + query.EncodeName(text)
 			m[dir], m[dir+"/"+hash] = "dir", "-> ../../by-hash/"+hash
 		}
@@ -251,5 +251,5 @@ func alias(doc *document.Document, object string) string {
 }
 
 func rootNames() []string {
-	return []string{"analyzers", "by-cmd", "by-hash", "by-node", "by-platform", "by-signature", "by-ticket", "by-time", "by-type", "query"}
+	return []string{"analyzers", "by-cmd", "by-exe", "by-hash", "by-node", "by-platform", "by-signal", "by-signature", "by-ticket", "by-time", "by-type", "query"}
 }

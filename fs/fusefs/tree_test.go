@@ -29,7 +29,7 @@ func threeDumps(t testing.TB) func(*mem.Store) {
 func TestTree(t *testing.T) {
 	m := mountStore(t, threeDumps(t), nil)
 	for dir, want := range map[string][]string{
-		"":                                    {"analyzers", "by-cmd", "by-hash", "by-node", "by-platform", "by-signature", "by-ticket", "by-time", "by-type", "query"},
+		"":                                    {"analyzers", "by-cmd", "by-exe", "by-hash", "by-node", "by-platform", "by-signal", "by-signature", "by-ticket", "by-time", "by-type", "query"},
 		"by-hash":                             {hashA, hashB, hashC},
 		"by-hash/" + hashA:                    {"core", "core.node.1", "dump", "info.json", "properties", "stack"},
 		"by-hash/" + hashB:                    {"dump", "info.json", "properties", "vmdump", "vmdump.3"},

@@ -100,6 +100,9 @@ func (f gdbFrame) text(exact, inlined bool, modules []dump.Module) string {
 		s = f.before
 		s.offset++
 	}
+	if m := moduleAt(f.pc, modules); s.module == "" && m != nil {
+		s.module = m.Path // gdb names it only with a symbol, and only if there are several
+	}
 	switch {
 	case inlined && f.function != "":
 		return inModule(s.module, signature.GoName(f.function)+"()")
@@ -144,13 +147,21 @@ func parseEUFrames(out []byte, modules []dump.Module) (stack []string) {
 // addressFrame formats a frame without a symbol as MODULE`+0xOFFSET(), or as just the address if no
 // file was mapped there.
 func addressFrame(pc uint64, modules []dump.Module) string {
-	for _, m := range modules {
-		// Mappings of one file that are further apart have other memory between them.
-		if pc >= m.Start && pc < m.End && pc-m.Start < 1<<32 {
-			return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
-		}
+	if m := moduleAt(pc, modules); m != nil {
+		return fmt.Sprintf("%s`+%#x()", filepath.Base(m.Path), pc-m.Start)
 	}
 	return fmt.Sprintf("%#x()", pc)
+}
+
+// moduleAt returns the module that is mapped at an address, or nil.
+func moduleAt(pc uint64, modules []dump.Module) *dump.Module {
+	for i, m := range modules {
+		// Mappings of one file that are further apart have other memory between them.
+		if pc >= m.Start && pc < m.End && pc-m.Start < 1<<32 {
+			return &modules[i]
+		}
+	}
+	return nil
 }
 
 // inModule prefixes a frame with the name of its module, if that is a library.

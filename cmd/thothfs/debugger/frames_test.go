@@ -105,7 +105,17 @@ FRAME 0x40123a 0x8020
 No symbol matches $pc.
 CALL
 No symbol matches $pc - 1.
-#7  0x0000000000000010 in ?? ()
+#7  0x00007f0000002300 in deep (v=...)
+FRAME 0x7f0000002300 0x8028
+No symbol matches $pc.
+CALL
+No symbol matches $pc - 1.
+#8  flat (v=...)
+FRAME 0x7f0000002300 0x8028
+flat + 2 in section .text
+CALL
+flat + 1 in section .text
+#9  0x0000000000000010 in ?? ()
 FRAME 0x10 0x8030
 No symbol matches $pc.
 CALL
@@ -113,13 +123,13 @@ No symbol matches $pc - 1.
 `
 	modules := []dump.Module{{Path: "/tmp/two", Start: 0x400000, End: 0x500000}, {Path: "/lib/libtill.so.3", Start: 0x7f0000000000, End: 0x7f0000003000}}
 	want := []string{"peek()", "walk()", "tail+0x0()", "libtill.so.3`(anonymous namespace)::Till::go<int>()", "libtill.so.3`Till::run(int)+0x8()",
-		"libtill.so.3`+0x223a()", "two`+0x123a()", "0x10()"}
+		"libtill.so.3`+0x223a()", "two`+0x123a()", "libtill.so.3`deep()", "libtill.so.3`flat+0x2()", "0x10()"}
 	got := parseGDBFrames([]byte(text), modules)
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	for i, frame := range got {
-		if hasName(frame) != (i < 5) {
+		if hasName(frame) != (i < 5 || i == 7 || i == 8) {
 			t.Errorf("%s has a name: %v", frame, hasName(frame))
 		}
 	}
