@@ -83,12 +83,10 @@ func OriginFromXattrs(get func(name string) (string, bool)) Origin {
 	if micros, ok := decimal(text("timestamp")); ok {
 		o.Time = unixMicro(micros)
 	}
-	switch limit := text("rlimit"); {
-	case limit == "18446744073709551615", limit == "9223372036854775807": // RLIM_INFINITY, and as core(5) has it for %c
-		o.Limit = "unlimited"
-	default:
-		if n, ok := decimal(limit); ok {
-			o.Limit = strconv.FormatInt(n, 10)
+	if n, err := strconv.ParseUint(text("rlimit"), 10, 64); err == nil {
+		o.Limit = strconv.FormatUint(n, 10)
+		if n >= 1<<63-1 { // RLIM_INFINITY, or the number that systemd's core_pattern has in place of %c
+			o.Limit = "unlimited"
 		}
 	}
 	o.Boot, _ = ParseID(text("bootid"))

@@ -64,6 +64,10 @@ func TestOriginFromXattrs(t *testing.T) {
 	if got := OriginFromXattrs(func(string) (string, bool) { return "", false }); got != (Origin{}) {
 		t.Errorf("got %+v", got)
 	}
+	attrs["user.coredump.rlimit"] = "9223372036854775808"
+	if got := OriginFromXattrs(get); got.Limit != "unlimited" {
+		t.Errorf("got %+v", got)
+	}
 	attrs["user.coredump.rlimit"] = "1048576"
 	if got := OriginFromXattrs(get); got.Limit != "1048576" {
 		t.Errorf("got %+v", got)
