@@ -11,7 +11,8 @@
 //	    properties/NAME   a custom property: its text and a newline. A string is
 //	                      shown as it is, everything else (even an object) as JSON
 //	by-node/NODE/HASH     links to ../../by-hash/HASH; likewise by-cmd, by-ticket,
-//	                      by-type, by-platform, by-signature (properties.signature)
+//	                      by-type, by-platform, by-signal, by-exe,
+//	                      by-signature (properties.signature)
 //	by-time/YYYY/MM/DD/HASH
 //	query/SPEC/HASH       any specification; query itself lists nothing
 //	analyzers/NAME
