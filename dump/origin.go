@@ -16,8 +16,10 @@ type Origin struct {
 	Signal         int  // 0 if unknown
 	Time           time.Time
 	// Limit is the limit on the size of the core in bytes, or "unlimited"; "" if unknown.
-	Limit  string
-	Source string // "name" or "xattr"; "" if nothing is known
+	Limit string
+	// Unit is the systemd unit of the process, and Container the ID or the name of its container.
+	Unit, Container string
+	Source          string // "xattr", "name" or "journal"; "" if nothing is known
 }
 
 // OriginFromName parses file names that are unambiguous without the machine's core_pattern:

@@ -35,7 +35,7 @@ func facts(info *dump.Info, origins []dump.Origin) []document.Member {
 		// The user is that of the system, if it is known, and not that of the process's namespace.
 		document.Number("uid", cmp.Or(o.UID, info.UID)), document.Number("gid", cmp.Or(o.GID, info.GID)),
 		document.Number("ppid", info.PPID), document.Number("threads", threads), size,
-		limit, document.Text("boot", boot), kernel)
+		limit, document.Text("boot", boot), kernel, document.Text("container", o.Container), document.Text("unit", o.Unit))
 }
 
 // known returns the members that have a value.
@@ -51,6 +51,8 @@ func known(members ...document.Member) (all []document.Member) {
 // merge combines origins. The first one that says something counts.
 func merge(origins []dump.Origin) (all dump.Origin) {
 	for _, o := range origins {
+		all.Cmd, all.PID = cmp.Or(all.Cmd, o.Cmd), cmp.Or(all.PID, o.PID)
+		all.Unit, all.Container = cmp.Or(all.Unit, o.Unit), cmp.Or(all.Container, o.Container)
 		all.Exe, all.Limit = cmp.Or(all.Exe, o.Exe), cmp.Or(all.Limit, o.Limit)
 		all.Boot, all.Signal = cmp.Or(all.Boot, o.Boot), cmp.Or(all.Signal, o.Signal)
 		all.UID, all.GID = cmp.Or(all.UID, o.UID), cmp.Or(all.GID, o.GID)

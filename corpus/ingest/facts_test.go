@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -91,6 +92,56 @@ func TestFactsOfSystemdCoredump(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantMembers(t, documentOf(t, path, Options{}), map[string]string{"signal.number": "11", "uid": "1001"})
+}
+
+// TestFactsOfTheJournal checks that the journal gives the unit and the container, and that the file's
+// own attributes count before it.
+func TestFactsOfTheJournal(t *testing.T) {
+	t.Parallel()
+	path := local(t, "core.a.0.367b5c4b47f14e3aaa045fd2619f3098.77.1700000000500000", realCore(t, "lldb-linux-x86_64.core"))
+	if err := unix.Setxattr(path, "user.coredump.hostname", []byte("db7"), 0); err != nil {
+		t.Fatal(err)
+	}
+	o := Options{journal: func(_ context.Context, base string) dump.Origin {
+		if base != filepath.Base(path) {
+			t.Errorf("asked for %s", base)
+		}
+		return dump.Origin{Node: "other", Unit: "shop.service", Container: "web", Source: "journal"}
+	}}
+	wantMembers(t, documentOf(t, path, o), map[string]string{"node": `"db7"`, "unit": `"shop.service"`, "container": `"web"`, "properties.source.node": `"xattr"`})
+}
+
+// TestJournalctl checks how the journal is asked, by a journalctl that prints what it is given.
+func TestJournalctl(t *testing.T) {
+	dir := t.TempDir()
+	script := "#!/bin/sh\nprintf '%s\\n' \"$@\" >" + dir + "/args\ncat " + dir + "/out\n"
+	if err := os.WriteFile(filepath.Join(dir, "journalctl"), []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	const base = "core.a.0.367b5c4b47f14e3aaa045fd2619f3098.77.1700000000500000.zst"
+	for out, want := range map[string]dump.Origin{
+		`{"_SYSTEMD_UNIT":"systemd-coredump@1-2-0.service","COREDUMP_UNIT":"shop.service","COREDUMP_EXE":[1,2]}`: {Unit: "shop.service", Source: "journal"},
+		`{"COREDUMP_UNIT":"shop.service"}`: {}, "": {}, "no JSON": {}, "[]": {},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "out"), []byte(out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := journalOrigin(t.Context(), base); got != want {
+			t.Errorf("%s: %+v", out, got)
+		}
+	}
+	args, err := os.ReadFile(filepath.Join(dir, "args"))
+	if err != nil || !strings.HasSuffix(string(args), "\nCOREDUMP_FILENAME=/var/lib/systemd/coredump/"+base+"\n") || strings.Contains(string(args), "ENVIRON") {
+		t.Errorf("%s, %v", args, err)
+	}
+	os.Remove(filepath.Join(dir, "args"))
+	if got := journalOrigin(t.Context(), "core.77"); got != (dump.Origin{}) {
+		t.Errorf("%+v", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "args")); err == nil {
+		t.Error("the journal was asked for a file of another name")
+	}
 }
 
 // TestFactsOfThisMachine checks that the system of this machine is that of its own cores only.

@@ -37,7 +37,7 @@ func firstKnown[T comparable](properties map[string]string, name string, candida
 
 // newDocument returns the document for the dump.
 func (u *upload) newDocument(x *existing, stack []string) []byte {
-	info, origins, root := u.info, u.src.origins(), u.corpus.Options().Root
+	info, root := u.info, u.corpus.Options().Root
 	f := document.Fields{
 		Name:       root + "/" + x.ID.String(),
 		Dump:       root + "/" + x.key(),
@@ -46,7 +46,7 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		Type:       string(info.Type),
 		Stack:      stack,
 		Truncated:  info.Truncated(),
-		Facts:      u.facts(origins),
+		Facts:      u.facts(),
 		Properties: maps.Clone(info.Properties),
 	}
 	if info.Type == dump.Crash {
@@ -56,18 +56,22 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 		f.Properties = map[string]string{}
 	}
 	if info.Type == dump.Core {
-		if pid := cmp.Or(info.PID, origins[0].PID, origins[1].PID); pid != 0 || info.HasPID {
+		o := merge(u.origins)
+		if pid := cmp.Or(info.PID, o.PID); pid != 0 || info.HasPID {
 			f.PID = strconv.Itoa(pid)
 		}
-		f.Cmd = cmp.Or(f.Cmd, origins[0].Cmd, origins[1].Cmd)
+		f.Cmd = cmp.Or(f.Cmd, o.Cmd)
 	}
 	type text = sourced[string]
 	type moment = sourced[time.Time]
-	here := u.thisHost(origins)
-	f.Node = firstKnown(f.Properties, "node", text{u.Node, "option"}, text{info.Node, "dump"}, text{origins[0].Node, origins[0].Source}, text{here.node, "uname"})
+	here := u.thisHost()
+	nodes, times := []text{{u.Node, "option"}, {info.Node, "dump"}}, []moment{{u.Time, "option"}, {info.Time, "dump"}}
+	for _, o := range u.origins {
+		nodes, times = append(nodes, text{o.Node, o.Source}), append(times, moment{o.Time, o.Source})
+	}
+	f.Node = firstKnown(f.Properties, "node", append(nodes, text{here.node, "uname"})...)
 	f.Platform = firstKnown(f.Properties, "platform", text{u.Platform, "option"}, text{info.Platform, "dump"}, text{here.platform, "uname"})
-	f.Time = firstKnown(f.Properties, "time", moment{u.Time, "option"}, moment{info.Time, "dump"},
-		moment{origins[0].Time, origins[0].Source}, moment{origins[1].Time, origins[1].Source}, moment{u.src.opened.ModTime(), "mtime"})
+	f.Time = firstKnown(f.Properties, "time", append(times, moment{u.src.opened.ModTime(), "mtime"})...)
 	if u.src.compression != "" {
 		f.Properties["compressed"] = u.src.compression
 	}
@@ -79,9 +83,9 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 
 // facts returns the facts of the dump, with those that only an upload knows: the system of this
 // machine, if the dump is from its current boot, and the upload itself.
-func (u *upload) facts(origins [2]dump.Origin) []document.Member {
-	all := facts(u.info, origins[:])
-	if h := u.thisHost(origins); h.kernel != "" {
+func (u *upload) facts() []document.Member {
+	all := facts(u.info, u.origins)
+	if h := u.thisHost(); h.kernel != "" {
 		all = slices.DeleteFunc(all, func(m document.Member) bool { return m.Name == "os" })
 		all = append(all, document.Object("os", document.Text("distribution", h.distribution), document.Text("kernel", h.kernel)))
 	}
@@ -95,14 +99,14 @@ func (u *upload) facts(origins [2]dump.Origin) []document.Member {
 // by systemd-coredump and contains the ID of the current boot. Otherwise it returns an unknown
 // host, since a core does not say where or when it was written, and the time of a copy is that of
 // copying.
-func (u *upload) thisHost(origins [2]dump.Origin) host {
+func (u *upload) thisHost() host {
 	here := thisHost
 	if u.host != nil {
 		here = u.host
 	}
 	h := here()
 	switch {
-	case u.info.Type != dump.Core, u.info.OS != h.os, h.bootID == dump.ID{}, origins[1].Boot != h.bootID:
+	case u.info.Type != dump.Core, u.info.OS != h.os, h.bootID == dump.ID{}, merge(u.origins).Boot != h.bootID:
 		return host{}
 	case u.info.Machine != "" && u.info.Machine != h.machine && !(u.info.Machine == "i386" && h.machine == "x86_64"):
 		return host{}
@@ -128,11 +132,20 @@ func (u *upload) stack(ctx context.Context) []string {
 }
 
 // origins returns what the file's attributes and, less reliably, its name say about the dump.
-func (s *source) origins() [2]dump.Origin {
-	return [2]dump.Origin{
+func (s *source) origins() []dump.Origin {
+	return []dump.Origin{
 		dump.OriginFromXattrs(func(name string) (string, bool) { return xattr(s.path, name) }),
 		dump.OriginFromName(filepath.Base(s.path)),
 	}
+}
+
+// fromJournal returns what the journal of this machine says about the file.
+func (u *upload) fromJournal(ctx context.Context) dump.Origin {
+	get := u.journal
+	if get == nil {
+		get = journalOrigin
+	}
+	return get(ctx, filepath.Base(u.src.path))
 }
 
 // host is a machine that may have written a dump.

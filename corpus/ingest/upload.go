@@ -41,6 +41,8 @@ type Options struct {
 	Progress func(done, total int64)
 
 	host func() host // replaces thisHost in tests
+	// journal replaces journalOrigin in tests.
+	journal func(ctx context.Context, base string) dump.Origin
 }
 
 // State describes what an upload did, as text for users.
@@ -106,6 +108,7 @@ func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Resu
 	if u.info.Truncated() && u.info.Type == dump.Core && len(u.info.Threads) == 0 && !u.info.HasPID && !o.Force {
 		return Result{}, fmt.Errorf("%w: it has %d bytes of at least %d", ErrTooShort, src.size, u.info.Needed)
 	}
+	u.origins = append(src.origins(), u.fromJournal(ctx))
 	res := Result{ID: u.info.ID, Size: src.size, Info: u.info}
 	for tries := 3; ; tries-- {
 		err := u.run(ctx, &res)
@@ -123,6 +126,8 @@ type upload struct {
 	src    *source
 	info   *dump.Info
 	edits  []document.Edit
+	// origins are what the file's attributes, its name and the journal say about the dump.
+	origins []dump.Origin
 }
 
 // run compares the corpus with the file and stores what is missing. It returns store.ErrConflict if
