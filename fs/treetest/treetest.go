@@ -205,10 +205,10 @@ func testWalk(t *testing.T, w *world) {
 	walk("")
 	want := []string{
 		"analyzers", "analyzers/old",
-		"by-cmd", "by-cmd/x", "by-cmd/x/" + HashA,
+		"by-cmd", "by-cmd/x", "by-cmd/x/" + HashA, "by-exe",
 		"by-hash", "by-hash/" + HashA, "by-hash/" + HashB,
 		"by-node", "by-node/n2", "by-node/n2/" + HashB,
-		"by-platform", "by-signature",
+		"by-platform", "by-signal", "by-signature",
 		"by-ticket", "by-ticket/OS-1", "by-ticket/OS-1/" + HashA,
 		"by-time", "by-time/2013", "by-time/2013/07", "by-time/2013/07/11", "by-time/2013/07/11/" + HashA,
 		"by-type", "by-type/core", "by-type/core/" + HashA, "by-type/crash", "by-type/crash/" + HashB,
