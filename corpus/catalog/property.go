@@ -15,7 +15,7 @@ import (
 // members are the names of the members that documents of dumps may have beside custom properties. A
 // property below "properties" has a name of its own, without "properties.".
 var members = [...]string{"id", "name", "dump", "pid", "cmd", "psargs", "platform", "node", "version", "time", "stack", "type", "format",
-	"truncated", "ticket", "properties", "signal", "exe", "buildid", "uid", "gid", "ppid", "threads", "size", "boot", "os", "container",
+	"truncated", "ticket", "properties", "signal", "exe", "buildid", "uid", "gid", "ppid", "threads", "size", "rlimit", "boot", "os", "container",
 	"unit", "uploaded", "panic", "kernel"}
 
 // IsMember reports whether name is, or begins with, the name of a member of documents beside custom
