@@ -15,19 +15,18 @@ const (
 	registers    = 112 // offset of r15; rip is the 17th register, rsp the 20th
 	ehdrSize     = 64
 	phdrSize     = 56
-	sigabrt      = 6
 )
 
 var le = binary.LittleEndian
 
 // coreHead returns the headers and notes of a Linux core for x86_64 (elf(5), linux/elfcore.h)
 // that is size bytes long, with three segments of memory and one to four threads.
-func coreHead(r *rand.Rand, number uint64, pid int, cmd, psargs string, size int64) []byte {
+func coreHead(r *rand.Rand, number uint64, pid, signal int, cmd, psargs string, size int64) []byte {
 	var notes []byte
 	sp := 0x7ffc_0000_0000 + r.Uint64N(1<<20)*page
 	for t := range 1 + r.IntN(4) {
 		status := make([]byte, prstatusSize)
-		le.PutUint16(status[12:], sigabrt)
+		le.PutUint16(status[12:], uint16(signal))
 		le.PutUint32(status[32:], uint32(pid+t))
 		le.PutUint64(status[registers:], number) // makes the dump unique
 		le.PutUint64(status[registers+16*8:], 0x40_0000+r.Uint64N(4*page))

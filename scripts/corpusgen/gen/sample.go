@@ -66,6 +66,9 @@ func (w *world) sample(o Options, i int) (Dump, error) {
 	return d, nil
 }
 
+// signals are the signals that cores die of, the most frequent first.
+var signals = []int{11, 6, 11, 6, 7, 8, 4, 5}
+
 // sampleTime returns a random time. Later years are more likely.
 func sampleTime(r *rand.Rand) time.Time {
 	share := math.Pow(r.Float64(), 0.55)
@@ -95,7 +98,12 @@ func (w *world) core(r *rand.Rand, d *Dump, i uint64) {
 	d.Name = "core." + cmd + "." + f.PID
 	bugs := 2 + bugsOfCmd/(1+rank/4)
 	sampleBug(r, d, w.bug(cmd, rand.NewZipf(r, zipfBugs, 1, bugs).Uint64()))
-	d.Head = coreHead(r, i, pid, cmd, f.Psargs, d.Size)
+	signal := signals[skewed(r, len(signals))]
+	info := dump.Info{OS: "linux", Machine: "x86_64"}
+	f.Facts = []document.Member{document.Text("exe", "/usr/bin/"+cmd),
+		document.Object("signal", document.Text("name", info.SignalName(signal)), document.Number("number", &signal)),
+		document.Number("uid", new(0)), document.Number("size", &d.Size)}
+	d.Head = coreHead(r, i, pid, signal, cmd, f.Psargs, d.Size)
 }
 
 // crash makes d a crash dump of a kernel, which has no pid, cmd or psargs.
