@@ -3,8 +3,8 @@
 // the info.json beside a dump.
 //
 // [Inspect] returns all information that a dump contains about itself, [Hash] only its ID,
-// [Predict] the parts that a debugger reads first. [Decompress] unpacks a compressed dump,
-// [Rearrange] a flattened one.
+// [Predict] the parts that a debugger reads first, [KernelLog] the log of a Linux kernel (package
+// vmcore reads its memory). [Decompress] unpacks a compressed dump, [Rearrange] a flattened one.
 //
 // The package is pure: it opens no file, keeps no state and starts no goroutine. Its functions
 // may be called concurrently. Their results may be shared as long as nobody changes them.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"thothfs/dump/vmcore"
 )
 
 // ID identifies a dump in a corpus. It is a hash computed in the same way as by the original
@@ -91,6 +93,9 @@ type Info struct {
 	// Properties holds further information that becomes properties of the document:
 	// panicstring, uuid, fm_panic, zonename, …
 	Properties map[string]string
+
+	// LinuxKernel is what the dump of a Linux kernel says about it; nil without VMCOREINFO.
+	LinuxKernel *vmcore.Facts
 
 	// ELF is the header of an ELF dump; nil for other formats. It is shared and must not be
 	// changed.

@@ -3,6 +3,8 @@ package dump
 import (
 	"fmt"
 	"strings"
+
+	"thothfs/dump/vmcore"
 )
 
 // elfCore reads an ELF dump into info.
@@ -13,7 +15,7 @@ type elfCore struct {
 	info  *Info
 	heads [][]uint64 // for each module, the addresses at which the start of its file is mapped
 
-	kernel vmcoreInfo // nil if there is none
+	kernel vmcore.Info // nil if there is none
 }
 
 func isELF(head []byte) bool {
@@ -22,36 +24,41 @@ func isELF(head []byte) bool {
 }
 
 func inspectELF(r *bufReader) (*Info, error) {
-	e, err := parseCore(r)
+	c, err := openELF(r)
 	if err != nil {
 		return nil, err
 	}
-	id, err := e.hash(r, maxHashed)
-	if err != nil {
+	if c.info.ID, err = c.elf.hash(r, maxHashed); err != nil {
 		return nil, err
 	}
-	if err := e.locateTables(r); err != nil {
-		return nil, err
-	}
-	if err := e.readSegments(r); err != nil {
-		return nil, err
-	}
-	c := &elfCore{r: r, elf: e, info: &Info{
-		Format: "ELF core", Type: Core, ID: id, Machine: e.machineName(),
-		Size: r.size, ELF: e, Properties: map[string]string{},
-	}}
-	if c.info.Needed, c.info.Exact, err = e.needed(r); err != nil {
-		return nil, err
-	}
-	if c.notes, err = e.readNotes(r); err != nil {
+	if c.info.Needed, c.info.Exact, err = c.elf.needed(r); err != nil {
 		return nil, err
 	}
 	c.noteReader()(c)
 	if c.kernel == nil {
 		return c.info, c.identify()
 	}
-	c.info.Node, err = c.kernelNode(c.kernel)
-	return c.info, err
+	return c.info, c.info.kernelFacts(c.kernelMemory())
+}
+
+// openELF reads the headers and notes of an ELF dump.
+func openELF(r *bufReader) (*elfCore, error) {
+	e, err := parseCore(r)
+	if err != nil {
+		return nil, err
+	}
+	c := &elfCore{r: r, elf: e, info: &Info{
+		Format: "ELF core", Type: Core, Machine: e.machineName(),
+		Size: r.size, ELF: e, Properties: map[string]string{},
+	}}
+	if err := e.locateTables(r); err != nil {
+		return nil, err
+	}
+	if err := e.readSegments(r); err != nil {
+		return nil, err
+	}
+	c.notes, err = e.readNotes(r)
+	return c, err
 }
 
 // parseCore parses the file header. It rejects ELF files that are not dumps.

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"strings"
+
+	"thothfs/dump/vmcore"
 )
 
 // format is one kind of dump. A new kind needs a file with these functions and a line in formats.
@@ -12,12 +14,13 @@ type format struct {
 	inspect func(*bufReader) (*Info, error)
 	hash    func(*bufReader) (ID, error)
 	predict func(*predictor) error
+	kernel  func(*bufReader) (*vmcore.Kernel, error) // nil if it is never of a Linux kernel; returns nil without VMCOREINFO
 }
 
 var formats = []format{
-	{isELF, inspectELF, hashELF, (*predictor).elf},
-	{isIllumosCrash, inspectIllumosCrash, hashIllumosCrash, (*predictor).illumosCrash},
-	{isKdump, inspectKdump, hashKdump, (*predictor).kdump},
+	{isELF, inspectELF, hashELF, (*predictor).elf, elfKernel},
+	{isIllumosCrash, inspectIllumosCrash, hashIllumosCrash, (*predictor).illumosCrash, nil},
+	{isKdump, inspectKdump, hashKdump, (*predictor).kdump, kdumpKernel},
 }
 
 // headSize is the number of bytes at the start of a file used to determine its format.
@@ -39,7 +42,8 @@ func open(r io.ReaderAt, size int64) (*bufReader, format, error) {
 }
 
 // Inspect returns the information that a dump contains about itself. It reads headers, notes and
-// one page of each module for its build ID, in a few large reads, since r may be remote.
+// one page of each module for its build ID, in a few large reads, since r may be remote. In the dump
+// of a Linux kernel, it reads the kernel's log, too.
 //
 // The error is an *UnsupportedError for a file that is not a dump or of an unsupported kind. It
 // matches ErrDamaged for a dump that has no hash. Otherwise it is an error returned by r.

@@ -1,10 +1,13 @@
 package dump
 
 import (
+	"cmp"
 	"crypto/md5"
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"thothfs/dump/vmcore"
 )
 
 const (
@@ -15,6 +18,8 @@ const (
 	// notes.
 	maxKdumpHeader = 16 << 20
 	maxKdumpNotes  = 64 << 20
+	// maxVMCoreInfo is the maximum size of VMCOREINFO in bytes. The kernel writes it into one page.
+	maxVMCoreInfo = 1 << 20
 
 	// pageDesc is the size of struct page_desc in makedumpfile's diskdump_mod.h: offset, size
 	// and flags of the page's data, and the kernel's page flags.
@@ -180,7 +185,7 @@ func inspectKdump(r *bufReader) (*Info, error) {
 	}
 	info := &Info{
 		Format: "kdump", OS: "linux", Type: Crash, ID: k.id(),
-		Node: text(1), Machine: text(4), Properties: map[string]string{},
+		Node: text(1), Machine: k.machine(), Properties: map[string]string{},
 		Size: r.size, Needed: int64(min(max(k.needed, pages), math.MaxInt64)),
 	}
 	if string(k.b[:8]) == diskdumpMagic {
@@ -195,9 +200,69 @@ func inspectKdump(r *bufReader) (*Info, error) {
 	if k.incomplete() {
 		info.Properties["incomplete"] = "true"
 	}
-	parseVMCoreInfo(k.vmcoreinfo).describe(info)
 	k.threads(info)
-	return info, nil
+	kernel, err := k.kernelMemory(r)
+	if err != nil || kernel == nil {
+		return info, err
+	}
+	if err := info.kernelFacts(kernel); err != nil {
+		return nil, err
+	}
+	return info, k.describe(r, info.LinuxKernel)
+}
+
+// describe adds what the headers say about the kernel to f.
+func (k kdump) describe(r *bufReader, f *vmcore.Facts) error {
+	const uts, field = 12, 65
+	f.Version, f.Machine = cmp.Or(f.Version, k.text(uts+3*field, field)), cmp.Or(f.Machine, k.machine())
+	if f.CPUs == 0 {
+		f.CPUs = int(min(k.u32(k.status+36), maxThreads))
+	}
+	sub, err := k.subHeader(r)
+	f.DumpLevel, f.HasDumpLevel = sub.i32(k.word), k.u32(8) >= 1
+	return err
+}
+
+// kernelMemory returns the kernel in the dump, or nil if it has no VMCOREINFO.
+func (k kdump) kernelMemory(r *bufReader) (*vmcore.Kernel, error) {
+	info := vmcore.ParseInfo(k.vmcoreinfo)
+	if len(info) == 0 {
+		return nil, nil
+	}
+	sub, err := k.subHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	maps := k.bitmaps()
+	last := uint64(k.u32(k.blockSize + 12)) // number of page frames
+	if k.u32(8) >= 6 {
+		last = sub.u64(96)
+	}
+	pages := &vmcore.Pages{File: r.r, Order: k.order, BlockSize: k.blocks(1), Bitmap: maps.Off, BitmapLen: maps.Len, Table: k.tableOff()}
+	// The second bitmap has the pages that were dumped. A complete dump has only one.
+	if last <= maps.Len/2*8 {
+		pages.Bitmap, pages.BitmapLen = maps.Off+maps.Len/2, maps.Len/2
+	}
+	s := vmcore.Source{Info: info, Machine: k.machine(), Physical: pages, PhysBase: sub.u64(0), HasPhysBase: true}
+	return vmcore.New(s), nil
+}
+
+// kdumpKernel returns the kernel in a dump.
+func kdumpKernel(r *bufReader) (*vmcore.Kernel, error) {
+	k, err := readKdump(r)
+	if err != nil {
+		return nil, err
+	}
+	return k.kernelMemory(r)
+}
+
+// machine returns what uname -m printed, or "" if the header does not have it.
+func (k kdump) machine() string {
+	m := k.text(12+4*65, 65) // struct new_utsname
+	if m == "Unknown" {      // as QEMU names aarch64
+		return ""
+	}
+	return m
 }
 
 // threads reads the registers of the processors.

@@ -1,13 +1,14 @@
 package dump
 
 import (
-	"bytes"
-	"strconv"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
 	"time"
-)
 
-// maxVMCoreInfo is the maximum size of VMCOREINFO in bytes. The kernel writes it into one page.
-const maxVMCoreInfo = 1 << 20
+	"thothfs/dump/vmcore"
+)
 
 // linuxKernel reads an ELF dump of a Linux kernel, as written by /proc/vmcore, makedumpfile -E,
 // virsh dump or QEMU's dump-guest-memory.
@@ -18,38 +19,80 @@ func (c *elfCore) linuxKernel() {
 		case n.owner == "CORE" && n.typ == ntPrstatus:
 			c.addThread(linuxThread(n.structView, c.info.Machine))
 		case n.owner == "VMCOREINFO":
-			c.kernel = parseVMCoreInfo(n.b)
-			c.kernel.describe(c.info)
+			c.kernel = vmcore.ParseInfo(n.b)
 		}
 	}
 }
 
-// vmcoreInfo is the content of a VMCOREINFO note: KEY=VALUE lines
-// (Documentation/admin-guide/kdump/vmcoreinfo.rst of Linux).
-type vmcoreInfo map[string]string
-
-func parseVMCoreInfo(b []byte) vmcoreInfo {
-	info := vmcoreInfo{}
-	for line := range bytes.Lines(b[:min(len(b), maxVMCoreInfo)]) {
-		key, value, ok := bytes.Cut(bytes.TrimRight(line, "\x00\n"), []byte("="))
-		if ok {
-			info[string(key)] = string(value)
+// kernelMemory returns the kernel in the dump. It supports 64-bit little-endian machines only.
+func (c *elfCore) kernelMemory() *vmcore.Kernel {
+	const kernelText = 0xffffffff80000000 // of x86_64
+	s := vmcore.Source{Info: c.kernel, Machine: c.info.Machine}
+	var physical, virtual []vmcore.Segment
+	for _, seg := range c.elf.loads {
+		physical = append(physical, vmcore.Segment{Addr: seg.Paddr, Off: seg.Offset, Len: seg.Filesz})
+		virtual = append(virtual, vmcore.Segment{Addr: seg.Vaddr, Off: seg.Offset, Len: seg.Filesz})
+		if seg.Vaddr >= kernelText && !s.HasPhysBase {
+			s.PhysBase, s.HasPhysBase = seg.Paddr-(seg.Vaddr-kernelText), true
 		}
 	}
-	return info
+	s.Physical, s.Virtual = vmcore.Segments(c.r.r, physical), vmcore.Segments(c.r.r, virtual)
+	return vmcore.New(s)
 }
 
-// describe sets the fields of i that are still empty.
-func (v vmcoreInfo) describe(i *Info) {
-	if rel := v["OSRELEASE"]; rel != "" && i.Platform == "" {
-		i.Platform, i.Kernel = linuxPlatform(rel), rel
+// kernelFacts sets what the dump says about its kernel, unless the header said it already.
+func (i *Info) kernelFacts(k *vmcore.Kernel) error {
+	f, err := k.Facts()
+	if f.Release != "" && i.Platform == "" {
+		i.Platform, i.Kernel = linuxPlatform(f.Release), f.Release
 	}
-	if sec, err := strconv.ParseInt(v["CRASHTIME"], 10, 64); err == nil && i.Time.IsZero() {
-		i.Time = unixTime(sec, 0)
+	if i.Time.IsZero() {
+		i.Time = f.CrashTime
 	}
-	if i.BuildID == "" {
-		i.BuildID = v["BUILD-ID"]
+	i.Node, i.Machine, i.BuildID = cmp.Or(i.Node, f.Node), cmp.Or(i.Machine, f.Machine), cmp.Or(i.BuildID, f.BuildID)
+	f.CPUs = cmp.Or(len(i.Threads), f.CPUs)
+	if f.Panic != "" {
+		i.Properties["panicstring"] = f.Panic
 	}
+	i.LinuxKernel = &f
+	return err
+}
+
+// ErrNoLog is the error for a dump without the log of a Linux kernel.
+var ErrNoLog = errors.New("the dump does not have the log of a Linux kernel")
+
+// KernelLog returns the log of the Linux kernel whose dump is in r, in the form that makedumpfile
+// --dump-dmesg prints: a time and a message per line. The error matches ErrNoLog, or is one of
+// Inspect.
+func KernelLog(r io.ReaderAt, size int64) ([]byte, error) {
+	b, f, err := open(r, size)
+	if err != nil {
+		return nil, err
+	}
+	if f.kernel == nil {
+		return nil, ErrNoLog
+	}
+	k, err := f.kernel(b)
+	if err != nil || k == nil {
+		return nil, cmp.Or(err, ErrNoLog)
+	}
+	text, err := k.Log()
+	if errors.Is(err, vmcore.ErrAbsent) {
+		err = fmt.Errorf("%w: %w", ErrNoLog, err)
+	}
+	return text, err
+}
+
+// elfKernel returns the kernel in an ELF dump, or nil if it has no VMCOREINFO.
+func elfKernel(r *bufReader) (*vmcore.Kernel, error) {
+	c, err := openELF(r)
+	if err != nil {
+		return nil, err
+	}
+	if c.noteReader()(c); c.kernel == nil {
+		return nil, nil
+	}
+	return c.kernelMemory(), nil
 }
 
 func linuxPlatform(release string) string { return "Linux_" + release }
@@ -60,22 +103,4 @@ func unixTime(sec, nsec int64) time.Time {
 		return time.Time{}
 	}
 	return time.Unix(sec, nsec).UTC()
-}
-
-// kernelNode reads the host name from the kernel's memory. VMCOREINFO contains the address of
-// init_uts_ns, whose struct new_utsname contains strings of 65 bytes.
-func (c *elfCore) kernelNode(v vmcoreInfo) (string, error) {
-	addr, err := strconv.ParseUint(v["SYMBOL(init_uts_ns)"], 16, 64)
-	if err != nil {
-		return "", nil
-	}
-	off, err := strconv.ParseUint(v["OFFSET(uts_namespace.name)"], 10, 16)
-	if err != nil {
-		return "", nil
-	}
-	b, err := c.elf.memory(c.r, addr+off, 2*65)
-	if err != nil || len(b) < 2*65 || cstring(b[:65]) != "Linux" {
-		return "", err
-	}
-	return cstring(b[65:]), nil
 }

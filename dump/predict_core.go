@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"thothfs/dump/vmcore"
 )
 
 const (
@@ -236,7 +238,7 @@ func (m memoryPredictor) threadStructure(tls uint64) {
 
 // kernelSymbols predicts the variables of a Linux kernel that are listed in VMCOREINFO and mapped
 // in the dump.
-func (m memoryPredictor) kernelSymbols(info vmcoreInfo) {
+func (m memoryPredictor) kernelSymbols(info vmcore.Info) {
 	var addrs []uint64
 	for key, value := range info {
 		addr, err := strconv.ParseUint(value, 16, 64)
