@@ -17,7 +17,7 @@ func facts(info *dump.Info, origins []dump.Origin) []document.Member {
 	buildID, size := document.Text("buildid", info.BuildID), document.Number("size", &info.Size)
 	kernel := document.Object("os", document.Text("kernel", info.Kernel))
 	if info.Type != dump.Core {
-		return known(buildID, size, kernel)
+		return append(known(buildID, size, kernel), kernelFacts(info)...)
 	}
 	boot := ""
 	if o.Boot != (dump.ID{}) {
@@ -98,7 +98,7 @@ const signalName = "signal"
 var signalMembers = []string{"name", "number", "code", "codename", "address", "pid", "uid"}
 
 // measured are the facts that the dump alone decides.
-var measured = map[string]bool{"buildid": true, "size": true, signalName: true, "ppid": true, "threads": true}
+var measured = map[string]bool{"buildid": true, "size": true, signalName: true, "ppid": true, "threads": true, "panic": true, "kernel": true}
 
 // factEdits returns the edits that add the facts that a document lacks and correct those that the
 // dump alone decides. They leave alone a value of another kind, which is not ours, and members of

@@ -116,8 +116,12 @@ func (u *upload) thisHost() host {
 	return h
 }
 
-// stack runs the debugger. It returns nil if there is no debugger or it fails.
+// stack runs the debugger. It returns nil if there is no debugger or it fails. The stack of a Linux
+// kernel is in the dump.
 func (u *upload) stack(ctx context.Context) []string {
+	if k := u.info.LinuxKernel; k != nil {
+		return k.Stack
+	}
 	if u.Stack == nil {
 		return nil
 	}
