@@ -8,6 +8,7 @@
 //	    OBJECT            every object in the dump's directory in the store
 //	    core|vmcore|vmdump, dump   links to the dump itself
 //	    stack             one frame per line; absent if the document has none
+//	    dmesg             the kernel's log, read from the dump of a Linux kernel
 //	    properties/NAME   a custom property: its text and a newline. A string is
 //	                      shown as it is, everything else (even an object) as JSON
 //	by-node/NODE/HASH     links to ../../by-hash/HASH; likewise by-cmd, by-ticket,
@@ -35,8 +36,9 @@
 //
 // A file is one version of one object (objectfile.go). When the object is replaced, its name leads
 // to a new node with the same inode number; an open handle keeps reading the old version or gets
-// ErrGone, but never returns a mixture. Files generated from the document (generatedfile.go),
-// properties and analyzers differ: there a handle is one version, and the node stands for the name.
+// ErrGone, but never returns a mixture. Files generated from the document or the dump
+// (generatedfile.go), properties and analyzers differ: there a handle is one version, and the node
+// stands for the name.
 //
 // # Writing
 //

@@ -19,6 +19,7 @@ const (
 	stackName      = "stack"
 	propertiesName = "properties"
 	dumpName       = "dump"
+	dmesgName      = "dmesg"
 )
 
 // ownPrefix is the prefix of the names of thothfs's own bookkeeping objects.
@@ -123,12 +124,16 @@ func (d *dumpDir) lookupVirtual(ctx context.Context, name string, found *corpus.
 		p := d.t.propertiesDir(d.id)
 		return Entry{Node: p, Attr: attrOf(modeDir, 0, found.ModTime)}, nil
 	}
-	if !slices.Contains([]string{dumpName, "core", "vmcore", "vmdump"}, name) {
+	if !slices.Contains([]string{dumpName, "core", "vmcore", "vmdump", dmesgName}, name) {
 		return Entry{}, notThere(d.Path() + "/" + name)
 	}
 	target, alias, err := d.alias(ctx, found)
 	if err != nil {
 		return Entry{}, err
+	}
+	if name == dmesgName && target != "" && hasDmesg(found) {
+		f := &dmesgFile{d.dumpNode}
+		return Entry{Node: f, Attr: f.attr(found)}, nil
 	}
 	if target == "" || name != dumpName && name != alias {
 		return Entry{}, notThere(d.Path() + "/" + name)
@@ -219,6 +224,9 @@ func (d *dumpDir) listVirtual(ctx context.Context, found *corpus.Dump, l *names)
 	if err == nil && target != "" {
 		add(dumpName, modeLink, kindAlias)
 		add(alias, modeLink, kindAlias)
+		if hasDmesg(found) {
+			add(dmesgName, modeFile, kindText)
+		}
 	}
 	return err
 }

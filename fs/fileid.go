@@ -24,7 +24,7 @@ const (
 	kindDir    kind = 'd' // a directory of the tree, by path
 	kindDump   kind = 'h' // the directory of a dump, by hash
 	kindObject kind = 'o' // an object in the store, by key
-	kindText   kind = 't' // a file generated from the document, by hash and name
+	kindText   kind = 't' // a file generated from the document or the dump, by hash and name
 	kindAlias  kind = 'a' // a link beside the dump, by hash and name
 	kindProps  kind = 'p' // properties/, by hash
 	kindLink   kind = 'l' // a link to a dump, by the inode number of its directory and hash

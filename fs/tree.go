@@ -23,15 +23,16 @@ type Tree struct {
 	started time.Time
 	root    *rootDir
 
-	errors  *errorLog
-	counts  counts
-	slow    slowLog
-	lists   recentLists
-	buffers writeBuffers
-	docs    documentCache
-	tickets emptyTickets
-	renames atomic.Uint64 // number of renames in writable directories
-	workers *workers
+	errors     *errorLog
+	counts     counts
+	slow       slowLog
+	lists      recentLists
+	buffers    writeBuffers
+	docs       documentCache
+	kernelLogs kernelLogs
+	tickets    emptyTickets
+	renames    atomic.Uint64 // number of renames in writable directories
+	workers    *workers
 
 	missingTTL time.Duration // TTL of missing names that an edit cannot add
 
