@@ -1,8 +1,11 @@
 # What analyzers of cores of Linux processes find beside thoth-init.sh.
 
-# thoth_need_linux ends the analyzer unless the dump is the core of a Linux process: what other systems write into the
-# first notes of a core tells them apart.
+# thoth_need_linux [kernel]: ends the analyzer unless the dump is the core of a Linux process (what other systems write
+# into the first notes of a core tells them apart) or, with "kernel", the dump of a kernel in a format of Linux.
 thoth_need_linux() {
+	if [[ ${1-} == kernel && $THOTH_TYPE == crash && $(head -c 6 "$THOTH_DUMP" | od -An -v -tx1 | tr -d ' \n') == @(7f454c46*|4b44554d5020) ]]; then
+		return
+	fi
 	if [[ $THOTH_TYPE == core && $(head -c 18 "$THOTH_DUMP" | od -An -v -tx1 | tr -d ' \n') == 7f454c46*@(0400|0004) ]] &&
 		! head -c 65536 "$THOTH_DUMP" | LC_ALL=C grep -aqE 'FreeBSD|NetBSD-CORE|OpenBSD|SunOS|joyent_'; then
 		return

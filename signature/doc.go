@@ -1,8 +1,8 @@
-// Package signature names the way a process died, so that the dumps of one bug can be found
-// together.
+// Package signature names the way a process or a Linux kernel died, so that the dumps of one bug
+// can be found together.
 //
 // [Of] makes a [Signature] from the stack of the thread that died, in the format of info.json,
-// and from the signal information in the dump. [ParseSkip] parses the list of functions that
+// and from the signal information in the dump, or the kernel's last message. [ParseSkip] parses the list of functions that
 // say nothing about a bug.
 //
 // The package is pure: it opens no files, keeps no state and starts no goroutines. A stack is

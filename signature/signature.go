@@ -17,7 +17,7 @@ const Rule = 2
 // depth is the number of functions in a signature.
 const depth = 5
 
-// Death describes the end of a process.
+// Death describes the end of a process, or of a kernel.
 type Death struct {
 	Stack    []string // stack of the thread that died, innermost frame first, as in info.json
 	Program  string   // path or name of the program
@@ -26,9 +26,12 @@ type Death struct {
 	Handled  int  // the signal whose handler was running; 0: unknown
 	Sent     bool // Handled is unknown, but is not a fault
 	Overflow bool // the first fault was a stack overflow
+
+	Kernel bool   // a kernel died; it has no signals
+	Panic  string // the message with which it died
 }
 
-// Signature is the name of the way a process died.
+// Signature is the name of the way a process or kernel died.
 type Signature struct {
 	Hash    string // 16 hexadecimal digits
 	Text    string // for humans: "CLASS/CAUSE MODULE: FUNCTION < CALLER"
@@ -102,6 +105,9 @@ var signalFrames = []string{"sigreturn", "__restore", "__restore_rt", "__kernel_
 // began in the code that it interrupted, not in its handler. The code that a timer interrupted
 // does not count if the handler itself is at fault.
 func beginning(frames []frame, d Death, skip *Skip) ([]frame, string) {
+	if d.Kernel {
+		return beginningOfPanic(frames, d.Panic)
+	}
 	isSignal := func(f frame) bool { return slices.Contains(signalFrames, f.function) }
 	class := Class(d.Signal)
 	at := slices.IndexFunc(frames, isSignal)

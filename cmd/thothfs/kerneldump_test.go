@@ -278,3 +278,57 @@ func kernelDebugger(t *testing.T, tool, script, vmlinux, dump string) string {
 	}
 	return string(out)
 }
+
+// kernelFile writes a dump of dump/testdata/vmcore to a file.
+func (w *world) kernelFile(name string) string {
+	w.t.Helper()
+	packed := "../../dump/testdata/vmcore/" + name + ".zst"
+	b, err := os.ReadFile(packed)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name+".zst", b)
+	return filepath.Join(w.dir, name+".zst")
+}
+
+// TestKernelDumpsAreSigned checks facts, log, signature, views and duplicates of kernel dumps.
+func TestKernelDumpsAreSigned(t *testing.T) {
+	t.Parallel()
+	w := newDebugWorld(t)
+	oops := w.uploaded(w.kernelFile("6.1-oops.elf"))
+	lzo, zlib := w.uploaded(w.kernelFile("6.12-wrapped.lzo")), w.uploaded(w.kernelFile("5.10-panic.zlib"), "--no-stack")
+	w.mount()
+	for _, c := range []struct{ id, text, class string }{
+		{oops, "memory oops_demo: queue_length < drain < oops_demo_init < vmlinux`do_one_initcall < vmlinux`do_init_module", "memory"},
+		{lzo, "abort vmlinux: sysrq_handle_crash < __handle_sysrq < write_sysrq_trigger < proc_reg_write < vfs_write", "abort"},
+		{zlib, "abort vmlinux: sysrq_handle_crash < __handle_sysrq < write_sysrq_trigger < proc_reg_write < vfs_write", "abort"},
+	} {
+		w.must("analyze", c.id, "signature")
+		if of, class, program := w.property(c.id, "signature_of"), w.property(c.id, "signature_class"), w.property(c.id, "signature_program"); of != c.text || class != c.class || program != "vmlinux" {
+			t.Errorf("%s: %q, %s, %s", c.id, of, class, program)
+		}
+		if _, err := os.Stat(filepath.Join(w.mnt, "by-signature", w.property(c.id, "signature"), c.id, "dmesg")); err != nil {
+			t.Error(err)
+		}
+	}
+	if a, b := w.property(lzo, "signature"), w.property(zlib, "signature"); a != b {
+		t.Errorf("one bug, two signatures: %s and %s", a, b)
+	}
+	w.must("ticket", lzo, "OS-9")
+	if w.must("analyze", zlib, "duplicate"); w.property(zlib, "ticket") != "OS-9" {
+		t.Error("the same panic of another kernel is not ticketed")
+	}
+	if w.must("analyze", oops, "duplicate"); w.property(oops, "ticket") != "" {
+		t.Error("another panic is ticketed")
+	}
+	if out := w.must("analyze", oops, "stack"); !strings.Contains(out, "oops_demo`queue_length+0x5()") {
+		t.Errorf("stack:\n%s", out)
+	}
+	if out := w.sh("head -n 1 mnt/by-hash/" + oops + "/stack; tail -n 1 mnt/by-hash/" + oops + "/dmesg; wc -l <mnt/by-hash/" + lzo + "/dmesg"); out !=
+		"oops_demo`queue_length+0x5()\n[   31.842153] CR2: 0000000000000038\n1288\n" {
+		t.Errorf("the mount shows\n%s", out)
+	}
+	if out := w.must("ls", "panic=*NULL*", "kernel.release"); strings.Count(out, oops[:16]) != 1 || strings.Contains(out, lzo[:16]) || !strings.Contains(out, "6.1.0-50-amd64") {
+		t.Errorf("ls:\n%s", out)
+	}
+}

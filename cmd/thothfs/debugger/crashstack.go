@@ -24,10 +24,10 @@ const maxFrames = 512
 
 // StackForUpload returns the stack of the thread that died, with frames in Thoth's form
 // (module`function+0xoffset()). It uses the debuggers in PATH, and fails if none of them can read
-// the dump.
+// the dump. The stack of a Linux kernel is in its log.
 func StackForUpload(ctx context.Context, path string, info *dump.Info) ([]string, error) {
-	if info.Type != dump.Core {
-		return nil, errors.New("a crash dump's stack is left to the kernel debugger")
+	if info.Type == dump.Crash {
+		return kernelStack(info)
 	}
 	ctx, cancel := context.WithTimeout(ctx, stackTimeout)
 	defer cancel()
@@ -40,6 +40,9 @@ func StackForUpload(ctx context.Context, path string, info *dump.Info) ([]string
 // Stack is like StackForUpload for a process of this operating system. It also looks for the
 // program beside the dump and on debuginfod servers.
 func Stack(ctx context.Context, path string, info *dump.Info) ([]string, error) {
+	if info.Type == dump.Crash {
+		return kernelStack(info)
+	}
 	return stackOf(ctx, path, FindExecutable(ctx, path, info).Path, info)
 }
 
