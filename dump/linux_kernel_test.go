@@ -60,6 +60,15 @@ var realKernels = map[string]vmcore.Facts{
 		Uptime: 31556757100, CrashTime: time.Date(2026, 11, 30, 7, 10, 24, 0, time.UTC),
 		BuildID: "06f8bde30046985060c60820f7a11515a33afb06", KASLR: 0x7200000, HasKASLR: true,
 	},
+	"6.1-5level.elf": { // QEMU; five levels of page tables, and a log that was allocated at boot
+		Release: "6.1.0-50-amd64", Version: "#1 SMP PREEMPT_DYNAMIC Debian 6.1.176-1 (2026-07-02)", Machine: "x86_64", Node: "guest-6.1.0", CPUs: 1,
+		Panic: "sysrq triggered crash",
+		Stack: []string{
+			"dump_stack_lvl+0x44()", "panic+0x118()", "sysrq_handle_crash+0x16()", "__handle_sysrq.cold+0x44()", "write_sysrq_trigger+0x24()",
+			"proc_reg_write+0x56()", "vfs_write+0xc7()", "ksys_write+0x6b()", "do_syscall_64+0x5d()", "entry_SYSCALL_64_after_hwframe+0x6e()",
+		},
+		Uptime: 13699648620, BuildID: "06f8bde30046985060c60820f7a11515a33afb06", KASLR: 0x19600000, HasKASLR: true,
+	},
 	"6.12-wrapped.lzo": { // makedumpfile -l; the log is full
 		Release: "6.12.117+deb13-amd64", Version: "#1 SMP PREEMPT_DYNAMIC Debian 6.12.117-1 (2026-11-12)", Machine: "x86_64", Node: "guest-6.12.117+deb13", CPUs: 2,
 		Panic: "sysrq triggered crash", Stack: sysrqX86,
@@ -100,7 +109,7 @@ func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
 }
 
 // TestRealKernels compares facts with those that the guests printed, and the logs with the output
-// of makedumpfile --dump-dmesg. makedumpfile does not read the dumps of aarch64; their logs were
+// of makedumpfile --dump-dmesg. makedumpfile does not read the dumps that QEMU wrote; their logs were
 // compared with the guests' consoles.
 func TestRealKernels(t *testing.T) {
 	t.Parallel()
