@@ -38,24 +38,19 @@ type editedMember struct {
 func openObject(raw []byte) *editedObject {
 	o := &editedObject{byKey: map[string]*editedMember{}, sizes: map[int]bool{}}
 	text, at := string(raw), 1 // at is just after the bracket or a value
-	for sep := 1; ; {
-		key := skipSpace(raw, sep)
-		if raw[key] == '}' {
-			o.tail = text[at:key]
-			return o
+	for m := range items(raw) {
+		sep := at // just after the bracket or the comma
+		if len(o.members) > 0 {
+			sep = skipSpace(raw, at) + 1
 		}
-		keyStop, _ := stringEnd(raw, key)
-		start, _ := keyEnd(raw, key)
-		end, _ := valueEnd(raw, start)
 		o.append(&editedMember{
-			key: keyText(raw[key+1 : keyStop-1]), sep: text[at:sep], lead: text[sep:key],
-			name: text[key:keyStop], colon: text[keyStop:start], value: raw[start:end],
+			key: keyText(raw[m.key+1 : m.keyStop-1]), sep: text[at:sep], lead: text[sep:m.key],
+			name: text[m.key:m.keyStop], colon: text[m.keyStop:m.start], value: raw[m.start:m.end],
 		})
-		at = end
-		if sep = skipSpace(raw, end); raw[sep] == ',' {
-			sep++
-		}
+		at = m.end
 	}
+	o.tail = text[at : len(text)-1]
+	return o
 }
 
 func (o *editedObject) append(m *editedMember) {

@@ -34,10 +34,10 @@ type Fields struct {
 // Thoth's order, and version "1". The result is valid JSON and UTF-8 whatever the fields contain;
 // bytes that are not UTF-8 become U+FFFD.
 func Marshal(f Fields) []byte {
-	var lines []string
+	var members []member
 	add := func(key, value string) {
 		if value != "" {
-			lines = append(lines, "\t"+string(quote(key))+": "+value)
+			members = append(members, member{key, Value{[]byte(value)}})
 		}
 	}
 	text := func(key, value string) {
@@ -67,7 +67,7 @@ func Marshal(f Fields) []byte {
 	}
 	text("ticket", f.Ticket)
 	add("properties", formatProperties(f.Properties))
-	return []byte("{\n" + strings.Join(lines, ",\n") + "\n}\n")
+	return append(formatObject(members, ""), '\n')
 }
 
 // Member is a member of an object.
@@ -161,26 +161,37 @@ func formatProperties(properties map[string]string) string {
 		}
 		at[parts[len(parts)-1]] = properties[path]
 	}
-	return formatObject(root, "\t")
+	return string(formatTree(root, "\t"))
 }
 
-// formatObject writes strings and objects in the order of their keys, one per line.
-func formatObject(object map[string]any, indent string) string {
-	if len(object) == 0 {
-		return "{}"
-	}
-	var lines []string
+// formatTree writes strings and objects in the order of their keys.
+func formatTree(object map[string]any, indent string) []byte {
+	var members []member
 	for _, key := range slices.Sorted(maps.Keys(object)) {
-		line := indent + "\t" + string(quote(key)) + ": "
 		switch v := object[key].(type) {
 		case string:
-			line += string(quote(v))
+			members = append(members, member{key, Value{quote(v)}})
 		case map[string]any:
-			line += formatObject(v, indent+"\t")
+			members = append(members, member{key, Value{formatTree(v, indent+"\t")}})
 		}
-		lines = append(lines, line)
 	}
-	return "{\n" + strings.Join(lines, ",\n") + "\n" + indent + "}"
+	return formatObject(members, indent)
+}
+
+// formatObject writes an object as Thoth does, one member per line.
+func formatObject(members []member, indent string) []byte {
+	if len(members) == 0 {
+		return []byte("{}")
+	}
+	out := []byte("{")
+	for i, m := range members {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(append(out, "\n\t"+indent...), quote(m.key)...), ": "...)
+		out = append(out, m.value.raw...)
+	}
+	return append(out, "\n"+indent+"}"...)
 }
 
 // quote returns s as a JSON string, with U+FFFD for bytes that are not UTF-8. Besides what JSON

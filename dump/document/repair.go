@@ -39,7 +39,7 @@ func repair(raw []byte) (view []byte, damage []string, lossy bool) {
 	default:
 		p.documents()
 	}
-	view = p.render()
+	view = formatObject(p.found.members, "")
 	if !isValue(view) { // cannot happen, but all other code relies on it
 		return []byte("{}"), append(p.damage, "unreadable"), true
 	}
@@ -395,22 +395,6 @@ func escapeLoose(inside []byte) []byte {
 		}
 	}
 	return append(out, '"')
-}
-
-// render writes the members as Thoth does, one per line.
-func (p *repairer) render() []byte {
-	if len(p.found.members) == 0 {
-		return []byte("{}")
-	}
-	out := []byte("{")
-	for i, m := range p.found.members {
-		if i > 0 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, "\n\t"...), quote(m.key)...), ": "...)
-		out = append(out, m.value.raw...)
-	}
-	return append(out, "\n}"...)
 }
 
 // name quotes a key for a message.

@@ -1,10 +1,12 @@
 package document
 
-import "errors"
+import (
+	"errors"
+	"iter"
+)
 
 // This file scans JSON text (RFC 8259) without building anything. Callers keep slices of the
-// text, which preserves bytes, order and the form of numbers. Depth is bounded, and there is no
-// recursion.
+// text, which preserves bytes, order and the form of numbers. Depth is bounded.
 
 // maxDepth is the maximum nesting of containers. Real documents have three levels.
 const maxDepth = 128
@@ -24,66 +26,68 @@ func skipSpace(b []byte, i int) int {
 }
 
 // valueEnd returns the end of the value at i, which must not start with space.
-func valueEnd(b []byte, i int) (int, error) {
-	var open [maxDepth]byte // the brackets around i
-	depth := 0
-	for {
-		if i >= len(b) {
+func valueEnd(b []byte, i int) (int, error) { return nestedEnd(b, i, maxDepth) }
+
+// nestedEnd is valueEnd for a value that contains at most depth levels of containers.
+func nestedEnd(b []byte, i, depth int) (_ int, err error) {
+	if i >= len(b) {
+		return i, errShort
+	}
+	open := b[i]
+	switch {
+	case open == '"':
+		return stringEnd(b, i)
+	case open != '{' && open != '[':
+		return scalarEnd(b, i)
+	case depth == 0:
+		return i, errDepth
+	}
+	end := open + 2 // '}' is '{'+2, ']' is '['+2
+	if i = skipSpace(b, i+1); i < len(b) && b[i] == end {
+		return i + 1, nil
+	}
+	for ; ; i = skipSpace(b, i+1) {
+		if open == '{' {
+			if i, err = keyEnd(b, i); err != nil {
+				return i, err
+			}
+		}
+		if i, err = nestedEnd(b, i, depth-1); err != nil {
+			return i, err
+		}
+		switch i = skipSpace(b, i); {
+		case i >= len(b):
 			return i, errShort
-		}
-		var err error
-		switch c := b[i]; c {
-		case '{', '[':
-			if depth == maxDepth {
-				return i, errDepth
-			}
-			open[depth] = c
-			depth++
-			if i = skipSpace(b, i+1); i >= len(b) || b[i] != c+2 { // '}' is '{'+2, ']' is '['+2
-				if c == '{' {
-					i, err = keyEnd(b, i)
-				}
-				if err != nil {
-					return i, err
-				}
-				continue
-			}
-		case '"':
-			i, err = stringEnd(b, i)
-		default:
-			i, err = scalarEnd(b, i)
-		}
-		if err != nil {
-			return i, err
-		}
-		if i, depth, err = closeValues(b, i, open[:], depth); depth == 0 || err != nil {
-			return i, err
+		case b[i] == end:
+			return i + 1, nil
+		case b[i] != ',':
+			return i, errJSON
 		}
 	}
 }
 
-// closeValues moves from the end of a value, or from the bracket that closes an empty container,
-// to the next value. A returned depth of 0 means that there is none.
-func closeValues(b []byte, i int, open []byte, depth int) (int, int, error) {
-	for depth > 0 {
-		if i = skipSpace(b, i); i >= len(b) {
-			return i, depth, errShort
-		}
-		switch bracket := open[depth-1]; b[i] {
-		case bracket + 2:
-			depth--
-			i++
-		case ',':
-			var err error
-			if i = skipSpace(b, i+1); bracket == '{' {
-				i, err = keyEnd(b, i)
+// item is the location of a member of an object. For an element of an array, there is no key.
+type item struct{ key, keyStop, start, end int }
+
+// items yields the members or elements of a valid object or array. If depth is exceeded, it ends
+// early.
+func items(b []byte) iter.Seq[item] {
+	return func(yield func(item) bool) {
+		for i := skipSpace(b, 1); b[i] != b[0]+2; {
+			at := item{key: i, keyStop: i, start: i}
+			if b[0] == '{' {
+				at.keyStop, _ = stringEnd(b, i)
+				at.start, _ = keyEnd(b, i)
 			}
-			return i, depth, err
-		default:
-			return i, depth, errJSON
+			var err error
+			if at.end, err = valueEnd(b, at.start); err != nil || !yield(at) {
+				return
+			}
+			if i = skipSpace(b, at.end); b[i] == ',' {
+				i = skipSpace(b, i+1)
+			}
 		}
 	}
-	return i, 0, nil
 }
 
 // keyEnd returns the start of the value whose key is at i.

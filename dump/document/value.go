@@ -1,6 +1,8 @@
 package document
 
 import (
+	"bytes"
+	"encoding/json"
 	"iter"
 	"strconv"
 	"strings"
@@ -82,13 +84,9 @@ func (v Value) Elements() iter.Seq[Value] {
 		if v.Kind() != KindArray {
 			return
 		}
-		for i := skipSpace(v.raw, 1); v.raw[i] != ']'; {
-			end, err := valueEnd(v.raw, i)
-			if err != nil || !yield(Value{v.raw[i:end]}) {
+		for e := range items(v.raw) {
+			if !yield(Value{v.raw[e.start:e.end]}) {
 				return
-			}
-			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
-				i = skipSpace(v.raw, i+1)
 			}
 		}
 	}
@@ -101,18 +99,9 @@ func (v Value) Members() iter.Seq2[string, Value] {
 		if v.Kind() != KindObject {
 			return
 		}
-		for i := skipSpace(v.raw, 1); v.raw[i] != '}'; {
-			keyStop, _ := stringEnd(v.raw, i)
-			start, err := keyEnd(v.raw, i)
-			if err != nil {
+		for m := range items(v.raw) {
+			if !yield(keyText(v.raw[m.key+1:m.keyStop-1]), Value{v.raw[m.start:m.end]}) {
 				return
-			}
-			end, err := valueEnd(v.raw, start)
-			if err != nil || !yield(keyText(v.raw[i+1:keyStop-1]), Value{v.raw[start:end]}) {
-				return
-			}
-			if i = skipSpace(v.raw, end); v.raw[i] == ',' {
-				i = skipSpace(v.raw, i+1)
 			}
 		}
 	}
@@ -132,25 +121,17 @@ func keyText(raw []byte) string {
 // unquote decodes the text between the quotes of a JSON string. A lone surrogate becomes U+FFFD.
 // Bytes that are not UTF-8 are kept.
 func unquote(raw []byte) string {
-	first := 0
-	for first < len(raw) && raw[first] != '\\' {
-		first++
-	}
-	if first == len(raw) {
+	i := bytes.IndexByte(raw, '\\')
+	if i < 0 {
 		return string(raw)
 	}
-	out := append(make([]byte, 0, len(raw)), raw[:first]...)
-	for i := first; i < len(raw); {
-		if raw[i] != '\\' {
-			out = append(out, raw[i])
-			i++
-			continue
-		}
+	out := make([]byte, 0, len(raw))
+	for ; i >= 0; i = bytes.IndexByte(raw, '\\') {
 		r, n := unescapeRune(raw[i:])
-		out = utf8.AppendRune(out, r)
-		i += n
+		out = utf8.AppendRune(append(out, raw[:i]...), r)
+		raw = raw[i+n:]
 	}
-	return string(out)
+	return string(append(out, raw...))
 }
 
 // unescapeRune returns the character for the escape at the start of raw, and its length.
@@ -179,19 +160,9 @@ func hexRune(digits []byte) rune {
 	return rune(n)
 }
 
-// compact removes white space outside strings.
+// compact removes white space outside strings from valid JSON.
 func compact(raw []byte) []byte {
-	out := make([]byte, 0, len(raw))
-	for i := 0; i < len(raw); i++ {
-		switch raw[i] {
-		case ' ', '\t', '\n', '\r':
-		case '"':
-			end, _ := stringEnd(raw, i)
-			out = append(out, raw[i:end]...)
-			i = end - 1
-		default:
-			out = append(out, raw[i])
-		}
-	}
-	return out
+	var out bytes.Buffer
+	_ = json.Compact(&out, raw)
+	return out.Bytes()
 }
