@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"strconv"
 	"strings"
 )
@@ -66,10 +67,10 @@ func (c *elfCore) freebsdThread(v structView) Thread {
 }
 
 // bsdRegisters holds the offsets of PC and SP in the machine's struct reg.
-var bsdRegisters = map[string]map[uint16][2]int{
-	"freebsd": {emX86_64: {17 * 8, 20 * 8}, em386: {13 * 4, 16 * 4}, emAARCH64: {32 * 8, 31 * 8}},
-	"netbsd":  {emX86_64: {21 * 8, 24 * 8}, em386: {8 * 4, 4 * 4}},
-	"openbsd": {emX86_64: {16 * 8, 15 * 8}},
+var bsdRegisters = map[string]map[elf.Machine][2]int{
+	"freebsd": {elf.EM_X86_64: {17 * 8, 20 * 8}, elf.EM_386: {13 * 4, 16 * 4}, elf.EM_AARCH64: {32 * 8, 31 * 8}},
+	"netbsd":  {elf.EM_X86_64: {21 * 8, 24 * 8}, elf.EM_386: {8 * 4, 4 * 4}},
+	"openbsd": {elf.EM_X86_64: {16 * 8, 15 * 8}},
 }
 
 // withRegisters adds the registers at offset regs of v to t, if their layout is known.

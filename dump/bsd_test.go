@@ -1,6 +1,9 @@
 package dump
 
-import "testing"
+import (
+	"debug/elf"
+	"testing"
+)
 
 func TestFreeBSDThreads(t *testing.T) {
 	info := inspect(t, readCore(t, "lldb-freebsd-x86_64.core"))
@@ -19,7 +22,7 @@ func TestSyntheticFreeBSD32(t *testing.T) {
 	st := newStructure(28+19*4, le, 4).u32(20, 6).u32(24, 100099).u32(28+13*4, 0x8048000).u32(28+16*4, 0xbfbfe000)
 	b := appendNote(nil, le, "FreeBSD", freebsdPrpsinfo, ps.b)
 	b = appendNote(b, le, "FreeBSD", freebsdPrstatus, st.b)
-	info := inspect(t, elfFile{class: 32, order: le, machine: em386, osabi: osabiFreeBSD, segments: []elfSegment{noteSegment(b)}}.build().dense())
+	info := inspect(t, elfFile{class: 32, order: le, machine: elf.EM_386, osabi: byte(elf.ELFOSABI_FREEBSD), segments: []elfSegment{noteSegment(b)}}.build().dense())
 	if info.OS != "freebsd" || info.PID != 99 || info.Cmd != "cron" || info.Psargs != "/usr/sbin/cron -s" || info.Signal != 6 {
 		t.Errorf("%+v", info)
 	}
@@ -29,7 +32,7 @@ func TestSyntheticFreeBSD32(t *testing.T) {
 }
 
 func TestFreeBSDKernel(t *testing.T) {
-	e := elfFile{class: 64, order: le, machine: emX86_64, osabi: osabiFreeBSD, segments: []elfSegment{loadSegment(0, make([]byte, 100))}}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64, osabi: byte(elf.ELFOSABI_FREEBSD), segments: []elfSegment{loadSegment(0, make([]byte, 100))}}
 	if info := inspect(t, e.build().dense()); info.Type != Crash || info.Format != "FreeBSD vmcore" {
 		t.Errorf("%+v", info)
 	}
@@ -45,13 +48,13 @@ func TestNetBSDThreads(t *testing.T) {
 // TestSyntheticNetBSD reads a synthetic core with several threads, one of which received the
 // signal, on a machine with known registers and on one without.
 func TestSyntheticNetBSD(t *testing.T) {
-	for _, em := range []uint16{emX86_64, emSPARCV9} {
+	for _, em := range []elf.Machine{elf.EM_X86_64, elf.EM_SPARCV9} {
 		info := inspect(t, synthNetBSD(em).build().dense())
 		if info.OS != "netbsd" || info.PID != 578 || info.Cmd != "named" || info.Signal != 6 || len(info.Threads) != 3 {
 			t.Errorf("machine %d: %+v", em, info)
 		}
 	}
-	info := inspect(t, synthNetBSD(emX86_64).build().dense())
+	info := inspect(t, synthNetBSD(elf.EM_X86_64).build().dense())
 	for i, want := range []int{0, 6, 0} {
 		if th := info.Threads[i]; th.Signal != want || th.TID != i+1 || th.SP != 0x1000 {
 			t.Errorf("%+v", th)
@@ -59,7 +62,7 @@ func TestSyntheticNetBSD(t *testing.T) {
 	}
 }
 
-func synthNetBSD(em uint16) elfFile {
+func synthNetBSD(em elf.Machine) elfFile {
 	ps := newStructure(160, le, 8).u32(8, 6).u32(0x50, 578).u32(0x78, 3).text(0x7c, "named").u32(0x9c, 2)
 	b := appendNote(nil, le, "NetBSD-CORE", 1, ps.b)
 	for _, lwp := range []string{"1", "2", "3"} {
@@ -76,7 +79,7 @@ func synthOpenBSD() elfFile {
 		b = appendNote(b, le, "OpenBSD@"+tid, 20, newStructure(26*8, le, 8).u64(15*8, 0x7f7f0000).u64(16*8, 0x401000).b)
 		b = appendNote(b, le, "OpenBSD@"+tid, 21, make([]byte, 512))
 	}
-	return elfFile{class: 64, order: le, machine: emX86_64, segments: []elfSegment{noteSegment(b)}}
+	return elfFile{class: 64, order: le, machine: elf.EM_X86_64, segments: []elfSegment{noteSegment(b)}}
 }
 
 func TestSyntheticOpenBSD(t *testing.T) {
@@ -91,7 +94,7 @@ func TestSyntheticOpenBSD(t *testing.T) {
 
 func TestSyntheticHubris(t *testing.T) {
 	b := appendNote(nil, le, "Oxide Computer Company", 0x1de00001, make([]byte, 100))
-	info := inspect(t, elfFile{class: 32, order: le, machine: emARM, segments: []elfSegment{noteSegment(b)}}.build().dense())
+	info := inspect(t, elfFile{class: 32, order: le, machine: elf.EM_ARM, segments: []elfSegment{noteSegment(b)}}.build().dense())
 	if info.OS != "hubris" || info.Machine != "arm" || info.Format != "Hubris dump" {
 		t.Errorf("%+v", info)
 	}

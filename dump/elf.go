@@ -2,6 +2,7 @@ package dump
 
 import (
 	"cmp"
+	"debug/elf"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -14,14 +15,14 @@ type ELF struct {
 	Class    int // 32 or 64
 	Order    binary.ByteOrder
 	OSABI    byte
-	Machine  uint16
+	Machine  elf.Machine
 	Segments []Segment // in file order
 	Auxv     []Aux     // of the process; nil if the notes do not contain it
 
 	SegmentTable Range // program headers
 	SectionTable Range // section headers; empty if there are none
 
-	fileType                                     uint16
+	fileType                                     elf.Type
 	phoff, shoff                                 uint64
 	phentsize, phnum, shentsize, shnum, shstrndx int
 
@@ -89,7 +90,7 @@ func parseEhdr(head []byte) (e *ELF, ok bool) {
 		e.Order = binary.BigEndian
 	}
 	v, w := e.view(head), e.Class/8
-	e.fileType, e.Machine = v.u16(16), v.u16(18)
+	e.fileType, e.Machine = elf.Type(v.u16(16)), elf.Machine(v.u16(18))
 	e.phoff, e.shoff = v.long(24+w), v.long(24+2*w)
 	half := func(i int) int { return int(v.u16(30 + 3*w + 2*i)) }
 	e.phentsize, e.phnum, e.shentsize, e.shnum, e.shstrndx = half(0), half(1), half(2), half(3), half(4)
@@ -237,14 +238,13 @@ func (e *ELF) sectionsEnd(r *bufReader) (uint64, error) {
 // section is a section header.
 type section struct {
 	Range
-	kind  uint32
-	flags uint64
+	kind  elf.SectionType
+	flags elf.SectionFlag
 }
 
 // inFile reports whether the section has bytes in the file.
 func (s section) inFile() bool {
-	const null, nobits = 0, 8
-	return s.kind != null && s.kind != nobits
+	return s.kind != elf.SHT_NULL && s.kind != elf.SHT_NOBITS
 }
 
 // sections parses the section headers in a table.
@@ -253,7 +253,7 @@ func (e *ELF) sections(table []byte) []section {
 	var all []section
 	for ; stride >= l.shdr && len(table) >= l.shdr; table = table[min(stride, len(table)):] {
 		v := e.view(table)
-		all = append(all, section{Range{v.long(8 + 2*v.word), v.long(8 + 3*v.word)}, v.u32(4), v.long(8)})
+		all = append(all, section{Range{v.long(8 + 2*v.word), v.long(8 + 3*v.word)}, elf.SectionType(v.u32(4)), elf.SectionFlag(v.long(8))})
 	}
 	return all
 }

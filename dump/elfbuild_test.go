@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"io"
 )
@@ -21,7 +22,7 @@ var (
 type elfFile struct {
 	class    int
 	order    byteOrder
-	machine  uint16
+	machine  elf.Machine
 	osabi    byte
 	flags    uint32
 	segments []elfSegment
@@ -122,7 +123,7 @@ func (e elfFile) ehdr(size int, phoff, shoff uint64, stride int) []byte {
 	f := fieldWriter{order: e.order, word: e.class / 8}
 	f.b = append(f.b, 0x7f, 'E', 'L', 'F', byte(e.class/32), data, 1, e.osabi, 0, 0, 0, 0, 0, 0, 0, 0)
 	f.u16(4)
-	f.u16(e.machine)
+	f.u16(uint16(e.machine))
 	f.u32(1)
 	f.long(0)
 	f.long(phoff)

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"fmt"
 	"strings"
 
@@ -63,13 +64,12 @@ func openELF(r *bufReader) (*elfCore, error) {
 
 // parseCore parses the file header. It rejects ELF files that are not dumps.
 func parseCore(r *bufReader) (*ELF, error) {
-	const executable, shared, core = 2, 3, 4
 	e, _ := parseEhdr(r.head(headSize))
 	kind := fmt.Sprintf("ELF file of type %d", e.fileType)
 	switch e.fileType {
-	case core:
+	case elf.ET_CORE:
 		return e, nil
-	case executable, shared:
+	case elf.ET_EXEC, elf.ET_DYN:
 		kind = "ELF executable or shared object"
 	}
 	return nil, &UnsupportedError{kind, "only cores of type ET_CORE are dumps"}
@@ -100,7 +100,7 @@ func (c *elfCore) noteReader() func(*elfCore) {
 		return (*elfCore).linuxCore
 	case registers: // registers of processors, since a kernel dump has no process
 		return (*elfCore).linuxKernel
-	case !any && c.elf.OSABI == osabiFreeBSD:
+	case !any && c.elf.OSABI == byte(elf.ELFOSABI_FREEBSD):
 		return (*elfCore).freebsdKernel
 	}
 	return func(*elfCore) {}

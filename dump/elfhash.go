@@ -54,20 +54,18 @@ func (e *ELF) hash(r *bufReader, limit int64) (ID, error) {
 	if int64(stride)*int64(n) > maxHashed {
 		return ID{}, fmt.Errorf("%w: %d bytes of program headers", ErrDamaged, int64(stride)*int64(n))
 	}
-	off, has := h.seek(jsNumber(e.phoff, e.Class), int64(stride)*int64(n))
-	if has <= maxTable {
-		if _, err := r.hold(off, has); err != nil {
+	table := int64(stride) * int64(n)
+	off := h.seek(jsNumber(e.phoff, e.Class), table)
+	if r.clip(off, table) <= maxTable {
+		if _, err := r.hold(off, table); err != nil {
 			return ID{}, err
 		}
 	}
 	phdr := make([]byte, size)
 	for i := range int64(n) {
-		at := i * int64(stride)
-		in := min(max(has-at, 0), int64(size))
-		if _, err := r.fill(phdr[:in], off+at); err != nil {
+		if _, err := r.fill(phdr, off+i*int64(stride)); err != nil {
 			return ID{}, err
 		}
-		clear(phdr[in:])
 		if err := h.segment(e.segment(phdr)); err != nil {
 			return ID{}, err
 		}
@@ -86,42 +84,31 @@ func (h *elfHasher) segment(seg Segment) error {
 		return fmt.Errorf("%w: %d bytes of notes", ErrDamaged, n)
 	}
 	h.limit -= n
-	off, has := h.seek(off, n)
-	return h.note(off, has, n)
-}
-
-// seek returns the file offset that Node uses for the position off, and how many of the n bytes
-// there are within the file. A negative position means the current position of the file, which
-// only such reads advance. Node 8, used by the published builds, accepted any negative position;
-// since about version 15, Node rejects those below -1.
-func (h *elfHasher) seek(off, n int64) (int64, int64) {
-	if n == 0 {
-		return 0, 0
-	}
-	if off >= 0 {
-		return off, h.r.clip(off, n)
-	}
-	off = h.pos
-	n = h.r.clip(off, n)
-	h.pos += n
-	return off, n
-}
-
-// note hashes n bytes at off. The first has bytes are in the file; the rest are zeros.
-func (h *elfHasher) note(off, has, n int64) error {
+	off = h.seek(off, n)
 	if most := min(n, hashChunk); int64(len(h.chunk)) < most {
 		h.chunk = make([]byte, most)
 	}
 	for done := int64(0); done < n; done += hashChunk {
 		p := h.chunk[:min(n-done, hashChunk)]
-		in := min(max(has-done, 0), int64(len(p)))
-		if _, err := h.r.fill(p[:in], off+done); err != nil {
+		if _, err := h.r.fill(p, off+done); err != nil {
 			return err
 		}
-		clear(p[in:])
 		h.sum.Write(p)
 	}
 	return nil
+}
+
+// seek returns the file offset that Node uses to read n bytes at the position off. A negative
+// position means the current position of the file, which only such reads advance. Node 8, used by
+// the published builds, accepted any negative position; since about version 15, Node rejects those
+// below -1.
+func (h *elfHasher) seek(off, n int64) int64 {
+	if off >= 0 {
+		return off
+	}
+	off = h.pos
+	h.pos += h.r.clip(off, n)
+	return off
 }
 
 // jsNumber returns the original's value for an offset or size. It is correct below 4 GiB; above,

@@ -2,6 +2,7 @@ package dump
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +25,7 @@ func hashCases() []hashCase {
 		return bytes.Repeat([]byte("note"), (n+3)/4)[:n]
 	}
 	base := func(class int, order byteOrder, segs ...elfSegment) elfFile {
-		return elfFile{class: class, order: order, machine: emX86_64, segments: segs}
+		return elfFile{class: class, order: order, machine: elf.EM_X86_64, segments: segs}
 	}
 	noteAt := func(off, size uint64, content []byte) elfSegment {
 		return elfSegment{Segment{Type: SegmentNote, Offset: off, Filesz: size}, content}

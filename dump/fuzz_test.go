@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"crypto/md5"
+	"debug/elf"
 	"errors"
 	"io"
 	"os"
@@ -28,8 +29,8 @@ func seeds(f *testing.F) [][]byte {
 		all = append(all, b[:min(len(b), 32<<10)])
 	}
 	for _, e := range []elfFile{
-		synthIllumos(64, emX86_64, le), synthIllumos(32, emSPARC, be),
-		synthNetBSD(emSPARCV9), synthOpenBSD(), synthVMCore(),
+		synthIllumos(64, elf.EM_X86_64, le), synthIllumos(32, elf.EM_SPARC, be),
+		synthNetBSD(elf.EM_SPARCV9), synthOpenBSD(), synthVMCore(),
 	} {
 		all = append(all, e.build().dense())
 	}
@@ -142,17 +143,17 @@ func FuzzNotes(f *testing.F) {
 		for _, s := range info.ELF.Segments {
 			if s.Type == SegmentNote {
 				notes := b[s.Offset:]
-				f.Add(notes[:min(uint64(len(notes)), s.Filesz, 16<<10)], info.ELF.Machine, info.ELF.Class == 64, false)
+				f.Add(notes[:min(uint64(len(notes)), s.Filesz, 16<<10)], uint16(info.ELF.Machine), info.ELF.Class == 64, false)
 			}
 		}
 	}
-	for _, seg := range synthIllumos(64, emX86_64, le).segments[:2] {
-		f.Add(seg.content, uint16(emX86_64), true, false)
+	for _, seg := range synthIllumos(64, elf.EM_X86_64, le).segments[:2] {
+		f.Add(seg.content, uint16(elf.EM_X86_64), true, false)
 	}
-	f.Add(synthOpenBSD().segments[0].content, uint16(emX86_64), true, false)
-	f.Add(synthVMCore().segments[0].content, uint16(emX86_64), true, false)
+	f.Add(synthOpenBSD().segments[0].content, uint16(elf.EM_X86_64), true, false)
+	f.Add(synthVMCore().segments[0].content, uint16(elf.EM_X86_64), true, false)
 	f.Fuzz(func(t *testing.T, notes []byte, machine uint16, wide, big bool) {
-		e := elfFile{class: 32, order: le, machine: machine}
+		e := elfFile{class: 32, order: le, machine: elf.Machine(machine)}
 		if wide {
 			e.class = 64
 		}

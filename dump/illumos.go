@@ -1,5 +1,7 @@
 package dump
 
+import "debug/elf"
+
 // Types of notes with the owner CORE that only illumos writes (sys/elf.h).
 const (
 	ntPstatus   = 10
@@ -24,7 +26,7 @@ func (e *ELF) illumosLayout() illumosLayout {
 		l = illumosLayout{120, 136, 136, 152, 232, 384, 544, 8, 17, 20, 26}
 	}
 	switch e.Machine {
-	case emSPARC, emSPARC32P, emSPARCV9:
+	case elf.EM_SPARC, elf.EM_SPARC32PLUS, elf.EM_SPARCV9:
 		l.pc, l.sp, l.fs = 33, 14, 0
 	}
 	return l

@@ -1,12 +1,13 @@
 package dump
 
 import (
+	"debug/elf"
 	"reflect"
 	"testing"
 )
 
 // synthIllumos returns a core in the layout of illumos. No public one is known.
-func synthIllumos(class int, em uint16, order byteOrder) elfFile {
+func synthIllumos(class int, em elf.Machine, order byteOrder) elfFile {
 	e := elfFile{class: class, order: order, machine: em}
 	word := class / 8
 	at := func(wide, narrow int) int {
@@ -53,10 +54,10 @@ func TestSyntheticIllumosCores(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		class int
-		em    uint16
+		em    elf.Machine
 		order byteOrder
 	}{
-		{"x86_64", 64, emX86_64, le}, {"i386", 32, em386, le}, {"sparc64", 64, emSPARCV9, be}, {"sparc", 32, emSPARC, be},
+		{"x86_64", 64, elf.EM_X86_64, le}, {"i386", 32, elf.EM_386, le}, {"sparc64", 64, elf.EM_SPARCV9, be}, {"sparc", 32, elf.EM_SPARC, be},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			info := inspect(t, synthIllumos(c.class, c.em, c.order).build().dense())
@@ -96,8 +97,8 @@ func TestSyntheticIllumosCores(t *testing.T) {
 // TestSyntheticIllumosPieces checks that the signal is found if only psinfo contains it, and that
 // a core cut after its first note segment is still recognized as illumos.
 func TestSyntheticIllumosPieces(t *testing.T) {
-	e := synthIllumos(64, emX86_64, le)
-	first := elfFile{class: 64, order: le, machine: emX86_64, segments: e.segments[:1]}
+	e := synthIllumos(64, elf.EM_X86_64, le)
+	first := elfFile{class: 64, order: le, machine: elf.EM_X86_64, segments: e.segments[:1]}
 	info := inspect(t, first.build().dense())
 	if info.OS != "illumos" || info.PID != 70377 || info.Cmd != "svc.startd" || info.Node != "" {
 		t.Errorf("%+v", info)

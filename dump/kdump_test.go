@@ -2,6 +2,7 @@ package dump
 
 import (
 	"bytes"
+	"debug/elf"
 	"errors"
 	"strings"
 	"testing"
@@ -151,7 +152,7 @@ func TestVmdumpEnd(t *testing.T) {
 // TestELFEnd checks that the end of an ELF dump is exact unless it has more headers than are
 // read.
 func TestELFEnd(t *testing.T) {
-	for name, e := range map[string]elfFile{"core": synthIllumos(64, emX86_64, le), "vmcore": synthVMCore()} {
+	for name, e := range map[string]elfFile{"core": synthIllumos(64, elf.EM_X86_64, le), "vmcore": synthVMCore()} {
 		b := e.build().dense()
 		if info := inspect(t, b); !info.Exact || info.Needed > int64(len(b)) {
 			t.Errorf("%s: %d bytes, %d needed, exact %v", name, len(b), info.Needed, info.Exact)

@@ -3,6 +3,7 @@ package dump
 import (
 	"bytes"
 	"crypto/md5"
+	"debug/elf"
 	"errors"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ const vmcoreText = "OSRELEASE=6.1.0-13-amd64\nBUILD-ID=2fc7ff3b\nPAGESIZE=4096\n
 	"OFFSET(uts_namespace.name)=4\nNUMBER(x)=\nbroken line\nCRASHTIME=1700000000\n"
 
 func synthVMCore() elfFile {
-	e := elfFile{class: 64, order: le, machine: emX86_64}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64}
 	var b []byte
 	for i := range 4 {
 		st := newStructure(336, le, 8).u64(112+19*8, 0xffffffff00000000+uint64(i))

@@ -1,5 +1,7 @@
 package dump
 
+import "debug/elf"
+
 import "strings"
 
 // Types of notes with the owner CORE, as written by Linux (linux/elf.h). illumos uses the first
@@ -79,9 +81,9 @@ func (c *elfCore) linuxTLS(n note) {
 	}
 	t := &c.info.Threads[len(c.info.Threads)-1]
 	switch {
-	case n.typ == nt386TLS && c.elf.Machine == em386:
+	case n.typ == nt386TLS && c.elf.Machine == elf.EM_386:
 		t.TLS = uint64(n.u32(4)) // struct user_desc: entry_number, base_addr, …
-	case n.typ == ntArmTLS && (c.elf.Machine == emAARCH64 || c.elf.Machine == emARM):
+	case n.typ == ntArmTLS && (c.elf.Machine == elf.EM_AARCH64 || c.elf.Machine == elf.EM_ARM):
 		t.TLS = n.long(0)
 	}
 }

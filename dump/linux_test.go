@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"encoding/hex"
 	"fmt"
 	"testing"
@@ -13,15 +14,15 @@ func TestLinuxArchitectures(t *testing.T) {
 		machine string
 		class   int
 		order   byteOrder
-		em      uint16
+		em      elf.Machine
 	}{
-		{"x86_64", 64, le, emX86_64}, {"x32", 32, le, emX86_64}, {"i386", 32, le, em386},
-		{"aarch64", 64, le, emAARCH64}, {"arm", 32, le, emARM},
-		{"ppc64le", 64, le, emPPC64}, {"ppc64", 64, be, emPPC64}, {"ppc", 32, be, emPPC},
-		{"s390x", 64, be, emS390}, {"s390", 32, be, emS390},
-		{"riscv64", 64, le, emRISCV}, {"loongarch64", 64, le, emLOONGARCH},
-		{"mips", 32, be, emMIPS}, {"mipsel", 32, le, emMIPS}, {"mips64", 64, be, emMIPS}, {"mips64el", 64, le, emMIPS},
-		{"m68k", 32, be, em68K}, {"sparc64", 64, be, emSPARCV9}, {"alpha", 64, le, emAlpha}, {"hppa", 32, be, emPARISC},
+		{"x86_64", 64, le, elf.EM_X86_64}, {"x32", 32, le, elf.EM_X86_64}, {"i386", 32, le, elf.EM_386},
+		{"aarch64", 64, le, elf.EM_AARCH64}, {"arm", 32, le, elf.EM_ARM},
+		{"ppc64le", 64, le, elf.EM_PPC64}, {"ppc64", 64, be, elf.EM_PPC64}, {"ppc", 32, be, elf.EM_PPC},
+		{"s390x", 64, be, elf.EM_S390}, {"s390", 32, be, elf.EM_S390},
+		{"riscv64", 64, le, elf.EM_RISCV}, {"loongarch64", 64, le, elf.EM_LOONGARCH},
+		{"mips", 32, be, elf.EM_MIPS}, {"mipsel", 32, le, elf.EM_MIPS}, {"mips64", 64, be, elf.EM_MIPS}, {"mips64el", 64, le, elf.EM_MIPS},
+		{"m68k", 32, be, elf.EM_68K}, {"sparc64", 64, be, elf.EM_SPARCV9}, {"alpha", 64, le, elf.EM_ALPHA}, {"hppa", 32, be, elf.EM_PARISC},
 		{"", 64, be, 4711}, {"", 32, le, 4711},
 	} {
 		t.Run(fmt.Sprintf("%s_%d_%v", c.machine, c.class, c.order), func(t *testing.T) {
@@ -78,13 +79,13 @@ func TestThreadPointersBesideRegisters(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		class int
-		em    uint16
+		em    elf.Machine
 		typ   uint32
 		desc  *structure
 		want  uint64
 	}{
-		{"i386", 32, em386, nt386TLS, newStructure(48, le, 4).u32(0, 6).u32(4, 0xf7f330c0), 0xf7f330c0},
-		{"aarch64", 64, emAARCH64, ntArmTLS, newStructure(16, le, 8).u64(0, 0xffff87654320), 0xffff87654320},
+		{"i386", 32, elf.EM_386, nt386TLS, newStructure(48, le, 4).u32(0, 6).u32(4, 0xf7f330c0), 0xf7f330c0},
+		{"aarch64", 64, elf.EM_AARCH64, ntArmTLS, newStructure(16, le, 8).u64(0, 0xffff87654320), 0xffff87654320},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e := elfFile{class: c.class, order: le, machine: c.em}
@@ -100,7 +101,7 @@ func TestThreadPointersBesideRegisters(t *testing.T) {
 // TestManySegments checks that if there are more program headers than the file header can count,
 // all are parsed but only 65,535 are hashed (TestHashAgainstNode).
 func TestManySegments(t *testing.T) {
-	e := elfFile{class: 64, order: le, machine: emX86_64, xnum: true}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64, xnum: true}
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64"))}
 	const n = 70000
 	for i := range n - 1 {
@@ -127,7 +128,7 @@ func TestManySegments(t *testing.T) {
 // TestNotesBeyond4GiB uses a core of more than 4 GiB, in which gcore puts the notes where the
 // original hashes the wrong bytes. The notes are still read from the right place.
 func TestNotesBeyond4GiB(t *testing.T) {
-	e := elfFile{class: 64, order: le, machine: emX86_64}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64}
 	notes := linuxNotes(e, "x86_64")
 	seg := noteSegment(notes)
 	seg.Offset = 6 << 30
@@ -152,7 +153,7 @@ func TestBuildIDs(t *testing.T) {
 	for _, at := range []int{0x200, 0x1800} {
 		t.Run(fmt.Sprintf("note at %#x", at), func(t *testing.T) {
 			note := appendNote(nil, le, "GNU", 3, raw)
-			module := elfFile{class: 64, order: le, machine: emX86_64, segments: []elfSegment{
+			module := elfFile{class: 64, order: le, machine: elf.EM_X86_64, segments: []elfSegment{
 				{Segment: Segment{Type: SegmentLoad, Vaddr: 0, Memsz: 0x3000, Filesz: 0x3000}},
 				{Segment: Segment{Type: SegmentNote, Vaddr: uint64(at), Offset: uint64(at), Filesz: uint64(len(note))}, content: note},
 			}}.build().dense()
@@ -164,7 +165,7 @@ func TestBuildIDs(t *testing.T) {
 			}
 			desc := append(files.b, "/bin/real\x00/bin/real\x00/lib/libc.so.6\x00"...)
 			aux := newStructure(32, le, 8).u64(0, AuxEntry).u64(8, base+0x1234)
-			e := elfFile{class: 64, order: le, machine: emX86_64}
+			e := elfFile{class: 64, order: le, machine: elf.EM_X86_64}
 			notes := appendNote(linuxNotes(e, "x86_64"), le, "CORE", ntAuxv, aux.b)
 			notes = appendNote(notes, le, "CORE", ntFile, desc)
 			e.segments = []elfSegment{noteSegment(notes), loadSegment(base, module)}
@@ -194,7 +195,7 @@ func TestHostileNotes(t *testing.T) {
 		"zeros":            make([]byte, 4096),
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := elfFile{class: 64, order: le, machine: emX86_64, segments: []elfSegment{noteSegment(notes)}}
+			e := elfFile{class: 64, order: le, machine: elf.EM_X86_64, segments: []elfSegment{noteSegment(notes)}}
 			info := inspect(t, e.build().dense())
 			if info.HasPID || len(info.Modules) != 0 {
 				t.Errorf("%+v", info)

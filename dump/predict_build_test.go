@@ -1,5 +1,7 @@
 package dump
 
+import "debug/elf"
+
 import "fmt"
 
 // synthProcess describes a Linux core with objects that were loaded late. Each link_map is in a
@@ -7,7 +9,7 @@ import "fmt"
 type synthProcess struct {
 	class   int
 	order   byteOrder
-	machine uint16
+	machine elf.Machine
 	objects int
 	mips    bool // r_debug is found by DT_MIPS_RLD_MAP_REL
 	table   bool // the dynamic linker has an array of the objects
@@ -78,12 +80,12 @@ func (p synthProcess) executable() elfSegment {
 	b = b[:4*4096]
 	d := fieldWriter{order: p.order, word: w}
 	if p.mips {
-		d.long(dtMipsRLDMapRel)
+		d.long(uint64(elf.DT_MIPS_RLD_MAP_REL))
 		d.long(3 * uint64(w)) // immediately after the section
 		d.long(0)
 		d.long(synthLinker + 0x5000)
 	} else {
-		d.long(dtDebug)
+		d.long(uint64(elf.DT_DEBUG))
 		d.long(synthLinker + 0x5000)
 		d.long(0)
 		d.long(0)

@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,8 +134,7 @@ func (p *predictor) sectionNames(e *ELF) {
 // symbols predicts what mdb reads from an illumos core (Pcore.c): the symbol tables and types
 // that the kernel or gcore wrote after the segments.
 func (p *predictor) symbols() {
-	const alloc = 2
-	all := slices.DeleteFunc(p.sections, func(s section) bool { return !s.inFile() || s.flags&alloc != 0 })
+	all := slices.DeleteFunc(p.sections, func(s section) bool { return !s.inFile() || s.flags&elf.SHF_ALLOC != 0 })
 	// Small tables come first, so that the limits affect only the largest objects.
 	slices.SortStableFunc(all, func(a, b section) int { return int(min(a.Len, 1<<30)) - int(min(b.Len, 1<<30)) })
 	for _, s := range all {
@@ -227,9 +227,9 @@ func stackWindow(info *Info) uint64 {
 // Handling For Thread-Local Storage).
 func (m memoryPredictor) threadStructure(tls uint64) {
 	switch m.elf.Machine {
-	case emX86_64, em386, emS390, emSPARC, emSPARC32P, emSPARCV9:
+	case elf.EM_X86_64, elf.EM_386, elf.EM_S390, elf.EM_SPARC, elf.EM_SPARC32PLUS, elf.EM_SPARCV9:
 		m.wantAround(tls, 16, tcbBytes)
-	case emPPC, emPPC64, emMIPS:
+	case elf.EM_PPC, elf.EM_PPC64, elf.EM_MIPS:
 		m.wantAddr(tls-0x7000-tcbBytes, tcbBytes+16)
 	default:
 		m.wantAround(tls, tcbBytes, 16)

@@ -1,5 +1,7 @@
 package dump
 
+import "debug/elf"
+
 const (
 	// maxObjects is the maximum number of objects of a process that are followed, maxHops the
 	// maximum number of memory reads to find more.
@@ -10,18 +12,6 @@ const (
 	maxPhdrs   = 64
 	nameBytes  = 128
 	maxDynsym  = 512 << 10
-)
-
-// Entries of a program's dynamic section (elf.h). The last two are for MIPS, whose dynamic
-// section is read-only.
-const (
-	dtPltGOT        = 3
-	dtStrtab        = 5
-	dtSymtab        = 6
-	dtStrsz         = 10
-	dtDebug         = 21
-	dtMipsRLDMap    = 0x70000016
-	dtMipsRLDMapRel = 0x70000035
 )
 
 // loadedObject is a file mapped into the process.
@@ -50,7 +40,7 @@ func (m memoryPredictor) linkMaps(c *elfCore) {
 	debug, word := m.debug(objects[0]), uint64(m.elf.Class/8)
 	m.wantAddr(debug, 6*word)
 	for _, o := range objects {
-		m.wantAddr(m.entry(o, dtPltGOT), 3*word)
+		m.wantAddr(m.entry(o, elf.DT_PLTGOT), 3*word)
 	}
 	roots := table.maps()
 	roots = append(roots, m.namespaces(debug)...)
@@ -141,9 +131,9 @@ func (m memoryPredictor) dynamic(o loadedObject) []Aux {
 
 // entry returns the address in an entry of the dynamic section. Most dynamic linkers relocate it
 // when they load the object; others leave it relative.
-func (m memoryPredictor) entry(o loadedObject, typ uint64) uint64 {
+func (m memoryPredictor) entry(o loadedObject, tag elf.DynTag) uint64 {
 	for _, a := range o.entries {
-		if a.Type == typ && a.Value != 0 {
+		if elf.DynTag(a.Type) == tag && a.Value != 0 {
 			if m.hasAddr(a.Value) {
 				return a.Value
 			}
@@ -159,7 +149,7 @@ func (m memoryPredictor) gots(objects []loadedObject) []uint64 {
 	w := m.elf.Class / 8
 	var maps []uint64
 	for _, o := range objects {
-		if got := m.entry(o, dtPltGOT); got != 0 {
+		if got := m.entry(o, elf.DT_PLTGOT); got != 0 {
 			maps = append(maps, m.read(got, 3*w).long(w))
 		}
 	}
@@ -170,13 +160,13 @@ func (m memoryPredictor) gots(objects []loadedObject) []uint64 {
 func (m memoryPredictor) debug(o loadedObject) uint64 {
 	w := m.elf.Class / 8
 	for i, a := range o.entries {
-		switch a.Type {
-		case dtDebug:
+		switch elf.DynTag(a.Type) {
+		case elf.DT_DEBUG:
 			return a.Value
-		case dtMipsRLDMapRel: // relative to the entry
+		case elf.DT_MIPS_RLD_MAP_REL: // relative to the entry
 			a.Value = m.addr(a.Value + o.dynamic.Off + uint64(2*w*i))
 			fallthrough
-		case dtMipsRLDMap:
+		case elf.DT_MIPS_RLD_MAP:
 			m.wantAddr(a.Value, uint64(w))
 			return m.read(a.Value, w).long(0)
 		}
@@ -238,11 +228,11 @@ func (m memoryPredictor) dynsyms(objects []loadedObject) {
 	for _, o := range objects {
 		var size uint64
 		for _, a := range o.entries {
-			if a.Type == dtStrsz {
+			if elf.DynTag(a.Type) == elf.DT_STRSZ {
 				size = a.Value
 			}
 		}
-		sym, str := m.entry(o, dtSymtab), m.entry(o, dtStrtab)
+		sym, str := m.entry(o, elf.DT_SYMTAB), m.entry(o, elf.DT_STRTAB)
 		if sym < str && str-sym < maxDynsym { // the names follow the symbols
 			m.wantAddr(sym, str-sym)
 		}

@@ -2,6 +2,7 @@ package dump
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -118,7 +119,7 @@ func TestReadsOfRealCores(t *testing.T) {
 // TestReadsOfBrokenStores checks that a failed read ends the prediction with the error of the
 // store.
 func TestReadsOfBrokenStores(t *testing.T) {
-	f := synthProcess{class: 64, order: le, machine: emX86_64, objects: 5}.build().build()
+	f := synthProcess{class: 64, order: le, machine: elf.EM_X86_64, objects: 5}.build().build()
 	for n := 1; ; n++ {
 		c := &told{r: f, size: f.size, fail: n}
 		err := Predict(c, f.size, c.want)
@@ -150,13 +151,13 @@ func TestReadsChase(t *testing.T) {
 		p     synthProcess
 		trips int // maximum number
 	}{
-		{"64-bit LE", synthProcess{class: 64, order: le, machine: emX86_64, objects: 12}, 16},
-		{"32-bit LE", synthProcess{class: 32, order: le, machine: em386, objects: 12}, 16},
-		{"64-bit BE", synthProcess{class: 64, order: be, machine: emS390, objects: 12}, 16},
-		{"32-bit BE", synthProcess{class: 32, order: be, machine: emPPC, objects: 12}, 16},
-		{"MIPS", synthProcess{class: 32, order: be, machine: emMIPS, objects: 3, mips: true}, 8},
-		{"a table", synthProcess{class: 64, order: le, machine: emX86_64, objects: 40, table: true}, 8},
-		{"a cycle", synthProcess{class: 64, order: le, machine: emX86_64, objects: 9, cycle: true}, 13},
+		{"64-bit LE", synthProcess{class: 64, order: le, machine: elf.EM_X86_64, objects: 12}, 16},
+		{"32-bit LE", synthProcess{class: 32, order: le, machine: elf.EM_386, objects: 12}, 16},
+		{"64-bit BE", synthProcess{class: 64, order: be, machine: elf.EM_S390, objects: 12}, 16},
+		{"32-bit BE", synthProcess{class: 32, order: be, machine: elf.EM_PPC, objects: 12}, 16},
+		{"MIPS", synthProcess{class: 32, order: be, machine: elf.EM_MIPS, objects: 3, mips: true}, 8},
+		{"a table", synthProcess{class: 64, order: le, machine: elf.EM_X86_64, objects: 40, table: true}, 8},
+		{"a cycle", synthProcess{class: 64, order: le, machine: elf.EM_X86_64, objects: 9, cycle: true}, 13},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := c.p.build().build()
@@ -188,7 +189,7 @@ func TestReadsChase(t *testing.T) {
 // TestReadsSignalFrames predicts frames that a signal handler interrupted, which are on another
 // stack.
 func TestReadsSignalFrames(t *testing.T) {
-	e := elfFile{class: 64, order: le, machine: emX86_64}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64}
 	stack := newStructure(4096, le, 8).u64(0x500, 0x900000).u64(0x508, 0xa00010).u64(0x518, 0x2b000000000033)
 	other, code := make([]byte, 32<<10), make([]byte, 8<<10)
 	e.segments = []elfSegment{noteSegment(linuxNotes(e, "x86_64")), loadSegment(0x2000, stack.b), loadSegment(0x900000-16384, append(make([]byte, 16384), other...)), loadSegment(0xa00000-4096, append(make([]byte, 4096), code...))}
@@ -208,7 +209,7 @@ func TestReadsSignalFrames(t *testing.T) {
 // TestReadsIllumosSymbols checks the prediction for mdb, which reads symbols and types after the
 // segments, but not gcore's sections that describe memory.
 func TestReadsIllumosSymbols(t *testing.T) {
-	e := synthIllumos(64, emX86_64, le)
+	e := synthIllumos(64, elf.EM_X86_64, le)
 	e.segments = append(e.segments, elfSegment{Segment: Segment{Type: SegmentLoad, Vaddr: 0x10000000, Offset: 1 << 20}, content: make([]byte, 1<<20)})
 	f := e.build()
 	const table, symbols = 4 << 20, 3 << 20
@@ -292,7 +293,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 
 // TestReadsBounds checks that the prediction is limited even if the dump claims too much.
 func TestReadsBounds(t *testing.T) {
-	e := elfFile{class: 64, order: le, machine: emX86_64}
+	e := elfFile{class: 64, order: le, machine: elf.EM_X86_64}
 	for i := range 20000 {
 		s := elfSegment{Segment: Segment{Type: uint32(1 + i%4/3*3), Flags: 6, Vaddr: uint64(i) << 20, Offset: uint64(i) << 14, Filesz: 1 << 13}}
 		e.segments = append(e.segments, s)
@@ -309,7 +310,7 @@ func FuzzReads(f *testing.F) {
 		f.Add(b, int64(0))
 	}
 	for _, p := range []synthProcess{
-		{class: 64, order: le, machine: emX86_64}, {class: 32, order: be, machine: emMIPS, mips: true},
+		{class: 64, order: le, machine: elf.EM_X86_64}, {class: 32, order: be, machine: elf.EM_MIPS, mips: true},
 	} {
 		f.Add(p.build().build().dense()[:64<<10], int64(3<<20))
 	}

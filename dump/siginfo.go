@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"io"
 	"iter"
@@ -95,7 +96,7 @@ func (e *ELF) signalFrames(stack structView, sp uint64, size int) iter.Seq[int] 
 	const saved = "\x33\x00\x00\x00\x00\x00\x2b\x00" // cs, gs, fs, ss
 	mark := binary.LittleEndian.Uint64([]byte(saved))
 	return func(yield func(int) bool) {
-		if e.Machine != emX86_64 || e.Class != 64 {
+		if e.Machine != elf.EM_X86_64 || e.Class != 64 {
 			return
 		}
 		for off := int(-sp & 7); off+size <= len(stack.b); off += 8 {
@@ -127,7 +128,7 @@ func (m memoryPredictor) signalFrames(info *Info) {
 // one. Its Signal is 0 if a process or a timer sent it and its number is unknown. ok is false if
 // there is no handler, or on processors other than x86_64.
 func (i *Info) Handled(r io.ReaderAt) (f Fault, ok bool, err error) {
-	if i.ELF == nil || i.ELF.Machine != emX86_64 || i.OS != "linux" || len(i.Threads) == 0 {
+	if i.ELF == nil || i.ELF.Machine != elf.EM_X86_64 || i.OS != "linux" || len(i.Threads) == 0 {
 		return Fault{}, false, nil
 	}
 	b, err := newBufReader(r, i.Size)

@@ -2,6 +2,7 @@ package dump
 
 import (
 	"bytes"
+	"debug/elf"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -72,7 +73,7 @@ func TestHandled(t *testing.T) {
 	} {
 		stack := handlerStack(c.signo, c.code, c.field, c.trapno, c.cr2)
 		const sp = 0x6000
-		e := &ELF{Class: 64, Order: le, Machine: emX86_64}
+		e := &ELF{Class: 64, Order: le, Machine: elf.EM_X86_64}
 		e.loads = []Segment{{Type: SegmentLoad, Offset: 0, Vaddr: sp, Filesz: uint64(len(stack)), Memsz: uint64(len(stack))}}
 		info := &Info{OS: "linux", ELF: e, PID: pid, Size: int64(len(stack)), Threads: []Thread{{SP: sp + 5}}}
 		if got, ok, err := info.Handled(bytes.NewReader(stack)); !ok || err != nil || got != c.want {

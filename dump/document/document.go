@@ -26,7 +26,7 @@ import (
 type Document struct {
 	raw      []byte
 	view     Value       // Invariant: one valid JSON object; raw itself unless raw is damaged
-	top      *memberList // members of view; nil if it has more than maxMembers members
+	top      *memberList // members of view
 	damage   string
 	repaired bool // view differs from the stored document
 	lossy    bool // view lacks something that is in the stored document
@@ -36,10 +36,6 @@ type Document struct {
 }
 
 const (
-	// maxMembers is the maximum number of top-level members that Parse reads. Get reads more
-	// of them.
-	maxMembers = 512
-
 	// keptFrom is the minimum size in bytes of an object whose parsed members Get keeps,
 	// since callers that read one member often read all of them.
 	keptFrom = 4 << 10
@@ -67,7 +63,7 @@ func Parse(raw []byte) *Document {
 		damage = append(damage, "not UTF-8")
 		d.lossy = d.lossy || d.repaired // the repair may have replaced such bytes
 	}
-	d.top = newMemberList(d.view, maxMembers)
+	d.top = membersOf(d.view)
 	if v, ok := d.Get("time"); ok && v.Kind() != KindNull {
 		if _, ok := d.Time(); !ok {
 			damage = append(damage, "time is not a number of seconds")
@@ -185,15 +181,10 @@ type member struct {
 	value Value
 }
 
-// newMemberList parses an object. It returns nil if the object has more than limit members. Any
-// other value has no members.
-func newMemberList(v Value, limit int) *memberList {
+// membersOf parses an object. Any other value has no members.
+func membersOf(v Value) *memberList {
 	o := &memberList{members: make([]member, 0, min(len(v.raw)/8, 16))}
-	n := 0
 	for key, value := range v.Members() {
-		if n++; n > limit {
-			return nil
-		}
 		o.set(key, value)
 	}
 	return o
@@ -238,14 +229,11 @@ func (o *memberList) get(key string) Value {
 	return Value{}
 }
 
-// membersOf is like newMemberList without a limit.
-func membersOf(v Value) *memberList { return newMemberList(v, math.MaxInt) }
-
 // members returns the members of v, an object within the document, that may lead to path. If all
 // of them are parsed already, or worth it, it returns all.
 func (d *Document) members(v Value, path string) memberList {
 	first := &v.raw[0]
-	if first == &d.view.raw[0] && d.top != nil {
+	if first == &d.view.raw[0] {
 		return *d.top
 	}
 	if len(v.raw) < keptFrom {

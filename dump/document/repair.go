@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	maxRepair = 16 << 20 // maximum size in bytes of a damaged document that is repaired
-	maxJoined = 16       // maximum number of documents that are read from one file
-	maxKinds  = 8        // maximum number of kinds of damage that are described
+	maxRepair  = 16 << 20 // maximum size in bytes of a damaged document that is repaired
+	maxMembers = 512      // maximum number of top-level members of a damaged document
+	maxJoined  = 16       // maximum number of documents that are read from one file
+	maxKinds   = 8        // maximum number of kinds of damage that are described
 )
 
 // repair builds an object from what can be read of a damaged document, and describes the damage.

@@ -167,7 +167,7 @@ func CompareBuild(path, want string, info *dump.Info) BuildMatch {
 		return Absent
 	case id != "" && want != "" && id == want:
 		return Same
-	case id != "" && want != "", info.ELF != nil && machine != elf.Machine(info.ELF.Machine):
+	case id != "" && want != "", info.ELF != nil && machine != info.ELF.Machine:
 		return Other
 	}
 	return Unknown
