@@ -127,7 +127,7 @@ func reduceELF(f io.ReaderAt, e *dump.ELF, reads []dump.Range) ([]byte, error) {
 	out := make([]byte, 64+56*(1+len(loads)))
 	copy(out, "\x7fELF\x02\x01\x01")
 	order.PutUint16(out[16:], 4) // ET_CORE
-	order.PutUint16(out[18:], e.Machine)
+	order.PutUint16(out[18:], uint16(e.Machine))
 	order.PutUint32(out[20:], 1)
 	order.PutUint64(out[32:], 64)
 	order.PutUint16(out[52:], 64)
