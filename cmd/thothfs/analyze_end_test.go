@@ -130,7 +130,7 @@ func TestAnalyzeInterrupted(t *testing.T) {
 			waitFor(t, "the first to be stored", func() bool { return strings.Contains(w.info(1), `"yes"`) })
 			cmd.Process.Signal(sig)
 			cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(errs.String(), "1 of 9 dumps analyzed, 1 changed\n") || !strings.Contains(errs.String(), "interrupted") {
+			if code := cmd.ProcessState.ExitCode(); code != 128+int(sig) || !strings.Contains(errs.String(), "1 of 9 dumps analyzed, 1 changed\n") || !strings.Contains(errs.String(), "interrupted") {
 				t.Errorf("exit %d: %s", code, errs.String())
 			}
 			for _, file := range []string{"pid.2", "pid.3"} {

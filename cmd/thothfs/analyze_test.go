@@ -140,17 +140,17 @@ func TestAnalyzeRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"id=*"}, 1, "arg"},
+		{[]string{"id=*"}, 2, "usage: thothfs analyze SPEC... ANALYZER"},
 		{[]string{"id=*", "absent"}, 1, "no analyzer"},
 		{[]string{"id=*", "broken"}, 1, "no script that bash can read"},
 		{[]string{"id=*", "../analyze_test.go"}, 1, "no analyzer"},
 		{[]string{"id=*", w.dir}, 1, "regular file"},
-		{[]string{"ffffffff", ok}, 2, "not in the corpus"},
-		{[]string{"nonsense", ok}, 2, "not in the corpus"},
-		{[]string{"id=*", ok, "--shard=4/4"}, 1, "I/N"},
-		{[]string{"id=*", ok, "--shard=x"}, 1, "I/N"},
-		{[]string{"id=*", ok, "--jobs=0"}, 1, "at least 1"},
-		{[]string{"id=*", ok, "--timeout=-1s"}, 1, "duration"},
+		{[]string{"ffffffff", ok}, 3, "not in the corpus"},
+		{[]string{"nonsense", ok}, 3, "not in the corpus"},
+		{[]string{"id=*", ok, "--shard=4/4"}, 2, "I/N"},
+		{[]string{"id=*", ok, "--shard=x"}, 2, "I/N"},
+		{[]string{"id=*", ok, "--jobs=0"}, 2, "at least 1"},
+		{[]string{"id=*", ok, "--timeout=-1s"}, 2, "duration"},
 		{[]string{"cmd=absent", ok}, 0, "no dump matches"},
 	} {
 		if r := w.try(append([]string{"analyze"}, c.args...)...); r.code != c.code || !strings.Contains(r.stderr, c.want) || r.stdout != "" {

@@ -44,7 +44,7 @@ func testAttach(t *testing.T, w *world) {
 		{[]string{id, "one.log", "--name", object, "--replace"}, 1, "would be taken for the dump itself"},
 		{[]string{id, "nosuch", "two.log"}, 1, "no such file"},
 		{[]string{id, "fifo"}, 1, "not a regular file"},
-		{[]string{"ffffffffffff", "one.log"}, 2, "not in the corpus"},
+		{[]string{"ffffffffffff", "one.log"}, 3, "not in the corpus"},
 		{[]string{"--rm", id, "one.log", "--name", "x"}, 1, "neither --name nor --replace"},
 		{[]string{"--rm", id, "nosuch"}, 1, "has no file nosuch"},
 		{[]string{"--rm", id, object}, 1, "would be taken for the dump itself"},

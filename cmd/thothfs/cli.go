@@ -58,7 +58,10 @@ they read is fetched.
 
 %s
 
-Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.`
+Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.
+
+Exit codes: 0 done; 1 failed, or failed for some dumps; 2 wrong arguments; 3 not in
+the corpus; 128 plus the number of the signal after a signal (130 for Ctrl-C).`
 
 func rootCommand(cl *cli) *cobra.Command {
 	root := &cobra.Command{
@@ -71,9 +74,13 @@ func rootCommand(cl *cli) *cobra.Command {
 			cl.how = cmd.Name()
 			return cl.flagsFromEnv(cmd.Flags())
 		},
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:                    versionText(),
+		SuggestionsMinimumDistance: 2,
+		Args:                       knownVerb,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate(versionLine())
+	root.SetHelpCommand(helpCommand())
 	globalFlags(cl, root.PersistentFlags())
 	for _, command := range verbs {
 		root.AddCommand(command(cl))
@@ -81,10 +88,67 @@ func rootCommand(cl *cli) *cobra.Command {
 	for _, v := range editVerbs {
 		root.AddCommand(editCommand(cl, v))
 	}
+	for _, cmd := range root.Commands() {
+		checkArgs(cmd)
+	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w (see: %s --help)", err, cmd.CommandPath())
+		return usageErrorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})
 	return root
+}
+
+// checkArgs makes a wrong number of arguments a usage error that shows the arguments of cmd.
+func checkArgs(cmd *cobra.Command) {
+	check := cmd.Args
+	if check == nil {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if check(cmd, args) == nil {
+			return nil
+		}
+		return usageErrorf("usage: %s (see: %s --help)", strings.TrimSuffix(cmd.UseLine(), " [flags]"), cmd.CommandPath())
+	}
+}
+
+// knownVerb returns a usage error for a word that is not a verb.
+func knownVerb(root *cobra.Command, words []string) error {
+	if len(words) == 0 {
+		return nil
+	}
+	hint := ""
+	if similar := root.SuggestionsFor(words[0]); len(similar) > 0 {
+		hint = fmt.Sprintf(": did you mean %s?", strings.Join(similar, " or "))
+	}
+	return usageErrorf("unknown verb %q%s (see: thothfs --help)", words[0], hint)
+}
+
+// helpCommand returns the verb help, which fails for a verb that does not exist.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "Help about any verb",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			var names []cobra.Completion
+			for _, verb := range cmd.Root().Commands() {
+				if verb.IsAvailableCommand() {
+					names = append(names, cobra.CompletionWithDesc(verb.Name(), verb.Short))
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, words []string) error {
+			verb, rest, err := cmd.Root().Find(words)
+			if err != nil || len(rest) > 0 {
+				return knownVerb(cmd.Root(), words)
+			}
+			verb.InitDefaultHelpFlag()
+			return verb.Help()
+		},
+	}
 }
 
 func globalFlags(cl *cli, f *pflag.FlagSet) {
@@ -108,7 +172,7 @@ func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
 			return
 		}
 		if err := flags.Set(f.Name, v); err != nil && first == nil {
-			first = fmt.Errorf("%s=%q in the environment: %w", name, v, err)
+			first = usageErrorf("%s=%q in the environment: %w", name, v, err)
 		}
 	})
 	return first

@@ -43,7 +43,7 @@ may write to the corpus. Variables with credentials (MANTA_KEY_ID, SSH_AUTH_SOCK
 and names that look like a secret's) are not passed on to it, except with --credentials.
 
 The mount is one that this user has of the same corpus with the same --cache-dir,
-else one for the run. The exit code is 1 when the analyzer failed for a dump, 2
+else one for the run. The exit code is 1 when the analyzer failed for a dump, 3
 when a dump that is named is not in the corpus.
 
 --shard I/N takes the I-th of N parts of the dumps, counted from 0: N machines
@@ -81,9 +81,9 @@ func runAnalyze(ctx context.Context, cl *cli, args []string, f analyzeFlags) err
 	case err != nil:
 		return err
 	case f.jobs < 1:
-		return fmt.Errorf("--jobs %d: at least 1 is meant", f.jobs)
+		return usageErrorf("--jobs %d: must be at least 1", f.jobs)
 	case f.timeout < 0:
-		return fmt.Errorf("--timeout %s: a duration such as 90s is meant", f.timeout)
+		return usageErrorf("--timeout %s: expected a duration such as 90s", f.timeout)
 	}
 	c, err := cl.open(ctx, false)
 	if err != nil {
@@ -144,7 +144,7 @@ func parseShard(text string) (shard, error) {
 	part, err := strconv.ParseUint(i, 10, 32)
 	parts, nerr := strconv.ParseUint(n, 10, 32)
 	if err != nil || nerr != nil || part >= parts {
-		return shard{}, fmt.Errorf("--shard %s: I/N is meant, with I from 0 to N-1", text)
+		return shard{}, usageErrorf("--shard %s: expected I/N, with I from 0 to N-1", text)
 	}
 	return shard{part, parts}, nil
 }

@@ -22,7 +22,7 @@ command.
 
 The debugger is the first of these that is installed: for illumos mdb; for Linux gdb
 or lldb, for its kernel crash or drgn; --debugger names another. Arguments behind --
-are for it. Its exit code is ours.
+are passed to the debugger, whose exit status is returned.
 
 The program that dumped core is taken from beside the dump, from the path that the
 dump tells if the file there is of the same build-id, or from the servers of
@@ -55,7 +55,7 @@ func debugCommand(cl *cli) *cobra.Command {
 			}
 			switch {
 			case len(words) < 1 || len(words) > 2:
-				return fmt.Errorf("DUMP [ANALYZER] is meant: there are %d words (arguments of the debugger go behind --)", len(words))
+				return usageErrorf("expected DUMP [ANALYZER], got %d words (put arguments for the debugger after --)", len(words))
 			case len(words) == 2 && (name != "" || len(extra) > 0):
 				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
 			}

@@ -14,7 +14,7 @@ func infoCommand(cl *cli) *cobra.Command {
 		Use:   "info SPEC...",
 		Short: "Print what is known of dumps, as JSON",
 		Long: `Prints the document of the dump that is named, or an array of the documents of
-those that match a specification, each with its hash as "id". The exit code is 2
+those that match a specification, each with its hash as "id". The exit code is 3
 when a dump that is named is not in the corpus.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),

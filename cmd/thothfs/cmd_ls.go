@@ -11,8 +11,9 @@ import (
 func lsCommand(cl *cli) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "ls [SPEC...] [PROP...]",
-		Short: "List dumps",
+		Use:     "ls [SPEC...] [PROP...]",
+		Aliases: []string{"list"},
+		Short:   "List dumps",
 		Long: `Lists the dumps that match, oldest first: all of them without a specification.
 Every PROP becomes a column more, as psargs or triage.engineer. With --json
 the documents are printed as an array, each with its hash as "id".

@@ -36,6 +36,6 @@ of dumps.
 			}
 			return counts.Write(cl.stdout)
 		}
-		return usageError{fmt.Errorf("expected one property, not %d: %q", len(properties), properties)}
+		return usageErrorf("expected one property, not %d: %q", len(properties), properties)
 	})
 }

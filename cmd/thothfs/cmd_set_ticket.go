@@ -68,7 +68,7 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 				return err
 			}
 			if !document.Writable(edit.Path) {
-				return fmt.Errorf("%s cannot be set: the name of a property is meant", strings.TrimPrefix(edit.Path, "properties."))
+				return usageErrorf("%s cannot be set: expected the name of a property", strings.TrimPrefix(edit.Path, "properties."))
 			}
 			c, err := cl.open(ctx, false)
 			if err != nil {
@@ -116,7 +116,7 @@ func (cl *cli) confirmEdits(ctx context.Context, n int, yes bool) error {
 	}
 	count := humanize.Comma(int64(n))
 	if _, ok := output.Terminal(cl.stdin); !ok {
-		return usageError{fmt.Errorf("%s dumps match: give --yes to change that many, or --dry-run to list them", count)}
+		return usageErrorf("%s dumps match: give --yes to change that many, or --dry-run to list them", count)
 	}
 	if !cl.confirm(ctx, fmt.Sprintf("Change %s dumps?", count)) {
 		return cmp.Or(ctx.Err(), errors.New("nothing was changed"))
@@ -134,9 +134,9 @@ func checkProperty(name string) error {
 	})
 	switch {
 	case name == "", bad >= 0:
-		return usageError{fmt.Errorf("%q cannot be the name of a property: names have no blanks and none of ! < > , =", name)}
+		return usageErrorf("%q cannot be the name of a property: names have no blanks and none of ! < > , =", name)
 	case catalog.IsMember(name):
-		return usageError{fmt.Errorf("%q is a field of the document and cannot be set: choose another name for the property", name)}
+		return usageErrorf("%q is a field of the document and cannot be set: choose another name for the property", name)
 	}
 	return nil
 }
@@ -146,11 +146,11 @@ func checkProperty(name string) error {
 func checkShort(name, ticketVerb string) error {
 	for _, prefix := range []string{"user.thoth.properties.", "user.thoth.", "properties."} {
 		if short, ok := strings.CutPrefix(name, prefix); ok {
-			return usageError{fmt.Errorf("%q cannot be set: the name of the property is %q", name, short)}
+			return usageErrorf("%q cannot be set: the name of the property is %q", name, short)
 		}
 	}
 	if name == catalog.Ticket.Name {
-		return usageError{fmt.Errorf("the ticket is not a property: use thothfs %s", ticketVerb)}
+		return usageErrorf("the ticket is not a property: use thothfs %s", ticketVerb)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func parseSet(ctx context.Context, cl *cli, args []string) ([]string, document.E
 	case len(rest) == 2:
 		return spec, document.Set("properties."+rest[0], rest[1]), nil
 	}
-	return nil, document.Edit{}, fmt.Errorf("SPEC... PROP [VALUE] is meant: %d words follow the specification", len(rest))
+	return nil, document.Edit{}, usageErrorf("expected SPEC... PROP [VALUE]: %d words follow the specification", len(rest))
 }
 
 func parseUnset(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {
@@ -188,7 +188,7 @@ func parseUnset(_ context.Context, _ *cli, args []string) ([]string, document.Ed
 func parseTicket(_ context.Context, _ *cli, args []string) ([]string, document.Edit, error) {
 	last := len(args) - 1
 	if ticket := args[last]; !isTicket(ticket) {
-		return nil, document.Edit{}, fmt.Errorf("%q is no ticket: SPEC... TICKET is meant", ticket)
+		return nil, document.Edit{}, usageErrorf("%q is not a ticket: expected SPEC... TICKET", ticket)
 	}
 	return args[:last], document.Set("ticket", args[last]), nil
 }

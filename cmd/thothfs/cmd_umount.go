@@ -25,8 +25,9 @@ const (
 
 func umountCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
-		Use:   "umount MOUNTPOINT",
-		Short: "Unmount it",
+		Use:     "umount MOUNTPOINT",
+		Aliases: []string{"unmount"},
+		Short:   "Unmount it",
 		Long: `Unmounts the corpus and waits until its process has ended. When programs still
 use it, says which, and detaches it: it is gone from the tree at once, and its
 process ends when the last of them lets go.

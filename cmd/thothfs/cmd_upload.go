@@ -125,7 +125,7 @@ func (u uploadFlags) options() (ingest.Options, error) {
 	for _, pair := range u.set {
 		prop, value, ok := strings.Cut(pair, "=")
 		if !ok || prop == "" {
-			return o, fmt.Errorf("--set: PROP=VALUE is meant, not %q", pair)
+			return o, usageErrorf("--set %q: expected PROP=VALUE", pair)
 		}
 		if err := checkProperty(prop); err != nil {
 			return o, err
@@ -138,7 +138,7 @@ func (u uploadFlags) options() (ingest.Options, error) {
 	if u.time != "" {
 		var ok bool
 		if o.Time, ok = parseTime(u.time); !ok {
-			return o, errors.New("--time: a time such as 2013-07-11T18:11:43Z is meant")
+			return o, usageErrorf("--time: expected a time such as 2013-07-11T18:11:43Z")
 		}
 	}
 	return o, nil

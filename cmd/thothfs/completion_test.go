@@ -22,7 +22,7 @@ func TestCompletionFlag(t *testing.T) {
 	}
 	w := newWorld(t)
 	w.aCore()
-	if r := w.try("mount", "--complete=later", "mnt"); r.code != 1 || !strings.Contains(r.stderr, "idle, idle=30%, always or never") {
+	if r := w.try("mount", "--complete=later", "mnt"); r.code != 2 || !strings.Contains(r.stderr, "idle, idle=N%, always or never") {
 		t.Errorf("%+v", r)
 	}
 	w.mount("-o", "complete=idle=20%,learn=false")

@@ -174,11 +174,11 @@ func TestDebugRefuses(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"ffffffffffff"}, 2, "not in the corpus"},
-		{[]string{"nonsense"}, 1, "nonsense: neither"},
-		{[]string{"type=crash"}, 1, "0 dumps meet"},
+		{[]string{"ffffffffffff"}, 3, "not in the corpus"},
+		{[]string{"nonsense"}, 3, `"nonsense" is neither`},
+		{[]string{"type=crash"}, 3, `no dump matches "type=crash"`},
 		{[]string{id, "--debugger", "nosuchdebugger"}, 1, "nosuchdebugger"},
-		{[]string{id, "a", "b"}, 1, "DUMP [ANALYZER] is meant"},
+		{[]string{id, "a", "b"}, 2, "expected DUMP [ANALYZER]"},
 		{[]string{id, "a", "--debugger", "gdb"}, 1, "no debugger"},
 		{[]string{id, "../a"}, 1, "name of an analyzer"},
 		{[]string{id, "::stack"}, 1, "name of an analyzer"},

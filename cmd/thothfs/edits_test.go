@@ -56,10 +56,10 @@ func TestEditVerbsRefuse(t *testing.T) {
 	w.thothsCorpus()
 	before := w.sh("cat corpus/*/info.json | md5sum")
 	for _, c := range []struct{ args, want string }{
-		{"ticket cmd=svc* ticket=undefined", "no ticket"},
-		{"ticket OS-1", "arg"},
+		{"ticket cmd=svc* ticket=undefined", "is not a ticket"},
+		{"ticket OS-1", "usage: thothfs ticket SPEC... TICKET"},
 		{"ticket nonsense OS-1", "nonsense"},
-		{"set 01010101", "arg"},
+		{"set 01010101", "usage: thothfs set SPEC... PROP [VALUE]"},
 		{"set 01010101 a b c", "words"},
 		{"unset ffffffff x", "not in the corpus"},
 		{"upload --ticket a=b x", "no ticket"},

@@ -28,7 +28,7 @@ func (b *byteSize) String() string {
 func (b *byteSize) Set(s string) error {
 	n, err := humanize.ParseBytes(s)
 	if err != nil || n == 0 || n > 1<<62 {
-		return errors.New("a size such as 512MB or 20GiB is meant")
+		return errors.New("expected a size such as 512MB or 20GiB")
 	}
 	*b = byteSize(n)
 	return nil
@@ -60,13 +60,13 @@ func (c *completion) Set(s string) error {
 	case hasShare && next.when == cache.CompleteIdle:
 		n, err := strconv.Atoi(strings.TrimSuffix(share, "%"))
 		if err != nil || n < 1 || n > 100 {
-			return fmt.Errorf("idle=%s: a percentage from 1 to 100 is meant", share)
+			return fmt.Errorf("idle=%s: expected a percentage from 1 to 100", share)
 		}
 		next.share = n
 	case s == "never":
 		next.when = cache.CompleteNever
 	case next.when != cache.CompleteIdle && next.when != cache.CompleteAlways || hasShare:
-		return errors.New("idle, idle=30%, always or never is meant")
+		return errors.New("must be idle, idle=N%, always or never")
 	}
 	*c = next
 	return nil

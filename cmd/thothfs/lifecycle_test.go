@@ -200,7 +200,7 @@ func TestMountRefusesWhatCannotWork(t *testing.T) {
 		"an unknown option":        {[]string{"mount", w.mnt, "-o", "frobnicate"}, "frobnicate"},
 		"a bad size":               {[]string{"mount", w.mnt, "--cache-size", "lots"}, "20GiB"},
 		"a bad value in -o":        {[]string{"mount", w.mnt, "-o", "cache-size=lots"}, "cache-size"},
-		"no mountpoint":            {[]string{"mount"}, "arg"},
+		"no mountpoint":            {[]string{"mount"}, "usage: thothfs mount MOUNTPOINT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := w.try(c.args...)

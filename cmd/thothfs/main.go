@@ -29,7 +29,8 @@ const (
 	exitOK       = 0
 	exitFailure  = 1
 	exitUsage    = 2
-	exitNotFound = 2 // dump not in the corpus; the original uses the same code
+	exitNotFound = 3   // dump not in the corpus
+	exitSignal   = 128 // plus the number of the signal, as in shells
 )
 
 func main() {
@@ -37,12 +38,35 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup(1)
 		signals = append(signals, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	defer stop()
+	ctx, stop := cancelOnSignal(context.Background(), signals...)
 	args := mountHelperArgs(os.Args)
 	code := run(ctx, args, os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)
+}
+
+// errSignal is the cause of the cancellation of a context by a signal.
+type errSignal struct{ syscall.Signal }
+
+func (e errSignal) Error() string { return "interrupted" }
+
+// cancelOnSignal returns a context that the first of the signals cancels with an errSignal. stop
+// gives the signals their default action back.
+func cancelOnSignal(parent context.Context, signals ...os.Signal) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	received := make(chan os.Signal, 1)
+	signal.Notify(received, signals...)
+	go func() {
+		select {
+		case s := <-received:
+			cancel(errSignal{s.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(received)
+		cancel(nil)
+	}
 }
 
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
@@ -66,6 +90,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if !errors.Is(err, output.ErrReported) {
 		fmt.Fprintf(stderr, "thothfs: %s\n", output.Printable(err.Error()))
 	}
+	if s := (errSignal{}); errors.As(context.Cause(ctx), &s) {
+		return exitSignal + int(s.Signal)
+	}
 	return exitCode(err)
 }
 
@@ -84,7 +111,9 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// errNotInCorpus results in exit code 2.
+func usageErrorf(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// errNotInCorpus results in exit code 3.
 var errNotInCorpus = errors.New("not in the corpus")
 
 // verbs are the constructors of all commands except editVerbs.

@@ -70,7 +70,7 @@ func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selecti
 		return nil, err
 	}
 	if word, ok := sel.spec.ID(); ok {
-		return nil, usageError{fmt.Errorf("%q: give the dump as an argument of its own", word)}
+		return nil, usageErrorf("%q: give the dump as an argument of its own", word)
 	}
 	if err := c.warnOfMistakes(ctx, sel.spec); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (sel *selection) unknownWord(ctx context.Context, word string, names *catal
 		what, nearest = "a dump or a property", quoted(names.Nearest(word))
 	}
 	if strings.Trim(word, "=<>!") == "" {
-		return usageError{fmt.Errorf("%q is not %s: write a constraint without blanks and in quotation marks, as in 'size>=1G'", word, what)}
+		return usageErrorf("%q is not %s: write a constraint without blanks and in quotation marks, as in 'size>=1G'", word, what)
 	}
 	if len(word) < minPrefix && isHashPrefix(strings.ToLower(word)+"0000") {
 		what += fmt.Sprintf(" (a prefix of a hash has at least %d digits)", minPrefix)
@@ -261,7 +261,7 @@ func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID,
 	if !query.IsConstraint(word) {
 		id, err := resolve(ctx, c.Corpus, word)
 		if errors.Is(err, errNoIdentifier) {
-			err = fmt.Errorf("%s: %w", word, err)
+			err = fmt.Errorf("%q is neither a hash nor a local dump: %w", word, errNotInCorpus)
 		}
 		return id, err
 	}
@@ -269,8 +269,10 @@ func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID,
 	switch {
 	case err != nil:
 		return dump.ID{}, err
-	case len(ids) != 1:
-		return dump.ID{}, fmt.Errorf("%d dumps meet %q, and one is meant (see: thothfs ls)", len(ids), word)
+	case len(ids) == 0:
+		return dump.ID{}, fmt.Errorf("no dump matches %q: %w", word, errNotInCorpus)
+	case len(ids) > 1:
+		return dump.ID{}, usageErrorf("%d dumps match %q; name one, or add limit=1 for the newest (see: thothfs ls)", len(ids), word)
 	}
 	return ids[0], nil
 }

@@ -52,7 +52,7 @@ func TestStandardInputIsATerminal(t *testing.T) {
 		term.expect("reading " + what + " from the terminal; end it with Ctrl-D")
 		term.send("\x03")
 		term.expect("interrupted")
-		if code := term.code(); code != 1 {
+		if code := term.code(); code != 130 {
 			t.Errorf("%v: Ctrl-C: exit %d:\n%s", args, code, term.text())
 		}
 	}

@@ -100,11 +100,11 @@ func TestInfo(t *testing.T) {
 		t.Errorf("a damaged one: %+v", r)
 	}
 	for _, word := range []string{hash(7), "ffffffff", hash(9), "no-such-file"} {
-		if r := w.try("info", word); r.code != 2 || !strings.Contains(r.stderr, "not in the corpus") || r.stdout != "" {
+		if r := w.try("info", word); r.code != 3 || !strings.Contains(r.stderr, "not in the corpus") || r.stdout != "" {
 			t.Errorf("info %s: %+v", word, r)
 		}
 	}
-	if r := w.try("info", shippedCores(t)[0]); r.code != 2 {
+	if r := w.try("info", shippedCores(t)[0]); r.code != 3 {
 		t.Errorf("a local dump that is not in the corpus: %+v", r)
 	}
 	w.must("upload", "--no-stack", shippedCores(t)[0])

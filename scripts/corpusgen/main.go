@@ -70,13 +70,13 @@ func parse(args []string, errs io.Writer) (gen.Options, error) {
 	bytes, err := humanize.ParseBytes(size)
 	switch {
 	case err != nil || bytes > 1<<40:
-		return o, fmt.Errorf("--dump-size %s: a size such as 64KiB is meant", size)
+		return o, fmt.Errorf("--dump-size %s: expected a size such as 64KiB", size)
 	case o.Count < 0 || o.From < 0:
 		return o, errors.New("--count and --from cannot be negative")
 	case f.NArg() != 1 || f.Arg(0) == "":
 		return o, errors.New("one directory is needed (see --help)")
 	case account != "" && account != path.Base(path.Clean("/"+account)):
-		return o, fmt.Errorf("--manta %q: a name is meant", account)
+		return o, fmt.Errorf("--manta %q: expected an account name", account)
 	}
 	o.DumpSize = int64(bytes)
 	if o.Dir, err = filepath.Abs(f.Arg(0)); err != nil {

@@ -94,7 +94,7 @@ func (s *Shell) Run(ctx context.Context, d Dump, analyzer string) error {
 // built-in one or of a template.
 func (s *Shell) copyScript(ctx context.Context) error {
 	if _, isCommand := parseCommand(s.name); isCommand || strings.Contains(s.name, "/") || strings.Trim(s.name, ".") == "" || s.name != output.Printable(s.name) {
-		return fmt.Errorf("%q: the name of an analyzer is meant, one of the corpus or a new one", s.name)
+		return fmt.Errorf("%q is not the name of an analyzer: expected one of the corpus, or a new name", s.name)
 	}
 	text, err := s.Env.Corpus.Analyzer(ctx, s.name)
 	switch {

@@ -40,7 +40,7 @@ func To(path, version string) (Writer, error) {
 			return writeGroups(w, dumps, version, groupBytes)
 		}
 	default:
-		return nil, fmt.Errorf("--export %s: a name that ends in .db, .jsonl or .parquet is meant", path)
+		return nil, fmt.Errorf("--export %s: the name must end in .db, .jsonl or .parquet", path)
 	}
 	return func(ctx context.Context, c *corpus.Corpus) error {
 		return writeNew(path, func(f *os.File) error {
