@@ -348,6 +348,7 @@ func TestDebugShellInATerminal(t *testing.T) {
 	term := onTerminal(t, w.command("debug", id, "mine"))
 	term.expect("thoth " + id[:16] + "> ")
 	term.send("\x03")
+	term.send("\n") // readline may act on a Ctrl-C that precedes its read(2) only at the next key
 	term.expect("> ")
 	term.send("echo 'exit 7' >\"$THOTH_ANALYZER\"; thoth_analyze; echo status=$?; thoth_ticket OS-3\n")
 	term.expect("status=7")
