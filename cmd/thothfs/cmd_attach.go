@@ -22,8 +22,8 @@ dump, the program that dumped core, a log. debug finds programs and kernels ther
 file that is there already with the same content is left alone; with other content it
 is replaced only with --replace.
 
-DUMP is a hash or the beginning of one, a local dump, or a specification that one dump
-matches.`
+DUMP is a hash or a unique prefix of one, a path in a mount, a local dump, or a
+specification that one dump matches.`
 
 type attachFlags struct {
 	name            string

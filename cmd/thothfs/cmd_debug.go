@@ -16,9 +16,9 @@ import (
 )
 
 const debugLong = `Runs a debugger on a dump, in place: it starts at once, and of the dump only what it
-reads is fetched. DUMP is a hash or the beginning of one, a local dump, or a
-specification that one dump meets: 'cmd=svc.startd limit=1' is the newest of that
-command.
+reads is fetched. DUMP is a hash or a unique prefix of one, a path in a mount, a local
+dump, or a specification that one dump matches: 'cmd=svc.startd limit=1' is the newest
+of that command.
 
 The debugger is the first of these that is installed: for illumos mdb; for Linux gdb
 or lldb, for its kernel crash or drgn; --debugger names another. Arguments behind --

@@ -2,7 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -15,23 +18,30 @@ func executableCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "executable DUMP",
 		Short: "Print where the program of a dump is",
-		Long: `Prints the path of the program that left the dump at the path DUMP, in a mount or
-local, for use with any debugger: gdb $(thothfs executable core) core. It is the
-object beside the dump of the same build-id, or of the program's name; the path that
-the dump tells, if the file there is of the same build-id; or what the servers of
-DEBUGINFOD_URLS have. The exit code is 1 when there is none.`,
+		Long: `Prints the path of the program that left a dump, or of the kernel, for use with any
+debugger: gdb $(thothfs executable core) core. It is the object beside the dump of the
+same build-id, or of the program's name; the path that is recorded in the dump, if the
+file there is of the same build-id; or what the servers of DEBUGINFOD_URLS have. The
+exit code is 1 when there is none.
+
+DUMP is a hash or a unique prefix of one, a path in a mount, or a local dump, for which
+no corpus is needed.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			info, err := debugger.Inspect(args[0])
+			path, info, err := cl.inspectDump(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			exe := debugger.FindExecutable(cmd.Context(), args[0], info)
+			find, what := debugger.FindExecutable, "program"
+			if info.Type == dump.Crash {
+				find, what = debugger.FindVMLinux, "kernel"
+			}
+			exe := find(cmd.Context(), path, info)
 			if exe.Rejected != "" {
 				cl.say("%s", exe.Rejected)
 			}
 			if exe.Path == "" {
-				return fmt.Errorf("its program (%s) is not here", cmp.Or(info.Executable, info.Cmd, "unknown"))
+				return fmt.Errorf("the %s of the dump (%s) was not found on this machine", what, cmp.Or(info.Executable, info.Cmd, info.Platform, "unknown"))
 			}
 			_, err = fmt.Fprintln(cl.stdout, exe.Path)
 			return err
@@ -43,13 +53,16 @@ func modulesCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "modules DUMP",
 		Short: "List the files that a process had mapped",
-		Long: `Lists the programs and libraries that were mapped by the process that left the dump at
-the path DUMP, in a mount or local: a line for each, with the build-id (- when the dump
-does not have it), whether the file here is the same build (same, other, unknown when it
-cannot be told, absent), and the path, with tabs between.`,
+		Long: `Lists the programs and libraries that were mapped by the process that left a dump, one
+a line: the build-id (- when the dump does not have it), whether the file on this
+machine is the same build (same, other, unknown when it cannot be compared, absent),
+and the path, separated by tabs.
+
+DUMP is a hash or a unique prefix of one, a path in a mount, or a local dump, for which
+no corpus is needed.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			info, err := debugger.Inspect(args[0])
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, info, err := cl.inspectDump(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -58,4 +71,58 @@ cannot be told, absent), and the path, with tabs between.`,
 			})
 		},
 	}
+}
+
+// inspectDump returns the path of the dump that a word names, and what it contains. A local dump and a
+// path in a mount need no corpus. The path is "" if the dump can be read through the cache only.
+func (cl *cli) inspectDump(ctx context.Context, word string) (path string, info *dump.Info, err error) {
+	path, err = orInterrupted(ctx, func() (string, error) { return dumpPath(word) })
+	if err == nil {
+		if info, err = debugger.Inspect(path); err == nil || !isPath(word) {
+			return path, info, err
+		}
+	}
+	if ctx.Err() != nil {
+		return "", nil, ctx.Err()
+	}
+	c, cerr := cl.openKnown(ctx)
+	if cerr != nil {
+		if _, serr := os.Lstat(word); serr == nil {
+			cerr = err
+		}
+		return "", nil, cerr
+	}
+	find := c.findDump
+	if c.isAway(ctx) {
+		find = c.findKnownDump
+	}
+	id, ferr := find(ctx, word)
+	if ferr != nil {
+		return "", nil, ferr
+	}
+	f, err := c.openDump(ctx, id)
+	if err != nil {
+		return "", nil, err
+	}
+	defer f.Close()
+	info, err = f.Inspect()
+	return f.path, info, err
+}
+
+// dumpPath returns the path of a local dump: path itself, or the dump in a directory of a mount.
+func dumpPath(path string) (string, error) {
+	fi, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", err
+	case fi.Mode().IsRegular():
+		return path, nil
+	case !fi.IsDir():
+		return "", fmt.Errorf("%s is not a regular file", path)
+	}
+	path = filepath.Join(path, "dump") // a link
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("%s is a directory, but not that of a dump", filepath.Dir(path))
+	}
+	return path, nil
 }

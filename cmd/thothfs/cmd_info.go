@@ -9,15 +9,19 @@ import (
 	"thothfs/corpus"
 )
 
+const infoLong = `Prints the info.json of a dump that is named by one word (a hash, a prefix or a path)
+as a JSON object. For anything else, such as a specification, several words or
+dump=stdin, it prints an array of objects, even of one, each with the hash as "id".
+For one object a line, whatever the words, see thothfs ls -o jsonl. The exit code is 3
+when a dump that is named is not in the corpus.
+`
+
 func infoCommand(cl *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info SPEC...",
 		Short: "Print what is known of dumps, as JSON",
-		Long: `Prints the document of the dump that is named, or an array of the documents of
-those that match a specification, each with its hash as "id". The exit code is 3
-when a dump that is named is not in the corpus.
-` + specHelp,
-		Args: cobra.MinimumNArgs(1),
+		Long:  infoLong + specHelp,
+		Args:  cobra.MinimumNArgs(1),
 	}
 	return selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, args []string) error {
 		if err := sel.onlyDumps(ctx); err != nil {

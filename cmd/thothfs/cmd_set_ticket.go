@@ -43,7 +43,8 @@ const (
 array, number or boolean is stored as such, anything else as a string. Without
 VALUE, or with - as VALUE, the value is read from standard input, which must not be
 empty: give '' to store an empty string. The first word is a dump or a
-specification, and more may follow: constraints, or hashes of 8 digits and more.
+specification, and more may follow: constraints, hashes of 8 digits and more, or
+paths with a slash.
 
 PROP is a name as in specifications and columns; a dot leads into an object, as in
 triage.engineer. It is under "properties" in the document. Names have no blanks and
@@ -158,7 +159,7 @@ func checkShort(name, ticketVerb string) error {
 // parseSet treats the first word after the specification as PROP.
 func parseSet(ctx context.Context, cl *cli, args []string) ([]string, document.Edit, error) {
 	n := 1
-	for n < len(args) && (query.IsConstraint(args[n]) || isHashPrefix(strings.ToLower(args[n])) && len(args[n]) >= certainPrefix) {
+	for n < len(args) && (query.IsConstraint(args[n]) || isPath(args[n]) || isHashPrefix(strings.ToLower(args[n])) && len(args[n]) >= certainPrefix) {
 		n++
 	}
 	spec, rest := args[:n], args[n:]

@@ -175,7 +175,7 @@ func TestDebugRefuses(t *testing.T) {
 		want string
 	}{
 		{[]string{"ffffffffffff"}, 3, "not in the corpus"},
-		{[]string{"nonsense"}, 3, `"nonsense" is neither`},
+		{[]string{"nonsense"}, 3, `"nonsense" is not a dump`},
 		{[]string{"type=crash"}, 3, `no dump matches "type=crash"`},
 		{[]string{id, "--debugger", "nosuchdebugger"}, 1, "nosuchdebugger"},
 		{[]string{id, "a", "b"}, 2, "expected DUMP [ANALYZER]"},

@@ -14,14 +14,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/corpus/catalog"
-	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/query"
 	"thothfs/store"
@@ -29,8 +27,9 @@ import (
 
 // specHelp is the help text for verbs with a SPEC.
 const specHelp = `
-A dump is named by its hash, a unique prefix of at least 4 digits, or the path of a
-local copy. A specification is made of constraints that must all hold:
+A dump is named by its hash, a unique prefix of at least 4 digits, a path in a mount
+(the dump's directory, a file in it or a link to it), or the path of a local copy.
+A specification is made of constraints that must all hold:
 cmd=svc.startd, node=eb9c*, triage=bmc, ticket=undefined (not set), ticket=defined,
 cmd!=node, cmd=node,cmd=java (one of them), stack=*abort*, size=1G..4G, 'size>=1G',
 mtime=6h (newer than; m is a month), otime=1d (older than), time=2w..1w, limit=10,
@@ -46,13 +45,13 @@ type selection struct {
 	words  []string // other words, such as properties for ls and report
 }
 
-// selectDumps sorts the words of a verb into constraints (prop=value), dumps (a hash, a unique
-// prefix, or a local dump) and others. For dump=stdin it reads dumps from standard input.
+// selectDumps sorts the words of a verb into constraints (prop=value), dumps (see resolve) and others.
+// For dump=stdin it reads dumps from standard input.
 func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selection, error) {
 	sel := &selection{corpus: c.Corpus}
 	var constraints []string
 	for _, arg := range args {
-		if query.IsConstraint(arg) {
+		if isConstraint(arg) {
 			constraints = append(constraints, arg)
 			continue
 		}
@@ -178,6 +177,12 @@ func (sel *selection) unknownWord(ctx context.Context, word string, names *catal
 	if names != nil {
 		what, nearest = "a dump or a property", quoted(names.Nearest(word))
 	}
+	if fi, err := os.Stat(word); err == nil && strings.Contains(word, "/") {
+		if fi.IsDir() {
+			return fmt.Errorf("%s is a directory, but not that of a dump: %w", word, errNotInCorpus)
+		}
+		return fmt.Errorf("%s is not a dump: %w", word, errNotInCorpus)
+	}
 	if strings.Trim(word, "=<>!") == "" {
 		return usageErrorf("%q is not %s: write a constraint without blanks and in quotation marks, as in 'size>=1G'", word, what)
 	}
@@ -239,42 +244,6 @@ func (c *openedCorpus) syncAndSelect(ctx context.Context, words []string) ([]dum
 		return nil, err
 	}
 	return c.selectIDs(ctx, words)
-}
-
-// findDump returns the single dump that a word names. It updates the catalogue only if the word
-// names no known dump.
-func (c *openedCorpus) findDump(ctx context.Context, word string) (dump.ID, error) {
-	if !query.IsConstraint(word) {
-		id, err := resolve(ctx, c.Corpus, word)
-		if err == nil || !errors.Is(err, errNotInCorpus) && !errors.Is(err, errNoIdentifier) {
-			return id, err
-		}
-	}
-	if err := c.syncNow(ctx); err != nil {
-		return dump.ID{}, err
-	}
-	return c.findKnownDump(ctx, word)
-}
-
-// findKnownDump returns the single dump in the catalogue that a word names.
-func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID, error) {
-	if !query.IsConstraint(word) {
-		id, err := resolve(ctx, c.Corpus, word)
-		if errors.Is(err, errNoIdentifier) {
-			err = fmt.Errorf("%q is neither a hash nor a local dump: %w", word, errNotInCorpus)
-		}
-		return id, err
-	}
-	ids, err := c.selectIDs(ctx, strings.Fields(word))
-	switch {
-	case err != nil:
-		return dump.ID{}, err
-	case len(ids) == 0:
-		return dump.ID{}, fmt.Errorf("no dump matches %q: %w", word, errNotInCorpus)
-	case len(ids) > 1:
-		return dump.ID{}, usageErrorf("%d dumps match %q; name one, or add limit=1 for the newest (see: thothfs ls)", len(ids), word)
-	}
-	return ids[0], nil
 }
 
 // readIdentifiers adds the dumps named by the words on standard input.
@@ -376,86 +345,6 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 		counts.AddDump(d, path)
 	}
 	return counts, nil
-}
-
-// errNoIdentifier means that a word is neither a hash nor a local dump.
-var errNoIdentifier = errors.New("neither a dump's hash nor a local dump")
-
-const (
-	// minPrefix is the minimum length of a prefix of a hash.
-	minPrefix = 4
-	// certainPrefix is the length at which a word of hexadecimal digits is taken for a prefix of a hash
-	// rather than the name of a property.
-	certainPrefix = 8
-	// maxCandidates is the maximum number of dumps that are listed for an ambiguous prefix.
-	maxCandidates = 5
-)
-
-// resolve returns the dump that a word names: a hash, a unique hash prefix, or the path of a local
-// dump.
-func resolve(ctx context.Context, c *corpus.Corpus, word string) (dump.ID, error) {
-	unknown := errNoIdentifier
-	if prefix := strings.ToLower(word); isHashPrefix(prefix) {
-		id, err := c.Resolve(ctx, prefix)
-		switch {
-		case err == nil:
-			return id, nil
-		case errors.Is(err, corpus.ErrAmbiguous):
-			return dump.ID{}, ambiguous(ctx, c, prefix)
-		case !errors.Is(err, store.ErrNotExist):
-			return dump.ID{}, fmt.Errorf("%s: %w", word, err)
-		case len(prefix) >= certainPrefix:
-			unknown = fmt.Errorf("%s is %w", word, errNotInCorpus)
-		}
-	}
-	fi, err := os.Stat(word)
-	if err != nil || !fi.Mode().IsRegular() {
-		return dump.ID{}, unknown
-	}
-	id, err := ingest.HashFile(ctx, word, "")
-	if err != nil {
-		return dump.ID{}, fmt.Errorf("%s: %w", word, err)
-	}
-	if _, err := c.Cached(ctx, id); errors.Is(err, store.ErrNotExist) {
-		return dump.ID{}, fmt.Errorf("%s (%s) is %w", word, id, errNotInCorpus)
-	}
-	return id, err
-}
-
-// ambiguous returns an error that lists the newest dumps whose hashes begin with prefix.
-func ambiguous(ctx context.Context, c *corpus.Corpus, prefix string) error {
-	spec, err := query.Parse(prefix)
-	if err != nil {
-		return err
-	}
-	n, err := c.Count(ctx, spec)
-	if err != nil {
-		return err
-	}
-	text := fmt.Sprintf("hash prefix %s is ambiguous (%s dumps); the newest:", prefix, humanize.Comma(int64(n)))
-	newest, err := query.Parse(fmt.Sprintf("%s limit=%d", prefix, maxCandidates))
-	if err != nil {
-		return err
-	}
-	var lines []string
-	for d, err := range c.Dumps(ctx, newest) {
-		if err != nil {
-			return err
-		}
-		when := "-"
-		if !d.Time.IsZero() {
-			when = d.Time.Format(output.TimeLayout)
-		}
-		lines = append(lines, fmt.Sprintf("\n  %s  %s  %s", d.ID.Short(), when, output.Cell(cmp.Or(d.Text(catalog.Cmd), d.Text(catalog.Node), "-"))))
-	}
-	slices.Reverse(lines)
-	return fmt.Errorf("%w: %s%s", corpus.ErrAmbiguous, text, strings.Join(lines, ""))
-}
-
-// isHashPrefix reports whether s is a hash, or long enough for a prefix of one. Digits are in lower
-// case.
-func isHashPrefix(s string) bool {
-	return len(s) >= minPrefix && len(s) <= 32 && strings.Trim(s, "0123456789abcdef") == ""
 }
 
 // forEach calls f for each item, at most atOnce at a time, with a progress bar, and returns the

@@ -117,12 +117,17 @@ func (e *Env) Dump(ctx context.Context, id dump.ID) (Dump, error) {
 	}
 	f, err := e.Corpus.DumpFile(ctx, id)
 	if errors.Is(err, store.ErrNotExist) {
-		err = errors.New("there is no dump in its directory")
-		if strings.EqualFold(d.Doc.String("properties.purged"), "true") {
-			err = errPurged
-		}
+		err = WhyNoFile(d)
 	}
 	return Dump{Dump: d, File: f.Name, Path: filepath.Join(e.Mount, "by-hash", id.String(), fs.FileName(f.Name))}, err
+}
+
+// WhyNoFile returns the error for a dump whose directory has no file that is the dump.
+func WhyNoFile(d *corpus.Dump) error {
+	if strings.EqualFold(d.Doc.String("properties.purged"), "true") {
+		return errPurged
+	}
+	return errors.New("there is no dump in its directory")
 }
 
 // prepare creates a working directory that contains a copy of the dump's document. It returns the

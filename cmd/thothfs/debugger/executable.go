@@ -119,8 +119,12 @@ func recordedExecutable(info *dump.Info) Executable {
 	return choose(paths, info, isHere, "as recorded, of the dump's build-id", "as recorded: the build-ids cannot be compared")
 }
 
-// regularBeside returns the first regular files beside the dump whose names match pattern.
+// regularBeside returns the first regular files beside the dump whose names match pattern. path is ""
+// if the dump is not a file on this machine.
 func regularBeside(path, pattern string) []string {
+	if path == "" {
+		return nil
+	}
 	var paths []string
 	beside, _ := os.ReadDir(filepath.Dir(path))
 	for _, e := range beside {
