@@ -112,6 +112,10 @@ func (f *File) startRead(off, n int64) bool {
 	return true
 }
 
+// IsComplete reports whether the whole version is on the local disk, so that reads do not ask the
+// Source.
+func (f *File) IsComplete() bool { return f.o.plausible() && f.o.isComplete() }
+
 // Warm waits until everything that is prefetched when the version is first opened has arrived
 // or has been given up.
 func (f *File) Warm(ctx context.Context) error {

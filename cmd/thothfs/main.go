@@ -119,7 +119,7 @@ var errNotInCorpus = errors.New("not in the corpus")
 // verbs are the constructors of all commands except editVerbs.
 var verbs = []func(*cli) *cobra.Command{
 	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
-	historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
+	getCommand, historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
 	refreshCommand, reportCommand, umountCommand, undoCommand, uploadCommand, versionCommand, warmCommand,
 }
 

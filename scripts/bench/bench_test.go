@@ -44,7 +44,7 @@ func TestBench(t *testing.T) {
 	rep, err := run(t.Context(), options{
 		runs: 1, patience: time.Second, longest: 10 * time.Minute, budget: time.Second, sequential: 4, small: true, links: []string{"lan"}, dir: dir, thothfs: program,
 		tools:    []string{downloadName, thothfsName, originalName, learnedName, heldName, completeName, "rclone-full-128k"},
-		commands: []string{"gdb-all", "eu-stack", "random-4k", heldSequential, heldRandom, transferName, crowdName},
+		commands: []string{"gdb-all", "eu-stack", "random-4k", heldSequential, heldRandom, transferName, getName, crowdName},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +75,9 @@ func TestBench(t *testing.T) {
 	}
 	if x, y := rep.find(links[0], rep.Cores[0], "gdb-all", downloadName, warm), rep.find(links[0], rep.Cores[0], "eu-stack", downloadName, warm); x == nil || y == nil || x.Bytes+y.Bytes != 0 {
 		t.Errorf("the download is not kept: %v, %v", x, y)
+	}
+	if len(rep.Gets) != len(rep.Cores) || rep.Gets[0].Thothfs <= 0 || rep.Gets[0].Data <= 0 || rep.Gets[0].Fetched < rep.Gets[0].Data {
+		t.Errorf("%+v", rep.Gets)
 	}
 	if len(rep.Transfers) != 4 {
 		t.Errorf("%+v", rep.Transfers)

@@ -52,6 +52,7 @@ func commands(mib int) []command {
 		}},
 		{name: heldRandom, held: true, own: readRandom(heldReads)},
 		{name: transferName, needs: "dd", line: transfer},
+		{name: getName, line: get},
 		{name: crowdName, needs: "dd", line: crowd},
 	}
 }

@@ -62,6 +62,7 @@ func (r *report) summary(picture string) string {
 	}
 	r.summarizeHeld(&w)
 	r.summarizeTransfers(&w)
+	r.summarizeGets(&w)
 	r.summarizeCrowds(&w)
 	fmt.Fprintf(&w, "\n| core | what | size |\n|---|---|--:|\n")
 	for _, c := range r.Cores {

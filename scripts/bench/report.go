@@ -27,6 +27,7 @@ type report struct {
 	Tools      []string
 	Results    []Result
 	Transfers  []Transfer `json:",omitempty"`
+	Gets       []Get      `json:",omitempty"`
 	Crowds     []Crowd    `json:",omitempty"`
 }
 

@@ -1,8 +1,10 @@
 package output
 
 import (
+	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -10,11 +12,65 @@ import (
 	"golang.org/x/term"
 )
 
-// Progress is a progress bar. It shows nothing when standard error is not a terminal.
+// Progress is a progress bar with the rate and the time that is left. It shows nothing when standard
+// error is not a terminal.
 type Progress struct {
 	pool *mpb.Progress
 	bar  *mpb.Bar
+
+	mu    sync.Mutex // guards pace
+	pace  pace
+	bytes bool
 }
+
+// pace measures how fast a count grows.
+type pace struct {
+	from  int64 // the count at began; what was done before, as by an interrupted run, is not our pace
+	began time.Time
+}
+
+// set records a count. It starts over when the count does.
+func (p *pace) set(done int64, now time.Time) {
+	if p.began.IsZero() || done < p.from {
+		p.from, p.began = done, now
+	}
+}
+
+// settle is how long the rate is measured before it is shown.
+const settle = time.Second
+
+// text returns the rate, if count is of bytes, and the time left, or "" if it is too early to tell.
+func (p *pace) text(done, total int64, bytes bool, now time.Time) string {
+	took := now.Sub(p.began)
+	if p.began.IsZero() || took < settle || done <= p.from {
+		return ""
+	}
+	rate := float64(done-p.from) / took.Seconds()
+	text := ""
+	if bytes {
+		text = fmt.Sprintf(" % .1f/s", decor.SizeB1024(int64(rate)))
+	}
+	left := time.Duration(float64(total-done) / rate * float64(time.Second)).Round(time.Second)
+	if left >= 0 && left < 100*time.Hour {
+		text += " " + clock(left) + " left"
+	}
+	return text
+}
+
+// clock returns a duration as 1:02:03 or 2:03.
+func clock(d time.Duration) string {
+	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
+	if h > 0 {
+		return fmt.Sprintf("%d:%02d:%02d", h, m, s)
+	}
+	return fmt.Sprintf("%d:%02d", m, s)
+}
+
+// The parts of a line, so that it fits into 80 columns.
+const (
+	barWidth = 12
+	maxName  = 16
+)
 
 // NewProgress returns a bar on stderr that counts bytes or items. It appears at the first call of
 // Set.
@@ -23,17 +79,24 @@ func NewProgress(stderr io.Writer, what string, bytes bool) *Progress {
 	if !ok {
 		return &Progress{}
 	}
-	pool := mpb.New(mpb.WithOutput(f), mpb.WithWidth(40), mpb.WithRefreshRate(150*time.Millisecond))
+	pool := mpb.New(mpb.WithOutput(f), mpb.WithRefreshRate(150*time.Millisecond))
 	counter := decor.CountersNoUnit(" %d / %d")
 	if bytes {
 		counter = decor.CountersKibiByte(" % .1f / % .1f")
 	}
-	bar := pool.AddBar(0,
-		mpb.PrependDecorators(decor.Name("thothfs: "+Printable(what)+" ")),
-		mpb.AppendDecorators(decor.Percentage(), counter, decor.OnComplete(decor.Name(""), "")),
-		mpb.BarRemoveOnComplete(),
+	p := &Progress{pool: pool, bytes: bytes}
+	p.bar = pool.AddBar(0,
+		mpb.PrependDecorators(decor.Name("thothfs: "+Shorten(Printable(what), maxName)+" ")),
+		mpb.AppendDecorators(decor.Percentage(), counter, decor.Any(p.paceText)),
+		mpb.BarRemoveOnComplete(), mpb.BarWidth(barWidth),
 	)
-	return &Progress{pool: pool, bar: bar}
+	return p
+}
+
+func (p *Progress) paceText(s decor.Statistics) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pace.text(s.Current, s.Total, p.bytes, time.Now())
 }
 
 // Shown reports whether there is a terminal on which to show the bar.
@@ -47,6 +110,9 @@ func (p *Progress) SetBytes(done, total int64) {
 	if p.bar == nil {
 		return
 	}
+	p.mu.Lock()
+	p.pace.set(done, time.Now())
+	p.mu.Unlock()
 	p.bar.SetTotal(total, false)
 	p.bar.SetCurrent(done)
 }

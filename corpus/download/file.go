@@ -1,0 +1,249 @@
+package download
+
+import (
+	"context"
+	"crypto/md5"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	iofs "io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"thothfs/internal/atomicfile"
+	"thothfs/internal/filelock"
+	"thothfs/internal/sparsefile"
+	"thothfs/internal/withctx"
+)
+
+var (
+	// ErrBusy means that another process copies the same object to the same directory.
+	ErrBusy = errors.New("another process is fetching this dump into the same directory")
+	// ErrForeign means that the name of the unfinished copy is taken by something that is not ours.
+	ErrForeign = errors.New("this is not an unfinished copy of this user")
+)
+
+// PartialPrefix begins the names of unfinished copies and of the records beside them.
+const PartialPrefix = ".thothfs-get-"
+
+// ToFile copies the object to the file at path, with mode 0600. If the file exists, the error matches
+// fs.ErrExist unless replace is set.
+//
+// Until the copy is complete and verified it has a private name beginning with PartialPrefix in the
+// same directory. After an error, or if the process is killed, the next ToFile of the same version to
+// a file in that directory continues it; kept is the number of bytes that can be used then. What does
+// not match MD5 or Verify is removed, and the error is store.ErrCorrupt or that of Verify.
+func ToFile(ctx context.Context, src *Source, path string, replace bool, progress Progress) (kept int64, err error) {
+	if !replace {
+		if _, err := os.Lstat(path); err == nil {
+			return 0, &os.PathError{Op: "create", Path: path, Err: iofs.ErrExist}
+		}
+	}
+	p, err := openPartial(src, filepath.Dir(path))
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	err = p.complete(ctx, src, progress)
+	if errors.Is(err, errContinued) { // the beginning may have been spoiled meanwhile
+		err = p.complete(ctx, src, progress)
+	}
+	if err == nil {
+		err = p.publish(path, replace)
+	}
+	if err != nil {
+		return p.size, err
+	}
+	return 0, nil
+}
+
+// errContinued means that a copy that was continued does not have the content that it should have.
+var errContinued = errors.New("the continued copy differs")
+
+// partial is an unfinished copy. It always holds a beginning of the object.
+type partial struct {
+	*os.File
+	size int64 // bytes that are there
+}
+
+// identity is the record beside an unfinished copy, which tells what it is a copy of.
+type identity struct {
+	Key  string `json:"key"`
+	ETag string `json:"etag"`
+	Size int64  `json:"size"`
+	MD5  string `json:"md5,omitempty"`
+	// Boot is the boot of the machine, if there is no MD5 by which to notice what a crash of the
+	// machine has spoiled.
+	Boot string `json:"boot,omitempty"`
+}
+
+func (s *Source) identity() identity {
+	id := identity{Key: s.Ref.Key, ETag: s.Ref.ETag, Size: s.Size, MD5: fmt.Sprintf("%x", s.MD5)}
+	if s.MD5 == nil {
+		boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		id.Boot = strings.TrimSpace(string(boot))
+	}
+	return id
+}
+
+// openPartial opens and locks the unfinished copy of src in dir. It empties one of another version.
+func openPartial(src *Source, dir string) (*partial, error) {
+	sum := sha256.Sum256([]byte(src.Ref.Key))
+	path := filepath.Join(dir, fmt.Sprintf("%s%x", PartialPrefix, sum[:8]))
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		p := &partial{File: f}
+		switch current, err := p.lock(); {
+		case err != nil:
+			f.Close()
+			return nil, err
+		case !current:
+			f.Close()
+		default:
+			if err := p.begin(src.identity()); err != nil {
+				f.Close()
+				return nil, err
+			}
+			return p, nil
+		}
+	}
+}
+
+// lock locks the file. It reports whether the name still leads to it: another process may just have
+// completed it.
+func (p *partial) lock() (current bool, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(p.Fd()), &st); err != nil {
+		return false, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != os.Geteuid() || st.Nlink > 1 {
+		return false, fmt.Errorf("%s: %w; remove it", p.Name(), ErrForeign)
+	}
+	if err := filelock.TryLock(p.File, filelock.Exclusive); errors.Is(err, filelock.ErrLocked) {
+		return false, ErrBusy
+	} // file systems without locks return another error
+	opened, err := p.Stat()
+	if err != nil {
+		return false, err
+	}
+	named, err := os.Lstat(p.Name())
+	return err == nil && os.SameFile(opened, named), nil
+}
+
+// begin determines how much of the object is there.
+func (p *partial) begin(id identity) error {
+	var is identity
+	record, err := os.ReadFile(p.record())
+	if err == nil && json.Unmarshal(record, &is) == nil && is == id {
+		if fi, err := p.Stat(); err != nil {
+			return err
+		} else if fi.Size() <= id.Size {
+			p.size = fi.Size()
+			return nil
+		}
+	}
+	if err := p.empty(); err != nil {
+		return err
+	}
+	if record, err = json.Marshal(id); err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(p.record(), append(record, '\n'))
+}
+
+func (p *partial) record() string { return p.Name() + ".json" }
+
+func (p *partial) empty() error {
+	p.size = 0
+	return p.Truncate(0)
+}
+
+// complete fetches what is missing and verifies the copy. If a copy that was continued turns out to be
+// wrong, it is emptied and the error is errContinued.
+func (p *partial) complete(ctx context.Context, src *Source, progress Progress) error {
+	had, sum := p.size, md5.New()
+	if err := p.readTo(ctx, src, sum); err != nil {
+		return err
+	}
+	if progress != nil && had > 0 {
+		progress(had, src.Size)
+	}
+	err := src.copy(ctx, had, progress, p.write, sum)
+	if err != nil {
+		return err
+	}
+	switch {
+	case src.MD5 != nil:
+		err = src.compare(sum)
+	case src.Verify != nil:
+		err = src.Verify(p, src.Size)
+	}
+	if err == nil {
+		return p.Sync()
+	}
+	if had > 0 {
+		return errors.Join(errContinued, p.empty())
+	}
+	p.remove()
+	return err
+}
+
+// readTo adds what is there to the checksum, if it will be compared.
+func (p *partial) readTo(ctx context.Context, src *Source, sum hash.Hash) error {
+	if src.MD5 == nil {
+		return nil
+	}
+	_, err := io.Copy(sum, withctx.Reader(ctx, io.NewSectionReader(p, 0, p.size)))
+	return err
+}
+
+// write appends a piece. The file gets its new size last, so that it is a beginning of the object even
+// if the process is killed.
+func (p *partial) write(data []byte, off int64) error {
+	end := off + int64(len(data))
+	if err := sparsefile.WriteAt(p, data, off); err != nil {
+		return err
+	}
+	if err := p.Truncate(end); err != nil {
+		return err
+	}
+	p.size = end
+	return nil
+}
+
+// publish gives the copy its final name.
+func (p *partial) publish(path string, replace bool) error {
+	flags := uint(unix.RENAME_NOREPLACE)
+	if replace {
+		flags = 0
+	}
+	err := unix.Renameat2(unix.AT_FDCWD, p.Name(), unix.AT_FDCWD, path, flags)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) { // not every file system can refuse to replace
+		if _, err = os.Lstat(path); err == nil {
+			err = iofs.ErrExist
+		} else {
+			err = os.Rename(p.Name(), path)
+		}
+	}
+	if err != nil {
+		return &os.PathError{Op: "create", Path: path, Err: err}
+	}
+	os.Remove(p.record())
+	return nil
+}
+
+// remove removes the copy.
+func (p *partial) remove() {
+	p.size = 0
+	os.Remove(p.Name())
+	os.Remove(p.record())
+}
