@@ -18,9 +18,10 @@ import (
 type dumpFile struct {
 	io.ReaderAt
 	io.Closer
-	name string // in the dump's directory of the corpus
-	path string // in the corpus's directory, or in a mount; "" if there is none on this machine
-	size int64
+	name  string // in the dump's directory of the corpus
+	path  string // in the corpus's directory, or in a mount; "" if there is none on this machine
+	size  int64
+	local bool // in the directory of the corpus
 }
 
 // Inspect returns what the dump contains.
@@ -39,7 +40,7 @@ func (c *openedCorpus) openDump(ctx context.Context, id dump.ID) (*dumpFile, err
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", id, err)
 		}
-		return &dumpFile{ReaderAt: f, Closer: f, name: e.Name, path: f.Name(), size: e.Size}, nil
+		return &dumpFile{ReaderAt: f, Closer: f, name: e.Name, path: f.Name(), size: e.Size, local: true}, nil
 	}
 	blocks, err := c.openCache(mountFlags{})
 	if err != nil {

@@ -118,9 +118,30 @@ var errNotInCorpus = errors.New("not in the corpus")
 
 // verbs are the constructors of all commands except editVerbs.
 var verbs = []func(*cli) *cobra.Command{
-	analyzeCommand, analyzerCommand, analyzersCommand, attachCommand, debugCommand, documentCommand, executableCommand,
-	getCommand, historyCommand, indexCommand, infoCommand, lsCommand, manCommand, modulesCommand, mountCommand, objectCommand,
-	refreshCommand, reportCommand, umountCommand, undoCommand, uploadCommand, versionCommand, warmCommand,
+	analyzeCommand,
+	analyzerCommand,
+	analyzersCommand,
+	attachCommand,
+	debugCommand,
+	documentCommand,
+	executableCommand,
+	getCommand,
+	historyCommand,
+	indexCommand,
+	infoCommand,
+	lsCommand,
+	manCommand,
+	modulesCommand,
+	mountCommand,
+	objectCommand,
+	refreshCommand,
+	reportCommand,
+	showCommand,
+	umountCommand,
+	undoCommand,
+	uploadCommand,
+	versionCommand,
+	warmCommand,
 }
 
 // mountHelperArgs translates the arguments used by mount(8) and fstab, which call the program as

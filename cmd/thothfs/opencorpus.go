@@ -35,8 +35,9 @@ const (
 type openedCorpus struct {
 	*corpus.Corpus
 	*storeSet
-	cli *cli
-	log *slog.Logger
+	cli     *cli
+	log     *slog.Logger
+	offline bool // the store is away, and only what this machine knows is used
 }
 
 // open opens the corpus selected by the flags for a verb. If create is set, it creates a missing
@@ -62,7 +63,7 @@ func (cl *cli) openCatalogue(ctx context.Context, s *storeSet, log *slog.Logger)
 		return nil, err
 	}
 	cl.atExit(func() { c.Close() })
-	return &openedCorpus{c, s, cl, log}, nil
+	return &openedCorpus{Corpus: c, storeSet: s, cli: cl, log: log}, nil
 }
 
 func (cl *cli) corpusOptions(s *storeSet, log *slog.Logger) corpus.Options {
@@ -248,6 +249,7 @@ func (c *openedCorpus) isAway(ctx context.Context) bool {
 // goOffline makes the corpus use only the catalogue, and prints how old it is.
 func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 	c.Away(why)
+	c.offline = true
 	known := "as this machine knows it"
 	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
 		known = fmt.Sprintf("as it was at %s (%s)", at.UTC().Format(time.RFC3339), humanize.Time(at))

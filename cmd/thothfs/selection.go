@@ -39,6 +39,7 @@ dump=stdin. See thothfs-spec(7).`
 // is set, are also in ids.
 type selection struct {
 	corpus *corpus.Corpus
+	opened *openedCorpus
 	spec   query.Spec
 	ids    []dump.ID
 	byID   bool
@@ -48,7 +49,7 @@ type selection struct {
 // selectDumps sorts the words of a verb into constraints (prop=value), dumps (see resolve) and others.
 // For dump=stdin it reads dumps from standard input.
 func (c *openedCorpus) selectDumps(ctx context.Context, args []string) (*selection, error) {
-	sel := &selection{corpus: c.Corpus}
+	sel := &selection{corpus: c.Corpus, opened: c}
 	var constraints []string
 	for _, arg := range args {
 		if isConstraint(arg) {

@@ -60,10 +60,12 @@ func mdbStack(ctx context.Context, path string) ([]string, error) {
 	return stack, nil
 }
 
+var errNoStackTool = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
+
 // stackOf returns a stack read by gdb or eu-stack: the first one that contains a function name or,
 // if neither does, the first one with any frames.
 func stackOf(ctx context.Context, path, exe string, info *dump.Info) (stack []string, err error) {
-	err = errors.New("neither gdb nor eu-stack is installed (Debian: apt-get install gdb)")
+	err = errNoStackTool
 	for _, tool := range []struct {
 		name string
 		read func(context.Context, string, string, *dump.Info) ([]string, error)
@@ -103,6 +105,12 @@ end
 `
 
 func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
+	out, err := runGDB(ctx, path, exe, info, "frame apply "+strconv.Itoa(maxFrames)+" -s thothfs_frame")
+	return parseGDBFrames(out, info.Modules), err
+}
+
+// runGDB runs the commands of gdbFrames and then command, and returns the output.
+func runGDB(ctx context.Context, path, exe string, info *dump.Info, command string) ([]byte, error) {
 	sysroot, err := makeSysroot(info)
 	defer os.RemoveAll(sysroot)
 	if err != nil {
@@ -113,7 +121,7 @@ func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string,
 		return nil, err
 	}
 	defer os.Remove(script.Name())
-	_, err = script.WriteString(gdbFrames + "frame apply " + strconv.Itoa(maxFrames) + " -s thothfs_frame\n")
+	_, err = script.WriteString(gdbFrames + command + "\n")
 	if err = errors.Join(err, script.Close()); err != nil {
 		return nil, err
 	}
@@ -122,24 +130,21 @@ func gdbStack(ctx context.Context, path, exe string, info *dump.Info) ([]string,
 		args = append(args, "-iex", "set sysroot "+sysroot)
 	}
 	args = append(append(args, fileArgs("gdb", exe, path)...), "-x", script.Name())
-	out, err := runTool(ctx, "gdb", args...)
-	if err != nil {
-		return nil, err
-	}
-	return parseGDBFrames(out, info.Modules), nil
+	return runTool(ctx, "gdb", args...)
 }
 
 // euStack is like gdbStack but uses elfutils, which also reads cores of other architectures.
 func euStack(ctx context.Context, path, exe string, info *dump.Info) ([]string, error) {
-	args := []string{"-v", "-m", "-n", strconv.Itoa(maxFrames)}
+	out, err := runEUStack(ctx, path, exe, maxFrames)
+	return parseEUFrames(out, info.Modules), err
+}
+
+func runEUStack(ctx context.Context, path, exe string, frames int) ([]byte, error) {
+	args := []string{"-v", "-m", "-n", strconv.Itoa(frames)}
 	if exe != "" {
 		args = append(args, "-e", exe)
 	}
-	out, err := runTool(ctx, "eu-stack", append(args, "--core="+path)...)
-	if err != nil {
-		return nil, err
-	}
-	return parseEUFrames(out, info.Modules), nil
+	return runTool(ctx, "eu-stack", append(args, "--core="+path)...)
 }
 
 // runTool runs a debugger and returns its output. A nonzero exit code is an error only if there is
