@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -17,8 +18,9 @@ import (
 
 const debugLong = `Runs a debugger on a dump, in place: it starts at once, and of the dump only what it
 reads is fetched. DUMP is a hash or a unique prefix of one, a path in a mount, a local
-dump, or a specification that one dump matches: 'cmd=svc.startd limit=1' is the newest
-of that command.
+dump, or a specification that one dump matches: cmd=svc.startd limit=1 is the newest
+of that command. If several match, they are listed, and the exit code is 2. Without
+DUMP it is the newest dump of the corpus.
 
 The debugger is the first of these that is installed: for illumos mdb; for Linux gdb
 or lldb, for its kernel crash or drgn; --debugger names another. Arguments behind --
@@ -44,17 +46,17 @@ func debugCommand(cl *cli) *cobra.Command {
 	var name string
 	var fresh bool
 	cmd := &cobra.Command{
-		Use:   "debug DUMP [ANALYZER] [-- ARGUMENT...]",
+		Use:   "debug [DUMP [ANALYZER]] [-- ARGUMENT...]",
 		Short: "Debug a dump, or write an analyzer on it",
 		Long:  debugLong,
-		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words, extra := args, []string(nil)
 			if n := cmd.ArgsLenAtDash(); n >= 0 {
 				words, extra = args[:n], args[n:]
 			}
+			words = joinSpec(words)
 			switch {
-			case len(words) < 1 || len(words) > 2:
+			case len(words) > 2:
 				return usageErrorf("expected DUMP [ANALYZER], got %d words (put arguments for the debugger after --)", len(words))
 			case len(words) == 2 && (name != "" || len(extra) > 0):
 				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
@@ -83,7 +85,14 @@ func runDebug(ctx context.Context, cl *cli, words []string, name string, fresh b
 	} else if c.isAway(ctx) {
 		find = c.findKnownDump
 	}
-	id, err := find(ctx, words[0])
+	var id dump.ID
+	var analyzer []string
+	if len(words) > 0 {
+		analyzer = words[1:]
+		id, err = find(ctx, words[0])
+	} else {
+		id, err = c.sayNewest(ctx, fresh)
+	}
 	if err != nil {
 		return err
 	}
@@ -91,7 +100,42 @@ func runDebug(ctx context.Context, cl *cli, words []string, name string, fresh b
 	if err != nil {
 		return err
 	}
-	return errors.Join(debugIn(ctx, cl, env, id, words[1:], name, extra), env.Close())
+	return errors.Join(debugIn(ctx, cl, env, id, analyzer, name, extra), env.Close())
+}
+
+// joinSpec joins the constraints among words into one word, the first, which names a dump.
+func joinSpec(words []string) []string {
+	var constraints, others []string
+	for _, word := range words {
+		if isConstraint(word) {
+			constraints = append(constraints, word)
+		} else {
+			others = append(others, word)
+		}
+	}
+	if len(constraints) == 0 {
+		return words
+	}
+	return append([]string{strings.Join(constraints, " ")}, others...)
+}
+
+// sayNewest returns the newest dump of the corpus and prints which one it is. It updates the catalogue
+// unless the store is away or synced is set.
+func (c *openedCorpus) sayNewest(ctx context.Context, synced bool) (dump.ID, error) {
+	if !synced && !c.offline {
+		if err := c.syncNow(ctx); err != nil {
+			return dump.ID{}, err
+		}
+	}
+	id, err := c.newest(ctx)
+	if err != nil {
+		return id, err
+	}
+	d, err := c.Cached(ctx, id)
+	if err == nil {
+		c.cli.say("the newest dump: %s", dumpLine(d))
+	}
+	return id, err
 }
 
 // debugIn runs the shell for an analyzer if one is named, and otherwise the debugger.

@@ -93,7 +93,7 @@ func runShow(ctx context.Context, sel *selection, threads bool) error {
 		}
 	}
 	if n == 0 {
-		return fmt.Errorf("no dump matches: %w", errNotInCorpus)
+		return notFoundf("no dump matches")
 	}
 	return nil
 }
@@ -102,7 +102,7 @@ func runShow(ctx context.Context, sel *selection, threads bool) error {
 func (c *openedCorpus) newest(ctx context.Context) (dump.ID, error) {
 	ids, err := c.selectIDs(ctx, []string{"limit=1"})
 	if err == nil && len(ids) == 0 {
-		err = fmt.Errorf("there are no dumps in %s: %w", c.location, errNotInCorpus)
+		err = notFoundf("there are no dumps in %s", c.location)
 	}
 	if err != nil {
 		return dump.ID{}, err

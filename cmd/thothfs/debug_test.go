@@ -165,6 +165,31 @@ func TestDebugPicksTheDebugger(t *testing.T) {
 	w.leavesNothing()
 }
 
+// TestDebugWithoutADump debugs the newest dump, and lists the dumps of a specification that several match.
+func TestDebugWithoutADump(t *testing.T) {
+	t.Parallel()
+	w := newDebugWorld(t)
+	if r := w.try("debug"); r.code != exitNotFound && r.code != exitFailure || !strings.Contains(r.stderr, "no such directory") {
+		t.Errorf("without a corpus: %+v", r)
+	}
+	id := w.aCore()
+	w.put(hash(1)+"/info.json", `{"type":"core","cmd":"old","time":1373566399}`)
+	w.put(hash(2)+"/info.json", `{"type":"core","cmd":"old","time":1373566400}`)
+	w.standIn("gdb", `echo "gdb: $*"`)
+	r := w.try("debug", "--", "-one")
+	if r.code != 0 || !strings.Contains(r.stderr, "the newest dump: "+id[:16]+"  20") || !strings.Contains(r.stdout, "gdb: -one") || !strings.Contains(r.stdout, id) {
+		t.Errorf("%+v", r)
+	}
+	const listed = "2 dumps match \"cmd=old type=core\": name one, or add limit=1 for the newest:\n  "
+	want := listed + hash(2)[:16] + "  2013-07-11T18:13:20  old\n  " + hash(1)[:16] + "  2013-07-11T18:13:19  old\n"
+	if r := w.try("debug", "cmd=old", "type=core"); r.code != exitUsage || !strings.HasSuffix(r.stderr, want) || r.stdout != "" {
+		t.Errorf("several: %+v", r)
+	}
+	if r := w.try("analyze", id, "dlv:bt"); r.code != 1 || !strings.Contains(r.stderr, `there is no debugger "dlv" for commands: expected gdb:COMMAND, lldb:COMMAND`) {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestDebugRefuses(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)

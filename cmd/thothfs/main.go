@@ -116,6 +116,15 @@ func usageErrorf(format string, args ...any) error { return usageError{fmt.Error
 // errNotInCorpus results in exit code 3.
 var errNotInCorpus = errors.New("not in the corpus")
 
+// notFoundError is an errNotInCorpus with a message of its own.
+type notFoundError string
+
+func (e notFoundError) Error() string { return string(e) }
+
+func (notFoundError) Is(target error) bool { return target == errNotInCorpus }
+
+func notFoundf(format string, args ...any) error { return notFoundError(fmt.Sprintf(format, args...)) }
+
 // verbs are the constructors of all commands except editVerbs.
 var verbs = []func(*cli) *cobra.Command{
 	analyzeCommand,

@@ -64,11 +64,28 @@ func (c *openedCorpus) findKnownDump(ctx context.Context, word string) (dump.ID,
 	case err != nil:
 		return dump.ID{}, err
 	case len(ids) == 0:
-		return dump.ID{}, fmt.Errorf("no dump matches %q: %w", word, errNotInCorpus)
+		return dump.ID{}, notFoundf("no dump matches %q", word)
 	case len(ids) > 1:
-		return dump.ID{}, usageErrorf("%d dumps match %q; name one, or add limit=1 for the newest (see: thothfs ls)", len(ids), word)
+		return dump.ID{}, c.severalMatch(ctx, word, ids)
 	}
 	return ids[0], nil
+}
+
+// severalMatch returns a usage error that lists the newest of ids, which are in the order of time.
+func (c *openedCorpus) severalMatch(ctx context.Context, word string, ids []dump.ID) error {
+	which, shown := ":", ids
+	if len(ids) > maxCandidates {
+		which, shown = "; the newest:", ids[len(ids)-maxCandidates:]
+	}
+	var lines strings.Builder
+	for _, id := range slices.Backward(shown) {
+		d, err := c.Cached(ctx, id)
+		if err != nil {
+			return err
+		}
+		lines.WriteString("\n  " + dumpLine(d))
+	}
+	return usageErrorf("%s dumps match %q: name one, or add limit=1 for the newest%s%s", humanize.Comma(int64(len(ids))), word, which, lines.String())
 }
 
 // resolve returns the dump that a word names: a hash, a unique hash prefix, a path in a mount or in

@@ -180,9 +180,9 @@ func (sel *selection) unknownWord(ctx context.Context, word string, names *catal
 	}
 	if fi, err := os.Stat(word); err == nil && strings.Contains(word, "/") {
 		if fi.IsDir() {
-			return fmt.Errorf("%s is a directory, but not that of a dump: %w", word, errNotInCorpus)
+			return notFoundf("%s is a directory, but not that of a dump", word)
 		}
-		return fmt.Errorf("%s is not a dump: %w", word, errNotInCorpus)
+		return notFoundf("%s is not a dump", word)
 	}
 	if strings.Trim(word, "=<>!") == "" {
 		return usageErrorf("%q is not %s: write a constraint without blanks and in quotation marks, as in 'size>=1G'", word, what)

@@ -112,11 +112,15 @@ func findScript(ctx context.Context, c *corpus.Corpus, word string, say func(str
 	case own != nil:
 		return own, nil
 	}
+	if prefix, _, ok := strings.Cut(word, ":"); ok && prefix != "" {
+		return nil, fmt.Errorf("there is no debugger %q for commands: expected %sCOMMAND, ::COMMAND (mdb) or %sNAME",
+			prefix, strings.Join(commandPrefixes, "COMMAND, "), builtinPrefix)
+	}
 	hint := ""
 	if fi, err := os.Stat(word); err == nil && fi.Mode().IsRegular() {
 		hint = fmt.Sprintf("; for the file of that name give ./%s", word)
 	}
-	return nil, fmt.Errorf("there is no analyzer %q, neither in the corpus (see: thothfs analyzers) nor among %s%s",
+	return nil, fmt.Errorf("there is no analyzer %q, neither in the corpus (see: thothfs analyzers) nor among those that come with thothfs: %s%s",
 		word, strings.Join(Builtins(), ", "), hint)
 }
 
