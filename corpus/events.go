@@ -24,7 +24,10 @@ type events struct {
 	done chan struct{} // closed when the goroutine has ended
 }
 
-type subscriber struct{ fn func([]Change) }
+type subscriber struct {
+	mu sync.Mutex     // held during a call of fn
+	fn func([]Change) // nil once canceled
+}
 
 func newEvents() *events {
 	e := &events{wake: make(chan struct{}, 1), done: make(chan struct{})}
@@ -33,10 +36,10 @@ func newEvents() *events {
 }
 
 // Subscribe calls fn with every change from now on, in order, from a single goroutine, with no
-// locks held. fn may call any method of the Corpus except Close. No call of fn begins after cancel
-// returns.
+// lock held that a method of the Corpus takes; fn may call all of them except Close. cancel waits
+// for a call of fn that has begun, and fn is not called again. fn must not call its own cancel.
 func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
-	e, s := c.events, &subscriber{fn}
+	e, s := c.events, &subscriber{fn: fn}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.subscribers = append(e.subscribers, s)
@@ -45,9 +48,12 @@ func (c *base) Subscribe(fn func([]Change)) (cancel func()) {
 
 func (e *events) unsubscribe(s *subscriber) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	// run may still be using the old slice.
 	e.subscribers = slices.DeleteFunc(slices.Clone(e.subscribers), func(have *subscriber) bool { return have == s })
+	e.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fn = nil
 }
 
 // emit queues changes. It never waits.
@@ -97,7 +103,15 @@ func (e *events) run() {
 			continue
 		}
 		for _, s := range subscribers {
-			s.fn(changes)
+			s.call(changes)
 		}
+	}
+}
+
+func (s *subscriber) call(changes []Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fn != nil {
+		s.fn(changes)
 	}
 }

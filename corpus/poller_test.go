@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -187,6 +188,33 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+func TestCanceledSubscriberIsNotCalled(t *testing.T) {
+	c := open(t, options(t, mem.New()))
+	called := make(chan struct{})
+	var cancel func()
+	defer c.Subscribe(func([]Change) { cancel() })()
+	cancel = c.Subscribe(func([]Change) { t.Error("called after cancel") })
+	defer c.Subscribe(func([]Change) { close(called) })()
+	c.events.emit(Change{ID: ident(0), New: &Dump{}})
+	<-called
+}
+
+// TestCancelWaitsForTheSubscriber relies on the race detector to notice a cancel that does not wait.
+func TestCancelWaitsForTheSubscriber(t *testing.T) {
+	c := open(t, options(t, mem.New()))
+	begun, ended := make(chan struct{}), false
+	cancel := c.Subscribe(func([]Change) {
+		close(begun)
+		runtime.Gosched()
+		ended = true
+	})
+	c.events.emit(Change{ID: ident(0), New: &Dump{}})
+	<-begun
+	if cancel(); !ended {
+		t.Error("cancel returned during a call")
+	}
 }
 
 func TestSlowSubscriber(t *testing.T) {
