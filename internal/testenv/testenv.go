@@ -14,6 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Programs with the race detector sleep for a second before they exit, and tests start thousands.
+// This affects the processes that a test starts, not the test itself.
+func init() {
+	if _, set := os.LookupEnv("GORACE"); !set {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
+}
+
 // Missing skips a test that cannot run on this machine. Where everything must be tested
 // (CI=true in the environment), it fails the test instead.
 func Missing(t testing.TB, format string, args ...any) {
