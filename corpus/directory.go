@@ -59,3 +59,26 @@ func (c *Corpus) Create(ctx context.Context, id dump.ID, raw []byte) error {
 	c.Adopt(ctx, &Directory{ID: id, Dump: catalog.NewDump(id, raw, attr, ""), at: at})
 	return nil
 }
+
+// Remove removes the version etag of the document of a dump, so that its directory is that of an
+// unfinished upload; the objects in it stay. It returns store.ErrConflict if there is another version.
+func (c *Corpus) Remove(ctx context.Context, id dump.ID, etag string) error {
+	err := c.store.Remove(ctx, store.Ref{Key: catalog.InfoKey(id), ETag: etag})
+	if err == nil || errors.Is(err, store.ErrNotExist) {
+		c.Removed(ctx, id)
+	}
+	return err
+}
+
+// Removed records that a dump has no document any more, here and for other clients.
+func (c *Corpus) Removed(ctx context.Context, id dump.ID) {
+	c.changes.Add(id, "") // no document has this version
+	at := c.now()
+	c.checked.set(id, at)
+	c.tryObserve(ctx, catalog.Observation{ID: id, At: at.Add(catalog.AfterStored), Kind: catalog.Absent, Wait: max(c.o.Poll, 10*time.Second)})
+}
+
+// Deleted records that the directory of a dump has been deleted.
+func (c *Corpus) Deleted(ctx context.Context, id dump.ID) {
+	c.tryObserve(ctx, catalog.Observation{ID: id, At: c.now(), Kind: catalog.Gone})
+}
