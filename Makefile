@@ -64,7 +64,7 @@ bench-packages: ## the packages' own benchmarks, their baselines beside them
 
 man: build ## leaves bin/man/*.1 and *.7
 	rm -rf bin/man
-	bin/thothfs man bin/man
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null)} bin/thothfs man bin/man
 
 install: man ## the program, manual pages, completions, and the helper of mount(8)
 	install -d $(bindir) $(mandir) $(man7dir) $(sharedir)/bash-completion/completions $(sharedir)/zsh/site-functions $(sharedir)/fish/vendor_completions.d $(DESTDIR)$(sbindir)

@@ -7,3 +7,8 @@ import _ "embed"
 //
 //go:embed specifications.md
 var Specifications string
+
+// Manual is the text of thothfs(1), in Markdown, without the lists of verbs and options.
+//
+//go:embed manual.md
+var Manual string

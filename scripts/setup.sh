@@ -16,6 +16,8 @@ if [ "${1:-}" != demo ]; then
 		"g++ g++"           # programs to crash, in C++
 		"python3-config python3-dev" # and in an extension of Python
 		"npm npm"           # the independent Manta client, and json(1)
+		"man man-db" "mandoc mandoc" # the manual pages, read by both
+		"rsync rsync"       # a program that copies extended attributes
 		"vim vim" "ed ed"   # editors, whose saves are tried on the mount
 		"zstd zstd" "lz4 lz4" "xz xz-utils" "bzip2 bzip2"
 	)

@@ -91,6 +91,11 @@ func rootCommand(cl *cli) *cobra.Command {
 	for _, cmd := range root.Commands() {
 		checkArgs(cmd)
 	}
+	groupVerbs(root)
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		printUsage(cmd.OutOrStderr(), cmd)
+		return nil
+	})
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageErrorf("%w (see: %s --help)", err, cmd.CommandPath())
 	})

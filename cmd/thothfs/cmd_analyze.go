@@ -67,6 +67,7 @@ func analyzeCommand(cl *cli) *cobra.Command {
 		RunE:  func(cmd *cobra.Command, args []string) error { return runAnalyze(cmd.Context(), cl, args, f) },
 	}
 	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "how many dumps at a time")
+	cmd.Flags().Lookup("jobs").DefValue = "the number of processors" // so that help is the same everywhere
 	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long one dump may take, as 90s; 0: as long as it likes")
 	cmd.Flags().StringVar(&f.shard, "shard", "", "only the `I/N` part of the dumps: 0/4, 1/4, 2/4, 3/4")
 	cmd.Flags().BoolVar(&f.credentials, "credentials", false, "pass the environment's credentials on to the analyzer")

@@ -20,7 +20,7 @@ func TestExitCodes(t *testing.T) {
 		{[]string{"list"}, exitOK, "DUMP"},
 		{[]string{"--version"}, exitOK, "thothfs " + versionText()},
 		{[]string{"help", "ls"}, exitOK, "Lists the dumps"},
-		{[]string{"help"}, exitOK, "Available Commands"},
+		{[]string{"help"}, exitOK, "Store dumps:"},
 		{[]string{"help", "nosuch"}, exitUsage, `unknown verb "nosuch" (see: thothfs --help)`},
 		{[]string{"inof"}, exitUsage, `unknown verb "inof": did you mean info? (see: thothfs --help)`},
 		{[]string{"info"}, exitUsage, "usage: thothfs info SPEC... (see: thothfs info --help)"},
