@@ -49,22 +49,29 @@ type quota struct {
 
 // newQuota returns the quota for o. It leaves the first measurement to run.
 func newQuota(o Options, evictor *blockfile.Evictor) *quota {
-	q := &quota{dir: o.Dir, limit: o.Quota, floor: o.floor, evictor: evictor, log: o.Log,
+	q := &quota{dir: o.Dir, floor: o.floor, evictor: evictor, log: o.Log,
 		wake: make(chan struct{}, 1), measuring: semaphore.NewWeighted(1)}
-	dir := o.Dir
+	var floor int64
+	q.limit, floor = limits(o.Dir, o.Quota)
+	if q.floor == 0 {
+		q.floor = floor
+	}
+	q.wake <- struct{}{}
+	return q
+}
+
+// limits returns the number of bytes that may be used in dir, quota unless that is 0, and the number that is
+// left free on its disk.
+func limits(dir string, quota int64) (limit, floor int64) {
 	size, _, err := diskSpace(dir)
 	for err != nil && dir != filepath.Dir(dir) { // the nearest directory that exists
 		dir = filepath.Dir(dir)
 		size, _, err = diskSpace(dir)
 	}
-	if q.limit == 0 {
-		q.limit = min(size/100*quotaShare, quotaMost)
+	if limit = quota; limit == 0 {
+		limit = min(size/100*quotaShare, quotaMost)
 	}
-	if q.floor == 0 {
-		q.floor = size / 100 * floorShare
-	}
-	q.wake <- struct{}{}
-	return q
+	return limit, size / 100 * floorShare
 }
 
 // diskSpace returns the size of the disk and the free space on it that this user may fill.

@@ -330,7 +330,7 @@ func TestDebugShellStoresOnExit0(t *testing.T) {
 		t.Errorf("dropped changes are stored:\n%s", got)
 	}
 	// Without edits nothing is stored, not even the template.
-	if r := w.debugShell(id, "other", `exit 0`); r.code != 0 || strings.Contains(w.must("analyzers"), "other") {
+	if r := w.debugShell(id, "other", `exit 0`); r.code != 0 || strings.Contains(w.must("analyzers", "-q"), "other") {
 		t.Errorf("an analyzer that was not written: %+v", r)
 	}
 	// A built-in analyzer becomes an analyzer of the corpus once it is edited.

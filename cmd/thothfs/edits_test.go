@@ -113,7 +113,7 @@ func TestAnalyzerVerbs(t *testing.T) {
 	if r := w.tryInput("echo hi\n", "analyzer", "greet"); r.code != 0 {
 		t.Errorf("%+v", r)
 	}
-	if got := w.must("analyzers"); got != "greet\n" {
+	if got := w.must("analyzers", "-q"); got != "greet\n" {
 		t.Errorf("%q", got)
 	}
 	if text, err := os.ReadFile(filepath.Join(w.corpus, "analyzers", "greet")); err != nil || string(text) != "echo hi\n" {

@@ -97,7 +97,7 @@ func TestDebugShellAfterAFailedCommand(t *testing.T) {
 				t.Errorf("%s: %v %v\n%s", path, fi, err, term.text())
 			}
 		}
-		if has := strings.Contains(w.must("analyzers"), "mine"); stored && !has {
+		if has := strings.Contains(w.must("analyzers", "-q"), "mine"); stored && !has {
 			t.Errorf("%q: the analyzer is not stored", answer)
 		}
 		w.sh("rm -f tmp/thothfs-mine-* tmp/thothfs-info.json-*; rm -rf corpus/analyzers")

@@ -145,3 +145,13 @@ func (c Counts) Write(w io.Writer) error {
 	out.WriteString("}\n")
 	return out.Flush()
 }
+
+// WriteJSON prints JSON indented, and safe on a terminal.
+func WriteJSON(w io.Writer, raw []byte) error {
+	text, err := indentJSON(raw, "")
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(append(text, '\n'))
+	return err
+}
