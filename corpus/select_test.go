@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -144,7 +145,7 @@ type testDump struct {
 
 func TestIndexNeverChangesTheAnswer(t *testing.T) {
 	const dumps, specs = 300, 400
-	r := rand.New(rand.NewPCG(1, 2))
+	r, lists := rand.New(rand.NewPCG(1, 2)), rand.New(rand.NewPCG(3, 4))
 	s, docs := mem.New(), map[dump.ID]query.Fields{}
 	for i := range dumps {
 		raw := randomDocument(r)
@@ -171,6 +172,7 @@ func TestIndexNeverChangesTheAnswer(t *testing.T) {
 			t.Fatalf("%q\n%s", spec, diff)
 		}
 		checkOrder(t, c, spec, docs, want)
+		checkList(t, c, spec, docs, want, randomList(lists))
 		checkCounts(t, c, somePaths[r.IntN(len(somePaths))], spec, docs, want)
 	}
 	all := slices.SortedFunc(maps.Keys(docs), catalog.CompareIDs)
@@ -221,6 +223,88 @@ func checkOrder(t *testing.T, c *Corpus, spec query.Spec, docs map[dump.ID]query
 	slices.SortFunc(sorted, catalog.CompareIDs)
 	if diff := gocmp.Diff(sorted, selected(t, c, spec.String())); diff != "" {
 		t.Fatalf("%q\n%s", spec, diff)
+	}
+}
+
+// randomList returns options for a list.
+func randomList(r *rand.Rand) catalog.ListOptions {
+	o := catalog.ListOptions{Reverse: r.IntN(2) == 0, Documents: r.IntN(4) == 0}
+	if r.IntN(2) == 0 {
+		o.Last = 1 + r.IntN(50)
+	}
+	if r.IntN(4) > 0 {
+		o.Sort = &catalog.Fields[r.IntN(len(catalog.Fields))]
+	}
+	for range r.IntN(5) {
+		o.Fields = append(o.Fields, &catalog.Fields[r.IntN(len(catalog.Fields))])
+	}
+	return o
+}
+
+// checkList compares a list, its order and its values with those of the documents.
+func checkList(t *testing.T, c *Corpus, spec query.Spec, docs map[dump.ID]query.Fields, ids []dump.ID, o catalog.ListOptions) {
+	t.Helper()
+	text := func(d *Dump, f *Field) string {
+		if v, ok := d.Value(f.Name); ok {
+			return v.Text()
+		}
+		return ""
+	}
+	value := func(id dump.ID, f *Field) string { return text(docs[id].(testDump).dump, f) }
+	order := func(a, b dump.ID) int {
+		if o.Sort == nil {
+			return 0
+		}
+		x, y := value(a, o.Sort), value(b, o.Sort)
+		if !o.Sort.Number {
+			return strings.Compare(x, y)
+		}
+		n, m := int64(math.MinInt64), int64(math.MinInt64)
+		fmt.Sscan(x, &n)
+		fmt.Sscan(y, &m)
+		if strconv.FormatInt(n, 10) != x {
+			n = math.MinInt64
+		}
+		if strconv.FormatInt(m, 10) != y {
+			m = math.MinInt64
+		}
+		return cmp.Compare(n, m)
+	}
+	sorted := byTime(docs, ids)
+	slices.SortStableFunc(sorted, order)
+	if o.Last > 0 && o.Last < len(sorted) {
+		sorted = sorted[len(sorted)-o.Last:]
+	}
+	if o.Reverse {
+		slices.Reverse(sorted)
+	}
+	var want, got []string
+	for _, id := range sorted {
+		line := id.String()
+		for _, f := range o.Fields {
+			line += " " + value(id, f)
+		}
+		want = append(want, line)
+	}
+	for d, err := range c.List(t.Context(), spec, o) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := d.ID.String()
+		for _, f := range o.Fields {
+			if d.Doc != nil {
+				line += " " + text(d, f)
+			} else {
+				line += " " + d.Text(f)
+			}
+		}
+		got = append(got, line)
+		if o.Documents && d.Doc == nil {
+			t.Fatalf("%s has no document", d.ID)
+		}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Fatalf("%q %+v\n%s", spec, o, diff)
 	}
 }
 

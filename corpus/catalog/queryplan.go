@@ -28,6 +28,7 @@ type queryPlan struct {
 	args    []any
 	verify  verifyLevel
 	columns bool     // there is a condition on a column of Fields, which no odd row satisfies
+	equal   int      // number of conditions that a column has exactly one value
 	words   [][]byte // contained in the text of every document that matches (see requireWords)
 }
 
@@ -69,6 +70,9 @@ func (p *queryPlan) add(c *query.Constraint) {
 		p.id(c)
 	case field != nil:
 		p.columns = true
+		if c.Op == query.OpEqual && !c.Not && c.Or == nil {
+			p.equal++
+		}
 		condition := fieldCondition(field, c)
 		p.and(condition.sql, condition.args...)
 		p.verify = max(p.verify, condition.verify)
@@ -77,6 +81,10 @@ func (p *queryPlan) add(c *query.Constraint) {
 		p.requireWords(c)
 	}
 }
+
+// byEquality reports whether all conditions are that a column of Fields has exactly one value. A range
+// of hashes can be added to these without making their indexes useless.
+func (p *queryPlan) byEquality() bool { return p.equal > 0 && p.equal == len(p.where) }
 
 // requireWords adds words that must occur verbatim in the text of a document that satisfies c and
 // contains no backslash; without backslashes, keys and plain texts are stored as they are. This

@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"io"
 	"iter"
 	"maps"
 	"slices"
@@ -119,33 +118,7 @@ func (r *Reader) rows(ctx context.Context, spec query.Spec) (rows []Row, sorted 
 // consumer may take its time and call any method. A dump that is removed during the iteration is
 // left out.
 func (r *Reader) Dumps(ctx context.Context, spec query.Spec) iter.Seq2[*Dump, error] {
-	return func(yield func(*Dump, error) bool) {
-		rows, _, err := r.matches(ctx, spec)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		slices.SortFunc(rows, older)
-		for n, size := 1, 0; len(rows) > 0; n = nextChunk(n, size) {
-			chunk := rows[:min(n, len(rows))]
-			rows, size = rows[len(chunk):], 0
-			dumps, err := r.Catalog.dumps(ctx, chunk)
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, row := range chunk {
-				d := dumps[row.ID]
-				if d == nil {
-					continue
-				}
-				size += len(d.Doc.Raw())
-				if !yield(d, nil) {
-					return
-				}
-			}
-		}
-	}
+	return r.List(ctx, spec, ListOptions{Documents: true})
 }
 
 // nextChunk returns how many dumps to read together after a chunk of n dumps with documents of size
@@ -237,41 +210,10 @@ func (r *Reader) All(ctx context.Context) iter.Seq2[[]Row, error] {
 const rowsAfter = `SELECT id, time FROM dumps INDEXED BY dumps_list WHERE id > ? ORDER BY id`
 
 // rowsAfter calls fn with the dumps whose hash is greater than id, in parts, until fn returns an
-// error. It uses the driver directly because sql.Rows.Scan would take most of the time with a
-// million rows. It may return ErrRebuilt.
+// error. It may return ErrRebuilt.
 func (c *Catalog) rowsAfter(ctx context.Context, id []byte, fn func([]Row) error) error {
-	return c.try(ctx, func(db *database) error {
-		conn, err := db.readers.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Close() // back to the pool
-		return conn.Raw(func(c any) error {
-			found, err := c.(driver.QueryerContext).QueryContext(ctx, rowsAfter, []driver.NamedValue{{Ordinal: 1, Value: notNil(id)}})
-			if err != nil {
-				return err
-			}
-			defer found.Close() // Next returns any error
-			return readParts(found, fn)
-		})
-	})
-}
-
-// readParts reads rows that consist of a hash and a time.
-func readParts(found driver.Rows, fn func([]Row) error) error {
-	values := make([]driver.Value, 2)
 	var part []Row
-	for {
-		err := found.Next(values)
-		if errors.Is(err, io.EOF) && len(part) > 0 {
-			return fn(part)
-		}
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	err := c.readRaw(ctx, rowsAfter, []any{notNil(id)}, func(values []driver.Value) error {
 		r, err := rowFrom(values)
 		if err != nil {
 			return err
@@ -279,15 +221,20 @@ func readParts(found driver.Rows, fn func([]Row) error) error {
 		if part == nil {
 			part = make([]Row, 0, partRows)
 		}
-		if part = append(part, r); len(part) == partRows {
-			if err := fn(part); err != nil {
-				return err
-			}
-			part = nil
+		if part = append(part, r); len(part) < partRows {
+			return nil
 		}
+		full := part
+		part = nil
+		return fn(full)
+	})
+	if err == nil && len(part) > 0 {
+		err = fn(part)
 	}
+	return err
 }
 
+// rowFrom returns the row whose first columns are a hash and a time.
 func rowFrom(values []driver.Value) (Row, error) {
 	r := Row{Time: unknown}
 	id, isBytes := values[0].([]byte)
