@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"thothfs/cache"
+	"thothfs/cmd/thothfs/listing"
 	"thothfs/query"
 )
 
@@ -119,6 +121,49 @@ func (m *moment) Set(text string) (err error) {
 	m.text = text
 	m.Time, err = query.ParseTime(time.Now(), text)
 	return err
+}
+
+// format is a pflag.Value for a format of output.
+type format struct {
+	listing.Format
+	all []listing.Format
+}
+
+func (f *format) Type() string { return "FORMAT" }
+
+func (f *format) String() string { return string(f.Format) }
+
+func (f *format) Set(name string) error {
+	f.Format = listing.Format(name)
+	if slices.Contains(f.all, f.Format) {
+		return nil
+	}
+	names := make([]string, len(f.all))
+	for i, known := range f.all {
+		names[i] = string(known)
+	}
+	return fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+}
+
+// count is a pflag.Value for a number greater than 0. 0 means that the flag was not given.
+type count int
+
+func (c *count) Type() string { return "N" }
+
+func (c *count) String() string {
+	if *c == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*c))
+}
+
+func (c *count) Set(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return errors.New("must be a number greater than 0")
+	}
+	*c = count(n)
+	return nil
 }
 
 // parseTime parses a day or a time in RFC 3339 format. Without a zone, the time is in UTC.

@@ -287,6 +287,24 @@ func (sel *selection) all(ctx context.Context) iter.Seq2[*corpus.Dump, error] {
 	}
 }
 
+// list yields the selected dumps as catalog.Reader.List does.
+func (sel *selection) list(ctx context.Context, o catalog.ListOptions) iter.Seq2[*corpus.Dump, error] {
+	if !sel.byID {
+		return sel.corpus.List(ctx, sel.spec, o)
+	}
+	return func(yield func(*corpus.Dump, error) bool) {
+		found, err := sel.named(ctx)
+		for _, d := range catalog.Arrange(found, o) {
+			if !yield(d, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, err)
+		}
+	}
+}
+
 // named returns the dumps in ids that match, oldest first.
 func (sel *selection) named(ctx context.Context) (found []*corpus.Dump, err error) {
 	// A Sync compares only some documents with the store, so refresh each one. If a document cannot

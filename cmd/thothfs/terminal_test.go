@@ -26,7 +26,8 @@ type terminal struct {
 	seen bytes.Buffer
 }
 
-// onTerminal starts a program on a new terminal.
+// onTerminal starts a program on a new terminal of 80 columns. It is dumb, unless the environment of the
+// program ends in another TERM.
 func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -38,6 +39,9 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
 	}
+	if err == nil {
+		err = unix.IoctlSetWinsize(int(master.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 80})
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +52,9 @@ func onTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 	defer slave.Close()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	cmd.Env = append(cmd.Env, "TERM=dumb")
+	if !strings.HasPrefix(cmd.Env[len(cmd.Env)-1], "TERM=") {
+		cmd.Env = append(cmd.Env, "TERM=dumb")
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -64,7 +64,7 @@ func TestUploadOfAFlattenedDump(t *testing.T) {
 	if got := w.must("report", "node=undefined", "format"); got != "{\n    \"kdump\": 1\n}\n" {
 		t.Error(got)
 	}
-	if got := w.must("ls"); !strings.Contains(got, id[:16]+" crash") {
+	if got := w.must("ls", "-o", "wide"); !strings.Contains(got, strings.TrimSpace(id)+" crash ") {
 		t.Error(got)
 	}
 }

@@ -18,20 +18,18 @@ func TestVerbsOnACorpusOfTheOriginal(t *testing.T) {
 		args []string
 		want string
 	}{
-		"ls": {[]string{"ls", "cmd=svc.startd"}, `DUMP             TYPE  TIME                NODE/CMD         TICKET
-0101010100000000 core  2013-07-11T18:11:44 svc.startd       OS-2359
+		"ls": {[]string{"ls", "cmd=svc.startd"}, `TIME                 DUMP                             SIG CMD        EXE/NODE SIZE TICKET
+2013-07-11T18:11:44Z 01010101000000000000000000000001 -   svc.startd eb9ca020    - OS-2359
 `},
-		"ls, several": {[]string{"ls", "cmd=svc.startd", "mtime=100y"}, `DUMP             TYPE  TIME                NODE/CMD         TICKET
-0202020200000000 core  2013-07-11T18:11:43 svc.startd       -
-0101010100000000 core  2013-07-11T18:11:44 svc.startd       OS-2359
+		"ls, several": {[]string{"ls", "cmd=svc.startd", "mtime=100y"}, `TIME                 DUMP                             SIG CMD        EXE/NODE SIZE TICKET
+2013-07-11T18:11:43Z 02020202000000000000000000000002 -   svc.startd eb9ca020    - -
+2013-07-11T18:11:44Z 01010101000000000000000000000001 -   svc.startd eb9ca020    - OS-2359
 `},
-		"ls of a hash and a property": {[]string{"ls", "01010101", "pid"}, `DUMP             TYPE TIME                NODE/CMD   TICKET  PID
-0101010100000000 core 2013-07-11T18:11:44 svc.startd OS-2359 70377
+		"ls of a hash and a property": {[]string{"ls", "01010101", "pid"}, `TIME                 DUMP                             SIG CMD        EXE/NODE SIZE TICKET  PID
+2013-07-11T18:11:44Z 01010101000000000000000000000001 -   svc.startd eb9ca020    - OS-2359 70377
 `},
-		"ls of a crash": {[]string{"ls", "type=crash"}, `DUMP             TYPE  TIME                NODE/CMD         TICKET
-0606060600000000 crash 2013-07-11T18:11:48 headnode         -
-`},
-		"ls of nothing":    {[]string{"ls", "cmd=absent"}, "DUMP             TYPE  TIME                NODE/CMD         TICKET\n"},
+		"ls of a crash":    {[]string{"ls", "type=crash", "--no-headers"}, "2013-07-11T18:11:48Z 06060606000000000000000000000006 - - headnode - -\n"},
+		"ls of nothing":    {[]string{"ls", "cmd=absent"}, "TIME DUMP SIG CMD EXE/NODE SIZE TICKET\n"},
 		"report":           {[]string{"report", "type=core", "cmd=svc*", "cmd"}, "{\n    \"svc.startd\": 2\n}\n"},
 		"report, order":    {[]string{"report", "type"}, "{\n    \"crash\": 1,\n    \"core\": 5\n}\n"},
 		"report, count":    {[]string{"report", "type=core"}, "5\n"},

@@ -55,7 +55,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{t: t, dir: dir, corpus: filepath.Join(dir, "corpus"), mnt: filepath.Join(dir, "mnt")}
-	w.env = append(cleanEnv(), asProgram+"=1", "HOME="+dir,
+	w.env = append(cleanEnv(), asProgram+"=1", "HOME="+dir, "TZ=UTC",
 		"THOTHFS_STORE="+w.corpus, "THOTHFS_CACHE_DIR="+filepath.Join(dir, "cache"),
 		// Tests count requests, so mounts must not make any on their own.
 		"THOTHFS_COMPLETE=never", "THOTHFS_LEARN=false")

@@ -62,6 +62,28 @@ func (r *Reader) List(ctx context.Context, spec query.Spec, o ListOptions) iter.
 	}
 }
 
+// Arrange returns those of dumps that a list of them has, in its order.
+func Arrange(dumps []*Dump, o ListOptions) []*Dump {
+	l := &list{o: o}
+	if o.Sort != nil {
+		l.fields = []*Field{o.Sort}
+	}
+	part := l.newPart()
+	for _, d := range dumps {
+		sec := int64(unknown)
+		if !d.Time.IsZero() {
+			sec = d.Time.Unix()
+		}
+		part.addDocument(docFields{d.Doc, d.ID}, sec)
+	}
+	l.sort()
+	var arranged []*Dump
+	for _, n := range l.listed() {
+		arranged = append(arranged, dumps[n])
+	}
+	return arranged
+}
+
 // list is the contents of a list. It is compact, since there may be a million dumps.
 type list struct {
 	o      ListOptions

@@ -42,7 +42,7 @@ func WriteDocuments(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	for d, err := range dumps {
 		var text []byte
 		if err == nil {
-			text, err = indentJSON(withID(d), indent)
+			text, err = indentJSON(WithID(d), indent)
 		}
 		if err != nil {
 			failed = err
@@ -60,8 +60,28 @@ func WriteDocuments(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	return cmp.Or(failed, out.Flush())
 }
 
-// withID returns a document as JSON that begins with its ID.
-func withID(d *corpus.Dump) []byte {
+// WriteLines prints documents as WriteDocuments does, but each on a line of its own.
+func WriteLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
+	out := bufio.NewWriter(w)
+	var failed error
+	for d, err := range dumps {
+		if failed = err; err != nil {
+			break
+		}
+		var line bytes.Buffer
+		if failed = json.Compact(&line, WithID(d)); failed != nil {
+			break
+		}
+		line.WriteByte('\n')
+		if _, err := out.Write(escapeControls(line.Bytes(), jsonEscape)); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(failed, out.Flush())
+}
+
+// WithID returns a document as JSON that begins with its ID.
+func WithID(d *corpus.Dump) []byte {
 	raw := bytes.TrimSpace(d.Doc.Value().JSON())
 	if _, ok := d.Doc.Get("id"); ok || d.Doc.Value().Kind() != document.KindObject {
 		return raw
@@ -79,7 +99,7 @@ func indentJSON(raw []byte, prefix string) ([]byte, error) {
 	if err := json.Indent(&b, raw, prefix, indent); err != nil {
 		return nil, err
 	}
-	return escapeControls(b.Bytes()), nil
+	return escapeControls(b.Bytes(), jsonEscape), nil
 }
 
 // quoteJSON returns s as a JSON string that is safe on a terminal.
@@ -88,29 +108,49 @@ func quoteJSON(s string) string {
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.Encode(s) // encoding a string never fails
-	return string(escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+	return string(escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n")), jsonEscape))
 }
 
-// escapeControls escapes characters in the strings of JSON that might control a terminal,
-// and replaces invalid UTF-8 with U+FFFD.
-func escapeControls(raw []byte) []byte {
-	plain := func(r rune) bool { return r != utf8.RuneError && (r < 0x7f || r > 0x9f) && !unicode.Is(unicode.Cf, r) }
-	if bytes.IndexFunc(raw, func(r rune) bool { return !plain(r) }) < 0 {
+// escapeControls escapes characters in the strings of JSON or YAML that might control a terminal, and
+// replaces invalid UTF-8 with U+FFFD. escape returns the escape of a character.
+func escapeControls(raw []byte, escape func(r rune) string) []byte {
+	if bytes.IndexFunc(raw, func(r rune) bool { return !plainRune(r) }) < 0 {
 		return raw
 	}
 	var b strings.Builder
 	for _, r := range string(raw) {
-		switch {
-		case plain(r):
+		if plainRune(r) {
 			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteString(escape(r))
 		}
 	}
 	return []byte(b.String())
+}
+
+// plainRune reports whether a character of a document can be printed as it is.
+func plainRune(r rune) bool {
+	return r != utf8.RuneError && (r < 0x7f || r > 0x9f) && !unicode.Is(unicode.Cf, r)
+}
+
+// jsonEscape returns a character as an escape of JSON.
+func jsonEscape(r rune) string {
+	if r > 0xffff {
+		r -= 0x10000
+		return fmt.Sprintf(`\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
+}
+
+// EscapeYAML escapes characters of YAML that might control a terminal, all of which must be in double
+// quotes.
+func EscapeYAML(raw []byte) []byte {
+	return escapeControls(raw, func(r rune) string { return fmt.Sprintf(`\U%08x`, r) })
+}
+
+// IsPlain reports whether EscapeYAML leaves a text as it is.
+func IsPlain(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return !plainRune(r) }) < 0
 }
 
 // Counts maps the values of a property to numbers of dumps.

@@ -6,120 +6,196 @@ import (
 	"io"
 	"iter"
 	"strings"
-	"unicode/utf8"
 
-	"thothfs/corpus"
-	"thothfs/dump"
+	"github.com/mattn/go-runewidth"
 )
 
 const (
-	maxPadding = 200     // maximum width of a column, even for longer values
+	maxPadding = 200     // maximum width of a column in a pipe, even for longer values
 	maxHeld    = 4 << 20 // maximum number of bytes of rows held back to determine the widths
 )
 
-// column is one column of the table.
-type column struct {
-	head  string
-	width int // minimum width
-	text  func(*corpus.Dump) string
+// Column is one column of a Table.
+type Column struct {
+	Head   string
+	Min    int                             // width to which the column may be cut to fit; 0 means never
+	Cut    func(text string, n int) string // cuts a value to n characters; nil means Shorten
+	Spare  bool                            // narrowed before others
+	Right  bool                            // aligned to the right
+	Colour Colour
 }
 
-// tableColumns returns the columns of `ls`, which are those of the original thoth, plus one for
-// each of props. Without props, two columns have a minimum width, so that tables can be compared.
-func tableColumns(props []string) []column {
-	columns := []column{
-		{"DUMP", 16, func(d *corpus.Dump) string { return d.ID.Short() }},
-		{"TYPE", 4, property("type")},
-		{"TIME", 19, timeCell},
-		{"NODE/CMD", 8, nodeOrCmd},
-		{"TICKET", 6, property("ticket")},
-	}
-	if len(props) == 0 {
-		columns[1].width, columns[3].width = 5, 16
-	}
-	for _, p := range props {
-		head := strings.ToUpper(Cell(p[strings.LastIndexByte(p, '.')+1:]))
-		c := column{head, utf8.RuneCountInString(head), property(p)}
-		switch p {
-		case "time":
-			c.text = timeCell
-		case "id":
-			c.text = func(d *corpus.Dump) string { return d.ID.String() }
+// Table is a table of text for a terminal or a pipe.
+type Table struct {
+	Columns   []Column
+	Screen    Screen
+	NoHeaders bool
+
+	widths []int
+	cut    bool // the widths are limits
+}
+
+// Write prints rows as they arrive, with "-" for empty values. A row must not be used by others until
+// the next one; its values are made printable. Columns are as wide as their widest value in the first
+// 4 MiB of rows, and on a terminal as narrow as needed to fit. Write stops at the first error of the
+// sequence and returns it.
+func (t *Table) Write(w io.Writer, rows iter.Seq2[[]string, error]) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	t.widths = make([]int, len(t.Columns))
+	if !t.NoHeaders {
+		for i, c := range t.Columns {
+			t.widths[i] = textWidth(c.Head)
 		}
-		columns = append(columns, c)
 	}
-	return columns
-}
-
-func property(path string) func(*corpus.Dump) string {
-	return func(d *corpus.Dump) string {
-		v, _ := d.Value(path)
-		return v.Text()
+	var held []string // cells of rows held back until the widths are fixed; nil afterwards
+	size, started := 0, false
+	start := func() error {
+		started = true
+		t.fit()
+		if !t.NoHeaders {
+			t.printHead(out)
+		}
+		for len(held) > 0 {
+			if err := t.printRow(out, held[:len(t.Columns)]); err != nil {
+				return err
+			}
+			held = held[len(t.Columns):]
+		}
+		return nil
 	}
-}
-
-func timeCell(d *corpus.Dump) string {
-	if t, ok := d.Doc.Time(); ok {
-		return t.Format(TimeLayout)
-	}
-	return ""
-}
-
-func nodeOrCmd(d *corpus.Dump) string {
-	if d.Doc.String("type") == string(dump.Core) {
-		return d.Doc.String("cmd")
-	}
-	return d.Doc.String("node")
-}
-
-// WriteTable prints the table of `ls`, with "-" for missing values. A column is as wide as its
-// widest value in the first 4 MiB of rows; later rows are printed as they arrive. It stops at the
-// first error of the sequence and returns it.
-func WriteTable(w io.Writer, dumps iter.Seq2[*corpus.Dump, error], props []string) error {
-	out := bufio.NewWriter(w)
-	columns := tableColumns(props)
-	heads := make([]string, len(columns))
-	for i, c := range columns {
-		heads[i] = c.head
-	}
-	rows, size := [][]string{heads}, 0 // rows held back until the widths are fixed
 	var failed error
-	for d, err := range dumps {
+	for row, err := range rows {
 		if failed = err; err != nil {
 			break
 		}
-		row := make([]string, len(columns))
-		for i, c := range columns {
-			row[i] = cmp.Or(Cell(c.text(d)), "-")
-			if size <= maxHeld {
-				columns[i].width = max(c.width, min(utf8.RuneCountInString(row[i]), maxPadding))
+		for i, text := range row {
+			row[i] = cmp.Or(Cell(text), "-")
+		}
+		if started {
+			if err := t.printRow(out, row); err != nil {
+				return err
 			}
-		}
-		for _, text := range row {
-			size += len(text) + 16
-		}
-		if rows = append(rows, row); size <= maxHeld {
 			continue
 		}
-		if err := printRows(out, columns, rows); err != nil {
-			return err
+		for i, text := range row {
+			t.widths[i] = max(t.widths[i], min(textWidth(text), maxPadding))
+			size += len(text) + 16
 		}
-		rows = nil
+		if held = append(held, row...); size > maxHeld {
+			if err := start(); err != nil {
+				return err
+			}
+		}
 	}
-	printRows(out, columns, rows) // errors are returned by Flush
+	if !started {
+		start() // errors are returned by Flush
+	}
 	return cmp.Or(failed, out.Flush())
 }
 
-func printRows(out *bufio.Writer, columns []column, rows [][]string) (err error) {
-	for _, row := range rows {
-		for i, text := range row {
-			out.WriteString(text)
-			if i < len(row)-1 {
-				pad := max(0, columns[i].width-utf8.RuneCountInString(text)) + 1
-				out.WriteString(strings.Repeat(" ", pad))
+// fit narrows the widest columns until the table fits the screen, as far as the columns allow.
+func (t *Table) fit() {
+	if t.Screen.Width == 0 {
+		return
+	}
+	t.cut = true
+	excess := len(t.widths) - 1 - t.Screen.Width
+	for _, width := range t.widths {
+		excess += width
+	}
+	for ; excess > 0; excess-- {
+		widest := -1
+		for i, c := range t.Columns {
+			if c.Min == 0 || t.widths[i] <= c.Min {
+				continue
+			}
+			if widest < 0 || c.Spare || t.widths[i] > t.widths[widest] && !t.Columns[widest].Spare {
+				widest = i
 			}
 		}
-		err = out.WriteByte('\n')
+		if widest < 0 {
+			return
+		}
+		t.widths[widest]--
 	}
-	return err
 }
+
+func (t *Table) printHead(out *bufio.Writer) {
+	for i, c := range t.Columns {
+		t.printCell(out, i, Shorten(c.Head, max(t.widths[i], 1)), Bold)
+	}
+	out.WriteByte('\n')
+}
+
+func (t *Table) printRow(out *bufio.Writer, row []string) error {
+	for i, text := range row {
+		c := &t.Columns[i]
+		if t.cut && textWidth(text) > t.widths[i] {
+			if c.Cut != nil {
+				text = c.Cut(text, t.widths[i])
+			} else {
+				text = Shorten(text, t.widths[i])
+			}
+		}
+		colour := c.Colour
+		if text == "-" {
+			colour = Plain
+		}
+		t.printCell(out, i, text, colour)
+	}
+	return out.WriteByte('\n')
+}
+
+const blanks = "                                                                                                    "
+
+func (t *Table) printCell(out *bufio.Writer, i int, text string, colour Colour) {
+	pad := max(0, t.widths[i]-textWidth(text))
+	last := i == len(t.Columns)-1
+	if t.Columns[i].Right {
+		writePadding(out, pad)
+		pad = 0
+	}
+	if t.Screen.Colours && colour != Plain {
+		out.WriteString(string(colour))
+		out.WriteString(text)
+		out.WriteString(string(reset))
+	} else {
+		out.WriteString(text)
+	}
+	if !last {
+		writePadding(out, pad+1)
+	}
+}
+
+func writePadding(out *bufio.Writer, n int) {
+	for ; n > len(blanks); n -= len(blanks) {
+		out.WriteString(blanks)
+	}
+	out.WriteString(blanks[:n])
+}
+
+// textWidth returns the number of columns that printable text takes on a terminal.
+func textWidth(text string) int {
+	for i := range len(text) {
+		if text[i] >= 0x80 {
+			return runewidth.StringWidth(text)
+		}
+	}
+	return len(text)
+}
+
+// Shorten truncates text to at most most columns of a terminal.
+func Shorten(text string, most int) string { return runewidth.Truncate(text, most, "…") }
+
+// ShortenStart is like Shorten, but removes the beginning.
+func ShortenStart(text string, most int) string {
+	excess := textWidth(text) - most
+	if excess <= 0 {
+		return text
+	}
+	return runewidth.TruncateLeft(text, excess+1, "…")
+}
+
+// TrimEnd truncates text to at most most bytes, without a mark. It is for ASCII text of which a prefix is
+// enough.
+func TrimEnd(text string, most int) string { return strings.Clone(text[:min(len(text), most)]) }

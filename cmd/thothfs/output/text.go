@@ -34,9 +34,17 @@ func Printable(s string) string {
 // Cell returns a value as one line for a terminal: unprintable characters are escaped as in Go, and
 // a very long value is truncated.
 func Cell(s string) string {
+	if len(s) <= maxCell && isASCII(s) {
+		return s
+	}
+	return escape(s, maxCell)
+}
+
+// escape returns s with unprintable characters escaped, truncated to at most most characters of s.
+func escape(s string, most int) string {
 	var b strings.Builder
 	for i, n := 0, 0; i < len(s); n++ {
-		if n == maxCell {
+		if n == most {
 			b.WriteString("…")
 			break
 		}
@@ -54,10 +62,29 @@ func Cell(s string) string {
 	return b.String()
 }
 
-// Shorten truncates text to at most most characters.
-func Shorten(text string, most int) string {
-	if utf8.RuneCountInString(text) <= most {
-		return text
+// isASCII reports whether s consists of printable ASCII characters.
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			return false
+		}
 	}
-	return string([]rune(text)[:most-1]) + "…"
+	return true
+}
+
+// ShortSize returns a number of bytes as 1.2G, in the units of specifications, and any other text as it is.
+func ShortSize(bytes string) string {
+	n, err := strconv.ParseUint(bytes, 10, 63)
+	if err != nil || n < 1024 {
+		return bytes
+	}
+	const units = "KMGTPE"
+	size, unit := float64(n)/1024, 0
+	for ; size >= 999.5 && unit < len(units)-1; unit++ {
+		size /= 1024
+	}
+	if size < 9.95 {
+		return fmt.Sprintf("%.1f%c", size, units[unit])
+	}
+	return fmt.Sprintf("%.0f%c", size, units[unit])
 }
