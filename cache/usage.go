@@ -20,14 +20,19 @@ type Space struct {
 // Usage returns the disk space used in a directory of caches. quota is Options.Quota. The directory need not
 // exist, and nothing is created.
 func Usage(ctx context.Context, dir string, quota int64) (Space, error) {
-	s := Space{}
-	s.Limit, _ = limits(dir, quota)
+	s := Space{Limit: Limit(dir, quota)}
 	e := blockfile.Evictor{Dir: dir}
 	var err error
 	if s.Versions, s.Used, err = e.Usage(ctx); errors.Is(err, os.ErrNotExist) {
 		err = nil
 	}
 	return s, err
+}
+
+// Limit returns the number of bytes that may be used in a directory of caches. quota is Options.Quota.
+func Limit(dir string, quota int64) int64 {
+	limit, _ := limits(dir, quota)
+	return limit
 }
 
 // Cleaned is the result of Clean.

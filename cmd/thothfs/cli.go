@@ -36,9 +36,10 @@ type cli struct {
 	log         string
 	verbose     bool
 
-	how          string   // the verb, recorded in the history of edits
-	ready        *os.File // pipe to the process that waits for the mount; nil if there is none
-	privateMount bool     // the mount is only for this run of the program
+	sources      map[string]string // where flags of this run were set, by name, unless on the command line
+	how          string            // the verb, recorded in the history of edits
+	ready        *os.File          // pipe to the process that waits for the mount; nil if there is none
+	privateMount bool              // the mount is only for this run of the program
 	closers      []func()
 }
 
@@ -58,7 +59,8 @@ they read is fetched.
 
 %s
 
-Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR.
+Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR. Else it can be
+set in a file: see thothfs config --help.
 
 Exit codes: 0 done; 1 failed, or failed for some dumps; 2 wrong arguments; 3 not in
 the corpus; 128 plus the number of the signal after a signal (130 for Ctrl-C).`
@@ -72,7 +74,7 @@ func rootCommand(cl *cli) *cobra.Command {
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			cl.how = cmd.Name()
-			return cl.flagsFromEnv(cmd.Flags())
+			return cl.configure(cmd)
 		},
 		Version:                    versionText(),
 		SuggestionsMinimumDistance: 2,
@@ -164,23 +166,6 @@ func globalFlags(cl *cli, f *pflag.FlagSet) {
 	f.DurationVar(&cl.attrTimeout, "attr-timeout", time.Second, "how long what is known of one dump is taken as current")
 	f.StringVar(&cl.log, "log", "", "where to log: a `FILE`, stderr, or syslog (the journal)")
 	f.BoolVarP(&cl.verbose, "verbose", "v", false, "log more")
-}
-
-// flagsFromEnv sets flags that were not given on the command line from environment variables
-// THOTHFS_NAME.
-func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
-	var first error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := "THOTHFS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		v := cl.getenv(name)
-		if f.Changed || v == "" || f.Name == "help" {
-			return
-		}
-		if err := flags.Set(f.Name, v); err != nil && first == nil {
-			first = usageErrorf("%s=%q in the environment: %w", name, v, err)
-		}
-	})
-	return first
 }
 
 // cachePath creates the private directory for blocks and catalogues and returns its path.

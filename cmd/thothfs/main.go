@@ -132,6 +132,7 @@ var verbs = []func(*cli) *cobra.Command{
 	analyzersCommand,
 	attachCommand,
 	cacheCommand,
+	configCommand,
 	debugCommand,
 	documentCommand,
 	executableCommand,

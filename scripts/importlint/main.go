@@ -31,8 +31,9 @@ var arrows = map[string][]string{
 	"internal/testenv":                 {},
 	"internal/withctx":                 {},
 	"docs":                             {},
-	"cmd/thothfs":                      {"docs", "cmd/thothfs/export", "cmd/thothfs/manual", "cmd/thothfs/analyze", "cmd/thothfs/debugger", "cmd/thothfs/listing", "cmd/thothfs/output", "cmd/thothfs/show", "fs", "fs/fusefs", "corpus", "corpus/catalog", "corpus/download", "corpus/history", "corpus/ingest", "corpus/trash", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/manta", "store/registry"},
+	"cmd/thothfs":                      {"docs", "cmd/thothfs/export", "cmd/thothfs/manual", "cmd/thothfs/analyze", "cmd/thothfs/config", "cmd/thothfs/debugger", "cmd/thothfs/listing", "cmd/thothfs/output", "cmd/thothfs/show", "fs", "fs/fusefs", "corpus", "corpus/catalog", "corpus/download", "corpus/history", "corpus/ingest", "corpus/trash", "cache", "cache/cachedir", "cache/hotpack", "dump", "dump/document", "query", "scripts", "signature", "store", "store/manta", "store/registry"},
 	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "fs/fusefs", "corpus", "corpus/catalog", "dump", "dump/document", "scripts", "store"},
+	"cmd/thothfs/config":               {},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
 	"cmd/thothfs/export":               {"corpus", "corpus/catalog", "dump/document", "query"},
 	"cmd/thothfs/manual":               {},
@@ -78,6 +79,7 @@ var owners = map[string]string{
 	"modernc.org/sqlite":               "corpus/catalog",
 	"database/sql":                     "corpus/catalog",
 	"github.com/spf13/cobra":           "cmd/thothfs",
+	"github.com/pelletier/go-toml/":    "cmd/thothfs/config",
 }
 
 // banned lists imports that a package must not have because it is independent of protocols.
