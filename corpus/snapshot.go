@@ -100,6 +100,30 @@ func (s *syncer) takeSnapshot(ctx context.Context, progress func(done, total int
 	return taken, err
 }
 
+// CheckSnapshot returns store.ErrNotExist if there is no snapshot in the store, and
+// catalog.ErrNoSnapshot if it cannot be used. It reads only the header unless whole is set.
+func (s *syncer) CheckSnapshot(ctx context.Context, whole bool) error {
+	attr, err := s.store.Stat(ctx, snapshotKey)
+	if err != nil {
+		return err
+	}
+	ref := store.Ref{Key: snapshotKey, ETag: attr.ETag}
+	if !whole {
+		head := make([]byte, catalog.SnapshotHeader)
+		if n, err := s.store.ReadAt(ctx, ref, head, 0); n < len(head) && !errors.Is(err, io.EOF) {
+			return err
+		}
+		_, err = catalog.ParseSnapshot(head, attr.Size)
+		return err
+	}
+	dir, err := s.cat.TempDir()
+	if err != nil {
+		return err
+	}
+	defer dir.Remove()
+	return s.download(ctx, ref, attr.Size, filepath.Join(dir.Path, "index.db"), nil)
+}
+
 // download downloads a snapshot and unpacks its database to path.
 func (c *base) download(ctx context.Context, ref store.Ref, size int64, path string, progress func(done, total int64)) error {
 	head := make([]byte, catalog.SnapshotHeader)

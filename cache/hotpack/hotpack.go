@@ -160,17 +160,33 @@ func (p *Pack) encode(ref store.Ref, size int64) ([]byte, error) {
 // ErrUnusable means that a pack is malformed or belongs to another version.
 var ErrUnusable = errors.New("unusable hot pack")
 
+// HeadSize is the number of bytes of a pack that CheckHead needs.
+const HeadSize = header
+
+// CheckHead returns ErrUnusable if b is not the beginning of a pack for the version that ref
+// identifies.
+func CheckHead(ref store.Ref, size int64, b []byte) error {
+	id := identity(ref, size)
+	switch {
+	case len(b) < header || string(b[:16]) != magic:
+		return fmt.Errorf("%w: no pack, or another format", ErrUnusable)
+	case !bytes.Equal(b[24:56], id[:]):
+		return fmt.Errorf("%w: it belongs to another version", ErrUnusable)
+	}
+	return nil
+}
+
 // Decode decodes the pack in b and checks that it belongs to the version that ref identifies.
 // Its memory use is bounded regardless of the sizes that b claims.
 func Decode(ref store.Ref, size int64, b []byte) (*Pack, error) {
-	id := identity(ref, size)
+	if err := CheckHead(ref, size, b); err != nil {
+		return nil, err
+	}
 	switch {
-	case len(b) < header || len(b) > MaxSize || string(b[:16]) != magic:
-		return nil, fmt.Errorf("%w: no pack, or another format", ErrUnusable)
+	case len(b) > MaxSize:
+		return nil, fmt.Errorf("%w: %d bytes", ErrUnusable, len(b))
 	case binary.LittleEndian.Uint64(b[16:]) != xxhash.Sum64(b[24:]):
 		return nil, fmt.Errorf("%w: checksum mismatch", ErrUnusable)
-	case !bytes.Equal(b[24:56], id[:]):
-		return nil, fmt.Errorf("%w: it belongs to another version", ErrUnusable)
 	}
 	n := binary.LittleEndian.Uint32(b[56:])
 	if n > maxPayload {

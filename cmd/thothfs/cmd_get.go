@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"os"
 	"path/filepath"
@@ -130,7 +129,7 @@ func (c *openedCorpus) downloadSource(ctx context.Context, id dump.ID) (src *dow
 		return nil, nil, err
 	}
 	ref := store.Ref{Key: id.String() + "/" + e.Name, ETag: e.ETag}
-	src = &download.Source{Ref: ref, Size: e.Size, MD5: e.MD5, Verify: hashIs(id)}
+	src = &download.Source{Ref: ref, Size: e.Size, MD5: e.MD5, Verify: download.HashIs(id)}
 	if local, ok := store.AsLocal(c.store); ok {
 		file, err := local.OpenLocal(ctx, ref)
 		if err != nil {
@@ -159,24 +158,4 @@ func (c *openedCorpus) downloadSource(ctx context.Context, id dump.ID) (src *dow
 	}
 	src.ReadAt = func(ctx context.Context, p []byte, off int64) (int, error) { return c.store.ReadAt(ctx, ref, p, off) }
 	return src, func() {}, nil
-}
-
-// hashIs returns a function that checks that a dump has the hash id. A dump whose hash cannot be
-// computed, such as a truncated one, is not checked.
-func hashIs(id dump.ID) func(io.ReaderAt, int64) error {
-	return func(r io.ReaderAt, size int64) error {
-		info, err := dump.Inspect(r, size)
-		if err != nil {
-			return nil
-		}
-		if info.ID == id {
-			return nil
-		}
-		for _, other := range info.AlsoIDs {
-			if other == id {
-				return nil
-			}
-		}
-		return &store.Error{Op: "read", Key: id.String(), Kind: store.ErrCorrupt, Err: fmt.Errorf("the copy has the hash %s; check the corpus with thothfs check", info.ID)}
-	}
 }

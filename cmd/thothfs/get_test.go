@@ -48,7 +48,7 @@ func TestGet(t *testing.T) {
 	if err := os.WriteFile(path, dumptest.Vmdump("other", 100), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if r := w.try("get", id, "-o", "wrong"); r.code != 1 || !strings.Contains(r.stderr, "the copy has the hash") {
+	if r := w.try("get", id, "-o", "wrong"); r.code != 1 || !strings.Contains(r.stderr, "its content has the hash") {
 		t.Errorf("%+v", r)
 	}
 	if err := os.Remove(path); err != nil {

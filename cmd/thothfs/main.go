@@ -133,6 +133,7 @@ var verbs = []func(*cli) *cobra.Command{
 	attachCommand,
 	cacheCommand,
 	configCommand,
+	checkCommand,
 	debugCommand,
 	documentCommand,
 	executableCommand,
