@@ -63,6 +63,7 @@ var arrows = map[string][]string{
 		"store/registry",
 	},
 	"cmd/thothfs/analyze":              {"cmd/thothfs/debugger", "cmd/thothfs/output", "fs", "fs/fusefs", "corpus", "corpus/catalog", "dump", "dump/document", "scripts", "store"},
+	"cmd/thothfs/check":                {"cache/hotpack", "corpus", "corpus/catalog", "corpus/download", "corpus/trash", "dump", "dump/document", "store"},
 	"cmd/thothfs/config":               {},
 	"cmd/thothfs/debugger":             {"dump", "signature"},
 	"cmd/thothfs/export":               {"corpus", "corpus/catalog", "dump/document", "query"},
