@@ -20,13 +20,14 @@ const (
 )
 
 // dumpOf returns the dump whose document a node shows as extended attributes. The node is the
-// directory of the dump or anything in it, or a link under a shortened hash.
+// directory of the dump or a file in it. Links have no attributes: the kernel refuses to read user.*
+// of a link, and programs that copy attributes (rsync -X) fail if one is listed.
 func dumpOf(n Node) (dump.ID, bool) {
-	if l, ok := n.(*nameLink); ok {
-		return l.id, true
+	if _, isLink := n.(Link); isLink {
+		return dump.ID{}, false
 	}
-	id := n.ID()
-	return id.dump, id.kind != kindLink && id.dump != dump.ID{}
+	id := n.ID().dump
+	return id, id != dump.ID{}
 }
 
 // Getxattr returns one leaf of the document as text, an array as JSON.

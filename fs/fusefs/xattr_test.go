@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"thothfs/internal/testenv"
 	"thothfs/store/mem"
 )
 
@@ -167,5 +171,37 @@ func TestListingXattrsAsksNobody(t *testing.T) {
 	}
 	if n := m.corpus.called("dump"); n > 0 {
 		t.Errorf("asked the store %d times", n)
+	}
+}
+
+// TestLinksListNoXattrs checks that no link lists an attribute, since the kernel refuses to read
+// user.* of a link, and that rsync, which reads all that are listed, can copy a dump and a view.
+func TestLinksListNoXattrs(t *testing.T) {
+	m := mountStore(t, threeDumps(t), nil)
+	links := 0
+	err := filepath.WalkDir(m.path(), func(path string, e os.DirEntry, err error) error {
+		if err != nil || e.Type()&os.ModeSymlink == 0 {
+			return err
+		}
+		links++
+		if n, err := unix.Llistxattr(path, nil); err != nil || n != 0 {
+			t.Errorf("%s lists attributes in %d bytes: %v", path, n, err)
+		}
+		return nil
+	})
+	if err != nil || links < 6 {
+		t.Fatalf("%d links: %v", links, err)
+	}
+	if n, err := unix.Llistxattr(m.path("by-hash", hashC[:10]), nil); err != nil || n != 0 {
+		t.Errorf("the link of a prefix lists attributes in %d bytes: %v", n, err)
+	}
+	if n, err := unix.Listxattr(m.path("by-hash", hashC[:10]), nil); err != nil || n == 0 {
+		t.Errorf("through the link of a prefix: %d bytes, %v", n, err)
+	}
+	testenv.NeedTools(t, "rsync")
+	// A dry run reads all attributes, and does not depend on those that the target can hold.
+	out, err := exec.Command("rsync", "-aXn", m.path("by-hash", hashA), m.path("by-node"), filepath.Join(t.TempDir(), "copy")).CombinedOutput()
+	if err != nil {
+		t.Errorf("rsync -aX: %v\n%s", err, out)
 	}
 }
