@@ -42,14 +42,14 @@ type status struct {
 type storeStatus struct {
 	Name      string  `json:"name"`
 	Reachable bool    `json:"reachable"`
-	Latency   float64 `json:"latency_ms,omitempty"` // of one request
+	Latency   float64 `json:"latencyMs,omitempty"` // of one request
 	Error     string  `json:"error,omitempty"`
 }
 
 type catalogueStatus struct {
 	Dumps    int        `json:"dumps"`
 	Complete bool       `json:"complete"` // the catalogue covers the whole corpus
-	AsOf     *time.Time `json:"asof,omitempty"`
+	AsOf     *time.Time `json:"asOf,omitempty"`
 }
 
 type cacheStatus struct {

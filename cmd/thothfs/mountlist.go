@@ -29,8 +29,8 @@ type mountStatus struct {
 	State      string `json:"state"`
 	Store      string `json:"store"`
 	PID        int    `json:"pid,omitempty"`
-	ReadOnly   bool   `json:"readonly"`
-	CacheDir   string `json:"cachedir,omitempty"`
+	ReadOnly   bool   `json:"readOnly"`
+	CacheDir   string `json:"cacheDir,omitempty"`
 	Version    string `json:"version,omitempty"`
 	// Private is set for a mount that a verb, such as debug, has for as long as it runs.
 	Private bool `json:"private"`

@@ -25,12 +25,16 @@ type jsonOutput struct {
 func jsonOutputs(w *world) map[string][]jsonOutput {
 	file := filepath.Join(w.dir, "export.jsonl")
 	return map[string][]jsonOutput{
-		"info":     {{schema: "info.json", runs: [][]string{{hash(1)}, {"id=*"}, {"cmd=none"}}}},
-		"ls":       {{schema: "ls.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}, {"--json", "limit=1", "psargs"}}}},
-		"report":   {{schema: "report.json", runs: [][]string{{}, {"cmd"}, {"ticket"}}}},
-		"history":  {{schema: "history.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}}}},
-		"trash ls": {{schema: "trash-ls.json", runs: [][]string{{"--json"}}}},
-		"index":    {{schema: "index-export.json", runs: [][]string{{"--export", file}}, lines: true}},
+		"info":      {{schema: "info.json", runs: [][]string{{hash(1)}, {"id=*"}, {"cmd=none"}}}},
+		"ls":        {{schema: "ls.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}, {"--json", "limit=1", "psargs"}}}},
+		"report":    {{schema: "report.json", runs: [][]string{{}, {"cmd"}, {"ticket"}}}},
+		"history":   {{schema: "history.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}}}},
+		"trash ls":  {{schema: "trash-ls.json", runs: [][]string{{"--json"}}}},
+		"status":    {{schema: "status.json", runs: [][]string{{"-o", "json"}, {"-o", "json", "--store", "/nonexistent"}}}},
+		"cache du":  {{schema: "cache-du.json", runs: [][]string{{"-o", "json"}}}},
+		"config":    {{schema: "config.json", runs: [][]string{{"-o", "json"}}}},
+		"analyzers": {{schema: "analyzers.json", runs: [][]string{{"-o", "json"}}}},
+		"index":     {{schema: "index-export.json", runs: [][]string{{"--export", file}}, lines: true}},
 	}
 }
 
