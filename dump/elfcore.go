@@ -64,7 +64,7 @@ func openELF(r *bufReader) (*elfCore, error) {
 
 // parseCore parses the file header. It rejects ELF files that are not dumps.
 func parseCore(r *bufReader) (*ELF, error) {
-	e, _ := parseEhdr(r.head(headSize))
+	e, _ := parseEhdr(r.head(HeadSize))
 	kind := fmt.Sprintf("ELF file of type %d", e.fileType)
 	switch e.fileType {
 	case elf.ET_CORE:

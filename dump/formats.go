@@ -1,6 +1,7 @@
 package dump
 
 import (
+	"debug/elf"
 	"encoding/binary"
 	"io"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 // format is one kind of dump. A new kind needs a file with these functions and a line in formats.
 type format struct {
-	match   func(head []byte) bool // head has at most headSize bytes
+	match   func(head []byte) bool // head has at most HeadSize bytes
 	inspect func(*bufReader) (*Info, error)
 	hash    func(*bufReader) (ID, error)
 	predict func(*predictor) error
@@ -23,8 +24,24 @@ var formats = []format{
 	{isKdump, inspectKdump, hashKdump, (*predictor).kdump, kdumpKernel},
 }
 
-// headSize is the number of bytes at the start of a file used to determine its format.
-const headSize = crashHeaderSize
+// HeadSize is the number of bytes at the start of a file used to determine its format.
+const HeadSize = crashHeaderSize
+
+// BeginsLikeDump reports whether head, HeadSize bytes or a whole smaller file, is the beginning of a
+// dump in a supported format.
+func BeginsLikeDump(head []byte) bool {
+	for _, f := range formats {
+		if f.match(head) {
+			return !isELF(head) || isELFCore(head)
+		}
+	}
+	return false
+}
+
+// isELFCore reports whether an ELF file of either byte order has the type ET_CORE.
+func isELFCore(head []byte) bool {
+	return len(head) >= 18 && (head[16] == byte(elf.ET_CORE) && head[17] == 0 || head[16] == 0 && head[17] == byte(elf.ET_CORE))
+}
 
 // open reads the start of a dump and determines its format.
 func open(r io.ReaderAt, size int64) (*bufReader, format, error) {
@@ -32,7 +49,7 @@ func open(r io.ReaderAt, size int64) (*bufReader, format, error) {
 	if err != nil {
 		return nil, format{}, err
 	}
-	head := b.head(headSize)
+	head := b.head(HeadSize)
 	for _, f := range formats {
 		if f.match(head) {
 			return b, f, nil

@@ -334,7 +334,7 @@ func (h kdumpHeader) page(desc []byte) Range {
 // points to, the bitmaps, and the page table if it is small. The table ends where the first page
 // starts.
 func (p *predictor) kdump() error {
-	h, err := newKdumpHeader(p.r.head(headSize))
+	h, err := newKdumpHeader(p.r.head(HeadSize))
 	if err != nil {
 		return err
 	}

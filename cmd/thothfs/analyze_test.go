@@ -294,7 +294,7 @@ func TestAnalyzeWhatIsRun(t *testing.T) {
 	t.Run("gdb", func(t *testing.T) {
 		need(t, "gdb", "gcc")
 		c := crashWorker(t, w.dir, 4, 16)
-		id := strings.TrimSpace(w.must("upload", "--no-stack", c.core))
+		id := firstWord(w.must("upload", "--no-stack", c.core))
 		if got := w.must("analyze", id, "gdb:bt\ninfo threads"); !strings.Contains(got, "run_job") || !strings.Contains(got, "Thread") {
 			t.Errorf("%s", got)
 		}

@@ -69,7 +69,7 @@ func TestDebugTakesTheKernelOfTheBuild(t *testing.T) {
 	t.Parallel()
 	w := newDebugWorld(t)
 	linuxVMCore(t, filepath.Join(w.dir, "vmcore"))
-	id := strings.TrimSpace(w.must("upload", "vmcore"))
+	id := firstWord(w.must("upload", "vmcore"))
 	vmlinux(t, filepath.Join(w.dir, "vmlinux-a"), strings.Repeat("ab", 20))
 	vmlinux(t, filepath.Join(w.dir, "vmlinux-b"), vmcoreBuildID)
 	w.standIn("crash", tellArguments)

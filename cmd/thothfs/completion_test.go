@@ -42,7 +42,7 @@ func TestMountCompletes(t *testing.T) {
 	const bt = `gdb -nx -q -batch -ex 'thread apply all bt' $exe -c "$core" 2>&1`
 	want := readerOutput(c.exe, c.core, bt)
 	w, srv := newMantaWorld(t, time.Millisecond)
-	id := strings.TrimSpace(w.must("upload", "--no-stack", c.core))
+	id := firstWord(w.must("upload", "--no-stack", c.core))
 	w.mount("--complete=always")
 	core := filepath.Join(w.mnt, "by-hash", id, "core")
 	f, err := os.Open(core)
@@ -78,7 +78,7 @@ func TestMountLearns(t *testing.T) {
 	const bt = `gdb -nx -q -batch -ex 'thread apply all bt' $exe -c "$core" 2>&1`
 	want := readerOutput(c.exe, c.core, bt)
 	w, _ := newMantaWorld(t, time.Millisecond)
-	id := strings.TrimSpace(w.must("upload", "--no-stack", c.core))
+	id := firstWord(w.must("upload", "--no-stack", c.core))
 	pack := filepath.Join(w.corpus, id, ".thothfs.hot")
 	if err := os.Remove(pack); err != nil {
 		t.Fatal(err)

@@ -127,8 +127,8 @@ func TestDebugPicksTheDebugger(t *testing.T) {
 	w := newDebugWorld(t)
 	linuxVMCore(t, filepath.Join(w.dir, "vmcore"))
 	expandedCrash(t, filepath.Join(w.dir, "vmcore.0"))
-	kernel := strings.TrimSpace(w.must("upload", "vmcore"))
-	illumos := strings.TrimSpace(w.must("upload", "vmcore.0"))
+	kernel := firstWord(w.must("upload", "vmcore"))
+	illumos := firstWord(w.must("upload", "vmcore.0"))
 	w.must("upload", shipped(t, "synthetic-vmdump.1"))
 	core := w.aCore() // from FreeBSD
 	vmlinux(t, filepath.Join(w.dir, "vmlinux-6.1.0-test"), vmcoreBuildID)
@@ -258,7 +258,7 @@ func TestDebugEndsWhenToldTo(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			w := newDebugWorld(t)
-			id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
+			id := firstWord(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
 			term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
 			term.expect("(gdb) ")
 			term.cmd.Process.Signal(sig)
@@ -277,7 +277,7 @@ func TestDebugKilled(t *testing.T) {
 	t.Parallel()
 	need(t, "gdb")
 	w := newDebugWorld(t)
-	id := strings.TrimSpace(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
+	id := firstWord(w.must("upload", "--no-stack", shipped(t, "lldb-linux-x86_64.core")))
 	term := onTerminal(t, w.command("debug", id, "--debugger", "gdb", "--", "-nx", "-q"))
 	term.expect("(gdb) ")
 	mnt := filepath.Join(w.dir, strings.TrimSpace(w.sh("echo tmp/thothfs-run-*/mnt")))

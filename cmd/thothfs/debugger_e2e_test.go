@@ -65,7 +65,7 @@ func TestDebuggersReadTheSameAsFromALocalFile(t *testing.T) {
 	need(t, "gdb", "eu-stack", "cmp")
 	onBothStores(t, func(t *testing.T, w *world) {
 		cores := shippedCores(t)
-		ids := strings.Fields(w.must(append([]string{"upload", "--no-stack"}, cores...)...))
+		ids := firstWords(w.must(append([]string{"upload", "--no-stack"}, cores...)...))
 		if len(ids) != len(cores) {
 			t.Fatalf("%d ids for %d cores", len(ids), len(cores))
 		}
@@ -94,7 +94,7 @@ func TestBigCoreIsDebuggedInPlace(t *testing.T) {
 		t.Fatalf("core of %v bytes, %v", fi, err)
 	}
 	onBothStores(t, func(t *testing.T, w *world) {
-		id := strings.TrimSpace(w.must("upload", c.core))
+		id := firstWord(w.must("upload", c.core))
 		w.mount()
 		core := filepath.Join(w.mnt, "by-hash", id, "core")
 		bt := readerOutput(c.exe, core, `gdb -nx -q -batch -ex bt $exe -c "$core" 2>&1`)

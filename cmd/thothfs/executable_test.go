@@ -80,7 +80,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 		t.Errorf("modules:\n%s", out)
 	}
 	// Beside the dump the program is found by its build ID, under any name.
-	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
+	id := firstWord(w.must("upload", "--no-stack", core))
 	w.sh("cp " + kept + " " + filepath.Join(w.corpus, id, "whatever"))
 	w.sh("cp " + exe + " " + filepath.Join(w.corpus, id, "prog"))
 	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch", "-ex", "bt")

@@ -33,7 +33,7 @@ func (w *world) bigDump(size int) (id string, content []byte) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	return strings.TrimSpace(w.must("upload", "--no-stack", path)), content
+	return firstWord(w.must("upload", "--no-stack", path)), content
 }
 
 // mountedBig returns a world in Manta with one big dump, mounted, and the path of the dump.

@@ -118,4 +118,13 @@ func TestGetAfterKill(t *testing.T) {
 	}
 }
 
-func firstWord(text string) string { return strings.Fields(text)[0] }
+// firstWord returns the hash that upload printed.
+func firstWord(text string) string { return firstWords(text)[0] }
+
+// firstWords returns the hashes that upload printed.
+func firstWords(text string) (words []string) {
+	for line := range strings.Lines(text) {
+		words = append(words, strings.Fields(line)[0])
+	}
+	return words
+}

@@ -27,7 +27,7 @@ func TestHotPack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w, srv := newMantaWorld(t, time.Millisecond)
-			id := strings.TrimSpace(w.must("upload", "--no-stack", c.core))
+			id := firstWord(w.must("upload", "--no-stack", c.core))
 			pack := filepath.Join(w.corpus, id, ".thothfs.hot")
 			if err := spoil(pack); err != nil {
 				t.Fatal(err)

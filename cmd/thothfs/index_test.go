@@ -31,7 +31,7 @@ func (w *world) newMachine() *world {
 // uploadAll uploads the cores in this repository and returns their hashes.
 func (w *world) uploadAll() []string {
 	w.t.Helper()
-	return strings.Fields(w.must(append([]string{"upload", "--no-stack"}, shippedCores(w.t)...)...))
+	return firstWords(w.must(append([]string{"upload", "--no-stack"}, shippedCores(w.t)...)...))
 }
 
 // gets returns the number of GET requests that f makes.

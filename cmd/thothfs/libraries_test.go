@@ -35,7 +35,7 @@ cp libname.so kept.so; gcc -shared -fPIC -Wl,--build-id -o libname.so wrong.c`)
 	stack := func() string {
 		t.Helper()
 		w.sh("rm -rf corpus/[0-9a-f]*")
-		id := strings.TrimSpace(w.must("upload", "core.program"))
+		id := firstWord(w.must("upload", "core.program"))
 		doc, err := os.ReadFile(filepath.Join(w.dir, "corpus", id, "info.json"))
 		if err != nil {
 			t.Fatal(err)

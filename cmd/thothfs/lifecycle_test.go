@@ -15,7 +15,7 @@ import (
 // aCore uploads one small real core and returns its hash.
 func (w *world) aCore() string {
 	w.t.Helper()
-	return strings.TrimSpace(w.must("upload", "--no-stack", shippedCores(w.t)[0]))
+	return firstWord(w.must("upload", "--no-stack", shippedCores(w.t)[0]))
 }
 
 // running reports whether a process is still running. A zombie is not.

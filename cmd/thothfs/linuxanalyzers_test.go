@@ -51,7 +51,7 @@ func (w *world) property(id, name string) string {
 // uploaded uploads a core and returns its hash.
 func (w *world) uploaded(core string, flags ...string) string {
 	w.t.Helper()
-	return strings.TrimSpace(w.must(append([]string{"upload", core}, flags...)...))
+	return firstWord(w.must(append([]string{"upload", core}, flags...)...))
 }
 
 func TestSignatureIsThatOfTheBug(t *testing.T) {

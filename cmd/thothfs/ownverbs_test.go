@@ -75,7 +75,7 @@ func TestOwnVerbsShowInOwnMounts(t *testing.T) {
 	}
 	shows("ls by-ticket; cat analyzers/shell", "OS-3\necho shell", true)
 
-	other := strings.TrimSpace(w.must("upload", "--no-stack", shippedCores(t)[1]))
+	other := firstWord(w.must("upload", "--no-stack", shippedCores(t)[1]))
 	shows("ls by-hash | wc -l; ls by-cmd/*/ | grep -c "+other, "2\n1", false)
 	w.sh("cd " + second.mnt + "/by-hash/" + id + "; setfattr -n user.thoth.ticket -v OS-4 .; echo x >properties/y")
 	shows("ls by-ticket; cat by-hash/$H/properties/y", "OS-4\nx", false)

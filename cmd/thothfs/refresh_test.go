@@ -94,7 +94,7 @@ func TestRefreshReadsLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write("core.1", append(data, bytes.Repeat([]byte("x"), 20<<20)...))
-	id := strings.TrimSpace(w.must("upload", "--no-stack", "core.1"))
+	id := firstWord(w.must("upload", "--no-stack", "core.1"))
 	var requests, fetched atomic.Int64
 	srv.Fault(mantatest.On{Match: func(r *http.Request) bool {
 		var first, last int64
@@ -120,7 +120,7 @@ func TestRefreshReadsLittle(t *testing.T) {
 func TestFactsInTheMount(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	id := strings.TrimSpace(w.must("upload", "--no-stack", shippedCore(t, "pyelftools-linux64.core")))
+	id := firstWord(w.must("upload", "--no-stack", shippedCore(t, "pyelftools-linux64.core")))
 	w.mount()
 	waitFor(t, "the first sync", func() bool { return strings.Contains(w.sh("ls mnt/by-hash"), id) })
 	for script, want := range map[string]string{

@@ -12,7 +12,7 @@ func TestOneDumpHasManyNames(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	core := shippedCores(t)[0]
-	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
+	id := firstWord(w.must("upload", "--no-stack", core))
 	w.must("ticket", id, "OS-1")
 	w.mount()
 	names := []string{id, id[:9], strings.ToUpper(id[:4]), core, "mnt/by-hash/" + id, "mnt/by-hash/" + id + "/", "mnt/by-hash/" + id[:5] + "/info.json",
@@ -56,7 +56,7 @@ func TestModulesWithoutAMount(t *testing.T) {
 	t.Parallel()
 	w, _ := newMantaWorld(t, 0)
 	core := shippedCores(t)[0]
-	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
+	id := firstWord(w.must("upload", "--no-stack", core))
 	if got := w.must("modules", id[:6]); got != w.must("modules", core) || got == "" {
 		t.Errorf("modules: %q", got)
 	}

@@ -22,7 +22,7 @@ func TestShowHasWhatCoredumpctlHas(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	id := strings.TrimSpace(w.must("upload", "--no-stack", core))
+	id := firstWord(w.must("upload", "--no-stack", core))
 	w.must("ticket", id, "OS-7")
 	w.must("set", id, "triage", "bmc")
 	got := w.must("show", id[:8])

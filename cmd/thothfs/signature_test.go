@@ -288,7 +288,7 @@ func (w *world) uploadCrashes(crashes []*crash) {
 				these, args = append(these, c), append(args, c.core)
 			}
 		}
-		ids := strings.Fields(w.must(args...))
+		ids := firstWords(w.must(args...))
 		if len(ids) != len(these) {
 			w.t.Fatalf("%d of %d cores were uploaded", len(ids), len(these))
 		}

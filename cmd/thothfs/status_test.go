@@ -78,7 +78,7 @@ func TestCacheCleanAndDu(t *testing.T) {
 	cores := shippedCores(t)
 	var ids []string
 	for _, core := range cores[:3] {
-		ids = append(ids, strings.TrimSpace(w.must("upload", "--no-stack", core)))
+		ids = append(ids, firstWord(w.must("upload", "--no-stack", core)))
 	}
 	w.must("warm", "--all", "id=*")
 	du := func() (u cacheUsage) {

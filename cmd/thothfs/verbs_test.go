@@ -147,7 +147,7 @@ func TestUploadTwiceIsANoOpThatSaysSo(t *testing.T) {
 	w := newWorld(t)
 	core := shippedCores(t)[0]
 	first := w.try("upload", "--no-stack", core)
-	if first.code != 0 || !strings.Contains(first.stderr, "stored") {
+	if first.code != 0 || strings.Contains(first.stderr, "already") || !strings.HasSuffix(first.stdout, "  "+core+"\n") {
 		t.Fatalf("%+v", first)
 	}
 	before := w.sh("find corpus -type f -printf '%p %T@ %s\n' | sort")
@@ -163,7 +163,7 @@ func TestUploadTwiceIsANoOpThatSaysSo(t *testing.T) {
 func TestUploadTakesWhatOptionsSay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	id := strings.TrimSpace(w.must("upload", "--no-stack", "--node", "db7", "--platform", "joyent_1", "--time", "2013-07-11T18:11:43Z", shippedCores(t)[0]))
+	id := firstWord(w.must("upload", "--no-stack", "--node", "db7", "--platform", "joyent_1", "--time", "2013-07-11T18:11:43Z", shippedCores(t)[0]))
 	if got := w.must("ls", "node=db7", "platform"); !strings.Contains(got, "2013-07-11T18:11:43") || !strings.Contains(got, "joyent_1") || !strings.Contains(got, id[:16]) {
 		t.Errorf("%s", got)
 	}
@@ -187,7 +187,7 @@ func TestUploadGoesOnAfterABadFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	r := w.try("upload", "--no-stack", "absent", shippedCores(t)[0])
-	if r.code != 1 || len(strings.Fields(r.stdout)) != 1 {
+	if r.code != 1 || len(strings.Fields(r.stdout)) != 2 {
 		t.Errorf("%+v", r)
 	}
 }

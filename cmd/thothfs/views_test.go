@@ -180,7 +180,7 @@ func TestAnotherClientsWorkIsSeen(t *testing.T) {
 	w.thothsCorpus()
 	w.mount("--poll", "200ms", "--attr-timeout", "10ms")
 	waitFor(t, "the first sync", func() bool { return strings.Count(w.sh("ls mnt/by-hash"), "\n") == 6 })
-	id := strings.TrimSpace(w.must("upload", "--no-stack", shippedCores(t)[0]))
+	id := firstWord(w.must("upload", "--no-stack", shippedCores(t)[0]))
 	waitFor(t, "a new dump", func() bool { return w.trySh("ls mnt/by-cmd/a.out/"+id).code == 0 })
 	if err := os.RemoveAll(filepath.Join(w.corpus, hash(2))); err != nil {
 		t.Fatal(err)

@@ -71,7 +71,7 @@ func (u *upload) newDocument(x *existing, stack []string) []byte {
 	}
 	f.Node = firstKnown(f.Properties, "node", append(nodes, text{here.node, "uname"})...)
 	f.Platform = firstKnown(f.Properties, "platform", text{u.Platform, "option"}, text{info.Platform, "dump"}, text{here.platform, "uname"})
-	f.Time = firstKnown(f.Properties, "time", append(times, moment{u.src.opened.ModTime(), "mtime"})...)
+	f.Time = firstKnown(f.Properties, "time", append(times, moment{u.src.opened.ModTime(), u.src.timeSource()})...)
 	if u.src.compression != "" {
 		f.Properties["compressed"] = u.src.compression
 	}
@@ -138,7 +138,7 @@ func (u *upload) stack(ctx context.Context) []string {
 // origins returns what the file's attributes and, less reliably, its name say about the dump.
 func (s *source) origins() []dump.Origin {
 	return []dump.Origin{
-		dump.OriginFromXattrs(func(name string) (string, bool) { return xattr(s.path, name) }),
+		dump.OriginFromXattrs(func(name string) (string, bool) { return xattr(s.givenPath(), name) }),
 		dump.OriginFromName(filepath.Base(s.path)),
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"thothfs/dump"
 	"thothfs/internal/sparsefile"
@@ -24,15 +25,24 @@ type source struct {
 	path        string
 	opened      os.FileInfo
 	given       *os.File // file at path
+	borrowed    bool     // given belongs to the caller
 	file        *os.File // file that contains the dump: given, or a temporary file
 	size        int64    // size of file
 	compression string   // "" if there is none
 	flattened   bool     // the uncompressed file is in makedumpfile's flattened format
 }
 
-// openSource opens the file at path. If it is compressed or flattened, openSource unpacks it to a
-// temporary file.
-func openSource(ctx context.Context, path, tempDir string) (*source, error) {
+// openSource opens the file at path, or takes given, if not nil, which path only names. If the file is
+// compressed or flattened, openSource unpacks it to a temporary file.
+func openSource(ctx context.Context, path string, given *os.File, tempDir string) (*source, error) {
+	if given != nil {
+		s := &source{path: path, given: given, file: given, borrowed: true}
+		if err := s.prepare(ctx, tempDir); err != nil {
+			s.close()
+			return nil, err
+		}
+		return s, nil
+	}
 	// Open would wait for the writer of a named pipe.
 	if fi, err := os.Stat(path); err != nil {
 		return nil, err
@@ -55,7 +65,7 @@ func openSource(ctx context.Context, path, tempDir string) (*source, error) {
 // flattened, HashFile unpacks it to a temporary file in tempDir. Errors come from dump.Hash,
 // dump.Rearrange or the file system.
 func HashFile(ctx context.Context, path, tempDir string) (dump.ID, error) {
-	s, err := openSource(ctx, path, tempDir)
+	s, err := openSource(ctx, path, nil, tempDir)
 	if err != nil {
 		return dump.ID{}, err
 	}
@@ -92,12 +102,8 @@ func (s *source) prepare(ctx context.Context, tempDir string) (err error) {
 // unpack writes the uncompressed dump from r to a temporary file and rearranges it if it is
 // flattened.
 func (s *source) unpack(ctx context.Context, r io.Reader, tempDir string) (err error) {
-	if s.file, err = os.CreateTemp(tempDir, "thothfs-upload-*"); err != nil {
+	if s.file, err = tempFile(tempDir); err != nil {
 		s.file = s.given
-		return err
-	}
-	// An unlinked file does not remain if the process is killed.
-	if err := os.Remove(s.file.Name()); err != nil {
 		return err
 	}
 	in := bufio.NewReaderSize(withctx.Reader(ctx, r), bufferSize)
@@ -127,7 +133,9 @@ func (s *source) unpackError(err error) error {
 }
 
 func (s *source) close() {
-	s.given.Close()
+	if !s.borrowed {
+		s.given.Close()
+	}
 	if s.unpacked() {
 		s.file.Close()
 	}
@@ -138,10 +146,27 @@ func (s *source) unpacked() bool { return s.file != s.given }
 
 // localPath returns the path of the uncompressed dump, for a debugger.
 func (s *source) localPath() string {
-	if s.unpacked() {
+	if s.unpacked() || s.borrowed {
 		return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), s.file.Fd())
 	}
 	return s.path
+}
+
+// givenPath returns a path that leads to the file that was given.
+func (s *source) givenPath() string {
+	if s.borrowed {
+		return fmt.Sprintf("/proc/self/fd/%d", s.given.Fd())
+	}
+	return s.path
+}
+
+// timeSource says what the modification time of the file is: that of a file without a name is when it
+// was spooled.
+func (s *source) timeSource() string {
+	if st, ok := s.opened.Sys().(*syscall.Stat_t); ok && st.Nlink == 0 {
+		return "upload"
+	}
+	return "mtime"
 }
 
 // checkUnchanged returns ErrChanged if the file has changed since it was opened.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -34,6 +35,9 @@ type Options struct {
 	// Pack returns the hot pack of the object version ref; src reads its content, size bytes in
 	// all. No pack is stored if Pack is nil or fails.
 	Pack func(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error)
+	// File, if not nil, is uploaded instead of the file at the path, which is then only its name. The
+	// caller closes it.
+	File *os.File
 	// TempDir is the directory in which compressed dumps are unpacked. "" means os.TempDir().
 	TempDir string
 	// Progress, if not nil, is called with the number of bytes of the dump that have been sent. It
@@ -90,7 +94,7 @@ var (
 // Errors are ErrDiffers, ErrTooShort and ErrChanged, or come from the store, dump.Inspect, Corpus.Edit or the
 // file system. store.ErrConflict means that others keep changing the same dump.
 func Upload(ctx context.Context, c *corpus.Corpus, path string, o Options) (Result, error) {
-	src, err := openSource(ctx, path, o.TempDir)
+	src, err := openSource(ctx, path, o.File, o.TempDir)
 	if err != nil {
 		return Result{}, err
 	}

@@ -71,9 +71,11 @@ func (b *bench) build(ctx context.Context) error {
 	}
 	for _, c := range b.cores {
 		b.say("uploading %s, %s, %s", c.Name, c.What, size(c.Size))
-		if c.ID, err = b.place().output(ctx, account, "upload", "--no-stack", c.Path); err != nil {
+		out, err := b.place().output(ctx, account, "upload", "--no-stack", c.Path)
+		if err != nil {
 			return err
 		}
+		c.ID, _, _ = strings.Cut(out, " ")
 	}
 	return errors.Join(b.share("original"), b.share("learned"))
 }
