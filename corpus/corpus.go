@@ -51,6 +51,17 @@ func Exists(o Options) bool {
 	return err == nil
 }
 
+// OpenKnown opens what this machine knows of a corpus, for queries that must neither ask the store nor
+// create files. It fails if there is no catalogue. The caller must call close.
+func OpenKnown(ctx context.Context, o Options) (r *catalog.Reader, close func() error, err error) {
+	cat, err := catalog.OpenReadOnly(ctx, o.Dir, o.identity())
+	if err != nil {
+		return nil, nil, err
+	}
+	refuse := func(context.Context) error { return catalog.ErrRebuilt }
+	return &catalog.Reader{Catalog: cat, Now: time.Now, Refill: refuse}, cat.Close, nil
+}
+
 // ErrAmbiguous means that several hashes begin with a prefix.
 var ErrAmbiguous = errors.New("ambiguous")
 

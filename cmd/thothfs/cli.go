@@ -94,6 +94,7 @@ func rootCommand(cl *cli) *cobra.Command {
 		checkArgs(cmd)
 	}
 	groupVerbs(root)
+	addCompletions(cl, root)
 	root.SetUsageFunc(func(cmd *cobra.Command) error {
 		printUsage(cmd.OutOrStderr(), cmd)
 		return nil
@@ -170,6 +171,14 @@ func globalFlags(cl *cli, f *pflag.FlagSet) {
 
 // cachePath creates the private directory for blocks and catalogues and returns its path.
 func (cl *cli) cachePath() (path string, err error) {
+	if path, err = cl.cacheLocation(); err != nil {
+		return "", err
+	}
+	return path, private(path)
+}
+
+// cacheLocation returns the path of the private directory for blocks and catalogues.
+func (cl *cli) cacheLocation() (path string, err error) {
 	if cl.cacheDir != "" {
 		path, err = filepath.Abs(cl.cacheDir)
 	} else if path, err = os.UserCacheDir(); err == nil {
@@ -179,10 +188,7 @@ func (cl *cli) cachePath() (path string, err error) {
 	} else {
 		err = errors.New("no place for the cache: set HOME, XDG_CACHE_HOME or --cache-dir")
 	}
-	if err != nil {
-		return "", err
-	}
-	return path, private(path)
+	return path, err
 }
 
 // private creates dir, and fails if other users could have put links into it. Other errors are left

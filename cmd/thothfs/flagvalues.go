@@ -138,11 +138,16 @@ func (f *format) Set(name string) error {
 	if slices.Contains(f.all, f.Format) {
 		return nil
 	}
+	names := f.names()
+	return fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+}
+
+func (f *format) names() []string {
 	names := make([]string, len(f.all))
 	for i, known := range f.all {
 		names[i] = string(known)
 	}
-	return fmt.Errorf("must be %s or %s", strings.Join(names[:len(names)-1], ", "), names[len(names)-1])
+	return names
 }
 
 // count is a pflag.Value for a number greater than 0. 0 means that the flag was not given.

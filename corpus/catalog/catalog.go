@@ -20,6 +20,7 @@ import (
 type Catalog struct {
 	identity string
 	writer   int64 // identifies this process in the journal
+	readOnly bool  // the file is left as it is, whatever is wrong with it
 	log      *slog.Logger
 	Lookups  atomic.Int64 // number of queries for a dump by its hash; for tests
 
@@ -136,7 +137,7 @@ func (c *Catalog) retry(ctx context.Context, f func(*database) error) error {
 func (c *Catalog) try(ctx context.Context, f func(*database) error) error {
 	db := c.current()
 	err := f(db)
-	if ctx.Err() != nil || !full(err) && !broken(err) {
+	if ctx.Err() != nil || c.readOnly || !full(err) && !broken(err) {
 		return err
 	}
 	c.mu.Lock()

@@ -167,13 +167,18 @@ func checkHeader(path string) error {
 // larger one, damage is detected when it is read.
 const smallFile = 8 << 20
 
-func (d *database) check(ctx context.Context, identity string) error {
+// checkIdentity returns errForeign if the file is the catalogue of another corpus.
+func (d *database) checkIdentity(ctx context.Context, identity string) error {
 	var have string
 	err := d.readers.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'identity'`).Scan(&have)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && have != identity {
 		return errForeign
 	}
-	if err != nil {
+	return err
+}
+
+func (d *database) check(ctx context.Context, identity string) error {
+	if err := d.checkIdentity(ctx, identity); err != nil {
 		return err
 	}
 	if d.file.Size() > smallFile {
@@ -274,6 +279,9 @@ func pool(ctx context.Context, path, params string, n int) (*sql.DB, error) {
 }
 
 func (d *database) close() error {
+	if d.writer == nil { // of a read-only catalogue
+		return d.readers.Close()
+	}
 	return errors.Join(d.readers.Close(), d.writer.Close())
 }
 

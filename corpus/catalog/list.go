@@ -196,7 +196,7 @@ func (r *Reader) readColumns(ctx context.Context, part *listPart, rows []Row) er
 // fillLast reads the last rows of a list of all dumps that is sorted by a field, from its index.
 func (r *Reader) fillLast(ctx context.Context, p *queryPlan, l *list) error {
 	column := `d.` + l.o.Sort.column()
-	last := `SELECT d.id, d.time FROM dumps d INDEXED BY dumps_` + l.o.Sort.column() + ` WHERE (` + column + ` IS NULL OR ` + column + ` < x'')
+	last := `SELECT d.id, d.time FROM dumps d INDEXED BY dumps_` + l.o.Sort.column() + ` WHERE ifnull(` + column + `, 0) < x''
 		ORDER BY ` + column + ` DESC, d.time DESC, d.id DESC LIMIT ?`
 	var rows []Row
 	err := r.Catalog.readRaw(ctx, last, []any{l.o.Last}, func(values []driver.Value) error {
@@ -230,6 +230,9 @@ func (r *Reader) fillAll(ctx context.Context, p *queryPlan, l *list) error {
 	return r.fillOdd(ctx, p, part)
 }
 
+// manyRows is the share of all rows, as a divisor, from which an index does not help.
+const manyRows = 8
+
 // rangeRows is the number of rows that are read together.
 const rangeRows = 4096
 
@@ -242,6 +245,15 @@ func (r *Reader) fillBulk(ctx context.Context, p *queryPlan, l *list) error {
 		return err
 	}
 	ranges := min(max(rows/rangeRows, 1), 1<<16)
+	if len(p.where) == 1 {
+		var matching int64
+		if err := r.Catalog.one(ctx, &matching, `SELECT count(*) FROM dumps d`+whereAll(p.where), p.args...); err != nil {
+			return err
+		}
+		if matching > rows/manyRows { // to read all rows is faster than to look so many of them up
+			p = &queryPlan{spec: p.spec, now: p.now, where: []string{`+` + p.where[0]}, args: p.args}
+		}
+	}
 	var next atomic.Int64
 	group, gctx := errgroup.WithContext(ctx)
 	workers := min(int64(scanParts), int64(runtime.GOMAXPROCS(0)), ranges)

@@ -183,3 +183,16 @@ func propertyNames(object document.Value, prefix string, depth int, f func(name 
 	}
 	return nil
 }
+
+// Complete returns the names of fields and properties that words can be completed to, sorted: members of
+// documents under the names that specifications have for them.
+func (n *Names) Complete() []string {
+	all := slices.Concat(members[:], n.All)
+	for i := range Fields {
+		all = append(all, Fields[i].Name)
+	}
+	slices.Sort(all)
+	return slices.DeleteFunc(slices.Compact(all), func(name string) bool {
+		return name == "properties" || name == "name" || name == "dump" || name == "version"
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,6 +34,14 @@ var howToInstall = map[string]string{
 	"crash":         "Debian: apt-get install crash",
 	"drgn":          "Debian: apt-get install python3-drgn",
 	"kgdb":          "a part of FreeBSD's package gdb",
+}
+
+// Installed returns the names of the known debuggers in PATH, sorted.
+func Installed() []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(howToInstall)), func(name string) bool {
+		_, err := exec.LookPath(name)
+		return err != nil
+	})
 }
 
 // namesFor returns the names of the debuggers that can read a dump, best first.
