@@ -133,6 +133,20 @@ func (f *File) Warm(ctx context.Context) error {
 	}
 }
 
+// Cached returns the number of bytes of the version that are in blocks on disk.
+func (f *File) Cached() int64 {
+	file := f.o.c.disk.openFile(f.o)
+	if file == nil {
+		return 0
+	}
+	defer f.o.c.disk.files.Release(file)
+	missing, err := file.MissingBytes()
+	if err != nil {
+		return 0
+	}
+	return f.o.Size - missing
+}
+
 // Expect sets the expected MD5 of the whole version, 16 bytes; a value of any other length is
 // ignored. It is checked when the version is complete, so it is best set right after Open.
 func (f *File) Expect(md5 []byte) {

@@ -49,4 +49,4 @@ type OpenStore interface {
 }
 
 // ErrAbsent is the error of [Scheme.Open] for a local directory that does not exist.
-var ErrAbsent = errors.New("there is no such directory (thothfs upload makes it)")
+var ErrAbsent = errors.New("there is no such directory (thothfs upload makes it; --store names another corpus)")

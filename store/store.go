@@ -16,6 +16,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -181,7 +182,7 @@ func (e *Error) Error() string {
 		s += " " + e.Key
 	}
 	s += ": " + e.Kind.Error()
-	if e.Err != nil {
+	if e.Err != nil && !strings.HasPrefix(e.Kind.Error(), e.Err.Error()) { // not "permission denied by the store: permission denied"
 		s += ": " + e.Err.Error()
 	}
 	if e.RequestID != "" {

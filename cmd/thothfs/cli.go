@@ -39,6 +39,7 @@ type cli struct {
 	sources      map[string]string // where flags of this run were set, by name, unless on the command line
 	how          string            // the verb, recorded in the history of edits
 	ready        *os.File          // pipe to the process that waits for the mount; nil if there is none
+	defaultLog   string            // where a mount logs without --log
 	privateMount bool              // the mount is only for this run of the program
 	closers      []func()
 }

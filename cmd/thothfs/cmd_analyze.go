@@ -128,7 +128,7 @@ func (c *openedCorpus) openAnalyzerEnv(m mountFlags, credentials bool) (*analyze
 		}
 		o.MountAt = func(dir string) (func() error, error) { return c.mountPrivately(dir, blocks, m) }
 		if !local {
-			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c.Corpus, blocks, id, false) }
+			o.Warm = func(ctx context.Context, id dump.ID) { warmOne(ctx, c.Corpus, blocks, id, false, nil) }
 		}
 	}
 	return analyze.Open(o)

@@ -28,8 +28,8 @@ or else by its hash. It gets its name when it is complete. If it is interrupted,
 same command continues it: until then it is beside FILE under a name that begins with
 .thothfs-get-, which can be removed.
 
-DUMP is a hash or the beginning of one, a local dump, or a specification that one dump
-matches.`
+DUMP is a hash or a unique prefix of one, a path in a mount, a local dump, or a
+specification that one dump matches.`
 
 type getFlags struct {
 	output string

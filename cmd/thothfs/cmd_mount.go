@@ -87,6 +87,9 @@ func runMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, opt
 		if err := checkMountpoint(ctx, mountpoint); err != nil {
 			return err
 		}
+		if isNotEmpty(mountpoint) {
+			cl.say("%s is not empty: what it contains is hidden as long as the corpus is mounted", mountpoint)
+		}
 		if !m.foreground {
 			return startBackground(ctx, cl)
 		}
@@ -114,6 +117,7 @@ func startMount(ctx context.Context, cl *cli, mountpoint string, m mountFlags, o
 	if m.foreground {
 		fallback = "stderr"
 	}
+	cl.defaultLog = fallback
 	log, err := cl.logger(fallback)
 	if err != nil {
 		return nil, nil, err

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"thothfs/cache"
+	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
 	"thothfs/store"
@@ -45,7 +47,15 @@ A corpus in a local directory needs no warming.
 			if err != nil {
 				return err
 			}
-			failed := forEach(cl, "warming", warmAtOnce, ids, func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all) })
+			warm := func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all, nil) }
+			what := "warming"
+			if len(ids) == 1 && all { // a bar of bytes says more than one of dumps
+				bar := output.NewProgress(cl.stderr, what, true)
+				defer bar.Done()
+				warm = func(id dump.ID) error { return warmOne(ctx, c.Corpus, blocks, id, all, bar.SetBytes) }
+				what = ""
+			}
+			failed := forEach(cl, what, warmAtOnce, ids, warm)
 			return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 		},
 	}
@@ -53,17 +63,33 @@ A corpus in a local directory needs no warming.
 	return cmd
 }
 
-func warmOne(ctx context.Context, c *corpus.Corpus, blocks *cache.Cache, id dump.ID, all bool) error {
+// progressEvery is how often the progress of one dump is measured.
+const progressEvery = 250 * time.Millisecond
+
+// warmOne fetches what a debugger reads first of a dump, or all of it. It calls progress, unless that is nil,
+// while it fetches all.
+func warmOne(ctx context.Context, c *corpus.Corpus, blocks *cache.Cache, id dump.ID, all bool, progress func(done, total int64)) error {
 	e, err := c.DumpFile(ctx, id)
 	if err != nil {
 		return err
 	}
 	f := blocks.Open(store.Ref{Key: id.String() + "/" + e.Name, ETag: e.ETag}, e.Size)
 	f.Expect(e.MD5)
-	if all {
-		err = f.Complete(ctx)
-	} else {
-		err = f.Warm(ctx)
+	if !all {
+		return errors.Join(f.Warm(ctx), f.Close())
 	}
-	return errors.Join(err, f.Close())
+	done := make(chan error, 1)
+	go func() { done <- f.Complete(ctx) }() // awaited below
+	tick := time.NewTicker(progressEvery)
+	defer tick.Stop()
+	for {
+		if progress != nil {
+			progress(f.Cached(), e.Size)
+		}
+		select {
+		case err := <-done:
+			return errors.Join(err, f.Close())
+		case <-tick.C:
+		}
+	}
 }

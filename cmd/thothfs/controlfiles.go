@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -33,19 +34,20 @@ func (c *openedCorpus) mountOptions(blocks *cache.Cache, m mountFlags, options [
 func (c *openedCorpus) config(m mountFlags) []byte {
 	cl := c.cli
 	var b bytes.Buffer
+	limit := byteSize(cache.Limit(filepath.Join(c.cache, "blocks"), int64(cl.cacheSize)))
 	for _, line := range [][2]string{
 		{"version", versionText()},
 		{"store", c.location.Name},
 		{"manta-url", cl.mantaURL()},
 		{"manta-user", cl.getenv("MANTA_USER")},
 		{"cache-dir", c.cache},
-		{"cache-size", cl.cacheSize.String()},
+		{"cache-size", limit.String()},
 		{"poll", cl.poll.String()},
 		{"attr-timeout", cl.attrTimeout.String()},
 		{"complete", m.complete.String()},
 		{"learn", fmt.Sprint(m.learn)},
 		{"passthrough", fmt.Sprint(m.passthrough)},
-		{"log", cl.logPath()},
+		{"log", cmp.Or(cl.logPath(), cl.log, cl.defaultLog)},
 		{"verbose", fmt.Sprint(cl.verbose)},
 		{"private", fmt.Sprint(cl.privateMount)},
 	} {

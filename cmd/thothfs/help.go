@@ -38,10 +38,13 @@ func printUsage(w io.Writer, cmd *cobra.Command) {
 	switch {
 	case cmd.HasAvailableSubCommands():
 		fmt.Fprintf(w, "\nSee %s VERB --help for more about a verb.\n", cmd.CommandPath())
-	case cmd.HasAvailableInheritedFlags():
+	case cmd.HasAvailableInheritedFlags() && !needsNoCorpus[cmd.Name()]:
 		fmt.Fprintf(w, "\nOptions of all verbs, such as --store: see %s --help.\n", cmd.Root().Name())
 	}
 }
+
+// needsNoCorpus has the verbs to which the options of all verbs mean nothing.
+var needsNoCorpus = map[string]bool{"object": true, "umount": true, "man": true, "version": true}
 
 func printVerbs(w io.Writer, parent *cobra.Command, title, group string) {
 	width, shown := 0, []*cobra.Command(nil)

@@ -126,6 +126,20 @@ func checkMountpoint(ctx context.Context, path string) error {
 	return nil
 }
 
+// isNotEmpty reports whether a directory that is not a mountpoint has files.
+func isNotEmpty(dir string) bool {
+	if mounted, err := mountinfo.Mounted(dir); err != nil || mounted {
+		return false
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	names, _ := d.Readdirnames(1)
+	return len(names) > 0
+}
+
 // mountedPath resolves symbolic links in path without accessing the file system mounted there.
 func mountedPath(path string) string {
 	direct := filepath.Join(realPath(filepath.Dir(path)), filepath.Base(path))

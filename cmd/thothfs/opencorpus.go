@@ -17,6 +17,7 @@ import (
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
 	"thothfs/dump"
+	"thothfs/query"
 	"thothfs/store"
 	"thothfs/store/registry"
 )
@@ -127,6 +128,9 @@ func (c *openedCorpus) syncNow(ctx context.Context) error {
 		}
 		return err
 	})
+	if err == nil {
+		err = c.checkExists(ctx)
+	}
 	if err != nil {
 		return err
 	}
@@ -135,6 +139,21 @@ func (c *openedCorpus) syncNow(ctx context.Context) error {
 	}
 	if n, err := c.Unasked(ctx, began); err == nil && n > 0 {
 		c.cli.say("%d documents were not asked for again: edits that others made in them may not show yet", n)
+	}
+	return nil
+}
+
+// checkExists returns an error if the corpus has no dumps because the store has no such directory.
+func (c *openedCorpus) checkExists(ctx context.Context) error {
+	everything, err := query.Parse("limit=1")
+	if err != nil {
+		return err
+	}
+	if rows, err := c.Select(ctx, everything); err != nil || len(rows) > 0 {
+		return err
+	}
+	if _, err := c.store.Stat(ctx, ""); errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("the corpus %s: %w", c.location, store.ErrAbsent)
 	}
 	return nil
 }

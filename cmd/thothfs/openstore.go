@@ -24,7 +24,7 @@ type storeSet struct {
 }
 
 // openStores opens the store of the corpus named by flags and environment variables. It creates a
-// missing directory if create is set or no corpus is named.
+// missing directory if create is set, and says so.
 func (cl *cli) openStores(ctx context.Context, create bool, log *slog.Logger) (*storeSet, error) {
 	l, err := registry.Locate(cl.store, cl.getenv)
 	if err != nil {
@@ -34,7 +34,11 @@ func (cl *cli) openStores(ctx context.Context, create bool, log *slog.Logger) (*
 	if err != nil {
 		return nil, err
 	}
+	_, absent := os.Stat(l.Dir)
 	bare, err := l.Open(ctx, cl.storeOptions(create, log))
+	if err == nil && create && l.Dir != "" && errors.Is(absent, os.ErrNotExist) {
+		cl.say("new corpus: %s", l)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the corpus %s: %w", l, err)
 	}

@@ -366,8 +366,8 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 	return counts, nil
 }
 
-// forEach calls f for each item, at most atOnce at a time, with a progress bar, and returns the
-// errors.
+// forEach calls f for each item, at most atOnce at a time, and returns the errors. It shows a progress bar,
+// unless what is "".
 func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T) error) map[T]error {
 	var (
 		mu    sync.Mutex // guards failed and done
@@ -376,7 +376,11 @@ func forEach[T comparable](cl *cli, what string, atOnce int, items []T, f func(T
 	)
 	failed := make(map[T]error)
 	group.SetLimit(atOnce)
-	bar := output.NewProgress(cl.stderr, what, false)
+	bar := &output.Progress{}
+	if what != "" {
+		bar = output.NewProgress(cl.stderr, what, false)
+		bar.Set(0, len(items))
+	}
 	defer bar.Done()
 	for _, item := range items {
 		group.Go(func() error {
@@ -420,11 +424,21 @@ func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) 
 			if ctx.Err() != nil {
 				return err
 			}
-			cl.say("%s: %v", file, err)
+			cl.say("%s: %s", file, withoutPath(err, file))
 			failed = output.ErrReported
 		}
 	}
 	return failed
+}
+
+// withoutPath returns the text of an error about a file, without the path if that is its beginning, as the
+// message names it.
+func withoutPath(err error, path string) string {
+	text := err.Error()
+	if e := (*os.PathError)(nil); errors.As(err, &e) && e.Path == path {
+		text = strings.Replace(text, e.Error(), e.Err.Error(), 1)
+	}
+	return strings.TrimPrefix(strings.TrimPrefix(text, path+": "), path+" is ")
 }
 
 func printEach[T any](cl *cli, items []T, line func(T) string) error {

@@ -73,6 +73,7 @@ func TestUploadOfStandardInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	whole := string(dumptest.Vmdump("a", 5000))
+	w.sh("mkdir corpus")
 	r := w.tryInput(whole, "upload", "--node=db7", "--time=@1373566303", "--name=vmdump.7", "-")
 	if r.code != 0 || !strings.HasSuffix(r.stdout, "  vmdump.7\n") || r.stderr != "" {
 		t.Fatalf("%+v", r)
@@ -110,7 +111,7 @@ func TestUploadOfStandardInput(t *testing.T) {
 func TestUploadOfADirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.sh("mkdir -p crashes/old/deep empty; mkfifo crashes/pipe")
+	w.sh("mkdir -p corpus crashes/old/deep empty; mkfifo crashes/pipe")
 	for name, node := range map[string]string{"crashes/a": "a", "crashes/old/deep/b": "b", "outside": "c"} {
 		w.write(name, dumptest.Vmdump(node, 1000))
 	}

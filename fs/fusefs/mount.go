@@ -1,10 +1,12 @@
 package fusefs
 
 import (
+	"errors"
 	"fmt"
 	"log"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
@@ -115,12 +117,29 @@ func mount(mountpoint string, b *bridge) (*Server, error) {
 	mo := b.mountOptions()
 	kernel, err := fuse.NewServer(raw, mountpoint, &mo)
 	if err != nil {
-		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, explain(err))
 	}
 	if err := setCloseOnExec(); err != nil {
 		b.log().Warn("programs started from here may keep the mount busy", "error", err)
 	}
 	return newServer(mountpoint, b, kernel)
+}
+
+// explain returns the error of go-fuse in words. A user other than root mounts with fusermount3, and root, too,
+// if the kernel refuses a direct mount. fusermount3 prints its reason on standard error.
+func explain(err error) error {
+	_, absent := os.Stat("/dev/fuse")
+	switch {
+	case absent != nil:
+		return errors.New("/dev/fuse does not exist: is the kernel's module fuse loaded, and is the device there in this container?")
+	case errors.Is(err, exec.ErrNotFound) && os.Geteuid() == 0:
+		return errors.New("the kernel refused the mount (an unknown option, or a container without CAP_SYS_ADMIN), and fusermount3 is not installed")
+	case errors.Is(err, exec.ErrNotFound):
+		return errors.New("fusermount3 is not installed, without which only root can mount (Debian: apt-get install fuse3)")
+	case strings.HasPrefix(err.Error(), "fusermount exited"): // a plain error of go-fuse
+		return errors.New("fusermount3 refused the mount, for the reason that it printed")
+	}
+	return err
 }
 
 // setCloseOnExec prevents programs started by this process from inheriting the connection to the

@@ -5,6 +5,8 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
+	"regexp"
 	"strings"
 
 	"thothfs/store"
@@ -20,7 +22,6 @@ var schemes = []store.Scheme{manta.Scheme, dir.Scheme}
 type Corpus struct {
 	store.Location
 	scheme store.Scheme
-	named  bool
 }
 
 // Locate returns the corpus that spec, the value of --store, selects. If spec is "", it returns
@@ -30,17 +31,23 @@ func Locate(spec string, getenv func(string) string) (Corpus, error) {
 	if spec == "" {
 		return locateDefault(getenv)
 	}
-	c := Corpus{scheme: dir.Scheme, named: true}
+	c := Corpus{scheme: dir.Scheme}
 	path := spec
 	for _, s := range schemes {
 		if rest, ok := strings.CutPrefix(spec, s.Name+":"); ok {
 			c.scheme, path = s, rest
 		}
 	}
+	if m := otherScheme.FindString(path); m != "" && path == spec {
+		return Corpus{}, fmt.Errorf("--store %s: there is no kind of store %s: expected %s; a directory of that name is ./%[1]s", spec, strings.TrimSuffix(m, ":"), Usage())
+	}
 	var err error
 	c.Location, err = c.scheme.Locate(path, getenv)
 	return c, err
 }
+
+// otherScheme matches the beginning of a name that looks like a URL, or like a kind of store.
+var otherScheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
 
 func locateDefault(getenv func(string) string) (Corpus, error) {
 	for _, s := range schemes {
@@ -52,10 +59,8 @@ func locateDefault(getenv func(string) string) (Corpus, error) {
 	return Corpus{}, errors.New("no corpus named: give --store DIR, or set THOTHFS_STORE, MANTA_URL or HOME")
 }
 
-// Open opens the store of the corpus. The directory of a default corpus is created if it does not
-// exist, as if o.Create were set.
+// Open opens the store of the corpus.
 func (c Corpus) Open(ctx context.Context, o store.OpenOptions) (store.OpenStore, error) {
-	o.Create = o.Create || !c.named
 	return c.scheme.Open(ctx, c.Location, o)
 }
 

@@ -34,6 +34,9 @@ func TestLocate(t *testing.T) {
 		{env: map[string]string{"MANTA_URL": "https://m", "MANTA_USER": "u", "THOTH_USER": "o"}, want: store.Location{Name: "manta:/o/stor/thoth", Path: "/o/stor/thoth", Owner: "o"}},
 		{spec: "manta:/a/stor/b/c", env: mantaEnv, want: store.Location{Name: "manta:/a/stor/b/c", Path: "/a/stor/b/c", Owner: "a"}},
 		{spec: "manta:", err: "MANTA_URL is not set"},
+		{spec: "./a:b", want: store.Location{Name: here + "/a:b", Path: here + "/a:b", Dir: here + "/a:b"}},
+		{spec: "s3://bucket", err: "there is no kind of store s3: expected a `DIR`, or manta:"},
+		{spec: "a:b", err: "a directory of that name is ./a:b"},
 		{env: map[string]string{"MANTA_URL": "https://m"}, err: "whose corpus?"},
 		{spec: "manta:/a/stor", env: mantaEnv, err: "--store manta:/a/stor: must be a path such as /ACCOUNT/stor/thoth"},
 		{spec: "manta:a/stor/thoth", env: mantaEnv, err: "must be a path"},
@@ -66,7 +69,7 @@ func TestOpen(t *testing.T) {
 		spec   string
 		create bool
 		want   error
-	}{{filepath.Join(data, "x"), false, store.ErrAbsent}, {filepath.Join(data, "x"), true, nil}, {"", false, nil}} {
+	}{{filepath.Join(data, "x"), false, store.ErrAbsent}, {filepath.Join(data, "x"), true, nil}, {"", false, store.ErrAbsent}, {"", true, nil}, {"", false, nil}} {
 		corpus, err := Locate(c.spec, getenv)
 		if err != nil {
 			t.Fatal(err)
