@@ -26,8 +26,8 @@ func jsonOutputs(w *world) map[string][]jsonOutput {
 	file := filepath.Join(w.dir, "export.jsonl")
 	return map[string][]jsonOutput{
 		"info":      {{schema: "info.json", runs: [][]string{{hash(1)}, {"id=*"}, {"cmd=none"}}}},
-		"ls":        {{schema: "ls.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}, {"--json", "limit=1", "psargs"}}}},
-		"report":    {{schema: "report.json", runs: [][]string{{}, {"cmd"}, {"ticket"}}}},
+		"ls":        {{schema: "ls.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}, {"--json", "limit=1", "psargs"}, {"-o", "json", "--sort", "cmd", "-r", "-n", "2"}}}},
+		"report":    {{schema: "report.json", runs: [][]string{{}, {"cmd"}, {"ticket"}, {"cmd", "ticket", "-o", "json"}, {"--by", "day"}, {"--by", "week", "cmd", "-o", "json"}}}},
 		"history":   {{schema: "history.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}}}},
 		"trash ls":  {{schema: "trash-ls.json", runs: [][]string{{"--json"}}}},
 		"status":    {{schema: "status.json", runs: [][]string{{"-o", "json"}, {"-o", "json", "--store", "/nonexistent"}}}},

@@ -347,13 +347,13 @@ func (sel *selection) count(ctx context.Context) (int, error) {
 	return len(found), err
 }
 
-// countBy counts the selected dumps for each value of a property.
-func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, error) {
-	counts := output.Counts{}
+// countBy returns, for each value of a property, the number of the selected dumps that have it.
+func (sel *selection) countBy(ctx context.Context, path string) (map[string]int, error) {
+	counts := map[string]int{}
 	if !sel.byID {
 		texts, err := sel.corpus.CountBy(ctx, path, sel.spec)
 		for text, n := range texts {
-			counts.Add(text, n)
+			counts[strings.ToValidUTF8(text, "\ufffd")] += n
 		}
 		return counts, err
 	}
@@ -361,7 +361,9 @@ func (sel *selection) countBy(ctx context.Context, path string) (output.Counts, 
 		if err != nil {
 			return nil, err
 		}
-		counts.AddDump(d, path)
+		if v, ok := d.Value(path); ok {
+			counts[strings.ToValidUTF8(v.Text(), "\ufffd")]++
+		}
 	}
 	return counts, nil
 }

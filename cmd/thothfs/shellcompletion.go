@@ -135,6 +135,9 @@ func addCompletions(cl *cli, root *cobra.Command) {
 				cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
 			}
 		}
+		if f := cmd.Flags().Lookup("by"); f != nil && f.Value.Type() == "PERIOD" {
+			cmd.RegisterFlagCompletionFunc("by", cobra.FixedCompletions([]string{"hour", "day", "week", "month", "year"}, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))
+		}
 		if f := cmd.Flags().Lookup("output"); f != nil {
 			if format, ok := f.Value.(*format); ok {
 				cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(format.names(), cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveKeepOrder))

@@ -149,7 +149,7 @@ func TestWordsThatNameNothing(t *testing.T) {
 		{[]string{"ls", "cmd==node"}, exitUsage, `"==" does not exist`},
 		{[]string{"ls", "mtime=soon"}, exitUsage, "31 days"},
 		{[]string{"ls", "size=1GB"}, exitUsage, "powers of 1024"},
-		{[]string{"report", "cmd", "node"}, exitUsage, "one property"},
+		{[]string{"report", "cmd", "node", "cmd"}, exitUsage, `property "cmd" is named twice`},
 	} {
 		if r := w.try(c.args...); r.code != c.code || !strings.Contains(r.stderr, c.want) || r.stdout != "" {
 			t.Errorf("%v: %+v", c.args, r)

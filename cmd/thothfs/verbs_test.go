@@ -207,7 +207,7 @@ func TestBadInputIsRefusedInWords(t *testing.T) {
 		"short prefix":     {[]string{"info", "0"}, "at least 4 digits"},
 		"bad age":          {[]string{"ls", "mtime=soon"}, "soon"},
 		"bad limit":        {[]string{"ls", "limit=x"}, "limit"},
-		"two properties":   {[]string{"report", "cmd", "node"}, "one property"},
+		"a period":         {[]string{"report", "--by", "decade"}, "hour, day, week, month or year"},
 		"no corpus there":  {[]string{"ls", "--store", filepath.Join(w.dir, "absent")}, "no such directory"},
 		"manta without":    {[]string{"ls", "--store", "manta:"}, "MANTA_URL"},
 		"bad poll":         {[]string{"ls", "--poll", "often"}, "poll"},

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -102,8 +100,8 @@ func indentJSON(raw []byte, prefix string) ([]byte, error) {
 	return escapeControls(b.Bytes(), jsonEscape), nil
 }
 
-// quoteJSON returns s as a JSON string that is safe on a terminal.
-func quoteJSON(s string) string {
+// QuoteJSON returns s as a JSON string that is safe on a terminal.
+func QuoteJSON(s string) string {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
@@ -151,39 +149,6 @@ func EscapeYAML(raw []byte) []byte {
 // IsPlain reports whether EscapeYAML leaves a text as it is.
 func IsPlain(text string) bool {
 	return strings.IndexFunc(text, func(r rune) bool { return !plainRune(r) }) < 0
-}
-
-// Counts maps the values of a property to numbers of dumps.
-type Counts map[string]int
-
-// AddDump counts d's value at path, unless it is missing or null.
-func (c Counts) AddDump(d *corpus.Dump, path string) {
-	if v, ok := d.Value(path); ok {
-		c.Add(v.Text(), 1)
-	}
-}
-
-// Add adds n dumps with the value text.
-func (c Counts) Add(text string, n int) { c[strings.ToValidUTF8(text, "\ufffd")] += n }
-
-// Write prints the counts as a JSON object, smallest first; values with equal counts are in byte
-// order.
-func (c Counts) Write(w io.Writer) error {
-	values := slices.SortedFunc(maps.Keys(c), func(a, b string) int {
-		return cmp.Or(cmp.Compare(c[a], c[b]), strings.Compare(a, b))
-	})
-	out := bufio.NewWriter(w)
-	out.WriteString("{")
-	separator := "\n"
-	for _, v := range values {
-		fmt.Fprintf(out, "%s%s%s: %d", separator, indent, quoteJSON(v), c[v])
-		separator = ",\n"
-	}
-	if len(values) > 0 {
-		out.WriteString("\n")
-	}
-	out.WriteString("}\n")
-	return out.Flush()
 }
 
 // WriteJSON prints JSON indented, and safe on a terminal.

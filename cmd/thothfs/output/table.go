@@ -44,7 +44,7 @@ func (t *Table) Write(w io.Writer, rows iter.Seq2[[]string, error]) error {
 	t.widths = make([]int, len(t.Columns))
 	if !t.NoHeaders {
 		for i, c := range t.Columns {
-			t.widths[i] = textWidth(c.Head)
+			t.widths[i] = TextWidth(c.Head)
 		}
 	}
 	var held []string // cells of rows held back until the widths are fixed; nil afterwards
@@ -78,7 +78,7 @@ func (t *Table) Write(w io.Writer, rows iter.Seq2[[]string, error]) error {
 			continue
 		}
 		for i, text := range row {
-			t.widths[i] = max(t.widths[i], min(textWidth(text), maxPadding))
+			t.widths[i] = max(t.widths[i], min(TextWidth(text), maxPadding))
 			size += len(text) + 16
 		}
 		if held = append(held, row...); size > maxHeld {
@@ -130,7 +130,7 @@ func (t *Table) printHead(out *bufio.Writer) {
 func (t *Table) printRow(out *bufio.Writer, row []string) error {
 	for i, text := range row {
 		c := &t.Columns[i]
-		if t.cut && textWidth(text) > t.widths[i] {
+		if t.cut && TextWidth(text) > t.widths[i] {
 			if c.Cut != nil {
 				text = c.Cut(text, t.widths[i])
 			} else {
@@ -149,7 +149,7 @@ func (t *Table) printRow(out *bufio.Writer, row []string) error {
 const blanks = "                                                                                                    "
 
 func (t *Table) printCell(out *bufio.Writer, i int, text string, colour Colour) {
-	pad := max(0, t.widths[i]-textWidth(text))
+	pad := max(0, t.widths[i]-TextWidth(text))
 	last := i == len(t.Columns)-1
 	if t.Columns[i].Right {
 		writePadding(out, pad)
@@ -174,8 +174,8 @@ func writePadding(out *bufio.Writer, n int) {
 	out.WriteString(blanks[:n])
 }
 
-// textWidth returns the number of columns that printable text takes on a terminal.
-func textWidth(text string) int {
+// TextWidth returns the number of columns that printable text takes on a terminal.
+func TextWidth(text string) int {
 	for i := range len(text) {
 		if text[i] >= 0x80 {
 			return runewidth.StringWidth(text)
@@ -189,7 +189,7 @@ func Shorten(text string, most int) string { return runewidth.Truncate(text, mos
 
 // ShortenStart is like Shorten, but removes the beginning.
 func ShortenStart(text string, most int) string {
-	excess := textWidth(text) - most
+	excess := TextWidth(text) - most
 	if excess <= 0 {
 		return text
 	}
