@@ -16,6 +16,10 @@ import (
 // cache/hotpack defines their format.
 const HotPackName = ".thothfs.hot"
 
+// DataMapName is the name of the object that tells which parts of the dump beside it are not zeros.
+// Package corpus/download defines its format. It may be removed at any time, and mounts do not show it.
+const DataMapName = ".thothfs.data"
+
 // MinHotPacked is the minimum size in bytes of an object with a hot pack.
 const MinHotPacked = 512 << 10
 

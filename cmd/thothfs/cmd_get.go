@@ -7,6 +7,7 @@ import (
 	iofs "io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -157,5 +158,24 @@ func (c *openedCorpus) downloadSource(ctx context.Context, id dump.ID) (src *dow
 		return nil, nil, err
 	}
 	src.ReadAt = func(ctx context.Context, p []byte, off int64) (int, error) { return c.store.ReadAt(ctx, ref, p, off) }
-	return src, func() {}, nil
+	return src, func() {}, c.useDataMap(ctx, id, src)
+}
+
+// useDataMap makes a download leave out the zeros of a dump, if there is a map that tells them.
+func (c *openedCorpus) useDataMap(ctx context.Context, id dump.ID, src *download.Source) error {
+	entries, err := c.Files(ctx, id)
+	if err != nil || !slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Name == corpus.DataMapName }) {
+		return err
+	}
+	text, _, err := c.store.Get(ctx, store.Ref{Key: id.String() + "/" + corpus.DataMapName}, download.MaxMap)
+	if err == nil {
+		var m *download.Map
+		if m, err = download.DecodeMap(src.Ref, src.Size, text); err == nil {
+			m.Apply(src)
+		}
+	}
+	if err != nil {
+		c.log.Info("no map of data, the whole dump is fetched", "id", id, "error", err)
+	}
+	return ctx.Err()
 }

@@ -23,6 +23,7 @@ import (
 	"thothfs/cmd/thothfs/debugger"
 	"thothfs/cmd/thothfs/output"
 	"thothfs/corpus"
+	"thothfs/corpus/download"
 	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/dump/document"
@@ -97,7 +98,7 @@ func runUpload(ctx context.Context, cl *cli, files []string, u uploadFlags) erro
 		options.TempDir = dir
 	}
 	if _, local := store.AsLocal(c.store); !local {
-		options.Pack = hotPack
+		options.Pack, options.DataMap = hotPack, download.EncodeMap
 	}
 	return eachFile(ctx, cl, files, func(path string) error {
 		fi, err := os.Stat(path)

@@ -118,6 +118,31 @@ func TestGetAfterKill(t *testing.T) {
 	}
 }
 
+// TestGetOfASparseDump checks that zeros are not fetched.
+func TestGetOfASparseDump(t *testing.T) {
+	t.Parallel()
+	w, srv := newMantaWorld(t, 0)
+	core := dumptest.Vmdump("n", 40<<20)
+	clear(core[1<<20 : len(core)-1<<20])
+	w.write("vmdump.0", core)
+	id := firstWord(w.must("upload", "vmdump.0"))
+	srv.ResetCounters()
+	w.must("get", id, "-o", "copy")
+	if got := w.must("get", id, "-o", "-"); got != string(core) {
+		t.Error("not the dump on standard output")
+	}
+	if n := srv.Counters().BodyBytes; n > 6<<20 {
+		t.Errorf("%d bytes were fetched", n)
+	}
+	w.sh("cmp vmdump.0 copy; test $(stat -c %b copy) -lt 8192; test -e " + w.corpus + "/" + id + "/.thothfs.data")
+	// A map that is of no use costs time only.
+	if _, err := srv.PutObject("/alice/stor/thoth/"+id+"/.thothfs.data", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	w.must("get", id, "-o", "copy", "--force")
+	w.sh("cmp vmdump.0 copy")
+}
+
 // firstWord returns the hash that upload printed.
 func firstWord(text string) string { return firstWords(text)[0] }
 

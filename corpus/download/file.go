@@ -2,12 +2,10 @@ package download
 
 import (
 	"context"
-	"crypto/md5"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	iofs "io/fs"
 	"os"
@@ -170,21 +168,18 @@ func (p *partial) empty() error {
 // complete fetches what is missing and verifies the copy. If a copy that was continued turns out to be
 // wrong, it is emptied and the error is errContinued.
 func (p *partial) complete(ctx context.Context, src *Source, progress Progress) error {
-	had, sum := p.size, md5.New()
+	had, sum := p.size, src.newSum()
 	if err := p.readTo(ctx, src, sum); err != nil {
 		return err
 	}
 	if progress != nil && had > 0 {
 		progress(had, src.Size)
 	}
-	err := src.copy(ctx, had, progress, p.write, sum)
-	if err != nil {
+	if err := src.copy(ctx, had, progress, p, sum); err != nil {
 		return err
 	}
-	switch {
-	case src.MD5 != nil:
-		err = src.compare(sum)
-	case src.Verify != nil:
+	err := sum.compare(src)
+	if sum.Hash == nil && src.Verify != nil {
 		err = src.Verify(p, src.Size)
 	}
 	if err == nil {
@@ -197,13 +192,33 @@ func (p *partial) complete(ctx context.Context, src *Source, progress Progress) 
 	return err
 }
 
-// readTo adds what is there to the checksum, if it will be compared.
-func (p *partial) readTo(ctx context.Context, src *Source, sum hash.Hash) error {
-	if src.MD5 == nil {
+// readTo adds what is there to the checksum.
+func (p *partial) readTo(ctx context.Context, src *Source, sum *checksum) error {
+	if sum.Hash == nil {
 		return nil
 	}
-	_, err := io.Copy(sum, withctx.Reader(ctx, io.NewSectionReader(p, 0, p.size)))
-	return err
+	parts := []Range{{0, p.size}}
+	if sum.dataOnly && src.Data != nil {
+		parts = src.Data
+	}
+	for _, r := range parts {
+		if r.Off >= p.size {
+			break
+		}
+		if _, err := io.Copy(sum, withctx.Reader(ctx, io.NewSectionReader(p, r.Off, min(r.Len, p.size-r.Off)))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// zeros makes a hole.
+func (p *partial) zeros(n, off int64) error {
+	if err := p.Truncate(off + n); err != nil {
+		return err
+	}
+	p.size = off + n
+	return nil
 }
 
 // write appends a piece. The file gets its new size last, so that it is a beginning of the object even

@@ -35,6 +35,9 @@ type Options struct {
 	// Pack returns the hot pack of the object version ref; src reads its content, size bytes in
 	// all. No pack is stored if Pack is nil or fails.
 	Pack func(ref store.Ref, src io.ReaderAt, size int64) ([]byte, error)
+	// DataMap returns what to store as corpus.DataMapName for the object version ref; src reads its
+	// content, size bytes in all. Nothing is stored if DataMap is nil or fails.
+	DataMap func(ctx context.Context, ref store.Ref, src io.ReaderAt, size int64) ([]byte, error)
 	// File, if not nil, is uploaded instead of the file at the path, which is then only its name. The
 	// caller closes it.
 	File *os.File
@@ -297,17 +300,29 @@ func (u *upload) send(ctx context.Context, old store.Ref) (store.Ref, error) {
 	return stored, nil
 }
 
-// storePack stores the hot pack of a dump. If that fails, the dump is only slower to open.
+// storePack stores the hot pack and the data map of a dump. If that fails, the dump is only slower to
+// open and to fetch.
 func (u *upload) storePack(ctx context.Context, stored store.Ref) {
-	if u.Pack == nil || u.src.size < corpus.MinHotPacked {
+	if u.src.size < corpus.MinHotPacked {
 		return
 	}
-	pack, err := u.Pack(stored, u.src.file, u.src.size)
+	if u.Pack != nil {
+		pack, err := u.Pack(stored, u.src.file, u.src.size)
+		u.storeBeside(ctx, stored, corpus.HotPackName, pack, err)
+	}
+	if u.DataMap != nil {
+		m, err := u.DataMap(ctx, stored, u.src.file, u.src.size)
+		u.storeBeside(ctx, stored, corpus.DataMapName, m, err)
+	}
+}
+
+// storeBeside stores data beside a dump, unless err is not nil.
+func (u *upload) storeBeside(ctx context.Context, stored store.Ref, name string, data []byte, err error) {
 	if err == nil {
-		err = store.Overwrite(ctx, u.store, path.Dir(stored.Key)+"/"+corpus.HotPackName, pack)
+		err = store.Overwrite(ctx, u.store, path.Dir(stored.Key)+"/"+name, data)
 	}
 	if err != nil {
-		u.corpus.Options().Log.Info("no hot pack", "key", stored.Key, "error", err)
+		u.corpus.Options().Log.Info("not stored", "object", name, "key", stored.Key, "error", err)
 	}
 }
 

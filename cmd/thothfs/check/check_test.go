@@ -127,6 +127,9 @@ func TestFindings(t *testing.T) {
 			pack, _ := s.Data(dir + "/" + corpus.HotPackName)
 			s.Set(dir+"/"+corpus.HotPackName, append(bytes.Clone(pack), 0))
 		}, "unusable hot pack: checksum", true},
+		{"map of another version", func(t *testing.T, _ *corpus.Corpus, s *mem.Store, _ *flipped, dir string) {
+			s.Set(dir+"/"+corpus.DataMapName, []byte("x"))
+		}, "no map of data", true},
 		{"wrong byte", func(t *testing.T, _ *corpus.Corpus, _ *mem.Store, f *flipped, dir string) { f.key = dir + "/vmdump.0" }, "vmdump.0: read", true},
 		{"spoiled index", func(t *testing.T, _ *corpus.Corpus, s *mem.Store, _ *flipped, dir string) {
 			s.Set(".thothfs/index", []byte("x"))

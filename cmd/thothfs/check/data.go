@@ -18,6 +18,9 @@ import (
 // packs checks that hot packs belong to the objects beside them.
 func (k *checker) packs(ctx context.Context, id dump.ID, entries []store.Entry, dumpName string) {
 	for _, e := range entries {
+		if e.Name == corpus.DataMapName && k.ReadData {
+			k.dataMap(ctx, id, e, entries, dumpName)
+		}
 		rest, isPack := strings.CutPrefix(e.Name, corpus.HotPackName)
 		if !isPack || e.Dir {
 			continue
@@ -35,6 +38,22 @@ func (k *checker) packs(ctx context.Context, id dump.ID, entries []store.Entry, 
 			k.found(id, e.Name, err.Error(), "the next debug session on a mount with --learn replaces it")
 		} else if err != nil && ctx.Err() == nil {
 			k.found(id, e.Name, "it cannot be read: "+err.Error(), "check the store")
+		}
+	}
+}
+
+// dataMap checks the map of a dump's data.
+func (k *checker) dataMap(ctx context.Context, id dump.ID, e store.Entry, entries []store.Entry, dumpName string) {
+	for _, of := range entries {
+		if of.Name != dumpName || of.Dir {
+			continue
+		}
+		text, _, err := k.store.Get(ctx, store.Ref{Key: id.String() + "/" + e.Name}, download.MaxMap)
+		if err == nil {
+			_, err = download.DecodeMap(store.Ref{Key: id.String() + "/" + of.Name, ETag: of.ETag}, of.Size, text)
+		}
+		if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrNotExist) {
+			k.found(id, e.Name, err.Error(), "get fetches the whole dump; remove this object from the store")
 		}
 	}
 }
@@ -70,7 +89,7 @@ func (k *checker) readAll(ctx context.Context, id dump.ID, entries []store.Entry
 	}
 	defer func() { <-k.reads }()
 	for _, e := range entries {
-		if e.Dir || strings.HasPrefix(e.Name, corpus.HotPackName) || e.Name == corpus.InfoName {
+		if e.Dir || strings.HasPrefix(e.Name, corpus.HotPackName) || e.Name == corpus.InfoName || e.Name == corpus.DataMapName {
 			continue
 		}
 		err := k.readOne(ctx, id, e, e.Name == dumpName)
