@@ -52,11 +52,11 @@ func TestUploadOfAFlattenedDump(t *testing.T) {
 	whole := dumptest.Kdump{Pages: 60, Zeros: 3}.Build()
 	w.write("whole", whole)
 	w.write("vmcore.flat", dumptest.Flatten(whole))
-	id := firstWord(w.must("upload", "vmcore.flat")) + "\n"
-	if got := w.must("object", "vmcore.flat", "whole"); got != id+id {
+	id := firstWord(w.must("upload", "vmcore.flat"))
+	if got := w.must("object", "vmcore.flat", "whole"); got != id+"  vmcore.flat\n"+id+"  whole\n" {
 		t.Errorf("uploaded as %s, object says %s", id, got)
 	}
-	w.sh("cmp whole corpus/" + strings.TrimSpace(id) + "/vmcore.flat")
+	w.sh("cmp whole corpus/" + id + "/vmcore.flat")
 	if r := w.try("upload", "whole"); r.code != 0 || !strings.Contains(r.stderr, "already") {
 		t.Errorf("%+v", r)
 	}
