@@ -19,6 +19,7 @@ type jsonOutput struct {
 	schema string
 	runs   [][]string
 	lines  bool // one value a line
+	exit   int
 }
 
 // jsonOutputs has all verbs that print JSON, by their names without the program's.
@@ -30,6 +31,7 @@ func jsonOutputs(w *world) map[string][]jsonOutput {
 		"report":    {{schema: "report.json", runs: [][]string{{}, {"cmd"}, {"ticket"}, {"cmd", "ticket", "-o", "json"}, {"--by", "day"}, {"--by", "week", "cmd", "-o", "json"}}}},
 		"history":   {{schema: "history.json", runs: [][]string{{"--json"}, {"--json", "cmd=none"}}}},
 		"trash ls":  {{schema: "trash-ls.json", runs: [][]string{{"--json"}}}},
+		"check":     {{schema: "check.json", runs: [][]string{{"--json"}}, exit: exitFailure}, {schema: "check.json", runs: [][]string{{"--json", hash(1)}}}},
 		"status":    {{schema: "status.json", runs: [][]string{{"-o", "json"}, {"-o", "json", "--store", "/nonexistent"}}}},
 		"cache du":  {{schema: "cache-du.json", runs: [][]string{{"-o", "json"}}}},
 		"config":    {{schema: "config.json", runs: [][]string{{"-o", "json"}}}},
@@ -60,7 +62,11 @@ func TestJSONMatchesItsSchema(t *testing.T) {
 			}
 			for _, args := range o.runs {
 				args = append(strings.Fields(verb), args...)
-				text := w.must(args...)
+				r := w.try(args...)
+				if r.code != o.exit {
+					t.Errorf("thothfs %s: exit %d: %s", strings.Join(args, " "), r.code, r.stderr)
+				}
+				text := r.stdout
 				if data, err := os.ReadFile(args[len(args)-1]); err == nil { // an export
 					text = string(data)
 				}

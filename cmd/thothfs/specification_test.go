@@ -269,9 +269,10 @@ func TestSpecificationPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.must("man", "man")
-	page := strings.NewReplacer(`\fB`, "", `\fR`, "", `\fP`, "", `\-`, "-", `\&`, "", `\\`, `\`).Replace(w.sh("cat man/thothfs-spec.7"))
+	page := strings.NewReplacer(`\fB`, "", `\fR`, "", `\fP`, "", `\-`, "-", `\&`, "", `\e`, `\`).Replace(w.sh("cat man/thothfs-spec.7"))
+	prose := strings.Join(strings.Fields(page), " ")
 	for _, want := range []string{"thothfs-spec - ", "cmd=svc*", "stack=*add(long*,int)*", "m is a month", "size=1G..4G", `psargs=sh\ -c`, "thothfs info 6433c1cc\n"} {
-		if !strings.Contains(page, want) {
+		if !strings.Contains(page, want) && !strings.Contains(prose, want) {
 			t.Errorf("the page has no %q:\n%s", want, page)
 		}
 	}

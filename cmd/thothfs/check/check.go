@@ -49,12 +49,12 @@ func (f Finding) String() string {
 
 // Report is the result of a check.
 type Report struct {
-	Dumps    int       `json:"dumps"`     // in the corpus
-	Trashed  int       `json:"trashed"`   // in the trash
-	Objects  int       `json:"objects"`   // of all of them
-	Bytes    int64     `json:"bytes"`     // of these objects
-	ReadData int64     `json:"read_data"` // bytes read and verified
-	Findings []Finding `json:"findings"`  // by dump and object
+	Dumps    int       `json:"dumps"`    // in the corpus
+	Trashed  int       `json:"trashed"`  // in the trash
+	Objects  int       `json:"objects"`  // of all of them
+	Bytes    int64     `json:"bytes"`    // of these objects
+	ReadData int64     `json:"readData"` // bytes read and verified
+	Findings []Finding `json:"findings"` // by dump and object
 }
 
 // Options specify what to check.

@@ -68,8 +68,9 @@ func clock(d time.Duration) string {
 
 // The parts of a line, so that it fits into 80 columns.
 const (
-	barWidth = 12
-	maxName  = 16
+	barWidth      = 12
+	maxName       = 32 // of a bar that counts items
+	maxNameOfRate = 16 // of a bar that counts bytes, which has a rate as well
 )
 
 // NewProgress returns a bar on stderr that counts bytes or items. It appears at the first call of
@@ -80,13 +81,14 @@ func NewProgress(stderr io.Writer, what string, bytes bool) *Progress {
 		return &Progress{}
 	}
 	pool := mpb.New(mpb.WithOutput(f), mpb.WithRefreshRate(150*time.Millisecond))
-	counter := decor.CountersNoUnit(" %d / %d")
+	counter, width := decor.CountersNoUnit(" %d / %d"), maxName
 	if bytes {
+		width = maxNameOfRate
 		counter = decor.CountersKibiByte(" % .1f / % .1f")
 	}
 	p := &Progress{pool: pool, bytes: bytes}
 	p.bar = pool.AddBar(0,
-		mpb.PrependDecorators(decor.Name("thothfs: "+Shorten(Printable(what), maxName)+" ")),
+		mpb.PrependDecorators(decor.Name("thothfs: "+Shorten(Printable(what), width)+" ")),
 		mpb.AppendDecorators(decor.Percentage(), counter, decor.Any(p.paceText)),
 		mpb.BarRemoveOnComplete(), mpb.BarWidth(barWidth),
 	)
