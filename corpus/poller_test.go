@@ -145,7 +145,7 @@ func TestFirstSyncRetriesWithoutPoll(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantCount(t, c, "", 5)
 		calls := s.Calls("")
-		time.Sleep(24 * time.Hour)
+		time.Sleep(2 * maxBackoff) // each two seconds of it read the catalogue
 		if s.Calls("") != calls {
 			t.Error("polls all the same")
 		}

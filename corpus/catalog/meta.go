@@ -3,6 +3,7 @@ package catalog
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 )
 
@@ -29,15 +30,14 @@ func (c *Catalog) Get(ctx context.Context, key Key) (value string, err error) {
 // GetInt returns a numeric note, or 0 if there is none.
 func (c *Catalog) GetInt(ctx context.Context, key Key) (n int64, err error) {
 	text, err := c.Get(ctx, key)
-	fmt.Sscan(text, &n)
+	n, _ = strconv.ParseInt(text, 10, 64)
 	return n, err
 }
 
 // GetTime returns a note that holds a time, or the zero time if there is none.
 func (c *Catalog) GetTime(ctx context.Context, key Key) (at time.Time, err error) {
 	text, err := c.Get(ctx, key)
-	var ms int64
-	if _, err := fmt.Sscan(text, &ms); err == nil {
+	if ms, err := strconv.ParseInt(text, 10, 64); err == nil {
 		at = time.UnixMilli(ms)
 	}
 	return at, err
