@@ -4,36 +4,15 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
+	"thothfs/dump/dumptest"
 	"thothfs/dump/vmcore"
 )
-
-// unpacked returns a file of testdata/vmcore, which scripts/reducedump made.
-func unpacked(t testing.TB, name string) []byte {
-	t.Helper()
-	packed, err := os.ReadFile(filepath.Join("testdata/vmcore", name+".zst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	b, err := r.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 var sysrqX86 = []string{
 	"dump_stack_lvl+0x5d()", "panic+0x118()", "sysrq_handle_crash+0x1a()", "__handle_sysrq.cold+0x9f()", "write_sysrq_trigger+0x59()",
@@ -114,7 +93,7 @@ func (c *countingReader) ReadAt(p []byte, off int64) (int, error) {
 func TestRealKernels(t *testing.T) {
 	t.Parallel()
 	for name, want := range realKernels {
-		b := unpacked(t, name)
+		b := dumptest.Kernel(t, name)
 		r := &countingReader{r: bytes.NewReader(b)}
 		info, err := Inspect(r, int64(len(b)))
 		if err != nil {
@@ -129,7 +108,7 @@ func TestRealKernels(t *testing.T) {
 			t.Errorf("%s: %+v", name, info)
 		}
 		log, err := KernelLog(r, int64(len(b)))
-		if wanted := unpacked(t, name+".dmesg"); err != nil || !bytes.Equal(log, wanted) {
+		if wanted := dumptest.Kernel(t, name+".dmesg"); err != nil || !bytes.Equal(log, wanted) {
 			t.Errorf("%s: %v\n%s", name, err, cmp.Diff(strings.Split(string(wanted), "\n"), strings.Split(string(log), "\n")))
 		}
 		if r.n > 2<<20 {
@@ -143,8 +122,8 @@ func TestRealKernels(t *testing.T) {
 func TestKernelLogOfCuts(t *testing.T) {
 	t.Parallel()
 	for name, want := range realKernels {
-		b := unpacked(t, name)
-		whole := unpacked(t, name+".dmesg")
+		b := dumptest.Kernel(t, name)
+		whole := dumptest.Kernel(t, name+".dmesg")
 		const headers = 80 << 10 // at most
 		for i := range 12 {
 			cut := b[:headers+(len(b)-headers)*i/12]
@@ -179,7 +158,7 @@ func (f *failingReader) ReadAt(p []byte, off int64) (int, error) {
 func TestKernelReadErrors(t *testing.T) {
 	t.Parallel()
 	for name := range realKernels {
-		b := unpacked(t, name)
+		b := dumptest.Kernel(t, name)
 		for _, left := range []int{0, 100, firstRead, firstRead + 1000, firstRead + 5000} {
 			if _, err := Inspect(&failingReader{bytes.NewReader(b), left}, int64(len(b))); !errors.Is(err, errReader) {
 				t.Errorf("%s: Inspect after %d bytes: %v", name, left, err)
@@ -205,8 +184,8 @@ func TestKernelLogOfOthers(t *testing.T) {
 
 // FuzzKernelLog checks that no damage to a dump makes its log run away, or fails in an unknown way.
 func FuzzKernelLog(f *testing.F) {
-	f.Add(unpacked(f, "6.1-oops.elf"))
-	f.Add(unpacked(f, "5.10-panic.zlib"))
+	f.Add(dumptest.Kernel(f, "6.1-oops.elf"))
+	f.Add(dumptest.Kernel(f, "5.10-panic.zlib"))
 	f.Add(synthKdump(le, 8))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		log, err := KernelLog(bytes.NewReader(b), int64(len(b)))

@@ -4,35 +4,14 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"testing"
 
-	"github.com/klauspost/compress/zstd"
-
+	"thothfs/dump/dumptest"
 	"thothfs/fs"
 	"thothfs/fs/treetest"
 	"thothfs/store/mem"
 )
-
-// unpacked returns a file of dump/testdata/vmcore.
-func unpacked(t *testing.T, name string) []byte {
-	t.Helper()
-	packed, err := os.ReadFile("../dump/testdata/vmcore/" + name + ".zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	b, err := r.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // kernelTree returns a tree with the dump of a kernel, by hash, for each document.
 func kernelTree(t *testing.T, object []byte, documents ...string) (v directView, hashes []string, s *mem.Store) {
@@ -59,14 +38,14 @@ func hasEntry(t *testing.T, v directView, dir, name string) bool {
 func TestDmesg(t *testing.T) {
 	t.Parallel()
 	for name, format := range map[string]string{"6.1-oops.elf": "Linux vmcore", "6.12-wrapped.lzo": "kdump"} {
-		v, hashes, s := kernelTree(t, unpacked(t, name), `"type": "crash", "format": "`+format+`"`)
+		v, hashes, s := kernelTree(t, dumptest.Kernel(t, name), `"type": "crash", "format": "`+format+`"`)
 		dir := "by-hash/" + hashes[0]
 		path := dir + "/dmesg"
 		before, err := v.Stat(path)
 		if err != nil || before.Mode != 0o444 || !hasEntry(t, v, dir, "dmesg") {
 			t.Errorf("%s: %+v, %v", name, before, err)
 		}
-		want := unpacked(t, name+".dmesg")
+		want := dumptest.Kernel(t, name+".dmesg")
 		if got, err := v.ReadFile(path); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes, want %d, %v", name, len(got), len(want), err)
 		}
@@ -97,7 +76,7 @@ func TestDmesg(t *testing.T) {
 // only if the dump has the log, and that an object of that name takes precedence.
 func TestDmesgOfOthers(t *testing.T) {
 	t.Parallel()
-	v, hashes, _ := kernelTree(t, unpacked(t, "6.1-oops.elf")[:8192], `"type": "crash", "format": "Linux vmcore"`,
+	v, hashes, _ := kernelTree(t, dumptest.Kernel(t, "6.1-oops.elf")[:8192], `"type": "crash", "format": "Linux vmcore"`,
 		`"type": "crash", "format": "illumos vmdump"`, `"type": "crash"`, `"type": "core", "format": "kdump"`)
 	if _, err := v.ReadFile("by-hash/" + hashes[0] + "/dmesg"); !errors.Is(err, fs.ErrNotSupported) {
 		t.Errorf("a dump without the log: %v", err)
@@ -109,7 +88,7 @@ func TestDmesgOfOthers(t *testing.T) {
 	}
 	const saved = "saved by kdump-tools\n"
 	o := treetest.Corpus(t, func(s *mem.Store) {
-		s.Set(hashes[0]+"/vmcore.7", unpacked(t, "6.1-oops.elf"))
+		s.Set(hashes[0]+"/vmcore.7", dumptest.Kernel(t, "6.1-oops.elf"))
 		s.Set(hashes[0]+"/info.json", []byte(`{ "type": "crash", "format": "Linux vmcore" }`))
 		s.Set(hashes[0]+"/dmesg", []byte(saved))
 	})

@@ -2,35 +2,14 @@ package ingest
 
 import (
 	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/klauspost/compress/zstd"
 
 	"thothfs/dump"
 	"thothfs/dump/dumptest"
 	"thothfs/store/mem"
 )
-
-// kernel returns a dump of dump/testdata/vmcore.
-func kernel(t testing.TB, name string) []byte {
-	t.Helper()
-	packed, err := os.ReadFile("../../dump/testdata/vmcore/" + name + ".zst")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, err := zstd.NewReader(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	b, err := r.DecodeAll(packed, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
 
 // TestUploadOfKernels checks the documents of kernel dumps. Facts that a dump does not have are
 // absent.
@@ -42,12 +21,12 @@ func TestUploadOfKernels(t *testing.T) {
 		"__handle_sysrq+0xa4()", "write_sysrq_trigger+0xc8()", "proc_reg_write+0xa4()", "vfs_write+0xdc()", "ksys_write+0x7c()", "__arm64_sys_write+0x24()",
 		"invoke_syscall+0x60()", "el0_svc_common.constprop.0+0x48()", "do_el0_svc+0x24()", "el0_svc+0x38()", "el0t_64_sync_handler+0xc8()", "el0t_64_sync+0x190()",
 	}
-	arm := kernel(t, "6.12-aarch64-48bit.zlib")
+	arm := dumptest.Kernel(t, "6.12-aarch64-48bit.zlib")
 	for name, c := range map[string]struct {
 		data []byte
 		want object
 	}{
-		"6.1": {kernel(t, "6.1-oops.elf"), object{
+		"6.1": {dumptest.Kernel(t, "6.1-oops.elf"), object{
 			"type": "crash", "format": "Linux vmcore", "version": "1", "platform": "Linux_6.1.0-50-amd64", "node": "guest-6.1.0", "time": 1796022624.0,
 			"buildid": "06f8bde30046985060c60820f7a11515a33afb06", "os": object{"kernel": "6.1.0-50-amd64"},
 			"panic": "BUG: kernel NULL pointer dereference, address: 0000000000000038",
