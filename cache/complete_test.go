@@ -341,7 +341,7 @@ func TestMappingOutlivesEviction(t *testing.T) {
 		t.Error("nothing was fetched again")
 	}
 	if !bytes.Equal(mapped, data) {
-		t.Error("the mapping has other bytes after the file was made anew")
+		t.Error("the mapping has other bytes after the file was made again")
 	}
 	must(t, f.Complete(t.Context()))
 	sameFile(t, f, data)

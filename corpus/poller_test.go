@@ -147,7 +147,7 @@ func TestFirstSyncRetriesWithoutPoll(t *testing.T) {
 		calls := s.Calls("")
 		time.Sleep(2 * maxBackoff) // each two seconds of it read the catalogue
 		if s.Calls("") != calls {
-			t.Error("polls all the same")
+			t.Error("polls anyway")
 		}
 	})
 }

@@ -17,11 +17,11 @@ type ID [16]byte
 func ParseID(s string) (ID, error) {
 	var id ID
 	if len(s) != 2*len(id) {
-		return ID{}, fmt.Errorf("%q is not a dump's hash: want 32 hexadecimal digits", s)
+		return ID{}, fmt.Errorf("%q is not a dump's hash: expected 32 hexadecimal digits", s)
 	}
 	for _, c := range []byte(s) {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return ID{}, fmt.Errorf("%q is not a dump's hash: want digits and a to f only", s)
+			return ID{}, fmt.Errorf("%q is not a dump's hash: expected digits and a to f only", s)
 		}
 	}
 	_, err := hex.Decode(id[:], []byte(s))

@@ -15,7 +15,7 @@ import (
 
 var (
 	readsAll   = flag.Bool("reads.all", false, "TestReadsCoverage: with Go, Node and 64 threads as well")
-	readsMiss  = flag.Bool("reads.misses", false, "TestReadsCoverage: name the pages that were not foretold")
+	readsMiss  = flag.Bool("reads.misses", false, "TestReadsCoverage: name the pages that were not predicted")
 	readsCores = flag.String("reads.cores", "", "TestReadsCoverage: keep the cores in this folder, and use those that are there")
 )
 
@@ -220,10 +220,10 @@ func TestReadsCoverage(t *testing.T) {
 					hit++
 				}
 			}
-			t.Logf("%-9s %4d pages touched, %5.1f%% foretold; %5.1f%% of those foretold are touched (%5.1f%% beyond the first and last block)", "all tools",
+			t.Logf("%-9s %4d pages touched, %5.1f%% predicted; %5.1f%% of those predicted are touched (%5.1f%% beyond the first and last block)", "all tools",
 				len(union), percent(hit, len(union)), percent(hit, len(p.pages)), p.precision(union))
 			if len(union) > 0 && percent(hit, len(union)) < float64(c.floor) {
-				t.Errorf("foretold %d of %d pages", hit, len(union))
+				t.Errorf("predicted %d of %d pages", hit, len(union))
 			}
 		})
 	}
@@ -331,19 +331,19 @@ func (p *prediction) compare(t *testing.T, name, exe, core string, args func(exe
 	line := fmt.Sprintf("%-9s", name)
 	for _, block := range []int64{4 << 10, 128 << 10} {
 		all, hit := map[int64]bool{}, 0
-		foretold := map[int64]bool{}
+		predicted := map[int64]bool{}
 		for at := range p.pages {
-			foretold[at/block] = true
+			predicted[at/block] = true
 		}
 		for _, at := range touched {
 			all[at/block] = true
 		}
 		for b := range all {
-			if foretold[b] {
+			if predicted[b] {
 				hit++
 			}
 		}
-		line += fmt.Sprintf(" %4d blocks of %3d KiB touched, %5.1f%% foretold;", len(all), block>>10, percent(hit, len(all)))
+		line += fmt.Sprintf(" %4d blocks of %3d KiB touched, %5.1f%% predicted;", len(all), block>>10, percent(hit, len(all)))
 	}
 	t.Log(line)
 	if *readsMiss {

@@ -258,7 +258,7 @@ func TestReadsOfKernelDumps(t *testing.T) {
 			}
 			whole := tc.pages*pageDesc <= maxPageTable
 			if c.has(table, first-table) != whole || bitmaps*4096 < maxPredicted && !c.has(2*4096, bitmaps*4096) {
-				t.Errorf("the table is foretold: %v, want %v; or the bitmaps are not: %v", !whole, whole, c.ranges)
+				t.Errorf("the table is predicted: %v, want %v; or the bitmaps are not: %v", !whole, whole, c.ranges)
 			}
 		})
 	}

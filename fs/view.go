@@ -64,13 +64,13 @@ func parseSpec(name string) (query.Spec, error) {
 		return spec, fmt.Errorf("%w: a directory has no standard input", ErrSpec)
 	}
 	if id, ok := spec.ID(); ok && !isHashPrefix(id) {
-		return spec, fmt.Errorf("%w: %q is no hash", ErrSpec, id)
+		return spec, fmt.Errorf("%w: %q is not a hash", ErrSpec, id)
 	}
 	return spec, nil
 }
 
-// maxAge returns how long a list of the view stays valid while the corpus does not change, or 0 for
-// ever. It is limited for relative times: the meaning of "newer than an hour" changes as time
+// maxAge returns how long a list of the view stays valid while the corpus does not change, or 0
+// forever. It is limited for relative times: the meaning of "newer than an hour" changes as time
 // passes.
 func (v *viewDir) maxAge() time.Duration {
 	for _, c := range v.spec.Constraints() {

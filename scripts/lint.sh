@@ -15,6 +15,7 @@ $GO tool staticcheck ./...
 $GO run ./scripts/importlint
 $GO mod tidy -diff
 $GO run ./scripts/semanticslint
+$GO run ./scripts/wordlint
 for f in scripts/*.sh .ci/run; do bash -n "$f"; done
 for f in scripts/analyzers/*; do [[ $f == *.* ]] || bash -n "$f"; done
 echo "lint: clean"

@@ -142,7 +142,7 @@ func TestAnalyzeRefuses(t *testing.T) {
 	}{
 		{[]string{"id=*"}, 2, "usage: thothfs analyze SPEC... ANALYZER"},
 		{[]string{"id=*", "absent"}, 1, "no analyzer"},
-		{[]string{"id=*", "broken"}, 1, "no script that bash can read"},
+		{[]string{"id=*", "broken"}, 1, "is not a script that bash can read"},
 		{[]string{"id=*", "../analyze_test.go"}, 1, "no analyzer"},
 		{[]string{"id=*", w.dir}, 1, "regular file"},
 		{[]string{"ffffffff", ok}, 3, "not in the corpus"},
@@ -280,7 +280,7 @@ func TestAnalyzeWhatIsRun(t *testing.T) {
 		{"signature", 1, "", "not the core of a Linux process"}, // built-in, whatever files are here
 		{"environment", 0, "corpus\n", "running the corpus's analyzer environment; builtin:environment is the one that comes with thothfs"},
 		{"builtin:environment", 1, "", "core of a Linux process"},
-		{"builtin:both", 1, "", `no analyzer "both" comes with thothfs`},
+		{"builtin:both", 1, "", `there is no built-in analyzer "both"`},
 		{"mine", 1, "", "give ./mine"},
 		{"./nosuch", 1, "", "no such file"},
 	} {

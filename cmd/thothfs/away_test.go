@@ -82,7 +82,7 @@ var storesAway = []struct {
 	says string
 }{{"refused", (*line).refuse, "connection refused"}, {"silent", (*line).swallow, "no progress"}}
 
-// TestVerbsWhileTheStoreIsAway checks that while the store is away, verbs print what is in the
+// TestVerbsWhileTheStoreIsAway checks that while the store is unreachable, verbs print what is in the
 // local catalogue and warn that it may be out of date.
 func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 	t.Parallel()
@@ -108,7 +108,7 @@ func TestVerbsWhileTheStoreIsAway(t *testing.T) {
 					t.Errorf("%v: %+v", tt.args, r)
 				}
 			}
-			if r := w.newMachine().try("ls"); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "does not know the corpus yet") {
+			if r := w.newMachine().try("ls"); r.code != 1 || r.stdout != "" || !strings.Contains(r.stderr, "has no catalogue of the corpus yet") {
 				t.Errorf("a machine that knows nothing: %+v", r)
 			}
 		})
@@ -124,7 +124,7 @@ func TestFreshWhileTheStoreIsAway(t *testing.T) {
 	w.must("ls", "--fresh")
 	x.refuse()
 	for _, args := range [][]string{{"ls"}, {"info", ids[0]}, {"report"}, {"debug", ids[0]}} {
-		if r := w.try(append(args, "--fresh")...); r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "thothfs: the store is away: dial tcp ") || !strings.Contains(r.stderr, "connection refused") {
+		if r := w.try(append(args, "--fresh")...); r.code != 1 || r.stdout != "" || !strings.HasPrefix(r.stderr, "thothfs: the store is unreachable: dial tcp ") || !strings.Contains(r.stderr, "connection refused") {
 			t.Errorf("%v: %+v", args, r)
 		}
 	}
@@ -156,7 +156,7 @@ func TestDebugWhileTheStoreIsAway(t *testing.T) {
 		x.refuse()
 		w.sh(`printf '#!/bin/bash\nfor f; do case $f in */by-hash/*) wc -c <"$f";; esac; done\n' >gdb; chmod +x gdb`)
 		r := w.try("debug", "--debugger", w.dir+"/gdb", id[:8])
-		if r.code != 0 || strings.TrimSpace(r.stdout) != "24960" || !strings.Contains(r.stderr, "the store is away") {
+		if r.code != 0 || strings.TrimSpace(r.stdout) != "24960" || !strings.Contains(r.stderr, "the store is unreachable") {
 			t.Errorf("mounted %t: %+v", mounted, r)
 		}
 	}

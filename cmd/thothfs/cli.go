@@ -54,9 +54,9 @@ func (cl *cli) close() {
 	cl.closers = nil
 }
 
-const rootLong = `thothfs keeps a corpus of core and crash dumps, in a local directory or in
-Manta, and mounts it: debuggers and scripts work on local paths, and only what
-they read is fetched.
+const rootLong = `thothfs keeps a corpus of core and crash dumps, in a local directory or in Manta,
+and mounts it as a file system: debuggers and scripts work on local paths, and only
+what they read is fetched.
 
 %s
 
@@ -162,10 +162,10 @@ func helpCommand() *cobra.Command {
 
 func globalFlags(cl *cli, f *pflag.FlagSet) {
 	f.StringVar(&cl.store, "store", "", "the corpus: "+registry.Usage())
-	f.StringVar(&cl.cacheDir, "cache-dir", "", "private `DIR` for fetched blocks and the catalogue (default: the user's cache directory)")
-	f.Var(&cl.cacheSize, "cache-size", "`SIZE` the cache may take, as 20GiB (default: a tenth of its disk, at most 50GiB)")
-	f.DurationVar(&cl.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0: never")
-	f.DurationVar(&cl.attrTimeout, "attr-timeout", time.Second, "how long what is known of one dump is taken as current")
+	f.StringVar(&cl.cacheDir, "cache-dir", "", "private `DIR` for fetched data and the catalogue (default: the user's cache directory)")
+	f.Var(&cl.cacheSize, "cache-size", "maximum `SIZE` of the cache, such as 20GiB (default: a tenth of its disk, at most 50GiB)")
+	f.DurationVar(&cl.poll, "poll", 30*time.Second, "how often to look for new and removed dumps; 0 means never")
+	f.DurationVar(&cl.attrTimeout, "attr-timeout", time.Second, "how long cached metadata of a dump counts as fresh")
 	f.StringVar(&cl.log, "log", "", "where to log: a `FILE`, stderr, or syslog (the journal)")
 	f.BoolVarP(&cl.verbose, "verbose", "v", false, "log more")
 }

@@ -18,36 +18,41 @@ import (
 	"thothfs/store"
 )
 
-const analyzeLong = `Runs an analyzer on every dump that matches, some at a time, and shows what each
-wrote, in the order of the dumps. id='*' matches all dumps.
+const analyzeLong = `Runs an analyzer on every dump that matches, several at a time, and prints what each
+of them wrote, in the order of the dumps. id='*' matches all dumps.
 
 ANALYZER is one of these:
-  gdb:COMMAND, lldb:COMMAND     a debugger's command
-  crash:COMMAND, drgn:CODE      the same for a Linux kernel, whose vmlinux is found by build-id
+  gdb:COMMAND, lldb:COMMAND     a command of a debugger
+  crash:COMMAND, drgn:CODE      the same for a Linux kernel, whose vmlinux is found by build ID
   ::COMMAND, $COMMAND           a command of mdb
-  NAME                          the corpus's analyzer of that name (see: thothfs analyzers), else
-                                the one that comes with thothfs: %s
-  builtin:NAME                  the one that comes with thothfs, whatever the corpus has
+  NAME                          the corpus's analyzer of that name (see thothfs analyzers), or
+                                else the built-in one: %s
+  builtin:NAME                  the built-in analyzer, even if the corpus has one of that name
   ./FILE, DIR/FILE              a script on this machine
 
-An analyzer is a bash script. It is sourced in a fresh working directory, with
-$THOTH_DUMP (the path of the dump, in a mount of the corpus), $THOTH_INFO (a copy
-of its info.json), $THOTH_TYPE (core or crash), $THOTH_NAME (its hash) and
-$THOTHFS (this program). thoth_set PROP [VALUE] (or standard input), thoth_unset
-PROP, thoth_ticket TICKET and thoth_unticket edit the copy, or it may be rewritten
-whole; after an exit of 0 what has changed is stored, and edits that others made
-meanwhile are kept. After any other exit nothing is stored.
+An analyzer is a bash script. It is sourced in an empty directory, with these variables:
+  $THOTH_DUMP   the path of the dump, in a mount of the corpus
+  $THOTH_INFO   the path of a copy of its info.json
+  $THOTH_TYPE   core or crash
+  $THOTH_NAME   its hash
+  $THOTHFS      this program
 
-A script runs as the user who runs analyze, and a corpus's script was written by whoever
-may write to the corpus. Variables with credentials (MANTA_KEY_ID, SSH_AUTH_SOCK, AWS_...,
-and names that look like a secret's) are not passed on to it, except with --credentials.
+The functions thoth_set PROP [VALUE], thoth_unset PROP, thoth_ticket TICKET and
+thoth_unticket edit the copy; without VALUE, thoth_set reads standard input. A script
+may also rewrite the copy as a whole. If it exits with 0, its changes are stored, and
+edits that others have made in the meantime are kept. Otherwise nothing is stored.
 
-The mount is one that this user has of the same corpus with the same --cache-dir,
-else one for the run. The exit code is 1 when the analyzer failed for a dump, 3
-when a dump that is named is not in the corpus.
+A script has the rights of the user who runs analyze, and a script of the corpus was
+written by somebody who can write to the corpus. Variables with credentials
+(MANTA_KEY_ID, SSH_AUTH_SOCK, AWS_..., and names that look like secrets) are not passed
+on to it unless --credentials is given.
 
---shard I/N takes the I-th of N parts of the dumps, counted from 0: N machines
-with I from 0 to N-1 do all, and none twice.
+A mount of the same corpus by this user with the same --cache-dir is used if there is
+one; otherwise the corpus is mounted for the run. The exit code is 1 if the analyzer
+failed for a dump, and 3 if a dump that was named is not in the corpus.
+
+--shard I/N selects part I of N parts of the dumps, counted from 0: N machines with I
+from 0 to N-1 analyze every dump exactly once.
 `
 
 type analyzeFlags struct {
@@ -66,11 +71,11 @@ func analyzeCommand(cl *cli) *cobra.Command {
 		Args:  cobra.MinimumNArgs(2),
 		RunE:  func(cmd *cobra.Command, args []string) error { return runAnalyze(cmd.Context(), cl, args, f) },
 	}
-	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "how many dumps at a time")
+	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "number of dumps to analyze at a time")
 	cmd.Flags().Lookup("jobs").DefValue = "the number of processors" // so that help is the same everywhere
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long one dump may take, as 90s; 0: as long as it likes")
-	cmd.Flags().StringVar(&f.shard, "shard", "", "only the `I/N` part of the dumps: 0/4, 1/4, 2/4, 3/4")
-	cmd.Flags().BoolVar(&f.credentials, "credentials", false, "pass the environment's credentials on to the analyzer")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", 0, "how long one dump may take, such as 90s; 0 means no limit")
+	cmd.Flags().StringVar(&f.shard, "shard", "", "analyze only part `I/N` of the dumps: 0/4, 1/4, 2/4 or 3/4")
+	cmd.Flags().BoolVar(&f.credentials, "credentials", false, "pass credentials in the environment on to the analyzer")
 	cmd.Flags().BoolVar(&f.dryRun, "dry-run", false, "only print the hashes of the dumps that would be analyzed")
 	return cmd
 }

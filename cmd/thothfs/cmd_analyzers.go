@@ -22,10 +22,10 @@ func analyzersCommand(cl *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyzers",
 		Short: "List the analyzers of the corpus, and those built in",
-		Long: `Lists the analyzers of the corpus and those that come with thothfs, with the first
-sentence of the comment at the beginning of each. Where both have a name, analyze NAME
-runs that of the corpus, and analyze builtin:NAME the other. thothfs analyzer --show NAME
-prints one. -q prints the names of the corpus's analyzers alone, one a line.`,
+		Long: `Lists the analyzers of the corpus and the built-in ones, with the first sentence of the
+comment at the beginning of each. If there are two of one name, analyze NAME runs that
+of the corpus and analyze builtin:NAME the other. thothfs analyzer --show NAME prints
+one.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := cl.open(cmd.Context(), false)
@@ -77,10 +77,10 @@ func analyzerCommand(cl *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "analyzer NAME",
 		Short: "Store an analyzer from standard input, print or remove one",
-		Long: `Stores what is on standard input as the analyzer NAME of the corpus, whatever was
-there under that name; with --rm removes it. With --show it prints the corpus's
-analyzer of that name or else the one that comes with thothfs, which builtin:NAME
-always is. In a mount the analyzers are the files of analyzers/.`,
+		Long: `Stores standard input as the analyzer NAME of the corpus, in place of the one that had
+that name. --rm removes the analyzer. --show prints it, or else the built-in analyzer of
+that name; builtin:NAME always means the built-in one. In a mount, the analyzers are the
+files in analyzers/.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx, name := cmd.Context(), args[0]

@@ -17,13 +17,13 @@ import (
 	"thothfs/store"
 )
 
-const attachLong = `Stores files beside a dump, in its directory of the corpus: the vmlinux of a kernel
-dump, the program that dumped core, a log. debug finds programs and kernels there. A
-file that is there already with the same content is left alone; with other content it
-is replaced only with --replace.
+const attachLong = `Stores files in the directory of a dump in the corpus: the vmlinux of a kernel dump, the
+program that dumped core, a log. debug finds programs and kernels there. If a file of
+that name with the same content is there already, nothing happens; if its content
+differs, it is replaced only with --replace.
 
 DUMP is a hash or a unique prefix of one, a path in a mount, a local dump, or a
-specification that one dump matches.`
+specification that matches one dump.`
 
 type attachFlags struct {
 	name            string
@@ -40,15 +40,15 @@ func attachCommand(cl *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case f.remove && (f.name != "" || f.replace):
-				return errors.New("--rm goes with neither --name nor --replace")
+				return usageErrorf("--rm cannot be combined with --name or --replace")
 			case f.name != "" && len(args) != 2:
-				return fmt.Errorf("--name %s names one file, and %d are given", f.name, len(args)-1)
+				return usageErrorf("--name %s is for one file, but %d were given", f.name, len(args)-1)
 			}
 			return runAttach(cmd.Context(), cl, args[0], args[1:], f)
 		},
 	}
-	cmd.Flags().StringVar(&f.name, "name", "", "store the file under `NAME`; its own name is the default")
-	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace files of the same name and other content")
+	cmd.Flags().StringVar(&f.name, "name", "", "store the file as `NAME` (default: its own name)")
+	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace a file of the same name that has other content")
 	cmd.Flags().BoolVar(&f.remove, "rm", false, "remove attached files: FILE is a name in the dump's directory")
 	return cmd
 }

@@ -20,7 +20,7 @@ import (
 const cacheCleanLong = `Removes blocks of dumps from the cache: those of the dumps that are named or match, all
 of them with --all, or those that were not read for a while with --older-than. What a
 mount or another process uses is left, and counted. The local catalogue is not a part of
-it: verbs need it while the store is away.
+it: verbs need it while the store is unreachable.
 
 Blocks are fetched again when they are read. The cache also stays within --cache-size by
 itself.

@@ -16,8 +16,8 @@ import (
 const checkLong = `Checks that every document can be read, that every dump is there and has the size that
 its info.json says, that packs and the published catalogue belong to what is there,
 that the local catalogue agrees with the store, and names what interrupted uploads
-left. It prints a line for each finding, with what mends it, and changes nothing. The
-exit code is 1 if there is any.
+left. It prints a line for each finding, with what to do about it, and changes nothing. The
+exit code is 1 if there are any.
 
 It makes two or three requests for each dump. --read-data also reads all bytes, and
 compares them with the MD5 that the store has and the dump with its hash. Without

@@ -16,31 +16,31 @@ import (
 	"thothfs/store"
 )
 
-const debugLong = `Runs a debugger on a dump, in place: it starts at once, and of the dump only what it
-reads is fetched. DUMP is a hash or a unique prefix of one, a path in a mount, a local
-dump, or a specification that one dump matches: cmd=svc.startd limit=1 is the newest
-of that command. If several match, they are listed, and the exit code is 2. Without
-DUMP it is the newest dump of the corpus.
+const debugLong = `Runs a debugger on a dump in place: it starts at once, and only what it reads of the
+dump is fetched. DUMP is a hash or a unique prefix of one, a path in a mount, a local
+dump, or a specification that matches one dump: cmd=svc.startd limit=1 is the newest
+of that command. If several match, they are listed, and the exit code is 2. The default
+is the newest dump of the corpus.
 
-The debugger is the first of these that is installed: for illumos mdb; for Linux gdb
-or lldb, for its kernel crash or drgn; --debugger names another. Arguments behind --
-are passed to the debugger, whose exit status is returned.
+The debugger is mdb for dumps of illumos, gdb or else lldb for cores of Linux, and crash
+or else drgn for its kernel; --debugger chooses another. Arguments after -- are passed
+to the debugger, whose exit status is returned.
 
-The program that dumped core is taken from beside the dump, from the path that the
-dump tells if the file there is of the same build-id, or from the servers of
+The program that dumped core is taken from the directory of the dump, from the path
+recorded in the dump if the file there has the same build ID, or from the servers in
 DEBUGINFOD_URLS.
 
-With ANALYZER, a shell on the dump instead, in which to write that analyzer:
+With ANALYZER, a shell is started instead, in which to write that analyzer for the dump:
 $THOTH_ANALYZER is the path of an editable copy, thoth_analyze runs it, and the
-functions and variables are those of an analyzer (see: thothfs analyze --help). When
-the shell ends with exit 0, what it changed is stored: the dump's ticket and
-properties, and the analyzer. After any other exit (bash ends with the status of its
-last command at Ctrl-D) debug asks on a terminal whether to store it; what is not
-stored is kept in files, whose paths are printed. A name that the corpus does not
-have begins a new analyzer.
+functions and variables are those of an analyzer (see thothfs analyze --help). If the
+shell exits with 0, its changes are stored: the ticket and the properties of the dump,
+and the analyzer. After any other exit (at Ctrl-D, bash exits with the status of its
+last command), debug asks on a terminal whether to store them; what is not stored is
+kept in files, whose paths are printed. A name that the corpus does not have creates a
+new analyzer.
 
-The mount is one that this user has of the same corpus with the same --cache-dir, else
-one for the session.`
+A mount of the same corpus by this user with the same --cache-dir is used if there is
+one; otherwise the corpus is mounted for the session.`
 
 func debugCommand(cl *cli) *cobra.Command {
 	var name string
@@ -59,7 +59,7 @@ func debugCommand(cl *cli) *cobra.Command {
 			case len(words) > 2:
 				return usageErrorf("expected DUMP [ANALYZER], got %d words (put arguments for the debugger after --)", len(words))
 			case len(words) == 2 && (name != "" || len(extra) > 0):
-				return errors.New("with an ANALYZER there is a shell and no debugger: --debugger and arguments behind -- mean nothing")
+				return usageErrorf("ANALYZER starts a shell, not a debugger: --debugger and arguments after -- cannot be combined with it")
 			}
 			return runDebug(cmd.Context(), cl, words, name, fresh, extra)
 		},
@@ -77,7 +77,7 @@ func runDebug(ctx context.Context, cl *cli, words []string, name string, fresh b
 	find := c.findDump
 	if fresh {
 		if err := c.away(ctx, unknownAfter); err != nil {
-			return fmt.Errorf("the store is away: %w", causeOf(err))
+			return fmt.Errorf("the store is unreachable: %w", causeOf(err))
 		}
 		if err := c.syncNow(ctx); err != nil {
 			return err
@@ -120,7 +120,7 @@ func joinSpec(words []string) []string {
 }
 
 // sayNewest returns the newest dump of the corpus and prints which one it is. It updates the catalogue
-// unless the store is away or synced is set.
+// unless the store is unreachable or synced is set.
 func (c *openedCorpus) sayNewest(ctx context.Context, synced bool) (dump.ID, error) {
 	if !synced && !c.offline {
 		if err := c.syncNow(ctx); err != nil {
@@ -201,6 +201,6 @@ func printProgram(cl *cli, program debugger.Executable, info *dump.Info) {
 	case program.Path != "":
 		cl.say("%s: %s (%s)", what, program.Path, program.How)
 	case what == "program" && info.OS != "illumos":
-		cl.say("program: %s is not here", cmp.Or(info.Executable, info.Cmd, "it"))
+		cl.say("program: %s is not on this machine; symbols will be missing", cmp.Or(info.Executable, info.Cmd, "the executable"))
 	}
 }

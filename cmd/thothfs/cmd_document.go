@@ -69,7 +69,7 @@ func setFromStdin(ctx context.Context, cl *cli, file, path string) error {
 		return err
 	}
 	if path == "ticket" && !isTicket(text) {
-		return fmt.Errorf("%q is no ticket", text)
+		return fmt.Errorf("%q is not a ticket", text)
 	}
 	return analyze.EditCopy(ctx, file, document.Set(path, text))
 }
@@ -154,10 +154,10 @@ func mget(ctx context.Context, cl *cli, args []string) error {
 		}
 	}
 	if len(paths) == 0 {
-		return errors.New("mget: which object?")
+		return errors.New("mget: no object was named")
 	}
 	if cl.getenv("MANTA_URL") == "" {
-		return errors.New("mget: there is no Manta to get it from: MANTA_URL is not set")
+		return errors.New("mget: MANTA_URL is not set")
 	}
 	for _, p := range paths {
 		if err := mgetOne(ctx, cl, p); err != nil {

@@ -19,10 +19,10 @@ func executableCommand(cl *cli) *cobra.Command {
 		Use:   "executable DUMP",
 		Short: "Print where the program of a dump is",
 		Long: `Prints the path of the program that left a dump, or of the kernel, for use with any
-debugger: gdb $(thothfs executable core) core. It is the object beside the dump of the
-same build-id, or of the program's name; the path that is recorded in the dump, if the
-file there is of the same build-id; or what the servers of DEBUGINFOD_URLS have. The
-exit code is 1 when there is none.
+debugger: gdb $(thothfs executable core) core. It is the file beside the dump that has
+the same build ID, or else the program's name; the path recorded in the dump, if the
+file there has the same build ID; or a file from the servers in DEBUGINFOD_URLS. The
+exit code is 1 if there is none.
 
 DUMP is a hash or a unique prefix of one, a path in a mount, or a local dump, for which
 no corpus is needed.`,
@@ -54,8 +54,8 @@ func modulesCommand(cl *cli) *cobra.Command {
 		Use:   "modules DUMP",
 		Short: "List the files that a process had mapped",
 		Long: `Lists the programs and libraries that were mapped by the process that left a dump, one
-a line: the build-id (- when the dump does not have it), whether the file on this
-machine is the same build (same, other, unknown when it cannot be compared, absent),
+a line: the build ID (- if the dump does not have it), whether the file on this
+machine is the same build (same, other, unknown if it cannot be compared, absent),
 and the path, separated by tabs.
 
 DUMP is a hash or a unique prefix of one, a path in a mount, or a local dump, for which

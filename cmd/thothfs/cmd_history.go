@@ -27,11 +27,11 @@ import (
 	"thothfs/dump"
 )
 
-const historyLong = `Lists the edits of tickets, properties and analyzers, the latest first: EDIT names an
-edit for thothfs undo; WHO made it, and HOW: by which verb, or call to a mount. Words
-leave those of the dumps that match now, or that are named; analyzers/NAME is an
-analyzer. Times are UTC. Edits by the original thoth are not in it, nor is what an
-upload stored.`
+const historyLong = `Lists the edits of tickets, properties and analyzers, latest first. EDIT is the name of
+an edit for thothfs undo, WHO made it, and HOW is the verb, or the call to a mount.
+Words select edits of the dumps that match now; analyzers/NAME selects an analyzer.
+Times are UTC. The history has no edits by the original thoth, and not what an upload
+stored.`
 
 // thisUser returns the author for edits in the history, as USER@HOST.
 func thisUser() string {
@@ -53,7 +53,7 @@ type editFilter struct {
 
 func (f *editFilter) flags(cmd *cobra.Command, since string) {
 	cmd.Flags().Var(&f.since, "since", since+": 10m (minutes), 2h, '3 days ago', yesterday, '2026-11-29 14:00' (local time) or 2026-11-29T14:00:00Z")
-	cmd.Flags().StringVar(&f.by, "by", "", "only edits by `WHO`: a user, USER@HOST, or a pattern as *@HOST")
+	cmd.Flags().StringVar(&f.by, "by", "", "only edits by `WHO`: a user, USER@HOST, or a pattern such as *@HOST")
 }
 
 // isBy reports whether --by matches the author of an edit.
@@ -152,7 +152,7 @@ func historyCommand(cl *cli) *cobra.Command {
 	}
 	f.flags(cmd, "only edits since `TIME`")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array instead of a table")
-	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "how many edits at most; 0: all")
+	cmd.Flags().IntVarP(&limit, "limit", "n", 50, "the maximum number of edits; 0 means all")
 	return cmd
 }
 

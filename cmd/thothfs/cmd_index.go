@@ -15,22 +15,23 @@ import (
 	"thothfs/store"
 )
 
-const indexLong = `Brings the catalogue up to date and publishes it in the corpus, as one compressed
-object (.thothfs/index): who comes new, on any machine, begins with that, and then
-reads only what has changed since. What changed is found by listing and by the change
-log; --verify asks the store for every document as well, for edits by the original
-thoth leave no word. Meant for cron, on any machine; two at once do no harm. It also
-compacts the history of edits, and removes from it what is older than --keep-history.
+const indexLong = `Brings the catalogue up to date and publishes it in the corpus as one compressed object,
+.thothfs/index. A new machine begins with it and then reads only what has changed since.
+Changes are found by listing the store and in the change log. --verify also asks the
+store for every document, because edits by the original thoth leave no record. index can
+run from cron on any machine, also on two at once. It also compacts the history of edits
+and removes what is older than --keep-history.
 
---export FILE writes the catalogue to FILE instead, which must not exist yet:
-FILE.db is an SQLite database (tables dumps and docs), FILE.jsonl a line of JSON for
-each dump, its hash and its document, FILE.parquet a row for each dump: id, type, cmd,
-node, platform, ticket, signature (null where not set, or an array), time, modified
-(when the document was), damage, and info, the document as JSON (null if it is none).
+--export FILE writes the catalogue to FILE instead, which must not exist:
+  FILE.db       an SQLite database with the tables dumps and docs
+  FILE.jsonl    a line of JSON for each dump, with its hash and its document
+  FILE.parquet  a row for each dump: id, type, cmd, node, platform, ticket, signature
+                (null if not set, or an array), time, modified (when the document was),
+                damage, and info (the document as JSON, or null if it is not JSON)
 
-  sqlite3 corpus.db "SELECT cmd, count(*) FROM dumps GROUP BY cmd"
-  duckdb -c "SELECT info->>'pid' FROM read_json('corpus.jsonl', columns = {id: 'VARCHAR', info: 'JSON'})"
-  duckdb -c "SELECT cmd, max(time) FROM 'corpus.parquet' WHERE ticket IS NULL GROUP BY ALL"`
+    sqlite3 corpus.db "SELECT cmd, count(*) FROM dumps GROUP BY cmd"
+    duckdb -c "SELECT info->>'pid' FROM read_json('corpus.jsonl', columns = {id: 'VARCHAR', info: 'JSON'})"
+    duckdb -c "SELECT cmd, max(time) FROM 'corpus.parquet' WHERE ticket IS NULL GROUP BY ALL"`
 
 func indexCommand(cl *cli) *cobra.Command {
 	var verify bool
@@ -75,7 +76,7 @@ func indexCommand(cl *cli) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&verify, "verify", false, "ask the store for every document")
 	cmd.Flags().StringVar(&exportTo, "export", "", "write the catalogue to `FILE` (.db, .jsonl or .parquet), and publish nothing")
-	cmd.Flags().Var(&keep, "keep-history", "how long the history of edits is kept, as 90d, 12w or 36h")
+	cmd.Flags().Var(&keep, "keep-history", "how long the history of edits is kept, such as 90d, 12w or 36h")
 	return cmd
 }
 
@@ -84,7 +85,7 @@ func publish(ctx context.Context, cl *cli, c *corpus.Corpus) error {
 	s, err := c.Publish(ctx, bar.SetBytes)
 	bar.Done()
 	if errors.Is(err, store.ErrConflict) {
-		cl.say("somebody else has just published the catalogue: theirs stays")
+		cl.say("somebody else has just published the catalogue: their version is kept")
 		return nil
 	}
 	if err != nil {

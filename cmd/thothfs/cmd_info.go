@@ -12,14 +12,14 @@ import (
 const infoLong = `Prints the info.json of a dump that is named by one word (a hash, a prefix or a path)
 as a JSON object. For anything else, such as a specification, several words or
 dump=stdin, it prints an array of objects, even of one, each with the hash as "id".
-For one object a line, whatever the words, see thothfs ls -o jsonl. The exit code is 3
+thothfs ls -o jsonl always prints one object a line. The exit code is 3
 when a dump that is named is not in the corpus.
 `
 
 func infoCommand(cl *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info SPEC...",
-		Short: "Print what is known of dumps, as JSON",
+		Short: "Print the info.json of dumps",
 		Long:  infoLong + specHelp,
 		Args:  cobra.MinimumNArgs(1),
 	}

@@ -37,7 +37,7 @@ Numbers are sorted as numbers, dumps without a value come first, and dumps with 
 same value are sorted by time. -n takes the newest dumps, or those at the end of
 the order of --sort: --sort size -n 10 lists the ten largest.
 
-While the store is away, what this machine knows is shown, and how old that is.
+While the store is unreachable, what this machine knows is shown, and how old that is.
 `
 
 // lsFlags are the flags of ls.

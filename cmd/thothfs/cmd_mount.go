@@ -19,24 +19,24 @@ import (
 	"thothfs/fs/fusefs"
 )
 
-const mountLong = `Mounts the corpus and returns when it can be used; the file system's process stays
-in the background until the mountpoint is unmounted (thothfs umount, umount(8)
-or fusermount3 -u) or it gets SIGTERM. With --foreground it stays, and Ctrl-C
-unmounts.
+const mountLong = `Mounts the corpus and returns when the mount can be used. The process of the file system
+runs in the background until the mountpoint is unmounted (by thothfs umount, umount(8)
+or fusermount3 -u) or until it receives SIGTERM. With --foreground it stays in the
+foreground, and Ctrl-C unmounts.
 
-A machine that does not know the corpus yet reads it first. Dumps can be opened by
-their hashes meanwhile; whatever lists dumps waits until it can list all of them, or
-fails when the store does not answer. On a terminal, mount shows how far that is;
-Ctrl-C stops the display, not the mount.
+On a machine that is new to the corpus, the corpus is read first. In the meantime dumps
+can be opened by their hashes. Directories that list dumps wait until they can list all
+of them, or fail if the store does not answer. On a terminal, mount shows the progress;
+Ctrl-C ends the display, not the mount.
 
-A mountpoint whose former process died ("Transport endpoint is not connected")
-is mended. Messages of the background process go to --log, by default
-thothfs.log in the cache directory.
+A mountpoint whose process has died ("Transport endpoint is not connected") is repaired.
+The background process writes messages to --log, by default to thothfs.log in the cache
+directory.
 
-Options of -o: ro, allow_other, allow_root, default_permissions, auto_unmount,
-nodev, nosuid, noexec, noatime, fsname=NAME and the like go to the kernel; a
-flag of this program may be given there too, for fstab: cache-size=20GiB. With
-the program linked as /sbin/mount.thothfs, a line in fstab is
+Options such as ro, allow_other, allow_root, default_permissions, auto_unmount, nodev,
+nosuid, noexec, noatime and fsname=NAME are passed to the kernel by -o. For fstab, -o
+also takes the options of this program, such as cache-size=20GiB. If the program is
+linked as /sbin/mount.thothfs, a line in fstab is
 
   /srv/dumps  /thoth  thothfs  allow_other,cache-size=20GiB  0 0`
 
@@ -70,11 +70,11 @@ func mountCommand(cl *cli) *cobra.Command {
 			return runMount(cmd.Context(), cl, args[0], m, opts)
 		},
 	}
-	cmd.Flags().BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground, log to stderr")
-	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, comma-separated, as of mount(8)")
-	cmd.Flags().Var(&m.complete, "complete", "fetch the rest of a dump that is open: idle (while the link has nothing else to do; idle=30% for another share of it than half), always, or never")
-	cmd.Flags().BoolVar(&m.learn, "learn", true, "leave what a debugger read beside the dump, where it may be written, so that the next to open it waits for nothing")
-	cmd.Flags().BoolVar(&m.passthrough, "passthrough", true, "have the kernel read complete dumps, and those of a local corpus, by itself, where it can")
+	cmd.Flags().BoolVarP(&m.foreground, "foreground", "f", false, "stay in the foreground and log to stderr")
+	cmd.Flags().StringArrayVarP(&m.options, "options", "o", nil, "mount `OPTIONS`, separated by commas, as in mount(8)")
+	cmd.Flags().Var(&m.complete, "complete", "`WHEN` to fetch the rest of an open dump: idle (use up to half of an idle link, or N % with idle=N%), always, or never")
+	cmd.Flags().BoolVar(&m.learn, "learn", true, "store what a debugger read beside the dump, if the corpus can be written, so that the next one need not wait")
+	cmd.Flags().BoolVar(&m.passthrough, "passthrough", true, "let the kernel read complete dumps, and those of a local corpus, directly where it can")
 	return cmd
 }
 

@@ -23,15 +23,14 @@ func refreshCommand(cl *cli) *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "refresh SPEC...",
-		Short: "Add what dumps say of themselves to their info.json",
-		Long: `Reads, from every dump that matches, what upload reads: the signal, the program and
-its build ID, the parent, the user, the number of threads, the size. It adds what
-info.json lacks, and corrects what the dump alone decides; the ticket, the custom
-properties and every other byte stay as they are. Dumps that the original thoth or
-an older version uploaded can then be searched like new ones. Only headers and a
-few pages are fetched. It prints a line for each dump that changed; undo takes the
-edits back. What could not be done is reported dump by dump, and the exit code is 1
-then.
+		Short: "Read facts from dumps again and add them to info.json",
+		Long: `Reads from every dump that matches what upload reads: the signal, the program and its
+build ID, the parent, the user, the number of threads, the size. It adds what is missing
+in info.json and corrects what only the dump can tell; the ticket, the custom properties
+and every other byte stay as they are. Afterwards, dumps uploaded by the original thoth
+or by an older version can be searched like new ones. Only headers and a few pages are
+fetched. refresh prints a line for each dump that changed, and undo reverts the edits.
+Failures are reported for each dump, and the exit code is then 1.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runRefresh(cmd.Context(), cl, args, dryRun) },

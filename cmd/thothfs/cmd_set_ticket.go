@@ -39,19 +39,19 @@ var editVerbs = []editVerb{
 }
 
 const (
-	setLong = `Sets the property PROP of every dump that matches. A VALUE that is a JSON object,
-array, number or boolean is stored as such, anything else as a string. Without
-VALUE, or with - as VALUE, the value is read from standard input, which must not be
-empty: give '' to store an empty string. The first word is a dump or a
+	setLong = `Sets the property PROP of every dump that matches. A VALUE that is a JSON object, array,
+number or boolean is stored as such, anything else as a string. Without VALUE, or if it
+is -, the value is read from standard input, which must not be empty: use '' to store
+an empty string. The first word is a dump or a
 specification, and more may follow: constraints, hashes of 8 digits and more, or
 paths with a slash.
 
-PROP is a name as in specifications and columns; a dot leads into an object, as in
-triage.engineer. It is under "properties" in the document. Names have no blanks and
-none of ! < > , and the fields of a document cannot be set.`
+PROP is a name as in specifications and columns, and a dot leads into an object, as in
+triage.engineer. In the document it is under "properties". A name cannot contain blanks
+or any of ! < > , = and cannot be that of a field of the document.`
 	unsetLong  = `Removes the property PROP of every dump that matches.`
-	ticketLong = `Sets the ticket of every dump that matches. A ticket with an equals sign in it is
-refused: it is more likely a constraint whose ticket was forgotten.`
+	ticketLong = `Sets the ticket of every dump that matches. A ticket that contains an equals sign is
+refused: it is probably a constraint, and the ticket was forgotten.`
 	unticketLong = `Removes the ticket of every dump that matches.`
 )
 
@@ -60,7 +60,7 @@ func editCommand(cl *cli, v editVerb) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   v.use,
 		Short: v.short,
-		Long:  v.long + " What could not be done is reported dump by\ndump, and the exit code is 1 then.\n" + specHelp,
+		Long:  v.long + "\n\nFailures are reported for each dump, and the exit code is then 1.\n" + specHelp,
 		Args:  cobra.MinimumNArgs(v.minArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()

@@ -23,7 +23,7 @@ build-ids and whether this machine has the same build (same, other, unknown, abs
 properties, the last edits, and the command that debugs the dump. Without words it
 shows the newest dump of the corpus. For programs there is info, which prints JSON.
 
-The facts come from the catalogue, also while the store is away. The modules are read
+The facts come from the catalogue, also while the store is unreachable. The modules are read
 from the dump, of which little is fetched. The stacks of all threads are read by gdb or
 eu-stack if the dump is in a local directory; else --threads does so, and fetches what
 the debugger reads. Without them the stack that was recorded at the upload is shown.
@@ -45,7 +45,7 @@ func showCommand(cl *cli) *cobra.Command {
 	var threads bool
 	cmd := &cobra.Command{
 		Use:   "show [SPEC...]",
-		Short: "Print what is known of dumps, for people",
+		Short: "Print a page about a dump",
 		Long:  showLong + specHelp,
 	}
 	selectingVerb(cl, cmd, func(ctx context.Context, sel *selection, _ []string) error {
@@ -123,7 +123,7 @@ func (c *openedCorpus) page(ctx context.Context, d *corpus.Dump, threads bool) *
 	defer f.Close()
 	p.Storage = fmt.Sprintf("%s/%s/%s", c.location, d.ID, output.Cell(f.name))
 	if !f.local {
-		p.Storage += " (in the store" + map[bool]string{true: ", which is away"}[c.offline] + ")"
+		p.Storage += " (in the store" + map[bool]string{true: ", which is unreachable"}[c.offline] + ")"
 	}
 	info, err := f.Inspect()
 	if err != nil {
@@ -196,7 +196,7 @@ func (c *openedCorpus) addThreads(ctx context.Context, p *show.Page, f *dumpFile
 // addEdits adds the last edits of the dump.
 func (c *openedCorpus) addEdits(ctx context.Context, p *show.Page) {
 	if c.offline {
-		p.More = "The history is in the store, which is away."
+		p.More = "The history is in the store, which is unreachable."
 		return
 	}
 	n := 0

@@ -22,7 +22,7 @@ import (
 
 const statusLong = `Prints the state of this machine: the version, the corpus and whether its store answers,
 the local catalogue, the cache, and all mounts of thothfs. It works while the store is
-away, changes nothing, and does not wait for mounts that hang.
+unreachable, changes nothing, and does not wait for mounts that hang.
 
 A mount is ok, dead (its process has ended: thothfs umount removes it), silent (it does
 not answer), or closed (only the user who mounted it has access).`

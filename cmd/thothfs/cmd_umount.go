@@ -27,13 +27,13 @@ func umountCommand(cl *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:     "umount MOUNTPOINT",
 		Aliases: []string{"unmount"},
-		Short:   "Unmount it",
-		Long: `Unmounts the corpus and waits until its process has ended. When programs still
-use it, says which, and detaches it: it is gone from the tree at once, and its
-process ends when the last of them lets go.
+		Short:   "Unmount the corpus",
+		Long: `Unmounts the corpus and waits until its process has ended. If programs still use the
+mount, umount names them and detaches it: it disappears from the tree immediately, and
+its process ends when the last of them has closed its files.
 
-A mount that does not answer within 5 seconds is taken away all the same, and the
-programs that wait for it are cut off ("Transport endpoint is not connected").`,
+A mount that does not answer within 5 seconds is removed anyway, and programs that wait
+for it get an error ("Transport endpoint is not connected").`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return runUmount(cmd.Context(), cl, args[0]) },
 	}
@@ -59,7 +59,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	}
 	err = fusefs.Unmount(mountpoint)
 	if errors.Is(err, unix.EBUSY) {
-		cl.say("%s is in use; detached, its process ends when these let go:", mountpoint)
+		cl.say("%s is in use and was detached; its process ends when these programs have closed it:", mountpoint)
 		for _, h := range fusefs.Holders(mountpoint) {
 			fmt.Fprintf(cl.stderr, "  %d %s (%s)\n", h.PID, output.Printable(h.Name), output.Printable(h.What))
 		}

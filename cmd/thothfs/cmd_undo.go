@@ -19,15 +19,16 @@ import (
 	"thothfs/dump/document"
 )
 
-const undoLong = `Puts back what edits have replaced: those that are named, by EDIT in thothfs history, or
-with --since all since TIME, of --by WHO, and of the dumps and analyzers that words
-select. Of several edits of one value the one before the first comes back. A value
-that somebody has changed since is left as it is and named, and the exit code is 1
-then; --by and the words are of use for that. --dry-run says what would be put back.
+const undoLong = `Restores what edits have replaced: the edits named by their EDIT in thothfs history, or
+with --since all edits since TIME, limited to those by --by WHO and to the dumps and
+analyzers that the words select. If several edits changed a value, the value before the
+first of them is restored. A value that somebody has changed since then is left alone
+and reported, and the exit code is then 1; select fewer edits by --by and by words to
+avoid that. --dry-run prints what would be restored.
 
-An undo is an edit: it is in the history, and can be undone by its name. --since does
-not undo those. What was undone is not undone twice, so that an undo that was
-interrupted can be run again.`
+An undo is an edit as well: it is in the history, and can itself be undone by its name.
+--since does not undo it. No edit is undone twice, so an interrupted undo can be run
+again.`
 
 func undoCommand(cl *cli) *cobra.Command {
 	var f editFilter
@@ -53,7 +54,7 @@ func undoCommand(cl *cli) *cobra.Command {
 		},
 	}
 	f.flags(cmd, "undo the edits since `TIME`")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be put back")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only print what would be restored")
 	return cmd
 }
 
@@ -208,7 +209,7 @@ func (u *undoRun) printValue(target corpus.UndoTarget, d corpus.Undone) {
 	}
 	switch old, left := valueText(&d.Change, &d.Change.Old), valueText(&d.Change, &d.Change.New); {
 	case d.Outcome == document.Differs:
-		u.cli.say("%s is not what edit %s left (%s) and stays as it is", what, d.Edit.ID, left)
+		u.cli.say("%s is not what edit %s left (%s) and was left as it is", what, d.Edit.ID, left)
 	case d.Outcome == document.Reverted && u.dryRun:
 		fmt.Fprintf(u.cli.stdout, "%s: %s → %s\n", what, left, old)
 	}

@@ -30,25 +30,25 @@ import (
 	"thothfs/store"
 )
 
-const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that says what
-it is, and prints a line with the hash and the name. A dump that is there already is
-not stored again, but --node, --platform, --time, --ticket and --set apply to it. One
-whose upload was interrupted is completed: what had been sent of the dump in progress
-is sent again, since no store keeps part of an object. A truncated copy is replaced by
-a larger one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened
-format (makedumpfile -F, QEMU's dump-guest-memory -z) rearranged. Join the parts that
-makedumpfile --split wrote with makedumpfile --reassemble before.
+const uploadLong = `Stores each dump in the corpus under its hash, with an info.json that describes it, and
+prints a line with the hash and the name. A dump that is there already is not stored
+again, but --node, --platform, --time, --ticket and --set apply to it. An interrupted
+upload is completed; the dump whose transfer was interrupted is sent again from its
+start, since no store keeps part of an object. A truncated copy is replaced by a larger
+one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened format
+(makedumpfile -F, QEMU's dump-guest-memory -z) are rearranged. Join the parts that
+makedumpfile --split wrote with makedumpfile --reassemble first.
 
-Of a directory, all dumps in it and below it are stored, which are told by their
+For a directory, all dumps in it and below it are stored. They are recognized by their
 format; other files are counted, and symbolic links are not followed. - is standard
-input, as in a pipe from the kernel (core_pattern), with the name core or --name.
+input, such as a pipe from the kernel (core_pattern), with the name core or --name.
 
-Signal, program, build ID, parent and threads come from the dump, user and group
-also from systemd-coredump's attributes or the file's name, as does what a dump
-does not contain, unless an option gives it. Node, platform and distribution of this
-machine are taken only if that name holds the boot ID of its current boot: give
---node and --platform for a core that the kernel wrote. The stack comes from a
-debugger on the PATH (gdb; mdb for illumos); without one it is left out.`
+Signal, program, build ID, parent and threads come from the dump. User and group come
+from the dump, the attributes of systemd-coredump or the file's name, which also provide
+what the dump lacks. Options take precedence. Node, platform and distribution of this
+machine are used only if the file's name has the boot ID of the current boot: give
+--node and --platform for a core that the kernel wrote. The stack comes from a debugger
+on the PATH (gdb, or mdb for illumos); without one it is left out.`
 
 type uploadFlags struct {
 	node, platform, time, ticket string
@@ -256,7 +256,7 @@ func truncation(info *dump.Info) string {
 func (u uploadFlags) options() (ingest.Options, error) {
 	o := ingest.Options{Node: u.node, Platform: u.platform, Ticket: u.ticket, Force: u.force}
 	if strings.Contains(u.ticket, "=") {
-		return o, fmt.Errorf("--ticket: %q is no ticket", u.ticket)
+		return o, fmt.Errorf("--ticket: %q is not a ticket", u.ticket)
 	}
 	for _, pair := range u.set {
 		prop, value, ok := strings.Cut(pair, "=")

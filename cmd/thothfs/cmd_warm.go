@@ -22,11 +22,11 @@ func warmCommand(cl *cli) *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "warm SPEC...",
-		Short: "Fetch ahead of time what a debugger will read",
-		Long: `Fetches, of every dump that matches, what a debugger reads first into the cache, so
-that opening it later waits for nothing; with --all the whole dump, compared with the
-store's MD5 where it tells one. A mount that uses the same --cache-dir finds it there.
-A corpus in a local directory needs no warming.
+		Short: "Fetch what a debugger will read into the cache",
+		Long: `Fetches the parts of every matching dump that a debugger reads first into the cache, so
+that opening the dump later does not wait for the store. With --all it fetches whole
+dumps and compares them with the MD5 that the store has, if any. Mounts with the same
+--cache-dir use that cache. A corpus in a local directory needs no warming.
 ` + specHelp,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -59,7 +59,7 @@ A corpus in a local directory needs no warming.
 			return reportEach(ctx, cl, ids, english.Plural(len(ids)-len(failed), "dump", "")+" warmed", failed)
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "fetch the whole dumps")
+	cmd.Flags().BoolVar(&all, "all", false, "fetch whole dumps")
 	return cmd
 }
 

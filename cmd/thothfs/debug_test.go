@@ -204,7 +204,7 @@ func TestDebugRefuses(t *testing.T) {
 		{[]string{"type=crash"}, 3, `no dump matches "type=crash"`},
 		{[]string{id, "--debugger", "nosuchdebugger"}, 1, "nosuchdebugger"},
 		{[]string{id, "a", "b"}, 2, "expected DUMP [ANALYZER]"},
-		{[]string{id, "a", "--debugger", "gdb"}, 1, "no debugger"},
+		{[]string{id, "a", "--debugger", "gdb"}, 2, "not a debugger"},
 		{[]string{id, "../a"}, 1, "name of an analyzer"},
 		{[]string{id, "::stack"}, 1, "name of an analyzer"},
 	} {

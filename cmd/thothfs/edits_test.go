@@ -62,7 +62,7 @@ func TestEditVerbsRefuse(t *testing.T) {
 		{"set 01010101", "usage: thothfs set SPEC... PROP [VALUE]"},
 		{"set 01010101 a b c", "words"},
 		{"unset ffffffff x", "not in the corpus"},
-		{"upload --ticket a=b x", "no ticket"},
+		{"upload --ticket a=b x", "is not a ticket"},
 		{"upload --set a x", "PROP=VALUE"},
 	} {
 		if r := w.try(strings.Fields(c.args)...); r.code == 0 || !strings.Contains(r.stderr, c.want) {

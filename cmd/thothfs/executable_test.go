@@ -90,7 +90,7 @@ func TestExecutableIsOfTheDumpsBuild(t *testing.T) {
 	// A different build beside the dump is not used either.
 	w.sh("rm " + filepath.Join(w.corpus, id, "whatever"))
 	r = w.try("debug", id, "--debugger", "gdb", "--", "-nx", "-batch")
-	if !strings.Contains(r.stderr, "is another build") || !strings.Contains(r.stderr, "prog is not here") {
+	if !strings.Contains(r.stderr, "is another build") || !strings.Contains(r.stderr, "prog is not on this machine") {
 		t.Errorf("another build beside the dump: %+v", r)
 	}
 	// Use a stand-in for debuginfod-find and its servers.

@@ -43,7 +43,7 @@ func printUsage(w io.Writer, cmd *cobra.Command) {
 	}
 }
 
-// needsNoCorpus has the verbs to which the options of all verbs mean nothing.
+// needsNoCorpus has the verbs on which the options of all verbs have no effect.
 var needsNoCorpus = map[string]bool{"object": true, "umount": true, "man": true, "version": true}
 
 func printVerbs(w io.Writer, parent *cobra.Command, title, group string) {
@@ -83,15 +83,20 @@ func printFlags(w io.Writer, flags *pflag.FlagSet) {
 	})
 }
 
-// synopsis returns the lines of the usage of a command. Its Use may have several, separated by " | ".
+// synopsis returns the lines of the usage of a command. Its Use may have several, separated by " | ",
+// which all begin with its name.
 func synopsis(cmd *cobra.Command) []string {
-	lines := strings.Split(cmd.Use, " | ")
+	separator := " | " + cmd.Name() + " "
+	lines := strings.Split(cmd.Use, separator)
 	for i := range lines {
-		if cmd.HasAvailableLocalFlags() && !cmd.DisableFlagsInUseLine {
-			lines[i] += " [OPTION...]"
+		if i > 0 {
+			lines[i] = cmd.Name() + " " + lines[i]
 		}
 		if cmd.HasAvailableSubCommands() {
-			lines[i] += " VERB"
+			lines[i] = cmd.Name() + " VERB"
+		}
+		if cmd.HasAvailableLocalFlags() && !cmd.DisableFlagsInUseLine {
+			lines[i] += " [OPTION...]"
 		}
 		if cmd.HasParent() {
 			lines[i] = cmd.Parent().CommandPath() + " " + lines[i]

@@ -208,7 +208,7 @@ func TestMountRefusesWhatCannotWork(t *testing.T) {
 				t.Errorf("exit %d, stderr %q, stdout %q", r.code, r.stderr, r.stdout)
 			}
 			if mounted(w.mnt) {
-				t.Error("mounted all the same")
+				t.Error("mounted anyway")
 				w.unmount()
 			}
 		})

@@ -108,7 +108,7 @@ func (w *world) allEnd(users []*exec.Cmd, pid int) bool {
 	case <-ended:
 	case <-time.After(time.Minute):
 		ok = false
-		w.t.Errorf("after kill -9 of %d these wait for ever:\n%s", pid, stuckProcesses())
+		w.t.Errorf("after kill -9 of %d these wait forever:\n%s", pid, stuckProcesses())
 		w.must("umount", w.mnt)
 		<-ended
 	}

@@ -109,7 +109,7 @@ func realPath(path string) string {
 func checkMountpoint(ctx context.Context, path string) error {
 	_, err := orInterrupted(ctx, func() (struct{}, error) { return struct{}{}, fusefs.Mend(mountedPath(path)) })
 	if errors.Is(err, fusefs.ErrSilent) {
-		return fmt.Errorf("%w: what is mounted there hangs (thothfs umount %s takes it away)", err, path)
+		return fmt.Errorf("%w: what is mounted there hangs (thothfs umount %s removes it)", err, path)
 	}
 	if err != nil {
 		return err

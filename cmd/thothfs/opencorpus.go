@@ -38,7 +38,7 @@ type openedCorpus struct {
 	*storeSet
 	cli     *cli
 	log     *slog.Logger
-	offline bool // the store is away, and only what this machine knows is used
+	offline bool // the store is unreachable, and only what this machine knows is used
 }
 
 // open opens the corpus selected by the flags for a verb. If create is set, it creates a missing
@@ -174,12 +174,12 @@ func (c *openedCorpus) readCorpus(ctx context.Context, read func(context.Context
 	return nil
 }
 
-// freshFlag adds --fresh to a verb that can work while the store is away.
+// freshFlag adds --fresh to a verb that can work while the store is unreachable.
 func freshFlag(cmd *cobra.Command, fresh *bool) {
-	cmd.Flags().BoolVar(fresh, "fresh", false, "fail when the store is away, instead of going on with what this machine knows")
+	cmd.Flags().BoolVar(fresh, "fresh", false, "fail if the store is unreachable, instead of using the local catalogue")
 }
 
-// openSynced opens the corpus and updates the catalogue from the store. If the store is away, it
+// openSynced opens the corpus and updates the catalogue from the store. If the store is unreachable, it
 // prints a message and returns the corpus as of the local catalogue, unless fresh is set or the
 // local catalogue is incomplete.
 func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error) {
@@ -200,9 +200,9 @@ func (cl *cli) openSynced(ctx context.Context, fresh bool) (*openedCorpus, error
 	case !errors.Is(err, store.ErrUnavailable):
 		return c, err
 	case !c.Synced():
-		return nil, fmt.Errorf("this machine does not know the corpus yet, and cannot read it: %w", err)
+		return nil, fmt.Errorf("this machine has no catalogue of the corpus yet and cannot read the corpus: %w", err)
 	case fresh:
-		return nil, fmt.Errorf("the store is away: %w", causeOf(err))
+		return nil, fmt.Errorf("the store is unreachable: %w", causeOf(err))
 	}
 	c.goOffline(ctx, err)
 	return c, nil
@@ -252,7 +252,7 @@ func (s *storeSet) away(ctx context.Context, patience time.Duration) error {
 	return err
 }
 
-// isAway reports whether the store is away and the local catalogue can be used instead. If so, it
+// isAway reports whether the store is unreachable and the local catalogue can be used instead. If so, it
 // prints a message.
 func (c *openedCorpus) isAway(ctx context.Context) bool {
 	if !c.Synced() {
@@ -273,7 +273,7 @@ func (c *openedCorpus) goOffline(ctx context.Context, why error) {
 	if at, err := c.AsOf(ctx); err == nil && !at.IsZero() {
 		known = fmt.Sprintf("as it was at %s (%s)", at.UTC().Format(time.RFC3339), humanize.Time(at))
 	}
-	c.cli.say("the store is away (%v): this is the corpus %s", causeOf(why), known)
+	c.cli.say("the store is unreachable (%v): this is the corpus %s", causeOf(why), known)
 }
 
 // causeOf returns the cause of a store error, or err itself.

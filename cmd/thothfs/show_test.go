@@ -63,13 +63,13 @@ func TestShowStacksOfAllThreads(t *testing.T) {
 		t.Errorf("with --threads:\n%s", got)
 	}
 	link.refuse()
-	if got := w.must("show"); !strings.Contains(got, "\nStack:\n  #0  run_job+") || !strings.Contains(got, "PID: ") || !strings.Contains(got, "The history is in the store, which is away.") {
-		t.Errorf("while the store is away:\n%s", got)
+	if got := w.must("show"); !strings.Contains(got, "\nStack:\n  #0  run_job+") || !strings.Contains(got, "PID: ") || !strings.Contains(got, "The history is in the store, which is unreachable.") {
+		t.Errorf("while the store is unreachable:\n%s", got)
 	}
 	if err := os.RemoveAll(local.corpus); err != nil {
 		t.Fatal(err)
 	}
 	if got := local.must("show"); !strings.Contains(got, "\nStack:\n  #0  run_job+") {
-		t.Errorf("while the directory is away:\n%s", got)
+		t.Errorf("while the directory is unreachable:\n%s", got)
 	}
 }

@@ -60,7 +60,7 @@ func TestStatus(t *testing.T) {
 	}
 	s = w.status()
 	if s.Store.Reachable || !strings.Contains(s.Store.Error, "refused") || s.Catalogue.Dumps != 1 {
-		t.Errorf("while the store is away: %+v", s)
+		t.Errorf("while the store is unreachable: %+v", s)
 	}
 	if m := s.mountAt(w.mnt); m.State != mountSilent || m.Store != "manta:/alice/stor/thoth" {
 		t.Errorf("a mount that hangs: %+v", m)

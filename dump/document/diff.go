@@ -39,7 +39,7 @@ func Diff(old, new *Document) ([]Edit, error) {
 		more := diffOnce(now, new)
 		for _, e := range more {
 			if !Writable(e.Path) {
-				return nil, fmt.Errorf("%w: %s is no name for a property", ErrEdit, name(e.Path))
+				return nil, fmt.Errorf("%w: %s is not a name for a property", ErrEdit, name(e.Path))
 			}
 		}
 		text, err := now.edit(more)

@@ -63,7 +63,7 @@ var (
 type DamagedError struct{ Damage string }
 
 func (e *DamagedError) Error() string {
-	return "the document is damaged beyond safe repair and stays as it is: " + e.Damage
+	return "the document is damaged beyond safe repair and was left as it is: " + e.Damage
 }
 
 const (

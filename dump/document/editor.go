@@ -267,7 +267,7 @@ func (o *editedObject) add(l style, rest string, value []byte) (grown int, err e
 	}
 	for _, key := range keys {
 		if key == "" || !utf8.ValidString(key) {
-			return 0, fmt.Errorf("%w: %s is no name for a member", ErrEdit, name(key))
+			return 0, fmt.Errorf("%w: %s is not a name for a member", ErrEdit, name(key))
 		}
 	}
 	if len(o.members) == 0 {

@@ -41,7 +41,7 @@ func mend(mountpoint string, patience time.Duration) error {
 			return err
 		}
 	}
-	return fmt.Errorf("%s: too many dead mounts, one upon the other", mountpoint)
+	return fmt.Errorf("%s: too many dead mounts, on top of each other", mountpoint)
 }
 
 // mendTop unmounts the topmost mount if it is dead.

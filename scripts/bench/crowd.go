@@ -150,7 +150,7 @@ func (r *report) summarizeCrowds(w *strings.Builder) {
 	if len(r.Crowds) == 0 {
 		return
 	}
-	fmt.Fprintf(w, "\n### A crowd\n\nSo many processes at once, each reading the beginning of another dump, cold. Milliseconds of a process; resident memory of the daemon at its peak.\n\n"+
+	fmt.Fprintf(w, "\n### A crowd\n\nThat many processes at once, each reading the beginning of another dump, cold. Milliseconds of a process; resident memory of the daemon at its peak.\n\n"+
 		"| link | processes | MiB of each | median | slowest | of the median | resident | gauges afterwards |\n|---|--:|--:|--:|--:|--:|--:|---|\n")
 	for _, x := range r.Crowds {
 		after := "all zero"

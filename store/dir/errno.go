@@ -48,7 +48,7 @@ func kindOf(err error) (kind, cause error) {
 	case syscall.EDQUOT:
 		return store.ErrNoSpace, errors.New("over the disk quota of the corpus")
 	case syscall.EFBIG:
-		return store.ErrTooLarge, errors.New("the file system of the corpus takes no file of that size")
+		return store.ErrTooLarge, errors.New("the file system of the corpus does not take files of that size")
 	case syscall.EXDEV:
 		return store.ErrInvalid, errors.New("this directory is on another file system than the corpus")
 	case syscall.ENOTEMPTY, syscall.EEXIST:

@@ -54,7 +54,7 @@ func findKey(ctx context.Context, o KeyOptions, old *Key) (*Key, error) {
 		return readKeyFile(o, o.File, match, old)
 	}
 	if o.ID == "" {
-		return nil, errors.New("no Manta key given: want its fingerprint or its file")
+		return nil, errors.New("no Manta key: set MANTA_KEY_ID to a fingerprint")
 	}
 	key, agentErr := findAgentKey(ctx, o.AgentSocket, match, old)
 	if key != nil {

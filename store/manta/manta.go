@@ -132,7 +132,7 @@ func (o *Options) complete() error {
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		return nil, errors.New("the URL of Manta is not like https://HOST")
+		return nil, errors.New("MANTA_URL must look like https://HOST")
 	}
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}, nil
 }

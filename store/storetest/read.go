@@ -223,7 +223,7 @@ func (s *suite) stat(t *testing.T) {
 			wantKind(t, err, store.ErrNotExist)
 		}
 	})
-	t.Run("a directory's ETag tells of entries", func(t *testing.T) {
+	t.Run("a directory's ETag changes with its entries", func(t *testing.T) {
 		before, err := st.Stat(ctx, "d")
 		if err != nil {
 			t.Fatal(err)

@@ -92,7 +92,7 @@ func findScript(ctx context.Context, c *corpus.Corpus, word string, say func(str
 		if text := builtin(name); text != nil {
 			return text, nil
 		}
-		return nil, fmt.Errorf("no analyzer %q comes with thothfs; these do: %s", name, strings.Join(Builtins(), ", "))
+		return nil, fmt.Errorf("there is no built-in analyzer %q; the built-in ones are %s", name, strings.Join(Builtins(), ", "))
 	}
 	if strings.Contains(word, "/") {
 		text, err := ReadDocument(word)
@@ -120,7 +120,7 @@ func findScript(ctx context.Context, c *corpus.Corpus, word string, say func(str
 	if fi, err := os.Stat(word); err == nil && fi.Mode().IsRegular() {
 		hint = fmt.Sprintf("; for the file of that name give ./%s", word)
 	}
-	return nil, fmt.Errorf("there is no analyzer %q, neither in the corpus (see: thothfs analyzers) nor among those that come with thothfs: %s%s",
+	return nil, fmt.Errorf("there is no analyzer %q, neither in the corpus (see: thothfs analyzers) nor among the built-in ones: %s%s",
 		word, strings.Join(Builtins(), ", "), hint)
 }
 
@@ -161,7 +161,7 @@ func checkSyntax(ctx context.Context, name string, text []byte) error {
 		return errNoBash
 	}
 	if err != nil && len(out) > 0 {
-		return fmt.Errorf("the analyzer %q is no script that bash can read:\n%s", name, strings.TrimSpace(string(out)))
+		return fmt.Errorf("the analyzer %q is not a script that bash can read:\n%s", name, strings.TrimSpace(string(out)))
 	}
 	return err
 }

@@ -185,7 +185,7 @@ func (s *Shell) storeProperties(ctx context.Context) error {
 		s.Env.Say("only ticket and properties can be changed; left as they were: %s", strings.Join(foreign, ", "))
 	}
 	if err != nil {
-		return fmt.Errorf("%s: what was changed is not stored: %w", s.dump.ID, err)
+		return fmt.Errorf("%s: the changes were not stored: %w", s.dump.ID, err)
 	}
 	if changed {
 		s.Env.Say("%s: ticket and properties stored", s.dump.ID)
@@ -203,7 +203,7 @@ func (s *Shell) storeScript(ctx context.Context) error {
 		err = s.putScript(ctx, text)
 	}
 	if err != nil {
-		return fmt.Errorf("the analyzer %s is not stored: %w%s", s.name, err, keepFile(s.name, text))
+		return fmt.Errorf("the analyzer %s was not stored: %w%s", s.name, err, keepFile(s.name, text))
 	}
 	s.Env.Say("analyzer %s stored", s.name)
 	if err := checkSyntax(ctx, s.name, text); err != nil {
@@ -219,7 +219,7 @@ func (s *Shell) putScript(ctx context.Context, text []byte) error {
 		return err
 	}
 	if !bytes.Equal(now, s.stored) {
-		return errors.New("somebody else has changed it meanwhile")
+		return errors.New("somebody else has changed it in the meantime")
 	}
 	return s.Env.Corpus.PutAnalyzer(ctx, s.name, text)
 }

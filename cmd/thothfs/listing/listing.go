@@ -36,7 +36,7 @@ var Formats = []Format{Table, Wide, JSON, JSONL, YAML, TSV, Name}
 // Options specify how a list is printed.
 type Options struct {
 	Format     Format
-	Properties []string // of which each is a column more
+	Properties []string // each is a further column
 	NoHeaders  bool
 	Relative   bool // times are ages, as 2h ago
 	UTC        bool // times are in UTC instead of local time
