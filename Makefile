@@ -4,9 +4,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 LDFLAGS  = -X main.version=$(VERSION)
 # What `go test` runs with; the race detector is part of the contract. It needs a C compiler: asked for when the
 # tests begin, for setup may install one.
-# SQLite, translated from C, is compiled without it, which saves two thirds of a verb's processor time: database/sql
-# orders all calls of it, and has the detector.
-race = $$(command -v $$($(GO) env CC) >/dev/null && echo "-race -gcflags=modernc.org/...=-race=false" || echo "no C compiler: without the race detector" >&2)
+race = $$(command -v $$($(GO) env CC) >/dev/null && echo -race || echo "no C compiler: without the race detector" >&2)
 TESTFLAGS ?= $(race) -timeout 45m
 # Of `make bench`: as --runs 1 --links wan --cores dense; `go run ./scripts/bench --help` names all. Of bench-scale: its own --help.
 BENCHFLAGS ?=
