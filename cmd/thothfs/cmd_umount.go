@@ -51,7 +51,7 @@ func runUmount(ctx context.Context, cl *cli, mountpoint string) error {
 	}
 	// The last mount is on top of the others.
 	if n := len(mounts); n == 0 || mounts[n-1].FSType != "fuse.thothfs" {
-		return fmt.Errorf("%s is not mounted by thothfs (see: grep thothfs /proc/mounts)", mountpoint)
+		return fmt.Errorf("%s is not mounted by thothfs (see: thothfs status)", mountpoint)
 	}
 	answer, err := fusefs.ReadControl(mountpoint, "pid", silentTimeout)
 	if errors.Is(err, fusefs.ErrSilent) {

@@ -7,6 +7,7 @@
 package atomicfile
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 )
@@ -23,16 +24,30 @@ type File struct {
 func Create(path string) (*File, error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return nil, err
+		return nil, about(err, path)
 	}
 	return &File{File: f, path: path}, nil
+}
+
+// about returns an error with the final name in place of the temporary one, which says nothing to a user.
+func about(err error, path string) error {
+	var cause error
+	if e := (*os.LinkError)(nil); errors.As(err, &e) {
+		cause = e.Err
+	} else if e := (*os.PathError)(nil); errors.As(err, &e) {
+		cause = e.Err
+	}
+	if cause == nil {
+		return err
+	}
+	return &os.PathError{Op: "create", Path: path, Err: cause}
 }
 
 // Replace closes the file and renames it to its final name, replacing any existing file.
 func (f *File) Replace() error {
 	err := f.Close()
 	if err == nil {
-		err = os.Rename(f.Name(), f.path)
+		err = about(os.Rename(f.Name(), f.path), f.path)
 	}
 	f.done = err == nil
 	return err
@@ -43,7 +58,7 @@ func (f *File) Replace() error {
 func (f *File) Link() error {
 	err := f.Close()
 	if err == nil {
-		err = os.Link(f.Name(), f.path)
+		err = about(os.Link(f.Name(), f.path), f.path)
 	}
 	return err // Discard removes the temporary name
 }

@@ -83,3 +83,24 @@ func TestLink(t *testing.T) {
 		want(t, path, "first")
 	}
 }
+
+// TestErrorsNameTheFile checks that no error has the temporary name in it.
+func TestErrorsNameTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "file")
+	if err := WriteFile(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Discard()
+	if err := f.Link(); !errors.Is(err, os.ErrExist) || err.Error() != "create "+path+": file exists" {
+		t.Errorf("%v", err)
+	}
+	absent := filepath.Join(dir, "absent", "file")
+	if _, err := Create(absent); !errors.Is(err, os.ErrNotExist) || err.Error() != "create "+absent+": no such file or directory" {
+		t.Errorf("%v", err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -100,8 +101,9 @@ func writeNew(path string, write func(*os.File) error) error {
 	if err := write(f.File); err != nil {
 		return err
 	}
-	if err := f.Link(); err != nil {
-		return fmt.Errorf("--export: %w", err)
+	err = f.Link()
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("--export: %s exists: remove it, or choose another name", path)
 	}
-	return nil
+	return err
 }
