@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 
@@ -16,9 +17,11 @@ import (
 type treeQuery struct {
 	name   string
 	script string
-	near   int  // number of dumps per million that the chosen program has
-	verb   bool // a verb of thothfs, which has no equivalent in the plain tree
-	bare   bool // no script, only getdents64(2) of by-hash, 32 KiB at a time
+	near   int    // number of dumps per million that the chosen program has
+	verb   bool   // a verb of thothfs, which has no equivalent in the plain tree
+	bare   bool   // no script, only getdents64(2) of by-hash, 32 KiB at a time
+	once   bool   // a verb that is not measured again after others have changed the corpus
+	sql    string // for a verb, a query of the catalogue for the same rows, as the baseline: by sqlite3, if it is installed
 }
 
 const (
@@ -37,6 +40,11 @@ const (
 	stepGlob      = "glob by-cmd/X/*/info.json of 10,000 of a million"
 	stepGlobAgain = "the same glob, again"
 	stepVerb      = "thothfs ls cmd=X ticket=undefined"
+	stepSorted    = "thothfs ls --sort size, all of them"
+	stepLargest   = "thothfs ls --sort size -n 20"
+	stepSignal    = "thothfs ls signal=SIGSEGV"
+	stepSince     = "thothfs ls --since TIME, of the last week"
+	stepComplete  = "completion of a hash by its first two digits"
 	stepReport    = "thothfs report cmd"
 	stepScan      = "thothfs ls properties.triage.engineer=bmc"
 	stepResident  = "resident memory at its peak, after all of the listings"
@@ -52,9 +60,20 @@ var allListings = []treeQuery{
 	{name: stepGlob, near: 10_000, script: globInfo},
 	{name: stepGlobAgain, near: 10_000, script: globInfo},
 	{name: stepVerb, near: 10_000, verb: true, script: `"$THOTHFS" ls "cmd=$2" ticket=undefined | wc -l`},
+	{name: stepSorted, verb: true, once: true, script: `"$THOTHFS" ls --sort size | wc -l`, sql: listedColumns + ` ORDER BY bytes`},
+	{name: stepLargest, verb: true, once: true, script: `"$THOTHFS" ls --sort size -n 20 | wc -l`, sql: listedColumns + ` ORDER BY bytes DESC LIMIT 20`},
+	{name: stepSignal, verb: true, once: true, script: `"$THOTHFS" ls signal=SIGSEGV | wc -l`, sql: listedColumns + ` WHERE signal = 'SIGSEGV' ORDER BY time`},
+	{name: stepSince, verb: true, once: true, script: `"$THOTHFS" ls --since 2025-12-25 | wc -l`, sql: listedColumns + ` WHERE time >= unixepoch('2025-12-25') ORDER BY time`},
+	{name: stepComplete, verb: true, once: true, script: `"$THOTHFS" __complete ls ab 2>/dev/null | wc -l`},
 	{name: stepReport, verb: true, script: `"$THOTHFS" report cmd | wc -l`},
 	{name: stepScan, verb: true, script: `"$THOTHFS" ls properties.triage.engineer=bmc | wc -l`},
 }
+
+// listedColumns is the beginning of a query for what ls prints.
+const listedColumns = `SELECT hex(id), datetime(time, 'unixepoch'), signal, cmd, coalesce(exe, node), bytes, ticket FROM dumps`
+
+// askSQLite runs a query of the catalogue by sqlite3.
+const askSQLite = `sqlite3 -readonly "$(echo "$THOTHFS_CACHE_DIR"/catalogue/*.db)" "$1" | wc -l`
 
 // listings measures all queries on a fresh mount of m, and unmounts it.
 func (s *scale) listings(ctx context.Context, m *machine) error {
@@ -72,7 +91,7 @@ func (s *scale) listings(ctx context.Context, m *machine) error {
 // verbs measures the verbs again, on a machine that has seen the changes of others.
 func (s *scale) verbs(ctx context.Context, m *machine) error {
 	for _, x := range allListings {
-		if !x.verb {
+		if !x.verb || x.once {
 			continue
 		}
 		x.name += withLog
@@ -94,7 +113,15 @@ func (s *scale) list(ctx context.Context, m *machine, x treeQuery) (r Result, er
 		ours, err = x.ask(ctx, m, m.mnt, cmd)
 		return err
 	})
-	if r.Lines, _ = strconv.Atoi(ours); err != nil || x.verb {
+	if r.Lines, _ = strconv.Atoi(ours); err != nil || x.verb && x.sql == "" {
+		return r, err
+	}
+	if x.verb {
+		if _, err := exec.LookPath("sqlite3"); err != nil {
+			return r, nil
+		}
+		r.Note = "plain: sqlite3 on the same catalogue"
+		r.Plain, err = s.timed(ctx, func(ctx context.Context) error { _, err := m.bash(ctx, askSQLite, x.sql, ""); return err })
 		return r, err
 	}
 	r.Plain, err = s.timed(ctx, func(ctx context.Context) (err error) {

@@ -65,7 +65,7 @@ func TestScale(t *testing.T) {
 	for _, n := range o.sizes {
 		for _, step := range []string{
 			stepFirst, stepPublish, stepSnapshot, stepSnapshotResident, stepStart, stepList, stepListAgain, stepListBare, stepCmd, stepLong, stepGlob, stepGlobAgain,
-			stepVerb, stepReport, stepScan, stepResident, stepCatchUp, stepCatchUpLate, stepVerb + withLog, stepReport + withLog, stepScan + withLog, stepIdle, stepTicket,
+			stepVerb, stepSorted, stepLargest, stepSignal, stepSince, stepComplete, stepReport, stepScan, stepResident, stepCatchUp, stepCatchUpLate, stepVerb + withLog, stepReport + withLog, stepScan + withLog, stepIdle, stepTicket,
 		} {
 			if rep.find(step, n) == nil {
 				t.Errorf("%d dumps: no %q", n, step)

@@ -21,6 +21,11 @@ var targets = map[string]target{
 	stepLong:      {million, "1000"},
 	stepGlobAgain: {million, "2000"},
 	stepVerb:      {million, "1000"},
+	stepSorted:    {million, "1000"},
+	stepLargest:   {million, "1000"},
+	stepSignal:    {million, "1000"},
+	stepSince:     {million, "1000"},
+	stepComplete:  {million, "100"},
 	stepReport:    {million, "1000"},
 	stepScan:      {million, "8000"},
 
