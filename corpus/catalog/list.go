@@ -45,21 +45,67 @@ type ListOptions struct {
 // between dumps. A dump that is removed during the iteration may be left out.
 func (r *Reader) List(ctx context.Context, spec query.Spec, o ListOptions) iter.Seq2[*Dump, error] {
 	return func(yield func(*Dump, error) bool) {
-		l := &list{o: o, fields: o.Fields}
-		if o.Documents {
-			l.fields = nil
+		shown := map[dump.ID]bool{}
+		if spec.String() == "" && o.Last == 0 && (o.Sort == nil || !o.Sort.Sparse) {
+			begin := newList(o)
+			begin.only = early
+			ok := r.list(ctx, begin, func() error { return r.fillEnd(ctx, r.plan(spec), begin, early, o.Reverse) }, func(d *Dump, err error) bool {
+				if err == nil {
+					shown[d.ID] = true
+				}
+				return yield(d, err)
+			})
+			if !ok || begin.rows() < early {
+				return
+			}
 		}
-		if o.Sort != nil && !slices.Contains(l.fields, o.Sort) {
-			l.fields = append(slices.Clone(l.fields), o.Sort)
-		}
-		err := r.retry(ctx, func() error { return r.fill(ctx, spec, l) })
-		if err == nil {
-			err = l.yield(ctx, r.Catalog, yield)
-		}
-		if err != nil && !errors.Is(err, errEnough) {
-			yield(nil, err)
-		}
+		l := newList(o)
+		r.list(ctx, l, func() error { return r.fill(ctx, spec, l) }, func(d *Dump, err error) bool {
+			return err == nil && shown[d.ID] || yield(d, err)
+		})
 	}
+}
+
+// early is the number of dumps at the beginning of a long list that are read and listed before the others,
+// which take a second if there are a million.
+const early = 1000
+
+// list fills a list, and yields its dumps. It reports whether the consumer wants more and there was no error.
+func (r *Reader) list(ctx context.Context, l *list, fill func() error, yield func(*Dump, error) bool) bool {
+	err := r.retry(ctx, func() error {
+		l.parts = nil
+		if err := fill(); err != nil {
+			return err
+		}
+		l.sort()
+		return nil
+	})
+	if err == nil {
+		err = l.yield(ctx, r.Catalog, yield)
+	}
+	if err != nil && !errors.Is(err, errEnough) {
+		yield(nil, err)
+	}
+	return err == nil
+}
+
+func newList(o ListOptions) *list {
+	l := &list{o: o, fields: o.Fields}
+	if o.Documents {
+		l.fields = nil
+	}
+	if o.Sort != nil && !slices.Contains(l.fields, o.Sort) {
+		l.fields = append(slices.Clone(l.fields), o.Sort)
+	}
+	return l
+}
+
+// rows returns the number of rows that were read.
+func (l *list) rows() (n int) {
+	for _, part := range l.parts {
+		n += len(part.rows)
+	}
+	return n
 }
 
 // Arrange returns those of dumps that a list of them has, in its order.
@@ -88,6 +134,7 @@ func Arrange(dumps []*Dump, o ListOptions) []*Dump {
 type list struct {
 	o      ListOptions
 	fields []*Field // those that are read
+	only   int      // number of dumps at the beginning that are listed; 0 means all
 	parts  []*listPart
 }
 
@@ -133,9 +180,8 @@ func (l *list) newPart() *listPart {
 	return part
 }
 
-// fill reads the rows of a list and sorts them.
+// fill reads the rows of a list.
 func (r *Reader) fill(ctx context.Context, spec query.Spec, l *list) error {
-	l.parts = nil
 	if l.o.Last > 0 && l.o.Sort == nil {
 		newest, err := query.Parse("limit=" + strconv.Itoa(l.o.Last))
 		if err != nil {
@@ -144,19 +190,13 @@ func (r *Reader) fill(ctx context.Context, spec query.Spec, l *list) error {
 		spec = spec.And(newest)
 	}
 	p := r.plan(spec)
-	var err error
 	switch {
 	case len(l.fields) == 0 || spec.Limit() > 0 || p.verify != exact:
-		err = r.fillSelected(ctx, spec, l)
+		return r.fillSelected(ctx, spec, l)
 	case l.o.Last > 0 && len(p.where) == 0 && !l.o.Sort.Sparse: // every dump is in the index
-		err = r.fillLast(ctx, p, l)
-	default:
-		err = r.fillAll(ctx, p, l)
+		return r.fillEnd(ctx, p, l, l.o.Last, true)
 	}
-	if err == nil {
-		l.sort()
-	}
-	return err
+	return r.fillAll(ctx, p, l)
 }
 
 // fillSelected reads the columns of rows that are selected before.
@@ -193,13 +233,20 @@ func (r *Reader) readColumns(ctx context.Context, part *listPart, rows []Row) er
 	return nil
 }
 
-// fillLast reads the last rows of a list of all dumps that is sorted by a field, from its index.
-func (r *Reader) fillLast(ctx context.Context, p *queryPlan, l *list) error {
-	column := `d.` + l.o.Sort.column()
-	last := `SELECT d.id, d.time FROM dumps d INDEXED BY dumps_` + l.o.Sort.column() + ` WHERE ifnull(` + column + `, 0) < x''
-		ORDER BY ` + column + ` DESC, d.time DESC, d.id DESC LIMIT ?`
+// fillEnd reads the n greatest or least rows of a list of all dumps, and the odd ones, from the index of the
+// field by which the list is sorted.
+func (r *Reader) fillEnd(ctx context.Context, p *queryPlan, l *list, n int, greatest bool) error {
+	index, where, order := `dumps_time`, ``, ` ORDER BY d.time, d.id`
+	if f := l.o.Sort; f != nil {
+		column := `d.` + f.column()
+		index, where, order = `dumps_`+f.column(), ` WHERE ifnull(`+column+`, 0) < x''`, ` ORDER BY `+column+`, d.time, d.id`
+	}
+	if greatest {
+		order = strings.ReplaceAll(order, `,`, ` DESC,`) + ` DESC`
+	}
 	var rows []Row
-	err := r.Catalog.readRaw(ctx, last, []any{l.o.Last}, func(values []driver.Value) error {
+	ends := `SELECT d.id, d.time FROM dumps d INDEXED BY ` + index + where + order + ` LIMIT ?`
+	err := r.Catalog.readRaw(ctx, ends, []any{n}, func(values []driver.Value) error {
 		row, err := rowFrom(values)
 		rows = append(rows, row)
 		return err
@@ -210,6 +257,9 @@ func (r *Reader) fillLast(ctx context.Context, p *queryPlan, l *list) error {
 	part := l.newPart()
 	if err := r.readColumns(ctx, part, rows); err != nil {
 		return err
+	}
+	if l.o.Sort == nil { // odd rows are in the index of times
+		return r.readUnusual(ctx, part)
 	}
 	return r.fillOdd(ctx, p, part)
 }
@@ -544,6 +594,9 @@ func (l *list) listed() iter.Seq2[*listPart, int] {
 			end = min(end, l.o.Last)
 		case l.o.Last > 0:
 			first = max(0, end-l.o.Last)
+		}
+		if l.only > 0 {
+			end = min(end, l.only)
 		}
 		for i := range end {
 			var from *listPart

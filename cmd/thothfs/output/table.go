@@ -13,6 +13,7 @@ import (
 const (
 	maxPadding = 200     // maximum width of a column in a pipe, even for longer values
 	maxHeld    = 4 << 20 // maximum number of bytes of rows held back to determine the widths
+	maxScreen  = 500     // maximum number of rows held back on a terminal, where somebody waits for the first
 )
 
 // Column is one column of a Table.
@@ -37,7 +38,7 @@ type Table struct {
 
 // Write prints rows as they arrive, with "-" for empty values. A row must not be used by others until
 // the next one; its values are made printable. Columns are as wide as their widest value in the first
-// 4 MiB of rows, and on a terminal as narrow as needed to fit. Write stops at the first error of the
+// 4 MiB of rows, and on a terminal in the first 500 rows and as narrow as needed to fit. Write stops at the first error of the
 // sequence and returns it.
 func (t *Table) Write(w io.Writer, rows iter.Seq2[[]string, error]) error {
 	out := bufio.NewWriterSize(w, 64<<10)
@@ -81,8 +82,8 @@ func (t *Table) Write(w io.Writer, rows iter.Seq2[[]string, error]) error {
 			t.widths[i] = max(t.widths[i], min(TextWidth(text), maxPadding))
 			size += len(text) + 16
 		}
-		if held = append(held, row...); size > maxHeld {
-			if err := start(); err != nil {
+		if held = append(held, row...); size > maxHeld || t.Screen.Width > 0 && len(held) >= maxScreen*len(row) {
+			if err := cmp.Or(start(), out.Flush()); err != nil { // somebody may be waiting
 				return err
 			}
 		}
