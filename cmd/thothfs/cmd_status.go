@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -21,7 +22,7 @@ import (
 )
 
 const statusLong = `Prints the state of this machine: the version, the corpus and whether its store answers,
-the local catalogue, the cache, and all mounts of thothfs. It works while the store is
+the local catalogue, the cache, and the mounts of thothfs, all or those named. It works while the store is
 unreachable, changes nothing, and does not wait for mounts that hang.
 
 A mount is ok, dead (its process has ended: thothfs umount removes it), silent (it does
@@ -62,12 +63,11 @@ type cacheStatus struct {
 func statusCommand(cl *cli) *cobra.Command {
 	var format jsonFlag
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [MOUNTPOINT...]",
 		Short: "Print the state of store, catalogue, cache and mounts",
 		Long:  statusLong,
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := cl.status(cmd.Context())
+		RunE: func(cmd *cobra.Command, args []string) error {
+			s, err := cl.status(cmd.Context(), args)
 			if err != nil {
 				return err
 			}
@@ -81,7 +81,7 @@ func statusCommand(cl *cli) *cobra.Command {
 	return cmd
 }
 
-func (cl *cli) status(ctx context.Context) (*status, error) {
+func (cl *cli) status(ctx context.Context, mountpoints []string) (*status, error) {
 	s := &status{Version: versionText(), Mounts: []mountStatus{}}
 	cachePath, err := cl.cachePath()
 	if err != nil {
@@ -99,8 +99,21 @@ func (cl *cli) status(ctx context.Context) (*status, error) {
 	} else if err := cl.corpusStatus(ctx, l, cachePath, s); err != nil {
 		return nil, err
 	}
-	mounts, err := listMounts()
+	var paths []string
+	for _, m := range mountpoints {
+		path, err := filepath.Abs(m)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, mountedPath(path))
+	}
+	mounts, err := listMounts(paths)
 	s.Mounts = append(s.Mounts, mounts...)
+	for _, path := range paths {
+		if err == nil && !slices.ContainsFunc(mounts, func(m mountStatus) bool { return m.Mountpoint == path }) {
+			err = fmt.Errorf("%s is not mounted by thothfs", path)
+		}
+	}
 	return s, err
 }
 

@@ -7,10 +7,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sync/errgroup"
 
 	"thothfs/fs/fusefs"
 )
@@ -36,17 +36,23 @@ type mountStatus struct {
 	Private bool `json:"private"`
 }
 
-// listMounts returns the mounts of all corpora and users, in the order in which they were made. It waits
-// at most for answerTimeout.
-func listMounts() ([]mountStatus, error) {
-	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) { return m.FSType != "fuse.thothfs" || m.Root != "/", false })
+// maxAsked is the number of mounts that listMounts asks at a time.
+const maxAsked = 64
+
+// listMounts returns the mounts of all corpora and users, in the order in which they were made, or those at
+// some mountpoints. It waits at most for answerTimeout for each.
+func listMounts(mountpoints []string) ([]mountStatus, error) {
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return m.FSType != "fuse.thothfs" || m.Root != "/" || len(mountpoints) > 0 && !slices.Contains(mountpoints, m.Mountpoint), false
+	})
 	if err != nil {
 		return nil, err
 	}
 	all := make([]mountStatus, len(mounts))
-	var asking sync.WaitGroup
+	var asking errgroup.Group
+	asking.SetLimit(maxAsked)
 	for i, m := range mounts {
-		asking.Go(func() { all[i] = askMount(m) })
+		asking.Go(func() error { all[i] = askMount(m); return nil })
 	}
 	asking.Wait()
 	return all, nil

@@ -48,6 +48,7 @@ var completedArgs = map[string][]candidates{
 	"attach":      {first(dumps), first(constraints)},
 	"analyzer":    {first(analyzers)},
 	"umount":      {mountpoints},
+	"status":      {mountpoints},
 }
 
 func dumps(ctx context.Context, r *catalog.Reader, _ []string, word string) ([]complete.Candidate, error) {

@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-func (w *world) status() (s status) {
+func (w *world) status(mountpoints ...string) (s status) {
 	w.t.Helper()
-	if err := json.Unmarshal([]byte(w.must("status", "-o", "json")), &s); err != nil {
+	if err := json.Unmarshal([]byte(w.must(append([]string{"status", "-o", "json"}, mountpoints...)...)), &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
 }
 
-// mountAt returns the status of the mount at a mountpoint. Other tests have mounts, too.
+// mountAt returns the status of the mount at a mountpoint.
 func (s status) mountAt(mountpoint string) (m mountStatus) {
 	for _, m := range s.Mounts {
 		if m.Mountpoint == mountpoint {
@@ -40,7 +40,7 @@ func TestStatus(t *testing.T) {
 	w.must("upload", "--no-stack", shippedCores(t)[0])
 	w.must("ls")
 	w.mount("-o", "ro")
-	s := w.status()
+	s := w.status(w.mnt) // other tests have mounts, too
 	if !s.Store.Reachable || s.Store.Error != "" || s.Catalogue.Dumps != 1 || !s.Catalogue.Complete || s.Catalogue.AsOf == nil || time.Since(*s.Catalogue.AsOf) > time.Hour {
 		t.Errorf("%+v", s)
 	}
@@ -50,7 +50,7 @@ func TestStatus(t *testing.T) {
 	if m := s.mountAt(w.mnt); m.State != mountServes || m.PID != w.pid() || !m.ReadOnly || m.Private || m.Store != s.Store.Name || m.CacheDir != s.Cache.Dir || m.Version != s.Version {
 		t.Errorf("mount: %+v", m)
 	}
-	if text := w.must("status"); !strings.Contains(text, "reachable (") || !strings.Contains(text, "1 dumps, as of ") || !strings.Contains(text, w.mnt+": manta:/alice/stor/thoth, ok, pid ") {
+	if text := w.must("status", w.mnt); !strings.Contains(text, "reachable (") || !strings.Contains(text, "1 dumps, as of ") || !strings.Contains(text, w.mnt+": manta:/alice/stor/thoth, ok, pid ") {
 		t.Errorf("as text:\n%s", text)
 	}
 	link.refuse()
@@ -58,7 +58,7 @@ func TestStatus(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	s = w.status()
+	s = w.status(w.mnt)
 	if s.Store.Reachable || !strings.Contains(s.Store.Error, "refused") || s.Catalogue.Dumps != 1 {
 		t.Errorf("while the store is unreachable: %+v", s)
 	}
@@ -68,7 +68,10 @@ func TestStatus(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the mount to be dead", func() bool { return w.status().mountAt(w.mnt).State == mountDead })
+	waitFor(t, "the mount to be dead", func() bool { return w.status(w.mnt).mountAt(w.mnt).State == mountDead })
+	if r := w.try("status", w.dir); r.code != exitFailure || !strings.Contains(r.stderr, "is not mounted by thothfs") {
+		t.Errorf("%+v", r)
+	}
 }
 
 // TestCacheCleanAndDu fills the cache, and cleans it while a mount has a dump open.
