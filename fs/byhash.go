@@ -68,7 +68,7 @@ func (d *hashDir) List(ctx context.Context) (Listing, error) {
 	if s := d.all.fresh(d.t, 0); s != nil && s.items.failed() {
 		d.all.drop(s)
 	}
-	s, err := d.all.get(d.t, 0, func() (*streamList, error) { return d.t.listDumps(), nil })
+	s, err := d.all.get(ctx, d.t, 0, func() (*streamList, error) { return d.t.listDumps(), nil })
 	if err != nil {
 		return nil, err
 	}

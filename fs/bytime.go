@@ -19,9 +19,7 @@ type timeDir struct {
 }
 
 func (d *timeDir) list(ctx context.Context) (*list[[]int], error) {
-	return d.periods.get(d.t, 0, func() ([]int, error) {
-		return fromWhole(ctx, d.t, func() ([]int, error) { return d.t.o.Corpus.Days(ctx, d.year, d.month) })
-	})
+	return d.periods.get(ctx, d.t, 0, func() ([]int, error) { return d.t.o.Corpus.Days(ctx, d.year, d.month) })
 }
 
 // nameOf returns the name of year, month or day n in the directory.

@@ -19,9 +19,7 @@ type valueDir struct {
 }
 
 func (d *valueDir) list(ctx context.Context) (*list[[]corpus.Value], error) {
-	return d.values.get(d.t, 0, func() ([]corpus.Value, error) {
-		return fromWhole(ctx, d.t, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(ctx, d.field) })
-	})
+	return d.values.get(ctx, d.t, 0, func() ([]corpus.Value, error) { return d.t.o.Corpus.Values(ctx, d.field) })
 }
 
 func (d *valueDir) Lookup(ctx context.Context, name string) (Entry, error) {

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -37,8 +38,8 @@ func (k *cachedList[T]) fresh(t *Tree, maxAge time.Duration) *list[T] {
 	return s
 }
 
-// get returns a valid list, calling load if there is none.
-func (k *cachedList[T]) get(t *Tree, maxAge time.Duration, load func() (T, error)) (*list[T], error) {
+// get returns a valid list. If there is none, it calls load once the whole corpus has been read.
+func (k *cachedList[T]) get(ctx context.Context, t *Tree, maxAge time.Duration, load func() (T, error)) (*list[T], error) {
 	if s := k.fresh(t, maxAge); s != nil {
 		return s, nil
 	}
@@ -46,7 +47,7 @@ func (k *cachedList[T]) get(t *Tree, maxAge time.Duration, load func() (T, error
 	g, _ := t.lastChange()
 	s := &list[T]{generation: g, taken: time.Now()}
 	var err error
-	if s.items, err = load(); err != nil {
+	if s.items, err = fromWhole(ctx, t, load); err != nil {
 		return nil, err
 	}
 	k.mu.Lock()

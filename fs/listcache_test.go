@@ -1,19 +1,22 @@
 package fs
 
 import (
+	"context"
 	"runtime"
 	"testing"
 
 	"thothfs/corpus"
 )
 
-// changingCorpus only has a generation. It panics if a test makes an unexpected call.
+// changingCorpus is empty and has been read as a whole. It panics if a test makes an unexpected call.
 type changingCorpus struct {
 	Corpus
 	generation uint64
 }
 
-func (c *changingCorpus) Generation() uint64 { return c.generation }
+func (c *changingCorpus) Generation() uint64          { return c.generation }
+func (c *changingCorpus) Whole(context.Context) error { return nil }
+func (c *changingCorpus) IsWhole() bool               { return true }
 
 // newTestTree returns a tree over a corpus that only has a generation.
 func newTestTree(t testing.TB) (*Tree, *changingCorpus) {
@@ -43,7 +46,7 @@ func TestListsDoNotAccumulate(t *testing.T) {
 	var k cachedList[[]corpus.Row]
 	list := func() {
 		c.generation++
-		if _, err := k.get(tree, 0, func() ([]corpus.Row, error) { return make([]corpus.Row, rows), nil }); err != nil {
+		if _, err := k.get(t.Context(), tree, 0, func() ([]corpus.Row, error) { return make([]corpus.Row, rows), nil }); err != nil {
 			t.Fatal(err)
 		}
 	}

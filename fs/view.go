@@ -166,9 +166,7 @@ func (v *viewDir) candidates(ctx context.Context, prefix string) ([]corpus.Row, 
 }
 
 func (v *viewDir) list(ctx context.Context) (*list[[]corpus.Row], error) {
-	return v.rows.get(v.t, v.maxAge(), func() ([]corpus.Row, error) {
-		return fromWhole(ctx, v.t, func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(ctx, v.spec) })
-	})
+	return v.rows.get(ctx, v.t, v.maxAge(), func() ([]corpus.Row, error) { return v.t.o.Corpus.Select(ctx, v.spec) })
 }
 
 func (v *viewDir) Open(ctx context.Context) (bool, error) {
