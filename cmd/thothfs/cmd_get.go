@@ -140,11 +140,6 @@ func (c *openedCorpus) downloadSource(ctx context.Context, id dump.ID) (src *dow
 		src.ReadAt = func(_ context.Context, p []byte, off int64) (int, error) { return file.ReadAt(p, off) }
 		return src, func() { file.Close() }, nil
 	}
-	if src.MD5 == nil {
-		if attr, err := c.store.Stat(ctx, ref.Key); err == nil && attr.ETag == ref.ETag {
-			src.MD5 = attr.MD5
-		}
-	}
 	o := c.cacheOptions(mountFlags{})
 	o.Predict, o.Hot = nil, nil // they would fetch what is being copied
 	blocks, err := c.openBlocks(o)
@@ -153,12 +148,26 @@ func (c *openedCorpus) downloadSource(ctx context.Context, id dump.ID) (src *dow
 	}
 	if held := blocks.Open(ref, e.Size); held.IsComplete() {
 		src.ReadAt = held.ReadAt
-		return src, func() { held.Close() }, nil
+		return src, func() { held.Close() }, c.askMD5(ctx, src)
 	} else if err := held.Close(); err != nil {
 		return nil, nil, err
 	}
 	src.ReadAt = func(ctx context.Context, p []byte, off int64) (int, error) { return c.store.ReadAt(ctx, ref, p, off) }
-	return src, func() {}, c.useDataMap(ctx, id, src)
+	if err := c.useDataMap(ctx, id, src); err != nil {
+		return nil, nil, err
+	}
+	return src, func() {}, c.askMD5(ctx, src)
+}
+
+// askMD5 asks the store for the MD5, if neither that nor the checksum of the data is known.
+func (c *openedCorpus) askMD5(ctx context.Context, src *download.Source) error {
+	if src.MD5 != nil || src.DataSum != nil {
+		return nil
+	}
+	if attr, err := c.store.Stat(ctx, src.Ref.Key); err == nil && attr.ETag == src.Ref.ETag {
+		src.MD5 = attr.MD5
+	}
+	return ctx.Err()
 }
 
 // useDataMap makes a download leave out the zeros of a dump, if there is a map that tells them.

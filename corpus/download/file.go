@@ -76,14 +76,15 @@ type identity struct {
 	ETag string `json:"etag"`
 	Size int64  `json:"size"`
 	MD5  string `json:"md5,omitempty"`
-	// Boot is the boot of the machine, if there is no MD5 by which to notice what a crash of the
+	Data string `json:"sha256,omitempty"` // Source.DataSum
+	// Boot is the boot of the machine, if there is no checksum by which to notice what a crash of the
 	// machine has spoiled.
 	Boot string `json:"boot,omitempty"`
 }
 
 func (s *Source) identity() identity {
-	id := identity{Key: s.Ref.Key, ETag: s.Ref.ETag, Size: s.Size, MD5: fmt.Sprintf("%x", s.MD5)}
-	if s.MD5 == nil {
+	id := identity{Key: s.Ref.Key, ETag: s.Ref.ETag, Size: s.Size, MD5: fmt.Sprintf("%x", s.MD5), Data: fmt.Sprintf("%x", s.DataSum)}
+	if s.MD5 == nil && s.DataSum == nil {
 		boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 		id.Boot = strings.TrimSpace(string(boot))
 	}
