@@ -68,8 +68,11 @@ func analyzeCommand(cl *cli) *cobra.Command {
 		Use:   "analyze SPEC... ANALYZER",
 		Short: "Run an analyzer on dumps",
 		Long:  fmt.Sprintf(analyzeLong, strings.Join(analyze.Builtins(), ", ")) + specHelp,
-		Args:  cobra.MinimumNArgs(2),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runAnalyze(cmd.Context(), cl, args, f) },
+		Example: `  thothfs analyze type=core mtime=1d signature
+  thothfs analyze cmd=worker 'gdb:thread apply all bt' --timeout 60s
+  thothfs analyze ticket=undefined ./triage.sh --jobs 8`,
+		Args: cobra.MinimumNArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error { return runAnalyze(cmd.Context(), cl, args, f) },
 	}
 	cmd.Flags().IntVarP(&f.jobs, "jobs", "j", runtime.GOMAXPROCS(0), "number of dumps to analyze at a time")
 	cmd.Flags().Lookup("jobs").DefValue = "the number of processors" // so that help is the same everywhere

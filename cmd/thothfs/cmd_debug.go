@@ -49,6 +49,10 @@ func debugCommand(cl *cli) *cobra.Command {
 		Use:   "debug [DUMP [ANALYZER]] [-- ARGUMENT...]",
 		Short: "Debug a dump, or write an analyzer on it",
 		Long:  debugLong,
+		Example: `  thothfs debug
+  thothfs debug cmd=worker limit=1
+  thothfs debug 3308be28 -- -batch -ex 'thread apply all bt'
+  thothfs debug 3308be28 my-analyzer`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words, extra := args, []string(nil)
 			if n := cmd.ArgsLenAtDash(); n >= 0 {

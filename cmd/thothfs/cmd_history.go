@@ -135,6 +135,8 @@ func historyCommand(cl *cli) *cobra.Command {
 		Use:   "history [SPEC...]",
 		Short: "List edits, and who made them",
 		Long:  historyLong + "\n" + specHelp,
+		Example: `  thothfs history --since yesterday
+  thothfs history 3308be28 --by 'jane@*'`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := cl.open(cmd.Context(), false)
 			if err != nil {

@@ -58,7 +58,11 @@ func lsCommand(cl *cli) *cobra.Command {
 		Use:     "ls [SPEC...] [PROP...]",
 		Aliases: []string{"list"},
 		Short:   "List dumps",
-		Long:    fmt.Sprintf(lsLong, strings.Join(sortNames(), ", ")) + specHelp,
+		Example: `  thothfs ls
+  thothfs ls cmd=worker signal=SIGSEGV --since '2 days ago'
+  thothfs ls --sort size -n 10
+  thothfs ls ticket=undefined -o json`,
+		Long: fmt.Sprintf(lsLong, strings.Join(sortNames(), ", ")) + specHelp,
 	}
 	flags := cmd.Flags()
 	flags.VarP(&f.format, "output", "o", "`FORMAT`: table, wide, json, jsonl, yaml, tsv or name")

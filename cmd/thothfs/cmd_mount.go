@@ -61,7 +61,9 @@ func mountCommand(cl *cli) *cobra.Command {
 		Use:   "mount MOUNTPOINT",
 		Short: "Mount the corpus as a file system",
 		Long:  mountLong,
-		Args:  cobra.ExactArgs(1),
+		Example: `  thothfs mount ~/thoth
+  thothfs mount /srv/thoth --store manta:/thoth/stor/thoth -o allow_other,ro`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			opts, err := splitMountOptions(m.options, cmd.Flags().Lookup, cmd.Flags().Set)
 			if err != nil {

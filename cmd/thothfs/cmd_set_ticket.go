@@ -25,17 +25,17 @@ import (
 const editsInFlight = 32
 
 type editVerb struct {
-	use, short, long string
-	minArgs          int
+	use, short, long, example string
+	minArgs                   int
 	// parse splits the arguments into the specification and the edit.
 	parse func(ctx context.Context, cl *cli, args []string) (spec []string, edit document.Edit, err error)
 }
 
 var editVerbs = []editVerb{
-	{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, 2, parseSet},
-	{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, 2, parseUnset},
-	{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, 2, parseTicket},
-	{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, 1, parseUnticket},
+	{"set SPEC... PROP [VALUE]", "Set a custom property of dumps", setLong, "  thothfs set signature=worker-1f2e3d4c triage jane", 2, parseSet},
+	{"unset SPEC... PROP", "Remove a custom property of dumps", unsetLong, "  thothfs unset triage=jane triage", 2, parseUnset},
+	{"ticket SPEC... TICKET", "Set the ticket of dumps", ticketLong, "  thothfs ticket 3308be28 5d8fe7c3 OS-2359\n  thothfs ticket cmd=worker ticket=undefined OS-2359 --dry-run", 2, parseTicket},
+	{"unticket SPEC...", "Remove the ticket of dumps", unticketLong, "  thothfs unticket ticket=OS-2359", 1, parseUnticket},
 }
 
 const (
@@ -58,10 +58,11 @@ refused: it is probably a constraint, and the ticket was forgotten.`
 func editCommand(cl *cli, v editVerb) *cobra.Command {
 	var dryRun, yes bool
 	cmd := &cobra.Command{
-		Use:   v.use,
-		Short: v.short,
-		Long:  v.long + "\n\nFailures are reported for each dump, and the exit code is then 1.\n" + specHelp,
-		Args:  cobra.MinimumNArgs(v.minArgs),
+		Use:     v.use,
+		Short:   v.short,
+		Example: v.example,
+		Long:    v.long + "\n\nFailures are reported for each dump, and the exit code is then 1.\n" + specHelp,
+		Args:    cobra.MinimumNArgs(v.minArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			spec, edit, err := v.parse(ctx, cl, args)

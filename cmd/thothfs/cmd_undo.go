@@ -37,6 +37,8 @@ func undoCommand(cl *cli) *cobra.Command {
 		Use:   "undo EDIT... | undo --since TIME [SPEC...]",
 		Short: "Undo edits",
 		Long:  undoLong + "\n" + specHelp,
+		Example: `  thothfs undo 1a227b6e14f-bcdfe629
+  thothfs undo --since 20m --by jane --dry-run`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case f.since.IsZero() && f.by != "":

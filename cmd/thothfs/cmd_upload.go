@@ -63,8 +63,10 @@ func uploadCommand(cl *cli) *cobra.Command {
 		Use:   "upload FILE|DIRECTORY|-...",
 		Short: "Store dumps in the corpus",
 		Long:  uploadLong,
-		Args:  cobra.MinimumNArgs(1),
-		RunE:  func(cmd *cobra.Command, files []string) error { return runUpload(cmd.Context(), cl, files, u) },
+		Example: `  thothfs upload /var/lib/systemd/coredump/core.*
+  thothfs upload core.1234 --node web7 --ticket OS-2359`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error { return runUpload(cmd.Context(), cl, files, u) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&u.node, "node", "", "the `HOST` the dump is from")
