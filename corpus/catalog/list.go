@@ -46,16 +46,24 @@ type ListOptions struct {
 func (r *Reader) List(ctx context.Context, spec query.Spec, o ListOptions) iter.Seq2[*Dump, error] {
 	return func(yield func(*Dump, error) bool) {
 		shown := map[dump.ID]bool{}
-		if spec.String() == "" && o.Last == 0 && (o.Sort == nil || !o.Sort.Sparse) {
-			begin := newList(o)
+		begin, p := newList(o), r.plan(spec)
+		var fill func() error
+		switch {
+		case o.Last > 0:
+		case spec.String() == "" && (o.Sort == nil || !o.Sort.Sparse):
 			begin.only = early
-			ok := r.list(ctx, begin, func() error { return r.fillEnd(ctx, r.plan(spec), begin, early, o.Reverse) }, func(d *Dump, err error) bool {
+			fill = func() error { return r.fillEnd(ctx, p, begin, early, o.Reverse) }
+		case o.Sort == nil && spec.Limit() == 0 && p.byEquality() && len(p.where) == 1:
+			fill = func() error { return r.fillFirst(ctx, p, begin) }
+		}
+		if fill != nil {
+			ok := r.list(ctx, begin, fill, func(d *Dump, err error) bool {
 				if err == nil {
 					shown[d.ID] = true
 				}
 				return yield(d, err)
 			})
-			if !ok || begin.rows() < early {
+			if !ok || begin.only > 0 && begin.rows() < early {
 				return
 			}
 		}
@@ -264,6 +272,53 @@ func (r *Reader) fillEnd(ctx context.Context, p *queryPlan, l *list, n int, grea
 	return r.fillOdd(ctx, p, part)
 }
 
+// fillFirst reads some rows at the beginning of a list by time of the dumps that have a value of a field, if
+// many dumps have it. If so, they are among the first of all dumps.
+func (r *Reader) fillFirst(ctx context.Context, p *queryPlan, l *list) error {
+	field := FieldAt(p.spec.Constraints()[0].Path)
+	many, err := r.many(ctx, p)
+	if err != nil || !many {
+		return err
+	}
+	order := ` ORDER BY d.time, d.id`
+	if l.o.Reverse {
+		order = orderNewest
+	}
+	var rows []Row
+	first := `SELECT d.id, d.time FROM (SELECT d.id, d.time, d.` + field.column() + ` FROM dumps d INDEXED BY dumps_time` + order + ` LIMIT ?) d` + whereAll(p.where) + order + ` LIMIT ?`
+	err = r.Catalog.readRaw(ctx, first, slices.Concat([]any{manyRows * early}, p.args, []any{early}), func(values []driver.Value) error {
+		row, err := rowFrom(values)
+		rows = append(rows, row)
+		return err
+	})
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	part := l.newPart()
+	if err := r.readColumns(ctx, part, rows); err != nil {
+		return err
+	}
+	last := rows[len(rows)-1]
+	err = r.Catalog.scanOdd(ctx, p, func(row *dumpRow, doc docFields) error {
+		odd := row.listRow()
+		if l.compareRows(&listRow{id: odd.ID, sec: odd.Time}, &listRow{id: last.ID, sec: last.Time}) < 0 {
+			part.addDocument(doc, odd.Time)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.readUnusual(ctx, part)
+}
+
+// many reports whether so many rows match a plan that to read all rows is faster than to look these up.
+func (r *Reader) many(ctx context.Context, p *queryPlan) (many bool, err error) {
+	err = r.Catalog.one(ctx, &many, `SELECT (SELECT count(*) FROM dumps d`+whereAll(p.where)+`) > (SELECT coalesce(max(n), 0) FROM docs) / ?`,
+		append(slices.Clone(p.args), manyRows)...)
+	return many, err
+}
+
 // fillAll reads all rows that match a plan.
 func (r *Reader) fillAll(ctx context.Context, p *queryPlan, l *list) error {
 	if len(p.where) == 0 || p.byEquality() {
@@ -280,7 +335,7 @@ func (r *Reader) fillAll(ctx context.Context, p *queryPlan, l *list) error {
 	return r.fillOdd(ctx, p, part)
 }
 
-// manyRows is the share of all rows, as a divisor, from which an index does not help.
+// manyRows is the share of all rows, as a divisor, from which an index does not help (see many).
 const manyRows = 8
 
 // rangeRows is the number of rows that are read together.
@@ -296,11 +351,11 @@ func (r *Reader) fillBulk(ctx context.Context, p *queryPlan, l *list) error {
 	}
 	ranges := min(max(rows/rangeRows, 1), 1<<16)
 	if len(p.where) == 1 {
-		var matching int64
-		if err := r.Catalog.one(ctx, &matching, `SELECT count(*) FROM dumps d`+whereAll(p.where), p.args...); err != nil {
+		many, err := r.many(ctx, p)
+		if err != nil {
 			return err
 		}
-		if matching > rows/manyRows { // to read all rows is faster than to look so many of them up
+		if many {
 			p = &queryPlan{spec: p.spec, now: p.now, where: []string{`+` + p.where[0]}, args: p.args}
 		}
 	}

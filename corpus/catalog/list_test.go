@@ -27,9 +27,9 @@ func TestLongList(t *testing.T) {
 	var all []*Dump
 	var seen []Observation
 	for i := range dumps {
-		raw := fmt.Sprintf(`{"cmd":"c%d","size":%d,"time":%d}`, random.IntN(20), random.IntN(100_000), random.IntN(2000))
+		raw := fmt.Sprintf(`{"cmd":"c%d","size":%d,"time":%d,"type":"core"}`, random.IntN(20), random.IntN(100_000), random.IntN(2000))
 		if i%50 == 0 {
-			raw = fmt.Sprintf(`{"cmd":["a","%d"],"size":"x"}`, i)
+			raw = fmt.Sprintf(`{"cmd":["a","%d"],"size":"x","type":"core","time":%d}`, i, random.IntN(2000))
 		}
 		d := NewDump(dump.ID{byte(random.Uint32()), byte(i >> 8), byte(i)}, []byte(raw), store.Attr{ETag: "e"}, "")
 		all = append(all, d)
@@ -60,6 +60,16 @@ func TestLongList(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%+v\n%.2000s", o, diff)
+		}
+		got = nil
+		for d, err := range r.List(t.Context(), query.Equal("type", "core"), o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, line(d))
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("of a type: %+v\n%.2000s", o, diff)
 		}
 		for d, err := range r.List(t.Context(), query.Spec{}, o) {
 			if err != nil || line(d) != want[0] {
