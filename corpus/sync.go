@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"thothfs/corpus/catalog"
 	"thothfs/corpus/changelog"
+	"thothfs/internal/withctx"
 	"thothfs/store"
 )
 
@@ -369,3 +371,116 @@ func (s *syncer) loadState(ctx context.Context) error {
 	s.state.update(func(s *syncState) { s.complete, s.current, s.rebuilds = complete != "", false, rebuilds })
 	return nil
 }
+
+const (
+	firstRetry = time.Second
+	maxBackoff = 5 * time.Minute
+)
+
+// Run keeps the catalogue up to date until ctx is done, then returns nil. It reads the corpus, then
+// asks the store for changes every Poll, or less often while the store does not respond. If Poll is
+// 0 it tries until it has succeeded once. Changes made by other processes that share the catalogue
+// are published at once. One Run at a time is enough.
+func (c *Corpus) Run(ctx context.Context) error {
+	var following sync.WaitGroup
+	following.Go(func() { c.follow(ctx) }) // ends with ctx
+	defer following.Wait()
+	failures := 0
+	for {
+		err := c.poll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err == nil:
+			failures = 0
+		default:
+			if failures == 0 {
+				c.log.Warn("the corpus cannot be read", "error", err)
+			}
+			failures++
+		}
+		d := c.interval(failures)
+		if d == 0 {
+			<-ctx.Done()
+		}
+		if withctx.Sleep(ctx, d) != nil {
+			return nil
+		}
+	}
+}
+
+// interval returns how long to wait after the given number of consecutive failures; 0 means
+// forever.
+func (s *syncer) interval(failures int) time.Duration {
+	if failures == 0 {
+		return s.o.Poll
+	}
+	base := s.o.Poll
+	if base == 0 || !s.Synced() {
+		base = firstRetry
+	}
+	d := min(base<<min(failures-1, 10), max(maxBackoff, base))
+	return d - time.Duration(rand.Int64N(int64(d)/8+1)) // spread the requests of many clients to one store
+}
+
+// syncState is the progress of the latest reconciliation.
+type syncState struct {
+	mu          sync.Mutex // guards the fields below
+	done, total int        // documents read, and to be read in all
+	missing     int        // new documents that could not be read
+	complete    bool       // the whole corpus has been read once
+	current     bool       // this process has asked, or tried to ask, for recent changes
+	whole       chan struct{}
+	rebuilds    int // value of cat.Rebuilds that this state belongs to
+}
+
+func newSyncState() *syncState { return &syncState{whole: make(chan struct{})} }
+
+// update calls f with the lock held. It closes whole when the state becomes complete and current,
+// and replaces it when that is no longer the case.
+func (s *syncState) update(f func(*syncState)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.complete && s.current
+	f(s)
+	switch is := s.complete && s.current; {
+	case is && !was:
+		close(s.whole)
+	case was && !is:
+		s.whole = make(chan struct{})
+	}
+}
+
+// get returns a copy of the state.
+func (s *syncState) get() (c struct {
+	done, total, missing, rebuilds int
+	complete, current              bool
+	whole                          <-chan struct{} // closed while complete and current
+}) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.done, c.total, c.missing, c.rebuilds = s.done, s.total, s.missing, s.rebuilds
+	c.complete, c.current, c.whole = s.complete, s.current, s.whole
+	return c
+}
+
+// Synced reports whether the catalogue in use has covered the whole corpus at some time, in this
+// process or an earlier one.
+func (s *syncer) Synced() bool {
+	state := s.state.get()
+	return state.complete && s.cat.Rebuilds() == state.rebuilds
+}
+
+// IsWhole reports whether Whole would return immediately.
+func (s *syncer) IsWhole() bool { return s.Synced() && s.state.get().current }
+
+// SyncState returns the number of documents that the latest reconciliation has read, the number
+// that it will read in all, and whether the whole corpus has been read once.
+func (s *syncer) SyncState() (done, total int, complete bool) {
+	state := s.state.get()
+	return state.done, state.total, state.complete
+}
+
+// Missing returns the number of dumps that are not in the catalogue because the latest
+// reconciliation could not read their documents.
+func (s *syncer) Missing() int { return s.state.get().missing }

@@ -15,6 +15,6 @@
 // mode 0444 must reach this package. Operations that the tree does not support return EROFS.
 //
 // A Server's goroutines are the serving loop, one that limits the number of inodes (nodelimit.go),
-// and those of its tree. All end at unmount. mountpoint.go, silent.go, busy.go and abort.go handle
+// and those of its tree. All end at unmount. mountpoint.go, silent.go and busy.go handle
 // mounts whose process is dead or unresponsive.
 package fusefs
