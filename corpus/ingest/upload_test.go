@@ -276,6 +276,22 @@ func TestUploadOutrun(t *testing.T) {
 	}
 }
 
+// TestUploadWhileTheTrashIsEmptied deletes a dump after an upload has found it in the store.
+func TestUploadWhileTheTrashIsEmptied(t *testing.T) {
+	data := core(t)
+	s := mem.New()
+	c := open(t, options(t, s))
+	id := idOf(t, data)
+	key := id.String() + "/core.x"
+	s.Set(key, data)
+	s.Inject(mem.Fault{Op: "put", Key: id.String() + "/info.json", Before: func() { s.Delete(key) }})
+	res, err := Upload(t.Context(), c, local(t, "core.y", data), Options{})
+	if err != nil || res.State != Restored {
+		t.Fatal(res, err)
+	}
+	checkUploaded(t, s, c, res, data)
+}
+
 // TestUploadFaults makes each call of the store fail in turn. A second upload must complete the
 // first, both on the bare store and behind Retry.
 func TestUploadFaults(t *testing.T) {
