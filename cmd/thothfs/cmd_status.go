@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/dustin/go-humanize/english"
 	"github.com/spf13/cobra"
 
 	"thothfs/cache"
@@ -193,7 +194,7 @@ func (s *status) write(w io.Writer) error {
 	case !c.Complete:
 		line("catalogue", "incomplete: %s dumps so far", humanize.Comma(int64(c.Dumps)))
 	default:
-		line("catalogue", "%s dumps, as of %s (%s)", humanize.Comma(int64(c.Dumps)), c.AsOf.Format(time.RFC3339), humanize.Time(*c.AsOf))
+		line("catalogue", "%s %s, as of %s (%s)", humanize.Comma(int64(c.Dumps)), english.PluralWord(c.Dumps, "dump", ""), c.AsOf.Format(time.RFC3339), humanize.Time(*c.AsOf))
 	}
 	line("cache", "%s: %s of %s", s.Cache.Dir, humanize.IBytes(uint64(s.Cache.Used)), humanize.IBytes(uint64(s.Cache.Limit)))
 	if len(s.Mounts) == 0 {

@@ -50,7 +50,7 @@ func TestStatus(t *testing.T) {
 	if m := s.mountAt(w.mnt); m.State != mountServes || m.PID != w.pid() || !m.ReadOnly || m.Private || m.Store != s.Store.Name || m.CacheDir != s.Cache.Dir || m.Version != s.Version {
 		t.Errorf("mount: %+v", m)
 	}
-	if text := w.must("status", w.mnt); !strings.Contains(text, "reachable (") || !strings.Contains(text, "1 dumps, as of ") || !strings.Contains(text, w.mnt+": manta:/alice/stor/thoth, ok, pid ") {
+	if text := w.must("status", w.mnt); !strings.Contains(text, "reachable (") || !strings.Contains(text, "1 dump, as of ") || !strings.Contains(text, w.mnt+": manta:/alice/stor/thoth, ok, pid ") {
 		t.Errorf("as text:\n%s", text)
 	}
 	link.refuse()
