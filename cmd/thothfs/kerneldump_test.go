@@ -235,7 +235,7 @@ func TestRealKernelDumps(t *testing.T) {
 		{elf, elf, "crash"},
 	} {
 		r := w.try("upload", c.upload)
-		id := strings.TrimSpace(r.stdout)
+		id := firstWord(r.stdout)
 		if r.code != 0 || strings.Contains(r.stderr, "truncated") || strings.Contains(r.stdout, "\n\n") {
 			t.Errorf("%s: %+v", c.upload, r)
 			continue
