@@ -175,7 +175,7 @@ func printHistoryTable(stdout io.Writer, edits iter.Seq2[*history.Edit, error]) 
 		if e.Dump != (dump.ID{}) {
 			target = e.Dump.Short()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.Format(output.TimeLayout), output.Cell(e.By), output.Cell(output.Shorten(e.How, 40)), target, output.Shorten(changeText(e), width))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", e.ID, e.Time.UTC().Format(time.RFC3339), output.Cell(e.By), output.Cell(output.Shorten(e.How, 40)), target, output.Shorten(changeText(e), width))
 		if n++; n%historyRows == 0 {
 			if err := w.Flush(); err != nil {
 				return err

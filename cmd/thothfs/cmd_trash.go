@@ -78,7 +78,7 @@ func (cl *cli) writeTrash(entries []*trash.Entry) error {
 		if doc.String("type") == string(dump.Core) {
 			name = doc.String("cmd")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", e.At.Local().Format(output.TimeLayout), output.Cell(cmp.Or(e.By, "-")), e.ID.Short(), output.Cell(cmp.Or(name, "-")), size, note)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s%s\n", e.At.UTC().Format(time.RFC3339), output.Cell(cmp.Or(e.By, "-")), e.ID.Short(), output.Cell(cmp.Or(name, "-")), size, note)
 	}
 	return w.Flush()
 }

@@ -181,7 +181,7 @@ func TestDebugWithoutADump(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	const listed = "2 dumps match \"cmd=old type=core\": name one, or add limit=1 for the newest:\n  "
-	want := listed + hash(2)[:16] + "  2013-07-11T18:13:20  old\n  " + hash(1)[:16] + "  2013-07-11T18:13:19  old\n"
+	want := listed + hash(2)[:16] + "  2013-07-11T18:13:20Z  old\n  " + hash(1)[:16] + "  2013-07-11T18:13:19Z  old\n"
 	if r := w.try("debug", "cmd=old", "type=core"); r.code != exitUsage || !strings.HasSuffix(r.stderr, want) || r.stdout != "" {
 		t.Errorf("several: %+v", r)
 	}

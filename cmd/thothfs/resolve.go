@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/moby/sys/mountinfo"
@@ -233,7 +234,7 @@ func newestDumps(ctx context.Context, c *corpus.Corpus, spec string) (lines []st
 func dumpLine(d *corpus.Dump) string {
 	when := "-"
 	if !d.Time.IsZero() {
-		when = d.Time.Format(output.TimeLayout)
+		when = d.Time.UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprintf("%s  %s  %s", d.ID.Short(), when, output.Cell(cmp.Or(d.Text(catalog.Cmd), d.Text(catalog.Node), "-")))
 }

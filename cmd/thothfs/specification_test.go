@@ -145,7 +145,7 @@ func TestWordsThatNameNothing(t *testing.T) {
 		{[]string{"ls", "/nonexistent"}, exitNotFound, `"/nonexistent" is not a dump or a property`},
 		{[]string{"info", "OS-1"}, exitNotFound, "did you mean ticket=OS-1?"},
 		{[]string{"ls", "size", ">", "1G"}, exitUsage, "in quotation marks"},
-		{[]string{"ls", "0101"}, exitUsage, "hash prefix 0101 is ambiguous (2 dumps):\n  0101ffff00000000  2013-07-11T18:13:19  node\n  0101010100000000  2013-07-11T18:11:41  node"},
+		{[]string{"ls", "0101"}, exitUsage, "hash prefix 0101 is ambiguous (2 dumps):\n  0101ffff00000000  2013-07-11T18:13:19Z  node\n  0101010100000000  2013-07-11T18:11:41Z  node"},
 		{[]string{"ls", "cmd==node"}, exitUsage, `"==" does not exist`},
 		{[]string{"ls", "mtime=soon"}, exitUsage, "31 days"},
 		{[]string{"ls", "size=1GB"}, exitUsage, "powers of 1024"},

@@ -14,11 +14,8 @@ import (
 // ErrReported is an error whose message the user has already seen.
 var ErrReported = errors.New("already reported")
 
-const (
-	TimeLayout = "2006-01-02T15:04:05" // in UTC
-
-	maxCell = 64 << 10 // maximum number of characters of a value to print
-)
+// maxCell is the maximum number of characters of a value to print.
+const maxCell = 64 << 10
 
 // Printable returns a message without terminal control characters, which may have come from a file
 // name or a store.

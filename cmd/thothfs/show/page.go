@@ -266,7 +266,7 @@ func (p *Page) writeHistory(out io.Writer, l Layout) {
 	}
 	fmt.Fprintln(out, "\nLast edits:")
 	for _, e := range p.History {
-		fmt.Fprintln(out, cut(fmt.Sprintf("  %s  %s  %s", e.Time.UTC().Format(output.TimeLayout), output.Cell(e.By), e.Change), l.Width))
+		fmt.Fprintln(out, cut(fmt.Sprintf("  %s  %s  %s", e.Time.UTC().Format(time.RFC3339), output.Cell(e.By), e.Change), l.Width))
 	}
 	if p.More != "" {
 		fmt.Fprintln(out, "  "+p.More)

@@ -75,7 +75,7 @@ Properties:
   deep.er: true
 
 Last edits:
-  2026-11-30T11:52:38  root@vm  ticket: - → OS-1
+  2026-11-30T11:52:38Z  root@vm  ticket: - → OS-1
 
 To debug it: thothfs debug ab
 `
