@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,10 +79,13 @@ func (cl *cli) writeCheck(rep *check.Report, asJSON bool) error {
 		if rep.Findings == nil {
 			rep.Findings = []check.Finding{}
 		}
-		enc := json.NewEncoder(cl.stdout)
-		enc.SetIndent("", "    ")
+		var raw bytes.Buffer
+		enc := json.NewEncoder(&raw)
 		enc.SetEscapeHTML(false)
-		return enc.Encode(rep)
+		if err := enc.Encode(rep); err != nil {
+			return err
+		}
+		return output.WriteJSON(cl.stdout, bytes.TrimSpace(raw.Bytes()))
 	}
 	for _, f := range rep.Findings {
 		if _, err := fmt.Fprintln(cl.stdout, output.Cell(f.String())); err != nil {

@@ -100,9 +100,7 @@ func (cl *cli) writeTrashJSON(entries []*trash.Entry) error {
 		}
 		all = append(all, r)
 	}
-	enc := json.NewEncoder(cl.stdout)
-	enc.SetIndent("", "    ")
-	return enc.Encode(all)
+	return writeJSON(cl.stdout, all)
 }
 
 func trashRestoreCommand(cl *cli) *cobra.Command {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"os"
 	"strings"
 	"testing"
 
+	"thothfs/cmd/thothfs/check"
+	"thothfs/corpus/trash"
 	"thothfs/dump/dumptest"
 )
 
@@ -105,5 +109,30 @@ func TestRmAsksOnATerminal(t *testing.T) {
 		if code := term.code(); code != step.code {
 			t.Errorf("%s: exit %d:\n%s", step.args, code, term.text())
 		}
+	}
+}
+
+// TestJSONOfCheckAndTrashIsSafe prints names with characters that control a terminal.
+func TestJSONOfCheckAndTrashIsSafe(t *testing.T) {
+	t.Parallel()
+	const hostile, escaped = "<a>\u009b2J\u202e\x7f", `\u009b2J\u202e\u007f`
+	var out bytes.Buffer
+	cl := &cli{stdout: &out}
+	if err := cl.writeCheck(&check.Report{Findings: []check.Finding{{Object: hostile}}}, true); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, `            "object": "<a>`+escaped+`",`) || !strings.HasSuffix(got, "    ]\n}\n") {
+		t.Errorf("check: %q", got)
+	}
+	out.Reset()
+	document, err := json.Marshal(map[string]string{"cmd": hostile})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cl.writeTrashJSON([]*trash.Entry{{By: hostile, Document: document}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); strings.Count(got, escaped) != 2 || strings.ContainsAny(got, "\u009b\u202e\x7f") || !strings.HasSuffix(got, "    }\n]\n") {
+		t.Errorf("trash ls: %q", got)
 	}
 }
