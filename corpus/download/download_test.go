@@ -165,6 +165,31 @@ func TestToFileContinues(t *testing.T) {
 				t.Error(err)
 			}
 		}, size},
+		{"record replaced by a FIFO", func(t *testing.T, _ *object, part string) {
+			if err := errors.Join(os.Remove(part+".json"), syscall.Mkfifo(part+".json", 0o600)); err != nil {
+				t.Error(err)
+			}
+		}, size},
+		{"record replaced by a link to an equal one", func(t *testing.T, _ *object, part string) {
+			other := filepath.Join(t.TempDir(), "record")
+			if err := errors.Join(os.Rename(part+".json", other), os.Symlink(other, part+".json")); err != nil {
+				t.Error(err)
+			}
+		}, size},
+		{"record with a second name", func(t *testing.T, _ *object, part string) {
+			if err := os.Link(part+".json", filepath.Join(t.TempDir(), "record")); err != nil {
+				t.Error(err)
+			}
+		}, size},
+		{"record that is too long", func(t *testing.T, _ *object, part string) {
+			record, err := os.ReadFile(part + ".json")
+			if err == nil {
+				err = os.WriteFile(part+".json", append(bytes.Repeat([]byte{' '}, maxRecord), record...), 0o600)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}, size},
 		{"without its record", func(t *testing.T, _ *object, part string) {
 			if err := os.WriteFile(part+".json", []byte("{"), 0o600); err != nil {
 				t.Error(err)

@@ -30,6 +30,9 @@ var (
 // PartialPrefix begins the names of unfinished copies and of the records beside them.
 const PartialPrefix = ".thothfs-get-"
 
+// maxRecord is more than a record has: a key has at most a few KiB.
+const maxRecord = 64 << 10
+
 // ToFile copies the object to the file at path, with mode 0600. If the file exists, the error matches
 // fs.ErrExist unless replace is set.
 //
@@ -124,7 +127,7 @@ func (p *partial) lock() (current bool, err error) {
 	if err := unix.Fstat(int(p.Fd()), &st); err != nil {
 		return false, err
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || int(st.Uid) != os.Geteuid() || st.Nlink > 1 {
+	if !isOwn(&st) {
 		return false, fmt.Errorf("%s: %w; remove it", p.Name(), ErrForeign)
 	}
 	if err := filelock.TryLock(p.File, filelock.Exclusive); errors.Is(err, filelock.ErrLocked) {
@@ -138,11 +141,14 @@ func (p *partial) lock() (current bool, err error) {
 	return err == nil && os.SameFile(opened, named), nil
 }
 
+// isOwn reports whether a file is a regular one of this user that has no second name.
+func isOwn(st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IFMT == unix.S_IFREG && int(st.Uid) == os.Geteuid() && st.Nlink == 1
+}
+
 // begin determines how much of the object is there.
 func (p *partial) begin(id identity) error {
-	var is identity
-	record, err := os.ReadFile(p.record())
-	if err == nil && json.Unmarshal(record, &is) == nil && is == id {
+	if is, err := p.readRecord(); err == nil && is == id {
 		if fi, err := p.Stat(); err != nil {
 			return err
 		} else if fi.Size() <= id.Size {
@@ -153,13 +159,36 @@ func (p *partial) begin(id identity) error {
 	if err := p.empty(); err != nil {
 		return err
 	}
-	if record, err = json.Marshal(id); err != nil {
+	record, err := json.Marshal(id)
+	if err != nil {
 		return err
 	}
 	return atomicfile.WriteFile(p.record(), append(record, '\n'))
 }
 
 func (p *partial) record() string { return p.Name() + ".json" }
+
+// readRecord reads the record beside the copy. Another user may have put a link or a FIFO there, since the
+// name can be predicted.
+func (p *partial) readRecord() (id identity, err error) {
+	f, err := os.OpenFile(p.record(), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return id, err
+	}
+	defer f.Close()
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return id, err
+	}
+	if !isOwn(&st) {
+		return id, fmt.Errorf("%s: %w", f.Name(), ErrForeign)
+	}
+	record, err := io.ReadAll(io.LimitReader(f, maxRecord))
+	if err != nil {
+		return id, err
+	}
+	return id, json.Unmarshal(record, &id)
+}
 
 func (p *partial) empty() error {
 	p.size = 0
