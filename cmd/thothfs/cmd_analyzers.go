@@ -89,7 +89,7 @@ files in analyzers/.`,
 				return err
 			}
 			if remove && print {
-				return usageErrorf("--rm and --show exclude each other")
+				return usageErrorf("--rm and --show cannot be combined")
 			}
 			if print {
 				text, err := analyze.Script(ctx, c.Corpus, name)

@@ -184,7 +184,7 @@ func (c *openedCorpus) useDataMap(ctx context.Context, id dump.ID, src *download
 		}
 	}
 	if err != nil {
-		c.log.Info("no map of data, the whole dump is fetched", "id", id, "error", err)
+		c.log.Info("no usable data map, the whole dump is fetched", "id", id, "error", err)
 	}
 	return ctx.Err()
 }

@@ -86,7 +86,7 @@ func (cl *cli) ls(ctx context.Context, sel *selection, f lsFlags) (err error) {
 	f.Format, f.Now = f.format.Format, time.Now()
 	switch {
 	case f.asJSON && f.quiet:
-		return usageErrorf("--json and --quiet exclude each other")
+		return usageErrorf("--json and --quiet cannot be combined")
 	case f.asJSON:
 		f.Format = listing.JSON
 	case f.quiet:

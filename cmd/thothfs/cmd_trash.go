@@ -108,7 +108,7 @@ func trashRestoreCommand(cl *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore DUMP... | restore --since TIME",
 		Short: "Bring removed dumps back",
-		Long: `Brings removed dumps back as they were: those that are named by a hash or the beginning
+		Long: `Brings removed dumps back as they were: those that are named by a hash or a unique prefix
 of one, or with --since all that were removed since TIME.`,
 		RunE: func(cmd *cobra.Command, words []string) error {
 			if since.IsZero() == (len(words) == 0) {
@@ -165,7 +165,7 @@ func runRestore(ctx context.Context, cl *cli, words []string, since time.Time) e
 func findRemoved(entries []*trash.Entry, word string) (found *trash.Entry, err error) {
 	prefix := strings.ToLower(word)
 	if !isHashPrefix(prefix) {
-		return nil, usageErrorf("%q is not a hash or the beginning of one, of at least %d digits", word, minPrefix)
+		return nil, usageErrorf("%q is not a hash or a unique prefix of one, of at least %d digits", word, minPrefix)
 	}
 	for _, e := range entries {
 		switch {

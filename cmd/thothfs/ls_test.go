@@ -83,7 +83,7 @@ func TestLsFormats(t *testing.T) {
 		"--sort nosuch":   "must be one of time, type, cmd",
 		"-n 0":            "greater than 0",
 		"-q cmd":          "prints hashes alone, without cmd",
-		"-q --json":       "exclude each other",
+		"-q --json":       "cannot be combined",
 		"--since soonish": "2 hours ago",
 	} {
 		if r := w.try(append([]string{"ls"}, strings.Fields(args)...)...); r.code != exitUsage || !strings.Contains(r.stderr, want) || r.stdout != "" {

@@ -56,7 +56,7 @@ type mapHead struct {
 }
 
 // ErrNoMap means that an object has too few zeros for a map, or that a map cannot be used.
-var ErrNoMap = errors.New("no map of data")
+var ErrNoMap = errors.New("no usable data map")
 
 // EncodeMap returns the map of the object version ref, whose content, size bytes in all, src reads. It
 // returns ErrNoMap if it would be of no use.

@@ -94,7 +94,7 @@ func checkCorpus(path string) error {
 		return nil
 	}
 	slices.Sort(others)
-	return fmt.Errorf("not a corpus: the directory has other files (%s, …) and no dumps; make %s/%s if it is to become one", strings.Join(others, ", "), path, private)
+	return fmt.Errorf("not a corpus: the directory has other files (%s, …) and no dumps; to use it as a corpus: mkdir %s/%s", strings.Join(others, ", "), path, private)
 }
 
 // isCorpusName reports whether name is that of something at the top of a corpus: the directory of a dump or

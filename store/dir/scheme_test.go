@@ -44,6 +44,9 @@ func TestWhatIsACorpus(t *testing.T) {
 			if (err == nil) != (c.want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("%v: %v, want %q", c.files, err, c.want)
 			}
+			if err != nil && !strings.HasSuffix(err.Error(), "to use it as a corpus: mkdir "+dir+"/.thothfs") {
+				t.Errorf("%v: %v does not say what to do", c.files, err)
+			}
 		}
 	}
 	file := filepath.Join(t.TempDir(), "file")

@@ -129,7 +129,7 @@ func TestFindings(t *testing.T) {
 		}, "unusable hot pack: checksum", true},
 		{"map of another version", func(t *testing.T, _ *corpus.Corpus, s *mem.Store, _ *flipped, dir string) {
 			s.Set(dir+"/"+corpus.DataMapName, []byte("x"))
-		}, "no map of data", true},
+		}, "no usable data map", true},
 		{"wrong byte", func(t *testing.T, _ *corpus.Corpus, _ *mem.Store, f *flipped, dir string) { f.key = dir + "/vmdump.0" }, "vmdump.0: read", true},
 		{"spoiled index", func(t *testing.T, _ *corpus.Corpus, s *mem.Store, _ *flipped, dir string) {
 			s.Set(".thothfs/index", []byte("x"))
