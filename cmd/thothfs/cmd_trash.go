@@ -214,17 +214,19 @@ func runEmpty(ctx context.Context, cl *cli, before time.Time, dryRun, yes bool) 
 	if err != nil {
 		return err
 	}
-	var ids []dump.ID
+	var ids, restored []dump.ID // of the restored ones only the entries are removed
 	size, byID := int64(0), map[dump.ID][]*trash.Entry{}
 	for _, e := range entries {
 		if !e.At.Before(before) {
 			continue
 		}
-		if byID[e.ID] == nil && !e.Restored {
-			size += e.Size
-		}
-		if byID[e.ID] == nil {
+		switch {
+		case byID[e.ID] != nil:
+		case e.Restored:
+			restored = append(restored, e.ID)
+		default:
 			ids = append(ids, e.ID)
+			size += e.Size
 		}
 		byID[e.ID] = append(byID[e.ID], e)
 	}
@@ -241,7 +243,7 @@ func runEmpty(ctx context.Context, cl *cli, before time.Time, dryRun, yes bool) 
 		}
 	}
 	var freed atomic.Int64
-	failed := forEach(cl, "deleting", editsInFlight, ids, func(id dump.ID) error {
+	empty := func(id dump.ID) error {
 		for _, e := range byID[id] { // the oldest first
 			n, err := trash.Empty(ctx, c.Corpus, e)
 			freed.Add(n)
@@ -250,7 +252,14 @@ func runEmpty(ctx context.Context, cl *cli, before time.Time, dryRun, yes bool) 
 			}
 		}
 		return nil
-	})
+	}
+	failed := forEach(cl, "deleting", editsInFlight, ids, empty)
 	done := fmt.Sprintf("%s deleted, %s freed", english.Plural(len(ids)-len(failed), "dump", ""), humanize.IBytes(uint64(freed.Load())))
-	return reportEach(ctx, cl, ids, done, failed)
+	if err := reportEach(ctx, cl, ids, done, failed); err != nil {
+		return err
+	}
+	for id, err := range forEach(cl, "", editsInFlight, restored, empty) {
+		return fmt.Errorf("the entry of %s, which is in the corpus again: %w", id, err)
+	}
+	return nil
 }

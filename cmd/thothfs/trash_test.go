@@ -88,6 +88,42 @@ func TestTrash(t *testing.T) {
 	}
 }
 
+// TestTrashEmptyLeavesOutWhatIsInTheCorpus empties the trash while it has an entry of a dump that was uploaded
+// again.
+func TestTrashEmptyLeavesOutWhatIsInTheCorpus(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	var ids []string
+	for _, node := range []string{"a", "b"} {
+		w.write("vmdump."+node, dumptest.Vmdump(node, 1000))
+		ids = append(ids, firstWord(w.must("upload", "vmdump."+node)))
+	}
+	w.must("rm", ids[0], ids[1])
+	w.must("upload", "vmdump.a")
+	w.sh(`sed -i 's/"at":"[0-9]*/"at":"2020/' corpus/.thothfs/trash/*`) // not just being removed
+	if got := w.must("trash", "empty", "--dry-run"); got != ids[1]+"\n" {
+		t.Error(got)
+	}
+	if r := w.try("trash", "empty"); r.code != exitUsage || !strings.Contains(r.stderr, "1 dump would be deleted for good") {
+		t.Errorf("%+v", r)
+	}
+	if r := w.try("trash", "empty", "--yes"); r.code != 0 || !strings.Contains(r.stderr, "1 dump deleted") {
+		t.Errorf("%+v", r)
+	}
+	if got := w.must("trash", "ls", "--json"); got != "[]\n" {
+		t.Error("an entry is left:", got)
+	}
+	w.must("rm", ids[0])
+	w.must("upload", "vmdump.a")
+	w.sh(`sed -i 's/"at":"[0-9]*/"at":"2020/' corpus/.thothfs/trash/*`)
+	if r := w.try("trash", "empty"); r.code != 0 || !strings.Contains(r.stderr, "0 dumps deleted") {
+		t.Errorf("nothing to ask for: %+v", r)
+	}
+	if got := w.must("trash", "ls", "--json") + w.must("ls", "-q"); got != "[]\n"+ids[0]+"\n" {
+		t.Error(got)
+	}
+}
+
 func TestRmAsksOnATerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -246,7 +246,8 @@ func Restore(ctx context.Context, c *corpus.Corpus, e *Entry) error {
 
 // Empty deletes a removed dump for good and returns how many bytes that freed. It deletes only the
 // entry if the corpus has the dump again, or if there is a later entry of the same dump. The entry of
-// a dump in the corpus stays for an hour, since somebody may just be removing it.
+// a dump in the corpus stays for an hour, since somebody may just be removing it. Empty does nothing if
+// e.Restored is set and the dump has been removed once more.
 func Empty(ctx context.Context, c *corpus.Corpus, e *Entry) (freed int64, err error) {
 	s := c.Options().Store
 	_, err = s.Stat(ctx, catalog.InfoKey(e.ID))
@@ -255,6 +256,8 @@ func Empty(ctx context.Context, c *corpus.Corpus, e *Entry) (freed int64, err er
 		return 0, nil
 	case err != nil && !errors.Is(err, store.ErrNotExist):
 		return 0, err
+	case err != nil && e.Restored:
+		return 0, nil
 	case err != nil:
 		others, err := entriesOf(ctx, s, e.ID)
 		if err != nil {

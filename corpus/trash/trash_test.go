@@ -157,7 +157,10 @@ func TestUploadedAgain(t *testing.T) {
 		if _, err := Remove(t.Context(), c, ids[0]); err != nil {
 			t.Fatal(err)
 		}
-		all := wantTrash(t, c, ids[0], ids[0])
+		if freed, err := Empty(t.Context(), c, e); err != nil || freed != 0 {
+			t.Error(freed, err)
+		}
+		all := wantTrash(t, c, ids[0], ids[0]) // e said that the dump is in the corpus
 		if freed, err := Empty(t.Context(), c, all[0]); err != nil || freed != 0 {
 			t.Error("the older entry takes the dump from the later one:", freed, err)
 		}
