@@ -12,10 +12,10 @@ import (
 	"syscall"
 )
 
-// The tag identifies the directory as a cache to backup programs (bford.info/cachedir), and as
-// our cache when it is opened again.
+// TagName is the file that identifies a directory as a cache to backup programs (bford.info/cachedir),
+// and as our cache when it is opened again.
 const (
-	tagName = "CACHEDIR.TAG"
+	TagName = "CACHEDIR.TAG"
 	tagText = "Signature: 8a477f597d28d172789f06886806bc55\n# Local blocks of thothfs. May be deleted at any time.\n"
 )
 
@@ -101,14 +101,14 @@ func Prepare(dir string) error {
 		if err != nil {
 			return err
 		}
-		if len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == tagName }) {
+		if len(entries) > 0 && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == TagName }) {
 			return fmt.Errorf("cache directory %s is open to others (mode %04o) and holds other files: chmod 700 it, or choose another --cache-dir", dir, mode)
 		}
 		if err := os.Chmod(dir, 0o700); err != nil {
 			return err
 		}
 	}
-	f, err := os.OpenFile(filepath.Join(dir, tagName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, TagName), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
 		return nil
 	}

@@ -27,6 +27,7 @@ import (
 	"thothfs/corpus/ingest"
 	"thothfs/dump"
 	"thothfs/dump/document"
+	"thothfs/fs"
 	"thothfs/store"
 )
 
@@ -40,8 +41,10 @@ one. Compressed dumps are unpacked, and dumps in makedumpfile's flattened format
 makedumpfile --split wrote with makedumpfile --reassemble first.
 
 For a directory, all dumps in it and below it are stored. They are recognized by their
-format; other files are counted, and symbolic links are not followed. - is standard
-input, such as a pipe from the kernel (core_pattern), with the name core or --name.
+format; other files are counted, and symbolic links are not followed. Skipped are
+caches (directories with a CACHEDIR.TAG, as that of thothfs), directories named .thothfs
+and unfinished copies of thothfs get: a dump in them may lack parts. - is standard input,
+such as a pipe from the kernel (core_pattern), with the name core or --name.
 
 Signal, program, build ID, parent and threads come from the dump. User and group come
 from the dump, the attributes of systemd-coredump or the file's name, which also provide
@@ -178,9 +181,13 @@ func uploadDirectory(ctx context.Context, cl *cli, c *corpus.Corpus, dir string,
 			return nil
 		}
 		if d.IsDir() {
+			if what := ownDirectory(root, dir, name); what != "" {
+				cl.say("%s: %s, skipped", filepath.Join(dir, name), what)
+				return iofs.SkipDir
+			}
 			return nil
 		}
-		if !d.Type().IsRegular() {
+		if !d.Type().IsRegular() || strings.HasPrefix(d.Name(), download.PartialPrefix) {
 			others++
 			return nil
 		}
@@ -214,6 +221,17 @@ func uploadDirectory(ctx context.Context, cl *cli, c *corpus.Corpus, dir string,
 		cl.say("%s: %s skipped", dir, english.Plural(others, "other file", ""))
 	}
 	return failed
+}
+
+// ownDirectory returns what a directory is that may have files that look like dumps and lack parts, or "".
+func ownDirectory(root *os.Root, dir, name string) string {
+	if filepath.Base(filepath.Join(dir, name)) == fs.ControlDir { // in a corpus as in a mount
+		return "internal files of a corpus"
+	}
+	if _, err := root.Lstat(filepath.Join(name, cachedir.TagName)); err == nil {
+		return "a cache"
+	}
+	return ""
 }
 
 // uploadOne uploads a dump and prints its hash and its name.

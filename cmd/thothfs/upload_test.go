@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"thothfs/cache/cachedir"
+	"thothfs/corpus/download"
 	"thothfs/dump/dumptest"
 )
 
@@ -136,5 +138,31 @@ func TestUploadOfADirectory(t *testing.T) {
 	w.write("crashes/1st", []byte("KDUMP   "))
 	if r := w.try("upload", "crashes"); r.code != 1 || strings.Count(r.stdout, "\n") != 3 || !strings.Contains(r.stderr, "crashes/1st: ") {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestUploadOfADirectorySkipsOwnFiles uploads a directory with a cache, an unfinished copy and the internal files
+// of a corpus, all of which begin as a dump does.
+func TestUploadOfADirectorySkipsOwnFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.sh("mkdir -p corpus home/.cache/thothfs home/.thothfs/tmp home/sub")
+	if err := cachedir.Prepare(filepath.Join(w.dir, "home/.cache/thothfs/blocks")); err != nil {
+		t.Fatal(err)
+	}
+	w.write("home/a", dumptest.Vmdump("a", 1000))
+	for _, name := range []string{".cache/thothfs/blocks/b", ".thothfs/tmp/c", "sub/" + download.PartialPrefix + "0123"} {
+		w.write("home/"+name, dumptest.Vmdump("other", 1000))
+	}
+	const cache, internal = "home/.cache/thothfs/blocks: a cache, skipped\n", "home/.thothfs: internal files of a corpus, skipped\n"
+	r := w.try("upload", "home")
+	if r.code != 0 || strings.Count(r.stdout, "\n") != 1 || !strings.HasSuffix(r.stdout, "  home/a\n") ||
+		r.stderr != "thothfs: "+cache+"thothfs: "+internal+"thothfs: home: 1 other file skipped\n" {
+		t.Errorf("%+v", r)
+	}
+	for _, dir := range []string{"home/.cache/thothfs/blocks", "home/.thothfs"} {
+		if r := w.try("upload", dir); r.code != 0 || r.stdout != "" || !strings.Contains(r.stderr, dir+": no dumps in it") {
+			t.Errorf("%+v", r)
+		}
 	}
 }
