@@ -60,8 +60,8 @@ what they read is fetched.
 
 %s
 
-Every flag can be set in the environment: --cache-dir is THOTHFS_CACHE_DIR. Else it can be
-set in a file: see thothfs config --help.
+Every flag can be set in the environment: the global --cache-dir is THOTHFS_CACHE_DIR, and
+--limit of ls is THOTHFS_LS_LIMIT. Else it can be set in a file: see thothfs config --help.
 
 Exit codes: 0 done; 1 failed, or failed for some dumps; 2 wrong arguments; 3 not in
 the corpus; 128 plus the number of the signal after a signal (130 for Ctrl-C).`

@@ -6,6 +6,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // configure writes the world's configuration file.
@@ -93,5 +96,55 @@ func TestConfigFileRefusesWhatItDoesNotKnow(t *testing.T) {
 	w.setenv("XDG_CONFIG_HOME=" + filepath.Join(w.dir, "elsewhere"))
 	if text := w.must("config"); !strings.Contains(text, "elsewhere/thothfs/config.toml (there is none)") {
 		t.Errorf("%s", text)
+	}
+}
+
+// TestVariablesOfFlags checks that a variable sets one flag of one verb.
+func TestVariablesOfFlags(t *testing.T) {
+	t.Parallel()
+	root := rootCommand(&cli{getenv: func(string) string { return "" }})
+	names := map[string]string{} // the flags by variable
+	add := func(cmd *cobra.Command, f *pflag.Flag) {
+		for _, name := range envNames(cmd, f) {
+			if other := names[name]; other != "" {
+				t.Errorf("%s sets %s and %s --%s", name, other, verbName(cmd), f.Name)
+			}
+			names[name] = strings.TrimSpace(verbName(cmd) + " --" + f.Name)
+		}
+	}
+	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { add(root, f) })
+	var addAll func(cmd *cobra.Command)
+	addAll = func(cmd *cobra.Command) {
+		for _, sub := range cmd.Commands() {
+			sub.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) { add(sub, f) })
+			addAll(sub)
+		}
+	}
+	addAll(root)
+	for name, want := range map[string]string{
+		"THOTHFS_CACHE_DIR": "--cache-dir", "THOTHFS_GET_OUTPUT": "get --output", "THOTHFS_TRASH_EMPTY_OLDER_THAN": "trash empty --older-than",
+		"THOTHFS_MOUNT_LEARN": "mount --learn", "THOTHFS_LEARN": "mount --learn", "THOTHFS_OUTPUT": "", "THOTHFS_YES": "", "THOTHFS_FORCE": "",
+	} {
+		if names[name] != want {
+			t.Errorf("%s sets %q, want %q", name, names[name], want)
+		}
+	}
+
+	w := newWorld(t)
+	id := firstWord(w.must("upload", "--no-stack", shippedCores(t)[0]))
+	w.setenv("THOTHFS_OUTPUT=json", "THOTHFS_LS_OUTPUT=name")
+	if got := w.must("ls"); got != id+"\n" {
+		t.Error(got)
+	}
+	w.must("get", id)
+	if _, err := os.Stat(filepath.Join(w.dir, "json")); err == nil {
+		t.Error("get took the variable of another verb")
+	}
+	w.setenv("THOTHFS_LS_OUTPUT=x", "THOTHFS_POLL=1h", "THOTHFS_STATUS_OUTPUT=json")
+	if r := w.try("ls"); r.code != exitUsage || !strings.Contains(r.stderr, `THOTHFS_LS_OUTPUT="x" in the environment`) {
+		t.Errorf("%+v", r)
+	}
+	if got := w.must("status"); !strings.HasPrefix(got, "{") {
+		t.Error(got)
 	}
 }

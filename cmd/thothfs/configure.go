@@ -21,7 +21,7 @@ import (
 // from the configuration file.
 func (cl *cli) configure(cmd *cobra.Command) error {
 	cl.sources = map[string]string{}
-	if err := cl.flagsFromEnv(cmd.Flags()); err != nil {
+	if err := cl.flagsFromEnv(cmd); err != nil {
 		return err
 	}
 	path := cl.configPath()
@@ -56,24 +56,42 @@ func (cl *cli) configPath() string {
 	return filepath.Join(dir, "thothfs", "config.toml")
 }
 
-// envName returns the environment variable that sets a flag.
-func envName(flag string) string {
-	return "THOTHFS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+// envNames returns the environment variables that set a flag of cmd, the first of which counts: THOTHFS_FLAG for
+// a global flag, and THOTHFS_VERB_FLAG for one of a verb, since --output, --limit or --yes mean something else,
+// or are dangerous, in another verb. The flags of mount, which has settings of a machine, are also set by
+// THOTHFS_FLAG.
+func envNames(cmd *cobra.Command, f *pflag.Flag) []string {
+	variable := func(words string) string {
+		return "THOTHFS_" + strings.ToUpper(strings.NewReplacer("-", "_", " ", "_").Replace(words))
+	}
+	switch verb := verbName(cmd); {
+	case verb == "" || cmd.Root().PersistentFlags().Lookup(f.Name) == f:
+		return []string{variable(f.Name)}
+	case verb == "mount":
+		return []string{variable(verb + " " + f.Name), variable(f.Name)}
+	default:
+		return []string{variable(verb + " " + f.Name)}
+	}
 }
 
 // flagsFromEnv sets flags that were not given on the command line from the environment.
-func (cl *cli) flagsFromEnv(flags *pflag.FlagSet) error {
+func (cl *cli) flagsFromEnv(cmd *cobra.Command) error {
 	var first error
-	flags.VisitAll(func(f *pflag.Flag) {
-		name := envName(f.Name)
-		v := cl.getenv(name)
-		if f.Changed || v == "" || f.Name == "help" {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" {
 			return
 		}
-		if err := flags.Set(f.Name, v); err != nil {
-			first = cmp.Or(first, usageErrorf("%s=%q in the environment: %w", name, v, err))
+		for _, name := range envNames(cmd, f) {
+			v := cl.getenv(name)
+			if v == "" {
+				continue
+			}
+			if err := cmd.Flags().Set(f.Name, v); err != nil {
+				first = cmp.Or(first, usageErrorf("%s=%q in the environment: %w", name, v, err))
+			}
+			cl.sources[f.Name] = name
+			return
 		}
-		cl.sources[f.Name] = name
 	})
 	return first
 }
