@@ -63,7 +63,7 @@ func (r *Reader) List(ctx context.Context, spec query.Spec, o ListOptions) iter.
 				}
 				return yield(d, err)
 			})
-			if !ok || begin.only > 0 && begin.rows() < early {
+			if !ok || begin.whole && begin.rows() < early {
 				return
 			}
 		}
@@ -143,6 +143,7 @@ type list struct {
 	o      ListOptions
 	fields []*Field // those that are read
 	only   int      // number of dumps at the beginning that are listed; 0 means all
+	whole  bool     // fillEnd has read all dumps
 	parts  []*listPart
 }
 
@@ -262,6 +263,7 @@ func (r *Reader) fillEnd(ctx context.Context, p *queryPlan, l *list, n int, grea
 	if err != nil {
 		return err
 	}
+	l.whole = len(rows) < n // a dump that is removed now has no columns
 	part := l.newPart()
 	if err := r.readColumns(ctx, part, rows); err != nil {
 		return err

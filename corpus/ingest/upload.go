@@ -349,14 +349,13 @@ func (u *upload) withdraw(ctx context.Context, stored store.Ref) error {
 	return &store.Error{Op: "put", Key: stored.Key, Kind: store.ErrConflict}
 }
 
-// checkThere returns store.ErrConflict, so that Upload starts over, if a dump that was in the store
-// before has been deleted in the meantime, as by emptying the trash.
+// checkThere returns store.ErrConflict, so that Upload starts over, if the dump has been deleted before
+// its document was stored, as by emptying the trash.
 func (u *upload) checkThere(ctx context.Context, x *existing) error {
-	_, err := u.store.Stat(ctx, x.key())
-	if errors.Is(err, store.ErrNotExist) {
+	if _, err := u.store.Stat(ctx, x.key()); errors.Is(err, store.ErrNotExist) {
 		return &store.Error{Op: "put", Key: x.key(), Kind: store.ErrConflict}
 	}
-	return err
+	return nil // other errors are no reason to fail: everything is stored
 }
 
 // create stores the document, which turns the directory into a dump. stored is the dump if this
@@ -367,10 +366,10 @@ func (u *upload) create(ctx context.Context, x *existing, stored store.Ref) erro
 		return err
 	}
 	err = u.corpus.Create(ctx, x.ID, raw)
-	if err == nil && stored.ETag == "" {
+	switch {
+	case err == nil:
 		return u.checkThere(ctx, x)
-	}
-	if !errors.Is(err, store.ErrConflict) {
+	case !errors.Is(err, store.ErrConflict):
 		return err
 	}
 	theirs, err := u.look(ctx, x.ID)

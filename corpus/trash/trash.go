@@ -155,8 +155,9 @@ func List(ctx context.Context, c *corpus.Corpus) ([]*Entry, error) {
 	return all, nil
 }
 
-func entriesOf(ctx context.Context, s store.Store, id dump.ID) ([]*Entry, error) {
-	return read(ctx, s, id.String())
+// Of returns the entries of a dump, the oldest first.
+func Of(ctx context.Context, c *corpus.Corpus, id dump.ID) ([]*Entry, error) {
+	return read(ctx, c.Options().Store, id.String())
 }
 
 // read returns the entries whose names begin with prefix, the oldest first.
@@ -215,14 +216,8 @@ func (e *Entry) read(ctx context.Context, s store.Store) (bool, error) {
 // another document, and ErrEmptied if the dump itself is no longer there.
 func Restore(ctx context.Context, c *corpus.Corpus, e *Entry) error {
 	s := c.Options().Store
-	if e.Dump != "" {
-		attr, err := s.Stat(ctx, e.ID.String()+"/"+e.Dump)
-		if errors.Is(err, store.ErrNotExist) || err == nil && attr.Size < e.Size {
-			return ErrEmptied
-		}
-		if err != nil {
-			return err
-		}
+	if err := e.dumpThere(ctx, s); err != nil {
+		return err
 	}
 	err := c.Create(ctx, e.ID, e.Document)
 	if errors.Is(err, store.ErrConflict) {
@@ -241,7 +236,33 @@ func Restore(ctx context.Context, c *corpus.Corpus, e *Entry) error {
 	if err != nil {
 		return err
 	}
+	if err := e.dumpThere(ctx, s); errors.Is(err, ErrEmptied) { // meanwhile, by another client
+		return errors.Join(err, e.withdraw(ctx, c))
+	} else if err != nil {
+		return err
+	}
 	return ignoreAbsent(s.Remove(ctx, e.ref))
+}
+
+// dumpThere returns ErrEmptied unless the store has the whole dump.
+func (e *Entry) dumpThere(ctx context.Context, s store.Store) error {
+	if e.Dump == "" {
+		return nil
+	}
+	attr, err := s.Stat(ctx, e.ID.String()+"/"+e.Dump)
+	if errors.Is(err, store.ErrNotExist) || err == nil && attr.Size < e.Size {
+		return ErrEmptied
+	}
+	return err
+}
+
+// withdraw removes the document that Restore has stored, unless it has been edited since.
+func (e *Entry) withdraw(ctx context.Context, c *corpus.Corpus) error {
+	raw, attr, err := c.Options().Store.Get(ctx, store.Ref{Key: catalog.InfoKey(e.ID)}, document.MaxSize)
+	if err == nil && bytes.Equal(raw, e.Document) {
+		err = c.Remove(ctx, e.ID, attr.ETag)
+	}
+	return ignoreAbsent(err)
 }
 
 // Empty deletes a removed dump for good and returns how many bytes that freed. It deletes only the
@@ -259,7 +280,7 @@ func Empty(ctx context.Context, c *corpus.Corpus, e *Entry) (freed int64, err er
 	case err != nil && e.Restored:
 		return 0, nil
 	case err != nil:
-		others, err := entriesOf(ctx, s, e.ID)
+		others, err := Of(ctx, c, e.ID)
 		if err != nil {
 			return 0, err
 		}
@@ -287,14 +308,18 @@ func deleteObjects(ctx context.Context, s store.Store, id dump.ID) (freed int64,
 		if err != nil {
 			return 0, err
 		}
+		if o.Name == corpus.InfoName {
+			return 0, ErrThere
+		}
 		objects = append(objects, o)
+	}
+	// A list takes many requests if there are many objects.
+	if _, err := s.Stat(ctx, catalog.InfoKey(id)); !errors.Is(err, store.ErrNotExist) {
+		return 0, cmp.Or(err, ErrThere)
 	}
 	// The largest, which is the dump, comes first, so that Restore notices that something is missing.
 	slices.SortStableFunc(objects, func(a, b store.Entry) int { return cmp.Compare(b.Size, a.Size) })
 	for _, o := range objects {
-		if o.Name == corpus.InfoName {
-			return freed, ErrThere
-		}
 		err := s.Remove(ctx, store.Ref{Key: dir + "/" + o.Name, ETag: o.ETag})
 		if errors.Is(err, store.ErrNotExist) {
 			continue

@@ -188,6 +188,50 @@ func TestEditedMeanwhile(t *testing.T) {
 	})
 }
 
+// TestUploadedWhileEmptied checks that Empty keeps a dump whose document is stored meanwhile.
+func TestUploadedWhileEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := planted()
+		c := open(t, s)
+		e, err := Remove(t.Context(), c, ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		info := key(ids[0], corpus.InfoName)
+		for _, call := range []mem.Fault{{Op: mem.List, Key: ids[0].String()}, {Op: mem.Stat, Key: info, Nth: 2}} {
+			call.Before = func() { s.Set(info, documentOf(ids[0])) }
+			s.Inject(call)
+			if freed, err := Empty(t.Context(), c, e); !errors.Is(err, ErrThere) || freed != 0 {
+				t.Error(call.Op, freed, err)
+			}
+			if _, there := s.Data(key(ids[0], "core.x")); !there {
+				t.Fatal(call.Op, "the dump is gone")
+			}
+			s.Delete(info)
+		}
+	})
+}
+
+// TestRestoredWhileEmptied checks that Restore leaves no document without a dump.
+func TestRestoredWhileEmptied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := planted()
+		c := open(t, s)
+		e, err := Remove(t.Context(), c, ids[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Inject(mem.Fault{Op: mem.Put, Key: key(ids[0], corpus.InfoName), Before: func() { s.Delete(key(ids[0], "core.x")) }})
+		if err := Restore(t.Context(), c, e); !errors.Is(err, ErrEmptied) {
+			t.Error(err)
+		}
+		if _, there := s.Data(key(ids[0], corpus.InfoName)); there || has(t, c, ids[0]) {
+			t.Error("a document without a dump")
+		}
+		wantTrash(t, c, ids[0])
+	})
+}
+
 func TestHostileEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := planted()

@@ -261,6 +261,12 @@ func (k *checker) dump(ctx context.Context, id dump.ID) error {
 // withoutDocument checks a directory without a document: a removed dump, or an unfinished upload.
 func (k *checker) withoutDocument(ctx context.Context, id dump.ID, entries []store.Entry) error {
 	removed := k.trash[id]
+	if len(removed) == 0 {
+		var err error
+		if removed, err = trash.Of(ctx, k.corpus, id); err != nil { // it may have been removed meanwhile
+			return err
+		}
+	}
 	if len(removed) > 0 {
 		k.count(0, 1, entries)
 		last := removed[len(removed)-1]
@@ -277,6 +283,11 @@ func (k *checker) withoutDocument(ctx context.Context, id dump.ID, entries []sto
 		size += e.Size
 		if e.ModTime.After(latest) {
 			latest = e.ModTime
+		}
+	}
+	if len(entries) == 0 { // an upload makes the directory first
+		if dir, err := k.store.Stat(ctx, id.String()); err == nil {
+			latest = dir.ModTime
 		}
 	}
 	if time.Since(latest) < uploading {

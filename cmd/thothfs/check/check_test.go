@@ -224,3 +224,22 @@ func TestStoreErrors(t *testing.T) {
 		t.Errorf("%+v, %v", rep, err)
 	}
 }
+
+// TestRemovedMeanwhile checks that a dump that is moved to the trash during a check is no finding.
+func TestRemovedMeanwhile(t *testing.T) {
+	s := mem.New()
+	c := openCorpus(t, s)
+	id := upload(t, c, "a")
+	for _, key := range s.Keys() {
+		data, _ := s.Data(key)
+		s.SetTime(key, data, time.Now().Add(-2*uploading))
+	}
+	s.Inject(mem.Fault{Op: mem.List, Key: id.String(), Before: func() {
+		if _, err := trash.Remove(t.Context(), c, id); err != nil {
+			t.Error(err)
+		}
+	}})
+	if lines, rep := findings(t, c, Options{IDs: []dump.ID{id}}); len(lines) > 0 || rep.Trashed != 1 {
+		t.Error(lines, rep)
+	}
+}
