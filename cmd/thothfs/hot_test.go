@@ -68,7 +68,15 @@ func TestHotPackOfWhatLiesBeside(t *testing.T) {
 		t.Helper()
 		w.setenv("THOTHFS_CACHE_DIR=" + t.TempDir())
 		w.mount("--complete=never", "--learn")
+		open, err := os.Open(filepath.Join(w.mnt, "by-hash", id, "vmlinux"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer open.Close()
 		w.sh("for at in 1 700 1300; do dd if=mnt/by-hash/" + id + "/vmlinux bs=4k count=1 skip=$at status=none | cmp -n 4096 -i 0:$((at*4096)) - " + beside + "/vmlinux; done")
+		// A pack is learned only if the prediction is done before the last program closes the file.
+		waitFor(t, "the prediction", func() bool { return w.stat("cache.lessons") > 0 })
+		open.Close()
 		waitFor(t, "all is quiet", func() bool { return w.stat("fs.handles") == 0 && w.stat("cache.sessions")+w.stat("cache.lessons") == 0 })
 		if n := w.stat("cache.packs.refused"); n != 0 {
 			t.Errorf("%d packs were refused", n)

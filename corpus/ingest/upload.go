@@ -312,6 +312,9 @@ func (u *upload) storePack(ctx context.Context, stored store.Ref) {
 	}
 	if u.DataMap != nil {
 		m, err := u.DataMap(ctx, stored, u.src.file, u.src.size)
+		if err == nil {
+			err = u.src.checkUnchanged() // else the map is that of another content
+		}
 		u.storeBeside(ctx, stored, corpus.DataMapName, m, err)
 	}
 }
