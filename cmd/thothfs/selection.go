@@ -426,7 +426,9 @@ func eachFile(ctx context.Context, cl *cli, files []string, f func(path string) 
 			if ctx.Err() != nil {
 				return err
 			}
-			cl.say("%s: %s", file, withoutPath(err, file))
+			if !errors.Is(err, output.ErrReported) {
+				cl.say("%s: %s", file, withoutPath(err, file))
+			}
 			failed = output.ErrReported
 		}
 	}

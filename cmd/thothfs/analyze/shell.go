@@ -74,7 +74,11 @@ func (s *Shell) Run(ctx context.Context, d Dump, analyzer string) error {
 			origin = " (which comes with thothfs)"
 		}
 	}
-	s.Env.Say("%s: the analyzer %s%s is in $THOTH_ANALYZER, thoth_analyze runs it; exit saves your changes, 'exit 1' discards them", d.ID, s.name, origin)
+	otherwise := "'exit 1' discards them"
+	if s.Terminal {
+		otherwise = "after 'exit 1' you are asked"
+	}
+	s.Env.Say("%s: the analyzer %s%s is in $THOTH_ANALYZER, thoth_analyze runs it; exit saves your changes, %s", d.ID, s.name, origin, otherwise)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
