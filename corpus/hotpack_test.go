@@ -9,7 +9,7 @@ import (
 	"thothfs/store/mem"
 )
 
-// TestHotPackOfEachObject checks that each object beside a dump has a pack of its own, and that the
+// TestHotPackOfEachObject checks that each object beside a dump has its own pack, and that the
 // pack of the dump keeps its name.
 func TestHotPackOfEachObject(t *testing.T) {
 	s := mem.New()

@@ -116,7 +116,7 @@ func usageErrorf(format string, args ...any) error { return usageError{fmt.Error
 // errNotInCorpus results in exit code 3.
 var errNotInCorpus = errors.New("not in the corpus")
 
-// notFoundError is an errNotInCorpus with a message of its own.
+// notFoundError is an errNotInCorpus with another message.
 type notFoundError string
 
 func (e notFoundError) Error() string { return string(e) }

@@ -157,7 +157,7 @@ func TestSchemasAreStrict(t *testing.T) {
 		if err := json.Unmarshal(text, &schema); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if name != "document.json" { // the original adds members of its own
+		if name != "document.json" { // the original adds members
 			requireClosed(t, name, schema)
 		}
 	}

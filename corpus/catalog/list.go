@@ -152,7 +152,7 @@ type listPart struct {
 	fields []*Field
 	index  []int // of the fields, in Fields
 	rows   []listRow
-	values []int64 // len(fields) for each row; of a text, its index in texts
+	values []int64 // len(fields) for each row; for a text, the index in texts
 	texts  []string
 	codes  map[string]int64 // index in texts
 
@@ -314,7 +314,7 @@ func (r *Reader) fillFirst(ctx context.Context, p *queryPlan, l *list) error {
 	return r.readUnusual(ctx, part)
 }
 
-// many reports whether so many rows match a plan that to read all rows is faster than to look these up.
+// many reports whether reading all rows is faster than looking up those that match a plan.
 func (r *Reader) many(ctx context.Context, p *queryPlan) (many bool, err error) {
 	err = r.Catalog.one(ctx, &many, `SELECT (SELECT count(*) FROM dumps d`+whereAll(p.where)+`) > (SELECT coalesce(max(n), 0) FROM docs) / ?`,
 		append(slices.Clone(p.args), manyRows)...)

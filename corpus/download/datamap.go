@@ -33,8 +33,8 @@ const (
 	MaxMap = maxContent + maxHead
 )
 
-// Map tells which parts of an object version are not zeros. Most dumps have large zero areas, which no
-// store tells a client about.
+// Map lists the parts of an object version that are not zeros. Most dumps have large zero areas, which
+// stores do not report.
 //
 // An encoded map is one zstd frame of a line of JSON and, if there is little data in the object, all of
 // it. Its content is trusted as much as the object's, because anyone who can write one can write the

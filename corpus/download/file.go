@@ -73,7 +73,7 @@ type partial struct {
 	size int64 // bytes that are there
 }
 
-// identity is the record beside an unfinished copy, which tells what it is a copy of.
+// identity is the record beside an unfinished copy. It identifies the object version that is copied.
 type identity struct {
 	Key  string `json:"key"`
 	ETag string `json:"etag"`

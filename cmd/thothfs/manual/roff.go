@@ -156,7 +156,7 @@ func escape(s string) string {
 
 var escapes = map[rune]string{'\\': `\e`, '-': `\-`, '\'': `\(aq`, '`': `\(ga`, '^': `\(ha`, '~': `\(ti`, '"': `\(dq`}
 
-// escapeLine returns s as a line of its own that is not taken for a request.
+// escapeLine returns s as a line that is not read as a request.
 func escapeLine(s string) string { return startLine(escape(s)) }
 
 // startLine returns escaped text with what a line needs that begins with it. A request begins with a

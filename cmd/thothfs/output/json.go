@@ -58,7 +58,7 @@ func WriteDocuments(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	return cmp.Or(failed, out.Flush())
 }
 
-// WriteLines prints documents as WriteDocuments does, but each on a line of its own.
+// WriteLines prints documents as WriteDocuments does, but one a line.
 func WriteLines(w io.Writer, dumps iter.Seq2[*corpus.Dump, error]) error {
 	out := bufio.NewWriter(w)
 	var failed error

@@ -222,7 +222,7 @@ func writeFrames(out io.Writer, frames []string, most, width int) {
 	}
 }
 
-// writeNote prints a sentence in a paragraph of its own.
+// writeNote prints a sentence as a separate paragraph.
 func writeNote(out io.Writer, text string) {
 	if text == "" {
 		return
